@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One write(2) per message, so that lines of several processes never mix.
+ */
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum log_target target = LOG_TO_STDERR;
+static int max_priority = LOG_NOTICE;
+static bool journal_stream; /* stderr goes to the journal, which reads a <priority> prefix */
+
+static const struct {
+	const char *name;
+	int priority;
+} level_names[] = {
+	{"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE}, {"info", LOG_INFO}, {"debug", LOG_DEBUG},
+};
+
+int log_priority_from_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
+		if (strcmp(name, level_names[i].name) == 0)
+			return level_names[i].priority;
+	return -1;
+}
+
+void log_setup(enum log_target new_target, int new_max_priority)
+{
+	target = new_target;
+	max_priority = new_max_priority;
+	journal_stream = getenv("JOURNAL_STREAM") != NULL;
+	if (target == LOG_TO_SYSLOG)
+		openlog("segfs", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
+void log_vwrite(int priority, const char *format, va_list arguments)
+{
+	char line[1024];
+	int saved = errno;
+	size_t length;
+	int written;
+
+	if (priority > max_priority)
+		return;
+	if (target == LOG_TO_SYSLOG) {
+		vsyslog(priority, format, arguments);
+		errno = saved;
+		return;
+	}
+	if (journal_stream)
+		written = snprintf(line, sizeof(line), "<%d>segfs: ", priority);
+	else
+		written = snprintf(line, sizeof(line), "segfs: ");
+	length = (size_t)written;
+	written = vsnprintf(line + length, sizeof(line) - length - 1, format, arguments);
+	if (written > 0) {
+		length += (size_t)written;
+		if (length > sizeof(line) - 2)
+			length = sizeof(line) - 2;
+	}
+	if (line[length - 1] != '\n')
+		line[length++] = '\n';
+	/* nothing can be done about a log that can't be written */
+	if (write(STDERR_FILENO, line, length) < 0)
+		errno = saved;
+	errno = saved;
+}
+
+void log_write(int priority, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	log_vwrite(priority, format, arguments);
+	va_end(arguments);
+}
