@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+#
+# `make help` explains the targets. Sources and tests are found by their place, never listed.
+
+VERSION := 0.1.0
+FLAVOUR ?= release
+PREFIX ?= /usr/local
+DESTDIR ?=
+MOUNT ?=
+FUZZ_TIME ?= 60
+
+ifeq ($(FLAVOUR),release)
+OUT := build
+else
+OUT := build/$(FLAVOUR)
+endif
+OBJ := $(OUT)/obj
+
+.DEFAULT_GOAL := all
+.SECONDARY:
+.DELETE_ON_ERROR:
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+# What libraries need, and their installation when they are missing.
+ifneq ($(filter-out help clean stop uninstall,$(or $(MAKECMDGOALS),all)),)
+include build/bootstrap.mk
+endif
+build/bootstrap.mk: packaging/bootstrap
+	$(Q)packaging/bootstrap build
+build/bootstrap-%.stamp: packaging/bootstrap
+	$(Q)packaging/bootstrap $*
+
+# --- flags ---------------------------------------------------------------------------------------------------------
+
+warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference -Wcast-qual -Wwrite-strings
+warnings += $(if $(or $(filter true,$(CI)),$(filter 1,$(WERROR))),-Werror)
+
+ifeq ($(FLAVOUR),release)
+CFLAGS ?= -O2 -g
+hardening := -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+hardening += $(if $(filter x86_64% i686%,$(shell $(CC) -dumpmachine)),-fcf-protection)
+else ifeq ($(FLAVOUR),asan)
+CFLAGS ?= -O1 -g
+sanitizer := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+else ifeq ($(FLAVOUR),tsan)
+CFLAGS ?= -O1 -g
+sanitizer := -fsanitize=thread -fno-omit-frame-pointer
+else ifeq ($(FLAVOUR),fuzz)
+CC := clang
+CFLAGS ?= -O1 -g
+sanitizer := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+else
+$(error FLAVOUR is release, asan, tsan or fuzz, not $(FLAVOUR))
+endif
+
+# _GNU_SOURCE is empty, so that a file may define it as well
+preprocessor := -I. -D_GNU_SOURCE= -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=317 -DSEGFS_VERSION='"$(VERSION)"' \
+	$(FUSE_CFLAGS) $(INIH_CFLAGS)
+language := -std=gnu17 -pthread -fPIE -fno-common -fvisibility=hidden
+compile = $(CC) $(preprocessor) $(CPPFLAGS) $(language) $(warnings) $(hardening) $(sanitizer) $(CFLAGS)
+link = $(CC) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(sanitizer) $(CFLAGS) $(LDFLAGS)
+
+# --- what is built -------------------------------------------------------------------------------------------------
+
+object = $(patsubst %.c,$(OBJ)/%.o,$(1))
+base_sources := $(wildcard lib/base/*.c)
+program_sources := $(sort $(wildcard fs/*.c fs/*/*.c)) $(base_sources)
+# all that knows no FUSE, for unit tests and fuzzers
+core_sources := $(sort $(wildcard fs/config*.c fs/state/*.c fs/source/*.c)) $(base_sources)
+support_sources := $(wildcard tests/mount/harness.c tests/lib/*.c)
+
+program = $(patsubst %.c,$(OUT)/%,$(1))
+unit_tests := $(call program,$(wildcard tests/unit/test_*.c))
+mount_tests := $(call program,$(wildcard tests/mount/test_*.c))
+crash_tests := $(call program,$(wildcard tests/crash/test_*.c))
+shell_tests := $(wildcard tests/shell/*.t)
+clients := $(call program,$(wildcard tests/clients/*.c tests/stress/*.c tests/bench/*.c))
+fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
+
+all: $(OUT)/segfs ## build the program: build/segfs
+
+$(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/program.list
+	$(call say,LINK,$@)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(FUSE_LIBS) $(INIH_LIBS)
+
+$(OBJ)/core.a: $(call object,$(core_sources)) $(OBJ)/core.list
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(OBJ)/support.a: $(call object,$(support_sources)) $(OBJ)/support.list
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+# a source that came or went changes no time stamp; these files change when the list does
+$(OBJ)/%.list: FORCE
+	@mkdir -p $(@D) && echo '$($*_sources)' | cmp -s - $@ || echo '$($*_sources)' >$@
+
+$(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
+
+$(mount_tests) $(crash_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/support.a $(OBJ)/core.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/support.a $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
+
+$(clients): $(OUT)/%: $(OBJ)/%.o
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -o $@ $(filter %.o,$^) -lm
+
+$(fuzzers): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS)
+
+$(OBJ)/%.o: %.c Makefile build/bootstrap.mk
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+-include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
+
+# test programs need the test libraries' headers
+$(OBJ)/tests/%.o: | build/bootstrap-test.stamp
+
+# --- running it ----------------------------------------------------------------------------------------------------
+
+run: all $(OUT)/tests/clients/demo-map ## mount it and show that it works; MOUNT=DIR (default /mnt/seg, ./mnt as an ordinary user)
+	$(Q)MOUNT='$(MOUNT)' packaging/demo start
+
+stop: ## unmount what `make run` mounted
+	$(Q)MOUNT='$(MOUNT)' packaging/demo stop
+
+# --- checking it ---------------------------------------------------------------------------------------------------
+
+run_tests = $(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/run
+test_programs := $(unit_tests) $(mount_tests) $(crash_tests)
+
+tests: all $(test_programs) $(clients) build/bootstrap-test.stamp ## build all test programs
+check: tests ## build and run every test
+	$(run_tests) $(test_programs) $(shell_tests)
+check-unit: $(unit_tests) ## ... those that need neither FUSE nor root
+	$(run_tests) $(unit_tests)
+check-mount: tests ## ... the C tests on a real mount
+	$(run_tests) $(mount_tests)
+check-crash: tests ## ... those that kill the worker
+	$(run_tests) $(crash_tests)
+check-shell: tests ## ... those written in shell
+	$(run_tests) $(shell_tests)
+
+asan: ## every test with the address and undefined-behaviour sanitizers
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan check
+tsan: ## every test with the thread sanitizer
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=tsan check
+
+fuzz: build/bootstrap-fuzz.stamp ## run each fuzzer for FUZZ_TIME seconds
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-run
+fuzz-run: $(fuzzers)
+	$(Q)set -e; for fuzzer in $(notdir $(fuzzers)); do \
+		mkdir -p $(OUT)/corpus/$$fuzzer; \
+		corpus=; [ ! -d tests/fuzz/corpus/$$fuzzer ] || corpus=tests/fuzz/corpus/$$fuzzer; \
+		$(OUT)/tests/fuzz/$$fuzzer -max_total_time=$(FUZZ_TIME) -artifact_prefix=$(OUT)/$$fuzzer- \
+			$(OUT)/corpus/$$fuzzer $$corpus; \
+	done
+
+bench: tests ## compare with tmpfs and bindfs
+	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/bench/run
+
+lint: build/bootstrap-test.stamp build/bootstrap-lint.stamp ## static analysis and the rules of the house
+	$(Q)PREPROCESSOR="$(subst ",\",$(preprocessor))" LANGUAGE='$(language)' WARNINGS='$(warnings)' packaging/lint
+
+# --- installing it -------------------------------------------------------------------------------------------------
+
+# one line per file: mode, source, destination below PREFIX; install and uninstall both read it
+installed := \
+	755:build/segfs:bin/segfs \
+	644:packaging/man/segfs.8:share/man/man8/segfs.8 \
+	644:packaging/man/segfs.ini.5:share/man/man5/segfs.ini.5 \
+	644:packaging/segfs.ini.example:share/doc/segfs/segfs.ini.example \
+	644:packaging/systemd/segfs@.service:lib/systemd/system/segfs@.service
+field = $(word $(1),$(subst :, ,$(2)))
+
+install: all ## install below PREFIX (/usr/local), in DESTDIR
+	$(Q)set -e; $(foreach entry,$(installed),\
+		install -D -m $(call field,1,$(entry)) $(call field,2,$(entry)) '$(DESTDIR)$(PREFIX)/$(call field,3,$(entry))';)
+
+uninstall: ## remove what install put there
+	$(Q)set -e; $(foreach entry,$(installed),rm -f '$(DESTDIR)$(PREFIX)/$(call field,3,$(entry))';)
+	$(Q)rmdir '$(DESTDIR)$(PREFIX)/share/doc/segfs' 2>/dev/null || true
+
+clean: ## remove build/, except for the library that bootstrap built
+	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+
+help: ## this list
+	@echo 'usage: make [TARGET] [V=1] [WERROR=1] [FLAVOUR=release|asan|tsan] [CC=...] [CFLAGS=...]'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  %-12s %s\n' "$$name" "$$text"; done
+
+FORCE:
+.PHONY: all run stop tests check check-unit check-mount check-crash check-shell asan tsan fuzz fuzz-run bench lint \
+	install uninstall clean help FORCE
