@@ -177,7 +177,7 @@ lint: build/bootstrap-test.stamp build/bootstrap-lint.stamp ## static analysis a
 
 # one line per file: mode, source, destination below PREFIX; install and uninstall both read it
 installed := \
-	755:build/segfs:bin/segfs \
+	755:$(OUT)/segfs:bin/segfs \
 	644:packaging/man/segfs.8:share/man/man8/segfs.8 \
 	644:packaging/man/segfs.ini.5:share/man/man5/segfs.ini.5 \
 	644:packaging/segfs.ini.example:share/doc/segfs/segfs.ini.example \

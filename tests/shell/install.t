@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# make install puts a program that runs where it should, and make uninstall leaves nothing.
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$SEGFS_TOP/tests/lib/tap.sh"
+
+destination=$TMPDIR/destination
+trap 'rm -rf "$destination"' EXIT
+files() { (cd "$destination" && find . -type f -printf '%m %P\n' | sort -k 2); }
+leftovers() { find "$destination" ! -type d; }
+
+ok "make install" make install DESTDIR="$destination" PREFIX=/usr
+is "what is installed, with its modes" "$(files)" "755 usr/bin/segfs
+644 usr/lib/systemd/system/segfs@.service
+644 usr/share/doc/segfs/segfs.ini.example
+644 usr/share/man/man5/segfs.ini.5
+644 usr/share/man/man8/segfs.8"
+ok "the installed program runs" "$destination/usr/bin/segfs" --version
+
+echo kept >"$destination/usr/bin/other"
+ok "make uninstall" make uninstall DESTDIR="$destination" PREFIX=/usr
+is "nothing of ours is left, what others put there stays" "$(leftovers)" "$destination/usr/bin/other"
+not_ok "nor a folder of ours" test -e "$destination/usr/share/doc/segfs"
+ok "make uninstall again" make uninstall DESTDIR="$destination" PREFIX=/usr
+
+ok "make install below another prefix" make install DESTDIR="$destination" PREFIX=/opt/segfs
+ok "... leads there" test -x "$destination/opt/segfs/bin/segfs"
+ok "... and uninstall removes it" make uninstall DESTDIR="$destination" PREFIX=/opt/segfs
+is "... all of it" "$(leftovers)" "$destination/usr/bin/other"
+
+tap_done
