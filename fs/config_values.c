@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "fs/config.h"
+#include "fs/config_keys.h"
+#include "lib/base/names.h"
+#include "lib/base/sizes.h"
+
+static void *field(void *record, size_t offset)
+{
+	return (char *)record + offset;
+}
+
+static const void *const_field(const void *record, size_t offset)
+{
+	return (const char *)record + offset;
+}
+
+/* Whether the bool says so that the key was given. */
+static bool is_given(const struct config_key *key, const void *record)
+{
+	return *(const bool *)const_field(record, key->given);
+}
+
+static int wrong(char why[CONFIG_WHY_MAX], const char *text)
+{
+	snprintf(why, CONFIG_WHY_MAX, "%s", text);
+	return -EINVAL;
+}
+
+/* Puts a copy of the value into a char * field. */
+static int set_string(const struct config_key *key, void *record, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	*(char **)field(record, key->value) = copy;
+	return 0;
+}
+
+static bool format_string(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	const char *text = *(char *const *)const_field(record, key->value);
+
+	if (!text)
+		return false;
+	snprintf(value, CONFIG_VALUE_MAX, "%s", text);
+	return true;
+}
+
+/* --- size: bytes, more than none; no file and no tmpfs is larger than a loff_t can say --- */
+
+static int parse_size(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	uint64_t size;
+	int error = size_parse(value, &size);
+
+	if (error == -EINVAL)
+		return wrong(
+			why,
+			"not a size; write bytes, or a whole number with K, M, G, T, P or E, such as 64M");
+	if (error || size > INT64_MAX)
+		return wrong(why, "too large; the largest is 9223372036854775807");
+	if (!size)
+		return wrong(why, "a size of zero holds nothing; write at least 1");
+	*(uint64_t *)field(record, key->value) = size;
+	if (key->given != CONFIG_NO_FIELD)
+		*(bool *)field(record, key->given) = true;
+	return 0;
+}
+
+static bool format_size(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	uint64_t size = *(const uint64_t *)const_field(record, key->value);
+
+	if (key->given != CONFIG_NO_FIELD ? !is_given(key, record) : !size)
+		return false;
+	size_format(size, value);
+	return true;
+}
+
+const struct config_type config_type_size = {parse_size, format_size};
+
+/* --- mode: octal permission bits, with set-id and sticky --- */
+
+static int parse_mode(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	mode_t mode = 0;
+
+	if (strspn(value, "01234567") != strlen(value))
+		return wrong(why, "not an octal number; write permissions such as 0660");
+	for (const char *p = value; *p; p++) {
+		mode = mode * 8 + (mode_t)(*p - '0');
+		if (mode > 07777)
+			return wrong(why, "more than permissions; the largest is 7777");
+	}
+	*(mode_t *)field(record, key->value) = mode;
+	*(bool *)field(record, key->given) = true;
+	return 0;
+}
+
+static bool format_mode(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	if (!is_given(key, record))
+		return false;
+	snprintf(value, CONFIG_VALUE_MAX, "%04o", *(const mode_t *)const_field(record, key->value));
+	return true;
+}
+
+const struct config_type config_type_mode = {parse_mode, format_mode};
+
+/* --- owner: user or user:group; written as ids, which no change of the user database can make fail --- */
+
+static int parse_owner(const struct config_key *key, void *record, const char *value,
+		       char why[CONFIG_WHY_MAX])
+{
+	int error = config_parse_owner(value, field(record, key->value), field(record, key->second), why);
+
+	if (!error)
+		*(bool *)field(record, key->given) = true;
+	return error;
+}
+
+static bool format_owner(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	if (!is_given(key, record))
+		return false;
+	snprintf(value, CONFIG_VALUE_MAX, "%u:%u", *(const uid_t *)const_field(record, key->value),
+		 *(const gid_t *)const_field(record, key->second));
+	return true;
+}
+
+const struct config_type config_type_owner = {parse_owner, format_owner};
+
+/* --- huge: what tmpfs knows as a mount option; "deny" and "force" exist only system-wide --- */
+
+static int parse_huge(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	static const char *const known[] = {"never", "always", "within_size", "advise"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(value, known[i]) == 0)
+			return set_string(key, record, value);
+	return wrong(why, "not known to tmpfs; write never, always, within_size or advise");
+}
+
+const struct config_type config_type_huge = {parse_huge, format_string};
+
+/* --- numa: MODE[=static|relative][:NODES], tmpfs's mpol=; whether a node exists is the kernel's to say ---
+ */
+
+enum node_list { NO_NODES, ONE_NODE, SOME_NODES, NODES_OR_ALL };
+
+static const struct {
+	const char *name;
+	bool flags; /* takes =static or =relative */
+	enum node_list nodes;
+} numa_modes[] = {
+	{"default", false, NO_NODES},
+	{"local", false, NO_NODES},
+	{"prefer", true, ONE_NODE},
+	{"prefer (many)", true, SOME_NODES},
+	{"bind", true, SOME_NODES},
+	{"interleave", true, NODES_OR_ALL},
+	{"weighted interleave", true, NODES_OR_ALL},
+};
+
+/* Reads a node number below 1024, the most that Linux is built for. Returns what follows it, or NULL. */
+static const char *skip_node(const char *text, unsigned int *node)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (!digits || digits > 4)
+		return NULL;
+	*node = 0;
+	for (size_t i = 0; i < digits; i++)
+		*node = *node * 10 + (unsigned int)(text[i] - '0');
+	return *node < 1024 ? text + digits : NULL;
+}
+
+/* Whether the text is "0", "0-3", "0,2-5" and so on. */
+static bool is_node_list(const char *text)
+{
+	for (;;) {
+		unsigned int first;
+		unsigned int last;
+
+		text = skip_node(text, &first);
+		if (text && *text == '-') {
+			text = skip_node(text + 1, &last);
+			if (text && last < first)
+				return false;
+		}
+		if (!text || !*text)
+			return text;
+		if (*text++ != ',')
+			return false;
+	}
+}
+
+static int check_nodes(enum node_list expected, const char *nodes, char why[CONFIG_WHY_MAX])
+{
+	unsigned int node;
+	const char *rest;
+
+	switch (expected) {
+	case NO_NODES:
+		return nodes ? wrong(why, "this policy takes no nodes; leave out ':' and what follows") : 0;
+	case ONE_NODE:
+		rest = nodes ? skip_node(nodes, &node) : NULL;
+		return rest && !*rest ? 0
+				      : wrong(why, "this policy takes one node; write it such as prefer:0");
+	case NODES_OR_ALL:
+		if (!nodes)
+			return 0;
+		break;
+	case SOME_NODES:
+		break;
+	}
+	if (!nodes || !is_node_list(nodes))
+		return wrong(why, "not a list of nodes; write them after ':', such as 0-1 or 0,2");
+	return 0;
+}
+
+static int parse_numa(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	size_t length = strcspn(value, "=:");
+	const char *flags = value[length] == '=' ? value + length + 1 : NULL;
+	const char *nodes = strchr(value, ':');
+
+	for (size_t i = 0; i < sizeof(numa_modes) / sizeof(numa_modes[0]); i++) {
+		int error;
+
+		if (strlen(numa_modes[i].name) != length || strncmp(value, numa_modes[i].name, length) != 0)
+			continue;
+		if (flags) {
+			size_t flags_length = strcspn(flags, ":");
+
+			if (!numa_modes[i].flags)
+				return wrong(why,
+					     "this policy takes no flag; leave out '=' and what follows");
+			if (!(flags_length == 6 && strncmp(flags, "static", 6) == 0) &&
+			    !(flags_length == 8 && strncmp(flags, "relative", 8) == 0))
+				return wrong(why,
+					     "the flag after '=' is not known; write static or relative");
+		}
+		error = check_nodes(numa_modes[i].nodes, nodes ? nodes + 1 : NULL, why);
+		if (!error && flags && !nodes)
+			error = wrong(why, "a flag means nothing without nodes; write them after ':'");
+		return error ? error : set_string(key, record, value);
+	}
+	return wrong(why, "not a tmpfs policy; write default, local, prefer:N, bind:LIST, interleave:LIST, "
+			  "\"prefer (many):LIST\" or \"weighted interleave:LIST\"");
+}
+
+const struct config_type config_type_numa = {parse_numa, format_string};
+
+/* --- path: absolute, brought into one form --- */
+
+static int parse_path(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	char *path;
+	int error;
+
+	if (value[0] != '/')
+		return wrong(why, "not an absolute path; begin it with '/'");
+	error = set_string(key, record, value);
+	if (error)
+		return error;
+	path = *(char **)field(record, key->value);
+	error = path_normalize(path);
+	if (!error && path[1])
+		return 0;
+	free(path);
+	*(char **)field(record, key->value) = NULL;
+	if (!error)
+		return wrong(why, "the root directory can't be meant; write a path below it");
+	if (error == -ENAMETOOLONG)
+		return wrong(why, "too long; at most 255 bytes between two '/' and 4095 in all");
+	return wrong(why, "\"..\" or a control character in the path; write it without");
+}
+
+/* Where a blank ends the path, a '/' after it keeps it: the parser takes blanks off the end of a line. */
+static bool format_path(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	size_t length;
+
+	if (!format_string(key, record, value))
+		return false;
+	length = strlen(value);
+	if (length && value[length - 1] == ' ' && length + 1 < CONFIG_VALUE_MAX)
+		memcpy(value + length, "/", 2);
+	return true;
+}
+
+const struct config_type config_type_path = {parse_path, format_path};
+
+/* --- medium: memory, or a path as above --- */
+
+static const struct config_key *path_of(const struct config_key *key, struct config_key *path)
+{
+	*path = *key;
+	path->value = key->second;
+	return path;
+}
+
+static int parse_medium(const struct config_key *key, void *record, const char *value,
+			char why[CONFIG_WHY_MAX])
+{
+	struct config_key path;
+	int error;
+
+	if (strcmp(value, "memory") == 0) {
+		*(enum config_medium *)field(record, key->value) = MEDIUM_MEMORY;
+		return 0;
+	}
+	if (value[0] != '/')
+		return wrong(why, "not a medium; write memory, or the absolute path of a directory");
+	error = parse_path(path_of(key, &path), record, value, why);
+	if (!error)
+		*(enum config_medium *)field(record, key->value) = MEDIUM_PATH;
+	return error;
+}
+
+static bool format_medium(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	struct config_key path;
+
+	switch (*(const enum config_medium *)const_field(record, key->value)) {
+	case MEDIUM_PARENT:
+		return false;
+	case MEDIUM_MEMORY:
+		snprintf(value, CONFIG_VALUE_MAX, "memory");
+		return true;
+	case MEDIUM_PATH:
+		return format_path(path_of(key, &path), record, value);
+	}
+	return false;
+}
+
+const struct config_type config_type_medium = {parse_medium, format_medium};
+
+/* --- flag: yes or no; no is what holds without the key --- */
+
+static int parse_flag(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	bool yes = strcmp(value, "yes") == 0;
+
+	if (!yes && strcmp(value, "no") != 0)
+		return wrong(why, "neither yes nor no; write one of them");
+	*(bool *)field(record, key->value) = yes;
+	return 0;
+}
+
+static bool format_flag(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	if (!*(const bool *)const_field(record, key->value))
+		return false;
+	snprintf(value, CONFIG_VALUE_MAX, "yes");
+	return true;
+}
+
+const struct config_type config_type_flag = {parse_flag, format_flag};
