@@ -10,14 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "fs/config_keys.h"
-#include "lib/base/cleanup.h"
 
-#define ENTRY_MAX (1 << 20) /* bytes of one passwd or group entry; a group with very many members is large   \
-			     */
-#define NAME_SHOWN 64       /* bytes of a name in a message */
+#define ENTRY_MAX                                                                                            \
+	(1 << 20)      /* bytes of one passwd or group entry; a group with very many members is large        \
+			*/
+#define USER_MAX   256 /* bytes of a user's name, with the final 0: LOGIN_NAME_MAX of Linux */
+#define NAME_SHOWN 64  /* bytes of a name in a message */
 
 /* A function that looks up with a buffer of that size. Returns 0 (with *found) or a positive errno, as
  * getpwnam_r(3). */
@@ -74,17 +74,15 @@ static int group_by_name(const void *what, char *buffer, size_t size, bool *foun
  */
 static int look_up_fully(look_up *function, const void *what, unsigned int *id, unsigned int *group)
 {
-	_cleanup_free_ char *buffer = NULL;
-
 	for (size_t size = 1024; size <= ENTRY_MAX; size *= 2) {
-		char *larger = realloc(buffer, size);
+		char *buffer = malloc(size);
 		bool found = false;
 		int error;
 
-		if (!larger)
+		if (!buffer)
 			return -ENOMEM;
-		buffer = larger;
 		error = function(what, buffer, size, &found, id, group);
+		free(buffer); /* of the entry only numbers are kept */
 		switch (error) {
 		case ERANGE:
 		case EINTR:
@@ -151,41 +149,49 @@ static int parse_user(const char *name, bool needs_group, unsigned int *user, un
 		return error;
 	error = look_up_fully(user_by_id, user, user, group);
 	if (error == 0) {
-		snprintf(why, CONFIG_WHY_MAX, "user %s has no entry that tells its group; write %s:GROUP",
-			 name, name);
+		snprintf(why, CONFIG_WHY_MAX, "user %u has no entry that tells its group; write %u:GROUP",
+			 *user, *user);
 		return -EINVAL;
 	}
 	return error == 1 ? 0 : failed(error, "user", name, why);
 }
 
-int config_parse_owner(const char *value, unsigned int *user, unsigned int *group, char why[CONFIG_WHY_MAX])
+static int parse_group(const char *name, unsigned int *group, char why[CONFIG_WHY_MAX])
 {
-	_cleanup_free_ char *name = strdup(value);
-	unsigned int user_id = 0;
-	unsigned int group_id = 0;
-	char *group_name;
 	int error;
 
-	if (!name)
-		return -ENOMEM;
-	group_name = strchr(name, ':');
-	if (group_name)
-		*group_name++ = 0;
-	if (!*name || (group_name && !*group_name)) {
+	if (is_number(name))
+		return parse_id(name, group, why);
+	error = look_up_fully(group_by_name, name, group, NULL);
+	return error == 1 ? 0 : failed(error, "group", name, why);
+}
+
+int config_parse_owner(const char *value, unsigned int *user, unsigned int *group, char why[CONFIG_WHY_MAX])
+{
+	char user_name[USER_MAX];
+	size_t length = strcspn(value, ":");
+	const char *group_name = value[length] ? value + length + 1 : NULL;
+	unsigned int user_id = 0;
+	unsigned int group_id = 0;
+	int error;
+
+	if (!length || (group_name && !*group_name)) {
 		snprintf(why, CONFIG_WHY_MAX, "the %s is missing; write user or user:group",
-			 *name ? "group" : "user");
+			 length ? "group" : "user");
 		return -EINVAL;
 	}
-	error = parse_user(name, !group_name, &user_id, &group_id, why);
+	if (length >= USER_MAX) {
+		snprintf(why, CONFIG_WHY_MAX,
+			 "no user has a name of %zu bytes; write one that exists, or a number", length);
+		return -EINVAL;
+	}
+	memcpy(user_name, value, length);
+	user_name[length] = 0;
+	error = parse_user(user_name, !group_name, &user_id, &group_id, why);
 	if (error)
 		return error;
 	if (group_name) {
-		if (is_number(group_name)) {
-			error = parse_id(group_name, &group_id, why);
-		} else {
-			error = look_up_fully(group_by_name, group_name, &group_id, NULL);
-			error = error == 1 ? 0 : failed(error, "group", group_name, why);
-		}
+		error = parse_group(group_name, &group_id, why);
 		if (error)
 			return error;
 	}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+/* What is wrong with a configuration: every kind of error with its exact line; limits; nothing is ever cut.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/config.h"
+
+static void parse(const char *text, struct config *config)
+{
+	char error[CONFIG_ERROR_MAX] = "";
+	int status = config_parse(text, strlen(text), "t.ini", config, error);
+
+	if (status)
+		fail_msg("%s", error);
+}
+
+/* Parses bytes that are wrong, and compares the error line. */
+static void expect_error(const char *text, size_t length, const char *expected)
+{
+	struct config config = {.n_segments = 4711};
+	char error[CONFIG_ERROR_MAX] = "";
+
+	assert_int_equal(config_parse(text, length, "t.ini", &config, error), -EINVAL);
+	assert_string_equal(error, expected);
+	assert_int_equal(config.n_segments, 4711);
+}
+
+static void says_what_is_wrong_with_sections(void **state)
+{
+	static const char *const cases[][2] = {
+		{"[", "t.ini:1: a section header without ']'; write [KIND] or [KIND NAME]"},
+		{"\n[segment a", "t.ini:2: a section header without ']'; write [KIND] or [KIND NAME]"},
+		{"[segment a ;b]", "t.ini:1: a section header without ']'; write [KIND] or [KIND NAME]"},
+		{"[]",
+		 "t.ini:1: a section without a kind; known are [mount], [directory NAME] and [segment NAME]"},
+		{"[ ]",
+		 "t.ini:1: a section without a kind; known are [mount], [directory NAME] and [segment NAME]"},
+		{"[lock x]", "t.ini:1: unknown section kind 'lock'; known are [mount], [directory NAME] and "
+			     "[segment NAME]"},
+		{"[Mount]", "t.ini:1: unknown section kind 'Mount', perhaps 'mount'; known are [mount], "
+			    "[directory NAME] "
+			    "and [segment NAME]"},
+		{"[segmnet x]",
+		 "t.ini:1: unknown section kind 'segmnet', perhaps 'segment'; known are [mount], "
+		 "[directory NAME] and [segment NAME]"},
+		{"[mount x]", "t.ini:1: [mount] takes no name; write [mount]"},
+		{"[mount]\n[segment a]\n[mount]",
+		 "t.ini:3: [mount] again; put its keys into the one of line 1"},
+		{"[segment]", "t.ini:1: [segment] has no name; write [segment NAME]"},
+		{"[directory ]", "t.ini:1: [directory] has no name; write [directory NAME]"},
+		{"[mount] path = /a",
+		 "t.ini:1: 'path = /a' after ']'; put it on a line of its own, names have no ']'"},
+		{"[segment a]b]", "t.ini:1: 'b]' after ']'; put it on a line of its own, names have no ']'"},
+		{"[segment /a]",
+		 "t.ini:1: [segment /a]: a '/' at the start or end, or two in a row; write the name "
+		 "relative to the mount, such as video/ring"},
+		{"[directory a/]",
+		 "t.ini:1: [directory a/]: a '/' at the start or end, or two in a row; write the name "
+		 "relative to the mount, such as video/ring"},
+		{"[segment a/../b]",
+		 "t.ini:1: [segment a/../b]: \".\" or \"..\" in the name; write the name without them"},
+		{"[segment a\tb]",
+		 "t.ini:1: [segment a?b]: a control character in the name; use printable ones"},
+		{"[segment .segfs]",
+		 "t.ini:1: [segment .segfs]: .segfs is where segfs shows its own files; use another name"},
+		{"[directory .segfs/a]", "t.ini:1: [directory .segfs/a]: .segfs is where segfs shows its own "
+					 "files; use another name"},
+		{"[segment a]\n\n[segment a]",
+		 "t.ini:3: [segment a] again; put its keys into the one of line 1"},
+		{"[directory a/b]\n[directory a/b]",
+		 "t.ini:2: [directory a/b] again; put its keys into the one of line 1"},
+		{"[segment a]\n[directory a]",
+		 "t.ini:2: [directory a] has the name of the segment of line 1; use another name"},
+		{"[directory a]\n[segment a]",
+		 "t.ini:2: [segment a] has the name of the directory of line 1; use another name"},
+		{"[segment a]\n[segment a/b/c]",
+		 "t.ini:2: [segment a/b/c] lies below the segment 'a' of line 1; a "
+		 "segment holds no names, move one of them"},
+		{"[segment a/b]\n[directory a/b/c]",
+		 "t.ini:2: [directory a/b/c] lies below the segment 'a/b' of line 1; "
+		 "a segment holds no names, move one of them"},
+		{"[segment a/b]\n[segment a]", "t.ini:2: [segment a] is a directory, for line 1 declares a "
+					       "name below it; use another name"},
+		/* the first error is told, though the second one is found without waiting for the end of a
+		   section */
+		{"[directory a]\nsize = 1\n[directory a]",
+		 "t.ini:2: size is for memory, and [directory a] has no medium of its own; write medium = "
+		 "memory, or "
+		 "leave out size"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_error(cases[i][0], strlen(cases[i][0]), cases[i][1]);
+}
+
+#define A64            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_USER_TEXT "[mount]\nowner = " A64 A64 A64 A64
+#define LONG_USER_ERROR                                                                                      \
+	"t.ini:2: owner = " A64 "aaaa...: no user has a name of 256 bytes; write one that exists, or a "     \
+	"number"
+
+static void says_what_is_wrong_with_keys(void **state)
+{
+	static const char *const cases[][2] = {
+		{"size = 1",
+		 "t.ini:1: 'size' before the first section; put it below one of [mount], [directory NAME] "
+		 "and [segment NAME]"},
+		{"[mount]\nsize",
+		 "t.ini:2: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
+		{"[mount]\nsize\n[mount]",
+		 "t.ini:2: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
+		{"[mount]\nsize ;= 1",
+		 "t.ini:2: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
+		{"[mount]\nsize = 1\n  2",
+		 "t.ini:3: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
+		{"[mount]\n= 1", "t.ini:2: nothing before '='; write KEY = VALUE"},
+		{"[mount]\nsize =", "t.ini:2: size has no value; write size = VALUE, or leave out the line"},
+		{"[mount]\nsize = ;1",
+		 "t.ini:2: size has no value; write size = VALUE, or leave out the line"},
+		{"[mount]\nsise = 1",
+		 "t.ini:2: unknown key 'sise' in [mount], perhaps 'size'; known keys: path, size, "
+		 "huge, numa, mode, owner"},
+		{"[directory d]\npath = /x", "t.ini:2: unknown key 'path' in [directory d]; known keys: "
+					     "medium, size, huge, numa, mode, owner"},
+		{"[segment s]\nMode = 1",
+		 "t.ini:2: unknown key 'Mode' in [segment s], perhaps 'mode'; known keys: size, "
+		 "mode, owner, commit, load"},
+		{"[segment s]\nlock = mandatory", "t.ini:2: unknown key 'lock' in [segment s], perhaps "
+						  "'load'; known keys: size, mode, owner, commit, load"},
+		{"[mount]\nsize = 1\nmode = 1\nsize = 2",
+		 "t.ini:4: size again in [mount]; keep this line or line 2"},
+		{"[segment s]\nsize = 12Q",
+		 "t.ini:2: size = 12Q: not a size; write bytes, or a whole number with K, M, "
+		 "G, T, P or E, such as 64M"},
+		{"[segment s]\nsize = 0",
+		 "t.ini:2: size = 0: a size of zero holds nothing; write at least 1"},
+		{"[segment s]\nsize = 8E",
+		 "t.ini:2: size = 8E: too large; the largest is 9223372036854775807"},
+		{"[segment s]\nsize = 16E",
+		 "t.ini:2: size = 16E: too large; the largest is 9223372036854775807"},
+		{"[segment s]\nmode = 0o660",
+		 "t.ini:2: mode = 0o660: not an octal number; write permissions such as 0660"},
+		{"[segment s]\nmode = 8",
+		 "t.ini:2: mode = 8: not an octal number; write permissions such as 0660"},
+		{"[segment s]\nmode = 10000",
+		 "t.ini:2: mode = 10000: more than permissions; the largest is 7777"},
+		{"[segment s]\nmode = 7777777777777777777777777",
+		 "t.ini:2: mode = 7777777777777777777777777: more than permissions; the largest is 7777"},
+		{"[mount]\nowner = no-such-user", "t.ini:2: owner = no-such-user: there is no user "
+						  "'no-such-user'; write one that exists, or a number"},
+		{"[mount]\nowner = root:no-such-group",
+		 "t.ini:2: owner = root:no-such-group: there is no group "
+		 "'no-such-group'; write one that exists, or a number"},
+		{"[mount]\nowner = :root",
+		 "t.ini:2: owner = :root: the user is missing; write user or user:group"},
+		{"[mount]\nowner = root:",
+		 "t.ini:2: owner = root:: the group is missing; write user or user:group"},
+		{"[mount]\nowner = 4294967295:0",
+		 "t.ini:2: owner = 4294967295:0: the id is too large; the largest is 4294967294"},
+		{"[mount]\nowner = 0:99999999999999999999999",
+		 "t.ini:2: owner = 0:99999999999999999999999: the id is too large; the largest is "
+		 "4294967294"},
+		{"[mount]\nowner = 4294967294",
+		 "t.ini:2: owner = 4294967294: user 4294967294 has no entry that tells its "
+		 "group; write 4294967294:GROUP"},
+		{LONG_USER_TEXT, LONG_USER_ERROR},
+		{"[mount]\nhuge = force",
+		 "t.ini:2: huge = force: not known to tmpfs; write never, always, within_size or advise"},
+		{"[mount]\nnuma = bind",
+		 "t.ini:2: numa = bind: not a list of nodes; write them after ':', such as 0-1 or "
+		 "0,2"},
+		{"[mount]\npath = mnt", "t.ini:2: path = mnt: not an absolute path; begin it with '/'"},
+		{"[mount]\npath = //",
+		 "t.ini:2: path = //: the root directory can't be meant; write a path below it"},
+		{"[mount]\npath = /a/../b",
+		 "t.ini:2: path = /a/../b: \"..\" or a control character in the path; write it without"},
+		{"[directory d]\nmedium = disk",
+		 "t.ini:2: medium = disk: not a medium; write memory, or the absolute path of a directory"},
+		{"[directory d]\nmedium = /..",
+		 "t.ini:2: medium = /..: \"..\" or a control character in the path; write it without"},
+		{"[segment s]\nload = a.bin",
+		 "t.ini:2: load = a.bin: not an absolute path; begin it with '/'"},
+		{"[segment s]\ncommit = true",
+		 "t.ini:2: commit = true: neither yes nor no; write one of them"},
+		{"[directory d]\nmedium = /x\nmode = 1\nhuge = never\nsize = 1\n[segment s]",
+		 "t.ini:4: huge is for memory, and [directory d] has another medium; write medium = memory, "
+		 "or leave out "
+		 "huge"},
+		{"[directory d]\nnuma = local",
+		 "t.ini:2: numa is for memory, and [directory d] has no medium of its own; "
+		 "write medium = memory, or leave out numa"},
+		{"[directory d]\nsize = 1\nmedium = /x",
+		 "t.ini:2: size is for memory, and [directory d] has another "
+		 "medium; write medium = memory, or leave out size"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_error(cases[i][0], strlen(cases[i][0]), cases[i][1]);
+}
+
+static void says_what_is_wrong_with_bytes(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t length;
+		const char *error;
+	} cases[] = {
+		{"[mount]\nsize\0 = 1\n", 19,
+		 "t.ini:2: control character 0x00 at byte 5 of the line; remove it"},
+		{"; a\0b", 5, "t.ini:1: control character 0x00 at byte 4 of the line; remove it"},
+		{"a\rb\n", 4, "t.ini:1: control character 0x0d at byte 2 of the line; remove it"},
+		{"\n\x1b[mount]", 9, "t.ini:2: control character 0x1b at byte 1 of the line; remove it"},
+		{"; \x7f", 3, "t.ini:1: control character 0x7f at byte 3 of the line; remove it"},
+		{"[segment \xe4]", 11, "t.ini:1: byte 10 of the line is not UTF-8; save the file as UTF-8"},
+		{"; \xc3", 3, "t.ini:1: byte 3 of the line is not UTF-8; save the file as UTF-8"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_error(cases[i].text, cases[i].length, cases[i].error);
+}
+
+/* A line of `length` bytes: what it begins with, then 'a', with a '/' after each 100. */
+static char *long_line(const char *before, size_t length, const char *after)
+{
+	size_t before_length = strlen(before);
+	char *text = malloc(before_length + length + strlen(after) + 1);
+
+	assert_non_null(text);
+	snprintf(text, before_length + 1, "%s", before);
+	for (size_t i = 0; i < length; i++)
+		text[before_length + i] = i % 100 ? 'a' : '/';
+	memcpy(text + before_length + length, after, strlen(after) + 1);
+	return text;
+}
+
+static void keeps_long_lines_whole(void **state)
+{
+	struct config config;
+	char error[CONFIG_ERROR_MAX];
+	char *text;
+
+	(void)state;
+	text = long_line("[segment a", PATH_MAX - 2, "]\n");
+	parse(text, &config);
+	assert_int_equal(strlen(config.segments[0].name), PATH_MAX - 1);
+	config_free(&config);
+	free(text);
+
+	text = long_line("[segment a", PATH_MAX - 1, "]\n");
+	assert_int_equal(config_parse(text, strlen(text), "t.ini", &config, error), -EINVAL);
+	assert_non_null(strstr(error, "...]: more than 4095 bytes; use a shorter name"));
+	free(text);
+
+	text = long_line("; ", 8190, "\n[segment b]\n");
+	parse(text, &config);
+	assert_int_equal(config.segments[0].line, 2);
+	config_free(&config);
+	free(text);
+
+	text = long_line("; ", 8191, "\n");
+	expect_error(text, strlen(text), "t.ini:1: a line of 8193 bytes; write at most 8192");
+	free(text);
+}
+
+/* Depends on how inih was built: at least 198 bytes of a line, at Debian all of it; never cut without an
+ * error. */
+static void keeps_long_values_whole(void **state)
+{
+	(void)state;
+	for (size_t length = 100; length < PATH_MAX + 2; length += length < 300 ? 1 : 37) {
+		char *text = long_line("[segment s]\nload = ", length, " ; comment\n");
+		struct config config;
+		char error[CONFIG_ERROR_MAX];
+		int status = config_parse(text, strlen(text), "t.ini", &config, error);
+
+		if (status == 0) {
+			/* a '/' at the end is taken off */
+			size_t kept = length % 100 == 1 ? length - 1 : length;
+
+			assert_true(kept < PATH_MAX);
+			assert_int_equal(strlen(config.segments[0].load), kept);
+			assert_memory_equal(config.segments[0].load, text + 19, kept);
+		} else {
+			assert_int_equal(status, -EINVAL);
+			assert_true(length > 180);
+			assert_memory_equal(error, "t.ini:2: ", 9);
+			if (length >= PATH_MAX)
+				assert_true(strstr(error, ": too long; ") || strstr(error, "reads at most"));
+			else
+				assert_non_null(strstr(error, "reads at most"));
+		}
+		if (!status)
+			config_free(&config);
+		free(text);
+	}
+}
+
+static void keeps_error_lines_whole(void **state)
+{
+	char file[600];
+	char *text = long_line("[segment \xc3\xa4", 200, "]\n\xc3\xa4 = \xc3\xa4\n");
+	struct config config;
+	char error[CONFIG_ERROR_MAX];
+
+	(void)state;
+	memset(file, 'f', sizeof(file) - 1);
+	file[sizeof(file) - 1] = 0;
+	memcpy(file + 500, "\n\xc3\xa4\xff", 4);
+	assert_int_equal(config_parse(text, strlen(text), file, &config, error), -EINVAL);
+	assert_true(strlen(error) < CONFIG_ERROR_MAX - 1);
+	assert_memory_equal(error, "...fff", 6);
+	assert_non_null(strstr(error, "?\xc3\xa4?"));
+	assert_non_null(strstr(error, ":2: unknown key '\xc3\xa4' in [segment \xc3\xa4/aaa"));
+	assert_non_null(strstr(error, "...]; known keys: size, mode, owner, commit, load"));
+	assert_null(strchr(error, '\n'));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(says_what_is_wrong_with_sections),
+		cmocka_unit_test(says_what_is_wrong_with_keys),
+		cmocka_unit_test(says_what_is_wrong_with_bytes),
+		cmocka_unit_test(keeps_long_lines_whole),
+		cmocka_unit_test(keeps_long_values_whole),
+		cmocka_unit_test(keeps_error_lines_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

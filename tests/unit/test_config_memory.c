@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The configuration without memory: each allocation in turn fails, and then all after it too. The result is
+ * always -ENOMEM or NULL, and no block is left behind.
+ *
+ * The allocator is replaced by one that counts, so this doesn't run with a sanitizer, which has its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/config.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+
+#if defined(__GLIBC__) && !defined(SANITIZED)
+#define CAN_COUNT 1
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void __libc_free(void *block);
+
+static bool counting;
+static bool go_on_failing;
+static long allowed; /* allocations before the one that fails */
+static long blocks;  /* taken and not freed while counting */
+
+static bool fails(void)
+{
+	if (!counting)
+		return false;
+	if (allowed > 0) {
+		allowed--;
+		return false;
+	}
+	if (allowed == 0 || go_on_failing) {
+		allowed--;
+		errno = ENOMEM;
+		return true;
+	}
+	return false;
+}
+
+/* glibc lets a program replace these four as a set */
+__attribute__((visibility("default"))) void *malloc(size_t size)
+{
+	void *block = fails() ? NULL : __libc_malloc(size);
+
+	blocks += counting && block;
+	return block;
+}
+
+__attribute__((visibility("default"))) void *calloc(size_t count, size_t size)
+{
+	void *block = fails() ? NULL : __libc_calloc(count, size);
+
+	blocks += counting && block;
+	return block;
+}
+
+__attribute__((visibility("default"))) void *realloc(void *old, size_t size)
+{
+	void *block = fails() ? NULL : __libc_realloc(old, size);
+
+	blocks += counting && block && !old;
+	return block;
+}
+
+__attribute__((visibility("default"))) void free(void *block)
+{
+	blocks -= counting && block;
+	__libc_free(block);
+}
+#else
+static bool counting;
+static bool go_on_failing;
+static long allowed;
+static long blocks;
+#endif
+
+static void start(long n, bool all_after)
+{
+	allowed = n;
+	go_on_failing = all_after;
+	blocks = 0;
+	counting = true;
+}
+
+/* Ids are numbers with a group, so that the system's name service, which keeps memory for itself, isn't
+ * asked. */
+static const char text[] =
+	"[mount]\npath = /mnt/seg\nhuge = always\nnuma = local\nowner = 1:2\n"
+	"[directory a/b/c]\nmedium = /x\n[directory a]\nmedium = memory\nhuge = never\nnuma = bind:0\n"
+	"[segment a/b/s]\nowner = 3:4\nload = /y\n[segment t]\n[segment u]\n[segment v]\n";
+
+/* Enough names for the index to grow several times. */
+static char many[8000];
+
+static void check_parse(const char *what, size_t length, bool all_after)
+{
+	for (long n = 0;; n++) {
+		struct config config = {.n_segments = 4711};
+		char error[CONFIG_ERROR_MAX] = "";
+		int status;
+
+		start(n, all_after);
+		status = config_parse(what, length, "t.ini", &config, error);
+		if (status == 0)
+			config_free(&config);
+		counting = false;
+		assert_int_equal(blocks, 0);
+		if (status == 0) {
+			assert_true(n > 10);
+			return;
+		}
+		assert_int_equal(status, -ENOMEM);
+		assert_int_equal(config.n_segments, 4711);
+		assert_memory_equal(error, "t.ini:", 6);
+		assert_non_null(strstr(error, ": out of memory; "));
+	}
+}
+
+static void needs_counting(void)
+{
+#ifndef CAN_COUNT
+	print_message(
+		"missing: an allocator that can be replaced (a sanitizer or another libc has its own)\n");
+	skip();
+#endif
+}
+
+static void parses_without_memory(void **state)
+{
+	size_t used = 0;
+
+	(void)state;
+	needs_counting();
+	check_parse(text, sizeof(text) - 1, false);
+	check_parse(text, sizeof(text) - 1, true);
+	for (int i = 0; used < sizeof(many) - 40; i++)
+		used += (size_t)snprintf(many + used, sizeof(many) - used, "[segment %d/%d]\n", i % 7, i);
+	check_parse(many, used, false);
+}
+
+static void formats_without_memory(void **state)
+{
+	struct config config;
+	char error[CONFIG_ERROR_MAX];
+
+	(void)state;
+	needs_counting();
+	assert_int_equal(config_parse(text, sizeof(text) - 1, "t.ini", &config, error), 0);
+	for (long n = 0;; n++) {
+		char *formatted;
+		bool done;
+
+		start(n, false);
+		formatted = config_format(&config);
+		done = formatted != NULL;
+		free(formatted);
+		counting = false;
+		assert_int_equal(blocks, 0);
+		if (done) {
+			assert_true(n > 2);
+			break;
+		}
+	}
+	config_free(&config);
+}
+
+static void reads_without_memory(void **state)
+{
+	const char *folder = getenv("TMPDIR");
+	char path[PATH_MAX];
+	int fd;
+	int status = -ENOMEM;
+
+	(void)state;
+	needs_counting();
+	snprintf(path, sizeof(path), "%s/config-XXXXXX", folder ? folder : "/tmp");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	for (long n = 0; status == -ENOMEM; n++) {
+		struct config config;
+		char error[CONFIG_ERROR_MAX] = "";
+
+		start(n, true);
+		status = config_read(path, &config, error);
+		if (!status)
+			config_free(&config);
+		counting = false;
+		assert_int_equal(blocks, 0);
+		if (status)
+			assert_non_null(strstr(error, ": out of memory; "));
+	}
+	unlink(path);
+	assert_int_equal(status, 0);
+}
+
+/*
+ * A user's name goes through the system's name service, which may say "not found" without memory. glibc's
+ * (2.36) dies by itself where the first look-up of a process has no memory for its tables, so one is made
+ * before.
+ */
+static void looks_up_without_memory(void **state)
+{
+	static const char named[] = "[mount]\nowner = root:root\n[segment s]\nowner = root\n";
+	int status = -ENOMEM;
+
+	(void)state;
+	needs_counting();
+	assert_non_null(getpwnam("root"));
+	assert_non_null(getgrnam("root"));
+	for (long n = 0; status; n++) {
+		struct config config;
+		char error[CONFIG_ERROR_MAX] = "";
+
+		assert_true(n < 1000);
+		start(n, false);
+		status = config_parse(named, sizeof(named) - 1, "t.ini", &config, error);
+		counting = false;
+		if (status)
+			assert_true(status == -ENOMEM || status == -EINVAL);
+		else
+			config_free(&config);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parses_without_memory),
+		cmocka_unit_test(formats_without_memory),
+		cmocka_unit_test(reads_without_memory),
+		cmocka_unit_test(looks_up_without_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
