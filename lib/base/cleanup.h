@@ -59,7 +59,7 @@ static inline int take_fd(int *fd)
 
 /* Evaluates to the pointer in `pointer` and leaves NULL there. */
 #define take_ptr(pointer)                                                                                          \
-	({                                                                                                         \
+	__extension__({                                                                                                      \
 		__typeof__(pointer) taken_ = (pointer);                                                            \
 		(pointer) = NULL;                                                                                  \
 		taken_;                                                                                            \

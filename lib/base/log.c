@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static enum log_target target = LOG_TO_STDERR;
 static int max_priority = LOG_NOTICE;
+static int log_socket = -1;
 static bool journal_stream; /* stderr goes to the journal, which reads a <priority> prefix */
 
 static const struct {
@@ -34,29 +37,41 @@ void log_setup(enum log_target new_target, int new_max_priority)
 	target = new_target;
 	max_priority = new_max_priority;
 	journal_stream = getenv("JOURNAL_STREAM") != NULL;
-	if (target == LOG_TO_SYSLOG)
-		openlog("segfs", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
+void log_open(void)
+{
+	if (target == LOG_TO_BOTH)
+		log_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* The datagram of syslog(3): priority, tag, text. The receiver adds time and host. */
+static void send_to_system_log(int priority, const char *text, size_t length)
+{
+	static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	char message[1088];
+	int head = snprintf(message, sizeof(message), "<%d>segfs[%d]: ", LOG_DAEMON | priority, getpid());
+
+	memcpy(message + head, text, length);
+	sendto(log_socket, message, (size_t)head + length, MSG_NOSIGNAL, (const struct sockaddr *)&address,
+	       sizeof(address));
 }
 
 void log_vwrite(int priority, const char *format, va_list arguments)
 {
 	char line[1024];
 	int saved = errno;
+	size_t head;
 	size_t length;
 	int written;
 
 	if (priority > max_priority)
 		return;
-	if (target == LOG_TO_SYSLOG) {
-		vsyslog(priority, format, arguments);
-		errno = saved;
-		return;
-	}
 	if (journal_stream)
 		written = snprintf(line, sizeof(line), "<%d>segfs: ", priority);
 	else
 		written = snprintf(line, sizeof(line), "segfs: ");
-	length = (size_t)written;
+	head = length = (size_t)written;
 	written = vsnprintf(line + length, sizeof(line) - length - 1, format, arguments);
 	if (written > 0) {
 		length += (size_t)written;
@@ -65,6 +80,8 @@ void log_vwrite(int priority, const char *format, va_list arguments)
 	}
 	if (line[length - 1] != '\n')
 		line[length++] = '\n';
+	if (log_socket >= 0)
+		send_to_system_log(priority, line + head, length - head - 1);
 	/* nothing can be done about a log that can't be written */
 	if (write(STDERR_FILENO, line, length) < 0)
 		errno = saved;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program's log: one line per message, to stderr or to syslog, with a level below which messages are dropped.
+ * The program's log: one line per message, to stderr or to the system's log as well, with a level below which messages are dropped.
  *
  * Set up once before threads start; log_write() is safe in every thread and after a fork. Allocates nothing.
  */
@@ -13,11 +13,17 @@
 
 enum log_target {
 	LOG_TO_STDERR, /* "segfs: message"; with a <N> priority prefix where stderr is the journal's stream */
-	LOG_TO_SYSLOG, /* syslog(3), facility daemon; journald reads it there too */
+	LOG_TO_BOTH,   /* that, and the socket /dev/log of syslog and the journal, facility daemon */
 };
 
 /* Chooses the target and the most verbose syslog priority (LOG_ERR ... LOG_DEBUG) that is written. */
 void log_setup(enum log_target target, int max_priority);
+
+/*
+ * Opens the socket of the system's log, for LOG_TO_BOTH. One descriptor, kept for ever and used without a connection,
+ * so that processes which share their descriptors can log at any time. Without it only standard error is written.
+ */
+void log_open(void);
 
 /* Returns the syslog priority named by "error", "warning", "notice", "info" or "debug", or -1. */
 int log_priority_from_name(const char *name);

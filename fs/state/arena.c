@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/arena.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define COMMIT_STEP (256u * 1024u) /* bytes reserved at a time */
+#define ROUND_UP(value, step) (((value) + (step) - 1) / (step) * (step))
+
+static size_t nodes_offset(void)
+{
+	return ROUND_UP(sizeof(struct arena_header), COMMIT_STEP);
+}
+
+static size_t handles_offset(uint32_t max_nodes)
+{
+	return nodes_offset() + ROUND_UP(max_nodes * sizeof(struct node_slot), COMMIT_STEP);
+}
+
+static int reserve(const struct arena *arena, size_t offset, size_t length)
+{
+	while (fallocate(arena->fd, 0, (off_t)offset, (off_t)length) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles)
+{
+	struct arena made = {.fd = -1};
+	void *memory;
+	int result;
+
+	if (max_nodes < 16 || max_handles < 16)
+		return -EINVAL;
+	made.size = handles_offset(max_nodes) + ROUND_UP(max_handles * sizeof(struct handle_slot), COMMIT_STEP);
+	made.fd = memfd_create("segfs-arena", MFD_CLOEXEC);
+	if (made.fd < 0)
+		return -errno;
+	if (ftruncate(made.fd, (off_t)made.size) < 0) {
+		result = -errno;
+		goto fail;
+	}
+	result = reserve(&made, 0, nodes_offset());
+	if (result < 0)
+		goto fail;
+	memory = mmap(NULL, made.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, made.fd, 0);
+	if (memory == MAP_FAILED) {
+		result = -errno;
+		goto fail;
+	}
+	made.header = memory;
+	made.nodes = (struct node_slot *)((char *)memory + nodes_offset());
+	made.handles = (struct handle_slot *)((char *)memory + handles_offset(max_nodes));
+	made.header->magic = ARENA_MAGIC;
+	made.header->layout = ARENA_LAYOUT;
+	made.header->max_nodes = max_nodes;
+	made.header->max_handles = max_handles;
+	made.header->nodes_high = 1; /* node id 0 means "none" */
+	made.header->handles_high = 1;
+	made.header->config_fd = -1;
+	made.header->ready_fd = -1;
+	made.header->fuse_fd = -1;
+	*arena = made;
+	return 0;
+fail:
+	close(made.fd);
+	return result;
+}
+
+void arena_destroy(struct arena *arena)
+{
+	munmap(arena->header, arena->size);
+	close(arena->fd);
+	arena->header = NULL;
+	arena->fd = -1;
+}
+
+static int commit_slot(struct arena *arena, size_t offset, size_t slot_size, uint32_t high, uint32_t max,
+		       _Atomic uint64_t *committed)
+{
+	size_t needed = ((size_t)high + 1) * slot_size;
+	uint64_t have = atomic_load(committed);
+	int result;
+
+	if (high >= max)
+		return -ENFILE;
+	if (needed <= have)
+		return 0;
+	result = reserve(arena, offset + have, COMMIT_STEP);
+	if (result < 0)
+		return result;
+	atomic_store(committed, have + COMMIT_STEP);
+	return 0;
+}
+
+int arena_commit_node(struct arena *arena)
+{
+	struct arena_header *header = arena->header;
+
+	return commit_slot(arena, nodes_offset(), sizeof(struct node_slot), header->nodes_high, header->max_nodes,
+			   &header->nodes_committed);
+}
+
+int arena_commit_handle(struct arena *arena)
+{
+	struct arena_header *header = arena->header;
+
+	return commit_slot(arena, handles_offset(header->max_nodes), sizeof(struct handle_slot),
+			   header->handles_high, header->max_handles, &header->handles_committed);
+}

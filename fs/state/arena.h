@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The arena: shared memory in which a worker keeps every fact that must survive it.
+ *
+ * One memfd, mapped by the supervisor before the first worker and inherited by every worker: a header, an array of
+ * node slots, an array of handle slots. Slots are fixed-size records with a state word that is written last when a
+ * record comes into being and first when it goes, so that a kill between any two instructions leaves a record
+ * that is there or not there, never half of one. The file is sparse; arena_commit() reserves memory before it is
+ * touched, so that a full machine is an error code and not a SIGBUS.
+ *
+ * Knows nothing of FUSE. All pointers into the arena stay valid for the life of the process.
+ */
+#ifndef SEGFS_STATE_ARENA_H
+#define SEGFS_STATE_ARENA_H
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
+#define ARENA_LAYOUT 1u                 /* changes with every change of a struct below */
+#define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
+#define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
+#define ARENA_DIRECTORIES 128           /* directories whose descriptors are kept open */
+#define ARENA_CLOSING 64                /* passthrough ids being closed at one time, at least one per thread */
+#define ARENA_INIT_MAX 256              /* bytes of the kernel's INIT request */
+#define ARENA_STORE_PATH 512            /* bytes of a store's path below the mount, with the final 0 */
+
+enum slot_state {
+	SLOT_FREE = 0,
+	SLOT_LIVE = 1,
+};
+
+/* How far the INIT of the connection has come. */
+enum init_state {
+	INIT_NONE = 0,     /* not seen yet */
+	INIT_SAVED = 1,    /* copied to the header; whether the kernel has the answer is not known */
+	INIT_ANSWERED = 2, /* the answer was taken */
+};
+
+/* Where the nodes of one part of the tree come from. */
+struct store_record {
+	_Atomic uint32_t state; /* enum slot_state */
+	uint32_t source;        /* index into the table of sources */
+	int32_t mount_id;       /* as name_to_handle_at(2) tells it: which store a file is on */
+	int32_t root_fd;        /* the root of the store, O_RDONLY|O_DIRECTORY; open_by_handle_at(2) starts here */
+	uint32_t no_handles;    /* the medium has no file handles or may not open them: descriptors are kept */
+	uint32_t on_disk;       /* operations may wait for a device */
+	char path[ARENA_STORE_PATH]; /* below the mount; "" for the default store */
+};
+
+/* A directory whose O_PATH descriptor is kept, since every operation on a name starts with it. */
+struct directory_record {
+	_Atomic uint64_t id; /* node id, 0 = free; written last */
+	int32_t fd;
+	uint32_t unused;
+};
+
+/* 128 bytes: two cache lines. */
+struct node_slot {
+	_Atomic uint32_t state;      /* enum slot_state; last in, first out */
+	_Atomic uint32_t generation; /* which use of this slot it is; upper half of the node id */
+	_Atomic uint64_t lookups;    /* references that the kernel holds; may err upwards, never downwards */
+	uint64_t inode;              /* inode number of the backing file */
+	_Atomic int32_t backing_id;  /* passthrough id in the connection, 0 = none (one per node: fact K3) */
+	_Atomic int32_t fd;          /* kept O_PATH descriptor, -1 = none */
+	uint16_t store;              /* index of its store_record */
+	uint8_t type;                /* S_IFMT bits of the mode, shifted right by 12 */
+	uint8_t handle_bytes;        /* length of `handle` */
+	int32_t handle_type;         /* as name_to_handle_at(2) gave it; NODE_HANDLE_INODE: `handle` is the inode number */
+	_Atomic uint32_t flags;      /* enum node_flags */
+	uint32_t unused;
+	uint8_t handle[80];          /* file handle of the backing file */
+};
+
+_Static_assert(sizeof(struct node_slot) == 128, "a node slot is two cache lines");
+
+/* One open of a node, 64 bytes. */
+struct handle_slot {
+	_Atomic uint32_t state;      /* enum slot_state */
+	_Atomic uint32_t generation; /* which use of this slot it is; upper half of the handle number */
+	uint64_t node;               /* node id */
+	uint64_t unique;             /* id of the request that opened it, without the resend bit */
+	uint64_t opened_at;          /* CLOCK_REALTIME, nanoseconds */
+	uint32_t open_flags;         /* flags of open(2) as the kernel sent them */
+	int32_t fd;                  /* descriptor held, -1 = none */
+	int32_t pid;                 /* process that opened it, in the daemon's pid namespace; 0 = not visible there */
+	uint8_t mode;                /* enum io_mode */
+	uint8_t kind;                /* enum handle_kind */
+	uint16_t unused;
+	uint64_t unused2[2];
+};
+
+_Static_assert(sizeof(struct handle_slot) == 64, "a handle slot is one cache line");
+
+struct arena_header {
+	uint64_t magic;
+	uint32_t layout;      /* ARENA_LAYOUT */
+	uint32_t max_nodes;   /* slots there can be */
+	uint32_t max_handles;
+	uint32_t privileged;  /* the supervisor may mount and hand backing files to the kernel */
+	_Atomic uint32_t nodes_high;   /* slots from here on were never used */
+	_Atomic uint32_t handles_high;
+	_Atomic uint64_t nodes_committed;   /* bytes of node slots that have memory */
+	_Atomic uint64_t handles_committed;
+
+	int32_t fuse_fd;      /* the connection */
+	_Atomic uint32_t init_state; /* enum init_state */
+	uint32_t init_length; /* bytes of init_request */
+	_Atomic int32_t backing_last; /* the passthrough id that was recorded last; the kernel counts upwards */
+	_Atomic int32_t backing_closing[ARENA_CLOSING]; /* ids that no node names any more and that are being closed */
+	uint8_t init_request[ARENA_INIT_MAX];
+
+	int32_t supervisor_pid;
+	_Atomic int32_t worker_pid;
+	_Atomic uint32_t workers_started;
+	_Atomic uint32_t workers_serving; /* equals workers_started once the present worker reached its loop */
+	uint64_t started_at;  /* CLOCK_REALTIME, nanoseconds */
+	_Atomic uint64_t requests; /* requests taken from the kernel, by all workers */
+
+	_Atomic int32_t config_fd; /* memfd with the configuration in force */
+	int32_t ready_fd;     /* write end that tells the launcher; -1 once told */
+	uint32_t n_base_fds;
+	int32_t base_fds[ARENA_BASE_FDS]; /* descriptors that no slot names and that are not closed at recovery */
+
+	struct store_record stores[ARENA_STORES];
+	struct directory_record directories[ARENA_DIRECTORIES];
+};
+
+struct arena {
+	int fd;                     /* the memfd */
+	size_t size;                /* bytes mapped */
+	struct arena_header *header;
+	struct node_slot *nodes;    /* header->max_nodes of them; [0] is never used */
+	struct handle_slot *handles;
+};
+
+/*
+ * Makes an arena and maps it.
+ * max_nodes, max_handles: slots, each at least 16.
+ * Returns 0; -ENOMEM, -EMFILE or -ENFILE of memfd_create(2), mmap(2); -EINVAL for limits out of range.
+ */
+int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles);
+
+/* Unmaps and closes; the memory goes when no process maps it. */
+void arena_destroy(struct arena *arena);
+
+/*
+ * Sees to it that the slot after the highest node (or handle) slot in use has memory.
+ * Returns 0; -ENOMEM or -ENOSPC where the machine has none; -ENFILE where all slots are in use.
+ */
+int arena_commit_node(struct arena *arena);
+int arena_commit_handle(struct arena *arena);
+
+#endif

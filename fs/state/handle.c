@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/handle.h"
+#include "fs/state/node.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *io_mode_name(enum io_mode mode)
+{
+	static const char *const names[] = {"direct", "mediated", "relayed"};
+
+	return names[mode];
+}
+
+static uint64_t handle_number(const struct state *state, uint32_t index)
+{
+	return (uint64_t)atomic_load(&state->arena->handles[index].generation) << 32 | index;
+}
+
+struct handle_slot *handle_get(const struct state *state, uint64_t number)
+{
+	uint32_t index = (uint32_t)number;
+	struct handle_slot *slot;
+
+	if (index == 0 || index >= atomic_load(&state->arena->header->handles_high))
+		return NULL;
+	slot = &state->arena->handles[index];
+	if (atomic_load(&slot->state) != SLOT_LIVE || atomic_load(&slot->generation) != (uint32_t)(number >> 32))
+		return NULL;
+	return slot;
+}
+
+/* The slot stays on its list until fill_slot(), so that nothing has to be undone. */
+static int find_free_slot(struct state *state, uint32_t *index)
+{
+	int result;
+
+	if (state->free_handle) {
+		*index = state->free_handle;
+		return 0;
+	}
+	result = arena_commit_handle(state->arena);
+	if (result == 0)
+		*index = state->arena->header->handles_high;
+	return result;
+}
+
+static void fill_slot(struct state *state, uint32_t index, const struct handle_open *open, int fd)
+{
+	struct arena_header *header = state->arena->header;
+	struct handle_slot *slot = &state->arena->handles[index];
+	struct timespec now;
+
+	if (index == state->free_handle)
+		state->free_handle = state->free_handles[index];
+	else
+		atomic_store(&header->handles_high, index + 1);
+	clock_gettime(CLOCK_REALTIME, &now);
+	slot->node = open->node;
+	slot->unique = open->unique;
+	slot->opened_at = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	slot->open_flags = open->flags;
+	slot->fd = fd;
+	slot->pid = open->pid;
+	slot->mode = (uint8_t)open->mode;
+	slot->kind = (uint8_t)open->kind;
+	atomic_fetch_add(&slot->generation, 1);
+	atomic_store(&slot->state, SLOT_LIVE);
+	state->n_handles++;
+}
+
+static int backing_of(struct state *state, struct node_slot *node, const struct handle_open *open)
+{
+	int id = atomic_load(&node->backing_id);
+
+	if (open->mode == IO_RELAYED || open->kind != HANDLE_FILE)
+		return 0;
+	if (id == 0) {
+		id = open->backing_open(open->context);
+		if (id > 0) {
+			/* in this order: an id above the last one is closed at recovery unless a node names it */
+			atomic_store(&node->backing_id, id);
+			atomic_store(&state->arena->header->backing_last, id);
+		}
+	}
+	return id;
+}
+
+int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number, int *backing_id)
+{
+	struct node_slot *node;
+	uint32_t index = 0;
+	int result;
+
+	pthread_mutex_lock(&state->lock);
+	node = node_get(state, open->node);
+	result = node ? find_free_slot(state, &index) : -ESTALE;
+	if (result == 0)
+		result = backing_of(state, node, open);
+	if (result >= 0) {
+		fill_slot(state, index, open, take_fd(fd));
+		node_opened_locked(state, node_index_of(open->node));
+		*number = handle_number(state, index);
+		*backing_id = result;
+		result = 0;
+	}
+	pthread_mutex_unlock(&state->lock);
+	return result;
+}
+
+/* There is an entry per thread and more. */
+static void note_closing(struct arena_header *header, int id)
+{
+	for (int i = 0; i < ARENA_CLOSING; i++) {
+		if (atomic_load(&header->backing_closing[i]) == 0) {
+			atomic_store(&header->backing_closing[i], id);
+			return;
+		}
+	}
+}
+
+int handle_remove(struct state *state, uint64_t number, int *backing_id)
+{
+	struct handle_slot *slot;
+	struct node_slot *node;
+	int closing = 0;
+	int fd = -1;
+
+	pthread_mutex_lock(&state->lock);
+	slot = handle_get(state, number);
+	if (slot) {
+		uint32_t index = (uint32_t)number;
+
+		fd = slot->fd;
+		atomic_store(&slot->state, SLOT_FREE);
+		slot->fd = -1;
+		state->free_handles[index] = state->free_handle;
+		state->free_handle = index;
+		state->n_handles--;
+		node = node_get(state, slot->node);
+		if (node && state->index[node_index_of(slot->node)].handles == 1) {
+			closing = atomic_load(&node->backing_id);
+			if (closing) {
+				note_closing(state->arena->header, closing);
+				atomic_store(&node->backing_id, 0);
+			}
+			atomic_fetch_and(&node->flags, ~(uint32_t)NODE_REFUSED);
+		}
+		if (node)
+			node_closed_locked(state, node_index_of(slot->node));
+	}
+	pthread_mutex_unlock(&state->lock);
+	if (!slot)
+		return -EBADF;
+	if (fd >= 0)
+		close(fd);
+	*backing_id = closing;
+	return 0;
+}
+
+void handle_backing_closed(struct state *state, int backing_id)
+{
+	struct arena_header *header = state->arena->header;
+
+	for (int i = 0; i < ARENA_CLOSING; i++) {
+		if (atomic_load(&header->backing_closing[i]) == backing_id) {
+			atomic_store(&header->backing_closing[i], 0);
+			return;
+		}
+	}
+}
+
+uint64_t handle_find_by_request(const struct state *state, uint64_t unique)
+{
+	uint32_t high = atomic_load(&state->arena->header->handles_high);
+
+	for (uint32_t i = 1; i < high; i++) {
+		struct handle_slot *slot = &state->arena->handles[i];
+
+		if (atomic_load(&slot->state) == SLOT_LIVE && slot->unique == unique)
+			return handle_number(state, i);
+	}
+	return 0;
+}
+
+int handle_index_slots(struct state *state)
+{
+	struct arena *arena = state->arena;
+	uint32_t high = arena->header->handles_high;
+
+	state->free_handles = mmap(NULL, (size_t)arena->header->max_handles * sizeof(*state->free_handles),
+				   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (state->free_handles == MAP_FAILED)
+		return -ENOMEM;
+	for (uint32_t i = high - 1; i >= 1; i--) {
+		struct handle_slot *slot = &arena->handles[i];
+
+		/* a handle whose node is gone can't be: nodes with handles are kept; drop it rather than trip over it */
+		if (atomic_load(&slot->state) == SLOT_LIVE && node_get(state, slot->node)) {
+			state->index[node_index_of(slot->node)].handles++;
+			state->n_handles++;
+		} else {
+			atomic_store(&slot->state, SLOT_FREE);
+			slot->fd = -1;
+			state->free_handles[i] = state->free_handle;
+			state->free_handle = i;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handles: each open of a node, from OPEN to RELEASE.
+ *
+ * The number that the kernel carries is {generation of the slot, index of the slot}; a RELEASE that comes twice
+ * can't hit a slot that was used again in between.
+ */
+#ifndef SEGFS_STATE_HANDLE_H
+#define SEGFS_STATE_HANDLE_H
+
+#include "fs/state/state.h"
+
+/* How reads, writes and views of one open reach the backing file. */
+enum io_mode {
+	IO_DIRECT = 0,   /* the kernel, on the backing file */
+	IO_MEDIATED = 1, /* reads and writes by the daemon, views on the backing file (fact K4) */
+	IO_RELAYED = 2,  /* the daemon, through the page cache of the mount */
+};
+
+enum handle_kind {
+	HANDLE_FILE = 0,
+	HANDLE_DIRECTORY = 1,
+	HANDLE_CONTROL = 2, /* a file under .segfs: `fd` is a memfd with what it said at open */
+};
+
+/* What is known of an open before it has a number. */
+struct handle_open {
+	uint64_t node;     /* node id */
+	uint64_t unique;   /* id of the request, without the resend bit */
+	uint32_t flags;    /* of open(2) */
+	int32_t pid;       /* opener */
+	enum io_mode mode;
+	enum handle_kind kind;
+	/*
+	 * Called under the lock for a direct or mediated open of a node without passthrough id; returns the new id,
+	 * which then is the node's until its last handle goes, or a negative errno, which handle_add() returns.
+	 */
+	int (*backing_open)(void *context);
+	void *context;
+};
+
+/* "direct", "mediated" or "relayed". */
+const char *io_mode_name(enum io_mode mode);
+
+/*
+ * Adds a handle.
+ * fd: descriptor to hold, or -1; taken over on success, and then *fd becomes -1.
+ * number: gets what the kernel is to carry. backing_id: gets the node's passthrough id, 0 for a relayed open.
+ * Returns 0; -ENFILE where all slots are in use; -ENOMEM, -ENOSPC for want of memory; -ESTALE for an unknown node;
+ * what backing_open() returned.
+ */
+int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number, int *backing_id);
+
+/* Finds a live handle, or NULL for a number that was never given or was released; the caller answers EBADF. */
+struct handle_slot *handle_get(const struct state *state, uint64_t number);
+
+/*
+ * Ends a handle and closes the descriptor that it held.
+ * backing_id: gets the passthrough id of its node where this was the node's last handle and it had one, else 0;
+ * the caller closes that id in the connection and then calls handle_backing_closed(). A worker that dies in between
+ * leaves the id in the arena, and the next one closes it.
+ * Returns 0, or -EBADF for a number that is not good (a repeated RELEASE): nothing to do.
+ */
+int handle_remove(struct state *state, uint64_t number, int *backing_id);
+
+void handle_backing_closed(struct state *state, int backing_id);
+
+/*
+ * Finds the handle that request `unique` opened, if a worker that died got as far as that. Returns its number, or 0.
+ * Linear in the number of handles: for requests that the kernel sends again only.
+ */
+uint64_t handle_find_by_request(const struct state *state, uint64_t unique);
+
+/* Used by state.c. */
+int handle_index_slots(struct state *state);
+
+#endif

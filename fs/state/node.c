@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/node.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUCKETS_MIN 1024u
+
+uint64_t node_id(const struct state *state, uint32_t index)
+{
+	return (uint64_t)atomic_load(&state->arena->nodes[index].generation) << 32 | index;
+}
+
+struct node_slot *node_get(const struct state *state, uint64_t id)
+{
+	uint32_t index = node_index_of(id);
+	struct node_slot *slot;
+
+	if (index == 0 || index >= atomic_load(&state->arena->header->nodes_high))
+		return NULL;
+	slot = &state->arena->nodes[index];
+	if (atomic_load(&slot->state) != SLOT_LIVE || atomic_load(&slot->generation) != (uint32_t)(id >> 32))
+		return NULL;
+	return slot;
+}
+
+/* FNV-1a over the words that tell files apart; file handles are not chosen by users. */
+uint32_t node_hash(const struct node_key *key)
+{
+	uint64_t hash = 0xcbf29ce484222325u ^ key->store;
+
+	for (uint8_t i = 0; i < key->handle_bytes; i++)
+		hash = (hash ^ key->handle[i]) * 0x100000001b3u;
+	return (uint32_t)(hash ^ hash >> 32);
+}
+
+static void slot_key(const struct node_slot *slot, struct node_key *key)
+{
+	key->store = slot->store;
+	key->handle_bytes = slot->handle_bytes;
+	key->handle_type = slot->handle_type;
+	memcpy(key->handle, slot->handle, slot->handle_bytes);
+}
+
+static bool slot_matches(const struct node_slot *slot, const struct node_key *key)
+{
+	return slot->store == key->store && slot->handle_type == key->handle_type &&
+	       slot->handle_bytes == key->handle_bytes && memcmp(slot->handle, key->handle, key->handle_bytes) == 0;
+}
+
+static uint32_t find_locked(const struct state *state, const struct node_key *key, uint32_t hash)
+{
+	uint32_t index = state->buckets[hash & (state->n_buckets - 1)];
+
+	while (index != 0 && !slot_matches(&state->arena->nodes[index], key))
+		index = state->index[index].hash_next;
+	return index;
+}
+
+static void hash_insert(struct state *state, uint32_t *buckets, uint32_t n_buckets, uint32_t index)
+{
+	struct node_key key;
+	uint32_t *head;
+
+	slot_key(&state->arena->nodes[index], &key);
+	head = &buckets[node_hash(&key) & (n_buckets - 1)];
+	state->index[index].hash_next = *head;
+	*head = index;
+}
+
+static void hash_remove(struct state *state, uint32_t index)
+{
+	struct node_key key;
+	uint32_t *link;
+
+	slot_key(&state->arena->nodes[index], &key);
+	link = &state->buckets[node_hash(&key) & (state->n_buckets - 1)];
+	while (*link != index)
+		link = &state->index[*link].hash_next;
+	*link = state->index[index].hash_next;
+}
+
+/* Doubles the table once chains are longer than one on average; without memory it stays as it is, only slower. */
+static void grow_buckets(struct state *state)
+{
+	uint32_t n_buckets = state->n_buckets * 2;
+	uint32_t high = state->arena->header->nodes_high;
+	uint32_t *buckets;
+
+	if (state->n_nodes < state->n_buckets)
+		return;
+	buckets = calloc(n_buckets, sizeof(*buckets));
+	if (!buckets)
+		return;
+	for (uint32_t i = 1; i < high; i++)
+		if (atomic_load(&state->arena->nodes[i].state) == SLOT_LIVE)
+			hash_insert(state, buckets, n_buckets, i);
+	free(state->buckets);
+	state->buckets = buckets;
+	state->n_buckets = n_buckets;
+}
+
+static void idle_remove(struct state *state, uint32_t index)
+{
+	struct node_index *entry = &state->index[index];
+
+	if (entry->idle_prev)
+		state->index[entry->idle_prev].idle_next = entry->idle_next;
+	else
+		state->idle_head = entry->idle_next;
+	if (entry->idle_next)
+		state->index[entry->idle_next].idle_prev = entry->idle_prev;
+	else
+		state->idle_tail = entry->idle_prev;
+	entry->idle_prev = entry->idle_next = 0;
+	state->n_idle--;
+}
+
+static void idle_append(struct state *state, uint32_t index)
+{
+	struct node_index *entry = &state->index[index];
+
+	entry->idle_prev = state->idle_tail;
+	entry->idle_next = 0;
+	if (state->idle_tail)
+		state->index[state->idle_tail].idle_next = index;
+	else
+		state->idle_head = index;
+	state->idle_tail = index;
+	state->n_idle++;
+}
+
+static bool is_idle(const struct state *state, uint32_t index)
+{
+	const struct node_slot *slot = &state->arena->nodes[index];
+
+	return atomic_load(&slot->lookups) == 0 && state->index[index].handles == 0;
+}
+
+/* The state word goes first: a worker that dies after it leaves a free slot and a stray descriptor. */
+static void drop_locked(struct state *state, uint32_t index)
+{
+	struct node_slot *slot = &state->arena->nodes[index];
+	int fd = atomic_load(&slot->fd);
+
+	hash_remove(state, index);
+	atomic_store(&slot->state, SLOT_FREE);
+	atomic_store(&slot->fd, -1);
+	if (fd >= 0)
+		close(fd);
+	state->index[index].hash_next = state->free_node;
+	state->free_node = index;
+	state->n_nodes--;
+}
+
+static void drop_oldest_idle(struct state *state)
+{
+	uint32_t index = state->idle_head;
+
+	idle_remove(state, index);
+	drop_locked(state, index);
+}
+
+/* Called when neither the kernel nor a handle refers to the node any more. */
+static void became_idle_locked(struct state *state, uint32_t index)
+{
+	struct node_slot *slot = &state->arena->nodes[index];
+
+	if (index == NODE_ROOT || slot->store == NODE_STORE_CONTROL)
+		return; /* these are for ever */
+	if (atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_KEEP_FD)) {
+		drop_locked(state, index);
+		return;
+	}
+	idle_append(state, index);
+	while (state->n_idle > state->max_idle)
+		drop_oldest_idle(state);
+}
+
+/* Takes a slot off the free list, or one that was never used, or the oldest idle node's. */
+static int take_slot_locked(struct state *state, uint32_t *index)
+{
+	struct arena_header *header = state->arena->header;
+	int result;
+
+	if (!state->free_node) {
+		result = arena_commit_node(state->arena);
+		if (result == 0) {
+			*index = header->nodes_high;
+			atomic_store(&header->nodes_high, *index + 1);
+			return 0;
+		}
+		if (!state->idle_head)
+			return result;
+		drop_oldest_idle(state);
+	}
+	*index = state->free_node;
+	state->free_node = state->index[*index].hash_next;
+	return 0;
+}
+
+static void fill_slot(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint64_t inode,
+		      uint32_t flags, uint64_t lookups, int fd)
+{
+	struct node_slot *slot = &state->arena->nodes[index];
+
+	slot->inode = inode;
+	slot->store = key->store;
+	slot->type = (uint8_t)((mode & S_IFMT) >> 12);
+	slot->handle_bytes = key->handle_bytes;
+	slot->handle_type = key->handle_type;
+	memcpy(slot->handle, key->handle, key->handle_bytes);
+	atomic_store(&slot->flags, flags);
+	atomic_store(&slot->backing_id, 0);
+	atomic_store(&slot->fd, fd);
+	atomic_store(&slot->lookups, lookups);
+	if (index != NODE_ROOT) {
+		/* 0 is the root's alone; never 0 again after a wrap */
+		uint32_t generation = atomic_load(&slot->generation) + 1;
+
+		atomic_store(&slot->generation, generation ? generation : 1);
+	}
+	atomic_store(&slot->state, SLOT_LIVE);
+	state->index[index] = (struct node_index){0};
+	hash_insert(state, state->buckets, state->n_buckets, index);
+	state->n_nodes++;
+	grow_buckets(state);
+}
+
+int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint64_t inode,
+		   int fd)
+{
+	uint32_t taken;
+	int result;
+
+	pthread_mutex_lock(&state->lock);
+	result = take_slot_locked(state, &taken);
+	if (result == 0 && taken != index)
+		result = -EINVAL;
+	if (result == 0)
+		fill_slot(state, index, key, mode, inode, fd >= 0 ? NODE_KEEP_FD : 0, 1, fd);
+	pthread_mutex_unlock(&state->lock);
+	return result;
+}
+
+int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint64_t inode, uint32_t flags,
+		   int *fd, uint64_t *id)
+{
+	uint32_t hash = node_hash(key);
+	uint32_t index;
+	int result = 0;
+
+	pthread_mutex_lock(&state->lock);
+	index = find_locked(state, key, hash);
+	if (index) {
+		struct node_slot *slot = &state->arena->nodes[index];
+
+		if (is_idle(state, index) && index != NODE_ROOT && slot->store != NODE_STORE_CONTROL)
+			idle_remove(state, index);
+		atomic_fetch_add(&slot->lookups, 1);
+		/* a name leads to it again, as linkat(2) can do for an unlinked file */
+		if (atomic_load(&slot->flags) & NODE_UNLINKED)
+			atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_UNLINKED);
+	} else {
+		result = take_slot_locked(state, &index);
+		if (result == 0)
+			fill_slot(state, index, key, mode, inode, flags, 1, take_fd(fd));
+	}
+	if (result == 0)
+		*id = node_id(state, index);
+	pthread_mutex_unlock(&state->lock);
+	return result;
+}
+
+uint64_t node_find(struct state *state, const struct node_key *key)
+{
+	uint32_t hash = node_hash(key);
+	uint32_t index;
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&state->lock);
+	index = find_locked(state, key, hash);
+	if (index)
+		id = node_id(state, index);
+	pthread_mutex_unlock(&state->lock);
+	return id;
+}
+
+void node_forget(struct state *state, uint64_t id, uint64_t count)
+{
+	struct node_slot *slot;
+	uint64_t lookups;
+
+	pthread_mutex_lock(&state->lock);
+	slot = node_get(state, id);
+	if (slot) {
+		lookups = atomic_load(&slot->lookups);
+		if (count > lookups)
+			count = lookups;
+		atomic_store(&slot->lookups, lookups - count);
+		if (count > 0 && is_idle(state, node_index_of(id)))
+			became_idle_locked(state, node_index_of(id));
+	}
+	pthread_mutex_unlock(&state->lock);
+}
+
+void node_unlinked(struct state *state, const struct node_key *key, int *fd)
+{
+	uint32_t hash = node_hash(key);
+	uint32_t index;
+
+	pthread_mutex_lock(&state->lock);
+	index = find_locked(state, key, hash);
+	if (index) {
+		struct node_slot *slot = &state->arena->nodes[index];
+
+		atomic_fetch_or(&slot->flags, NODE_UNLINKED);
+		if (is_idle(state, index)) {
+			idle_remove(state, index);
+			drop_locked(state, index);
+		} else if (atomic_load(&slot->fd) < 0) {
+			atomic_store(&slot->fd, take_fd(fd));
+		}
+	}
+	pthread_mutex_unlock(&state->lock);
+}
+
+void node_opened_locked(struct state *state, uint32_t index)
+{
+	struct node_slot *slot = &state->arena->nodes[index];
+
+	if (is_idle(state, index) && index != NODE_ROOT && slot->store != NODE_STORE_CONTROL)
+		idle_remove(state, index);
+	state->index[index].handles++;
+}
+
+void node_closed_locked(struct state *state, uint32_t index)
+{
+	state->index[index].handles--;
+	if (is_idle(state, index))
+		became_idle_locked(state, index);
+}
+
+int node_index_slots(struct state *state)
+{
+	struct arena *arena = state->arena;
+	uint32_t high = arena->header->nodes_high;
+	uint32_t live = 0;
+
+	for (uint32_t i = 1; i < high; i++)
+		live += atomic_load(&arena->nodes[i].state) == SLOT_LIVE;
+	state->n_buckets = BUCKETS_MIN;
+	while (state->n_buckets < live)
+		state->n_buckets *= 2;
+	state->buckets = calloc(state->n_buckets, sizeof(*state->buckets));
+	if (!state->buckets)
+		return -ENOMEM;
+	state->index = mmap(NULL, (size_t)arena->header->max_nodes * sizeof(*state->index), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (state->index == MAP_FAILED) {
+		free(state->buckets);
+		return -ENOMEM;
+	}
+	/* downwards, so that the free list gives low slots first */
+	for (uint32_t i = high - 1; i >= 1; i--) {
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE) {
+			hash_insert(state, state->buckets, state->n_buckets, i);
+			state->n_nodes++;
+		} else {
+			atomic_store(&arena->nodes[i].fd, -1);
+			state->index[i].hash_next = state->free_node;
+			state->free_node = i;
+		}
+	}
+	return 0;
+}

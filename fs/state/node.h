@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nodes: what the kernel knows by a node id.
+ *
+ * A node id is {generation of the slot, index of the slot}: an index that is validated, never a pointer, and
+ * never given to two files in the life of a mount. The root is index 1, generation 0, hence FUSE's id 1. A node
+ * that the kernel forgot stays as an idle node, so that a file handle of the mount made by name_to_handle_at(2)
+ * finds it again; idle nodes go when the file is removed or, oldest first, when there are too many.
+ */
+#ifndef SEGFS_STATE_NODE_H
+#define SEGFS_STATE_NODE_H
+
+#include "fs/state/state.h"
+
+#include <sys/types.h>
+
+#define NODE_ROOT 1u           /* index, and id, of the mount's root */
+#define NODE_HANDLE_INODE (-1) /* handle_type of a node whose key is its inode number */
+#define NODE_HANDLE_CONTROL (-2) /* handle_type of a file under .segfs; the key is its name's index */
+#define NODE_STORE_CONTROL UINT16_MAX /* `store` of a node that no store holds */
+
+enum node_flags {
+	NODE_UNLINKED = 1,   /* its last name is gone: not kept when it is forgotten */
+	NODE_REFUSED = 2,    /* the kernel refused its backing file for passthrough */
+	NODE_KEEP_FD = 4,    /* can be reached by its kept descriptor only: not kept when it is forgotten */
+};
+
+/* What tells a backing file from all others of a mount. */
+struct node_key {
+	uint16_t store;
+	uint8_t handle_bytes;
+	int32_t handle_type;
+	uint8_t handle[sizeof(((struct node_slot *)0)->handle)];
+};
+
+static inline uint32_t node_index_of(uint64_t id)
+{
+	return (uint32_t)id;
+}
+
+/* The id of the node in slot `index`. */
+uint64_t node_id(const struct state *state, uint32_t index);
+
+/*
+ * Finds the live node with id `id`. Returns its slot, or NULL for an id that was never given or is no longer
+ * good; the caller answers ESTALE.
+ */
+struct node_slot *node_get(const struct state *state, uint64_t id);
+
+/*
+ * Makes the root or another node with a fixed index; to be called in order of index on an empty arena.
+ * fd: kept descriptor or -1, owned by the node on success. Returns 0 or as node_reference().
+ */
+int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint64_t inode,
+		   int fd);
+
+/*
+ * Finds the node of a backing file, makes it if there is none, and takes one reference for the kernel.
+ * key: the file. mode: its st_mode. inode: its inode number. flags: enum node_flags of a new node.
+ * fd: a descriptor to keep, or -1; taken over only by a new node, and then *fd becomes -1.
+ * id: gets the node's id.
+ * Returns 0; -ENFILE where all slots are in use; -ENOMEM, -ENOSPC for want of memory.
+ */
+int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint64_t inode, uint32_t flags,
+		   int *fd, uint64_t *id);
+
+/* Finds a node without taking a reference. Returns its id, or 0. */
+uint64_t node_find(struct state *state, const struct node_key *key);
+
+/*
+ * Gives back `count` references of the kernel. The node is dropped, or kept as idle, when none is left and it
+ * has no handle.
+ */
+void node_forget(struct state *state, uint64_t id, uint64_t count);
+
+/*
+ * Notes that the last name of a node is gone.
+ * fd: an O_PATH descriptor that keeps the backing file reachable, or -1; taken over where the kernel still refers
+ * to the node and it holds none yet, and then *fd becomes -1.
+ */
+void node_unlinked(struct state *state, const struct node_key *key, int *fd);
+
+/* Used by handle.c, under the lock: one handle more, one less. The latter may drop the node. */
+void node_opened_locked(struct state *state, uint32_t index);
+void node_closed_locked(struct state *state, uint32_t index);
+
+/* Used by state.c. */
+uint32_t node_hash(const struct node_key *key);
+int node_index_slots(struct state *state);
+
+#endif

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/state.h"
+#include "fs/state/handle.h"
+#include "fs/state/node.h"
+#include "lib/base/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Nodes to which nothing refers join the idle list, or go. */
+static void index_idle_nodes(struct state *state)
+{
+	uint32_t high = state->arena->header->nodes_high;
+
+	for (uint32_t i = NODE_ROOT + 1; i < high; i++) {
+		struct node_slot *slot = &state->arena->nodes[i];
+
+		if (atomic_load(&slot->state) == SLOT_LIVE && atomic_load(&slot->lookups) == 0 &&
+		    state->index[i].handles == 0 && slot->store != NODE_STORE_CONTROL) {
+			/* as if its last handle were closed now */
+			state->index[i].handles = 1;
+			node_closed_locked(state, i);
+		}
+	}
+}
+
+int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
+{
+	int result;
+
+	*state = (struct state){.arena = arena, .max_idle = max_idle};
+	pthread_mutex_init(&state->lock, NULL);
+	result = node_index_slots(state);
+	if (result < 0)
+		return result;
+	result = handle_index_slots(state);
+	if (result < 0) {
+		munmap(state->index, (size_t)arena->header->max_nodes * sizeof(*state->index));
+		free(state->buckets);
+		return result;
+	}
+	index_idle_nodes(state);
+	return 0;
+}
+
+void state_close(struct state *state)
+{
+	const struct arena_header *header = state->arena->header;
+
+	munmap(state->index, (size_t)header->max_nodes * sizeof(*state->index));
+	munmap(state->free_handles, (size_t)header->max_handles * sizeof(*state->free_handles));
+	free(state->buckets);
+	pthread_mutex_destroy(&state->lock);
+}
+
+static void mark(unsigned char *named, int n_fds, int fd)
+{
+	if (fd >= 0 && fd < n_fds)
+		named[fd] = 1;
+}
+
+static void mark_named(const struct state *state, unsigned char *named, int n_fds)
+{
+	const struct arena *arena = state->arena;
+	const struct arena_header *header = arena->header;
+
+	mark(named, n_fds, arena->fd);
+	mark(named, n_fds, header->fuse_fd);
+	mark(named, n_fds, header->ready_fd);
+	mark(named, n_fds, atomic_load(&header->config_fd));
+	for (uint32_t i = 0; i < header->n_base_fds; i++)
+		mark(named, n_fds, header->base_fds[i]);
+	for (int i = 0; i < ARENA_STORES; i++)
+		if (atomic_load(&header->stores[i].state) == SLOT_LIVE)
+			mark(named, n_fds, header->stores[i].root_fd);
+	for (int i = 0; i < ARENA_DIRECTORIES; i++)
+		if (atomic_load(&header->directories[i].id))
+			mark(named, n_fds, header->directories[i].fd);
+	for (uint32_t i = 1; i < header->nodes_high; i++)
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE)
+			mark(named, n_fds, atomic_load(&arena->nodes[i].fd));
+	for (uint32_t i = 1; i < header->handles_high; i++)
+		if (atomic_load(&arena->handles[i].state) == SLOT_LIVE)
+			mark(named, n_fds, arena->handles[i].fd);
+}
+
+static int highest_fd(DIR *dir)
+{
+	const struct dirent *entry;
+	int highest = -1;
+
+	while ((entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (fd > highest)
+			highest = fd;
+	}
+	return highest;
+}
+
+int state_close_strays(struct state *state)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	_cleanup_free_ unsigned char *named = NULL;
+	const struct dirent *entry;
+	int closed = 0;
+	int n_fds;
+
+	if (!dir)
+		return -errno;
+	n_fds = highest_fd(dir) + 1;
+	named = calloc((size_t)n_fds, 1);
+	if (!named)
+		return -ENOMEM;
+	mark_named(state, named, n_fds);
+	mark(named, n_fds, dirfd(dir));
+	rewinddir(dir);
+	while ((entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] == '.' || fd >= n_fds || named[fd])
+			continue;
+		close(fd);
+		closed++;
+	}
+	return closed;
+}
+
+static int check_node(const struct state *state, uint32_t i, char *why, size_t size)
+{
+	const struct node_slot *slot = &state->arena->nodes[i];
+	struct node_key key = {.store = slot->store,
+			       .handle_bytes = slot->handle_bytes,
+			       .handle_type = slot->handle_type};
+	uint32_t found;
+
+	if (slot->handle_bytes > sizeof(slot->handle)) {
+		snprintf(why, size, "node %u: file handle of %u bytes", i, slot->handle_bytes);
+		return -EUCLEAN;
+	}
+	memcpy(key.handle, slot->handle, slot->handle_bytes);
+	found = state->buckets[node_hash(&key) & (state->n_buckets - 1)];
+	while (found && found != i)
+		found = state->index[found].hash_next;
+	if (!found) {
+		snprintf(why, size, "node %u is not in the hash table", i);
+		return -EUCLEAN;
+	}
+	if (atomic_load(&slot->backing_id) && state->index[i].handles == 0) {
+		snprintf(why, size, "node %u has passthrough id %d and no handle", i, atomic_load(&slot->backing_id));
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
+static int check_locked(struct state *state, char *why, size_t size)
+{
+	struct arena *arena = state->arena;
+	uint32_t nodes = 0;
+	uint32_t handles = 0;
+	uint32_t idle = 0;
+	uint64_t handles_of_nodes = 0;
+
+	for (uint32_t i = 1; i < arena->header->nodes_high; i++) {
+		if (atomic_load(&arena->nodes[i].state) != SLOT_LIVE)
+			continue;
+		nodes++;
+		handles_of_nodes += state->index[i].handles;
+		if (check_node(state, i, why, size) < 0)
+			return -EUCLEAN;
+	}
+	for (uint32_t i = 1; i < arena->header->handles_high; i++) {
+		struct handle_slot *slot = &arena->handles[i];
+
+		if (atomic_load(&slot->state) != SLOT_LIVE)
+			continue;
+		handles++;
+		if (!node_get(state, slot->node)) {
+			snprintf(why, size, "handle %u: no node %#llx", i, (unsigned long long)slot->node);
+			return -EUCLEAN;
+		}
+	}
+	for (uint32_t i = state->idle_head; i; i = state->index[i].idle_next)
+		idle++;
+	if (nodes != state->n_nodes || handles != state->n_handles || idle != state->n_idle ||
+	    handles != handles_of_nodes) {
+		snprintf(why, size, "counted %u nodes, %u idle, %u handles; expected %u, %u, %u, %llu by nodes", nodes, idle,
+			 handles, state->n_nodes, state->n_idle, state->n_handles,
+			 (unsigned long long)handles_of_nodes);
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
+int state_check(struct state *state, char *why, size_t size)
+{
+	int result;
+
+	pthread_mutex_lock(&state->lock);
+	result = check_locked(state, why, size);
+	pthread_mutex_unlock(&state->lock);
+	return result;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a worker knows: the arena's slots and, on this process's heap, the indexes over them.
+ *
+ * The indexes (a hash table from file handle to node, free lists, the order in which idle nodes were forgotten)
+ * are rebuilt by state_recover() when a worker starts, by one scan over the slots.
+ *
+ * Threads: `lock` guards the indexes, the birth and death of slots and the lookup counts. Slots may be read
+ * without it by whoever holds a reference: a request on a node keeps the node, since the kernel forgets a
+ * node only when no request on it is under way, and releases a handle only after its last request.
+ * `lock` is a leaf: nothing else is locked under it, and no system call that can wait is made under it.
+ */
+#ifndef SEGFS_STATE_STATE_H
+#define SEGFS_STATE_STATE_H
+
+#include "fs/state/arena.h"
+
+#include <pthread.h>
+
+/* Heap side of a node slot. */
+struct node_index {
+	uint32_t hash_next; /* next node of the bucket, or of the free list; 0 = end */
+	uint32_t idle_prev; /* neighbours among the idle nodes, oldest first; 0 = none */
+	uint32_t idle_next;
+	uint32_t handles;   /* live handles on the node */
+};
+
+struct state {
+	struct arena *arena;
+	pthread_mutex_t lock;
+
+	struct node_index *index; /* one per node slot, mapped for all that there can be */
+	uint32_t *buckets;        /* heads of the hash chains */
+	uint32_t n_buckets;       /* a power of two */
+	uint32_t n_nodes;         /* live nodes */
+	uint32_t free_node;       /* head of the free list */
+	uint32_t idle_head;       /* the node that was forgotten longest ago */
+	uint32_t idle_tail;
+	uint32_t n_idle;
+	uint32_t max_idle;        /* more idle nodes than this are dropped, oldest first */
+
+	uint32_t *free_handles;   /* next of the free list, one per handle slot */
+	uint32_t free_handle;
+	uint32_t n_handles;
+};
+
+/*
+ * Builds the indexes over an arena, which may hold the slots of a worker that died.
+ * max_idle: nodes to remember that the kernel has forgotten.
+ * Returns 0; -ENOMEM.
+ */
+int state_recover(struct state *state, struct arena *arena, uint32_t max_idle);
+
+/* Gives back the heap; the arena stays. */
+void state_close(struct state *state);
+
+/*
+ * Closes every descriptor of this process that neither the supervisor had before its first worker nor any slot
+ * names: what a worker that died had open between two instructions. To be called before threads are started.
+ * Returns the number closed, or the negative errno of opening /proc/self/fd.
+ */
+int state_close_strays(struct state *state);
+
+/*
+ * Verifies all invariants between slots and indexes. For tests and after recovery.
+ * why: gets a sentence about the first violation, at most `size` bytes.
+ * Returns 0, or -EUCLEAN.
+ */
+int state_check(struct state *state, char *why, size_t size);
+
+#endif
