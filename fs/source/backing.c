@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/backing.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A file handle as name_to_handle_at(2) wants it, with room for the longest that exists. */
+union handle_buffer {
+	struct file_handle handle;
+	char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+};
+
+void proc_fd_path(char path[PROC_FD_MAX], int fd)
+{
+	snprintf(path, PROC_FD_MAX, "/proc/self/fd/%d", fd);
+}
+
+int store_of_mount_id(const struct state *state, int mount_id)
+{
+	const struct arena_header *header = state->arena->header;
+
+	for (int i = 0; i < ARENA_STORES; i++)
+		if (atomic_load(&header->stores[i].state) == SLOT_LIVE && header->stores[i].mount_id == mount_id)
+			return i;
+	return -1;
+}
+
+int backing_open(const struct state *state, const struct node_slot *node, int flags)
+{
+	const struct store_record *store = &state->arena->header->stores[node->store];
+	union handle_buffer buffer;
+	int kept = atomic_load(&node->fd);
+	int fd;
+
+	if (kept >= 0) {
+		char path[PROC_FD_MAX];
+
+		if (flags & O_PATH) {
+			fd = fcntl(kept, F_DUPFD_CLOEXEC, 0);
+			return fd < 0 ? -errno : fd;
+		}
+		proc_fd_path(path, kept);
+		fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+		return fd < 0 ? -errno : fd;
+	}
+	buffer.handle.handle_bytes = node->handle_bytes;
+	buffer.handle.handle_type = node->handle_type;
+	memcpy(buffer.handle.f_handle, node->handle, node->handle_bytes);
+	fd = open_by_handle_at(store->root_fd, &buffer.handle, flags | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Takes a handle over as the key of a node; false where it is too long for a slot. */
+static bool key_from_handle(struct node_key *key, const struct file_handle *handle)
+{
+	if (handle->handle_bytes > sizeof(key->handle))
+		return false;
+	key->handle_type = handle->handle_type;
+	key->handle_bytes = (uint8_t)handle->handle_bytes;
+	memcpy(key->handle, handle->f_handle, handle->handle_bytes);
+	return true;
+}
+
+/* Where the medium has no usable handles, the inode number tells files apart as long as a descriptor is kept. */
+static void key_from_inode(struct node_key *key, ino_t inode)
+{
+	uint64_t number = inode;
+
+	key->handle_type = NODE_HANDLE_INODE;
+	key->handle_bytes = sizeof(number);
+	memcpy(key->handle, &number, sizeof(number));
+}
+
+/*
+ * A name is asked twice, for its handle and for its attributes; in between it may have come to mean another file.
+ * Nearly all handles contain the inode number, which tells without another call.
+ */
+static bool handle_has_inode(const struct file_handle *handle, ino_t inode)
+{
+	uint32_t low = (uint32_t)inode;
+
+	for (size_t at = 0; at + sizeof(low) <= handle->handle_bytes; at += sizeof(low))
+		if (memcmp(handle->f_handle + at, &low, sizeof(low)) == 0)
+			return true;
+	return false;
+}
+
+static int handle_of(int dir_fd, const char *name, union handle_buffer *buffer, int *mount_id)
+{
+	buffer->handle.handle_bytes = MAX_HANDLE_SZ;
+	if (name_to_handle_at(dir_fd, name, &buffer->handle, mount_id, *name ? 0 : AT_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+/* For a file system without handles, where name_to_handle_at(2) does not tell the mount. */
+static int mount_id_of(int fd, int *mount_id)
+{
+	struct statx found;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &found) < 0)
+		return -errno;
+	*mount_id = (int)found.stx_mnt_id;
+	return 0;
+}
+
+/* By a descriptor of the file: both questions are then about one file. */
+static int identify_by_descriptor(const struct state *state, int dir_fd, const char *name, struct source_file *file)
+{
+	_cleanup_close_ int fd = -1;
+	union handle_buffer buffer;
+	bool has_handle;
+	int mount_id;
+	int result;
+	int store;
+
+	if (*name)
+		fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	else
+		fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0 || fstatat(fd, "", &file->stat, AT_EMPTY_PATH) < 0)
+		return -errno;
+	result = handle_of(fd, "", &buffer, &mount_id);
+	has_handle = result == 0;
+	if (result == -EOPNOTSUPP)
+		result = mount_id_of(fd, &mount_id);
+	if (result < 0)
+		return result;
+	store = store_of_mount_id(state, mount_id);
+	if (store < 0)
+		return -EXDEV;
+	file->key.store = (uint16_t)store;
+	file->inode = file->stat.st_ino;
+	file->flags = 0;
+	file->fd = -1;
+	if (!has_handle || !key_from_handle(&file->key, &buffer.handle)) {
+		key_from_inode(&file->key, file->stat.st_ino);
+		file->flags = NODE_KEEP_FD;
+	}
+	if (state->arena->header->stores[store].no_handles)
+		file->flags = NODE_KEEP_FD;
+	if (file->flags & NODE_KEEP_FD)
+		file->fd = take_fd(&fd);
+	source_unique_inode(&file->stat, file->key.store);
+	return 0;
+}
+
+int backing_identify(const struct state *state, int dir_fd, const char *name, struct source_file *file)
+{
+	struct source_file found = {.fd = -1};
+	union handle_buffer buffer;
+	int mount_id;
+	int result;
+	int store;
+
+	result = handle_of(dir_fd, name, &buffer, &mount_id);
+	if (result < 0 && result != -EOPNOTSUPP)
+		return result;
+	store = result == 0 ? store_of_mount_id(state, mount_id) : -1;
+	if (store < 0 || state->arena->header->stores[store].no_handles || !key_from_handle(&found.key, &buffer.handle))
+		goto by_descriptor;
+	if (fstatat(dir_fd, name, &found.stat, AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) < 0)
+		return -errno;
+	if (*name && !handle_has_inode(&buffer.handle, found.stat.st_ino))
+		goto by_descriptor;
+	found.key.store = (uint16_t)store;
+	found.inode = found.stat.st_ino;
+	source_unique_inode(&found.stat, found.key.store);
+	*file = found;
+	return 0;
+
+by_descriptor:
+	result = identify_by_descriptor(state, dir_fd, name, &found);
+	if (result == 0)
+		*file = found;
+	return result;
+}
+
+int source_identify_root(struct state *state, struct source_file *file)
+{
+	return backing_identify(state, state->arena->header->stores[0].root_fd, "", file);
+}

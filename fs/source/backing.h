@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a node to its backing file and back: opening by file handle or by kept descriptor, and finding the key of a
+ * file that a name or descriptor leads to.
+ */
+#ifndef SEGFS_SOURCE_BACKING_H
+#define SEGFS_SOURCE_BACKING_H
+
+#include "fs/source/source.h"
+
+#define PROC_FD_MAX 32 /* bytes of a path made by proc_fd_path() */
+
+/* Writes "/proc/self/fd/FD": the path by which calls without a descriptor form reach an O_PATH descriptor. */
+void proc_fd_path(char path[PROC_FD_MAX], int fd);
+
+/*
+ * Opens a node's backing file, any flags of open(2) but O_CREAT; O_PATH reaches every type of file.
+ * Returns a descriptor that the caller closes; ESTALE where the file is gone; the errno of open_by_handle_at(2).
+ */
+int backing_open(const struct state *state, const struct node_slot *node, int flags);
+
+/*
+ * Fills `file` for `name` in the directory `dir_fd`, or for `dir_fd` itself where name is "".
+ * Does not follow links. file->fd is left open where the node will need a descriptor of its own.
+ * Returns 0; ENOENT, ENOTDIR, ENAMETOOLONG, EACCES, ENOMEM of open(2); EXDEV where the file is on a file system
+ * that is mounted there and is no store of this mount.
+ */
+int backing_identify(const struct state *state, int dir_fd, const char *name, struct source_file *file);
+
+/* Which store a mount id of name_to_handle_at(2) means, or -1. */
+int store_of_mount_id(const struct state *state, int mount_id);
+
+#endif

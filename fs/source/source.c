@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/source.h"
+
+#include <string.h>
+
+#define STORE_INODE_SHIFT 48 /* file systems count from below */
+
+static const struct source *const sources[SOURCE_KINDS] = {
+	[SOURCE_STORE] = &store_source,
+};
+
+static const struct builtin no_builtins[] = {{.name = NULL}};
+static const struct builtin *builtins = no_builtins;
+static const struct source *control;
+
+const struct source *source_of(const struct state *state, const struct node_slot *node)
+{
+	if (node->store == NODE_STORE_CONTROL)
+		return control;
+	return sources[state->arena->header->stores[node->store].source];
+}
+
+void source_unique_inode(struct stat *stat, uint16_t store)
+{
+	stat->st_ino ^= (ino_t)store << STORE_INODE_SHIFT;
+}
+
+void source_set_control(const struct source *source, const struct builtin *new_builtins)
+{
+	control = source;
+	builtins = new_builtins;
+}
+
+const struct builtin *source_builtins(void)
+{
+	return builtins;
+}
+
+uint32_t source_find_builtin(uint64_t parent, const char *name)
+{
+	if (parent != NODE_ROOT)
+		return 0;
+	for (const struct builtin *builtin = builtins; builtin->name; builtin++)
+		if (strcmp(builtin->name, name) == 0)
+			return builtin->index;
+	return 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A source: what fills a part of the mount with nodes. One table of functions over backing files; adding a source
+ * is adding a file with such a table and a line in source.c.
+ *
+ * All functions return 0 (or what they say) or a negative errno, that of the system call that failed; out
+ * parameters are untouched on failure. A function that a source leaves NULL is answered EPERM by the operations:
+ * the thing can't be done there. They may be called by several threads at once, on the thread whose file-system
+ * identity (setfsuid(2), setfsgid(2), umask(2)) what they create shall have. None of them checks permissions:
+ * the kernel did, against the caller.
+ *
+ * Knows nothing of FUSE.
+ */
+#ifndef SEGFS_SOURCE_SOURCE_H
+#define SEGFS_SOURCE_SOURCE_H
+
+#include "fs/state/node.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+enum source_kind {
+	SOURCE_STORE = 0,
+	SOURCE_KINDS,
+};
+
+/* A directory that segfs itself puts into the root of the mount, beside what the default store has there. */
+struct builtin {
+	const char *name;
+	uint32_t index; /* of its node slot, the same for the life of the mount */
+};
+
+/* A backing file that was found or made. */
+struct source_file {
+	struct stat stat;    /* attributes, st_ino being unique in the mount */
+	uint64_t inode;      /* inode number of the backing file itself */
+	struct node_key key; /* what tells it from others */
+	uint32_t flags;      /* enum node_flags for a new node */
+	int fd;              /* O_PATH descriptor to keep for a new node, or -1; the caller closes it */
+};
+
+/* What to change, as setattr_prepare() of the kernel left it: bits of SOURCE_SET_*. */
+struct source_change {
+	unsigned int what;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	off_t size;                    /* bytes */
+	struct timespec atime, mtime;  /* tv_nsec may be UTIME_NOW */
+	bool drop_privileges;          /* clear set-user-id and set-group-id with the change */
+};
+
+enum {
+	SOURCE_SET_MODE = 1,
+	SOURCE_SET_UID = 2,
+	SOURCE_SET_GID = 4,
+	SOURCE_SET_SIZE = 8,
+	SOURCE_SET_ATIME = 16,
+	SOURCE_SET_MTIME = 32,
+};
+
+struct source {
+	const char *name; /* value of user.segfs.source */
+
+	/* The file `name` in a directory; ".." is its parent. ENOENT, ENOTDIR, ENAMETOOLONG, ... of open(2). */
+	int (*find)(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file);
+
+	/* Attributes of a node. ESTALE where its file is gone. */
+	int (*stat)(struct state *state, const struct node_slot *node, struct stat *stat);
+
+	/*
+	 * Opens a node's file with `flags` of open(2) (never O_CREAT). Returns a descriptor that the caller closes.
+	 * EPERM for an append-only or immutable file, ETXTBSY, ENFILE, EMFILE as open(2).
+	 */
+	int (*open)(struct state *state, const struct node_slot *node, int flags);
+
+	/*
+	 * Opens a directory node for listing. Returns a descriptor that the caller closes: of a directory, for
+	 * getdents64(2), or, where `listed_in_memory` is set, of a memfd that holds records of the same form, d_off
+	 * being the offset in bytes of the record that follows.
+	 */
+	int (*list)(struct state *state, const struct node_slot *dir);
+	bool listed_in_memory;
+
+	/*
+	 * Makes and opens a regular file; name NULL: without a name (O_TMPFILE), linkable unless flags has O_EXCL.
+	 * Returns a descriptor that the caller closes. EEXIST where the name exists, whatever the flags.
+	 */
+	int (*create)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
+		      struct source_file *file);
+
+	/* Makes a directory, fifo, socket or regular file by the type in `mode`, or, S_IFLNK, a link to `target`. */
+	int (*make)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
+		    const char *target, struct source_file *file);
+
+	int (*link)(struct state *state, const struct node_slot *node, const struct node_slot *dir, const char *name,
+		    struct source_file *file);
+
+	/* unlink(2), or rmdir(2) with AT_REMOVEDIR in `flags`. */
+	int (*remove)(struct state *state, const struct node_slot *dir, const char *name, int flags);
+
+	/* renameat2(2); both directories are of this source. */
+	int (*rename)(struct state *state, const struct node_slot *dir, const char *name,
+		      const struct node_slot *new_dir, const char *new_name, unsigned int flags);
+
+	/* Applies a change and tells the attributes after it. */
+	int (*change)(struct state *state, const struct node_slot *node, const struct source_change *change,
+		      struct stat *stat);
+
+	/* Target of a symbolic link, with a final 0 that is not counted. Returns its length. */
+	int (*readlink)(struct state *state, const struct node_slot *node, char *target, size_t size);
+
+	int (*statfs)(struct state *state, const struct node_slot *node, struct statvfs *out);
+
+	/* Extended attributes, as the system calls of these names; sizes in bytes. */
+	ssize_t (*getxattr)(struct state *state, const struct node_slot *node, const char *name, void *value,
+			    size_t size);
+	ssize_t (*listxattr)(struct state *state, const struct node_slot *node, char *list, size_t size);
+	int (*setxattr)(struct state *state, const struct node_slot *node, const char *name, const void *value,
+			size_t size, int flags);
+	int (*removexattr)(struct state *state, const struct node_slot *node, const char *name);
+};
+
+/* The source of a node. */
+const struct source *source_of(const struct state *state, const struct node_slot *node);
+
+/* Fills `file` for the root directory of the default store. Returns 0 or a negative errno; the caller owns file->fd. */
+int source_identify_root(struct state *state, struct source_file *file);
+
+/* Makes an inode number of a store's file system unique among the stores of a mount. */
+void source_unique_inode(struct stat *stat, uint16_t store);
+
+/*
+ * Makes `source` answer for the nodes that no store holds (NODE_STORE_CONTROL), and `builtins`, which end with a
+ * NULL name, appear in the root. Called once, before there are requests.
+ */
+void source_set_control(const struct source *source, const struct builtin *builtins);
+
+/* The builtin directories, ending with a NULL name. */
+const struct builtin *source_builtins(void);
+
+/* The index of the builtin directory `name` if `parent` is the root and there is one, else 0. */
+uint32_t source_find_builtin(uint64_t parent, const char *name);
+
+extern const struct source store_source;
+
+#endif

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The store: a directory tree of backing files that segfs owns. Its tree mirrors the mount's, so every operation is
+ * the system call of the same name, relative to the descriptor of a directory and never following a link.
+ */
+#include "fs/source/backing.h"
+#include "fs/source/directory.h"
+#include "fs/source/source.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/xattr.h>
+
+/* A node's file, reached by an O_PATH descriptor and by the path of that descriptor. */
+struct reached {
+	int fd;
+	char path[PROC_FD_MAX];
+};
+
+static void cleanup_reached(struct reached *reached)
+{
+	cleanup_close(&reached->fd);
+}
+
+#define _cleanup_reached_ __attribute__((cleanup(cleanup_reached)))
+
+static int reach(const struct state *state, const struct node_slot *node, struct reached *reached)
+{
+	reached->fd = backing_open(state, node, O_PATH);
+	if (reached->fd < 0)
+		return reached->fd;
+	proc_fd_path(reached->path, reached->fd);
+	return 0;
+}
+
+static int store_find(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file)
+{
+	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
+	int result = directory_get(state, dir, &parent);
+
+	return result < 0 ? result : backing_identify(state, parent.fd, name, file);
+}
+
+static int stat_descriptor(const struct node_slot *node, int fd, struct stat *stat)
+{
+	struct stat found;
+
+	if (fstatat(fd, "", &found, AT_EMPTY_PATH) < 0)
+		return -errno;
+	source_unique_inode(&found, node->store);
+	*stat = found;
+	return 0;
+}
+
+static int store_stat(struct state *state, const struct node_slot *node, struct stat *stat)
+{
+	_cleanup_close_ int fd = -1;
+	int kept = atomic_load(&node->fd);
+
+	if (kept >= 0)
+		return stat_descriptor(node, kept, stat);
+	if (node->type == S_IFDIR >> 12) {
+		_cleanup_directory_ struct directory self = DIRECTORY_NONE;
+		int result = directory_get(state, node, &self);
+
+		return result < 0 ? result : stat_descriptor(node, self.fd, stat);
+	}
+	fd = backing_open(state, node, O_PATH);
+	return fd < 0 ? fd : stat_descriptor(node, fd, stat);
+}
+
+static int store_open(struct state *state, const struct node_slot *node, int flags)
+{
+	return backing_open(state, node, flags);
+}
+
+static int store_list(struct state *state, const struct node_slot *dir)
+{
+	return backing_open(state, dir, O_RDONLY | O_DIRECTORY);
+}
+
+/* O_EXCL always: that a name exists is the kernel's to find out, with its checks of who may open it. */
+static int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
+			struct source_file *file)
+{
+	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
+	_cleanup_close_ int fd = -1;
+	int result;
+
+	result = directory_get(state, dir, &parent);
+	if (result < 0)
+		return result;
+	if (name)
+		fd = openat(parent.fd, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 07777);
+	else
+		fd = openat(parent.fd, ".", flags | O_TMPFILE | O_CLOEXEC, mode & 07777);
+	if (fd < 0)
+		return -errno;
+	result = backing_identify(state, fd, "", file);
+	if (result < 0)
+		return result;
+	if (!name) {
+		/* no name leads to it: it is reached by descriptor until it gets one or goes */
+		file->flags |= NODE_UNLINKED;
+		if (file->fd < 0)
+			file->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (file->fd < 0)
+			return -errno;
+	}
+	return take_fd(&fd);
+}
+
+static int make_node(int dir_fd, const char *name, mode_t mode, const char *target)
+{
+	int result;
+
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		result = mkdirat(dir_fd, name, mode & 07777);
+		break;
+	case S_IFLNK:
+		result = symlinkat(target, dir_fd, name);
+		break;
+	case S_IFREG:
+	case S_IFIFO:
+	case S_IFSOCK:
+		result = mknodat(dir_fd, name, mode, 0);
+		break;
+	default: /* a device would be a way around the kernel's checks; the mount is nodev anyway */
+		return -EPERM;
+	}
+	return result < 0 ? -errno : 0;
+}
+
+static int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
+		      const char *target, struct source_file *file)
+{
+	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
+	int result;
+
+	result = directory_get(state, dir, &parent);
+	if (result == 0)
+		result = make_node(parent.fd, name, mode, target);
+	return result < 0 ? result : backing_identify(state, parent.fd, name, file);
+}
+
+static int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
+		      const char *name, struct source_file *file)
+{
+	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
+	_cleanup_reached_ struct reached reached = {.fd = -1};
+	int result;
+
+	result = directory_get(state, dir, &parent);
+	if (result == 0)
+		result = reach(state, node, &reached);
+	if (result < 0)
+		return result;
+	if (linkat(AT_FDCWD, reached.path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0)
+		return -errno;
+	return backing_identify(state, parent.fd, name, file);
+}
+
+/* A file that may be about to lose its last name. */
+struct victim {
+	int fd; /* O_PATH, -1 = there is none */
+	struct node_key key;
+	bool last_name;
+};
+
+static void cleanup_victim(struct victim *victim)
+{
+	cleanup_close(&victim->fd);
+}
+
+#define _cleanup_victim_ __attribute__((cleanup(cleanup_victim)))
+
+static int find_victim(const struct state *state, int dir_fd, const char *name, struct victim *victim)
+{
+	struct source_file file = {.fd = -1};
+	int result;
+
+	victim->fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (victim->fd < 0)
+		return -errno;
+	result = backing_identify(state, victim->fd, "", &file);
+	cleanup_close(&file.fd);
+	victim->key = file.key;
+	victim->last_name = result == 0 && (S_ISDIR(file.stat.st_mode) || file.stat.st_nlink <= 1);
+	return 0;
+}
+
+/* Whoever still refers to the file can go on with it, by the descriptor that the node now keeps. */
+static void victim_is_gone(struct state *state, struct victim *victim)
+{
+	if (victim->fd >= 0 && victim->last_name)
+		node_unlinked(state, &victim->key, &victim->fd);
+}
+
+static int store_remove(struct state *state, const struct node_slot *dir, const char *name, int flags)
+{
+	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
+	_cleanup_victim_ struct victim victim = {.fd = -1};
+	int result;
+
+	result = directory_get(state, dir, &parent);
+	if (result == 0)
+		result = find_victim(state, parent.fd, name, &victim);
+	if (result < 0)
+		return result;
+	if (unlinkat(parent.fd, name, flags) < 0)
+		return -errno;
+	victim_is_gone(state, &victim);
+	return 0;
+}
+
+static int store_rename(struct state *state, const struct node_slot *dir, const char *name,
+			const struct node_slot *new_dir, const char *new_name, unsigned int flags)
+{
+	_cleanup_directory_ struct directory from = DIRECTORY_NONE;
+	_cleanup_directory_ struct directory to = DIRECTORY_NONE;
+	_cleanup_victim_ struct victim victim = {.fd = -1};
+	struct stat after;
+	int result;
+
+	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	result = directory_get(state, dir, &from);
+	if (result == 0)
+		result = directory_get(state, new_dir, &to);
+	if (result < 0)
+		return result;
+	if (flags == 0) {
+		result = find_victim(state, to.fd, new_name, &victim);
+		if (result < 0 && result != -ENOENT)
+			return result;
+	}
+	if (renameat2(from.fd, name, to.fd, new_name, flags) < 0)
+		return -errno;
+	/* renaming a file onto itself removes nothing */
+	if (victim.fd >= 0 && fstatat(victim.fd, "", &after, AT_EMPTY_PATH) == 0 &&
+	    (after.st_nlink == 0 || S_ISDIR(after.st_mode)))
+		victim_is_gone(state, &victim);
+	return 0;
+}
+
+static int change_times(const struct reached *reached, const struct source_change *change)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_OMIT}};
+
+	if (change->what & SOURCE_SET_ATIME)
+		times[0] = change->atime;
+	if (change->what & SOURCE_SET_MTIME)
+		times[1] = change->mtime;
+	return utimensat(reached->fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+/* The kernel takes the bits away for a caller without CAP_FSETID, which the daemon is not. */
+static int drop_set_id_bits(const struct reached *reached)
+{
+	struct stat stat;
+	mode_t mode;
+
+	if (fstatat(reached->fd, "", &stat, AT_EMPTY_PATH) < 0)
+		return -errno;
+	mode = stat.st_mode & 07777 & ~(mode_t)S_ISUID;
+	if (stat.st_mode & S_IXGRP)
+		mode &= ~(mode_t)S_ISGID;
+	if (mode == (stat.st_mode & 07777) || !S_ISREG(stat.st_mode))
+		return 0;
+	return chmod(reached->path, mode) < 0 ? -errno : 0;
+}
+
+/* Owner before mode: chown(2) clears the set-id bits that a mode given with it asks for. */
+static int apply_change(const struct reached *reached, const struct source_change *change)
+{
+	int result = 0;
+
+	if (change->what & SOURCE_SET_SIZE && truncate(reached->path, change->size) < 0)
+		return -errno;
+	if (change->what & (SOURCE_SET_UID | SOURCE_SET_GID)) {
+		uid_t uid = change->what & SOURCE_SET_UID ? change->uid : (uid_t)-1;
+		gid_t gid = change->what & SOURCE_SET_GID ? change->gid : (gid_t)-1;
+
+		if (fchownat(reached->fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+			return -errno;
+	}
+	if (change->drop_privileges)
+		result = drop_set_id_bits(reached);
+	if (result == 0 && change->what & SOURCE_SET_MODE && chmod(reached->path, change->mode & 07777) < 0)
+		return -errno;
+	if (result == 0 && change->what & (SOURCE_SET_ATIME | SOURCE_SET_MTIME))
+		result = change_times(reached, change);
+	return result;
+}
+
+static int store_change(struct state *state, const struct node_slot *node, const struct source_change *change,
+			struct stat *stat)
+{
+	_cleanup_reached_ struct reached reached = {.fd = -1};
+	int result;
+
+	result = reach(state, node, &reached);
+	if (result == 0)
+		result = apply_change(&reached, change);
+	return result < 0 ? result : stat_descriptor(node, reached.fd, stat);
+}
+
+static int store_readlink(struct state *state, const struct node_slot *node, char *target, size_t size)
+{
+	_cleanup_reached_ struct reached reached = {.fd = -1};
+	ssize_t length;
+	int result;
+
+	result = reach(state, node, &reached);
+	if (result < 0)
+		return result;
+	length = readlinkat(reached.fd, "", target, size - 1);
+	if (length < 0)
+		return -errno;
+	target[length] = '\0';
+	return (int)length;
+}
+
+static int store_statfs(struct state *state, const struct node_slot *node, struct statvfs *out)
+{
+	return fstatvfs(state->arena->header->stores[node->store].root_fd, out) < 0 ? -errno : 0;
+}
+
+static ssize_t store_getxattr(struct state *state, const struct node_slot *node, const char *name, void *value,
+			      size_t size)
+{
+	_cleanup_reached_ struct reached reached = {.fd = -1};
+	int result = reach(state, node, &reached);
+	ssize_t length;
+
+	if (result < 0)
+		return result;
+	length = getxattr(reached.path, name, value, size);
+	return length < 0 ? -errno : length;
+}
+
+static ssize_t store_listxattr(struct state *state, const struct node_slot *node, char *list, size_t size)
+{
+	_cleanup_reached_ struct reached reached = {.fd = -1};
+	int result = reach(state, node, &reached);
+	ssize_t length;
+
+	if (result < 0)
+		return result;
+	length = listxattr(reached.path, list, size);
+	return length < 0 ? -errno : length;
+}
+
+static int store_setxattr(struct state *state, const struct node_slot *node, const char *name, const void *value,
+			  size_t size, int flags)
+{
+	_cleanup_reached_ struct reached reached = {.fd = -1};
+	int result = reach(state, node, &reached);
+
+	if (result < 0)
+		return result;
+	return setxattr(reached.path, name, value, size, flags) < 0 ? -errno : 0;
+}
+
+static int store_removexattr(struct state *state, const struct node_slot *node, const char *name)
+{
+	_cleanup_reached_ struct reached reached = {.fd = -1};
+	int result = reach(state, node, &reached);
+
+	if (result < 0)
+		return result;
+	return removexattr(reached.path, name) < 0 ? -errno : 0;
+}
+
+const struct source store_source = {
+	.name = "store",
+	.find = store_find,
+	.stat = store_stat,
+	.open = store_open,
+	.list = store_list,
+	.create = store_create,
+	.make = store_make,
+	.link = store_link,
+	.remove = store_remove,
+	.rename = store_rename,
+	.change = store_change,
+	.readlink = store_readlink,
+	.statfs = store_statfs,
+	.getxattr = store_getxattr,
+	.listxattr = store_listxattr,
+	.setxattr = store_setxattr,
+	.removexattr = store_removexattr,
+};
