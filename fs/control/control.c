@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "fs/control/control.h"
+#include "lib/base/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define CONTROL_DIRECTORY (NODE_ROOT + 1) /* index of .segfs; its files follow */
+#define INODE_BASE (UINT64_C(0xffff) << 48)
+
+static const struct control_facts *facts;
+
+static void print_version(struct control_text *text, struct state *state)
+{
+	(void)state;
+	control_print(text, "segfs %s\n", SEGFS_VERSION);
+}
+
+static void print_status(struct control_text *text, struct state *state)
+{
+	control_print_status(text, state, facts);
+}
+
+/* The configuration in force is kept as text, by the arena. */
+static void print_config(struct control_text *text, struct state *state)
+{
+	int fd = atomic_load(&state->arena->header->config_fd);
+	char part[4096];
+	ssize_t length;
+	off_t at = 0;
+
+	while (fd >= 0 && (length = pread(fd, part, sizeof(part), at)) > 0) {
+		control_print(text, "%.*s", (int)length, part);
+		at += length;
+	}
+}
+
+static const struct control_file {
+	const char *name;
+	void (*print)(struct control_text *text, struct state *state);
+} files[] = {
+	{"version", print_version},
+	{"status", print_status},
+	{"config", print_config},
+};
+
+#define N_FILES (sizeof(files) / sizeof(files[0]))
+
+static const struct builtin builtins[] = {
+	{".segfs", CONTROL_DIRECTORY},
+	{NULL, 0},
+};
+
+static uint32_t index_in(const struct state *state, const struct node_slot *node)
+{
+	return (uint32_t)(node - state->arena->nodes);
+}
+
+static void key_of(uint32_t index, struct node_key *key)
+{
+	*key = (struct node_key){
+		.store = NODE_STORE_CONTROL,
+		.handle_type = NODE_HANDLE_CONTROL,
+		.handle_bytes = sizeof(index),
+	};
+	memcpy(key->handle, &index, sizeof(index));
+}
+
+static mode_t mode_of(uint32_t index)
+{
+	return index == CONTROL_DIRECTORY ? S_IFDIR | 0555 : S_IFREG | 0444;
+}
+
+static void stat_of(const struct state *state, uint32_t index, struct stat *stat)
+{
+	time_t started = (time_t)(state->arena->header->started_at / 1000000000u);
+
+	*stat = (struct stat){
+		.st_ino = INODE_BASE | index,
+		.st_mode = mode_of(index),
+		.st_nlink = index == CONTROL_DIRECTORY ? 2 : 1,
+		.st_uid = geteuid(),
+		.st_gid = getegid(),
+		.st_blksize = 4096,
+		.st_atim.tv_sec = started,
+		.st_mtim.tv_sec = started,
+		.st_ctim.tv_sec = started,
+	};
+}
+
+static int control_find(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file)
+{
+	if (index_in(state, dir) != CONTROL_DIRECTORY)
+		return -ENOTDIR;
+	for (uint32_t i = 0; i < N_FILES; i++) {
+		uint32_t index = CONTROL_DIRECTORY + 1 + i;
+
+		if (strcmp(files[i].name, name) != 0)
+			continue;
+		*file = (struct source_file){.inode = INODE_BASE | index, .fd = -1};
+		stat_of(state, index, &file->stat);
+		key_of(index, &file->key);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int control_stat(struct state *state, const struct node_slot *node, struct stat *stat)
+{
+	stat_of(state, index_in(state, node), stat);
+	return 0;
+}
+
+/* A sealed memfd with the text, its offset at the start. */
+static int memfd_of(const struct control_text *text)
+{
+	_cleanup_close_ int fd = memfd_create("segfs-control", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	for (size_t at = 0; at < text->length;) {
+		ssize_t written = pwrite(fd, text->bytes + at, text->length - at, (off_t)at);
+
+		if (written < 0)
+			return -errno;
+		at += (size_t)written;
+	}
+	return take_fd(&fd);
+}
+
+static int control_open(struct state *state, const struct node_slot *node, int flags)
+{
+	uint32_t index = index_in(state, node);
+	struct control_text text = {0};
+	int result;
+
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		return -EPERM;
+	if (index <= CONTROL_DIRECTORY || index > CONTROL_DIRECTORY + N_FILES)
+		return -EISDIR;
+	files[index - CONTROL_DIRECTORY - 1].print(&text, state);
+	result = text.failed ? -ENOMEM : memfd_of(&text);
+	free(text.bytes);
+	return result;
+}
+
+static void add_record(struct control_text *text, const char *name, uint64_t inode, unsigned char type)
+{
+	_Alignas(8) char record[sizeof(struct dirent64)] = {0};
+	struct dirent64 *entry = (void *)record;
+	size_t length = (offsetof(struct dirent64, d_name) + strlen(name) + 1 + 7) / 8 * 8;
+
+	entry->d_ino = inode;
+	entry->d_off = (off_t)(text->length + length);
+	entry->d_reclen = (unsigned short)length;
+	entry->d_type = type;
+	memcpy(entry->d_name, name, strlen(name) + 1);
+	if (text->length + length > text->size) {
+		text->failed = true;
+		return;
+	}
+	memcpy(text->bytes + text->length, record, length);
+	text->length += length;
+}
+
+static int control_list(struct state *state, const struct node_slot *dir)
+{
+	char records[1024];
+	struct control_text text = {.bytes = records, .size = sizeof(records)};
+
+	(void)state;
+	(void)dir;
+	add_record(&text, ".", INODE_BASE | CONTROL_DIRECTORY, DT_DIR);
+	add_record(&text, "..", state->arena->nodes[NODE_ROOT].inode, DT_DIR);
+	for (uint32_t i = 0; i < N_FILES; i++)
+		add_record(&text, files[i].name, INODE_BASE | (CONTROL_DIRECTORY + 1 + i), DT_REG);
+	return text.failed ? -ENOMEM : memfd_of(&text);
+}
+
+static const struct source control_source = {
+	.name = "control",
+	.find = control_find,
+	.stat = control_stat,
+	.open = control_open,
+	.list = control_list,
+	.listed_in_memory = true,
+};
+
+int control_add_nodes(struct state *state)
+{
+	for (uint32_t index = CONTROL_DIRECTORY; index <= CONTROL_DIRECTORY + N_FILES; index++) {
+		struct node_key key;
+		int result;
+
+		key_of(index, &key);
+		result = node_add_fixed(state, index, &key, mode_of(index), INODE_BASE | index, -1);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+void control_setup(const struct control_facts *new_facts)
+{
+	facts = new_facts;
+	source_set_control(&control_source, builtins);
+}

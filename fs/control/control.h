@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The directory .segfs of the mount: what segfs knows, as read-only files.
+ *
+ * A source without a store: its nodes have fixed slots, and opening a file makes a memfd with what is true at that
+ * moment, so that a reader sees one state and goes on reading when the worker dies.
+ */
+#ifndef SEGFS_CONTROL_CONTROL_H
+#define SEGFS_CONTROL_CONTROL_H
+
+#include "fs/source/source.h"
+
+/* What the files tell beside the state; the strings live as long as the worker. */
+struct control_facts {
+	const char *instance;    /* name of the instance */
+	const char *mount_point; /* absolute */
+	bool passthrough;        /* set once the kernel said so */
+};
+
+/* Adds the nodes of .segfs to a new arena, right after the root. Returns 0 or as node_add_fixed(). */
+int control_add_nodes(struct state *state);
+
+/* Makes .segfs appear, in every worker. `facts` is kept by reference. */
+void control_setup(const struct control_facts *facts);
+
+/* A text that grows; `failed` is set once there was no memory, and the text is then not to be used. */
+struct control_text {
+	char *bytes;
+	size_t length;
+	size_t size;
+	bool failed;
+};
+
+void control_print(struct control_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds a JSON string, quotes included. */
+void control_print_json_string(struct control_text *text, const char *string);
+
+/* What status says. */
+void control_print_status(struct control_text *text, struct state *state, const struct control_facts *facts);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "fs/control/control.h"
+#include "fs/state/handle.h"
+
+#include <time.h>
+
+/* Handles by what they are, counted at one moment. */
+struct handle_counts {
+	uint32_t by_mode[3]; /* of files, by enum io_mode */
+	uint32_t directories;
+};
+
+static void count_handles(const struct state *state, struct handle_counts *counts)
+{
+	const struct arena *arena = state->arena;
+	uint32_t high = atomic_load(&arena->header->handles_high);
+
+	*counts = (struct handle_counts){0};
+	for (uint32_t i = 1; i < high; i++) {
+		const struct handle_slot *handle = &arena->handles[i];
+
+		if (atomic_load(&handle->state) != SLOT_LIVE)
+			continue;
+		if (handle->kind == HANDLE_FILE)
+			counts->by_mode[handle->mode]++;
+		else if (handle->kind == HANDLE_DIRECTORY)
+			counts->directories++;
+	}
+}
+
+static void print_store(struct control_text *text, const struct store_record *store)
+{
+	struct statvfs usage;
+
+	control_print(text, "{\"path\": ");
+	control_print_json_string(text, *store->path ? store->path : ".");
+	control_print(text, ", \"medium\": \"%s\"", store->on_disk ? "path" : "memory");
+	if (fstatvfs(store->root_fd, &usage) == 0)
+		control_print(text,
+			      ", \"bytes_used\": %llu, \"bytes_limit\": %llu, \"files_used\": %llu, "
+			      "\"files_limit\": %llu",
+			      (unsigned long long)(usage.f_blocks - usage.f_bfree) * usage.f_frsize,
+			      (unsigned long long)usage.f_blocks * usage.f_frsize,
+			      (unsigned long long)(usage.f_files - usage.f_ffree), (unsigned long long)usage.f_files);
+	control_print(text, "}");
+}
+
+static void print_stores(struct control_text *text, const struct arena_header *header)
+{
+	const char *separator = "";
+
+	control_print(text, "  \"stores\": [");
+	for (int i = 0; i < ARENA_STORES; i++) {
+		if (atomic_load(&header->stores[i].state) != SLOT_LIVE)
+			continue;
+		control_print(text, "%s\n    ", separator);
+		print_store(text, &header->stores[i]);
+		separator = ",";
+	}
+	control_print(text, "\n  ]\n");
+}
+
+static double seconds_since(uint64_t nanoseconds)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9 - (double)nanoseconds / 1e9;
+}
+
+void control_print_status(struct control_text *text, struct state *state, const struct control_facts *facts)
+{
+	const struct arena_header *header = state->arena->header;
+	struct handle_counts counts;
+
+	count_handles(state, &counts);
+	control_print(text, "{\n  \"version\": \"%s\",\n  \"instance\": ", SEGFS_VERSION);
+	control_print_json_string(text, facts->instance);
+	control_print(text, ",\n  \"mount_point\": ");
+	control_print_json_string(text, facts->mount_point);
+	control_print(text, ",\n  \"uptime_seconds\": %.3f,\n", seconds_since(header->started_at));
+	control_print(text, "  \"supervisor_pid\": %d,\n  \"worker_pid\": %d,\n  \"workers_started\": %u,\n",
+		      header->supervisor_pid, atomic_load(&header->worker_pid),
+		      atomic_load(&header->workers_started));
+	control_print(text, "  \"privileged\": %s,\n  \"passthrough\": %s,\n", header->privileged ? "true" : "false",
+		      facts->passthrough ? "true" : "false");
+	control_print(text, "  \"requests\": %llu,\n", (unsigned long long)atomic_load(&header->requests));
+	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n", state->n_nodes - state->n_idle, state->n_idle);
+	control_print(text,
+		      "  \"handles\": {\"direct\": %u, \"mediated\": %u, \"relayed\": %u, \"directories\": %u},\n",
+		      counts.by_mode[IO_DIRECT], counts.by_mode[IO_MEDIATED], counts.by_mode[IO_RELAYED],
+		      counts.directories);
+	print_stores(text, header);
+	control_print(text, "}\n");
+}

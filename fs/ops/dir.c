@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Listing directories. The kernel's cookie is the position in the backing directory, so a listing goes on where it was
+ * when entries came and went, and when the worker died. What one getdents64(2) brought and a request did not take is
+ * kept for the next request; it is lost with the worker, which then seeks.
+ */
+#include "fs/ops/ops.h"
+#include "fs/ops/reply.h"
+#include "fs/ops/request.h"
+#include "fs/source/source.h"
+#include "lib/base/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define STREAM_BUFFER 32768 /* bytes read ahead */
+
+/* Cookies of the builtin directories, which are listed before all else: no file system counts that far. */
+#define BUILTIN_COOKIE(n) (INT64_MAX - 64 + (int64_t)(n))
+
+struct directory_stream {
+	off_t position;  /* cookie of the next entry in `buffer` */
+	size_t taken;    /* bytes of `buffer` already given */
+	size_t length;   /* bytes of `buffer` filled */
+	char buffer[STREAM_BUFFER] __attribute__((aligned(8)));
+};
+
+/* One READDIR or READDIRPLUS. */
+struct listing {
+	fuse_req_t req;
+	struct fs *fs;
+	const struct node_slot *dir;
+	const struct source *source;
+	struct directory_stream *stream;
+	int fd;
+	bool plus;
+	char *out;
+	size_t size; /* of `out`, bytes */
+	size_t used;
+};
+
+static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct fuse_file_info *file_info)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+	struct handle_open open = {
+		.node = id,
+		.unique = request_unique(),
+		.flags = (uint32_t)file_info->flags,
+		.pid = fuse_req_ctx(req)->pid,
+		.mode = IO_RELAYED,
+		.kind = HANDLE_DIRECTORY,
+	};
+	_cleanup_close_ int fd = -1;
+	int backing_id;
+
+	if (!node)
+		return -ESTALE;
+	if (request_is_resent()) {
+		uint64_t earlier = handle_find_by_request(&fs->state, open.unique);
+
+		if (earlier)
+			handle_remove(&fs->state, earlier, &backing_id);
+	}
+	fd = source_of(&fs->state, node)->list(&fs->state, node);
+	if (fd < 0)
+		return fd;
+	return handle_add(&fs->state, &open, &fd, &file_info->fh, &backing_id);
+}
+
+static void drop_stream(struct fs *fs, uint64_t number)
+{
+	uint32_t index = (uint32_t)number;
+
+	free(fs->streams[index]);
+	fs->streams[index] = NULL;
+}
+
+static void close_directory(struct fs *fs, uint64_t number)
+{
+	int backing_id;
+
+	if (!handle_get(&fs->state, number))
+		return;
+	drop_stream(fs, number);
+	handle_remove(&fs->state, number, &backing_id);
+}
+
+void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
+{
+	struct fs *fs = fs_of(req);
+	int result = open_directory(fs, id, req, file_info);
+
+	if (result < 0)
+		reply_status(req, result);
+	else if (fuse_reply_open(req, file_info) < 0)
+		close_directory(fs, file_info->fh);
+}
+
+void op_releasedir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
+{
+	(void)id;
+	close_directory(fs_of(req), file_info->fh);
+	reply_status(req, 0);
+}
+
+void directory_streams_free(struct fs *fs)
+{
+	uint32_t high = atomic_load(&fs->state.arena->header->handles_high);
+
+	for (uint32_t i = 1; i < high; i++)
+		drop_stream(fs, i);
+}
+
+static int read_ahead(struct listing *listing)
+{
+	struct directory_stream *stream = listing->stream;
+	ssize_t length;
+
+	if (listing->source->listed_in_memory)
+		length = read(listing->fd, stream->buffer, sizeof(stream->buffer));
+	else
+		length = getdents64(listing->fd, stream->buffer, sizeof(stream->buffer));
+	if (length < 0)
+		return -errno;
+	stream->taken = 0;
+	stream->length = (size_t)length;
+	return 0;
+}
+
+/* True if the record at the start of what is left is whole; a source in memory is read without regard to records. */
+static bool has_entry(const struct directory_stream *stream)
+{
+	size_t left = stream->length - stream->taken;
+	const struct dirent64 *entry = (const void *)(stream->buffer + stream->taken);
+
+	return left >= offsetof(struct dirent64, d_name) && left >= entry->d_reclen;
+}
+
+/* The entry at `position`, or NULL at the end. */
+static int next_entry(struct listing *listing, off_t position, const struct dirent64 **entry)
+{
+	struct directory_stream *stream = listing->stream;
+	int result;
+
+	/* position 0 is rewinddir(3), which must show what is there now */
+	if (stream->position != position || !has_entry(stream) || position == 0) {
+		if (stream->position != position || position == 0 || listing->source->listed_in_memory) {
+			if (lseek(listing->fd, position, SEEK_SET) < 0)
+				return -errno;
+		}
+		stream->position = position;
+		result = read_ahead(listing);
+		if (result < 0)
+			return result;
+	}
+	*entry = has_entry(stream) ? (const void *)(stream->buffer + stream->taken) : NULL;
+	return 0;
+}
+
+static void entry_taken(struct listing *listing, const struct dirent64 *entry)
+{
+	listing->stream->position = entry->d_off;
+	listing->stream->taken += entry->d_reclen;
+}
+
+static bool is_dot_or_dotdot(const char *name)
+{
+	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+/*
+ * Adds one entry. With `plus` the kernel gets the node too and never looks the name up; an entry without node is as
+ * good as one of READDIR. Returns false where it does not fit.
+ */
+static bool add_entry(struct listing *listing, const char *name, const struct stat *brief, off_t next, bool with_node)
+{
+	struct fuse_entry_param entry = {.attr = *brief};
+	struct source_file file = {.fd = -1};
+	char *at = listing->out + listing->used;
+	size_t room = listing->size - listing->used;
+	size_t needed;
+
+	if (!listing->plus) {
+		needed = fuse_add_direntry(listing->req, at, room, name, brief, next);
+		if (needed > room)
+			return false;
+		listing->used += needed;
+		return true;
+	}
+	needed = fuse_add_direntry_plus(listing->req, NULL, 0, name, &entry, next);
+	if (needed > room)
+		return false;
+	if (with_node && listing->source->find(&listing->fs->state, listing->dir, name, &file) == 0 &&
+	    entry_from_file(listing->fs, &file, &entry) < 0)
+		entry.attr = *brief;
+	fuse_add_direntry_plus(listing->req, at, room, name, &entry, next);
+	listing->used += needed;
+	return true;
+}
+
+/* The root begins with segfs's own directories. Returns the position at which the backing directory goes on. */
+static int64_t list_builtins(struct listing *listing, int64_t position)
+{
+	const struct builtin *builtins = source_builtins();
+	int64_t n = position == 0 ? 0 : position - BUILTIN_COOKIE(0);
+
+	if (listing->dir != &listing->fs->state.arena->nodes[NODE_ROOT] || (position != 0 && n < 0))
+		return position;
+	for (; builtins[n].name; n++) {
+		const struct node_slot *node = &listing->fs->state.arena->nodes[builtins[n].index];
+		struct stat brief = {.st_ino = node->inode, .st_mode = S_IFDIR};
+
+		if (!add_entry(listing, builtins[n].name, &brief, BUILTIN_COOKIE(n + 1), false))
+			return -1;
+	}
+	return 0;
+}
+
+static int list_entries(struct listing *listing, int64_t position)
+{
+	const struct dirent64 *entry = NULL;
+	int result;
+
+	position = list_builtins(listing, position);
+	if (position < 0)
+		return 0;
+	for (;;) {
+		struct stat brief = {0};
+
+		result = next_entry(listing, position, &entry);
+		if (result < 0 || !entry)
+			return result;
+		brief.st_ino = entry->d_ino;
+		brief.st_mode = (mode_t)DTTOIF(entry->d_type);
+		if (listing->dir->store != NODE_STORE_CONTROL)
+			source_unique_inode(&brief, listing->dir->store);
+		if (!add_entry(listing, entry->d_name, &brief, entry->d_off, !is_dot_or_dotdot(entry->d_name)))
+			return 0;
+		position = entry->d_off;
+		entry_taken(listing, entry);
+	}
+}
+
+static struct directory_stream *stream_of(struct fs *fs, uint64_t number)
+{
+	struct directory_stream **place = &fs->streams[(uint32_t)number];
+
+	if (!*place) {
+		*place = malloc(sizeof(**place));
+		if (*place)
+			(*place)->position = -1;
+	}
+	return *place;
+}
+
+static int prepare_listing(struct listing *listing, uint64_t number)
+{
+	struct fs *fs = listing->fs;
+	const struct handle_slot *handle = handle_get(&fs->state, number);
+
+	if (!handle || handle->kind != HANDLE_DIRECTORY)
+		return -EBADF;
+	listing->dir = node_get(&fs->state, handle->node);
+	if (!listing->dir)
+		return -ESTALE;
+	listing->source = source_of(&fs->state, listing->dir);
+	listing->fd = handle->fd;
+	listing->stream = stream_of(fs, number);
+	listing->out = request_buffer();
+	return listing->stream && listing->out ? 0 : -ENOMEM;
+}
+
+static void list(fuse_req_t req, size_t size, off_t offset, const struct fuse_file_info *file_info, bool plus)
+{
+	struct listing listing = {
+		.req = req,
+		.fs = fs_of(req),
+		.plus = plus,
+		.size = size < REQUEST_BUFFER_SIZE ? size : REQUEST_BUFFER_SIZE,
+	};
+	int result = prepare_listing(&listing, file_info->fh);
+
+	if (result == 0)
+		result = list_entries(&listing, offset);
+	if (result < 0 && listing.used == 0)
+		reply_status(req, result);
+	else
+		fuse_reply_buf(req, listing.out, listing.used);
+}
+
+void op_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info)
+{
+	(void)id;
+	list(req, size, offset, file_info, false);
+}
+
+void op_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info)
+{
+	(void)id;
+	list(req, size, offset, file_info, true);
+}

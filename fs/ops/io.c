@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Bytes: what of reading, writing and arranging a segment's bytes comes to the daemon. In direct mode reads and writes
+ * do not; the rest does in every mode.
+ */
+#include "fs/ops/interrupt.h"
+#include "fs/ops/ops.h"
+#include "fs/ops/reply.h"
+#include "fs/ops/request.h"
+#include "fs/source/source.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/uio.h>
+
+#define COPY_MAX (64u * 1024u * 1024u) /* bytes of one copy, so that the copier can be interrupted */
+
+/* The backing file of an open: the descriptor it holds, or one for now. */
+struct opened {
+	int fd;
+	bool borrowed; /* `fd` is the handle's */
+	const struct node_slot *node;
+};
+
+static void cleanup_opened(struct opened *opened)
+{
+	if (!opened->borrowed)
+		cleanup_close(&opened->fd);
+}
+
+#define _cleanup_opened_ __attribute__((cleanup(cleanup_opened)))
+#define OPENED_NONE ((struct opened){.fd = -1})
+
+/* access: O_RDONLY or O_WRONLY, what the operation needs. EBADF for a handle that is not good. */
+static int open_for(struct fs *fs, uint64_t number, int access, struct opened *opened)
+{
+	const struct handle_slot *handle = handle_get(&fs->state, number);
+
+	if (!handle)
+		return -EBADF;
+	opened->node = node_get(&fs->state, handle->node);
+	if (!opened->node)
+		return -ESTALE;
+	if (handle->fd >= 0) {
+		opened->fd = handle->fd;
+		opened->borrowed = true;
+		return 0;
+	}
+	opened->fd = source_of(&fs->state, opened->node)->open(&fs->state, opened->node, access);
+	return opened->fd < 0 ? opened->fd : 0;
+}
+
+void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info)
+{
+	_cleanup_opened_ struct opened opened = OPENED_NONE;
+	char *buffer = request_buffer();
+	ssize_t length;
+	int result;
+
+	(void)id;
+	if (size > REQUEST_BUFFER_SIZE)
+		size = REQUEST_BUFFER_SIZE;
+	result = buffer ? open_for(fs_of(req), file_info->fh, O_RDONLY, &opened) : -ENOMEM;
+	if (result < 0) {
+		reply_status(req, result);
+		return;
+	}
+	length = pread(opened.fd, buffer, size, offset);
+	if (length < 0)
+		reply_status(req, -errno);
+	else
+		fuse_reply_buf(req, buffer, (size_t)length);
+}
+
+/* Flags of this one write: those that the file has now, which fcntl(2) may have changed since it was opened. */
+static int write_flags(const struct fuse_file_info *file_info)
+{
+	int flags = 0;
+
+	/* write-back of a view: pages go where they are from, and whose flags come along is chance */
+	if (file_info->writepage)
+		return 0;
+	if (file_info->flags & O_APPEND)
+		flags |= RWF_APPEND;
+	if ((file_info->flags & O_SYNC) == O_SYNC)
+		flags |= RWF_SYNC;
+	else if (file_info->flags & O_DSYNC)
+		flags |= RWF_DSYNC;
+	return flags;
+}
+
+static void drop_privileges(struct fs *fs, const struct node_slot *node)
+{
+	const struct wire_write_in *in = request_body(sizeof(*in));
+	const struct source_change change = {.drop_privileges = true};
+	struct stat ignored;
+
+	if (in && in->write_flags & WIRE_WRITE_KILL_SUIDGID)
+		source_of(&fs->state, node)->change(&fs->state, node, &change, &ignored);
+}
+
+void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset,
+	      struct fuse_file_info *file_info)
+{
+	struct fs *fs = fs_of(req);
+	_cleanup_opened_ struct opened opened = OPENED_NONE;
+	struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+	ssize_t length;
+	int result;
+
+	(void)id;
+	result = open_for(fs, file_info->fh, O_WRONLY, &opened);
+	if (result < 0) {
+		reply_status(req, result);
+		return;
+	}
+	drop_privileges(fs, opened.node);
+	length = pwritev2(opened.fd, &part, 1, offset, write_flags(file_info));
+	if (length < 0)
+		reply_status(req, -errno);
+	else
+		fuse_reply_write(req, (size_t)length);
+}
+
+static int sync_node(struct fs *fs, uint64_t number, int data_only)
+{
+	_cleanup_opened_ struct opened opened = OPENED_NONE;
+	const struct handle_slot *handle = handle_get(&fs->state, number);
+	const struct node_slot *node = handle ? node_get(&fs->state, handle->node) : NULL;
+	int result;
+
+	/* memory is as safe as it gets */
+	if (node && (node->store == NODE_STORE_CONTROL || !fs->state.arena->header->stores[node->store].on_disk))
+		return 0;
+	result = open_for(fs, number, O_RDONLY, &opened);
+	if (result == 0 && (data_only ? fdatasync(opened.fd) : fsync(opened.fd)) < 0)
+		result = -errno;
+	return result;
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file_info)
+{
+	(void)id;
+	reply_status(req, sync_node(fs_of(req), file_info->fh, data_only));
+}
+
+void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file_info)
+{
+	(void)id;
+	reply_status(req, sync_node(fs_of(req), file_info->fh, data_only));
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t length,
+		  struct fuse_file_info *file_info)
+{
+	_cleanup_opened_ struct opened opened = OPENED_NONE;
+	int result = open_for(fs_of(req), file_info->fh, O_WRONLY, &opened);
+
+	(void)id;
+	if (result == 0) {
+		interrupt_enable(req);
+		if (fallocate(opened.fd, mode, offset, length) < 0)
+			result = -errno;
+		interrupt_disable(req);
+	}
+	reply_status(req, result);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence, struct fuse_file_info *file_info)
+{
+	_cleanup_opened_ struct opened opened = OPENED_NONE;
+	int result = open_for(fs_of(req), file_info->fh, O_RDONLY, &opened);
+	off_t found = 0;
+
+	(void)id;
+	/* moves the offset of a held descriptor too, which nothing uses */
+	if (result == 0) {
+		found = lseek(opened.fd, offset, whence);
+		if (found < 0)
+			result = -errno;
+	}
+	if (result < 0)
+		reply_status(req, result);
+	else
+		fuse_reply_lseek(req, found);
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struct fuse_file_info *file_info_in,
+			fuse_ino_t id_out, off_t offset_out, struct fuse_file_info *file_info_out, size_t length,
+			int flags)
+{
+	_cleanup_opened_ struct opened in = OPENED_NONE;
+	_cleanup_opened_ struct opened out = OPENED_NONE;
+	ssize_t copied = 0;
+	int result;
+
+	(void)id_in;
+	(void)id_out;
+	result = open_for(fs_of(req), file_info_in->fh, O_RDONLY, &in);
+	if (result == 0)
+		result = open_for(fs_of(req), file_info_out->fh, O_WRONLY, &out);
+	if (result == 0) {
+		if (length > COPY_MAX)
+			length = COPY_MAX;
+		interrupt_enable(req);
+		copied = copy_file_range(in.fd, &offset_in, out.fd, &offset_out, length, (unsigned int)flags);
+		if (copied < 0)
+			result = -errno;
+		interrupt_disable(req);
+	}
+	if (result < 0)
+		reply_status(req, result);
+	else
+		fuse_reply_write(req, (size_t)copied);
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Inode flags: lsattr, chattr +i, +a. The kernel has checked who may change them.
+ */
+#include "fs/ops/ops.h"
+#include "fs/ops/reply.h"
+#include "fs/source/source.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+/* The argument of any of the commands below. */
+union inode_flags {
+	unsigned int flags;
+	struct fsxattr extended;
+};
+
+static const struct {
+	unsigned int command;
+	size_t size;
+	bool sets;
+} commands[] = {
+	{FS_IOC_GETFLAGS, sizeof(unsigned int), false},
+	{FS_IOC_SETFLAGS, sizeof(unsigned int), true},
+	{FS_IOC_FSGETXATTR, sizeof(struct fsxattr), false},
+	{FS_IOC_FSSETXATTR, sizeof(struct fsxattr), true},
+};
+
+static int on_backing(struct fs *fs, fuse_ino_t id, unsigned int command, union inode_flags *value, bool sets)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+	_cleanup_close_ int fd = -1;
+
+	if (!node)
+		return -ESTALE;
+	if ((node->type != S_IFREG >> 12 && node->type != S_IFDIR >> 12) || node->store == NODE_STORE_CONTROL)
+		return -ENOTTY;
+	if (sets && !source_of(&fs->state, node)->change)
+		return -EPERM;
+	fd = source_of(&fs->state, node)->open(&fs->state, node, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	return ioctl(fd, command, value) < 0 ? -errno : 0;
+}
+
+void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int command, void *argument, struct fuse_file_info *file_info,
+	      unsigned int flags, const void *in, size_t in_size, size_t out_size)
+{
+	union inode_flags value = {0};
+
+	(void)argument;
+	(void)file_info;
+	(void)flags;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		int result;
+
+		if (commands[i].command != command)
+			continue;
+		if ((commands[i].sets ? in_size : out_size) < commands[i].size)
+			break;
+		if (commands[i].sets)
+			memcpy(&value, in, commands[i].size);
+		result = on_backing(fs_of(req), id, command, &value, commands[i].sets);
+		if (result < 0)
+			reply_status(req, result);
+		else
+			fuse_reply_ioctl(req, 0, &value, commands[i].sets ? 0 : commands[i].size);
+		return;
+	}
+	reply_status(req, -ENOTTY);
+}

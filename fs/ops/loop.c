@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+#include "fs/ops/loop.h"
+#include "fs/ops/interrupt.h"
+#include "fs/ops/ops.h"
+#include "fs/ops/request.h"
+#include "fs/source/source.h"
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_THREADS 16
+#define MESSAGE_MAX (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
+#define LARGE_IO (64u * 1024u)              /* bytes of one read or write that are worth another reader */
+#define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never gets there */
+
+static struct {
+	pthread_mutex_t reader;       /* held by the thread that reads; taken before any other lock */
+	bool initialized;             /* the session has seen INIT; guarded by `reader` */
+	void (*ready)(struct fs *fs); /* NULL once called; guarded by `reader` */
+
+	pthread_mutex_t lock;         /* guards what follows; a leaf */
+	pthread_cond_t ended;
+	unsigned int n_threads;
+	unsigned int n_waiting;       /* threads that wait to become the reader */
+	pthread_t threads[MAX_THREADS]; /* those that live; order has no meaning */
+} loop = {
+	.reader = PTHREAD_MUTEX_INITIALIZER,
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.ended = PTHREAD_COND_INITIALIZER,
+};
+
+static void *serve(void *argument);
+
+/* One thread more, if there may be and can be. */
+static int add_thread(struct fs *fs)
+{
+	pthread_attr_t attributes;
+	int result = EAGAIN;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, 256 * 1024);
+	pthread_mutex_lock(&loop.lock);
+	if (loop.n_threads < MAX_THREADS) {
+		result = pthread_create(&loop.threads[loop.n_threads], &attributes, serve, fs);
+		if (result == 0)
+			loop.n_threads++;
+	}
+	pthread_mutex_unlock(&loop.lock);
+	pthread_attr_destroy(&attributes);
+	return -result;
+}
+
+static void become_reader(void)
+{
+	pthread_mutex_lock(&loop.lock);
+	loop.n_waiting++;
+	pthread_mutex_unlock(&loop.lock);
+	pthread_mutex_lock(&loop.reader);
+	pthread_mutex_lock(&loop.lock);
+	loop.n_waiting--;
+	pthread_mutex_unlock(&loop.lock);
+}
+
+/* Lets another thread read. */
+static void resign(struct fs *fs)
+{
+	bool nobody;
+
+	pthread_mutex_lock(&loop.lock);
+	nobody = loop.n_waiting == 0;
+	pthread_mutex_unlock(&loop.lock);
+	/* without memory for a thread the present ones must do */
+	if (nobody)
+		add_thread(fs);
+	pthread_mutex_unlock(&loop.reader);
+}
+
+/* True if carrying out the request may take long enough for other requests to suffer. */
+static bool may_take_long(const struct fs *fs, const struct wire_in_header *header)
+{
+	const struct node_slot *node;
+
+	switch (header->opcode) {
+	case WIRE_OP_FSYNC:
+	case WIRE_OP_FSYNCDIR:
+	case WIRE_OP_FALLOCATE:
+	case WIRE_OP_COPY_FILE_RANGE:
+		return true;
+	case WIRE_OP_SETATTR: {
+		const uint32_t *valid = request_body(sizeof(*valid));
+
+		/* the end of a large file is much memory to free */
+		if (valid && *valid & FUSE_SET_ATTR_SIZE)
+			return true;
+		break;
+	}
+	case WIRE_OP_OPEN: {
+		const struct wire_open_in *in = request_body(sizeof(*in));
+
+		if (in && in->flags & O_TRUNC)
+			return true;
+		break;
+	}
+	case WIRE_OP_READ:
+	case WIRE_OP_WRITE: {
+		/* handle, offset, size: the same places in both */
+		const struct wire_write_in *in = request_body(offsetof(struct wire_write_in, write_flags));
+
+		if (in && in->size >= LARGE_IO)
+			return true;
+		break;
+	}
+	default:
+		break;
+	}
+	node = node_get(&fs->state, header->node);
+	if (!node || node->store == NODE_STORE_CONTROL)
+		return false;
+	/* the end of a file without name frees its memory, however much that is */
+	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_UNLINKED;
+}
+
+static void process(struct fs *fs, void *message, size_t length)
+{
+	const struct fuse_buf buffer = {.mem = message, .size = length};
+
+	fuse_session_process_buf(fs->session, &buffer);
+}
+
+/* Brings the session to where the first worker's was after it had answered INIT. */
+static void replay_init(struct fs *fs)
+{
+	struct arena_header *header = fs->state.arena->header;
+	_Alignas(8) unsigned char message[ARENA_INIT_MAX];
+	struct wire_in_header *in = (void *)message;
+
+	memcpy(message, header->init_request, sizeof(message));
+	in->unique = REPLAY_UNIQUE;
+	request_begin(message, header->init_length);
+	process(fs, message, header->init_length);
+	atomic_store(&header->init_state, INIT_ANSWERED);
+	loop.initialized = true;
+}
+
+static void tell_ready(struct fs *fs)
+{
+	if (loop.ready) {
+		loop.ready(fs);
+		loop.ready = NULL;
+	}
+}
+
+static void first_init(struct fs *fs, void *message, size_t length)
+{
+	struct arena_header *header = fs->state.arena->header;
+
+	if (length <= sizeof(header->init_request)) {
+		memcpy(header->init_request, message, length);
+		header->init_length = (uint32_t)length;
+		atomic_store(&header->init_state, INIT_SAVED);
+	}
+	process(fs, message, length);
+	atomic_store(&header->init_state, INIT_ANSWERED);
+	loop.initialized = true;
+	tell_ready(fs);
+}
+
+/* What comes before any operation; true where that was all of it. Called by the reader. */
+static bool handle_init(struct fs *fs, void *message, size_t length)
+{
+	const struct wire_in_header *header = message;
+
+	if (header->opcode == WIRE_OP_INIT && !loop.initialized) {
+		first_init(fs, message, length);
+		return true;
+	}
+	/* INIT was answered by a worker that died before it could note so */
+	if (!loop.initialized && atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED) {
+		replay_init(fs);
+		tell_ready(fs);
+		request_begin(message, length);
+	}
+	return false;
+}
+
+static void carry_out(struct fs *fs, void *message, size_t length)
+{
+	const struct wire_in_header *header = message;
+
+	if (header->opcode == WIRE_OP_STATX)
+		op_statx_raw(fs);
+	else
+		process(fs, message, length);
+}
+
+/* Reads one request and has it answered. The caller is the reader, before and after. */
+static void serve_one(struct fs *fs, void *message)
+{
+	ssize_t length = read(fs->fuse_fd, message, MESSAGE_MAX);
+
+	if (length < 0) {
+		/* ENOENT: the requester was killed while we read */
+		if (errno == EINTR || errno == EAGAIN || errno == ENOENT)
+			return;
+		if (errno != ENODEV)
+			log_error("reading from the kernel: %s", strerror(errno));
+		loop_stop(fs);
+		return;
+	}
+	if ((size_t)length < sizeof(struct wire_in_header)) {
+		log_error("the kernel sent %zd bytes, which is no request", length);
+		return;
+	}
+	atomic_fetch_add(&fs->state.arena->header->requests, 1);
+	request_begin(message, (size_t)length);
+	if (handle_init(fs, message, (size_t)length))
+		return;
+	if (!may_take_long(fs, message)) {
+		carry_out(fs, message, (size_t)length);
+		return;
+	}
+	resign(fs);
+	carry_out(fs, message, (size_t)length);
+	become_reader();
+}
+
+static void *serve(void *argument)
+{
+	struct fs *fs = argument;
+	void *message = malloc(MESSAGE_MAX);
+	int result = request_thread_init(fs);
+
+	if (result < 0)
+		log_error("a thread can't take on identities: %s", strerror(-result));
+	if (message && result == 0) {
+		become_reader();
+		while (!atomic_load(&fs->leaving))
+			serve_one(fs, message);
+		pthread_mutex_unlock(&loop.reader);
+	}
+	free(message);
+	interrupt_thread_done();
+	request_thread_done();
+	pthread_mutex_lock(&loop.lock);
+	for (unsigned int i = 0; i < loop.n_threads; i++)
+		if (pthread_equal(loop.threads[i], pthread_self()))
+			loop.threads[i] = loop.threads[loop.n_threads - 1];
+	loop.n_threads--;
+	pthread_cond_signal(&loop.ended);
+	pthread_mutex_unlock(&loop.lock);
+	return NULL;
+}
+
+void loop_recover(struct fs *fs)
+{
+	const struct wire_out_header resend = {.length = sizeof(resend), .error = WIRE_NOTIFY_RESEND};
+
+	if (atomic_load(&fs->state.arena->header->init_state) == INIT_ANSWERED)
+		replay_init(fs);
+	/* EINVAL: a kernel before 6.9, where such requests wait until their callers give up */
+	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
+		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
+}
+
+int loop_start(struct fs *fs, void (*ready)(struct fs *fs))
+{
+	loop.ready = ready;
+	if (loop.initialized)
+		tell_ready(fs);
+	return add_thread(fs);
+}
+
+void loop_wait(void)
+{
+	pthread_mutex_lock(&loop.lock);
+	while (loop.n_threads > 0)
+		pthread_cond_wait(&loop.ended, &loop.lock);
+	pthread_mutex_unlock(&loop.lock);
+}
+
+void loop_stop(struct fs *fs)
+{
+	atomic_store(&fs->leaving, true);
+	pthread_mutex_lock(&loop.lock);
+	for (unsigned int i = 0; i < loop.n_threads; i++)
+		pthread_kill(loop.threads[i], INTERRUPT_SIGNAL);
+	pthread_mutex_unlock(&loop.lock);
+}

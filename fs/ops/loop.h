@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The session loop: takes requests from the kernel and has them carried out.
+ *
+ * One thread at a time reads (fact K16: a second awake reader costs more than it brings). It also carries out what it
+ * reads, unless that may wait for a device or copies much: then another thread becomes the reader first.
+ */
+#ifndef SEGFS_OPS_LOOP_H
+#define SEGFS_OPS_LOOP_H
+
+#include "fs/ops/fs.h"
+
+/*
+ * Makes the session ready for a connection whose INIT an earlier worker has answered, and has the kernel send again what
+ * was read and not answered. Called once, before loop_run().
+ */
+void loop_recover(struct fs *fs);
+
+/*
+ * Starts the threads. ready: called once, when the kernel's INIT is answered.
+ * Returns 0; -ENOMEM or -EAGAIN where not a single thread can be had.
+ */
+int loop_start(struct fs *fs, void (*ready)(struct fs *fs));
+
+/* Waits until the connection ended or loop_stop() was called, and all requests under way are answered. */
+void loop_wait(void);
+
+/* Makes the threads end once they have answered what they have read. */
+void loop_stop(struct fs *fs);
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names: making, linking, removing and renaming them, and reading symbolic links.
+ */
+#include "fs/ops/ops.h"
+#include "fs/ops/reply.h"
+#include "fs/ops/request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* A directory in which a name is to change. */
+struct place {
+	const struct node_slot *dir;
+	const struct source *source;
+};
+
+/* ESTALE for an unknown node; EPERM for a name that is segfs's own. */
+static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, struct place *place)
+{
+	place->dir = node_get(&fs->state, parent);
+	if (!place->dir)
+		return -ESTALE;
+	if (source_find_builtin(parent, name))
+		return -EPERM;
+	place->source = source_of(&fs->state, place->dir);
+	return 0;
+}
+
+static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const char *target,
+		struct source_file *file)
+{
+	struct fs *fs = fs_of(req);
+	struct place place;
+	int result = find_place(fs, parent, name, &place);
+
+	if (result < 0)
+		return result;
+	if (!place.source->make)
+		return -EPERM;
+	request_identity(req);
+	return place.source->make(&fs->state, place.dir, name, mode, target, file);
+}
+
+static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const char *target)
+{
+	struct source_file file = {.fd = -1};
+	int result = make(req, parent, name, mode, target, &file);
+
+	reply_file(req, result, &file);
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+{
+	(void)device; /* fifos and sockets have none, and devices are refused */
+	make_and_reply(req, parent, name, mode, NULL);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	make_and_reply(req, parent, name, S_IFDIR | (mode & 07777), NULL);
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	make_and_reply(req, parent, name, S_IFLNK | 0777, target);
+}
+
+static int link_node(struct fs *fs, fuse_ino_t id, fuse_ino_t new_parent, const char *new_name,
+		     struct source_file *file)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+	struct place place;
+	int result = find_place(fs, new_parent, new_name, &place);
+
+	if (result < 0)
+		return result;
+	if (!node)
+		return -ESTALE;
+	if (source_of(&fs->state, node) != place.source)
+		return -EXDEV;
+	if (!place.source->link)
+		return -EPERM;
+	return place.source->link(&fs->state, node, place.dir, new_name, file);
+}
+
+void op_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t new_parent, const char *new_name)
+{
+	struct source_file file = {.fd = -1};
+	int result = link_node(fs_of(req), id, new_parent, new_name, &file);
+
+	reply_file(req, result, &file);
+}
+
+static int remove_name(struct fs *fs, fuse_ino_t parent, const char *name, int flags)
+{
+	struct place place;
+	int result = find_place(fs, parent, name, &place);
+
+	if (result < 0)
+		return result;
+	if (!place.source->remove)
+		return -EPERM;
+	return place.source->remove(&fs->state, place.dir, name, flags);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	reply_status(req, remove_name(fs_of(req), parent, name, 0));
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	reply_status(req, remove_name(fs_of(req), parent, name, AT_REMOVEDIR));
+}
+
+static int rename_name(struct fs *fs, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+		       const char *new_name, unsigned int flags)
+{
+	struct place from;
+	struct place to;
+	int result = find_place(fs, parent, name, &from);
+
+	if (result == 0)
+		result = find_place(fs, new_parent, new_name, &to);
+	if (result < 0)
+		return result;
+	if (from.source != to.source)
+		return -EXDEV;
+	if (!from.source->rename)
+		return -EPERM;
+	return from.source->rename(&fs->state, from.dir, name, to.dir, new_name, flags);
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+	       unsigned int flags)
+{
+	reply_status(req, rename_name(fs_of(req), parent, name, new_parent, new_name, flags));
+}
+
+static int read_link(struct fs *fs, fuse_ino_t id, char *target, size_t size)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+
+	if (!node)
+		return -ESTALE;
+	if (node->type != S_IFLNK >> 12 || !source_of(&fs->state, node)->readlink)
+		return -EINVAL;
+	return source_of(&fs->state, node)->readlink(&fs->state, node, target, size);
+}
+
+void op_readlink(fuse_req_t req, fuse_ino_t id)
+{
+	char target[PATH_MAX + 1];
+	int result = read_link(fs_of(req), id, target, sizeof(target));
+
+	if (result < 0)
+		reply_status(req, result);
+	else
+		fuse_reply_readlink(req, target);
+}

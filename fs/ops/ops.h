@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FUSE operations, named and typed as in libfuse's fuse_lowlevel_ops. Each answers its request exactly once.
+ */
+#ifndef SEGFS_OPS_OPS_H
+#define SEGFS_OPS_OPS_H
+
+#include "fs/ops/fs.h"
+
+extern const struct fuse_lowlevel_ops segfs_operations;
+
+/* init.c */
+void op_init(void *userdata, struct fuse_conn_info *connection);
+
+/* lookup.c */
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_forget(fuse_req_t req, fuse_ino_t id, uint64_t count);
+void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+
+/* attr.c */
+void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
+void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int what, struct fuse_file_info *file_info);
+void op_statfs(fuse_req_t req, fuse_ino_t id);
+
+/*
+ * STATX, which libfuse 3.17 does not know: answers the calling thread's request by itself, without a fuse_req_t.
+ * Never fails but by not answering, where the kernel has closed the connection.
+ */
+void op_statx_raw(struct fs *fs);
+
+/* name.c */
+void op_readlink(fuse_req_t req, fuse_ino_t id);
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void op_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t new_parent, const char *new_name);
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+	       unsigned int flags);
+
+/* file.c */
+void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *file_info);
+void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *file_info);
+void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
+void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
+
+/* io.c */
+void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
+void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset,
+	      struct fuse_file_info *file_info);
+void op_fsync(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file_info);
+void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t length,
+		  struct fuse_file_info *file_info);
+void op_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence, struct fuse_file_info *file_info);
+void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struct fuse_file_info *file_info_in,
+			fuse_ino_t id_out, off_t offset_out, struct fuse_file_info *file_info_out, size_t length,
+			int flags);
+
+/* dir.c */
+void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
+void op_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
+void op_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
+void op_releasedir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
+void directory_streams_free(struct fs *fs); /* what listings that are open have read ahead */
+void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file_info);
+
+/* xattr.c */
+void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *value, size_t size, int flags);
+void op_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size);
+void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size);
+void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name);
+
+/* ioctl.c */
+void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int command, void *argument, struct fuse_file_info *file_info,
+	      unsigned int flags, const void *in, size_t in_size, size_t out_size);
+
+#endif

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#include "fs/ops/reply.h"
+#include "lib/base/cleanup.h"
+
+void reply_status(fuse_req_t req, int result)
+{
+	fuse_reply_err(req, -result);
+}
+
+int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_param *entry)
+{
+	uint64_t id = 0;
+	int result;
+
+	result = node_reference(&fs->state, &file->key, file->stat.st_mode, file->inode, file->flags, &file->fd, &id);
+	cleanup_close(&file->fd);
+	file->fd = -1;
+	if (result < 0)
+		return result;
+	*entry = (struct fuse_entry_param){
+		.ino = id,
+		.generation = id >> 32,
+		.attr = file->stat,
+		.entry_timeout = fs->options.entry_timeout,
+		.attr_timeout = fs->options.attr_timeout,
+	};
+	return 0;
+}
+
+void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry)
+{
+	struct fs *fs = fs_of(req);
+
+	/* the requester may have been killed meanwhile */
+	if (fuse_reply_entry(req, entry) < 0 && entry->ino)
+		node_forget(&fs->state, entry->ino, 1);
+}
+
+void reply_file(fuse_req_t req, int result, struct source_file *file)
+{
+	struct fuse_entry_param entry;
+
+	if (result >= 0)
+		result = entry_from_file(fs_of(req), file, &entry);
+	if (result < 0)
+		reply_status(req, result);
+	else
+		reply_entry(req, &entry);
+}

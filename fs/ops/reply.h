@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Replies: the one place where the negative errno of an operation becomes the kernel's positive one.
+ */
+#ifndef SEGFS_OPS_REPLY_H
+#define SEGFS_OPS_REPLY_H
+
+#include "fs/ops/fs.h"
+#include "fs/source/source.h"
+
+/* Answers with `result`: 0 or a negative errno. */
+void reply_status(fuse_req_t req, int result);
+
+/*
+ * Makes a node of a file that was found or made, takes the kernel's reference to it, and fills the entry that tells
+ * the kernel. file->fd is taken over or closed. Returns 0; -ENFILE, -ENOMEM, -ENOSPC as node_reference().
+ */
+int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_param *entry);
+
+/* Answers with an entry, or gives its reference back where the kernel did not take it. */
+void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
+
+/* The common end of operations that find or make a name: an error, or the file's entry. */
+void reply_file(fuse_req_t req, int result, struct source_file *file);
+
+#endif

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "fs/ops/request.h"
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+static _Thread_local struct {
+	const struct wire_in_header *header;
+	size_t length;
+	bool may_switch; /* identities other than the daemon's can be taken */
+	uid_t uid;       /* present file-system identity */
+	gid_t gid;
+	mode_t umask;
+	char *buffer;
+} self;
+
+void request_begin(const void *message, size_t length)
+{
+	self.header = message;
+	self.length = length;
+}
+
+uint64_t request_unique(void)
+{
+	return self.header->unique & ~WIRE_UNIQUE_RESEND;
+}
+
+bool request_is_resent(void)
+{
+	return self.header->unique & WIRE_UNIQUE_RESEND;
+}
+
+uint64_t request_node(void)
+{
+	return self.header->node;
+}
+
+void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size)
+{
+	struct wire_out_header header = {
+		.length = (uint32_t)(sizeof(header) + (result == 0 ? size : 0)),
+		.error = result,
+		.unique = self.header->unique,
+	};
+	const struct iovec parts[2] = {
+		{.iov_base = &header, .iov_len = sizeof(header)},
+		{.iov_base = (void *)(uintptr_t)body, .iov_len = result == 0 ? size : 0},
+	};
+
+	if (writev(fs->fuse_fd, parts, result == 0 ? 2 : 1) < 0 && errno != ENOENT)
+		log_warning("an answer was refused by the kernel: %s", strerror(errno));
+}
+
+const void *request_body(size_t size)
+{
+	return self.length >= sizeof(*self.header) + size ? self.header + 1 : NULL;
+}
+
+int request_thread_init(const struct fs *fs)
+{
+	/* the umask is part of what threads share by default */
+	if (unshare(CLONE_FS) < 0)
+		return -errno;
+	self.umask = umask(0);
+	umask(self.umask);
+	self.uid = (uid_t)setfsuid((uid_t)-1);
+	self.gid = (gid_t)setfsgid((gid_t)-1);
+	self.may_switch = fs->privileged;
+	/* without it a switch to an ordinary user would take the capabilities that the operations need */
+	if (fs->privileged && prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+void request_thread_done(void)
+{
+	free(self.buffer);
+	self.buffer = NULL;
+}
+
+void request_identity(fuse_req_t req)
+{
+	const struct fuse_ctx *context = fuse_req_ctx(req);
+
+	if (context->umask != self.umask) {
+		umask(context->umask);
+		self.umask = context->umask;
+	}
+	if (!self.may_switch)
+		return;
+	if (context->gid != self.gid) {
+		setfsgid(context->gid);
+		self.gid = context->gid;
+	}
+	if (context->uid != self.uid) {
+		setfsuid(context->uid);
+		self.uid = context->uid;
+	}
+}
+
+char *request_buffer(void)
+{
+	/* belongs to the thread for as long as the worker lives */
+	if (!self.buffer)
+		self.buffer = malloc(REQUEST_BUFFER_SIZE);
+	return self.buffer;
+}

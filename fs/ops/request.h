@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The request that the calling thread executes: the raw message, of which libfuse hands on only a part, and on
+ * whose behalf files are made.
+ *
+ * Per thread; valid from request_begin() to the end of the operation, since every operation is finished by the thread
+ * that began it.
+ */
+#ifndef SEGFS_OPS_REQUEST_H
+#define SEGFS_OPS_REQUEST_H
+
+#include "fs/ops/fs.h"
+#include "fs/ops/wire.h"
+
+#include <sys/types.h>
+
+#define REQUEST_BUFFER_SIZE (1024u * 1024u) /* the largest read(2) or getdents(2) that is answered at once */
+
+/* Makes `message`, of `length` bytes, this thread's request. It is not copied. */
+void request_begin(const void *message, size_t length);
+
+/* Id of the request, without the resend bit. */
+uint64_t request_unique(void);
+
+/* True where a worker that died had read this request: it may have been carried out in part, or in full. */
+bool request_is_resent(void);
+
+/* Id of the node that the request is about. */
+uint64_t request_node(void);
+
+/*
+ * Answers the request past libfuse, for an operation that libfuse does not know: `result`, 0 or a negative errno,
+ * and with 0 a body of `size` bytes. Nothing is to be done where the kernel does not want the answer any more.
+ */
+void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size);
+
+/* The body of the message after its header, or NULL where it is shorter than `size` bytes. */
+const void *request_body(size_t size);
+
+/*
+ * Prepares the calling thread for request_identity(): an fs_struct and securebits of its own.
+ * Returns 0, or the negative errno of unshare(2) or prctl(2).
+ */
+int request_thread_init(const struct fs *fs);
+
+/* Gives back what the calling thread holds; it carries out no request after that. */
+void request_thread_done(void);
+
+/*
+ * Makes what this thread creates belong to the requester, with the requester's umask, from its first instant.
+ * Capabilities stay as they are. Costs a system call only where something differs from the last request.
+ */
+void request_identity(fuse_req_t req);
+
+/* A buffer of REQUEST_BUFFER_SIZE bytes of this thread's own, or NULL without memory. */
+char *request_buffer(void);
+
+#endif

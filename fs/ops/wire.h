@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parts of the kernel's FUSE protocol (fuse.h of its user API) that libfuse keeps to itself or does not know:
+ * the request header, the flags of a few requests, STATX and RESEND. Numbers and layouts are the kernel's.
+ */
+#ifndef SEGFS_OPS_WIRE_H
+#define SEGFS_OPS_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_OP_FORGET 2
+#define WIRE_OP_SETATTR 4
+#define WIRE_OP_OPEN 14
+#define WIRE_OP_READ 15
+#define WIRE_OP_WRITE 16
+#define WIRE_OP_FSYNC 20
+#define WIRE_OP_INIT 26
+#define WIRE_OP_FSYNCDIR 30
+#define WIRE_OP_FALLOCATE 43
+#define WIRE_OP_COPY_FILE_RANGE 47
+#define WIRE_OP_STATX 52
+
+#define WIRE_NOTIFY_RESEND 7
+
+/* Set in `unique` of a request that was read before but not answered. */
+#define WIRE_UNIQUE_RESEND (UINT64_C(1) << 63)
+
+#define WIRE_OPEN_KILL_SUIDGID (1u << 0)           /* open_flags of OPEN and CREATE */
+#define WIRE_WRITE_KILL_SUIDGID (1u << 2)          /* write_flags of WRITE */
+#define WIRE_SETXATTR_ACL_KILL_SGID (1u << 0)      /* setxattr_flags of SETXATTR */
+#define WIRE_GETATTR_FH (1u << 0)                  /* getattr_flags of STATX */
+
+struct wire_in_header {
+	uint32_t length;
+	uint32_t opcode;
+	uint64_t unique;
+	uint64_t node;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t pid;
+	uint16_t extension_words;
+	uint16_t padding;
+};
+
+struct wire_out_header {
+	uint32_t length;
+	int32_t error;
+	uint64_t unique;
+};
+
+struct wire_open_in {
+	uint32_t flags;
+	uint32_t open_flags;
+};
+
+struct wire_create_in {
+	uint32_t flags;
+	uint32_t mode;
+	uint32_t umask;
+	uint32_t open_flags;
+};
+
+struct wire_write_in {
+	uint64_t handle;
+	uint64_t offset;
+	uint32_t size;
+	uint32_t write_flags;
+	uint64_t lock_owner;
+	uint32_t flags;
+	uint32_t padding;
+};
+
+struct wire_setxattr_in {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t setxattr_flags;
+	uint32_t padding;
+};
+
+struct wire_statx_in {
+	uint32_t getattr_flags;
+	uint32_t reserved;
+	uint64_t handle;
+	uint32_t flags;
+	uint32_t mask;
+};
+
+struct wire_statx_time {
+	int64_t seconds;
+	uint32_t nanoseconds;
+	int32_t reserved;
+};
+
+struct wire_statx_out {
+	uint64_t valid; /* seconds for which the attributes may be cached */
+	uint32_t valid_nanoseconds;
+	uint32_t flags;
+	uint64_t spare[2];
+	uint32_t mask;
+	uint32_t block_size;
+	uint64_t attributes;
+	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
+	uint16_t mode;
+	uint16_t spare0;
+	uint64_t inode;
+	uint64_t size;
+	uint64_t blocks;
+	uint64_t attributes_mask;
+	struct wire_statx_time atime;
+	struct wire_statx_time btime;
+	struct wire_statx_time ctime;
+	struct wire_statx_time mtime;
+	uint32_t rdev_major;
+	uint32_t rdev_minor;
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	uint64_t spare2[14];
+};
+
+_Static_assert(sizeof(struct wire_in_header) == 40, "layout of struct fuse_in_header");
+_Static_assert(sizeof(struct wire_out_header) == 16, "layout of struct fuse_out_header");
+_Static_assert(sizeof(struct wire_write_in) == 40, "layout of struct fuse_write_in");
+_Static_assert(sizeof(struct wire_statx_in) == 24, "layout of struct fuse_statx_in");
+_Static_assert(sizeof(struct wire_statx_out) == 32 + 256, "layout of struct fuse_statx_out");
+
+#endif

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Extended attributes: the user's, which are stored with the backing file, and segfs's own, user.segfs.*, by which a
+ * segment tells about itself.
+ */
+#include "fs/ops/ops.h"
+#include "fs/ops/reply.h"
+#include "fs/ops/request.h"
+#include "fs/source/source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OWN_PREFIX "user.segfs."
+#define PRIVATE_PREFIX "trusted.segfs." /* what segfs stores with a backing file; nobody's business */
+#define OWN_VALUE_MAX 64
+
+/* Modes of the node's opens, or, where it has none, the mode that the next would get. */
+static int io_mode_value(const struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
+{
+	static const enum io_mode modes[] = {IO_DIRECT, IO_MEDIATED, IO_RELAYED};
+	const struct arena *arena = fs->state.arena;
+	uint32_t high = atomic_load(&arena->header->handles_high);
+	unsigned int used = 0;
+	int length = 0;
+
+	for (uint32_t i = 1; i < high; i++) {
+		const struct handle_slot *handle = &arena->handles[i];
+
+		if (handle->node == id && handle->kind == HANDLE_FILE && atomic_load(&handle->state) == SLOT_LIVE)
+			used |= 1u << handle->mode;
+	}
+	if (!used && (!fs->passthrough || atomic_load(&node->flags) & NODE_REFUSED))
+		used = 1u << IO_RELAYED;
+	else if (!used)
+		used = 1u << fs->options.io_mode;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (used & 1u << modes[i])
+			length += snprintf(value + length, OWN_VALUE_MAX - (size_t)length, "%s%s", length ? "," : "",
+					   io_mode_name(modes[i]));
+	return length;
+}
+
+static int source_value(const struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
+{
+	(void)id;
+	return snprintf(value, OWN_VALUE_MAX, "%s", source_of(&fs->state, node)->name);
+}
+
+static const struct own_attribute {
+	const char *name;
+	bool of_directories; /* directories have it as well as regular files */
+	int (*value)(const struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX]);
+} own_attributes[] = {
+	{OWN_PREFIX "io-mode", false, io_mode_value},
+	{OWN_PREFIX "source", true, source_value},
+};
+
+#define N_OWN (sizeof(own_attributes) / sizeof(own_attributes[0]))
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool has_attribute(const struct node_slot *node, const struct own_attribute *attribute)
+{
+	return node->type == S_IFREG >> 12 || (attribute->of_directories && node->type == S_IFDIR >> 12);
+}
+
+static const struct own_attribute *find_own(const struct node_slot *node, const char *name)
+{
+	for (size_t i = 0; i < N_OWN; i++)
+		if (has_attribute(node, &own_attributes[i]) && strcmp(own_attributes[i].name, name) == 0)
+			return &own_attributes[i];
+	return NULL;
+}
+
+static ssize_t get_own(const struct fs *fs, uint64_t id, const struct node_slot *node, const char *name, char *value,
+		       size_t size)
+{
+	const struct own_attribute *attribute = find_own(node, name);
+	char text[OWN_VALUE_MAX];
+	int length;
+
+	if (!attribute)
+		return -ENODATA;
+	length = attribute->value(fs, id, node, text);
+	if (size == 0)
+		return length;
+	if ((size_t)length > size)
+		return -ERANGE;
+	memcpy(value, text, (size_t)length);
+	return length;
+}
+
+static ssize_t get(struct fs *fs, fuse_ino_t id, const char *name, char *value, size_t size)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+	const struct source *source;
+
+	if (!node)
+		return -ESTALE;
+	source = source_of(&fs->state, node);
+	if (starts_with(name, OWN_PREFIX))
+		return get_own(fs, id, node, name, value, size);
+	if (starts_with(name, PRIVATE_PREFIX))
+		return -ENODATA;
+	return source->getxattr ? source->getxattr(&fs->state, node, name, value, size) : -ENODATA;
+}
+
+/* size 0 asks for the length only. */
+static void reply_value(fuse_req_t req, ssize_t result, const char *value, size_t size)
+{
+	if (result < 0)
+		reply_status(req, (int)result);
+	else if (size == 0)
+		fuse_reply_xattr(req, (size_t)result);
+	else
+		fuse_reply_buf(req, value, (size_t)result);
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size)
+{
+	char *value = request_buffer();
+	ssize_t result;
+
+	if (size > REQUEST_BUFFER_SIZE)
+		size = REQUEST_BUFFER_SIZE;
+	result = value ? get(fs_of(req), id, name, value, size) : -ENOMEM;
+	reply_value(req, result, value, size);
+}
+
+/* Takes segfs's private names out of a list. Returns its new length. */
+static size_t without_private(char *list, size_t length)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0; at < length;) {
+		size_t name = strnlen(list + at, length - at - 1) + 1;
+
+		if (!starts_with(list + at, PRIVATE_PREFIX)) {
+			memmove(list + kept, list + at, name);
+			kept += name;
+		}
+		at += name;
+	}
+	return kept;
+}
+
+/* The whole list, in a buffer that is larger than any list can be. */
+static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+	const struct source *source;
+	ssize_t length = 0;
+
+	if (!node)
+		return -ESTALE;
+	source = source_of(&fs->state, node);
+	if (source->listxattr)
+		length = source->listxattr(&fs->state, node, list, XATTR_LIST_MAX);
+	/* a medium that has none is no reason not to show segfs's own */
+	if (length == -EOPNOTSUPP)
+		length = 0;
+	if (length < 0)
+		return length;
+	length = (ssize_t)without_private(list, (size_t)length);
+	for (size_t i = 0; i < N_OWN; i++) {
+		if (has_attribute(node, &own_attributes[i])) {
+			size_t name = strlen(own_attributes[i].name) + 1;
+
+			memcpy(list + length, own_attributes[i].name, name);
+			length += (ssize_t)name;
+		}
+	}
+	return length;
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
+{
+	char *list = request_buffer();
+	ssize_t result = list ? list_names(fs_of(req), id, list) : -ENOMEM;
+
+	if (result > 0 && size > 0 && (size_t)result > size)
+		result = -ERANGE;
+	reply_value(req, result, list, size);
+}
+
+/* An own attribute can't be set unless it says so; none does yet. EOPNOTSUPP for one that does not exist. */
+static int refuse_own(const struct node_slot *node, const char *name)
+{
+	if (starts_with(name, OWN_PREFIX))
+		return find_own(node, name) ? -EPERM : -EOPNOTSUPP;
+	if (starts_with(name, PRIVATE_PREFIX))
+		return -EPERM;
+	return 0;
+}
+
+/* posix_acl_update_mode() of the kernel, for which only the request knows whether the caller may keep the bit. */
+static int drop_set_group_id(struct fs *fs, const struct node_slot *node)
+{
+	const struct source *source = source_of(&fs->state, node);
+	struct source_change change = {.what = SOURCE_SET_MODE};
+	struct stat attr;
+	int result = source->stat(&fs->state, node, &attr);
+
+	if (result < 0 || !(attr.st_mode & S_ISGID))
+		return result;
+	change.mode = attr.st_mode & 07777 & ~(mode_t)S_ISGID;
+	return source->change(&fs->state, node, &change, &attr);
+}
+
+static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value, size_t size, int flags)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+	const struct wire_setxattr_in *in = request_body(sizeof(*in));
+	int result;
+
+	if (!node)
+		return -ESTALE;
+	result = refuse_own(node, name);
+	if (result < 0)
+		return result;
+	if (!source_of(&fs->state, node)->setxattr)
+		return -EPERM;
+	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, size, flags);
+	if (result == 0 && in && in->setxattr_flags & WIRE_SETXATTR_ACL_KILL_SGID)
+		result = drop_set_group_id(fs, node);
+	return result;
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *value, size_t size, int flags)
+{
+	reply_status(req, set(fs_of(req), id, name, value, size, flags));
+}
+
+static int remove_attribute(struct fs *fs, fuse_ino_t id, const char *name)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+	int result;
+
+	if (!node)
+		return -ESTALE;
+	result = refuse_own(node, name);
+	if (result < 0)
+		return result == -EOPNOTSUPP ? -ENODATA : result;
+	if (!source_of(&fs->state, node)->removexattr)
+		return -EPERM;
+	return source_of(&fs->state, node)->removexattr(&fs->state, node, name);
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
+{
+	reply_status(req, remove_attribute(fs_of(req), id, name));
+}
