@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+#include "fs/apply_internal.h"
+#include "fs/instance.h"
+#include "fs/source/source.h"
+#include "lib/base/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+
+#define DIRECTORY_MODE 0755 /* of a directory that the configuration implies or gives no mode */
+
+int apply_fail(const struct application *application, int result, unsigned int line, const char *format, ...)
+{
+	va_list arguments;
+	int length = snprintf(application->error, CONFIG_ERROR_MAX, "%s:%u: ", application->file, line);
+
+	if (length < 0 || length >= CONFIG_ERROR_MAX)
+		return result;
+	va_start(arguments, format);
+	vsnprintf(application->error + length, CONFIG_ERROR_MAX - (size_t)length, format, arguments);
+	va_end(arguments);
+	return result;
+}
+
+/* One component; mounts are crossed, links are not followed. */
+static int open_component(int dir_fd, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH,
+	};
+	long fd = syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int open_directory_path(const struct application *application, const char *name)
+{
+	_cleanup_close_ int fd = fcntl(application->root_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	while (*name) {
+		char component[NAME_MAX + 1];
+		const char *slash = strchrnul(name, '/');
+		int next;
+
+		snprintf(component, sizeof(component), "%.*s", (int)(slash - name), name);
+		next = open_component(fd, component);
+		if (next == -ENOENT) {
+			if (mkdirat(fd, component, DIRECTORY_MODE) < 0 && errno != EEXIST)
+				return -errno;
+			next = open_component(fd, component);
+		}
+		if (next < 0)
+			return next;
+		close(fd);
+		fd = next;
+		name = *slash ? slash + 1 : slash;
+	}
+	return take_fd(&fd);
+}
+
+static int mount_id_of(int fd, int *mount_id)
+{
+	struct statx found;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &found) < 0)
+		return -errno;
+	*mount_id = (int)found.stx_mnt_id;
+	return 0;
+}
+
+/* Whether files on the store can be reached by file handle, by this process. */
+static bool handles_work(int root_fd)
+{
+	union {
+		struct file_handle handle;
+		char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} buffer = {.handle.handle_bytes = MAX_HANDLE_SZ};
+	int mount_id;
+	int fd;
+
+	if (name_to_handle_at(root_fd, "", &buffer.handle, &mount_id, AT_EMPTY_PATH) < 0)
+		return false;
+	fd = open_by_handle_at(root_fd, &buffer.handle, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+/* Adds a store's record to the arena, or finds it there. Takes root_fd over. */
+static int register_store(struct state *state, const char *path, int root_fd)
+{
+	struct arena_header *header = state->arena->header;
+	_cleanup_close_ int fd = root_fd;
+	struct store_record *place = NULL;
+	struct statfs found;
+	int mount_id = -1;
+	int result;
+
+	if (strlen(path) >= ARENA_STORE_PATH)
+		return -ENAMETOOLONG;
+	result = mount_id_of(fd, &mount_id);
+	if (result < 0)
+		return result;
+	for (int i = 0; i < ARENA_STORES; i++) {
+		struct store_record *store = &header->stores[i];
+		bool live = atomic_load(&store->state) == SLOT_LIVE;
+
+		if (live && store->mount_id == mount_id)
+			return 0;
+		if (!live && !place)
+			place = store;
+	}
+	if (!place)
+		return -ENFILE;
+	if (fstatfs(fd, &found) < 0)
+		return -errno;
+	place->source = SOURCE_STORE;
+	place->mount_id = mount_id;
+	place->no_handles = !handles_work(fd);
+	place->on_disk = found.f_type != TMPFS_MAGIC;
+	snprintf(place->path, sizeof(place->path), "%s", path);
+	place->root_fd = take_fd(&fd);
+	atomic_store(&place->state, SLOT_LIVE);
+	return 0;
+}
+
+static bool is_empty(int dir_fd)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct dirent *entry;
+
+	if (fd < 0)
+		return false;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return false;
+	}
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return false;
+	return true;
+}
+
+/* Shows a directory of another file system at `fd`, unless it is shown there already. */
+static int bind_path(const struct application *application, const struct config_directory *directory, int fd,
+		     bool is_mounted)
+{
+	const char *path = directory->store.path;
+	_cleanup_close_ int source = -1;
+	struct stat theirs;
+	struct stat here;
+	char target[32];
+	char from[32];
+
+	source = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (source < 0 || fstat(source, &theirs) < 0 || fstat(fd, &here) < 0)
+		return apply_fail(application, -errno, directory->line,
+				  "the medium %s of directory '%s': %s; name a directory that exists", path,
+				  directory->name, strerror(errno));
+	if (is_mounted) {
+		if (theirs.st_dev == here.st_dev && theirs.st_ino == here.st_ino)
+			return 0;
+		return apply_fail(application, -EBUSY, directory->line,
+				  "directory '%s' has another medium since an earlier start; end that with --purge first",
+				  directory->name);
+	}
+	snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", source);
+	if (mount(from, target, NULL, MS_BIND, NULL) < 0)
+		return apply_fail(application, -errno, directory->line, "showing %s as '%s': %s", path, directory->name,
+				  strerror(errno));
+	return 0;
+}
+
+static int mount_medium(const struct application *application, const struct config_directory *directory, int fd)
+{
+	bool is_mounted = is_mount_root(fd);
+	char why[INSTANCE_ERROR_MAX];
+	struct statfs found;
+	int result;
+
+	if (!application->state->arena->header->privileged)
+		return apply_fail(application, -EPERM, directory->line,
+				  "directory '%s' has a medium, which only root can mount; leave 'medium' away",
+				  directory->name);
+	if (!is_mounted && !is_empty(fd))
+		return apply_fail(application, -ENOTEMPTY, directory->line,
+				  "directory '%s' has entries, which a medium would hide; empty it first",
+				  directory->name);
+	if (directory->store.medium == MEDIUM_PATH)
+		return bind_path(application, directory, fd, is_mounted);
+	if (is_mounted && (fstatfs(fd, &found) < 0 || found.f_type != TMPFS_MAGIC))
+		return apply_fail(application, -EBUSY, directory->line,
+				  "directory '%s' has another medium since an earlier start; end that with --purge first",
+				  directory->name);
+	result = tmpfs_apply(fd, is_mounted, &directory->store, DIRECTORY_MODE, why);
+	return result < 0 ? apply_fail(application, result, directory->line, "directory '%s': %s", directory->name, why)
+			  : 0;
+}
+
+static int apply_directory(const struct application *application, const struct config_directory *directory)
+{
+	_cleanup_close_ int fd = open_directory_path(application, directory->name);
+	int result;
+
+	if (fd < 0)
+		return apply_fail(application, fd, directory->line, "directory '%s': %s", directory->name,
+				  strerror(-fd));
+	if (directory->store.medium != MEDIUM_PARENT) {
+		result = mount_medium(application, directory, fd);
+		if (result < 0)
+			return result;
+		cleanup_close(&fd);
+		fd = open_directory_path(application, directory->name);
+		result = fd < 0 ? fd : register_store(application->state, directory->name,
+						      fcntl(fd, F_DUPFD_CLOEXEC, 0));
+		if (result < 0)
+			return apply_fail(application, result, directory->line, "the store of directory '%s': %s",
+					  directory->name, strerror(-result));
+	}
+	result = apply_mode_and_owner(fd, &directory->store);
+	if (result < 0)
+		return apply_fail(application, result, directory->line, "mode and owner of directory '%s': %s",
+				  directory->name, strerror(-result));
+	return 0;
+}
+
+int apply_root(struct state *state, int root_fd)
+{
+	struct source_file file = {.fd = -1};
+	int result = register_store(state, "", root_fd);
+
+	if (result == 0)
+		result = source_identify_root(state, &file);
+	if (result == 0)
+		result = node_add_fixed(state, NODE_ROOT, &file.key, file.stat.st_mode, file.inode, file.fd);
+	return result;
+}
+
+int apply_config(struct state *state, const struct config *config, const char *file, char error[CONFIG_ERROR_MAX])
+{
+	const struct application application = {
+		.state = state,
+		.root_fd = state->arena->header->stores[0].root_fd,
+		.file = file,
+		.error = error,
+	};
+	mode_t umask_before = umask(0);
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < config->n_directories; i++)
+		result = apply_directory(&application, &config->directories[i]);
+	for (size_t i = 0; result == 0 && i < config->n_segments; i++)
+		result = apply_segment(&application, &config->segments[i]);
+	umask(umask_before);
+	return result;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What apply.c and apply_segment.c share.
+ */
+#ifndef SEGFS_APPLY_INTERNAL_H
+#define SEGFS_APPLY_INTERNAL_H
+
+#include "fs/apply.h"
+
+/* What is being applied, for messages. */
+struct application {
+	struct state *state;
+	int root_fd;      /* of the default store */
+	const char *file; /* the configuration's name */
+	char *error;      /* CONFIG_ERROR_MAX bytes */
+};
+
+/* Notes what went wrong with the section at `line`. Returns `result`. */
+int apply_fail(const struct application *application, int result, unsigned int line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * Opens the directory `name` below the default store, making it and those above it where they are missing. Never follows
+ * a symbolic link: users may write in the store. Returns an O_RDONLY descriptor, or a negative errno.
+ */
+int open_directory_path(const struct application *application, const char *name);
+
+/* Makes or adjusts one segment. Returns 0, or a negative errno with the error noted. */
+int apply_segment(const struct application *application, const struct config_segment *segment);
+
+#endif

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+/*
+ * segfs: named shared-memory segments as files.
+ *
+ * A map of the program, each layer using only those below it:
+ *
+ *   main.c           command line in hand, makes what supervisor and workers run on, goes into the background
+ *   options          the command line
+ *   supervisor       mounts, starts workers, survives them
+ *   worker           one worker's life: recover, serve, leave
+ *   config*          the INI file -> a checked struct, and back
+ *   apply*           makes the stores, directories and segments that a configuration declares
+ *   instance         /run/segfs/NAME: the default store, the lock, --purge
+ *   mounts, notify   /proc/self/mountinfo; sd_notify
+ *
+ *   ops/             the FUSE operations
+ *     loop           takes requests from the kernel, and has them carried out
+ *     request        the raw request, and on whose behalf it is carried out
+ *     lookup attr name file io dir xattr ioctl init    the operations
+ *     passthrough    backing files for the kernel
+ *     interrupt      a requester's signal ends a long system call
+ *     reply          answers
+ *   control/         the files under .segfs
+ *
+ *   source/          where nodes come from; knows no FUSE
+ *     source         the table of functions that a source is
+ *     store          a directory tree of backing files
+ *     backing        from a node to its file and back, by file handle
+ *     directory      descriptors of directories that are kept
+ *
+ *   state/           what survives a worker; knows no FUSE
+ *     arena          the shared memory and the layout of all that is in it
+ *     node handle    slots and indexes
+ *     state          recovery and invariants
+ */
+#include "fs/apply.h"
+#include "fs/control/control.h"
+#include "fs/instance.h"
+#include "fs/mounts.h"
+#include "fs/notify.h"
+#include "fs/options.h"
+#include "fs/program.h"
+#include "fs/supervisor.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "lib/base/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define DEFAULT_CONFIG "/etc/segfs/segfs.ini"
+#define EXIT_USAGE 2
+
+/* Bounds of the arena: address space, not memory. */
+#define MAX_NODES (4u * 1024u * 1024u)
+#define MAX_HANDLES (1024u * 1024u)
+
+static int complain(int status, const char *text)
+{
+	log_error("%s", text);
+	return status;
+}
+
+static int check_config(const char *file)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct config config;
+
+	if (config_read(file, &config, error) < 0)
+		return complain(EXIT_USAGE, error);
+	config_free(&config);
+	printf("%s: the configuration is right\n", file);
+	return EXIT_SUCCESS;
+}
+
+static int purge(const char *name)
+{
+	char error[INSTANCE_ERROR_MAX];
+
+	return instance_purge(name, geteuid() == 0, error) < 0 ? complain(EXIT_FAILURE, error) : EXIT_SUCCESS;
+}
+
+/* Without --config, the default file counts for the mount that it names, or for every mount if it names none. */
+static bool is_for_us(const struct program *program)
+{
+	const char *wanted = program->options.mount_point;
+	char path[PATH_MAX];
+
+	return program->options.config_file || !program->config.mount_path || !wanted ||
+	       (realpath(wanted, path) && strcmp(path, program->config.mount_path) == 0);
+}
+
+static int load_config(struct program *program)
+{
+	const char *file = program->options.config_file;
+	char error[CONFIG_ERROR_MAX];
+
+	config_init(&program->config);
+	if (!file && (!program->privileged || access(DEFAULT_CONFIG, F_OK) < 0))
+		return EXIT_SUCCESS;
+	if (!file)
+		file = DEFAULT_CONFIG;
+	if (config_read(file, &program->config, error) < 0)
+		return complain(EXIT_USAGE, error);
+	if (!is_for_us(program)) {
+		config_free(&program->config);
+		config_init(&program->config);
+		return EXIT_SUCCESS;
+	}
+	if (!realpath(file, program->config_file)) {
+		log_error("%s: %s", file, strerror(errno));
+		return EXIT_USAGE;
+	}
+	return EXIT_SUCCESS;
+}
+
+/* A mount whose daemon was killed answers ENOTCONN to everything until it is unmounted. */
+static void unmount_dead(const char *path)
+{
+	struct stat stat_buffer;
+
+	if (stat(path, &stat_buffer) == 0 || errno != ENOTCONN)
+		return;
+	log_notice("%s is the mount of a daemon that is gone; unmounting it", path);
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		unmount_as_user(path);
+}
+
+static int find_mount_point(struct program *program)
+{
+	const char *path = program->options.mount_point ? program->options.mount_point : program->config.mount_path;
+	struct stat stat_buffer;
+
+	if (!path) {
+		log_error("a mount point is wanted: segfs [options] MOUNTPOINT, or 'path' in [mount]; see segfs --help");
+		return EXIT_USAGE;
+	}
+	unmount_dead(path);
+	if (!realpath(path, program->mount_point) || stat(program->mount_point, &stat_buffer) < 0) {
+		log_error("mount point %s: %s%s", path, strerror(errno),
+			  errno == ENOENT ? "; make it with mkdir -p" : "");
+		return EXIT_FAILURE;
+	}
+	if (!S_ISDIR(stat_buffer.st_mode)) {
+		log_error("mount point %s is not a directory; one is wanted", path);
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
+static int open_instance(struct program *program)
+{
+	char made_name[NAME_MAX + 1];
+	const char *name = program->options.name;
+	char error[INSTANCE_ERROR_MAX];
+	int result;
+
+	if (!name) {
+		result = instance_name_from_path(program->mount_point, made_name);
+		if (result < 0) {
+			log_error("no instance can be named after %s: %s; give a name with --name", program->mount_point,
+				  strerror(-result));
+			return EXIT_FAILURE;
+		}
+		name = made_name;
+	}
+	return instance_open(&program->instance, name, program->privileged, error) < 0
+		       ? complain(EXIT_FAILURE, error)
+		       : EXIT_SUCCESS;
+}
+
+/* The arena, with the stores, the root and .segfs in it, and what the configuration declares in the stores. */
+static int make_content(struct program *program)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct timespec now;
+	struct state state;
+	int root_fd;
+	int result;
+
+	root_fd = instance_open_store(&program->instance, &program->config.root, error);
+	if (root_fd < 0)
+		return complain(EXIT_FAILURE, error);
+	result = arena_create(&program->arena, MAX_NODES, MAX_HANDLES);
+	if (result < 0) {
+		close(root_fd);
+		log_error("memory for the state of the mount: %s", strerror(-result));
+		return EXIT_FAILURE;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	program->arena.header->started_at = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	program->arena.header->privileged = program->privileged;
+	result = state_recover(&state, &program->arena, 0);
+	if (result == 0)
+		result = apply_root(&state, root_fd);
+	if (result == 0)
+		result = control_add_nodes(&state);
+	if (result == 0)
+		result = program_keep_config(&program->arena, &program->config);
+	if (result < 0) {
+		log_error("the state of the mount: %s", strerror(-result));
+		return EXIT_FAILURE;
+	}
+	result = apply_config(&state, &program->config, program->config_file, error);
+	state_close(&state);
+	return result < 0 ? complain(EXIT_USAGE, error) : EXIT_SUCCESS;
+}
+
+/* As many descriptors as there may be, since nodes of some media hold one each. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	/* a limit on file sizes is the requester's, and the kernel has checked it */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_FSIZE, &limit);
+	}
+}
+
+/* Standard descriptors that exist, and none beside them but the one that was given for us. */
+static void tidy_descriptors(int ready_fd)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= 2);
+	if (ready_fd < 0) {
+		close_range(3, ~0u, 0);
+		return;
+	}
+	fcntl(ready_fd, F_SETFD, FD_CLOEXEC);
+	if (ready_fd > 3)
+		close_range(3, (unsigned int)ready_fd - 1, 0);
+	close_range((unsigned int)ready_fd + 1, ~0u, 0);
+}
+
+/*
+ * Leaves a child that goes on; the parent returns when the mount is usable, or when the child ended before it was.
+ * Returns -1 in the child, else the exit status.
+ */
+static int go_to_background(struct program *program)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		log_error("a pipe: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	pid = fork();
+	if (pid < 0) {
+		log_error("going into the background: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	if (pid == 0) {
+		close(ends[0]);
+		program->arena.header->ready_fd = ends[1];
+		setsid();
+		return -1;
+	}
+	close(ends[1]);
+	while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+		;
+	return byte == 'R' ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* From here on there is something to take back when the start fails. */
+static int start(struct program *program)
+{
+	int status = make_content(program);
+
+	if (status != EXIT_SUCCESS)
+		return status;
+	if (supervisor_mount(program) < 0)
+		return EXIT_FAILURE;
+	if (chdir("/") < 0)
+		log_debug("chdir: %s", strerror(errno));
+	if (!program->options.foreground) {
+		status = go_to_background(program);
+		if (status >= 0)
+			_exit(status); /* the child has the instance now */
+	}
+	return supervisor_run(program);
+}
+
+static int mount_segfs(struct program *program)
+{
+	int status;
+
+	program->privileged = geteuid() == 0;
+	status = load_config(program);
+	if (status != EXIT_SUCCESS)
+		return status;
+	log_setup(program->options.foreground ? LOG_TO_STDERR : LOG_TO_BOTH, program->options.log_priority);
+	tidy_descriptors(program->options.ready_fd);
+	log_open();
+	notify_setup();
+	raise_limits();
+	status = find_mount_point(program);
+	if (status == EXIT_SUCCESS)
+		status = open_instance(program);
+	if (status != EXIT_SUCCESS)
+		return status;
+	status = start(program);
+	instance_close(&program->instance, status != EXIT_SUCCESS && !program->was_usable);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	static struct program program;
+	char error[OPTIONS_ERROR_MAX];
+
+	if (options_parse(argc, argv, &program.options, error) < 0)
+		return complain(EXIT_USAGE, error);
+	log_setup(LOG_TO_STDERR, program.options.log_priority);
+	switch (program.options.action) {
+	case ACTION_HELP:
+		options_print_help();
+		return EXIT_SUCCESS;
+	case ACTION_VERSION:
+		printf("segfs %s\n", SEGFS_VERSION);
+		return EXIT_SUCCESS;
+	case ACTION_CHECK:
+		return check_config(program.options.config_file);
+	case ACTION_PURGE:
+		return purge(program.options.name);
+	case ACTION_MOUNT:
+		break;
+	}
+	return mount_segfs(&program);
+}

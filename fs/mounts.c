@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "fs/mounts.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+/* The kernel writes blanks and backslashes as three octal digits. In place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] && from[3]) {
+			*to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+/* "36 35 98:0 /root /mount/point options ... - type source super-options" */
+static bool parse_line(char *line, struct mount_entry *entry)
+{
+	unsigned int major_number;
+	unsigned int minor_number;
+	char *separator = strstr(line, " - ");
+	char *fields = line;
+	char *path;
+	char *end;
+
+	if (!separator || sscanf(line, "%*u %*u %u:%u", &major_number, &minor_number) != 2)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		fields = strchr(fields, ' ');
+		if (!fields)
+			return false;
+		fields++;
+	}
+	path = fields;
+	end = strchr(path, ' ');
+	if (!end)
+		return false;
+	*end = '\0';
+	unescape(path);
+	separator += 3;
+	end = strchr(separator, ' ');
+	if (!end)
+		return false;
+	*end = '\0';
+	*entry = (struct mount_entry){
+		.path = path,
+		.type = separator,
+		.device = makedev(major_number, minor_number),
+	};
+	return true;
+}
+
+int mounts_walk(int (*visit)(const struct mount_entry *entry, void *context), void *context)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/self/mountinfo", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	int result = 0;
+
+	if (!file)
+		return -errno;
+	while (result == 0 && getline(&line, &size, file) > 0) {
+		struct mount_entry entry;
+
+		if (parse_line(line, &entry))
+			result = visit(&entry, context);
+	}
+	return result;
+}
+
+struct search {
+	const char *path;
+	dev_t *device;
+	char *type;
+	size_t size;
+	bool found;
+};
+
+static int compare(const struct mount_entry *entry, void *context)
+{
+	struct search *search = context;
+
+	if (strcmp(entry->path, search->path) == 0) {
+		search->found = true;
+		*search->device = entry->device;
+		snprintf(search->type, search->size, "%s", entry->type);
+	}
+	return 0;
+}
+
+int mounts_find(const char *path, dev_t *device, char *type, size_t size)
+{
+	struct search search = {.path = path, .device = device, .type = type, .size = size};
+	int result = mounts_walk(compare, &search);
+
+	return result < 0 ? result : search.found ? 0 : -ENOENT;
+}
+
+void unmount_as_user(const char *path)
+{
+	static char name[] = "fusermount3", unmount[] = "-u", quiet[] = "-q", lazy[] = "-z", end[] = "--";
+	char *const arguments[] = {name, unmount, quiet, lazy, end, (char *)(uintptr_t)path, NULL};
+	pid_t pid;
+
+	if (posix_spawnp(&pid, name, NULL, NULL, arguments, environ) == 0)
+		waitpid(pid, NULL, 0);
+}

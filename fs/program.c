@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "fs/program.h"
+#include "fs/apply.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+int program_keep_config(struct arena *arena, const struct config *config)
+{
+	_cleanup_free_ char *text = config_format(config);
+	_cleanup_close_ int fd = memfd_create("segfs-config", MFD_CLOEXEC);
+	size_t length;
+	int old;
+
+	if (!text)
+		return -ENOMEM;
+	if (fd < 0)
+		return -errno;
+	length = strlen(text);
+	if (length > 0 && pwrite(fd, text, length, 0) != (ssize_t)length)
+		return -ENOSPC;
+	/* readers of the old one have their own copy */
+	old = atomic_exchange(&arena->header->config_fd, take_fd(&fd));
+	if (old >= 0)
+		close(old);
+	return 0;
+}
+
+int program_reload(const struct program *program, struct state *state)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct config config;
+	int result;
+
+	if (!*program->config_file) {
+		log_notice("there is no configuration to read again");
+		return -ENOENT;
+	}
+	result = config_read(program->config_file, &config, error);
+	if (result < 0) {
+		log_error("%s; nothing was changed", error);
+		return result;
+	}
+	result = apply_config(state, &config, program->config_file, error);
+	if (result < 0)
+		log_error("%s; what comes after it was not changed", error);
+	else
+		result = program_keep_config(state->arena, &config);
+	config_free(&config);
+	return result;
+}

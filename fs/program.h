@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What main() has found out and made before the first process is started: what supervisor and workers run on.
+ */
+#ifndef SEGFS_PROGRAM_H
+#define SEGFS_PROGRAM_H
+
+#include "fs/config.h"
+#include "fs/instance.h"
+#include "fs/options.h"
+#include "fs/state/arena.h"
+
+struct state;
+
+struct program {
+	struct options options;
+	char mount_point[PATH_MAX]; /* absolute, without symbolic links */
+	char config_file[PATH_MAX]; /* absolute; "" = there is none */
+	struct config config;       /* as read at the start */
+	struct instance instance;
+	struct arena arena;
+	bool privileged;
+	bool was_usable;            /* the mount was: what was made for it stays */
+};
+
+/*
+ * Reads the configuration file again and makes what is new or different in it. For a worker at SIGHUP.
+ * Returns 0, or a negative errno with the reason logged; then the configuration in force stays as it was.
+ */
+int program_reload(const struct program *program, struct state *state);
+
+/* Keeps a configuration as the one in force, as text in the arena. Returns 0 or a negative errno. */
+int program_keep_config(struct arena *arena, const struct config *config);
+
+#endif

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+#include "fs/supervisor.h"
+#include "fs/mounts.h"
+#include "fs/notify.h"
+#include "fs/worker.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define FAILURES_MAX 10               /* workers in a row that ended before they did anything */
+#define BACKOFF_FIRST_NS 10000000L    /* 10 ms before the second try, then twice as long each time */
+#define BACKOFF_MAX_NS 1000000000L    /* up to 1 s */
+#define LIVED_LONG_NS 1000000000L     /* a worker that lived this long is no failure */
+#define STOP_TIMEOUT_NS 5000000000L   /* for a worker to finish what it has read, before it is killed */
+
+static struct {
+	struct program *program;
+	struct fuse_session *session;
+	dev_t device;            /* of the mount: tells it from one that somebody else makes there */
+	pid_t worker;            /* 0 = none */
+	int64_t worker_started;  /* CLOCK_MONOTONIC, nanoseconds */
+	unsigned int failures;   /* in a row */
+	bool told_ready;
+	bool stopping;
+	int64_t deadline;        /* of what is waited for, CLOCK_MONOTONIC; 0 = none */
+} self;
+
+static int64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int supervisor_mount(struct program *program)
+{
+	char type[32] = "";
+
+	self.program = program;
+	self.session = worker_session_new(program);
+	if (!self.session)
+		return -EINVAL;
+	if (fuse_session_mount(self.session, program->mount_point) != 0)
+		return -EIO; /* libfuse has said why */
+	program->arena.header->fuse_fd = fuse_session_fd(self.session);
+	if (mounts_find(program->mount_point, &self.device, type, sizeof(type)) < 0)
+		self.device = 0;
+	return 0;
+}
+
+static bool is_mounted(void)
+{
+	char type[32] = "";
+	dev_t device = 0;
+
+	return mounts_find(self.program->mount_point, &device, type, sizeof(type)) == 0 && device == self.device;
+}
+
+void supervisor_unmount(const struct program *program)
+{
+	if (!is_mounted())
+		return;
+	/* lazily: open files keep what they have, and nobody finds the name any more */
+	if (program->privileged)
+		umount2(program->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW);
+	else
+		unmount_as_user(program->mount_point);
+}
+
+/* The descriptors that the supervisor needs, which no worker may close as another worker's remains. */
+static int note_base_fds(struct arena_header *header)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+
+	if (!dir)
+		return -errno;
+	header->n_base_fds = 0;
+	while ((entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] == '.' || fd == dirfd(dir))
+			continue;
+		if (header->n_base_fds == ARENA_BASE_FDS)
+			return -EMFILE;
+		header->base_fds[header->n_base_fds++] = fd;
+	}
+	return 0;
+}
+
+/* Everything of a worker happens in here; it never returns to the supervisor's code. */
+__attribute__((noreturn)) static void be_worker(void)
+{
+	struct arena_header *header = self.program->arena.header;
+
+	/* who restarts workers is gone: so go, and let the callers know */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != header->supervisor_pid)
+		_exit(EXIT_FAILURE);
+	atomic_store(&header->worker_pid, getpid());
+	prctl(PR_SET_NAME, "segfs-worker");
+	_exit(worker_run(self.program, self.session));
+}
+
+/*
+ * One descriptor table for both: what a worker opened outlives it under the same number. All else is its own, as after
+ * fork(2), so a worker always begins with the supervisor's memory as it was before the first one.
+ */
+static void start_worker(void)
+{
+	struct arena_header *header = self.program->arena.header;
+	struct clone_args arguments = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
+	long pid;
+
+	atomic_fetch_add(&header->workers_started, 1);
+	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	if (pid == 0)
+		be_worker();
+	self.worker_started = now();
+	self.worker = pid > 0 ? (pid_t)pid : 0;
+	if (pid < 0) {
+		log_error("starting a worker: %s", strerror(errno));
+		self.failures++;
+	}
+}
+
+static void start_later(void)
+{
+	int64_t delay = 0;
+
+	for (unsigned int i = 1; i < self.failures; i++)
+		delay = delay == 0 ? BACKOFF_FIRST_NS : delay * 2 < BACKOFF_MAX_NS ? delay * 2 : BACKOFF_MAX_NS;
+	self.deadline = now() + delay;
+}
+
+static bool did_serve(void)
+{
+	const struct arena_header *header = self.program->arena.header;
+
+	return atomic_load(&header->workers_serving) == atomic_load(&header->workers_started);
+}
+
+/* Returns the exit status of the program, or -1 to go on. */
+static int worker_ended(const siginfo_t *info)
+{
+	bool lived_long = now() - self.worker_started >= LIVED_LONG_NS;
+	bool killed = info->si_code != CLD_EXITED;
+
+	self.worker = 0;
+	if (!killed && info->si_status == EXIT_SUCCESS)
+		return EXIT_SUCCESS;
+	if (self.stopping)
+		return EXIT_SUCCESS;
+	/* SIGKILL comes from outside and says nothing about the worker */
+	if (did_serve() && (lived_long || (killed && info->si_status == SIGKILL)))
+		self.failures = 0;
+	else
+		self.failures++;
+	if (killed)
+		log_warning("worker %d was ended by signal %d (%s); starting another", info->si_pid, info->si_status,
+			    strsignal(info->si_status));
+	else
+		log_warning("worker %d ended with status %d; starting another", info->si_pid, info->si_status);
+	if (self.failures >= FAILURES_MAX) {
+		log_error("%u workers in a row could not go on; giving up. The segments stay in %s",
+			  self.failures, self.program->instance.store);
+		return EXIT_FAILURE;
+	}
+	start_later();
+	return -1;
+}
+
+/* Returns as worker_ended(). */
+static int reap(void)
+{
+	siginfo_t info = {0};
+	int status = -1;
+
+	while (status < 0 && waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0) {
+		if (info.si_pid == self.worker)
+			status = worker_ended(&info);
+		info.si_pid = 0;
+	}
+	return status;
+}
+
+static void detach_from_terminal(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	for (int standard = 0; standard <= 2; standard++)
+		dup2(fd, standard);
+	if (fd > 2)
+		close(fd);
+}
+
+/* The descriptors are shared with the worker, which may recover just now: each is opened, used and closed at once. */
+static void tell_ready(void)
+{
+	struct arena_header *header = self.program->arena.header;
+	int fd = self.program->options.ready_fd;
+
+	if (self.told_ready || !did_serve())
+		return;
+	self.told_ready = true;
+	self.program->was_usable = true;
+	if (fd >= 0) {
+		if (write(fd, "READY\n", 6) < 0)
+			log_warning("--ready-fd %d: %s", fd, strerror(errno));
+		close(fd);
+	}
+	notify_send("READY=1");
+	if (header->ready_fd >= 0) {
+		detach_from_terminal();
+		if (write(header->ready_fd, "R", 1) < 0)
+			log_debug("nobody waits for the mount");
+		close(header->ready_fd);
+		header->ready_fd = -1;
+	}
+}
+
+static void stop(void)
+{
+	if (self.stopping)
+		return;
+	self.stopping = true;
+	notify_send("STOPPING=1");
+	supervisor_unmount(self.program);
+	if (self.worker)
+		kill(self.worker, SIGTERM);
+	self.deadline = now() + STOP_TIMEOUT_NS;
+}
+
+static void deadline_passed(void)
+{
+	self.deadline = 0;
+	if (self.stopping) {
+		log_warning("worker %d does not finish; killing it", self.worker);
+		kill(self.worker, SIGKILL);
+	} else if (!self.worker) {
+		start_worker();
+		if (!self.worker)
+			start_later();
+	}
+}
+
+/* Waits for one of `signals`, or the deadline. Returns the signal, or 0. */
+static int wait_signal(const sigset_t *signals)
+{
+	struct timespec timeout = {0};
+	int64_t left;
+	int signal;
+
+	if (!self.deadline) {
+		signal = sigwaitinfo(signals, NULL);
+		return signal < 0 ? 0 : signal;
+	}
+	left = self.deadline - now();
+	if (left > 0) {
+		timeout.tv_sec = left / 1000000000;
+		timeout.tv_nsec = left % 1000000000;
+	}
+	signal = sigtimedwait(signals, NULL, &timeout);
+	if (signal < 0 && errno == EAGAIN)
+		deadline_passed();
+	return signal < 0 ? 0 : signal;
+}
+
+static int supervise(const sigset_t *signals)
+{
+	int status = -1;
+
+	start_worker();
+	if (!self.worker)
+		return EXIT_FAILURE;
+	while (status < 0) {
+		switch (wait_signal(signals)) {
+		case SIGCHLD:
+			status = reap();
+			break;
+		case SIGTERM:
+		case SIGINT:
+			stop();
+			if (!self.worker)
+				status = EXIT_SUCCESS;
+			break;
+		case SIGHUP:
+			if (self.worker)
+				kill(self.worker, SIGHUP);
+			break;
+		case WORKER_READY_SIGNAL:
+			tell_ready();
+			break;
+		default:
+			break;
+		}
+	}
+	return status;
+}
+
+int supervisor_run(struct program *program)
+{
+	struct arena_header *header = program->arena.header;
+	sigset_t signals;
+	int status;
+	int result;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, WORKER_READY_SIGNAL);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	header->supervisor_pid = getpid();
+	instance_tell_pid(&program->instance);
+	result = note_base_fds(header);
+	if (result < 0) {
+		log_error("too many open descriptors, or no /proc: %s", strerror(-result));
+		status = EXIT_FAILURE;
+	} else {
+		status = supervise(&signals);
+	}
+	notify_send("STOPPING=1");
+	supervisor_unmount(program);
+	return status;
+}

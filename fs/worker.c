@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "fs/worker.h"
+#include "fs/control/control.h"
+#include "fs/ops/interrupt.h"
+#include "fs/ops/loop.h"
+#include "fs/ops/ops.h"
+#include "fs/ops/passthrough.h"
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define MAX_IDLE_NODES 262144u /* nodes remembered after the kernel forgot them: 150 bytes each */
+
+static struct fs fs; /* this process's; the session's user data */
+static struct control_facts facts;
+static const struct program *program;
+
+static void log_from_libfuse(enum fuse_log_level level, const char *format, va_list arguments)
+{
+	static const int priorities[] = {LOG_EMERG, LOG_ALERT, LOG_CRIT, LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
+
+	/* with -d everything is wanted */
+	log_vwrite(level == FUSE_LOG_DEBUG && program && program->options.debug ? LOG_ERR : priorities[level], format,
+		   arguments);
+}
+
+struct fuse_session *worker_session_new(const struct program *the_program)
+{
+	const struct options *options = &the_program->options;
+	struct fuse_args arguments = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *session = NULL;
+	char always[NAME_MAX + 128];
+
+	program = the_program;
+	fuse_set_log_func(log_from_libfuse);
+	snprintf(always, sizeof(always), "default_permissions,fsname=segfs,subtype=segfs%s",
+		 the_program->privileged ? ",allow_other" : "");
+	if (fuse_opt_add_arg(&arguments, "segfs") == 0 && fuse_opt_add_arg(&arguments, "-o") == 0 &&
+	    fuse_opt_add_arg(&arguments, always) == 0 &&
+	    (!*options->mount_options || (fuse_opt_add_arg(&arguments, "-o") == 0 &&
+					  fuse_opt_add_arg(&arguments, options->mount_options) == 0)))
+		session = fuse_session_new(&arguments, &segfs_operations, sizeof(segfs_operations), &fs);
+	fuse_opt_free_args(&arguments);
+	return session;
+}
+
+/* Called once per worker, when requests are answered. */
+static void serving(struct fs *the_fs)
+{
+	struct arena_header *header = the_fs->state.arena->header;
+
+	facts.passthrough = the_fs->passthrough;
+	atomic_store(&header->workers_serving, atomic_load(&header->workers_started));
+	kill(header->supervisor_pid, WORKER_READY_SIGNAL);
+}
+
+static int recover(struct fuse_session *session)
+{
+	struct arena *arena = (struct arena *)(uintptr_t)&program->arena;
+	struct arena_header *header = arena->header;
+	char why[128];
+	int result;
+
+	result = state_recover(&fs.state, arena, MAX_IDLE_NODES);
+	if (result < 0)
+		return result;
+	fs.streams = mmap(NULL, header->max_handles * sizeof(*fs.streams), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (fs.streams == MAP_FAILED)
+		return -ENOMEM;
+	fs.session = session;
+	fs.fuse_fd = header->fuse_fd;
+	fs.privileged = header->privileged;
+	fs.name = program->instance.name;
+	fs.mount_point = program->mount_point;
+	fs.options = (struct fs_options){
+		.entry_timeout = program->options.entry_timeout,
+		.attr_timeout = program->options.attr_timeout,
+		.negative_timeout = program->options.negative_timeout,
+		.io_mode = (enum io_mode)program->options.io_mode,
+		.max_read = program->options.max_read,
+	};
+	facts.instance = fs.name;
+	facts.mount_point = fs.mount_point;
+	control_setup(&facts);
+	if (atomic_load(&header->workers_started) > 1) {
+		int strays = state_close_strays(&fs.state);
+
+		log_debug("closed %d descriptors that the worker before left", strays);
+		passthrough_recover(&fs);
+	}
+	if (state_check(&fs.state, why, sizeof(why)) < 0)
+		log_error("internal error: after recovery: %s", why);
+	loop_recover(&fs);
+	return 0;
+}
+
+/* Signals are taken one after another, by a thread that does nothing else. */
+static void *take_signals(void *unused)
+{
+	sigset_t signals;
+	int signal;
+
+	(void)unused;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGTERM);
+	while (sigwait(&signals, &signal) == 0) {
+		if (signal == SIGTERM)
+			loop_stop(&fs);
+		else if (program_reload(program, &fs.state) == 0)
+			log_notice("the configuration %s is in force", program->config_file);
+	}
+	return NULL;
+}
+
+static void set_signals(void)
+{
+	struct sigaction by_default = {.sa_handler = SIG_DFL};
+	struct sigaction ignored = {.sa_handler = SIG_IGN};
+	sigset_t signals;
+
+	sigfillset(&signals);
+	for (int signal = 1; signal < NSIG; signal++)
+		if (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGABRT ||
+		    signal == SIGSYS || signal == SIGTRAP || signal == INTERRUPT_SIGNAL)
+			sigdelset(&signals, signal);
+	/* a full pipe or a file-size limit is an errno, not a death */
+	sigaction(SIGPIPE, &ignored, NULL);
+	sigaction(SIGXFSZ, &ignored, NULL);
+	sigaction(SIGCHLD, &by_default, NULL);
+	pthread_sigmask(SIG_SETMASK, &signals, NULL);
+	interrupt_setup();
+}
+
+int worker_run(const struct program *the_program, struct fuse_session *session)
+{
+	pthread_t signal_thread;
+	char why[128];
+	int result;
+
+	program = the_program;
+	set_signals();
+	result = recover(session);
+	if (result == 0)
+		result = -pthread_create(&signal_thread, NULL, take_signals, NULL);
+	if (result == 0)
+		result = loop_start(&fs, serving);
+	if (result < 0) {
+		log_error("the worker can't start: %s", strerror(-result));
+		return EXIT_FAILURE;
+	}
+	loop_wait();
+	if (state_check(&fs.state, why, sizeof(why)) < 0)
+		log_error("internal error: at the end: %s", why);
+	directory_streams_free(&fs);
+	return EXIT_SUCCESS;
+}
