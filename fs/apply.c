@@ -105,8 +105,9 @@ static int register_store(struct state *state, const char *path, int root_fd)
 {
 	struct arena_header *header = state->arena->header;
 	_cleanup_close_ int fd = root_fd;
-	struct store_record *place = NULL;
+	struct store_record *place;
 	struct statfs found;
+	int free_place = -1;
 	int mount_id = -1;
 	int result;
 
@@ -116,18 +117,18 @@ static int register_store(struct state *state, const char *path, int root_fd)
 	if (result < 0)
 		return result;
 	for (int i = 0; i < ARENA_STORES; i++) {
-		struct store_record *store = &header->stores[i];
-		bool live = atomic_load(&store->state) == SLOT_LIVE;
+		bool live = atomic_load(&header->stores[i].state) == SLOT_LIVE;
 
-		if (live && store->mount_id == mount_id)
+		if (live && header->stores[i].mount_id == mount_id)
 			return 0;
-		if (!live && !place)
-			place = store;
+		if (!live && free_place < 0)
+			free_place = i;
 	}
-	if (!place)
+	if (free_place < 0)
 		return -ENFILE;
 	if (fstatfs(fd, &found) < 0)
 		return -errno;
+	place = &header->stores[free_place];
 	place->source = SOURCE_STORE;
 	place->mount_id = mount_id;
 	place->no_handles = !handles_work(fd);

@@ -129,7 +129,7 @@ static int keep_for_libfuse(struct options *options, const char *text, char erro
 static int parse_mount_option(struct options *options, char *text, char error[OPTIONS_ERROR_MAX])
 {
 	char *value = strchr(text, '=');
-	unsigned long number;
+	unsigned long number = 0;
 	size_t key_length = value ? (size_t)(value - text) : strlen(text);
 	struct {
 		const char *key;
@@ -179,7 +179,7 @@ static int parse_mount_options(struct options *options, char *text, char error[O
 
 static int parse_ready_fd(const char *value, struct options *options, char error[OPTIONS_ERROR_MAX])
 {
-	unsigned long number;
+	unsigned long number = 0;
 
 	if (parse_number("--ready-fd", value, 1000000, &number, error) < 0)
 		return -EINVAL;
@@ -215,7 +215,7 @@ static int parse_option(struct options *options, int option, char error[OPTIONS_
 		return 0;
 	case OPTION_PURGE:
 		options->action = ACTION_PURGE;
-		/* fall through */
+		__attribute__((fallthrough));
 	case OPTION_NAME:
 		options->name = optarg;
 		if (!instance_name_valid(optarg))

@@ -23,7 +23,7 @@ static struct fs fs; /* this process's; the session's user data */
 static struct control_facts facts;
 static const struct program *program;
 
-static void log_from_libfuse(enum fuse_log_level level, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level, const char *format, va_list arguments)
 {
 	static const int priorities[] = {LOG_EMERG, LOG_ALERT, LOG_CRIT, LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
 
@@ -72,7 +72,7 @@ static int recover(struct fuse_session *session)
 	result = state_recover(&fs.state, arena, MAX_IDLE_NODES);
 	if (result < 0)
 		return result;
-	fs.streams = mmap(NULL, header->max_handles * sizeof(*fs.streams), PROT_READ | PROT_WRITE,
+	fs.streams = mmap(NULL, header->max_handles * sizeof(void *), PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (fs.streams == MAP_FAILED)
 		return -ENOMEM;

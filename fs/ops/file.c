@@ -24,6 +24,7 @@ struct opening {
 	int pid;
 	int fd;            /* the backing file, or -1: not opened yet */
 	enum io_mode mode;
+	bool is_control;   /* a file under .segfs */
 	uint64_t number;   /* results: of the handle */
 	int backing_id;    /* and its passthrough id */
 };
@@ -99,7 +100,7 @@ static int add_handle(struct opening *opening)
 		.flags = (uint32_t)opening->flags,
 		.pid = opening->pid,
 		.mode = opening->mode,
-		.kind = opening->node->store == NODE_STORE_CONTROL ? HANDLE_CONTROL : HANDLE_FILE,
+		.kind = opening->is_control ? HANDLE_CONTROL : HANDLE_FILE,
 		.backing_open = register_backing,
 		.context = opening,
 	};
@@ -167,6 +168,7 @@ static int open_node(struct opening *opening)
 	opening->node = node_get(&opening->fs->state, opening->id);
 	if (!opening->node)
 		return -ESTALE;
+	opening->is_control = opening->node->store == NODE_STORE_CONTROL;
 	opening->source = source_of(&opening->fs->state, opening->node);
 	if (!opening->source->change && wants_to_write(opening))
 		return -EPERM;
@@ -196,7 +198,7 @@ static void set_file_info(const struct opening *opening, struct fuse_file_info *
 {
 	file_info->fh = opening->number;
 	file_info->backing_id = opening->mode == IO_RELAYED ? 0 : opening->backing_id;
-	file_info->direct_io = opening->mode == IO_MEDIATED || opening->node->store == NODE_STORE_CONTROL;
+	file_info->direct_io = opening->mode == IO_MEDIATED || opening->is_control;
 	file_info->keep_cache = opening->mode == IO_RELAYED && !file_info->direct_io;
 	file_info->noflush = 1; /* closing a descriptor changes nothing here: a round trip less */
 }

@@ -20,14 +20,14 @@ union inode_flags {
 };
 
 static const struct {
-	unsigned int command;
 	size_t size;
+	unsigned int command;
 	bool sets;
 } commands[] = {
-	{FS_IOC_GETFLAGS, sizeof(unsigned int), false},
-	{FS_IOC_SETFLAGS, sizeof(unsigned int), true},
-	{FS_IOC_FSGETXATTR, sizeof(struct fsxattr), false},
-	{FS_IOC_FSSETXATTR, sizeof(struct fsxattr), true},
+	{sizeof(unsigned int), FS_IOC_GETFLAGS, false},
+	{sizeof(unsigned int), FS_IOC_SETFLAGS, true},
+	{sizeof(struct fsxattr), FS_IOC_FSGETXATTR, false},
+	{sizeof(struct fsxattr), FS_IOC_FSSETXATTR, true},
 };
 
 static int on_backing(struct fs *fs, fuse_ino_t id, unsigned int command, union inode_flags *value, bool sets)
