@@ -12,8 +12,12 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define PRIVILEGED_BASE "/run/segfs"
+#define MOUNT_TYPE "fuse.segfs"
+#define LOCK_PAUSE_NS 10000000 /* 10 ms between two tries */
+#define LOCK_TRIES 500
 #define DEFAULT_STORE_MODE 01777 /* like /dev/shm */
 
 __attribute__((format(printf, 3, 4))) static int fail(int result, char error[INSTANCE_ERROR_MAX], const char *format,
@@ -79,25 +83,41 @@ static int set_paths(struct instance *instance, const char *name, bool privilege
 	return 0;
 }
 
+/* "PID MOUNTPOINT", as instance_tell_holder() wrote it. */
+static bool holder_is_mounted(int lock_fd, char holder[PATH_MAX + 32])
+{
+	ssize_t length = pread(lock_fd, holder, PATH_MAX + 31, 0);
+	char type[32] = "";
+	char *mount_point;
+	dev_t device;
+
+	holder[length > 0 ? length : 0] = '\0';
+	mount_point = strchr(holder, ' ');
+	return mount_point && mounts_find(mount_point + 1, &device, type, sizeof(type)) == 0 &&
+	       strcmp(type, MOUNT_TYPE) == 0;
+}
+
+/* Whoever holds the lock without a mount is about to end: umount(8) returns a moment before the daemon does. */
 static int take_lock(struct instance *instance, char error[INSTANCE_ERROR_MAX])
 {
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
 	_cleanup_close_ int fd = -1;
+	char holder[PATH_MAX + 32];
 	char path[PATH_MAX + 8];
-	char holder[32] = "";
 
 	snprintf(path, sizeof(path), "%s/lock", instance->directory);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail_errno(errno, error, "the lock", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		int number = errno;
-		ssize_t length = pread(fd, holder, sizeof(holder) - 1, 0);
-
-		if (number != EWOULDBLOCK)
-			return fail_errno(number, error, "the lock", path);
-		holder[length > 0 ? length : 0] = '\0';
-		return fail(-EBUSY, error, "instance '%s' is in use by process %s; unmount it first, or choose another "
-			    "name with --name", instance->name, holder);
+	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return fail_errno(errno, error, "the lock", path);
+		if (holder_is_mounted(fd, holder) || tries == LOCK_TRIES)
+			return fail(-EBUSY, error,
+				    "instance '%s' is in use (process and mount point: %s); unmount it first, or choose "
+				    "another name with --name",
+				    instance->name, holder);
+		nanosleep(&pause, NULL);
 	}
 	instance->lock_fd = take_fd(&fd);
 	return 0;
@@ -262,10 +282,10 @@ static int remove_all(const struct instance *instance, char error[INSTANCE_ERROR
 	return 0;
 }
 
-void instance_tell_pid(const struct instance *instance)
+void instance_tell_holder(const struct instance *instance, const char *mount_point)
 {
 	if (ftruncate(instance->lock_fd, 0) == 0)
-		dprintf(instance->lock_fd, "%d", getpid());
+		dprintf(instance->lock_fd, "%d %s", getpid(), mount_point);
 }
 
 void instance_close(struct instance *instance, bool undo)

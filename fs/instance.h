@@ -27,6 +27,7 @@ struct instance {
 /*
  * Makes the directory where there is none, and locks it.
  * name: valid by instance_name_valid(). error: what is wrong, and what would be right, on failure.
+ * Waits a few seconds for one that is ending.
  * Returns 0; -EBUSY while another segfs has it; the negative errno of mkdir(2), open(2), flock(2).
  */
 int instance_open(struct instance *instance, const char *name, bool privileged, char error[INSTANCE_ERROR_MAX]);
@@ -37,8 +38,8 @@ int instance_open(struct instance *instance, const char *name, bool privileged, 
  */
 int instance_open_store(struct instance *instance, const struct config_store *root, char error[INSTANCE_ERROR_MAX]);
 
-/* Writes the calling process's pid into the lock, for whoever finds it taken. */
-void instance_tell_pid(const struct instance *instance);
+/* Writes the calling process's pid and its mount point into the lock, for whoever finds it taken. */
+void instance_tell_holder(const struct instance *instance, const char *mount_point);
 
 /* Gives the lock back; with `undo` also what this start made. */
 void instance_close(struct instance *instance, bool undo);

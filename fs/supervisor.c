@@ -328,7 +328,7 @@ int supervisor_run(struct program *program)
 	sigaddset(&signals, WORKER_READY_SIGNAL);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	header->supervisor_pid = getpid();
-	instance_tell_pid(&program->instance);
+	instance_tell_holder(&program->instance, program->mount_point);
 	result = note_base_fds(header);
 	if (result < 0) {
 		log_error("too many open descriptors, or no /proc: %s", strerror(-result));
