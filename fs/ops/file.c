@@ -73,7 +73,8 @@ static enum io_mode choose_mode(const struct opening *opening)
 		return IO_RELAYED;
 	if (fs->options.io_mode == IO_MEDIATED)
 		return IO_MEDIATED;
-	if (wants_to_write(opening) && has_set_id_bits(opening->fd))
+	/* the kernel opens the backing file with O_APPEND once and for all, but fcntl(2) may take it away */
+	if (wants_to_write(opening) && (opening->flags & O_APPEND || has_set_id_bits(opening->fd)))
 		return IO_MEDIATED;
 	return IO_DIRECT;
 }
