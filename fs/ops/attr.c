@@ -61,6 +61,9 @@ static void change_from_request(const struct stat *attr, int what, struct source
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (what & bits[i].theirs)
 			change->what |= bits[i].ours;
+	/* chown(2) that names neither user nor group still clears these bits; it comes without any bit of its own */
+	if (change->what == 0)
+		change->drop_privileges = true;
 	if (what & FUSE_SET_ATTR_ATIME_NOW)
 		change->atime.tv_nsec = UTIME_NOW;
 	if (what & FUSE_SET_ATTR_MTIME_NOW)
