@@ -316,7 +316,7 @@ static void show_failure(const char *where, const char *log)
 
 	if (!failure)
 		return;
-	while (before > log && before > failure - 600)
+	while (before > log && before > failure - 300)
 		before--;
 	print_error("on the %s: %s\n", where, failure);
 	print_error("after: ... %.*s\n", (int)(failure - before), before);
@@ -330,13 +330,14 @@ static void run_case(void **state)
 	_cleanup_free_ char *reference = run_on(test, reference_directory(), false, &reference_good);
 	_cleanup_free_ char *mount = run_on(test, mount_directory(), true, &mount_good);
 
-	if (!reference_good)
-		show_failure("reference", reference);
-	if (!mount_good)
-		show_failure("mount", mount);
 	if (reference_good && mount_good && strcmp(reference, mount) == 0)
 		return;
-	show_difference(reference, mount);
+	if (!reference_good)
+		show_failure("reference", reference);
+	else if (!mount_good)
+		show_failure("mount", mount);
+	else
+		show_difference(reference, mount);
 	fail();
 }
 
