@@ -23,6 +23,8 @@ struct opening {
 	int flags;         /* of open(2), as the kernel sent them */
 	int pid;
 	int fd;            /* the backing file, or -1: not opened yet */
+	bool is_new;       /* made by this open: with the mode that `made_mode` tells */
+	mode_t made_mode;
 	enum io_mode mode;
 	bool is_control;   /* a file under .segfs */
 	uint64_t number;   /* results: of the handle */
@@ -50,6 +52,9 @@ static int open_backing(struct opening *opening)
 	if (opening->flags & O_TRUNC && (flags & O_ACCMODE) == O_RDONLY)
 		flags = (flags & ~O_ACCMODE) | O_RDWR;
 	opening->fd = opening->source->open(&opening->fs->state, opening->node, flags);
+	/* an append-only file (chattr +a) wants to be told */
+	if (opening->fd == -EPERM && opening->flags & O_APPEND)
+		opening->fd = opening->source->open(&opening->fs->state, opening->node, flags | O_APPEND);
 	return opening->fd < 0 ? opening->fd : 0;
 }
 
@@ -57,12 +62,13 @@ static int open_backing(struct opening *opening)
  * A file with set-id bits must lose them when somebody else writes to it, and only a WRITE request tells: with
  * FUSE_HANDLE_KILLPRIV_V2, without which every write would ask for an attribute, the kernel leaves that to us.
  */
-static bool has_set_id_bits(int fd)
+static bool has_set_id_bits(const struct opening *opening)
 {
-	struct stat stat;
+	struct stat stat = {.st_mode = opening->made_mode};
 
-	return fstat(fd, &stat) == 0 &&
-	       (stat.st_mode & S_ISUID || (stat.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP));
+	if (!opening->is_new && fstat(opening->fd, &stat) < 0)
+		return false;
+	return stat.st_mode & S_ISUID || (stat.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
 }
 
 static enum io_mode choose_mode(const struct opening *opening)
@@ -74,7 +80,7 @@ static enum io_mode choose_mode(const struct opening *opening)
 	if (fs->options.io_mode == IO_MEDIATED)
 		return IO_MEDIATED;
 	/* the kernel opens the backing file with O_APPEND once and for all, but fcntl(2) may take it away */
-	if (wants_to_write(opening) && (opening->flags & O_APPEND || has_set_id_bits(opening->fd)))
+	if (wants_to_write(opening) && (opening->flags & O_APPEND || has_set_id_bits(opening)))
 		return IO_MEDIATED;
 	return IO_DIRECT;
 }
@@ -256,6 +262,8 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	if (opening->fd < 0)
 		return opening->fd;
 	opening->flags &= ~O_TRUNC; /* it is empty */
+	opening->is_new = true;
+	opening->made_mode = file.stat.st_mode;
 	result = entry_from_file(fs, &file, entry);
 	if (result == 0) {
 		opening->id = entry->ino;
