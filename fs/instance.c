@@ -123,23 +123,33 @@ static int take_lock(struct instance *instance, char error[INSTANCE_ERROR_MAX])
 	return 0;
 }
 
+static int make_and_lock(struct instance *instance, const char *base, char error[INSTANCE_ERROR_MAX])
+{
+	int result = make_private(base, instance->privileged ? 0755 : 0700, error);
+	bool existed = access(instance->directory, F_OK) == 0;
+
+	if (result == 0)
+		result = make_private(instance->directory, 0700, error);
+	if (result == 0)
+		result = take_lock(instance, error);
+	instance->made = result == 0 && !existed;
+	return result;
+}
+
 int instance_open(struct instance *instance, const char *name, bool privileged, char error[INSTANCE_ERROR_MAX])
 {
 	char base[PATH_MAX];
-	bool existed;
 	int result;
 
 	result = set_paths(instance, name, privileged, base);
 	if (result < 0)
 		return fail(result, error, "the path of instance '%s' is too long", name);
-	result = make_private(base, privileged ? 0755 : 0700, error);
-	if (result < 0)
-		return result;
-	existed = access(instance->directory, F_OK) == 0;
-	result = make_private(instance->directory, 0700, error);
-	if (result == 0)
-		result = take_lock(instance, error);
-	instance->made = result == 0 && !existed;
+	/* a directory that is there at one moment may be purged at the next */
+	for (int tries = 0; tries < 3; tries++) {
+		result = make_and_lock(instance, base, error);
+		if (result != -ENOENT)
+			break;
+	}
 	return result;
 }
 
@@ -311,5 +321,8 @@ int instance_purge(const char *name, bool privileged, char error[INSTANCE_ERROR_
 	if (result == 0)
 		result = remove_all(&instance, error);
 	cleanup_close(&instance.lock_fd);
+	/* the last instance takes the directory of all with it */
+	if (result == 0)
+		rmdir(base);
 	return result;
 }

@@ -23,6 +23,7 @@
 #define BACKOFF_FIRST_NS 10000000L    /* 10 ms before the second try, then twice as long each time */
 #define BACKOFF_MAX_NS 1000000000L    /* up to 1 s */
 #define LIVED_LONG_NS 1000000000L     /* a worker that lived this long is no failure */
+#define RELOAD_TRIES 3                /* workers that may die over one reading of the configuration */
 #define STOP_TIMEOUT_NS 5000000000L   /* for a worker to finish what it has read, before it is killed */
 
 static struct {
@@ -300,6 +301,8 @@ static int supervise(const sigset_t *signals)
 				status = EXIT_SUCCESS;
 			break;
 		case SIGHUP:
+			/* a worker that starts later looks there by itself */
+			atomic_store(&self.program->arena.header->reload_tries, RELOAD_TRIES);
 			if (self.worker)
 				kill(self.worker, SIGHUP);
 			break;

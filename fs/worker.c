@@ -103,6 +103,23 @@ static int recover(struct fuse_session *session)
 	return 0;
 }
 
+/*
+ * A worker that dies while it reads the configuration again leaves the rest to the next one. Not for ever: what the
+ * configuration asks for may be what kills it.
+ */
+static void reload(void)
+{
+	struct arena_header *header = fs.state.arena->header;
+	uint32_t tries = atomic_load(&header->reload_tries);
+
+	if (tries == 0)
+		return;
+	atomic_store(&header->reload_tries, tries - 1);
+	if (program_reload(program, &fs.state) == 0)
+		log_notice("the configuration %s is in force", program->config_file);
+	atomic_store(&header->reload_tries, 0);
+}
+
 /* Signals are taken one after another, by a thread that does nothing else. */
 static void *take_signals(void *unused)
 {
@@ -113,11 +130,12 @@ static void *take_signals(void *unused)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGTERM);
+	reload(); /* which a worker before this one did not finish */
 	while (sigwait(&signals, &signal) == 0) {
 		if (signal == SIGTERM)
 			loop_stop(&fs);
-		else if (program_reload(program, &fs.state) == 0)
-			log_notice("the configuration %s is in force", program->config_file);
+		else
+			reload();
 	}
 	return NULL;
 }
