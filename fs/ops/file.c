@@ -77,6 +77,9 @@ static enum io_mode choose_mode(const struct opening *opening)
 
 	if (!fs->passthrough || fs->options.io_mode == IO_RELAYED || atomic_load(&opening->node->flags) & NODE_REFUSED)
 		return IO_RELAYED;
+	/* its text is made at the open, and the descriptor is all that holds it */
+	if (opening->node->store == NODE_STORE_CONTROL)
+		return IO_RELAYED;
 	if (fs->options.io_mode == IO_MEDIATED)
 		return IO_MEDIATED;
 	/* the kernel opens the backing file with O_APPEND once and for all, but fcntl(2) may take it away */
