@@ -1,0 +1,637 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is open when the worker is killed stays open: files, views, files without a name, directories, and that in each of
+ * the three I/O modes.
+ */
+#include "lib/base/cleanup.h"
+#include "tests/lib/job.h"
+#include "tests/lib/process.h"
+#include "tests/lib/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+
+#define SIZE 262144 /* bytes of a test file */
+#define PAGE 4096
+
+static struct mount mount;
+static int descriptors; /* of the daemon, before anything was opened */
+
+static const char *at_mount(const char *name)
+{
+	return path_of("%s/%s", mount.path, name);
+}
+
+static int make(const char *name, char byte)
+{
+	static char bytes[SIZE];
+	int fd = (int)check(open(at_mount(name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
+
+	memset(bytes, byte, sizeof(bytes));
+	assert_int_equal(check(pwrite(fd, bytes, sizeof(bytes), 0)), sizeof(bytes));
+	return fd;
+}
+
+static char *map(int fd)
+{
+	void *view = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(view, MAP_FAILED);
+	return view;
+}
+
+static void expect_byte(int fd, off_t at, char byte)
+{
+	char found = 0;
+
+	assert_int_equal(check(pread(fd, &found, 1, at)), 1);
+	assert_int_equal(found, byte);
+}
+
+static void put_byte(int fd, off_t at, char byte)
+{
+	assert_int_equal(check(pwrite(fd, &byte, 1, at)), 1);
+}
+
+static void expect_stored(const char *name, off_t at, char byte)
+{
+	_cleanup_close_ int fd = (int)check(open(path_of("%s/%s", mount.store, name), O_RDONLY | O_CLOEXEC));
+
+	expect_byte(fd, at, byte);
+}
+
+static bool is_relayed(void)
+{
+	return strcmp(mount.path + strlen(mount.path) - 7, "relayed") == 0;
+}
+
+/* After a case nothing is left of what it opened. */
+static int verify(void **unused)
+{
+	(void)unused;
+	return mount_verify(&mount, 0) == 0 && worker_descriptors_settle(&mount, descriptors) ? 0 : -1;
+}
+
+/* --- no stall ---------------------------------------------------------------------------------------------------- */
+
+struct spinner {
+	int fd;
+	char *view;
+	bool with_calls;
+};
+
+/* Reads, writes, loads and stores for as long as it is let; pages of the view that nobody has touched before, too. */
+static void spin(struct job *job, void *context)
+{
+	const struct spinner *spinner = context;
+	char *fresh = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, spinner->fd, 0);
+
+	job_must(job, fresh != MAP_FAILED);
+	for (unsigned long i = 0; !atomic_load(&job->stop); i++) {
+		off_t at = (off_t)(i * 8 % SIZE);
+		unsigned long found = 0;
+
+		if (spinner->with_calls) {
+			job_must(job, pwrite(spinner->fd, &i, sizeof(i), at) == sizeof(i));
+			job_must(job, pread(spinner->fd, &found, sizeof(found), at) == sizeof(found));
+			job_must(job, found == i);
+		} else {
+			memcpy(spinner->view + at, &i, sizeof(i));
+		}
+		memcpy(&found, fresh + at, sizeof(found));
+		job_must(job, found == i);
+		atomic_fetch_add(&job->steps, 1);
+	}
+	munmap(fresh, SIZE);
+}
+
+/* A stopped worker answers nothing, and from its kill to the next worker's first answer nobody does. */
+static void without_worker(const struct spinner *spinner)
+{
+	const unsigned long around = SIZE / 8; /* all of the file */
+	struct job *job = job_start(spin, (void *)(uintptr_t)spinner);
+	pid_t worker;
+
+	assert_non_null(job);
+	for (int i = 0; i < 5; i++) {
+		bool went_on = job_goes_on(job, 100);
+
+		worker = worker_stop(&mount);
+		went_on = went_on && job_goes_on(job, around + 100);
+		worker_kill(&mount, worker);
+		went_on = went_on && job_goes_on(job, around + 100);
+		worker_wait_next(&mount, worker);
+		if (!went_on || !job_goes_on(job, 100))
+			break;
+	}
+	assert_int_equal(job_end(&job), 0);
+}
+
+static void views_never_wait(void **unused)
+{
+	_cleanup_close_ int fd = make("view", 0);
+	struct spinner spinner = {.fd = fd, .view = map(fd)};
+
+	(void)unused;
+	/* the page cache of the mount is filled by requests */
+	if (is_relayed())
+		memset(spinner.view, 1, SIZE);
+	without_worker(&spinner);
+	munmap(spinner.view, SIZE);
+	check(unlink(at_mount("view")));
+}
+
+static void reads_and_writes_never_wait(void **unused)
+{
+	_cleanup_close_ int fd = make("io", 0);
+	const struct spinner spinner = {.fd = fd, .with_calls = true};
+
+	(void)unused;
+	without_worker(&spinner);
+	check(unlink(at_mount("io")));
+}
+
+/* --- open files -------------------------------------------------------------------------------------------------- */
+
+static void open_files_go_on(void **unused)
+{
+	_cleanup_close_ int fd = make("file", 'a');
+	_cleanup_close_ int reader = (int)check(open(at_mount("file"), O_RDONLY | O_CLOEXEC));
+	_cleanup_close_ int appender = (int)check(open(at_mount("file"), O_WRONLY | O_APPEND | O_CLOEXEC));
+	char *view = map(fd);
+
+	(void)unused;
+	for (char round = 0; round < 5; round++) {
+		struct stat stat;
+
+		worker_replace(&mount);
+		put_byte(fd, PAGE + round, 'b');
+		expect_byte(reader, PAGE + round, 'b');
+		assert_int_equal(view[PAGE + round], 'b');
+		view[2 * PAGE + round] = 'c';
+		expect_byte(reader, 2 * PAGE + round, 'c');
+		assert_int_equal(check(write(appender, "d", 1)), 1);
+		expect_byte(reader, SIZE + round, 'd');
+		check(fstat(reader, &stat));
+		assert_int_equal(stat.st_size, SIZE + round + 1);
+		assert_int_equal(stat.st_mode, S_IFREG | 0640);
+	}
+	check(ftruncate(fd, SIZE));
+	check(msync(view, SIZE, MS_SYNC));
+	expect_stored("file", PAGE, 'b');
+	expect_stored("file", 2 * PAGE, 'c');
+	munmap(view, SIZE);
+	check(unlink(at_mount("file")));
+}
+
+/* What a view in relayed mode has not yet written back when the worker dies is written by the next one. */
+static void dirty_pages_are_written(void **unused)
+{
+	_cleanup_close_ int fd = make("dirty", 'a');
+	char *view = map(fd);
+	pid_t worker;
+
+	(void)unused;
+	memset(view, 'b', SIZE);
+	worker = worker_stop(&mount);
+	memset(view, 'c', SIZE);
+	worker_kill(&mount, worker);
+	check(msync(view, SIZE, MS_SYNC));
+	expect_stored("dirty", 0, 'c');
+	expect_stored("dirty", SIZE - 1, 'c');
+	munmap(view, SIZE);
+	check(unlink(at_mount("dirty")));
+}
+
+/* A node has one passthrough id for as long as it has a handle (fact K3): opens of several workers must agree on it. */
+static void opens_of_several_workers(void **unused)
+{
+	int fds[8];
+	char *views[8];
+
+	(void)unused;
+	fds[0] = make("shared", 'a');
+	views[0] = map(fds[0]);
+	for (int i = 1; i < 8; i++) {
+		worker_replace(&mount);
+		fds[i] = (int)check(open(at_mount("shared"), i % 2 ? O_RDWR : O_RDONLY, O_CLOEXEC));
+		views[i] = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fds[i], 0);
+		assert_ptr_not_equal(views[i], MAP_FAILED);
+		expect_byte(fds[i], SIZE - 1, 'a');
+		views[0][PAGE] = (char)i;
+		assert_int_equal(views[i][PAGE], i);
+		assert_int_equal(views[i][0], 'a');
+		assert_int_equal(views[0][0], 'a');
+		assert_int_equal(physical_page(views[i]), physical_page(views[0]));
+	}
+	/* the id's first holders go, the last one keeps it over one more death */
+	for (int i = 0; i < 7; i++) {
+		check(munmap(views[i], SIZE));
+		check(close(fds[i]));
+	}
+	worker_replace(&mount);
+	expect_byte(fds[7], SIZE - 1, 'a');
+	fds[0] = (int)check(open(at_mount("shared"), O_RDWR | O_CLOEXEC));
+	put_byte(fds[0], 0, 'z');
+	assert_int_equal(views[7][0], 'z');
+	check(munmap(views[7], SIZE));
+	check(close(fds[7]));
+	check(close(fds[0]));
+	/* and with none left, the next open gets an id of its own */
+	worker_replace(&mount);
+	fds[0] = (int)check(open(at_mount("shared"), O_RDWR | O_CLOEXEC));
+	expect_byte(fds[0], 0, 'z');
+	check(close(fds[0]));
+	check(unlink(at_mount("shared")));
+}
+
+static long long handles_in_status(void)
+{
+	static const char *const modes[] = {"direct", "mediated", "relayed"};
+	long long sum = 0;
+
+	for (int i = 0; i < 3; i++)
+		sum += mount_status(&mount, modes[i]);
+	return sum;
+}
+
+/* Opens are known to the next worker, and their end is. */
+static void many_open_files(void **unused)
+{
+	enum { MANY = 500 };
+	static int fds[MANY];
+	struct rlimit limit;
+
+	(void)unused;
+	check(getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = limit.rlim_max;
+	check(setrlimit(RLIMIT_NOFILE, &limit));
+	for (int i = 0; i < MANY; i++) {
+		fds[i] = (int)check(open(at_mount(path_of("many-%d", i)), O_RDWR | O_CREAT | O_EXCL, 0600));
+		put_byte(fds[i], 0, (char)i);
+	}
+	for (int round = 0; round < 3; round++) {
+		worker_replace(&mount);
+		assert_int_equal(handles_in_status(), MANY);
+		for (int i = 0; i < MANY; i++)
+			expect_byte(fds[i], 0, (char)i);
+	}
+	/* half of them are closed while nobody listens */
+	for (int i = 0; i < MANY; i += 2)
+		check(close(fds[i]));
+	worker_replace(&mount);
+	assert_true(wait_for(handles_in_status() == MANY / 2));
+	for (int i = 1; i < MANY; i += 2)
+		check(close(fds[i]));
+	assert_true(wait_for(handles_in_status() == 0));
+	for (int i = 0; i < MANY; i++)
+		check(unlink(at_mount(path_of("many-%d", i))));
+}
+
+/* Closed while the worker is stopped: the RELEASE waits for the next one. */
+static void closed_without_worker(void **unused)
+{
+	int fd = make("closed", 'a');
+	int second = (int)check(open(at_mount("closed"), O_RDONLY | O_CLOEXEC));
+	pid_t worker = worker_stop(&mount);
+
+	(void)unused;
+	check(close(fd));
+	worker_kill(&mount, worker);
+	check(close(second));
+	assert_int_equal(mount_verify(&mount, 0), 0);
+	check(unlink(at_mount("closed")));
+}
+
+/* --- files without a name ---------------------------------------------------------------------------------------- */
+
+static void expect_nameless(int fd, off_t size)
+{
+	struct stat stat;
+
+	check(fstat(fd, &stat));
+	assert_int_equal(stat.st_nlink, 0);
+	assert_int_equal(stat.st_size, size);
+}
+
+static void use_nameless(int fd, char *view, char byte)
+{
+	_cleanup_close_ int again = -1;
+	char *further;
+
+	worker_replace(&mount);
+	expect_nameless(fd, SIZE);
+	expect_byte(fd, 0, 'a');
+	put_byte(fd, PAGE, byte);
+	assert_int_equal(view[PAGE], byte);
+	view[2 * PAGE] = byte;
+	expect_byte(fd, 2 * PAGE, byte);
+	check(ftruncate(fd, 2 * SIZE));
+	expect_byte(fd, 2 * SIZE - 1, 0);
+	expect_nameless(fd, 2 * SIZE);
+	check(ftruncate(fd, SIZE));
+	check(fchmod(fd, 0600));
+	check(fsetxattr(fd, "user.of", "nobody", 6, 0));
+	further = map(fd);
+	assert_int_equal(further[PAGE], byte);
+	check(munmap(further, SIZE));
+	/* one more open of what no name leads to */
+	again = (int)check(open(path_of("/proc/self/fd/%d", fd), O_RDWR | O_CLOEXEC));
+	expect_byte(again, PAGE, byte);
+}
+
+static void unlinked_files(void **unused)
+{
+	_cleanup_close_ int fd = make("unlinked", 'a');
+	char *view = map(fd);
+
+	(void)unused;
+	check(unlink(at_mount("unlinked")));
+	use_nameless(fd, view, 'b');
+	use_nameless(fd, view, 'c');
+	check_error(ENOENT, open(at_mount("unlinked"), O_RDWR));
+	check(munmap(view, SIZE));
+}
+
+static void replaced_files(void **unused)
+{
+	_cleanup_close_ int fd = make("replaced", 'a');
+	_cleanup_close_ int other = make("other", 'o');
+	char *view = map(fd);
+
+	(void)unused;
+	check(rename(at_mount("other"), at_mount("replaced")));
+	use_nameless(fd, view, 'b');
+	use_nameless(fd, view, 'c');
+	expect_byte(other, 0, 'o');
+	check(munmap(view, SIZE));
+	check(unlink(at_mount("replaced")));
+	expect_nameless(other, SIZE);
+}
+
+/* The view alone keeps the file. */
+static void views_of_unlinked_files(void **unused)
+{
+	int fd = make("viewed", 'a');
+	char *view = map(fd);
+
+	(void)unused;
+	check(unlink(at_mount("viewed")));
+	check(close(fd));
+	for (int i = 0; i < 3; i++) {
+		worker_replace(&mount);
+		assert_int_equal(view[i * PAGE], 'a');
+		view[i * PAGE] = 'b';
+		check(msync(view, SIZE, MS_SYNC));
+		assert_int_equal(view[i * PAGE], 'b');
+	}
+	check(munmap(view, SIZE));
+}
+
+static void files_made_without_name(void **unused)
+{
+	_cleanup_close_ int fd = (int)check(open(mount.path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644));
+	char *view;
+
+	(void)unused;
+	check(ftruncate(fd, SIZE));
+	put_byte(fd, 0, 'a');
+	view = map(fd);
+	use_nameless(fd, view, 'b');
+	check(munmap(view, SIZE));
+	check(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, at_mount("named"), AT_SYMLINK_FOLLOW));
+	worker_replace(&mount);
+	expect_stored("named", PAGE, 'b');
+	expect_byte(fd, PAGE, 'b');
+	check(unlink(at_mount("named")));
+	worker_replace(&mount);
+	expect_nameless(fd, SIZE);
+	expect_byte(fd, PAGE, 'b');
+}
+
+/* --- everything else that can be held ----------------------------------------------------------------------------- */
+
+static void held_paths(void **unused)
+{
+	_cleanup_close_ int file = -1;
+	_cleanup_close_ int link = -1;
+	_cleanup_close_ int dir = -1;
+	char target[16];
+	struct stat stat;
+
+	(void)unused;
+	check(close(make("held", 'a')));
+	check(symlink("held", at_mount("link")));
+	check(mkdir(at_mount("dir"), 0750));
+	file = (int)check(open(at_mount("held"), O_PATH | O_CLOEXEC));
+	link = (int)check(open(at_mount("link"), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	dir = (int)check(open(at_mount("dir"), O_PATH | O_DIRECTORY | O_CLOEXEC));
+	worker_replace(&mount);
+	check(fstat(file, &stat));
+	assert_int_equal(stat.st_size, SIZE);
+	assert_int_equal(check(readlinkat(link, "", target, sizeof(target))), 4);
+	check(close((int)check(openat(dir, "new", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600))));
+	check(unlinkat(dir, "new", 0));
+
+	check(unlink(at_mount("held")));
+	check(unlink(at_mount("link")));
+	check(rmdir(at_mount("dir")));
+	worker_replace(&mount);
+	expect_nameless(file, SIZE);
+	assert_int_equal(check(readlinkat(link, "", target, sizeof(target))), 4);
+	assert_memory_equal(target, "held", 4);
+	check(fstat(dir, &stat));
+	assert_int_equal(stat.st_mode, S_IFDIR | 0750);
+	check_error(ENOENT, openat(dir, "new", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	cleanup_close(&link);
+	link = (int)check(open(path_of("/proc/self/fd/%d", file), O_RDONLY | O_CLOEXEC));
+	expect_byte(link, 0, 'a');
+}
+
+static void removed_working_directory(void **unused)
+{
+	_cleanup_close_ int before = (int)check(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	char path[PATH_MAX];
+	struct stat stat;
+	DIR *dir;
+
+	(void)unused;
+	check(mkdir(at_mount("cwd"), 0700));
+	check(chdir(at_mount("cwd")));
+	worker_replace(&mount);
+	check(mkdir("below", 0700));
+	check(rmdir("below"));
+	check(rmdir(at_mount("cwd")));
+	for (int i = 0; i < 2; i++) {
+		worker_replace(&mount);
+		assert_null(getcwd(path, sizeof(path)));
+		assert_int_equal(errno, ENOENT);
+		check(lstat(".", &stat));
+		assert_true(S_ISDIR(stat.st_mode));
+		check_error(ENOENT, lstat("below", &stat));
+		check_error(ENOENT, mkdir("below", 0700));
+		dir = opendir(".");
+		assert_non_null(dir);
+		errno = 0;
+		assert_null(readdir(dir));
+		assert_int_equal(errno, 0);
+		closedir(dir);
+	}
+	check(fchdir(before));
+}
+
+static void control_files(void **unused)
+{
+	_cleanup_close_ int fd = (int)check(open(at_mount(".segfs/status"), O_RDONLY | O_CLOEXEC));
+	pid_t worker = worker_pid(&mount);
+	char text[8192];
+	ssize_t length;
+
+	(void)unused;
+	length = check(read(fd, text, 20));
+	assert_int_equal(length, 20);
+	worker_replace(&mount);
+	length += check(read(fd, text + length, 30));
+	assert_int_equal(length, 50);
+	worker_replace(&mount);
+	length += check(read(fd, text + length, sizeof(text) - 1 - (size_t)length));
+	text[length] = '\0';
+	assert_int_equal(check(read(fd, text + length, 1)), 0);
+	assert_ptr_equal(strstr(text, "{\n  \"version\""), text);
+	assert_string_equal(text + length - 3, "\n}\n");
+	/* it is what was so when it was opened */
+	assert_non_null(strstr(text, path_of("\"worker_pid\": %d,", worker)));
+}
+
+static void try_lock(struct job *job, void *context)
+{
+	int fd = open(context, O_RDWR | O_CLOEXEC);
+	struct flock lock = {.l_type = F_WRLCK, .l_start = PAGE, .l_len = 1};
+
+	job_must(job, fd >= 0);
+	job_must(job, flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK);
+	job_must(job, fcntl(fd, F_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES));
+}
+
+static void locks_stay(void **unused)
+{
+	_cleanup_close_ int fd = make("locked", 'a');
+	struct flock lock = {.l_type = F_WRLCK, .l_start = 0, .l_len = SIZE};
+	struct job *job;
+
+	(void)unused;
+	check(flock(fd, LOCK_EX));
+	check(fcntl(fd, F_SETLK, &lock));
+	worker_replace(&mount);
+	job = job_start(try_lock, (void *)(uintptr_t)at_mount("locked"));
+	assert_non_null(job);
+	assert_int_equal(job_end(&job), 0);
+	check(unlink(at_mount("locked")));
+}
+
+/* A file handle of the mount is good for any worker, for a node that the kernel has forgotten, too. */
+static void file_handles(void **unused)
+{
+	union {
+		struct file_handle handle;
+		char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} buffer = {.handle.handle_bytes = MAX_HANDLE_SZ};
+	_cleanup_close_ int root = (int)check(open(mount.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	_cleanup_close_ int fd = -1;
+	int mount_id;
+
+	(void)unused;
+	check(close(make("by-handle", 'h')));
+	check(name_to_handle_at(root, "by-handle", &buffer.handle, &mount_id, 0));
+	worker_replace(&mount);
+	fd = (int)check(open_by_handle_at(root, &buffer.handle, O_RDWR | O_CLOEXEC));
+	expect_byte(fd, 0, 'h');
+	cleanup_close(&fd);
+	/* "2" frees dentries and inodes, so the kernel forgets the node */
+	if (write_text("/proc/sys/vm/drop_caches", "2") == 0)
+		worker_replace(&mount);
+	fd = (int)check(open_by_handle_at(root, &buffer.handle, O_RDWR | O_CLOEXEC));
+	expect_byte(fd, 0, 'h');
+	check(unlink(at_mount("by-handle")));
+}
+
+/* --- modes -------------------------------------------------------------------------------------------------------- */
+
+static int start(const char *mode)
+{
+	const struct mount_spec spec = {.tag = mode, .options = path_of("io_mode=%s", mode)};
+
+	if (mount_start(&mount, &spec) < 0)
+		return -1;
+	/* the root's descriptor and the like are there after the first uses */
+	worker_replace(&mount);
+	if (close(make("first", 'f')) < 0 || unlink(at_mount("first")) < 0 || mount_verify(&mount, 0) < 0)
+		return -1;
+	descriptors = worker_descriptors(&mount);
+	return 0;
+}
+
+static int start_direct(void **unused)
+{
+	(void)unused;
+	return start("direct");
+}
+
+static int start_mediated(void **unused)
+{
+	(void)unused;
+	return start("mediated");
+}
+
+static int start_relayed(void **unused)
+{
+	(void)unused;
+	return start("relayed");
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	return mount_stop(&mount);
+}
+
+#define CASE(function) cmocka_unit_test_teardown(function, verify)
+
+int main(void)
+{
+	static const struct CMUnitTest cases[] = {
+		/* in the other modes they are the worker's to do, so they wait for one; see open_files_go_on() */
+		CASE(reads_and_writes_never_wait),
+		CASE(views_never_wait),
+		CASE(open_files_go_on),
+		CASE(dirty_pages_are_written),
+		CASE(opens_of_several_workers),
+		CASE(many_open_files),
+		CASE(closed_without_worker),
+		CASE(unlinked_files),
+		CASE(replaced_files),
+		CASE(views_of_unlinked_files),
+		CASE(files_made_without_name),
+		CASE(held_paths),
+		CASE(removed_working_directory),
+		CASE(control_files),
+		CASE(locks_stay),
+		CASE(file_handles),
+	};
+	const size_t n_cases = sizeof(cases) / sizeof(cases[0]);
+	int failed;
+
+	if (geteuid() != 0)
+		skip_program("root");
+	failed = _cmocka_run_group_tests("direct", cases, n_cases, start_direct, stop);
+	failed += _cmocka_run_group_tests("mediated", cases + 1, n_cases - 1, start_mediated, stop);
+	failed += _cmocka_run_group_tests("relayed", cases + 1, n_cases - 1, start_relayed, stop);
+	return failed;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "tests/lib/job.h"
+#include "tests/mount/harness.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct job *job_start(void (*function)(struct job *job, void *context), void *context)
+{
+	struct job *job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t parent = getpid();
+
+	if (job == MAP_FAILED)
+		return NULL;
+	fflush(NULL);
+	job->pid = fork();
+	if (job->pid < 0) {
+		munmap(job, sizeof(*job));
+		return NULL;
+	}
+	if (job->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent)
+			function(job, context);
+		_exit(0);
+	}
+	return job;
+}
+
+/* Whether the process has ended; it stays to be collected. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == pid;
+}
+
+bool job_goes_on(const struct job *job, unsigned long steps)
+{
+	unsigned long wanted = atomic_load(&job->steps) + steps;
+
+	if (!wait_for(atomic_load(&job->steps) >= wanted || has_ended(job->pid)))
+		return false;
+	return atomic_load(&job->steps) >= wanted;
+}
+
+bool job_is_in_call(const struct job *job, long number)
+{
+	char text[256];
+	char *end;
+
+	if (read_text(path_of("/proc/%d/syscall", job->pid), text, sizeof(text)) <= 0)
+		return false;
+	return strtol(text, &end, 10) == number && end != text;
+}
+
+int job_end(struct job **job)
+{
+	struct job *ended = *job;
+	int status = 0;
+	int result = 0;
+
+	*job = NULL;
+	if (!ended)
+		return 0;
+	atomic_store(&ended->stop, true);
+	if (!wait_for(has_ended(ended->pid))) {
+		fprintf(stderr, "a job hangs after %lu steps\n", atomic_load(&ended->steps));
+		kill(ended->pid, SIGKILL);
+		result = -1;
+	}
+	while (waitpid(ended->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (atomic_load(&ended->failed)) {
+		fprintf(stderr, "%s (after %lu steps)\n", ended->failure, atomic_load(&ended->steps));
+		result = -1;
+	} else if (result == 0 && status != 0) {
+		fprintf(stderr, "a job ended with wait status %#x after %lu steps\n", (unsigned int)status,
+			atomic_load(&ended->steps));
+		result = -1;
+	}
+	munmap(ended, sizeof(*ended));
+	return result;
+}
+
+void job_fail(struct job *job, const char *file, int line, const char *what)
+{
+	int error = errno;
+
+	snprintf(job->failure, sizeof(job->failure), "%s:%d: %s (errno: %s)", file, line, what, strerror(error));
+	atomic_store(&job->failed, true);
+	_exit(1);
+}
