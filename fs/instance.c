@@ -104,6 +104,8 @@ static int take_lock(struct instance *instance, char error[INSTANCE_ERROR_MAX])
 	_cleanup_close_ int fd = -1;
 	char holder[PATH_MAX + 32];
 	char path[PATH_MAX + 8];
+	struct stat named;
+	struct stat held;
 
 	snprintf(path, sizeof(path), "%s/lock", instance->directory);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -119,6 +121,9 @@ static int take_lock(struct instance *instance, char error[INSTANCE_ERROR_MAX])
 				    instance->name, holder);
 		nanosleep(&pause, NULL);
 	}
+	/* who had the lock may have purged the instance, and the lock with it */
+	if (stat(path, &named) < 0 || fstat(fd, &held) < 0 || named.st_ino != held.st_ino)
+		return fail(-ENOENT, error, "there is no instance '%s': it was purged just now", instance->name);
 	instance->lock_fd = take_fd(&fd);
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "fs/ops/fs.h"
 #include "fs/source/source.h"
 
-/* Answers with `result`: 0 or a negative errno. */
+/* Answers with `result`: 0 or a negative errno; EMFILE becomes ENFILE. */
 void reply_status(fuse_req_t req, int result);
 
 /*
