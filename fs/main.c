@@ -27,6 +27,7 @@
  *     store          a directory tree of backing files
  *     backing        from a node to its file and back, by file handle
  *     directory      descriptors of directories that are kept
+ *     huge           writing to files on hugetlbfs
  *
  *   state/           what survives a worker; knows no FUSE
  *     arena          the shared memory and the layout of all that is in it

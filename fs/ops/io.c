@@ -7,6 +7,7 @@
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
+#include "fs/source/huge.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 
@@ -100,12 +101,22 @@ static void drop_privileges(struct fs *fs, const struct node_slot *node)
 		source_of(&fs->state, node)->change(&fs->state, node, &change, &ignored);
 }
 
+static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, int flags)
+{
+	struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+	ssize_t length = pwritev2(fd, &part, 1, offset, flags);
+
+	if (length >= 0)
+		return length;
+	length = -errno;
+	return length == -EINVAL && huge_is_on_hugetlbfs(fd) ? huge_write(fd, data, size, offset) : length;
+}
+
 void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset,
 	      struct fuse_file_info *file_info)
 {
 	struct fs *fs = fs_of(req);
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
-	struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
 	ssize_t length;
 	int result;
 
@@ -116,9 +127,9 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 		return;
 	}
 	drop_privileges(fs, opened.node);
-	length = pwritev2(opened.fd, &part, 1, offset, write_flags(file_info));
+	length = write_bytes(opened.fd, data, size, offset, write_flags(file_info));
 	if (length < 0)
-		reply_status(req, -errno);
+		reply_status(req, (int)length);
 	else
 		fuse_reply_write(req, (size_t)length);
 }

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/huge.h"
+#include "fs/source/backing.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+bool huge_is_on_hugetlbfs(int fd)
+{
+	struct statfs found;
+
+	return fstatfs(fd, &found) == 0 && found.f_type == HUGETLBFS_MAGIC;
+}
+
+/* A mapping that can be written is one that can be read, too. */
+static int open_for_mapping(int fd)
+{
+	char path[PROC_FD_MAX];
+	int readable;
+
+	proc_fd_path(path, fd);
+	readable = open(path, O_RDWR | O_CLOEXEC);
+	return readable < 0 ? -errno : readable;
+}
+
+ssize_t huge_write(int fd, const void *data, size_t size, off_t offset)
+{
+	_cleanup_close_ int readable = open_for_mapping(fd);
+	struct stat stat;
+	size_t length;
+	off_t start;
+	char *view;
+
+	if (readable < 0)
+		return readable;
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (size == 0)
+		return 0;
+	if (offset >= stat.st_size)
+		return -EFBIG;
+	if (size > (size_t)(stat.st_size - offset))
+		size = (size_t)(stat.st_size - offset);
+	/* st_blksize is the size of the file's pages */
+	start = offset / stat.st_blksize * stat.st_blksize;
+	length = (size_t)(offset - start) + size;
+	length = (length + (size_t)stat.st_blksize - 1) / (size_t)stat.st_blksize * (size_t)stat.st_blksize;
+	view = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, readable, start);
+	if (view == MAP_FAILED)
+		return -errno;
+	memcpy(view + (offset - start), data, size);
+	munmap(view, length);
+	return (ssize_t)size;
+}
