@@ -150,6 +150,8 @@ static int parse_mount_option(struct options *options, char *text, char error[OP
 			return -EINVAL;
 		options->max_read = (unsigned int)number;
 	}
+	if (strcmp(text, "allow_root") == 0)
+		options->allow_root = true;
 	if (strcmp(text, "debug") == 0)
 		options->debug = options->foreground = true;
 	return *text ? keep_for_libfuse(options, text, error) : 0;

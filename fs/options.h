@@ -39,6 +39,7 @@ struct options {
 	double attr_timeout;
 	double negative_timeout;
 	enum options_io_mode io_mode;
+	bool allow_root;          /* -o allow_root */
 	unsigned int max_read;    /* bytes; 0 = as large as can be. libfuse must hear it twice */
 	char mount_options[OPTIONS_MOUNT_MAX]; /* the rest of all -o, comma-separated */
 };

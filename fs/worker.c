@@ -23,13 +23,24 @@ static struct fs fs; /* this process's; the session's user data */
 static struct control_facts facts;
 static const struct program *program;
 
-__attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level, const char *format, va_list arguments)
+/* libfuse says some things in several parts, the last of which ends with a newline. */
+__attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level, const char *format,
+								    va_list arguments)
 {
-	static const int priorities[] = {LOG_EMERG, LOG_ALERT, LOG_CRIT, LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
-
+	static const int priorities[] = {LOG_EMERG,   LOG_ALERT,  LOG_CRIT, LOG_ERR,
+					 LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
+	static _Thread_local char line[512];
+	static _Thread_local size_t length;
 	/* with -d everything is wanted */
-	log_vwrite(level == FUSE_LOG_DEBUG && program && program->options.debug ? LOG_ERR : priorities[level], format,
-		   arguments);
+	bool wanted = level == FUSE_LOG_DEBUG && program->options.debug;
+	int added = vsnprintf(line + length, sizeof(line) - length, format, arguments);
+
+	if (added > 0)
+		length += (size_t)added;
+	if (length < sizeof(line) - 1 && (length == 0 || line[length - 1] != '\n'))
+		return;
+	log_write(wanted ? LOG_ERR : priorities[level], "%s", line);
+	length = 0;
 }
 
 struct fuse_session *worker_session_new(const struct program *the_program)
@@ -79,17 +90,16 @@ static int recover(struct fuse_session *session)
 	fs.session = session;
 	fs.fuse_fd = header->fuse_fd;
 	fs.privileged = header->privileged;
-	fs.name = program->instance.name;
-	fs.mount_point = program->mount_point;
 	fs.options = (struct fs_options){
 		.entry_timeout = program->options.entry_timeout,
 		.attr_timeout = program->options.attr_timeout,
 		.negative_timeout = program->options.negative_timeout,
 		.io_mode = (enum io_mode)program->options.io_mode,
+		.allow_root = program->options.allow_root,
 		.max_read = program->options.max_read,
 	};
-	facts.instance = fs.name;
-	facts.mount_point = fs.mount_point;
+	facts.instance = program->instance.name;
+	facts.mount_point = program->mount_point;
 	control_setup(&facts);
 	if (atomic_load(&header->workers_started) > 1) {
 		int strays = state_close_strays(&fs.state);

@@ -181,7 +181,8 @@ static int fill_statx(struct fs *fs, struct wire_statx_out *out)
 void op_statx_raw(struct fs *fs)
 {
 	struct wire_statx_out out = {0};
-	int result = fill_statx(fs, &out);
+	bool allowed = !fs->options.allow_root || request_uid() == 0 || request_uid() == geteuid();
+	int result = allowed ? fill_statx(fs, &out) : -EACCES;
 
 	request_answer_raw(fs, result, &out, sizeof(out));
 }

@@ -18,6 +18,7 @@ struct fs_options {
 	double attr_timeout;     /* seconds for which it may trust attributes */
 	double negative_timeout; /* seconds for which it may trust that a name does not exist */
 	enum io_mode io_mode;    /* of every open, where it can be had */
+	bool allow_root;         /* the mount is for its owner and root only: of requests past libfuse, we see to that */
 	unsigned int max_read;   /* bytes of a READ, as the mount options say; 0 = they do not */
 };
 
@@ -28,8 +29,6 @@ struct fs {
 	struct fuse_session *session;
 	int fuse_fd;             /* the connection */
 	struct fs_options options;
-	const char *name;        /* of the instance */
-	const char *mount_point; /* absolute */
 	bool privileged;         /* may mount, open by file handle and hand backing files to the kernel */
 	bool passthrough;        /* the kernel takes backing files; set by op_init() */
 	atomic_bool leaving;     /* the worker is to end; set by any thread */

@@ -166,6 +166,11 @@ static void first_init(struct fs *fs, void *message, size_t length)
 		atomic_store(&header->init_state, INIT_SAVED);
 	}
 	process(fs, message, length);
+	if (fuse_session_exited(fs->session)) {
+		log_error("the kernel and libfuse do not agree on the mount options");
+		loop_stop(fs);
+		return;
+	}
 	atomic_store(&header->init_state, INIT_ANSWERED);
 	loop.initialized = true;
 	tell_ready(fs);

@@ -43,6 +43,11 @@ uint64_t request_node(void)
 	return self.header->node;
 }
 
+uid_t request_uid(void)
+{
+	return self.header->uid;
+}
+
 void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size)
 {
 	struct wire_out_header header = {

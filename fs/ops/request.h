@@ -28,6 +28,9 @@ bool request_is_resent(void);
 /* Id of the node that the request is about. */
 uint64_t request_node(void);
 
+/* User on whose behalf the request was made. */
+uid_t request_uid(void);
+
 /*
  * Answers the request past libfuse, for an operation that libfuse does not know: `result`, 0 or a negative errno,
  * and with 0 a body of `size` bytes. Nothing is to be done where the kernel does not want the answer any more.
