@@ -14,10 +14,11 @@ void reply_status(fuse_req_t req, int result)
 
 int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_param *entry)
 {
+	uint32_t flags = file->flags | (file->stat.st_nlink == 0 ? NODE_UNLINKED : 0);
 	uint64_t id = 0;
 	int result;
 
-	result = node_reference(&fs->state, &file->key, file->stat.st_mode, file->inode, file->flags, &file->fd, &id);
+	result = node_reference(&fs->state, &file->key, file->stat.st_mode, file->inode, flags, &file->fd, &id);
 	cleanup_close(&file->fd);
 	file->fd = -1;
 	if (result < 0)

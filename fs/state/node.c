@@ -165,6 +165,16 @@ static void drop_oldest_idle(struct state *state)
 	drop_locked(state, index);
 }
 
+/* What got a name again is reached by its file handle; a descriptor would pin it when it goes after all. */
+static void close_kept(struct node_slot *slot)
+{
+	int fd = atomic_load(&slot->fd);
+
+	atomic_store(&slot->fd, -1);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Called when neither the kernel nor a handle refers to the node any more. */
 static void became_idle_locked(struct state *state, uint32_t index)
 {
@@ -176,6 +186,7 @@ static void became_idle_locked(struct state *state, uint32_t index)
 		drop_locked(state, index);
 		return;
 	}
+	close_kept(slot);
 	idle_append(state, index);
 	while (state->n_idle > state->max_idle)
 		drop_oldest_idle(state);
@@ -263,7 +274,7 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 			idle_remove(state, index);
 		atomic_fetch_add(&slot->lookups, 1);
 		/* a name leads to it again, as linkat(2) can do for an unlinked file */
-		if (atomic_load(&slot->flags) & NODE_UNLINKED)
+		if (atomic_load(&slot->flags) & NODE_UNLINKED && !(flags & NODE_UNLINKED))
 			atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_UNLINKED);
 	} else {
 		result = take_slot_locked(state, &index);

@@ -56,7 +56,8 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
 
 /*
  * Finds the node of a backing file, makes it if there is none, and takes one reference for the kernel.
- * key: the file. mode: its st_mode. inode: its inode number. flags: enum node_flags of a new node.
+ * key: the file. mode: its st_mode. inode: its inode number. flags: enum node_flags of a new node; without
+ * NODE_UNLINKED a known one counts as having a name again.
  * fd: a descriptor to keep, or -1; taken over only by a new node, and then *fd becomes -1.
  * id: gets the node's id.
  * Returns 0; -ENFILE where all slots are in use; -ENOMEM, -ENOSPC for want of memory.
