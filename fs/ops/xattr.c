@@ -14,6 +14,7 @@
 
 #define OWN_PREFIX "user.segfs."
 #define PRIVATE_PREFIX "trusted.segfs." /* what segfs stores with a backing file; nobody's business */
+#define TRUSTED_PREFIX "trusted."
 #define OWN_VALUE_MAX 64
 
 /* Modes of the node's opens, or, where it has none, the mode that the next would get. */
@@ -132,15 +133,18 @@ void op_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size)
 	reply_value(req, result, value, size);
 }
 
-/* Takes segfs's private names out of a list. Returns its new length. */
-static size_t without_private(char *list, size_t length)
+/*
+ * Takes out of a list what the requester may not know of: segfs's private names and, unless it is root, trusted ones,
+ * which the kernel leaves out for who has no CAP_SYS_ADMIN; a request tells no more than the user. Returns its length.
+ */
+static size_t without_private(char *list, size_t length, bool is_root)
 {
 	size_t kept = 0;
 
 	for (size_t at = 0; at < length;) {
 		size_t name = strnlen(list + at, length - at - 1) + 1;
 
-		if (!starts_with(list + at, PRIVATE_PREFIX)) {
+		if (!starts_with(list + at, is_root ? PRIVATE_PREFIX : TRUSTED_PREFIX)) {
 			memmove(list + kept, list + at, name);
 			kept += name;
 		}
@@ -150,7 +154,7 @@ static size_t without_private(char *list, size_t length)
 }
 
 /* The whole list, in a buffer that is larger than any list can be. */
-static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list)
+static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list, bool is_root)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
 	const struct source *source;
@@ -166,7 +170,7 @@ static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list)
 		length = 0;
 	if (length < 0)
 		return length;
-	length = (ssize_t)without_private(list, (size_t)length);
+	length = (ssize_t)without_private(list, (size_t)length, is_root);
 	for (size_t i = 0; i < N_OWN; i++) {
 		if (has_attribute(node, &own_attributes[i])) {
 			size_t name = strlen(own_attributes[i].name) + 1;
@@ -181,7 +185,7 @@ static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list)
 void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 {
 	char *list = request_buffer();
-	ssize_t result = list ? list_names(fs_of(req), id, list) : -ENOMEM;
+	ssize_t result = list ? list_names(fs_of(req), id, list, fuse_req_ctx(req)->uid == 0) : -ENOMEM;
 
 	if (result > 0 && size > 0 && (size_t)result > size)
 		result = -ERANGE;
