@@ -16,6 +16,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #define MAX_IDLE_NODES 262144u /* nodes remembered after the kernel forgot them: 150 bytes each */
 
@@ -190,5 +193,9 @@ int worker_run(const struct program *the_program, struct fuse_session *session)
 	if (state_check(&fs.state, why, sizeof(why)) < 0)
 		log_error("internal error: at the end: %s", why);
 	directory_streams_free(&fs);
+#ifdef __SANITIZE_ADDRESS__
+	/* the process ends without exit handlers, since those are the supervisor's */
+	__lsan_do_recoverable_leak_check();
+#endif
 	return EXIT_SUCCESS;
 }
