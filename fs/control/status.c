@@ -78,7 +78,7 @@ void control_print_status(struct control_text *text, struct state *state, const 
 	control_print_json_string(text, facts->instance);
 	control_print(text, ",\n  \"mount_point\": ");
 	control_print_json_string(text, facts->mount_point);
-	control_print(text, ",\n  \"uptime_seconds\": %.3f,\n", seconds_since(header->started_at));
+	control_print(text, ",\n  \"uptime\": %.3f,\n", seconds_since(header->started_at));
 	control_print(text, "  \"supervisor_pid\": %d,\n  \"worker_pid\": %d,\n  \"workers_started\": %u,\n",
 		      header->supervisor_pid, atomic_load(&header->worker_pid),
 		      atomic_load(&header->workers_started));
