@@ -31,6 +31,7 @@ static struct {
 
 static struct mount mounted;
 static int environment; /* index of the present one */
+static bool any_failed;
 
 /* --- what a case calls ------------------------------------------------------------------------------------------ */
 
@@ -332,6 +333,7 @@ static void run_case(void **state)
 
 	if (reference_good && mount_good && strcmp(reference, mount) == 0)
 		return;
+	any_failed = true;
 	if (!reference_good)
 		show_failure("reference", reference);
 	else if (!mount_good)
@@ -369,9 +371,9 @@ static int tear_down(void **state)
 	const char *const argv[] = {"chattr", "-R", "-f", "-i", "-a", reference_directory(), backing, NULL};
 
 	(void)state;
-	if (environments[environment].on_disk)
+	if (environments[environment].on_disk && any_failed)
 		run_program(argv);
-	else
+	if (!environments[environment].on_disk)
 		umount2(reference_directory(), MNT_DETACH);
 	return mount_stop(&mounted);
 }
