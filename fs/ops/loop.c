@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define MAX_THREADS 16
@@ -235,10 +236,24 @@ static void serve_one(struct fs *fs, void *message)
 	become_reader();
 }
 
+/*
+ * Memory for messages, all of its pages there. Where one is missing when the kernel copies a request to it and the reader
+ * is being killed, there is no getting it any more, and the requester gets EIO.
+ */
+static void *new_message(void)
+{
+	void *message = aligned_alloc(4096, MESSAGE_MAX);
+
+	/* EINVAL: a kernel before 5.14 */
+	if (message && madvise(message, MESSAGE_MAX, MADV_POPULATE_WRITE) < 0)
+		memset(message, 0, MESSAGE_MAX);
+	return message;
+}
+
 static void *serve(void *argument)
 {
 	struct fs *fs = argument;
-	void *message = malloc(MESSAGE_MAX);
+	void *message = new_message();
 	int result = request_thread_init(fs);
 
 	if (result < 0)
