@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Kills under load: no client of operations that may be repeated sees anything of them, in each of the three I/O modes,
+ * on memory and on disk. STRESS_TIME in the environment is the number of seconds for which each case is to go on.
+ */
+#include "tests/lib/load.h"
+#include "tests/lib/worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define KILLS 60        /* of a case, at least */
+#define CLIENTS 3
+#define OPERATIONS 2000 /* between two kills, at most */
+
+static struct mount mount;
+
+/* A round of all operations, so that what the daemon keeps is there. */
+static void settle(enum load_kind kind)
+{
+	struct load load;
+	bool went_on;
+
+	assert_int_equal(load_start(&load, &mount, kind, CLIENTS), 0);
+	went_on = job_goes_on(load.clients[CLIENTS - 1], 1);
+	assert_int_equal(load_end(&load), 0);
+	assert_true(went_on);
+	assert_int_equal(mount_verify(&mount, 0), 0);
+}
+
+static void kill_under(enum load_kind kind)
+{
+	const char *stress = getenv("STRESS_TIME");
+	const struct deadline deadline = deadline_in(stress ? (unsigned int)atoi(stress) : 0);
+	bool went_on = true;
+	struct load load;
+	int descriptors;
+	int kills;
+
+	settle(kind);
+	worker_replace(&mount);
+	assert_int_equal(mount_verify(&mount, 0), 0);
+	descriptors = worker_descriptors(&mount);
+	assert_int_equal(load_start(&load, &mount, kind, CLIENTS), 0);
+	for (kills = 0; went_on && (kills < KILLS || deadline_wait(&deadline)); kills++)
+		went_on = load_kill_worker(&load, OPERATIONS);
+	print_message("%d kills, %lu operations, %lu of names found done\n", kills, load_operations(&load),
+		      atomic_load(&load.shared->tolerated));
+	assert_int_equal(load_end(&load), 0);
+	assert_true(went_on);
+	assert_int_equal(mount_verify(&mount, 0), 0);
+	assert_false(log_has(&mount, "internal error"));
+	if (kind == LOAD_REPEATABLE)
+		assert_true(worker_descriptors_settle(&mount, descriptors + CLIENTS * 3));
+}
+
+static void operations_that_may_be_repeated(void **unused)
+{
+	(void)unused;
+	kill_under(LOAD_REPEATABLE);
+}
+
+static void operations_of_all_kinds(void **unused)
+{
+	(void)unused;
+	kill_under(LOAD_ANY);
+}
+
+static int start(const char *tag, const char *options)
+{
+	const struct mount_spec spec = {.tag = tag, .options = options};
+
+	return mount_start(&mount, &spec);
+}
+
+#define UNCACHED ",entry_timeout=0,attr_timeout=0"
+
+static int start_direct(void **unused)
+{
+	(void)unused;
+	return start("direct", "io_mode=direct");
+}
+
+static int start_mediated(void **unused)
+{
+	(void)unused;
+	return start("mediated", "io_mode=mediated");
+}
+
+static int start_relayed(void **unused)
+{
+	(void)unused;
+	return start("relayed", "io_mode=relayed");
+}
+
+static int start_direct_uncached(void **unused)
+{
+	(void)unused;
+	return start("direct-uncached", "io_mode=direct" UNCACHED);
+}
+
+static int start_mediated_uncached(void **unused)
+{
+	(void)unused;
+	return start("mediated-uncached", "io_mode=mediated" UNCACHED);
+}
+
+static int start_relayed_uncached(void **unused)
+{
+	(void)unused;
+	return start("relayed-uncached", "io_mode=relayed" UNCACHED);
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	return mount_stop(&mount);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest cached[] = {
+		cmocka_unit_test(operations_that_may_be_repeated),
+	};
+	static const struct CMUnitTest uncached[] = {
+		cmocka_unit_test(operations_that_may_be_repeated),
+		cmocka_unit_test(operations_of_all_kinds),
+	};
+	int failed;
+
+	if (geteuid() != 0)
+		skip_program("root");
+	failed = cmocka_run_group_tests_name("direct", cached, start_direct, stop);
+	failed += cmocka_run_group_tests_name("mediated", cached, start_mediated, stop);
+	failed += cmocka_run_group_tests_name("relayed", cached, start_relayed, stop);
+	failed += cmocka_run_group_tests_name("direct, uncached", uncached, start_direct_uncached, stop);
+	failed += cmocka_run_group_tests_name("mediated, uncached", uncached, start_mediated_uncached, stop);
+	failed += cmocka_run_group_tests_name("relayed, uncached", uncached, start_relayed_uncached, stop);
+	return failed;
+}
