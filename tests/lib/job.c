@@ -15,21 +15,24 @@ struct job *job_start(void (*function)(struct job *job, void *context), void *co
 {
 	struct job *job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t parent = getpid();
+	pid_t pid;
 
 	if (job == MAP_FAILED)
 		return NULL;
 	fflush(NULL);
-	job->pid = fork();
-	if (job->pid < 0) {
+	pid = fork();
+	if (pid < 0) {
 		munmap(job, sizeof(*job));
 		return NULL;
 	}
-	if (job->pid == 0) {
+	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() == parent)
 			function(job, context);
 		_exit(0);
 	}
+	/* not by the child as well: the memory is shared */
+	job->pid = pid;
 	return job;
 }
 
