@@ -49,7 +49,7 @@ bool deadline_wait(const struct deadline *deadline)
 	return true;
 }
 
-static int milliseconds_left(const struct deadline *deadline)
+int milliseconds_until(const struct deadline *deadline)
 {
 	struct timespec now;
 	long long left;
@@ -262,7 +262,7 @@ static bool wait_ready(int fd)
 		struct pollfd waiting = {.fd = fd, .events = POLLIN};
 		ssize_t length;
 
-		if (poll(&waiting, 1, milliseconds_left(&deadline)) <= 0)
+		if (poll(&waiting, 1, milliseconds_until(&deadline)) <= 0)
 			return false;
 		length = read(fd, text + filled, sizeof(text) - 1 - filled);
 		if (length <= 0)
@@ -340,11 +340,29 @@ static int wait_end(struct mount *mount)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* What a case that failed left open would keep the mount busy. */
+static void close_leftovers(const struct mount *mount)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	char target[PATH_MAX];
+	size_t length = strlen(mount->path);
+
+	while (dir && (entry = readdir(dir))) {
+		ssize_t read = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+		if (read > (ssize_t)length && strncmp(target, mount->path, length) == 0 && target[length] == '/')
+			close(atoi(entry->d_name));
+	}
+}
+
 int mount_stop_keep(struct mount *mount)
 {
-	int result = mount_verify(mount, 0);
+	int result;
 	int status;
 
+	close_leftovers(mount);
+	result = mount_verify(mount, 0);
 	/* somebody that the test has ended may still be leaving */
 	if (!wait_for(umount2(mount->path, 0) == 0 || errno != EBUSY)) {
 		fprintf(stderr, "%s: still busy\n", mount->path);
@@ -361,6 +379,11 @@ int mount_stop_keep(struct mount *mount)
 	return result;
 }
 
+static bool mount_exists(const struct mount *mount)
+{
+	return access(path_of("/run/segfs/%s", mount->name), F_OK) == 0;
+}
+
 int mount_stop(struct mount *mount)
 {
 	int result;
@@ -368,9 +391,9 @@ int mount_stop(struct mount *mount)
 	if (!mount->running)
 		return 0;
 	result = mount_stop_keep(mount);
-	if (mount_purge(mount) < 0)
+	if (mount_exists(mount) && mount_purge(mount) < 0)
 		return -1;
-	if (access(path_of("/run/segfs/%s", mount->name), F_OK) == 0) {
+	if (mount_exists(mount)) {
 		fprintf(stderr, "segfs --purge left /run/segfs/%s\n", mount->name);
 		return -1;
 	}

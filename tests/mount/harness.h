@@ -101,6 +101,8 @@ struct deadline {
 struct deadline deadline_in(unsigned int seconds);
 /* Lets a millisecond pass; false after the deadline. */
 bool deadline_wait(const struct deadline *deadline);
+/* Milliseconds left, 0 after it. */
+int milliseconds_until(const struct deadline *deadline);
 #define wait_for(condition)                                                                                        \
 	__extension__({                                                                                            \
 		const struct deadline deadline_ = deadline_in(WAIT_SECONDS);                                       \
