@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# What segfs tells others while it starts and ends: the service manager, a descriptor, the system's log.
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+
+work=${TMPDIR:-/tmp}
+name=$(basename "$work")
+mnt=$work/mnt
+received=$work/received
+listener=
+
+cleanup() {
+	umount -l "$mnt" 2>/dev/null
+	[ -z "$listener" ] || kill "$listener" 2>/dev/null
+	"$SEGFS" --purge "$name" 2>/dev/null
+}
+trap cleanup EXIT
+mkdir -p "$mnt"
+
+# receive SOCKET: writes each datagram as a line to $received, from when this returns
+receive() {
+	: >"$received"
+	perl -MSocket -e '
+		my $s; socket($s, AF_UNIX, SOCK_DGRAM, 0) && bind($s, sockaddr_un($ARGV[0])) or die "$!";
+		open(my $out, ">>", $ARGV[1]); select($out); $| = 1;
+		chmod(0666, $ARGV[0]);
+		while (defined(recv($s, my $message, 4096, 0))) { print "$message\n" }
+	' "$1" "$received" &
+	listener=$!
+	for ((i = 0; i < 500; i++)); do
+		[ -S "$1" ] && return
+		sleep 0.01
+	done
+}
+
+# told PATTERN: waits until a line that matches was received
+told() {
+	for ((i = 0; i < 500; i++)); do
+		grep -q -- "$1" "$received" && return 0
+		sleep 0.01
+	done
+	cat "$received"
+	return 1
+}
+
+receive "$work/notify"
+ok "a mount with NOTIFY_SOCKET starts" env NOTIFY_SOCKET="$work/notify" "$SEGFS" --name "$name" "$mnt"
+ok "the service manager hears READY=1" told '^READY=1$'
+ok "it ends" umount "$mnt"
+ok "the service manager hears STOPPING=1" told '^STOPPING=1$'
+kill "$listener"
+wait "$listener" 2>/dev/null
+listener=
+
+exec 5>"$work/ready"
+ok "a mount with --ready-fd starts" "$SEGFS" --name "$name" --ready-fd 5 "$mnt"
+ok "the descriptor got the line" test "$(cat "$work/ready")" = READY
+exec 5>&-
+umount "$mnt"
+
+refused=$("$SEGFS" --name "$name" --ready-fd 77 "$mnt" 2>&1)
+is "a descriptor that is not open is refused" "$?: $refused" \
+	"2: segfs: --ready-fd 77: an open descriptor, 3 or higher, is wanted"
+
+# the system's log, in a mount namespace with a /dev/log of its own
+kill_one() {
+	mount --bind "$work/log-socket" /dev/log && "$SEGFS" --name "$name" "$mnt" || return
+	kill -KILL "$(sed -n 's/.*"worker_pid": \([0-9]*\).*/\1/p' "$mnt/.segfs/status")"
+	ls "$mnt" && umount "$mnt"
+}
+export -f kill_one
+export work name mnt SEGFS
+made=
+[ -e /dev/log ] || { touch /dev/log 2>/dev/null && made=1; }
+if [ -e /dev/log ]; then
+	receive "$work/log-socket"
+	ok "a worker is killed in the background" unshare -m bash -c kill_one
+	ok "the system's log hears of it" told 'segfs\[[0-9]*\]: worker [0-9]* was ended by signal 9'
+else
+	tap_skip "the system's log" "a place for /dev/log"
+fi
+[ -z "$made" ] || rm -f /dev/log
+tap_done
