@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # What segfs tells others while it starts and ends: the service manager, a descriptor, the system's log.
+# shellcheck disable=SC2317 # functions are called by ok
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
