@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -29,6 +30,26 @@ int program_keep_config(struct arena *arena, const struct config *config)
 	return 0;
 }
 
+/* Limits, mode and owner of the default store, which apply_config() finds mounted. */
+static int apply_default_store(const struct state *state, const struct config_store *root, const char *file,
+			       char error[CONFIG_ERROR_MAX])
+{
+	const struct arena_header *header = state->arena->header;
+	int fd = header->stores[0].root_fd;
+	char why[INSTANCE_ERROR_MAX];
+	int result = 0;
+
+	if (header->privileged)
+		result = tmpfs_apply(fd, true, root, 0, why);
+	if (result == 0) {
+		result = apply_mode_and_owner(fd, root);
+		snprintf(why, sizeof(why), "mode and owner: %s", strerror(-result));
+	}
+	if (result < 0)
+		snprintf(error, CONFIG_ERROR_MAX, "%.200s: the default store: %.280s", file, why);
+	return result;
+}
+
 int program_reload(const struct program *program, struct state *state)
 {
 	char error[CONFIG_ERROR_MAX];
@@ -44,7 +65,9 @@ int program_reload(const struct program *program, struct state *state)
 		log_error("%s; nothing was changed", error);
 		return result;
 	}
-	result = apply_config(state, &config, program->config_file, error);
+	result = apply_default_store(state, &config.root, program->config_file, error);
+	if (result == 0)
+		result = apply_config(state, &config, program->config_file, error);
 	if (result < 0)
 		log_error("%s; what comes after it was not changed", error);
 	else
