@@ -76,7 +76,9 @@ unit_tests := $(call program,$(wildcard tests/unit/test_*.c))
 mount_tests := $(call program,$(wildcard tests/mount/test_*.c))
 crash_tests := $(call program,$(wildcard tests/crash/test_*.c))
 shell_tests := $(wildcard tests/shell/*.t)
-clients := $(call program,$(wildcard tests/clients/*.c tests/stress/*.c tests/bench/*.c))
+clients := $(call program,$(wildcard tests/clients/*.c tests/stress/*.c))
+bench_sources := $(wildcard tests/bench/*.c)
+bench_program := $(OUT)/tests/bench/bench
 fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(OUT)/segfs ## build the program: build/segfs
@@ -112,6 +114,11 @@ $(clients): $(OUT)/%: $(OBJ)/%.o
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) -lm
 
+$(bench_program): $(call object,$(bench_sources)) $(OBJ)/bench.list
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -o $@ $(filter %.o,$^) -lm
+
 $(fuzzers): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -140,7 +147,7 @@ stop: ## unmount what `make run` mounted
 run_tests = $(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/run
 test_programs := $(unit_tests) $(mount_tests) $(crash_tests)
 
-tests: all $(test_programs) $(clients) build/bootstrap-test.stamp ## build all test programs
+tests: all $(test_programs) $(clients) $(bench_program) build/bootstrap-test.stamp ## build all test programs
 check: tests ## build and run every test
 	$(run_tests) $(test_programs) $(shell_tests)
 check-unit: $(unit_tests) ## ... those that need neither FUSE nor root
@@ -167,7 +174,7 @@ fuzz-run: $(fuzzers)
 			$(OUT)/corpus/$$fuzzer $$corpus; \
 	done
 
-bench: tests ## compare with tmpfs and bindfs
+bench: all $(bench_program) build/bootstrap-bench.stamp ## compare with tmpfs and bindfs, as root; 5 minutes
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/bench/run
 
 lint: build/bootstrap-test.stamp build/bootstrap-lint.stamp ## static analysis and the rules of the house

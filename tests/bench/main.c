@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The benchmark; tests/bench/run calls it.
+ *
+ *   bench TABLE BASE [ONLY]
+ *
+ *   main.c        this
+ *   place.c       where a target is measured; what it costs the daemon
+ *   measure.c     short slices, one target after the other; medians; the table
+ *   data.c        table "data": views, reads, writes
+ *   names.c       table "names": opening, making, listing, removing
+ *   scale.c       table "scale": many segments in one directory; memory per node
+ *   calls.c       table "calls": round trips and system calls of each operation
+ *   operations.c  those operations
+ *   trace.c       strace of the worker, told apart by request
+ */
+#include "tests/bench/bench.h"
+
+#include <string.h>
+
+const char *only;
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*print)(const char *base);
+	} tables[] = {
+		{"data", bench_data},
+		{"names", bench_names},
+		{"scale", bench_scale},
+		{"calls", bench_calls},
+	};
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; argc >= 3 && i < sizeof(tables) / sizeof(tables[0]); i++) {
+		if (strcmp(argv[1], tables[i].name) == 0) {
+			only = argc > 3 && *argv[3] ? argv[3] : NULL;
+			tables[i].print(argv[2]);
+			return 0;
+		}
+	}
+	fputs("usage: bench data|names|scale|calls BASE [ONLY]\n", stderr);
+	return 2;
+}

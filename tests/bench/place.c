@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#include "tests/bench/bench.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *const target_names[TARGETS] = {"tmpfs", "segfs", "bindfs"};
+
+void die(const char *format, ...)
+{
+	va_list arguments;
+
+	fflush(stdout);
+	fputs("bench: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+long must_not_fail(long result, const char *call)
+{
+	if (result == -1)
+		die("%s: %s", call, strerror(errno));
+	return result;
+}
+
+static int open_directory(const char *base, const char *name, const char *suffix, const char *sub)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s%s/%s", base, name, suffix, sub) >= (int)sizeof(path))
+		die("%s: too long", base);
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		die("%s: %s", path, strerror(errno));
+	return (int)must(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+void open_places(struct place places[TARGETS], const char *base, const char *sub)
+{
+	/* one for all: whether the kernel has a huge page for it makes a tenth of difference */
+	char *buffer = aligned_alloc(2 * BUFFER_SIZE, 2 * BUFFER_SIZE);
+
+	if (!buffer)
+		die("no memory");
+	memset(buffer, 'b', BUFFER_SIZE);
+	for (int i = 0; i < TARGETS; i++) {
+		places[i] = (struct place){.which = i, .file = -1, .buffer = buffer};
+		places[i].directory = open_directory(base, target_names[i], "", sub);
+		places[i].behind = open_directory(base, target_names[i], ".behind", sub);
+	}
+}
+
+void enter(const struct place *place)
+{
+	must(fchdir(place->directory));
+}
+
+/* xorshift; much cheaper than a cache miss, and the same for all targets. */
+uint64_t next_random(struct place *place)
+{
+	place->random ^= place->random << 13;
+	place->random ^= place->random >> 7;
+	place->random ^= place->random << 17;
+	return place->random;
+}
+
+void settle(void)
+{
+	struct statfs ignored;
+
+	/* the daemons measured here take requests in order, or nearly so */
+	must(statfs(".", &ignored));
+}
+
+long long status_number(const char *mount, const char *key)
+{
+	char path[PATH_MAX];
+	char text[16384];
+	char quoted[64];
+	size_t length;
+	FILE *file;
+	char *found;
+
+	snprintf(path, sizeof(path), "%s/.segfs/status", mount);
+	snprintf(quoted, sizeof(quoted), "\"%s\": ", key);
+	file = fopen(path, "re");
+	if (!file)
+		die("%s: %s", path, strerror(errno));
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	found = strstr(text, quoted);
+	if (!found)
+		die("%s has no %s", path, key);
+	return strtoll(found + strlen(quoted), NULL, 10);
+}
+
+/* All threads that there are; those to come inherit it. */
+static void bind_process(pid_t pid, const cpu_set_t *cpus)
+{
+	const struct dirent *entry;
+	char path[64];
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	if (!tasks)
+		die("process %d is gone", pid);
+	while ((entry = readdir(tasks))) {
+		pid_t task = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (task > 0 && sched_setaffinity(task, sizeof(*cpus), cpus) < 0 && errno != ESRCH)
+			die("process %d can't be bound to a CPU: %s", pid, strerror(errno));
+	}
+	closedir(tasks);
+}
+
+static pid_t bindfs_pid(const char *base)
+{
+	char path[PATH_MAX];
+	FILE *file;
+	int pid;
+
+	snprintf(path, sizeof(path), "%s/bindfs.pid", base);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%d", &pid) != 1 || pid <= 1)
+		die("%s does not tell bindfs's process", path);
+	fclose(file);
+	return pid;
+}
+
+bool place_processes(const char *base, enum placement placement)
+{
+	static cpu_set_t all;
+	cpu_set_t ours;
+	cpu_set_t theirs;
+	char mount[PATH_MAX];
+	size_t first = 0;
+	size_t second;
+
+	if (CPU_COUNT(&all) == 0)
+		must(sched_getaffinity(0, sizeof(all), &all));
+	while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &all))
+		first++;
+	for (second = first + 1; second < CPU_SETSIZE && !CPU_ISSET(second, &all);)
+		second++;
+	if (placement == APART && second == CPU_SETSIZE)
+		return false;
+	ours = theirs = all;
+	if (placement != ANYWHERE) {
+		CPU_ZERO(&ours);
+		CPU_SET(first, &ours);
+		CPU_ZERO(&theirs);
+		CPU_SET(placement == TOGETHER ? first : second, &theirs);
+	}
+	must(sched_setaffinity(0, sizeof(ours), &ours));
+	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
+	bind_process((pid_t)status_number(mount, "worker_pid"), &theirs);
+	bind_process(bindfs_pid(base), &theirs);
+	return true;
+}
+
+uint64_t cpu_of(pid_t pid)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	errno = clock_getcpuclockid(pid, &clock);
+	if (errno)
+		die("CPU time of process %d: %s", pid, strerror(errno));
+	must(clock_gettime(clock, &used));
+	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Many segments in one directory: what one of them costs when there are 1,000, 10,000 or 100,000, and how much memory the
+ * daemon needs to know them.
+ */
+#include "tests/bench/bench.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SIZES        3
+#define STEPS        4
+#define LINEAR       1.5 /* times the cost per entry at 1,000 that is still called linear at 100,000 */
+#define BYTES_A_NODE 256
+
+static const unsigned int sizes[SIZES] = {1000, 10000, 100000};
+static const unsigned int repeats[SIZES] = {12, 3, 1}; /* odd and even: the median is taken */
+
+static void name_of(unsigned int i, char name[16])
+{
+	snprintf(name, 16, "s%06u", i);
+}
+
+static void create_all(unsigned int n)
+{
+	char name[16];
+
+	for (unsigned int i = 0; i < n; i++) {
+		name_of(i, name);
+		close((int)must(open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644)));
+	}
+}
+
+static void list_all(unsigned int n, bool with_stat)
+{
+	DIR *directory = opendir(".");
+	const struct dirent *entry;
+	unsigned int found = 0;
+
+	if (!directory)
+		die("opendir failed");
+	while ((entry = readdir(directory))) {
+		struct stat stat;
+
+		if (with_stat)
+			must(lstat(entry->d_name, &stat));
+		found++;
+	}
+	closedir(directory);
+	if (found != n + 2)
+		die("%u entries listed of %u", found, n + 2);
+}
+
+static void list_names(unsigned int n)
+{
+	list_all(n, false);
+}
+
+static void list_attributes(unsigned int n)
+{
+	list_all(n, true);
+}
+
+static void remove_all(unsigned int n)
+{
+	char name[16];
+
+	for (unsigned int i = 0; i < n; i++) {
+		name_of(i, name);
+		must(unlink(name));
+	}
+}
+
+static const struct {
+	const char *name;
+	void (*run)(unsigned int n);
+} steps[STEPS] = {
+	{"create", create_all},
+	{"ls -f (readdir)", list_names},
+	{"ls -l (readdir+lstat)", list_attributes},
+	{"rm", remove_all},
+};
+
+/* What the daemon holds of its own: the blocks of the arena, and the worker's private memory. */
+struct memory {
+	long long nodes;
+	long long arena; /* bytes */
+	long long heap;
+};
+
+static long long arena_bytes(pid_t pid)
+{
+	char path[PATH_MAX];
+	char link[64];
+	DIR *directory;
+	const struct dirent *entry;
+	long long bytes = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	directory = opendir(path);
+	if (!directory)
+		die("%s can't be read", path);
+	while (bytes < 0 && (entry = readdir(directory))) {
+		ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link) - 1);
+		struct stat stat;
+
+		if (length < 0)
+			continue;
+		link[length] = '\0';
+		if (strstr(link, "segfs-arena") && fstatat(dirfd(directory), entry->d_name, &stat, 0) == 0)
+			bytes = (long long)stat.st_blocks * 512;
+	}
+	closedir(directory);
+	if (bytes < 0)
+		die("process %d has no arena", pid);
+	return bytes;
+}
+
+static long long anonymous_bytes(pid_t pid)
+{
+	char path[PATH_MAX];
+	char line[128];
+	long long kilobytes = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (strncmp(line, "RssAnon:", 8) == 0)
+			kilobytes = strtoll(line + 8, NULL, 10);
+	if (file)
+		fclose(file);
+	if (kilobytes < 0)
+		die("%s can't be read", path);
+	return kilobytes * 1024;
+}
+
+static struct memory memory_of(const char *mount)
+{
+	pid_t worker = (pid_t)status_number(mount, "worker_pid");
+
+	return (struct memory){
+		.nodes = status_number(mount, "nodes") + status_number(mount, "nodes_idle"),
+		.arena = arena_bytes(worker),
+		.heap = anonymous_bytes(worker),
+	};
+}
+
+static void print_memory(const struct memory *before, const struct memory *after)
+{
+	long long nodes = after->nodes - before->nodes;
+	double arena = (double)(after->arena - before->arena) / (double)nodes;
+	double heap = (double)(after->heap - before->heap) / (double)nodes;
+
+	printf("memory of the daemon per node, %lld nodes: arena %.0f + heap %.0f = %.0f bytes; goal under %d: %s\n", nodes,
+	       arena, heap, arena + heap, BYTES_A_NODE, arena + heap < BYTES_A_NODE ? "ok" : "MISS");
+}
+
+static double cost[STEPS][TARGETS][SIZES]; /* ns per entry */
+
+/* All steps once, on each target in turn. memory: gets what the daemon holds when all entries are known. */
+static void run_steps(struct place places[TARGETS], unsigned int n, unsigned int turn, double once[STEPS][TARGETS],
+		      const char *mount, struct memory *memory)
+{
+	for (unsigned int k = 0; k < TARGETS; k++) {
+		unsigned int which = (k + turn) % TARGETS;
+
+		enter(&places[which]);
+		for (int step = 0; step < STEPS; step++) {
+			uint64_t start = nanoseconds();
+
+			steps[step].run(n);
+			once[step][which] = (double)(nanoseconds() - start) / n;
+			if (which == ON_SEGFS && step == STEPS - 2)
+				*memory = memory_of(mount);
+		}
+	}
+}
+
+static void measure_size(struct place places[TARGETS], int size, const char *mount, struct memory *memory)
+{
+	double values[STEPS][TARGETS][16];
+
+	for (unsigned int turn = 0; turn < repeats[size]; turn++) {
+		double once[STEPS][TARGETS];
+
+		run_steps(places, sizes[size], turn, once, mount, memory);
+		for (int step = 0; step < STEPS; step++)
+			for (int i = 0; i < TARGETS; i++)
+				values[step][i][turn] = once[step][i];
+	}
+	for (int step = 0; step < STEPS; step++)
+		for (int i = 0; i < TARGETS; i++)
+			cost[step][i][size] = median(values[step][i], repeats[size]);
+}
+
+void bench_scale(const char *base)
+{
+	struct place places[TARGETS];
+	char mount[PATH_MAX];
+	struct memory before;
+	struct memory after = {0};
+
+	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
+	open_places(places, base, "scale");
+	before = memory_of(mount);
+	for (int size = 0; size < SIZES; size++)
+		measure_size(places, size, mount, &after);
+
+	printf("\n%-26s %8s %9u %9u %9u\n", "scale, ns per entry", "", sizes[0], sizes[1], sizes[2]);
+	for (int step = 0; step < STEPS; step++) {
+		for (int i = 0; i < TARGETS; i++) {
+			const double *row = cost[step][i];
+
+			printf("%-26s %8s %9.0f %9.0f %9.0f", i ? "" : steps[step].name, target_names[i], row[0], row[1],
+			       row[2]);
+			if (i == ON_SEGFS)
+				printf("  linear: %s (x %.2f)", row[2] < row[0] * LINEAR ? "ok" : "MISS", row[2] / row[0]);
+			putchar('\n');
+		}
+	}
+	print_memory(&before, &after);
+}
