@@ -125,9 +125,10 @@ static int load_config(struct program *program)
 /* A mount whose daemon was killed answers ENOTCONN to everything until it is unmounted. */
 static void unmount_dead(const char *path)
 {
-	struct stat stat_buffer;
+	struct statx found;
 
-	if (stat(path, &stat_buffer) == 0 || errno != ENOTCONN)
+	/* asks, and does not believe what the kernel remembers */
+	if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found) == 0 || errno != ENOTCONN)
 		return;
 	log_notice("%s is the mount of a daemon that is gone; unmounting it", path);
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
