@@ -68,7 +68,7 @@ is "what it says at a good start: nothing" "$(cat "$TMPDIR/start.err")" ""
 ok "... with the instance's name from the mount point" test -e "$store/segment"
 is "the mount's type" "$(findmnt --noheadings --output FSTYPE --mountpoint "$mnt")" fuse.segfs
 for option in nosuid nodev default_permissions allow_other; do
-	ok "... and option $option" grep -q "[ ,]$option[ ,]" <<<" $(findmnt --noheadings --output OPTIONS,FS-OPTIONS --mountpoint "$mnt" | tr -s ' ' ,) "
+	ok "... and option $option" grep -q "[ ,]${option}[ ,]" <<<" $(findmnt --noheadings --output OPTIONS,FS-OPTIONS --mountpoint "$mnt" | tr -s ' ' ,) "
 done
 supervisor=$(status supervisor_pid)
 worker=$(status worker_pid)
