@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Each operation with a kill before and after each of the worker's system calls that it takes, one after another. An
+ * operation that may be carried out twice succeeds whatever the point; another may find itself done, and what it was to do
+ * is done once. No handle, descriptor or passthrough id is left, and the state is valid.
+ */
+#include "lib/base/cleanup.h"
+#include "tests/lib/killpoint.h"
+#include "tests/lib/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+
+#define SIZE 8192
+#define POINTS_MAX 400 /* more than any operation has */
+
+static struct mount mount;
+
+static const char *at(const char *name)
+{
+	return path_of("%s/%s", mount.path, name);
+}
+
+static const char *stored(const char *name)
+{
+	return path_of("%s/%s", mount.store, name);
+}
+
+static int result_of(long long result)
+{
+	return result < 0 ? -errno : 0;
+}
+
+/* In the store, past the segfs, so that the mount knows nothing of it. */
+static void put(const char *name, char byte)
+{
+	char bytes[SIZE];
+	int fd = (int)check(open(stored(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+
+	memset(bytes, byte, sizeof(bytes));
+	assert_int_equal(check(write(fd, bytes, sizeof(bytes))), sizeof(bytes));
+	check(close(fd));
+}
+
+static char byte_of(const char *name)
+{
+	_cleanup_close_ int fd = open(stored(name), O_RDONLY | O_CLOEXEC);
+	char byte = 0;
+
+	return fd >= 0 && pread(fd, &byte, 1, 0) == 1 ? byte : 0;
+}
+
+static bool is_there(const char *name)
+{
+	struct stat stat;
+
+	return lstat(stored(name), &stat) == 0;
+}
+
+static void clean(void)
+{
+	static const char *const names[] = {"a", "b", "new", "link", "fifo"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(stored(names[i]));
+	rmdir(stored("dir"));
+	removexattr(stored("file"), "user.of"); /* a tmpfs counts them as files */
+}
+
+/* --- operations: 0, or -errno, -EBADMSG where what they found is wrong --------------------------------------------- */
+
+static int op_stat(void)
+{
+	struct stat found;
+	int result = result_of(stat(at("file"), &found));
+
+	return result == 0 && found.st_size != SIZE ? -EBADMSG : result;
+}
+
+static int op_statx(void)
+{
+	struct statx found;
+
+	return result_of(statx(AT_FDCWD, at("file"), AT_STATX_FORCE_SYNC, STATX_ALL, &found));
+}
+
+static int op_open(void)
+{
+	_cleanup_close_ int fd = open(at("file"), O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	if (fd < 0)
+		return -errno;
+	return pread(fd, &byte, 1, SIZE - 1) == 1 && byte == 'f' ? 0 : -EBADMSG;
+}
+
+static int op_open_twice(void)
+{
+	_cleanup_close_ int first = open(at("file"), O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int second = open(at("file"), O_RDONLY | O_CLOEXEC);
+	char byte = 0;
+
+	if (first < 0 || second < 0)
+		return -errno;
+	return pwrite(first, "f", 1, 0) == 1 && pread(second, &byte, 1, 0) == 1 && byte == 'f' ? 0 : -EBADMSG;
+}
+
+static int op_write(void)
+{
+	_cleanup_close_ int fd = open(at("file"), O_RDWR | O_CLOEXEC);
+	char bytes[SIZE];
+
+	if (fd < 0)
+		return -errno;
+	memset(bytes, 'f', sizeof(bytes));
+	if (pwrite(fd, bytes, sizeof(bytes), 0) != sizeof(bytes) || pread(fd, bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return -errno;
+	return byte_of("file") == 'f' ? 0 : -EBADMSG;
+}
+
+static int op_view(void)
+{
+	_cleanup_close_ int fd = open(at("file"), O_RDWR | O_CLOEXEC);
+	char *view;
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	view = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (view == MAP_FAILED)
+		return -errno;
+	result = view[0] == 'f' && view[SIZE - 1] == 'f' ? 0 : -EBADMSG;
+	memset(view, 'f', SIZE);
+	if (msync(view, SIZE, MS_SYNC) < 0)
+		result = -errno;
+	munmap(view, SIZE);
+	return result;
+}
+
+static int op_open_truncating(void)
+{
+	_cleanup_close_ int fd = open(at("a"), O_RDWR | O_TRUNC | O_CLOEXEC);
+	struct stat stat;
+
+	if (fd < 0 || fstat(fd, &stat) < 0)
+		return -errno;
+	return stat.st_size == 0 ? 0 : -EBADMSG;
+}
+
+static int op_open_or_create(void)
+{
+	_cleanup_close_ int fd = open(at("new"), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	struct stat stat;
+
+	if (fd < 0 || fstat(fd, &stat) < 0)
+		return -errno;
+	return stat.st_mode == (S_IFREG | 0640) && stat.st_nlink == 1 && is_there("new") ? 0 : -EBADMSG;
+}
+
+static int op_truncate(void)
+{
+	struct stat stat_buffer;
+
+	if (truncate(at("a"), 100) < 0 || stat(stored("a"), &stat_buffer) < 0)
+		return -errno;
+	return stat_buffer.st_size == 100 ? 0 : -EBADMSG;
+}
+
+static int op_attributes(void)
+{
+	const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 2}};
+	struct stat stat_buffer;
+
+	if (chmod(at("a"), 0604) < 0 || chown(at("a"), 1, 2) < 0 || utimensat(AT_FDCWD, at("a"), times, 0) < 0 ||
+	    stat(stored("a"), &stat_buffer) < 0)
+		return -errno;
+	return stat_buffer.st_mode == (S_IFREG | 0604) && stat_buffer.st_uid == 1 && stat_buffer.st_mtim.tv_sec == 2
+		       ? 0
+		       : -EBADMSG;
+}
+
+static int op_allocate(void)
+{
+	_cleanup_close_ int fd = open(at("file"), O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, SIZE) < 0)
+		return -errno;
+	return lseek(fd, 0, SEEK_HOLE) == SIZE ? 0 : -EBADMSG;
+}
+
+static int op_copy(void)
+{
+	_cleanup_close_ int in = open(at("file"), O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int out = open(at("a"), O_RDWR | O_CLOEXEC);
+	off_t from = 0;
+	off_t to = 0;
+
+	if (in < 0 || out < 0)
+		return -errno;
+	if (copy_file_range(in, &from, out, &to, SIZE, 0) != SIZE)
+		return -errno;
+	return byte_of("a") == 'f' ? 0 : -EBADMSG;
+}
+
+static int op_list(void)
+{
+	_cleanup_closedir_ DIR *dir = opendir(at("list"));
+	int n = 0;
+
+	if (!dir)
+		return -errno;
+	while (readdir(dir))
+		n++;
+	return n == 5 ? 0 : -EBADMSG;
+}
+
+static int op_xattrs(void)
+{
+	char value[64];
+
+	if (setxattr(at("file"), "user.of", "us", 2, 0) < 0 || listxattr(at("file"), value, sizeof(value)) < 0)
+		return -errno;
+	return getxattr(at("file"), "user.of", value, sizeof(value)) == 2 && memcmp(value, "us", 2) == 0 ? 0 : -EBADMSG;
+}
+
+static int op_statfs(void)
+{
+	struct statvfs found;
+
+	return result_of(statvfs(mount.path, &found));
+}
+
+static int op_readlink(void)
+{
+	char target[16];
+
+	return readlink(at("symlink"), target, sizeof(target)) == 4 ? 0 : -errno;
+}
+
+static int op_control(void)
+{
+	char text[8192];
+	ssize_t length = read_text(at(".segfs/status"), text, sizeof(text));
+
+	if (length < 0)
+		return (int)length;
+	return length > 3 && strcmp(text + length - 3, "\n}\n") == 0 ? 0 : -EBADMSG;
+}
+
+static int op_handle(void)
+{
+	union {
+		struct file_handle handle;
+		char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} buffer = {.handle.handle_bytes = MAX_HANDLE_SZ};
+	_cleanup_close_ int root = open(mount.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = -1;
+	int mount_id;
+
+	if (root < 0 || name_to_handle_at(root, "file", &buffer.handle, &mount_id, 0) < 0)
+		return -errno;
+	fd = open_by_handle_at(root, &buffer.handle, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : 0;
+}
+
+static int op_create(void)
+{
+	_cleanup_close_ int fd = open(at("new"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+
+	return fd < 0 ? -errno : 0;
+}
+
+static bool created(void)
+{
+	return is_there("new");
+}
+
+static int op_nameless(void)
+{
+	_cleanup_close_ int fd = open(mount.path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0640);
+
+	if (fd < 0 || pwrite(fd, "t", 1, 0) != 1)
+		return -errno;
+	return result_of(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, at("new"), AT_SYMLINK_FOLLOW));
+}
+
+static bool linked_nameless(void)
+{
+	return byte_of("new") == 't';
+}
+
+static int op_mkdir(void)
+{
+	return result_of(mkdir(at("dir"), 0750));
+}
+
+static bool made_directory(void)
+{
+	return is_there("dir");
+}
+
+static int op_rmdir(void)
+{
+	return result_of(rmdir(at("dir")));
+}
+
+static bool removed_directory(void)
+{
+	return !is_there("dir");
+}
+
+static int op_symlink(void)
+{
+	return result_of(symlink("target", at("link")));
+}
+
+static bool made_symlink(void)
+{
+	char target[16];
+
+	return readlink(stored("link"), target, sizeof(target)) == 6;
+}
+
+static int op_mkfifo(void)
+{
+	return result_of(mkfifo(at("fifo"), 0600));
+}
+
+static bool made_fifo(void)
+{
+	return is_there("fifo");
+}
+
+static int op_link(void)
+{
+	return result_of(link(at("a"), at("link")));
+}
+
+static bool made_link(void)
+{
+	struct stat stat_buffer;
+
+	return byte_of("link") == 'a' && stat(stored("a"), &stat_buffer) == 0 && stat_buffer.st_nlink == 2;
+}
+
+static int op_unlink(void)
+{
+	return result_of(unlink(at("a")));
+}
+
+static bool unlinked(void)
+{
+	return !is_there("a");
+}
+
+/* Whatever the point, the file stays for who has it open. */
+static int op_unlink_open(void)
+{
+	_cleanup_close_ int fd = open(at("a"), O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int again = -1;
+	struct stat stat;
+	char byte = 0;
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	result = result_of(unlink(at("a")));
+	if (pread(fd, &byte, 1, 0) != 1 || byte != 'a' || pwrite(fd, "A", 1, 1) != 1)
+		return -EBADMSG;
+	again = open(path_of("/proc/self/fd/%d", fd), O_RDONLY | O_CLOEXEC);
+	if (again < 0 || pread(again, &byte, 1, 1) != 1 || byte != 'A')
+		return -EBADMSG;
+	if (fstat(fd, &stat) < 0 || stat.st_nlink != 0 || stat.st_size != SIZE)
+		return -EBADMSG;
+	return result;
+}
+
+static int op_rename(void)
+{
+	return result_of(rename(at("a"), at("new")));
+}
+
+static bool renamed(void)
+{
+	return !is_there("a") && byte_of("new") == 'a';
+}
+
+static int op_rename_over(void)
+{
+	_cleanup_close_ int fd = open(at("b"), O_RDWR | O_CLOEXEC);
+	int result = result_of(rename(at("a"), at("b")));
+	struct stat stat;
+	char byte = 0;
+
+	if (fd < 0)
+		return -EBADMSG;
+	if (pread(fd, &byte, 1, 0) != 1 || byte != 'b' || fstat(fd, &stat) < 0 || stat.st_nlink != 0)
+		return -EBADMSG;
+	return result;
+}
+
+static bool renamed_over(void)
+{
+	return !is_there("a") && byte_of("b") == 'a';
+}
+
+static int op_setxattr_new(void)
+{
+	return result_of(setxattr(at("a"), "user.new", "n", 1, XATTR_CREATE));
+}
+
+static bool set_xattr(void)
+{
+	char value[4];
+
+	return getxattr(stored("a"), "user.new", value, sizeof(value)) == 1;
+}
+
+static int op_removexattr(void)
+{
+	return result_of(removexattr(at("a"), "user.old"));
+}
+
+static bool removed_xattr(void)
+{
+	char value[4];
+
+	return getxattr(stored("a"), "user.old", value, sizeof(value)) < 0 && errno == ENODATA;
+}
+
+/* --- the walk over all points -------------------------------------------------------------------------------------- */
+
+struct operation {
+	const char *name;
+	int (*run)(void);
+	int tolerated;      /* what it may say when it finds itself done; 0 = nothing */
+	bool (*done)(void); /* that it has been carried out, by the store */
+};
+
+/* Those that come first take other ways in each I/O mode. */
+static const struct operation repeatable[] = {
+	{"open", op_open, 0, NULL},
+	{"open twice", op_open_twice, 0, NULL},
+	{"write", op_write, 0, NULL},
+	{"view", op_view, 0, NULL},
+	{"open truncating", op_open_truncating, 0, NULL},
+	{"allocate", op_allocate, 0, NULL},
+	{"copy", op_copy, 0, NULL},
+#define N_BY_MODE 7
+	{"stat", op_stat, 0, NULL},
+	{"statx", op_statx, 0, NULL},
+	{"open or create", op_open_or_create, 0, NULL},
+	{"truncate", op_truncate, 0, NULL},
+	{"attributes", op_attributes, 0, NULL},
+	{"list", op_list, 0, NULL},
+	{"xattrs", op_xattrs, 0, NULL},
+	{"statfs", op_statfs, 0, NULL},
+	{"readlink", op_readlink, 0, NULL},
+	{"control", op_control, 0, NULL},
+	{"handle", op_handle, 0, NULL},
+};
+
+static const struct operation others[] = {
+	{"create", op_create, EEXIST, created},
+	{"nameless", op_nameless, EEXIST, linked_nameless},
+	{"mkdir", op_mkdir, EEXIST, made_directory},
+	{"rmdir", op_rmdir, ENOENT, removed_directory},
+	{"symlink", op_symlink, EEXIST, made_symlink},
+	{"mkfifo", op_mkfifo, EEXIST, made_fifo},
+	{"link", op_link, EEXIST, made_link},
+	{"unlink", op_unlink, ENOENT, unlinked},
+	{"unlink open", op_unlink_open, ENOENT, unlinked},
+	{"rename", op_rename, ENOENT, renamed},
+	{"rename over", op_rename_over, ENOENT, renamed_over},
+	{"setxattr new", op_setxattr_new, EEXIST, set_xattr},
+	{"removexattr", op_removexattr, ENODATA, removed_xattr},
+};
+
+static void prepare(const struct operation *operation)
+{
+	clean();
+	put("file", 'f');
+	put("a", 'a');
+	put("b", 'b');
+	check(setxattr(stored("a"), "user.old", "o", 1, 0));
+	if (operation->run == op_rmdir)
+		check(mkdir(stored("dir"), 0700));
+}
+
+/* Returns whether the worker was killed, that is, whether there is a further point. */
+static bool try_point(const struct operation *operation, unsigned int n, int descriptors)
+{
+	struct killpoint point;
+	bool killed;
+	int result;
+	int error;
+
+	prepare(operation);
+	error = killpoint_set(&point, &mount, n);
+	if (error)
+		fail_msg("following the worker: %s", strerror(-error));
+	result = operation->run();
+	/* what comes after the last close(2) is of the operation, too */
+	if (mount_verify(&mount, 0) < 0)
+		fail_msg("%s, point %u", operation->name, n);
+	killed = killpoint_end(&point, &mount);
+	if (result != 0 && !(killed && operation->tolerated && result == -operation->tolerated))
+		fail_msg("%s, point %u: %s", operation->name, n, strerror(-result));
+	if (operation->done && !operation->done())
+		fail_msg("%s, point %u: it was not done", operation->name, n);
+	if (mount_verify(&mount, 0) < 0)
+		fail_msg("%s, after point %u", operation->name, n);
+	if (!operation->tolerated && !worker_descriptors_settle(&mount, descriptors))
+		fail_msg("%s, after point %u: descriptors are left", operation->name, n);
+	return killed;
+}
+
+/* Files that the store has, with those that nothing but the daemon or the kernel still holds. */
+static unsigned long long files_used(void)
+{
+	struct statvfs found;
+
+	check(statvfs(mount.store, &found));
+	return found.f_files - found.f_ffree;
+}
+
+static void walk(const struct operation *operations, size_t n_operations)
+{
+	const char *filter = getenv("TEST_FILTER");
+	unsigned long long files;
+	unsigned int sum = 0;
+
+	put("file", 'f');
+	clean();
+	files = files_used();
+	for (size_t i = 0; i < n_operations; i++) {
+		unsigned int n = 1;
+		int descriptors;
+
+		if (filter && !strstr(operations[i].name, filter))
+			continue;
+		/* once without a kill: what the daemon keeps for good it has then */
+		prepare(&operations[i]);
+		assert_int_equal(operations[i].run(), 0);
+		assert_int_equal(mount_verify(&mount, 0), 0);
+		descriptors = worker_descriptors(&mount);
+		while (try_point(&operations[i], n, descriptors) && n < POINTS_MAX)
+			n++;
+		assert_true(n > 4 && n < POINTS_MAX);
+		sum += n - 1;
+	}
+	print_message("%u kills\n", sum);
+	clean();
+	/* a reference too many of the kernel's keeps a file without name; one that is repeated for nothing keeps none */
+	if (!operations[0].tolerated && !wait_for(files_used() <= files))
+		fail_msg("%llu files, expected %llu", files_used(), files);
+	assert_false(log_has(&mount, "internal error"));
+}
+
+static void operations_that_may_be_repeated(void **unused)
+{
+	(void)unused;
+	walk(repeatable, sizeof(repeatable) / sizeof(repeatable[0]));
+}
+
+static void other_operations(void **unused)
+{
+	(void)unused;
+	walk(others, sizeof(others) / sizeof(others[0]));
+}
+
+static void operations_on_bytes(void **unused)
+{
+	(void)unused;
+	walk(repeatable, N_BY_MODE);
+}
+
+static int start(const char *mode)
+{
+	const struct mount_spec spec = {
+		.tag = mode,
+		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode),
+	};
+
+	if (mount_start(&mount, &spec) < 0 || mkdir(stored("list"), 0755) < 0 || symlink("file", stored("symlink")) < 0)
+		return -1;
+	for (int i = 0; i < 3; i++)
+		put(path_of("list/%d", i), 'l');
+	return 0;
+}
+
+static int start_direct(void **unused)
+{
+	(void)unused;
+	return start("direct");
+}
+
+static int start_mediated(void **unused)
+{
+	(void)unused;
+	return start("mediated");
+}
+
+static int start_relayed(void **unused)
+{
+	(void)unused;
+	return start("relayed");
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	return mount_stop(&mount);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest all[] = {
+		cmocka_unit_test(operations_that_may_be_repeated),
+		cmocka_unit_test(other_operations),
+	};
+	static const struct CMUnitTest some[] = {
+		cmocka_unit_test(operations_on_bytes),
+	};
+	int failed;
+
+	if (geteuid() != 0)
+		skip_program("root");
+	failed = cmocka_run_group_tests_name("direct", all, start_direct, stop);
+	failed += cmocka_run_group_tests_name("mediated", some, start_mediated, stop);
+	failed += cmocka_run_group_tests_name("relayed", some, start_relayed, stop);
+	return failed;
+}
