@@ -18,7 +18,10 @@
 
 #define STREAM_BUFFER 32768 /* bytes read ahead */
 
-/* Cookies of the builtin directories, which are listed before all else: no file system counts that far. */
+/*
+ * Cookies of the builtin directories, which are listed before all else: no file system counts that far, but that ext4 has
+ * INT64_MAX itself for the end of a directory.
+ */
 #define BUILTIN_COOKIE(n) (INT64_MAX - 64 + (int64_t)(n))
 
 struct directory_stream {
@@ -201,13 +204,23 @@ static bool add_entry(struct listing *listing, const char *name, const struct st
 	return true;
 }
 
+static int64_t count_builtins(void)
+{
+	const struct builtin *builtins = source_builtins();
+	int64_t n = 0;
+
+	while (builtins[n].name)
+		n++;
+	return n;
+}
+
 /* The root begins with segfs's own directories. Returns the position at which the backing directory goes on. */
 static int64_t list_builtins(struct listing *listing, int64_t position)
 {
 	const struct builtin *builtins = source_builtins();
 	int64_t n = position == 0 ? 0 : position - BUILTIN_COOKIE(0);
 
-	if (listing->dir != &listing->fs->state.arena->nodes[NODE_ROOT] || (position != 0 && n < 0))
+	if (listing->dir != &listing->fs->state.arena->nodes[NODE_ROOT] || n < 0 || n > count_builtins())
 		return position;
 	for (; builtins[n].name; n++) {
 		const struct node_slot *node = &listing->fs->state.arena->nodes[builtins[n].index];
