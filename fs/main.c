@@ -26,7 +26,7 @@
  *     source         the table of functions that a source is
  *     store          a directory tree of backing files
  *     backing        from a node to its file and back, by file handle
- *     directory      descriptors of directories that are kept
+ *     kept           descriptors that are kept, of directories most of all
  *     huge           writing to files on hugetlbfs
  *
  *   state/           what survives a worker; knows no FUSE

@@ -2,6 +2,7 @@
 /*
  * Attributes: reading and changing them, STATX, statfs.
  */
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
@@ -80,6 +81,9 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 	source = source_of(&fs->state, node);
 	if (!source->change)
 		return -EPERM;
+	if (change->what & SOURCE_SET_SIZE && source->stat(&fs->state, node, attr) == 0 &&
+	    attr->st_blocks >= SOURCE_SLOW_BLOCKS)
+		loop_hand_over(fs);
 	/* what was open for writing stays so, whatever became of the mode since */
 	if (change->what & SOURCE_SET_SIZE && fd >= 0) {
 		if (ftruncate(fd, change->size) < 0)

@@ -2,8 +2,9 @@
 /*
  * Opening and closing regular files: where the way that reads, writes and views take is chosen.
  */
-#include "fs/ops/passthrough.h"
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
+#include "fs/ops/passthrough.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "lib/base/cleanup.h"
@@ -158,10 +159,13 @@ static int truncate_opened(struct opening *opening, int fd)
 {
 	const struct wire_open_in *in = request_body(sizeof(*in));
 	struct source_change change = {.drop_privileges = true};
+	struct stat before;
 	struct stat ignored;
 	int backing_id;
 	int result = 0;
 
+	if (fstat(fd, &before) == 0 && before.st_blocks >= SOURCE_SLOW_BLOCKS)
+		loop_hand_over(opening->fs);
 	if (ftruncate(fd, 0) < 0)
 		result = -errno;
 	else if (in && in->open_flags & WIRE_OPEN_KILL_SUIDGID && opening->source->change)

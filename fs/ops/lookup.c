@@ -4,7 +4,8 @@
  */
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
-#include "fs/source/directory.h"
+#include "fs/source/kept.h"
+#include "fs/source/source.h"
 
 #include <errno.h>
 #include <string.h>
@@ -58,12 +59,12 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void forget(struct fs *fs, fuse_ino_t id, uint64_t count)
 {
-	const struct node_slot *node = node_get(&fs->state, id);
-	bool is_directory = node && node->type == S_IFDIR >> 12;
+	const struct node_slot *node;
 
 	node_forget(&fs->state, id, count);
-	if (is_directory && atomic_load(&node->lookups) == 0)
-		directory_drop(&fs->state, id);
+	node = node_get(&fs->state, id);
+	if (!node || atomic_load(&node->lookups) == 0)
+		kept_drop(&fs->state, id);
 }
 
 void op_forget(fuse_req_t req, fuse_ino_t id, uint64_t count)

@@ -35,6 +35,8 @@ static struct {
 	.ended = PTHREAD_COND_INITIALIZER,
 };
 
+static _Thread_local bool is_reader; /* this thread holds loop.reader */
+
 static void *serve(void *argument);
 
 /* One thread more, if there may be and can be. */
@@ -63,16 +65,19 @@ static void become_reader(void)
 	loop.n_waiting++;
 	pthread_mutex_unlock(&loop.lock);
 	pthread_mutex_lock(&loop.reader);
+	is_reader = true;
 	pthread_mutex_lock(&loop.lock);
 	loop.n_waiting--;
 	pthread_mutex_unlock(&loop.lock);
 }
 
-/* Lets another thread read. */
-static void resign(struct fs *fs)
+void loop_hand_over(struct fs *fs)
 {
 	bool nobody;
 
+	if (!is_reader)
+		return;
+	is_reader = false;
 	pthread_mutex_lock(&loop.lock);
 	nobody = loop.n_waiting == 0;
 	pthread_mutex_unlock(&loop.lock);
@@ -93,21 +98,6 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 	case WIRE_OP_FALLOCATE:
 	case WIRE_OP_COPY_FILE_RANGE:
 		return true;
-	case WIRE_OP_SETATTR: {
-		const uint32_t *valid = request_body(sizeof(*valid));
-
-		/* the end of a large file is much memory to free */
-		if (valid && *valid & FUSE_SET_ATTR_SIZE)
-			return true;
-		break;
-	}
-	case WIRE_OP_OPEN: {
-		const struct wire_open_in *in = request_body(sizeof(*in));
-
-		if (in && in->flags & O_TRUNC)
-			return true;
-		break;
-	}
 	case WIRE_OP_READ:
 	case WIRE_OP_WRITE: {
 		/* handle, offset, size: the same places in both */
@@ -123,8 +113,8 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 	node = node_get(&fs->state, header->node);
 	if (!node || node->store == NODE_STORE_CONTROL)
 		return false;
-	/* the end of a file without name frees its memory, however much that is */
-	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_UNLINKED;
+	/* the end of a file without a name frees its memory */
+	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_SLOW_END;
 }
 
 static void process(struct fs *fs, void *message, size_t length)
@@ -227,13 +217,11 @@ static void serve_one(struct fs *fs, void *message)
 	request_begin(message, (size_t)length);
 	if (handle_init(fs, message, (size_t)length))
 		return;
-	if (!may_take_long(fs, message)) {
-		carry_out(fs, message, (size_t)length);
-		return;
-	}
-	resign(fs);
+	if (may_take_long(fs, message))
+		loop_hand_over(fs);
 	carry_out(fs, message, (size_t)length);
-	become_reader();
+	if (!is_reader)
+		become_reader();
 }
 
 /*

@@ -3,7 +3,7 @@
  * The session loop: takes requests from the kernel and has them carried out.
  *
  * One thread at a time reads (fact K16: a second awake reader costs more than it brings). It also carries out what it
- * reads, unless that may wait for a device or copies much: then another thread becomes the reader first.
+ * reads, unless that may wait for a device, copies or frees much: then another thread becomes the reader first.
  */
 #ifndef SEGFS_OPS_LOOP_H
 #define SEGFS_OPS_LOOP_H
@@ -21,6 +21,12 @@ void loop_recover(struct fs *fs);
  * Returns 0; -ENOMEM or -EAGAIN where not a single thread can be had.
  */
 int loop_start(struct fs *fs, void (*ready)(struct fs *fs));
+
+/*
+ * To be called by an operation that turns out to take long: another thread reads from here on. The calling thread becomes
+ * the reader again when it is done. Does nothing for a thread that is not the reader.
+ */
+void loop_hand_over(struct fs *fs);
 
 /* Waits until the connection ended or loop_stop() was called, and all requests under way are answered. */
 void loop_wait(void);

@@ -9,8 +9,6 @@
 #include <stdint.h>
 
 #define WIRE_OP_FORGET 2
-#define WIRE_OP_SETATTR 4
-#define WIRE_OP_OPEN 14
 #define WIRE_OP_READ 15
 #define WIRE_OP_WRITE 16
 #define WIRE_OP_FSYNC 20

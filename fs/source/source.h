@@ -50,6 +50,9 @@ struct source_change {
 	bool drop_privileges;          /* clear set-user-id and set-group-id with the change */
 };
 
+/* Freeing the memory of a file takes long enough for others to notice from this many blocks of 512 bytes on. */
+#define SOURCE_SLOW_BLOCKS (32 * 2048)
+
 enum {
 	SOURCE_SET_MODE = 1,
 	SOURCE_SET_UID = 2,

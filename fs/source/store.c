@@ -4,7 +4,7 @@
  * the system call of the same name, relative to the descriptor of a directory and never following a link.
  */
 #include "fs/source/backing.h"
-#include "fs/source/directory.h"
+#include "fs/source/kept.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 
@@ -15,30 +15,31 @@
 
 /* A node's file, reached by an O_PATH descriptor and by the path of that descriptor. */
 struct reached {
-	int fd;
+	struct kept kept;
 	char path[PROC_FD_MAX];
 };
 
 static void cleanup_reached(struct reached *reached)
 {
-	cleanup_close(&reached->fd);
+	kept_put(&reached->kept);
 }
 
 #define _cleanup_reached_ __attribute__((cleanup(cleanup_reached)))
+#define REACHED_NONE ((struct reached){.kept = KEPT_NONE})
 
-static int reach(const struct state *state, const struct node_slot *node, struct reached *reached)
+static int reach(struct state *state, const struct node_slot *node, struct reached *reached)
 {
-	reached->fd = backing_open(state, node, O_PATH);
-	if (reached->fd < 0)
-		return reached->fd;
-	proc_fd_path(reached->path, reached->fd);
-	return 0;
+	int result = kept_get(state, node, &reached->kept);
+
+	if (result == 0)
+		proc_fd_path(reached->path, reached->kept.fd);
+	return result;
 }
 
 static int store_find(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file)
 {
-	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
-	int result = directory_get(state, dir, &parent);
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
+	int result = kept_get_directory(state, dir, &parent);
 
 	return result < 0 ? result : backing_identify(state, parent.fd, name, file);
 }
@@ -56,19 +57,10 @@ static int stat_descriptor(const struct node_slot *node, int fd, struct stat *st
 
 static int store_stat(struct state *state, const struct node_slot *node, struct stat *stat)
 {
-	_cleanup_close_ int fd = -1;
-	int kept = atomic_load(&node->fd);
+	_cleanup_kept_ struct kept kept = KEPT_NONE;
+	int result = kept_get(state, node, &kept);
 
-	if (kept >= 0)
-		return stat_descriptor(node, kept, stat);
-	if (node->type == S_IFDIR >> 12) {
-		_cleanup_directory_ struct directory self = DIRECTORY_NONE;
-		int result = directory_get(state, node, &self);
-
-		return result < 0 ? result : stat_descriptor(node, self.fd, stat);
-	}
-	fd = backing_open(state, node, O_PATH);
-	return fd < 0 ? fd : stat_descriptor(node, fd, stat);
+	return result < 0 ? result : stat_descriptor(node, kept.fd, stat);
 }
 
 static int store_open(struct state *state, const struct node_slot *node, int flags)
@@ -85,11 +77,11 @@ static int store_list(struct state *state, const struct node_slot *dir)
 static int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
 			struct source_file *file)
 {
-	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	_cleanup_close_ int fd = -1;
 	int result;
 
-	result = directory_get(state, dir, &parent);
+	result = kept_get_directory(state, dir, &parent);
 	if (result < 0)
 		return result;
 	if (name)
@@ -103,7 +95,7 @@ static int store_create(struct state *state, const struct node_slot *dir, const 
 		return result;
 	if (!name) {
 		/* no name leads to it: it is reached by descriptor until it gets one or goes */
-		file->flags |= NODE_UNLINKED;
+		file->flags |= NODE_UNLINKED | NODE_SLOW_END;
 		if (file->fd < 0)
 			file->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		if (file->fd < 0)
@@ -137,10 +129,10 @@ static int make_node(int dir_fd, const char *name, mode_t mode, const char *targ
 static int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
 		      const char *target, struct source_file *file)
 {
-	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	int result;
 
-	result = directory_get(state, dir, &parent);
+	result = kept_get_directory(state, dir, &parent);
 	if (result == 0)
 		result = make_node(parent.fd, name, mode, target);
 	return result < 0 ? result : backing_identify(state, parent.fd, name, file);
@@ -149,11 +141,11 @@ static int store_make(struct state *state, const struct node_slot *dir, const ch
 static int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
 		      const char *name, struct source_file *file)
 {
-	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
-	_cleanup_reached_ struct reached reached = {.fd = -1};
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
+	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result;
 
-	result = directory_get(state, dir, &parent);
+	result = kept_get_directory(state, dir, &parent);
 	if (result == 0)
 		result = reach(state, node, &reached);
 	if (result < 0)
@@ -168,6 +160,7 @@ struct victim {
 	int fd; /* O_PATH, -1 = there is none */
 	struct node_key key;
 	bool last_name;
+	bool slow; /* it has much memory */
 };
 
 static void cleanup_victim(struct victim *victim)
@@ -188,6 +181,7 @@ static int find_victim(const struct state *state, int dir_fd, const char *name, 
 	result = backing_identify(state, victim->fd, "", &file);
 	cleanup_close(&file.fd);
 	victim->key = file.key;
+	victim->slow = result == 0 && file.stat.st_blocks >= SOURCE_SLOW_BLOCKS;
 	victim->last_name = result == 0 && (S_ISDIR(file.stat.st_mode) || file.stat.st_nlink <= 1);
 	return 0;
 }
@@ -196,16 +190,16 @@ static int find_victim(const struct state *state, int dir_fd, const char *name, 
 static void victim_is_gone(struct state *state, struct victim *victim)
 {
 	if (victim->fd >= 0 && victim->last_name)
-		node_unlinked(state, &victim->key, &victim->fd);
+		node_unlinked(state, &victim->key, victim->slow ? NODE_SLOW_END : 0, &victim->fd);
 }
 
 static int store_remove(struct state *state, const struct node_slot *dir, const char *name, int flags)
 {
-	_cleanup_directory_ struct directory parent = DIRECTORY_NONE;
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	_cleanup_victim_ struct victim victim = {.fd = -1};
 	int result;
 
-	result = directory_get(state, dir, &parent);
+	result = kept_get_directory(state, dir, &parent);
 	if (result == 0)
 		result = find_victim(state, parent.fd, name, &victim);
 	if (result < 0)
@@ -219,17 +213,17 @@ static int store_remove(struct state *state, const struct node_slot *dir, const 
 static int store_rename(struct state *state, const struct node_slot *dir, const char *name,
 			const struct node_slot *new_dir, const char *new_name, unsigned int flags)
 {
-	_cleanup_directory_ struct directory from = DIRECTORY_NONE;
-	_cleanup_directory_ struct directory to = DIRECTORY_NONE;
+	_cleanup_kept_ struct kept from = KEPT_NONE;
+	_cleanup_kept_ struct kept to = KEPT_NONE;
 	_cleanup_victim_ struct victim victim = {.fd = -1};
 	struct stat after;
 	int result;
 
 	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
-	result = directory_get(state, dir, &from);
+	result = kept_get_directory(state, dir, &from);
 	if (result == 0)
-		result = directory_get(state, new_dir, &to);
+		result = kept_get_directory(state, new_dir, &to);
 	if (result < 0)
 		return result;
 	if (flags == 0) {
@@ -254,7 +248,7 @@ static int change_times(const struct reached *reached, const struct source_chang
 		times[0] = change->atime;
 	if (change->what & SOURCE_SET_MTIME)
 		times[1] = change->mtime;
-	return utimensat(reached->fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	return utimensat(reached->kept.fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 /* The kernel takes the bits away for a caller without CAP_FSETID, which the daemon is not. */
@@ -263,7 +257,7 @@ static int drop_set_id_bits(const struct reached *reached)
 	struct stat stat;
 	mode_t mode;
 
-	if (fstatat(reached->fd, "", &stat, AT_EMPTY_PATH) < 0)
+	if (fstatat(reached->kept.fd, "", &stat, AT_EMPTY_PATH) < 0)
 		return -errno;
 	mode = stat.st_mode & 07777 & ~(mode_t)S_ISUID;
 	if (stat.st_mode & S_IXGRP)
@@ -284,7 +278,7 @@ static int apply_change(const struct reached *reached, const struct source_chang
 		uid_t uid = change->what & SOURCE_SET_UID ? change->uid : (uid_t)-1;
 		gid_t gid = change->what & SOURCE_SET_GID ? change->gid : (gid_t)-1;
 
-		if (fchownat(reached->fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		if (fchownat(reached->kept.fd, "", uid, gid, AT_EMPTY_PATH) < 0)
 			return -errno;
 	}
 	if (change->drop_privileges)
@@ -299,25 +293,25 @@ static int apply_change(const struct reached *reached, const struct source_chang
 static int store_change(struct state *state, const struct node_slot *node, const struct source_change *change,
 			struct stat *stat)
 {
-	_cleanup_reached_ struct reached reached = {.fd = -1};
+	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result;
 
 	result = reach(state, node, &reached);
 	if (result == 0)
 		result = apply_change(&reached, change);
-	return result < 0 ? result : stat_descriptor(node, reached.fd, stat);
+	return result < 0 ? result : stat_descriptor(node, reached.kept.fd, stat);
 }
 
 static int store_readlink(struct state *state, const struct node_slot *node, char *target, size_t size)
 {
-	_cleanup_reached_ struct reached reached = {.fd = -1};
+	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	ssize_t length;
 	int result;
 
 	result = reach(state, node, &reached);
 	if (result < 0)
 		return result;
-	length = readlinkat(reached.fd, "", target, size - 1);
+	length = readlinkat(reached.kept.fd, "", target, size - 1);
 	if (length < 0)
 		return -errno;
 	target[length] = '\0';
@@ -332,7 +326,7 @@ static int store_statfs(struct state *state, const struct node_slot *node, struc
 static ssize_t store_getxattr(struct state *state, const struct node_slot *node, const char *name, void *value,
 			      size_t size)
 {
-	_cleanup_reached_ struct reached reached = {.fd = -1};
+	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result = reach(state, node, &reached);
 	ssize_t length;
 
@@ -344,7 +338,7 @@ static ssize_t store_getxattr(struct state *state, const struct node_slot *node,
 
 static ssize_t store_listxattr(struct state *state, const struct node_slot *node, char *list, size_t size)
 {
-	_cleanup_reached_ struct reached reached = {.fd = -1};
+	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result = reach(state, node, &reached);
 	ssize_t length;
 
@@ -357,7 +351,7 @@ static ssize_t store_listxattr(struct state *state, const struct node_slot *node
 static int store_setxattr(struct state *state, const struct node_slot *node, const char *name, const void *value,
 			  size_t size, int flags)
 {
-	_cleanup_reached_ struct reached reached = {.fd = -1};
+	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result = reach(state, node, &reached);
 
 	if (result < 0)
@@ -367,7 +361,7 @@ static int store_setxattr(struct state *state, const struct node_slot *node, con
 
 static int store_removexattr(struct state *state, const struct node_slot *node, const char *name)
 {
-	_cleanup_reached_ struct reached reached = {.fd = -1};
+	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result = reach(state, node, &reached);
 
 	if (result < 0)

@@ -23,7 +23,7 @@
 #define ARENA_LAYOUT 1u                 /* changes with every change of a struct below */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
-#define ARENA_DIRECTORIES 128           /* directories whose descriptors are kept open */
+#define ARENA_KEPT 1024                 /* nodes whose descriptors are kept open */
 #define ARENA_CLOSING 64                /* passthrough ids being closed at one time, at least one per thread */
 #define ARENA_INIT_MAX 256              /* bytes of the kernel's INIT request */
 #define ARENA_STORE_PATH 512            /* bytes of a store's path below the mount, with the final 0 */
@@ -51,8 +51,8 @@ struct store_record {
 	char path[ARENA_STORE_PATH]; /* below the mount; "" for the default store */
 };
 
-/* A directory whose O_PATH descriptor is kept, since every operation on a name starts with it. */
-struct directory_record {
+/* A node whose O_PATH descriptor is kept. */
+struct kept_record {
 	_Atomic uint64_t id; /* node id, 0 = free; written last */
 	int32_t fd;
 	uint32_t unused;
@@ -127,7 +127,7 @@ struct arena_header {
 	int32_t base_fds[ARENA_BASE_FDS]; /* descriptors that no slot names and that are not closed at recovery */
 
 	struct store_record stores[ARENA_STORES];
-	struct directory_record directories[ARENA_DIRECTORIES];
+	struct kept_record kept[ARENA_KEPT];
 };
 
 struct arena {

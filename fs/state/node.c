@@ -319,7 +319,7 @@ void node_forget(struct state *state, uint64_t id, uint64_t count)
 	pthread_mutex_unlock(&state->lock);
 }
 
-void node_unlinked(struct state *state, const struct node_key *key, int *fd)
+void node_unlinked(struct state *state, const struct node_key *key, uint32_t flags, int *fd)
 {
 	uint32_t hash = node_hash(key);
 	uint32_t index;
@@ -329,7 +329,7 @@ void node_unlinked(struct state *state, const struct node_key *key, int *fd)
 	if (index) {
 		struct node_slot *slot = &state->arena->nodes[index];
 
-		atomic_fetch_or(&slot->flags, NODE_UNLINKED);
+		atomic_fetch_or(&slot->flags, NODE_UNLINKED | flags);
 		if (is_idle(state, index)) {
 			idle_remove(state, index);
 			drop_locked(state, index);

@@ -22,6 +22,7 @@
 enum node_flags {
 	NODE_UNLINKED = 1,   /* its last name is gone: not kept when it is forgotten */
 	NODE_REFUSED = 2,    /* the kernel refused its backing file for passthrough */
+	NODE_SLOW_END = 8,   /* has much memory, or how much is not known: its end may take long */
 	NODE_KEEP_FD = 4,    /* can be reached by its kept descriptor only: not kept when it is forgotten */
 };
 
@@ -76,10 +77,11 @@ void node_forget(struct state *state, uint64_t id, uint64_t count);
 
 /*
  * Notes that the last name of a node is gone.
+ * flags: enum node_flags to add, NODE_SLOW_END or 0.
  * fd: an O_PATH descriptor that keeps the backing file reachable, or -1; taken over where the kernel still refers
  * to the node and it holds none yet, and then *fd becomes -1.
  */
-void node_unlinked(struct state *state, const struct node_key *key, int *fd);
+void node_unlinked(struct state *state, const struct node_key *key, uint32_t flags, int *fd);
 
 /* Used by handle.c, under the lock: one handle more, one less. The latter may drop the node. */
 void node_opened_locked(struct state *state, uint32_t index);

@@ -77,9 +77,9 @@ static void mark_named(const struct state *state, unsigned char *named, int n_fd
 	for (int i = 0; i < ARENA_STORES; i++)
 		if (atomic_load(&header->stores[i].state) == SLOT_LIVE)
 			mark(named, n_fds, header->stores[i].root_fd);
-	for (int i = 0; i < ARENA_DIRECTORIES; i++)
-		if (atomic_load(&header->directories[i].id))
-			mark(named, n_fds, header->directories[i].fd);
+	for (int i = 0; i < ARENA_KEPT; i++)
+		if (atomic_load(&header->kept[i].id))
+			mark(named, n_fds, header->kept[i].fd);
 	for (uint32_t i = 1; i < header->nodes_high; i++)
 		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE)
 			mark(named, n_fds, atomic_load(&arena->nodes[i].fd));

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/kept.h"
+#include "fs/source/backing.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the table's records and `users`; a leaf */
+static unsigned int users[ARENA_KEPT];                  /* of a record's descriptor, in this process */
+
+/* A quarter of the descriptors that there may be: the others are for opens. */
+static unsigned int places(void)
+{
+	static _Atomic unsigned int known;
+	unsigned int n = atomic_load(&known);
+	struct rlimit limit;
+
+	if (n == 0) {
+		n = ARENA_KEPT;
+		if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < n)
+			n = limit.rlim_cur / 4 > 0 ? (unsigned int)(limit.rlim_cur / 4) : 1;
+		atomic_store(&known, n);
+	}
+	return n;
+}
+
+static int place_of(uint64_t id)
+{
+	return (int)(node_index_of(id) % places());
+}
+
+static uint64_t id_of(const struct state *state, const struct node_slot *node)
+{
+	return node_id(state, (uint32_t)(node - state->arena->nodes));
+}
+
+/* The id goes first and comes last, so that no record ever names a descriptor that is not its node's. */
+static int replace(struct kept_record *record, uint64_t id, int fd)
+{
+	int old = atomic_load(&record->id) ? record->fd : -1;
+
+	atomic_store(&record->id, 0);
+	record->fd = fd;
+	atomic_store(&record->id, id);
+	return old;
+}
+
+int kept_get(struct state *state, const struct node_slot *node, struct kept *out)
+{
+	uint64_t id = id_of(state, node);
+	int place = place_of(id);
+	struct kept_record *record = &state->arena->header->kept[place];
+	_cleanup_close_ int old = -1;
+	int fd = atomic_load(&node->fd);
+
+	if (fd >= 0) {
+		*out = (struct kept){.fd = fd, .slot = KEPT_OF_NODE};
+		return 0;
+	}
+	pthread_mutex_lock(&table_lock);
+	if (atomic_load(&record->id) == id) {
+		users[place]++;
+		*out = (struct kept){.fd = record->fd, .slot = place};
+		pthread_mutex_unlock(&table_lock);
+		return 0;
+	}
+	pthread_mutex_unlock(&table_lock);
+
+	fd = backing_open(state, node, O_PATH);
+	if (fd < 0)
+		return fd;
+	*out = (struct kept){.fd = fd, .slot = KEPT_OWN};
+	pthread_mutex_lock(&table_lock);
+	/* a node that the kernel has forgotten is asked for by nobody who would forget it again */
+	if (users[place] == 0 && atomic_load(&record->id) != id && atomic_load(&node->lookups) > 0) {
+		old = replace(record, id, fd);
+		users[place] = 1;
+		out->slot = place;
+	}
+	pthread_mutex_unlock(&table_lock);
+	return 0;
+}
+
+int kept_get_directory(struct state *state, const struct node_slot *node, struct kept *out)
+{
+	return node->type == S_IFDIR >> 12 ? kept_get(state, node, out) : -ENOTDIR;
+}
+
+void kept_put(struct kept *kept)
+{
+	if (kept->slot >= 0) {
+		pthread_mutex_lock(&table_lock);
+		users[kept->slot]--;
+		pthread_mutex_unlock(&table_lock);
+	} else if (kept->slot == KEPT_OWN && kept->fd >= 0) {
+		close(kept->fd);
+	}
+	*kept = KEPT_NONE;
+}
+
+void kept_drop(struct state *state, uint64_t id)
+{
+	int place = place_of(id);
+	struct kept_record *record = &state->arena->header->kept[place];
+	_cleanup_close_ int old = -1;
+
+	if (atomic_load(&record->id) != id)
+		return;
+	pthread_mutex_lock(&table_lock);
+	if (users[place] == 0 && atomic_load(&record->id) == id) {
+		old = record->fd;
+		atomic_store(&record->id, 0);
+	}
+	pthread_mutex_unlock(&table_lock);
+}
