@@ -250,7 +250,7 @@ int apply_root(struct state *state, int root_fd)
 	if (result == 0)
 		result = source_identify_root(state, &file);
 	if (result == 0)
-		result = node_add_fixed(state, NODE_ROOT, &file.key, file.stat.st_mode, file.inode, file.fd);
+		result = node_add_fixed(state, NODE_ROOT, &file.key, file.stat.st_mode, file.fd);
 	return result;
 }
 

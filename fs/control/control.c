@@ -64,6 +64,7 @@ static uint32_t index_in(const struct state *state, const struct node_slot *node
 static void key_of(uint32_t index, struct node_key *key)
 {
 	*key = (struct node_key){
+		.inode = INODE_BASE | index,
 		.store = NODE_STORE_CONTROL,
 		.handle_type = NODE_HANDLE_CONTROL,
 		.handle_bytes = sizeof(index),
@@ -102,7 +103,7 @@ static int control_find(struct state *state, const struct node_slot *dir, const 
 
 		if (strcmp(files[i].name, name) != 0)
 			continue;
-		*file = (struct source_file){.inode = INODE_BASE | index, .fd = -1};
+		*file = (struct source_file){.fd = -1};
 		stat_of(state, index, &file->stat);
 		key_of(index, &file->key);
 		return 0;
@@ -198,7 +199,7 @@ int control_add_nodes(struct state *state)
 		int result;
 
 		key_of(index, &key);
-		result = node_add_fixed(state, index, &key, mode_of(index), INODE_BASE | index, -1);
+		result = node_add_fixed(state, index, &key, mode_of(index), -1);
 		if (result < 0)
 			return result;
 	}

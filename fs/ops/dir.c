@@ -242,15 +242,18 @@ static int list_entries(struct listing *listing, int64_t position)
 		return 0;
 	for (;;) {
 		struct stat brief = {0};
+		bool with_node;
 
 		result = next_entry(listing, position, &entry);
 		if (result < 0 || !entry)
 			return result;
 		brief.st_ino = entry->d_ino;
 		brief.st_mode = (mode_t)DTTOIF(entry->d_type);
+		with_node = listing->plus && !is_dot_or_dotdot(entry->d_name) &&
+			    !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
 		if (listing->dir->store != NODE_STORE_CONTROL)
 			source_unique_inode(&brief, listing->dir->store);
-		if (!add_entry(listing, entry->d_name, &brief, entry->d_off, !is_dot_or_dotdot(entry->d_name)))
+		if (!add_entry(listing, entry->d_name, &brief, entry->d_off, with_node))
 			return 0;
 		position = entry->d_off;
 		entry_taken(listing, entry);

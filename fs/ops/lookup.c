@@ -16,7 +16,7 @@ static void key_of(const struct node_slot *node, struct source_file *file)
 	file->key.handle_type = node->handle_type;
 	file->key.handle_bytes = node->handle_bytes;
 	memcpy(file->key.handle, node->handle, node->handle_bytes);
-	file->inode = node->inode;
+	file->key.inode = node->inode;
 }
 
 /* A node by itself: a builtin directory, or the file of a handle that open_by_handle_at(2) brought back. */

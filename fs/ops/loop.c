@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,6 +266,13 @@ static void *serve(void *argument)
 	return NULL;
 }
 
+static bool has_request(const struct fs *fs)
+{
+	struct pollfd device = {.fd = fs->fuse_fd, .events = POLLIN};
+
+	return poll(&device, 1, 0) != 0;
+}
+
 void loop_recover(struct fs *fs)
 {
 	const struct wire_out_header resend = {.length = sizeof(resend), .error = WIRE_NOTIFY_RESEND};
@@ -274,6 +282,9 @@ void loop_recover(struct fs *fs)
 	/* EINVAL: a kernel before 6.9, where such requests wait until their callers give up */
 	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
 		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
+	/* an INIT without answer would be back now; if none is, nothing need ever come that starts the session */
+	if (atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED && !has_request(fs))
+		replay_init(fs);
 }
 
 int loop_start(struct fs *fs, void (*ready)(struct fs *fs))

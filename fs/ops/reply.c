@@ -3,6 +3,32 @@
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
+#include <time.h>
+
+/* Half the time that the kernel may rely on what it was told, so that it can do so for as long as a listing takes. */
+static double fresh_seconds(const struct fs_options *options)
+{
+	double shorter = options->entry_timeout < options->attr_timeout ? options->entry_timeout : options->attr_timeout;
+
+	return shorter < 3600.0 ? shorter / 2 : 1800.0;
+}
+
+static uint32_t now_milliseconds(void)
+{
+	struct timespec now;
+	uint32_t milliseconds;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	milliseconds = (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+	return milliseconds ? milliseconds : 1;
+}
+
+bool kernel_knows(struct fs *fs, uint16_t store, uint64_t inode)
+{
+	uint32_t since = now_milliseconds() - (uint32_t)(fresh_seconds(&fs->options) * 1000);
+
+	return node_is_fresh(&fs->state, store, inode, since);
+}
 
 void reply_status(fuse_req_t req, int result)
 {
@@ -18,11 +44,12 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 	uint64_t id = 0;
 	int result;
 
-	result = node_reference(&fs->state, &file->key, file->stat.st_mode, file->inode, flags, &file->fd, &id);
+	result = node_reference(&fs->state, &file->key, file->stat.st_mode, flags, &file->fd, &id);
 	cleanup_close(&file->fd);
 	file->fd = -1;
 	if (result < 0)
 		return result;
+	node_told(&fs->state, id, now_milliseconds());
 	*entry = (struct fuse_entry_param){
 		.ino = id,
 		.generation = id >> 32,

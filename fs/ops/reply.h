@@ -17,6 +17,12 @@ void reply_status(fuse_req_t req, int result);
  */
 int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_param *entry);
 
+/*
+ * Whether the kernel was told about the file with this inode number a moment ago, and relies on it: a listing needs not
+ * tell it again.
+ */
+bool kernel_knows(struct fs *fs, uint16_t store, uint64_t inode);
+
 /* Answers with an entry, or gives its reference back where the kernel did not take it. */
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
 

@@ -133,7 +133,7 @@ static int identify_by_descriptor(const struct state *state, int dir_fd, const c
 	if (store < 0)
 		return -EXDEV;
 	file->key.store = (uint16_t)store;
-	file->inode = file->stat.st_ino;
+	file->key.inode = file->stat.st_ino;
 	file->flags = 0;
 	file->fd = -1;
 	if (!has_handle || !key_from_handle(&file->key, &buffer.handle)) {
@@ -167,7 +167,7 @@ int backing_identify(const struct state *state, int dir_fd, const char *name, st
 	if (*name && !handle_has_inode(&buffer.handle, found.stat.st_ino))
 		goto by_descriptor;
 	found.key.store = (uint16_t)store;
-	found.inode = found.stat.st_ino;
+	found.key.inode = found.stat.st_ino;
 	source_unique_inode(&found.stat, found.key.store);
 	*file = found;
 	return 0;

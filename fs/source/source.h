@@ -33,7 +33,6 @@ struct builtin {
 /* A backing file that was found or made. */
 struct source_file {
 	struct stat stat;    /* attributes, st_ino being unique in the mount */
-	uint64_t inode;      /* inode number of the backing file itself */
 	struct node_key key; /* what tells it from others */
 	uint32_t flags;      /* enum node_flags for a new node */
 	int fd;              /* O_PATH descriptor to keep for a new node, or -1; the caller closes it */

@@ -28,18 +28,20 @@ struct node_slot *node_get(const struct state *state, uint64_t id)
 	return slot;
 }
 
-/* FNV-1a over the words that tell files apart; file handles are not chosen by users. */
+/* Multiplies by the golden ratio: inode numbers come in rows. */
+static uint32_t hash_inode(uint16_t store, uint64_t inode)
+{
+	return (uint32_t)((inode ^ (uint64_t)store << 48) * 0x9e3779b97f4a7c15u >> 32);
+}
+
 uint32_t node_hash(const struct node_key *key)
 {
-	uint64_t hash = 0xcbf29ce484222325u ^ key->store;
-
-	for (uint8_t i = 0; i < key->handle_bytes; i++)
-		hash = (hash ^ key->handle[i]) * 0x100000001b3u;
-	return (uint32_t)(hash ^ hash >> 32);
+	return hash_inode(key->store, key->inode);
 }
 
 static void slot_key(const struct node_slot *slot, struct node_key *key)
 {
+	key->inode = slot->inode;
 	key->store = slot->store;
 	key->handle_bytes = slot->handle_bytes;
 	key->handle_type = slot->handle_type;
@@ -48,7 +50,7 @@ static void slot_key(const struct node_slot *slot, struct node_key *key)
 
 static bool slot_matches(const struct node_slot *slot, const struct node_key *key)
 {
-	return slot->store == key->store && slot->handle_type == key->handle_type &&
+	return slot->inode == key->inode && slot->store == key->store && slot->handle_type == key->handle_type &&
 	       slot->handle_bytes == key->handle_bytes && memcmp(slot->handle, key->handle, key->handle_bytes) == 0;
 }
 
@@ -214,12 +216,12 @@ static int take_slot_locked(struct state *state, uint32_t *index)
 	return 0;
 }
 
-static void fill_slot(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint64_t inode,
-		      uint32_t flags, uint64_t lookups, int fd)
+static void fill_slot(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint32_t flags,
+		      uint64_t lookups, int fd)
 {
 	struct node_slot *slot = &state->arena->nodes[index];
 
-	slot->inode = inode;
+	slot->inode = key->inode;
 	slot->store = key->store;
 	slot->type = (uint8_t)((mode & S_IFMT) >> 12);
 	slot->handle_bytes = key->handle_bytes;
@@ -242,8 +244,7 @@ static void fill_slot(struct state *state, uint32_t index, const struct node_key
 	grow_buckets(state);
 }
 
-int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint64_t inode,
-		   int fd)
+int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, int fd)
 {
 	uint32_t taken;
 	int result;
@@ -253,13 +254,13 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
 	if (result == 0 && taken != index)
 		result = -EINVAL;
 	if (result == 0)
-		fill_slot(state, index, key, mode, inode, fd >= 0 ? NODE_KEEP_FD : 0, 1, fd);
+		fill_slot(state, index, key, mode, fd >= 0 ? NODE_KEEP_FD : 0, 1, fd);
 	pthread_mutex_unlock(&state->lock);
 	return result;
 }
 
-int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint64_t inode, uint32_t flags,
-		   int *fd, uint64_t *id)
+int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags, int *fd,
+		   uint64_t *id)
 {
 	uint32_t hash = node_hash(key);
 	uint32_t index;
@@ -279,7 +280,7 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 	} else {
 		result = take_slot_locked(state, &index);
 		if (result == 0)
-			fill_slot(state, index, key, mode, inode, flags, 1, take_fd(fd));
+			fill_slot(state, index, key, mode, flags, 1, take_fd(fd));
 	}
 	if (result == 0)
 		*id = node_id(state, index);
@@ -299,6 +300,38 @@ uint64_t node_find(struct state *state, const struct node_key *key)
 		id = node_id(state, index);
 	pthread_mutex_unlock(&state->lock);
 	return id;
+}
+
+void node_told(struct state *state, uint64_t id, uint32_t now)
+{
+	pthread_mutex_lock(&state->lock);
+	if (node_get(state, id))
+		state->index[node_index_of(id)].told = now;
+	pthread_mutex_unlock(&state->lock);
+}
+
+bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t since)
+{
+	uint32_t index;
+	bool fresh = false;
+
+	pthread_mutex_lock(&state->lock);
+	index = state->buckets[hash_inode(store, inode) & (state->n_buckets - 1)];
+	for (; index; index = state->index[index].hash_next) {
+		const struct node_slot *slot = &state->arena->nodes[index];
+
+		if (slot->inode != inode || slot->store != store)
+			continue;
+		/* of two nodes one is a file that is gone: which, only the handle would tell */
+		if (fresh) {
+			fresh = false;
+			break;
+		}
+		fresh = atomic_load(&slot->lookups) > 0 && state->index[index].told &&
+			(int32_t)(state->index[index].told - since) >= 0;
+	}
+	pthread_mutex_unlock(&state->lock);
+	return fresh;
 }
 
 void node_forget(struct state *state, uint64_t id, uint64_t count)

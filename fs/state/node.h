@@ -28,6 +28,7 @@ enum node_flags {
 
 /* What tells a backing file from all others of a mount. */
 struct node_key {
+	uint64_t inode; /* inode number of the backing file: what nodes are hashed by */
 	uint16_t store;
 	uint8_t handle_bytes;
 	int32_t handle_type;
@@ -52,22 +53,32 @@ struct node_slot *node_get(const struct state *state, uint64_t id);
  * Makes the root or another node with a fixed index; to be called in order of index on an empty arena.
  * fd: kept descriptor or -1, owned by the node on success. Returns 0 or as node_reference().
  */
-int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint64_t inode,
-		   int fd);
+int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, int fd);
 
 /*
  * Finds the node of a backing file, makes it if there is none, and takes one reference for the kernel.
- * key: the file. mode: its st_mode. inode: its inode number. flags: enum node_flags of a new node; without
+ * key: the file. mode: its st_mode. flags: enum node_flags of a new node; without
  * NODE_UNLINKED a known one counts as having a name again.
  * fd: a descriptor to keep, or -1; taken over only by a new node, and then *fd becomes -1.
  * id: gets the node's id.
  * Returns 0; -ENFILE where all slots are in use; -ENOMEM, -ENOSPC for want of memory.
  */
-int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint64_t inode, uint32_t flags,
-		   int *fd, uint64_t *id);
+int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags, int *fd,
+		   uint64_t *id);
 
 /* Finds a node without taking a reference. Returns its id, or 0. */
 uint64_t node_find(struct state *state, const struct node_key *key);
+
+/*
+ * Notes that the kernel was told the attributes of a node at `now`, in milliseconds since any fixed moment, not 0.
+ */
+void node_told(struct state *state, uint64_t id, uint32_t now);
+
+/*
+ * Says whether the kernel was told about the file with this inode number since `since`, and still refers to it. False where
+ * that is not sure. For listings, which can leave out what the kernel knows.
+ */
+bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t since);
 
 /*
  * Gives back `count` references of the kernel. The node is dropped, or kept as idle, when none is left and it

@@ -133,7 +133,8 @@ int state_close_strays(struct state *state)
 static int check_node(const struct state *state, uint32_t i, char *why, size_t size)
 {
 	const struct node_slot *slot = &state->arena->nodes[i];
-	struct node_key key = {.store = slot->store,
+	struct node_key key = {.inode = slot->inode,
+			       .store = slot->store,
 			       .handle_bytes = slot->handle_bytes,
 			       .handle_type = slot->handle_type};
 	uint32_t found;
