@@ -79,6 +79,7 @@ shell_tests := $(wildcard tests/shell/*.t)
 clients := $(call program,$(wildcard tests/clients/*.c tests/stress/*.c))
 bench_sources := $(wildcard tests/bench/*.c)
 bench_program := $(OUT)/tests/bench/bench
+preloads := $(patsubst tests/preload/%.c,$(OUT)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(OUT)/segfs ## build the program: build/segfs
@@ -119,6 +120,12 @@ $(bench_program): $(call object,$(bench_sources)) $(OBJ)/bench.list
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) -lm
 
+# for LD_PRELOAD of the daemon; without sanitizers, whose library has to come first
+$(preloads): $(OUT)/%.so: %.c Makefile build/bootstrap.mk $(wildcard tests/preload/*.h)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(preprocessor) $(CPPFLAGS) -std=gnu17 -pthread -fPIC -fvisibility=hidden $(warnings) -O2 -g -shared -o $@ $< -ldl
+
 $(fuzzers): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -147,7 +154,7 @@ stop: ## unmount what `make run` mounted
 run_tests = $(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/run
 test_programs := $(unit_tests) $(mount_tests) $(crash_tests)
 
-tests: all $(test_programs) $(clients) $(bench_program) build/bootstrap-test.stamp ## build all test programs
+tests: all $(test_programs) $(clients) $(preloads) $(bench_program) build/bootstrap-test.stamp ## build all test programs
 check: tests ## build and run every test
 	$(run_tests) $(test_programs) $(shell_tests)
 check-unit: $(unit_tests) ## ... those that need neither FUSE nor root
