@@ -3,6 +3,7 @@
  * Kills under load: no client of operations that may be repeated sees anything of them, in each of the three I/O modes,
  * on memory and on disk. STRESS_TIME in the environment is the number of seconds for which each case is to go on.
  */
+#include "tests/lib/leaks.h"
 #include "tests/lib/load.h"
 #include "tests/lib/worker.h"
 
@@ -15,32 +16,14 @@
 
 static struct mount mount;
 
-/* A round of all operations, so that what the daemon keeps is there. */
-static void settle(enum load_kind kind)
-{
-	struct load load;
-	bool went_on;
-
-	assert_int_equal(load_start(&load, &mount, kind, CLIENTS), 0);
-	went_on = job_goes_on(load.clients[CLIENTS - 1], 1);
-	assert_int_equal(load_end(&load), 0);
-	assert_true(went_on);
-	assert_int_equal(mount_verify(&mount, 0), 0);
-}
-
 static void kill_under(enum load_kind kind)
 {
 	const char *stress = getenv("STRESS_TIME");
 	const struct deadline deadline = deadline_in(stress ? (unsigned int)atoi(stress) : 0);
 	bool went_on = true;
 	struct load load;
-	int descriptors;
 	int kills;
 
-	settle(kind);
-	worker_replace(&mount);
-	assert_int_equal(mount_verify(&mount, 0), 0);
-	descriptors = worker_descriptors(&mount);
 	assert_int_equal(load_start(&load, &mount, kind, CLIENTS), 0);
 	for (kills = 0; went_on && (kills < KILLS || deadline_wait(&deadline)); kills++)
 		went_on = load_kill_worker(&load, OPERATIONS);
@@ -50,8 +33,8 @@ static void kill_under(enum load_kind kind)
 	assert_true(went_on);
 	assert_int_equal(mount_verify(&mount, 0), 0);
 	assert_false(log_has(&mount, "internal error"));
-	if (kind == LOAD_REPEATABLE)
-		assert_true(worker_descriptors_settle(&mount, descriptors + CLIENTS * 3));
+	assert_true(no_lost_descriptors(&mount));
+	assert_true(no_lost_backing_ids(&mount));
 }
 
 static void operations_that_may_be_repeated(void **unused)

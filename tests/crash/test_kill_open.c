@@ -5,6 +5,7 @@
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
+#include "tests/lib/leaks.h"
 #include "tests/lib/process.h"
 #include "tests/lib/worker.h"
 
@@ -22,7 +23,6 @@
 #define PAGE 4096
 
 static struct mount mount;
-static int descriptors; /* of the daemon, before anything was opened */
 
 static const char *at_mount(const char *name)
 {
@@ -76,7 +76,7 @@ static bool is_relayed(void)
 static int verify(void **unused)
 {
 	(void)unused;
-	return mount_verify(&mount, 0) == 0 && worker_descriptors_settle(&mount, descriptors) ? 0 : -1;
+	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount) ? 0 : -1;
 }
 
 /* --- no stall ---------------------------------------------------------------------------------------------------- */
@@ -568,14 +568,7 @@ static int start(const char *mode)
 {
 	const struct mount_spec spec = {.tag = mode, .options = path_of("io_mode=%s", mode)};
 
-	if (mount_start(&mount, &spec) < 0)
-		return -1;
-	/* the root's descriptor and the like are there after the first uses */
-	worker_replace(&mount);
-	if (close(make("first", 'f')) < 0 || unlink(at_mount("first")) < 0 || mount_verify(&mount, 0) < 0)
-		return -1;
-	descriptors = worker_descriptors(&mount);
-	return 0;
+	return mount_start(&mount, &spec);
 }
 
 static int start_direct(void **unused)

@@ -81,42 +81,6 @@ void worker_replace(const struct mount *mount)
 	worker_wait_next(mount, worker);
 }
 
-int worker_descriptors(const struct mount *mount)
-{
-	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/fd", mount->supervisor));
-	const struct dirent *entry;
-	int n = 0;
-
-	while (dir && (entry = readdir(dir)))
-		n += is_number(entry);
-	return dir ? n : -1;
-}
-
-static void print_descriptors(const struct mount *mount)
-{
-	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/fd", mount->supervisor));
-	const struct dirent *entry;
-	char target[256];
-
-	while (dir && (entry = readdir(dir))) {
-		ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-
-		if (!is_number(entry) || length < 0)
-			continue;
-		target[length] = '\0';
-		fprintf(stderr, "  %s -> %s\n", entry->d_name, target);
-	}
-}
-
-bool worker_descriptors_settle(const struct mount *mount, int wanted)
-{
-	if (wait_for(worker_descriptors(mount) <= wanted))
-		return true;
-	fprintf(stderr, "%d descriptors, expected %d:\n", worker_descriptors(mount), wanted);
-	print_descriptors(mount);
-	return false;
-}
-
 bool log_has(const struct mount *mount, const char *text)
 {
 	_cleanup_fclose_ FILE *file = fopen(mount->log, "re");

@@ -28,12 +28,6 @@ pid_t worker_wait_next(const struct mount *mount, pid_t before);
 /* Kills it and waits for the next one. */
 void worker_replace(const struct mount *mount);
 
-/* Number of descriptors of the daemon: the supervisor and its workers have one table. */
-int worker_descriptors(const struct mount *mount);
-
-/* Whether that number comes down to `wanted` in time: a RELEASE follows its close(2) by itself. Else tells which there are. */
-bool worker_descriptors_settle(const struct mount *mount, int wanted);
-
 /* Whether the daemon's log has a line with this text. */
 bool log_has(const struct mount *mount, const char *text);
 

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+#include "tests/lib/leaks.h"
+#include "fs/state/node.h"
+#include "lib/base/cleanup.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define ARENA_ALIGN 262144u /* of the parts of the arena, bytes */
+#define IDS_ABOVE 64        /* looked for beyond the last one that was noted */
+
+#define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
+
+static void unmap_arena(struct arena *arena)
+{
+	if (arena->header)
+		munmap(arena->header, arena->size);
+	cleanup_close(&arena->fd);
+}
+
+#define _cleanup_arena_ __attribute__((cleanup(unmap_arena)))
+
+static size_t align(size_t size)
+{
+	return (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+}
+
+/* arena->fd becomes the number that it has in the daemon's table. */
+static int find_arena(const struct mount *mount, const char **path)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/fd", mount->supervisor));
+	const struct dirent *entry;
+	char target[64];
+
+	while (dir && (entry = readdir(dir))) {
+		ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+		target[length > 0 ? length : 0] = '\0';
+		if (strstr(target, "memfd:segfs-arena")) {
+			*path = path_of("/proc/%d/fd/%s", mount->supervisor, entry->d_name);
+			return atoi(entry->d_name);
+		}
+	}
+	return -1;
+}
+
+static int map_arena(const struct mount *mount, struct arena *arena, int *number)
+{
+	const char *path = NULL;
+	struct stat stat;
+	char *memory;
+
+	*number = find_arena(mount, &path);
+	arena->fd = *number < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (arena->fd < 0 || fstat(arena->fd, &stat) < 0)
+		return -1;
+	memory = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_SHARED, arena->fd, 0);
+	if (memory == MAP_FAILED)
+		return -1;
+	arena->size = (size_t)stat.st_size;
+	arena->header = (void *)memory;
+	arena->nodes = (void *)(memory + align(sizeof(struct arena_header)));
+	arena->handles = (void *)((char *)arena->nodes + align(arena->header->max_nodes * sizeof(struct node_slot)));
+	return 0;
+}
+
+static bool is_named(const struct arena *arena, int number, int fd)
+{
+	const struct arena_header *header = arena->header;
+
+	if (fd == number || fd == header->fuse_fd || fd == header->ready_fd || fd == atomic_load(&header->config_fd))
+		return true;
+	for (uint32_t i = 0; i < header->n_base_fds; i++)
+		if (header->base_fds[i] == fd)
+			return true;
+	for (int i = 0; i < ARENA_STORES; i++)
+		if (atomic_load(&header->stores[i].state) == SLOT_LIVE && header->stores[i].root_fd == fd)
+			return true;
+	for (int i = 0; i < ARENA_KEPT; i++)
+		if (atomic_load(&header->kept[i].id) && header->kept[i].fd == fd)
+			return true;
+	for (uint32_t i = 1; i < atomic_load(&header->nodes_high); i++)
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE && atomic_load(&arena->nodes[i].fd) == fd)
+			return true;
+	for (uint32_t i = 1; i < atomic_load(&header->handles_high); i++)
+		if (atomic_load(&arena->handles[i].state) == SLOT_LIVE && arena->handles[i].fd == fd)
+			return true;
+	return false;
+}
+
+static int count_lost(const struct mount *mount, const struct arena *arena, int number, bool print)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/fd", mount->supervisor));
+	const struct dirent *entry;
+	char target[256];
+	int n = 0;
+
+	if (!dir)
+		return -1;
+	while ((entry = readdir(dir))) {
+		ssize_t length;
+
+		if (!isdigit((unsigned char)entry->d_name[0]) || is_named(arena, number, atoi(entry->d_name)))
+			continue;
+		n++;
+		length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		target[length > 0 ? length : 0] = '\0';
+		if (print)
+			fprintf(stderr, "lost descriptor %s -> %s\n", entry->d_name, target);
+	}
+	return n;
+}
+
+bool no_lost_descriptors(const struct mount *mount)
+{
+	_cleanup_arena_ struct arena arena = {.fd = -1};
+	int number;
+
+	if (map_arena(mount, &arena, &number) < 0) {
+		fprintf(stderr, "the supervisor has no arena\n");
+		return false;
+	}
+	if (wait_for(count_lost(mount, &arena, number, false) == 0))
+		return true;
+	count_lost(mount, &arena, number, true);
+	return false;
+}
+
+static bool is_id_named(const struct arena *arena, int id)
+{
+	for (uint32_t i = 1; i < atomic_load(&arena->header->nodes_high); i++)
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE && atomic_load(&arena->nodes[i].backing_id) == id)
+			return true;
+	for (int i = 0; i < ARENA_CLOSING; i++)
+		if (atomic_load(&arena->header->backing_closing[i]) == id)
+			return true;
+	return false;
+}
+
+/* The daemon's end of the connection, in this process. */
+static int borrow_device(const struct mount *mount, int number)
+{
+	_cleanup_close_ int supervisor = (int)syscall(SYS_pidfd_open, mount->supervisor, 0);
+
+	return supervisor < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, supervisor, number, 0);
+}
+
+bool no_lost_backing_ids(const struct mount *mount)
+{
+	_cleanup_arena_ struct arena arena = {.fd = -1};
+	_cleanup_close_ int device = -1;
+	int number;
+	int lost = 0;
+
+	if (map_arena(mount, &arena, &number) < 0)
+		return false;
+	device = borrow_device(mount, arena.header->fuse_fd);
+	if (device < 0)
+		return true;
+	for (int id = 1; id <= atomic_load(&arena.header->backing_last) + IDS_ABOVE; id++) {
+		const uint32_t closed = (uint32_t)id;
+
+		/* ENOENT: there is no such id, as it should be */
+		if (is_id_named(&arena, id) || ioctl(device, DEVICE_BACKING_CLOSE, &closed) < 0)
+			continue;
+		fprintf(stderr, "lost passthrough id %d\n", id);
+		lost++;
+	}
+	return lost == 0;
+}

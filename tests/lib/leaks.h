@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a segfs holds and has forgotten about: descriptors and passthrough ids that nothing in its arena names. A worker
+ * that dies leaves such; the next one has to find and close them.
+ */
+#ifndef SEGFS_TESTS_LEAKS_H
+#define SEGFS_TESTS_LEAKS_H
+
+#include "tests/mount/harness.h"
+
+/* Whether there comes a moment at which every descriptor is named. Else says on stderr which are not. */
+bool no_lost_descriptors(const struct mount *mount);
+
+/*
+ * The same of passthrough ids; those that are lost are closed by looking for them. To be called when nobody opens files.
+ * True where this kernel or user can't tell.
+ */
+bool no_lost_backing_ids(const struct mount *mount);
+
+#endif
