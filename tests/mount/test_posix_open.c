@@ -119,7 +119,7 @@ static void append_from_many(void)
 		fds[i] = works(open("file", O_WRONLY | O_APPEND));
 	for (int round = 0; round < 50; round++)
 		for (int i = 0; i < 4; i++)
-			must(write(fds[i], "abcd" + i, 1) == 1);
+			must(write(fds[i], &"abcd"[i], 1) == 1);
 	note_stat("file");
 	note_bytes("file");
 }
