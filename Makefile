@@ -34,7 +34,7 @@ build/bootstrap-%.stamp: packaging/bootstrap
 # --- flags ---------------------------------------------------------------------------------------------------------
 
 warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
-	-Wvla -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference -Wcast-qual -Wwrite-strings
+	-Wvla -Werror=implicit-function-declaration -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference -Wcast-qual -Wwrite-strings
 warnings += $(if $(or $(filter true,$(CI)),$(filter 1,$(WERROR))),-Werror)
 
 ifeq ($(FLAVOUR),release)
