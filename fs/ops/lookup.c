@@ -4,7 +4,6 @@
  */
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
-#include "fs/source/kept.h"
 #include "fs/source/source.h"
 
 #include <errno.h>
@@ -57,25 +56,15 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply_file(req, result, &file);
 }
 
-static void forget(struct fs *fs, fuse_ino_t id, uint64_t count)
-{
-	const struct node_slot *node;
-
-	node_forget(&fs->state, id, count);
-	node = node_get(&fs->state, id);
-	if (!node || atomic_load(&node->lookups) == 0)
-		kept_drop(&fs->state, id);
-}
-
 void op_forget(fuse_req_t req, fuse_ino_t id, uint64_t count)
 {
-	forget(fs_of(req), id, count);
+	entry_forget(fs_of(req), id, count);
 	fuse_reply_none(req);
 }
 
 void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 {
 	for (size_t i = 0; i < count; i++)
-		forget(fs_of(req), forgets[i].ino, forgets[i].nlookup);
+		entry_forget(fs_of(req), forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
 }

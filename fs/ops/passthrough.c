@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/passthrough.h"
+#include "fs/state/node.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -40,7 +41,7 @@ void passthrough_close(struct fs *fs, int id)
 	handle_backing_closed(&fs->state, id);
 }
 
-/* Nodes that lost their last handle to a death keep no id; says which of the ids above `last` nodes name. */
+/* Nodes that a death kept from giving their id back do so now; says which of the ids above `last` nodes name. */
 static void recover_nodes(struct fs *fs, int last, bool named[RECOVERED_IDS])
 {
 	struct arena *arena = fs->state.arena;
@@ -49,9 +50,10 @@ static void recover_nodes(struct fs *fs, int last, bool named[RECOVERED_IDS])
 		struct node_slot *node = &arena->nodes[i];
 		int id = atomic_load(&node->backing_id);
 
-		if (id == 0 || atomic_load(&node->state) != SLOT_LIVE)
+		if (id == 0)
 			continue;
-		if (fs->state.index[i].handles == 0) {
+		if (atomic_load(&node->state) != SLOT_LIVE ||
+		    (fs->state.index[i].handles == 0 && !node_keeps_id(&fs->state, i))) {
 			close_id(fs, id);
 			atomic_store(&node->backing_id, 0);
 		} else if (id > last && id - last <= RECOVERED_IDS) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/reply.h"
+#include "fs/ops/passthrough.h"
+#include "fs/source/kept.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
@@ -60,13 +62,25 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 	return 0;
 }
 
+void entry_forget(struct fs *fs, uint64_t id, uint64_t count)
+{
+	const struct node_slot *node;
+	int backing_id;
+
+	node_forget(&fs->state, id, count, &backing_id);
+	passthrough_close(fs, backing_id);
+	node = node_get(&fs->state, id);
+	if (!node || atomic_load(&node->lookups) == 0)
+		kept_drop(&fs->state, id);
+}
+
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry)
 {
 	struct fs *fs = fs_of(req);
 
 	/* the requester may have been killed meanwhile */
 	if (fuse_reply_entry(req, entry) < 0 && entry->ino)
-		node_forget(&fs->state, entry->ino, 1);
+		entry_forget(fs, entry->ino, 1);
 }
 
 void reply_file(fuse_req_t req, int result, struct source_file *file)

@@ -23,6 +23,9 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
  */
 bool kernel_knows(struct fs *fs, uint16_t store, uint64_t inode);
 
+/* Gives `count` of the kernel's references to a node back, and what was kept for them. */
+void entry_forget(struct fs *fs, uint64_t id, uint64_t count);
+
 /* Answers with an entry, or gives its reference back where the kernel did not take it. */
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
 

@@ -77,6 +77,12 @@ struct source {
 	int (*open)(struct state *state, const struct node_slot *node, int flags);
 
 	/*
+	 * Says whether open(2) for writing without O_APPEND would be refused by anything but the file's mode, and tells its
+	 * st_mode. Returns 0; EPERM for an append-only or immutable file; EROFS, ETXTBSY.
+	 */
+	int (*writable)(struct state *state, const struct node_slot *node, mode_t *mode);
+
+	/*
 	 * Opens a directory node for listing. Returns a descriptor that the caller closes: of a directory, for
 	 * getdents64(2), or, where `listed_in_memory` is set, of a memfd that holds records of the same form, d_off
 	 * being the offset in bytes of the record that follows.

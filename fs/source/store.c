@@ -68,6 +68,43 @@ static int store_open(struct state *state, const struct node_slot *node, int fla
 	return backing_open(state, node, flags);
 }
 
+/* By opening it: right for every file system. */
+static int try_to_open(const struct state *state, const struct node_slot *node, mode_t *mode)
+{
+	_cleanup_close_ int fd = backing_open(state, node, O_RDWR);
+	struct stat stat;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	*mode = stat.st_mode;
+	return 0;
+}
+
+/* In memory nothing but the inode flags can be in the way, and these come with the attributes. */
+static int store_writable(struct state *state, const struct node_slot *node, mode_t *mode)
+{
+	const uint64_t flags = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
+	_cleanup_kept_ struct kept kept = KEPT_NONE;
+	struct statx found;
+	int result;
+
+	if (state->arena->header->stores[node->store].on_disk)
+		return try_to_open(state, node, mode);
+	result = kept_get(state, node, &kept);
+	if (result < 0)
+		return result;
+	if (statx(kept.fd, "", AT_EMPTY_PATH, STATX_MODE, &found) < 0)
+		return -errno;
+	if ((found.stx_attributes_mask & flags) != flags)
+		return try_to_open(state, node, mode);
+	if (found.stx_attributes & flags)
+		return -EPERM;
+	*mode = found.stx_mode;
+	return 0;
+}
+
 static int store_list(struct state *state, const struct node_slot *dir)
 {
 	return backing_open(state, dir, O_RDONLY | O_DIRECTORY);
@@ -155,12 +192,13 @@ static int store_link(struct state *state, const struct node_slot *node, const s
 	return backing_identify(state, parent.fd, name, file);
 }
 
-/* A file that may be about to lose its last name. */
+/* A file that is about to lose a name. */
 struct victim {
-	int fd; /* O_PATH, -1 = there is none */
-	struct node_key key;
 	bool last_name;
-	bool slow; /* it has much memory */
+	bool slow;     /* it has much memory */
+	uint64_t node; /* held until the name is gone, or 0 */
+	int fd;        /* O_PATH; -1 where the node holds the file, or there is nothing to do */
+	struct node_key key; /* of `fd` */
 };
 
 static void cleanup_victim(struct victim *victim)
@@ -170,27 +208,50 @@ static void cleanup_victim(struct victim *victim)
 
 #define _cleanup_victim_ __attribute__((cleanup(cleanup_victim)))
 
-static int find_victim(const struct state *state, int dir_fd, const char *name, struct victim *victim)
+/* Whoever refers to the file by then is to go on with it. */
+static int find_victim(struct state *state, const struct node_slot *dir, int dir_fd, const char *name,
+		       struct victim *victim)
 {
 	struct source_file file = {.fd = -1};
-	int result;
+	struct stat stat;
 
+	if (fstatat(dir_fd, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	victim->last_name = S_ISDIR(stat.st_mode) || stat.st_nlink <= 1;
+	if (!victim->last_name)
+		return 0;
+	victim->slow = stat.st_blocks >= SOURCE_SLOW_BLOCKS;
+	victim->node = node_hold(state, dir->store, stat.st_ino);
+	if (victim->node)
+		return 0;
 	victim->fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (victim->fd < 0)
 		return -errno;
-	result = backing_identify(state, victim->fd, "", &file);
+	if (backing_identify(state, victim->fd, "", &file) < 0)
+		victim->last_name = false;
 	cleanup_close(&file.fd);
 	victim->key = file.key;
-	victim->slow = result == 0 && file.stat.st_blocks >= SOURCE_SLOW_BLOCKS;
-	victim->last_name = result == 0 && (S_ISDIR(file.stat.st_mode) || file.stat.st_nlink <= 1);
 	return 0;
 }
 
-/* Whoever still refers to the file can go on with it, by the descriptor that the node now keeps. */
 static void victim_is_gone(struct state *state, struct victim *victim)
 {
-	if (victim->fd >= 0 && victim->last_name)
-		node_unlinked(state, &victim->key, victim->slow ? NODE_SLOW_END : 0, &victim->fd);
+	uint64_t node = victim->node;
+
+	if (!victim->last_name)
+		return;
+	if (!node)
+		node = node_find(state, &victim->key);
+	if (node)
+		node_unlinked(state, node, victim->slow ? NODE_SLOW_END : 0, &victim->fd);
+}
+
+/* The name is still there. Returns what removing it failed with. */
+static int victim_stays(struct state *state, const struct victim *victim, int error)
+{
+	if (victim->node)
+		node_unhold(state, victim->node);
+	return -error;
 }
 
 static int store_remove(struct state *state, const struct node_slot *dir, const char *name, int flags)
@@ -201,11 +262,11 @@ static int store_remove(struct state *state, const struct node_slot *dir, const 
 
 	result = kept_get_directory(state, dir, &parent);
 	if (result == 0)
-		result = find_victim(state, parent.fd, name, &victim);
+		result = find_victim(state, dir, parent.fd, name, &victim);
 	if (result < 0)
 		return result;
 	if (unlinkat(parent.fd, name, flags) < 0)
-		return -errno;
+		return victim_stays(state, &victim, errno);
 	victim_is_gone(state, &victim);
 	return 0;
 }
@@ -216,7 +277,6 @@ static int store_rename(struct state *state, const struct node_slot *dir, const 
 	_cleanup_kept_ struct kept from = KEPT_NONE;
 	_cleanup_kept_ struct kept to = KEPT_NONE;
 	_cleanup_victim_ struct victim victim = {.fd = -1};
-	struct stat after;
 	int result;
 
 	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
@@ -227,16 +287,14 @@ static int store_rename(struct state *state, const struct node_slot *dir, const 
 	if (result < 0)
 		return result;
 	if (flags == 0) {
-		result = find_victim(state, to.fd, new_name, &victim);
+		result = find_victim(state, new_dir, to.fd, new_name, &victim);
 		if (result < 0 && result != -ENOENT)
 			return result;
 	}
 	if (renameat2(from.fd, name, to.fd, new_name, flags) < 0)
-		return -errno;
-	/* renaming a file onto itself removes nothing */
-	if (victim.fd >= 0 && fstatat(victim.fd, "", &after, AT_EMPTY_PATH) == 0 &&
-	    (after.st_nlink == 0 || S_ISDIR(after.st_mode)))
-		victim_is_gone(state, &victim);
+		return victim_stays(state, &victim, errno);
+	/* a file with one name that was renamed onto itself would have been left alone by the kernel that asks us */
+	victim_is_gone(state, &victim);
 	return 0;
 }
 
@@ -374,6 +432,7 @@ const struct source store_source = {
 	.find = store_find,
 	.stat = store_stat,
 	.open = store_open,
+	.writable = store_writable,
 	.list = store_list,
 	.create = store_create,
 	.make = store_make,

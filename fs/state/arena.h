@@ -20,11 +20,12 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
-#define ARENA_LAYOUT 1u                 /* changes with every change of a struct below */
+#define ARENA_LAYOUT 2u                 /* changes with every change of a struct below */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
 #define ARENA_KEPT 1024                 /* nodes whose descriptors are kept open */
 #define ARENA_CLOSING 64                /* passthrough ids being closed at one time, at least one per thread */
+#define ARENA_RESTING 1024              /* passthrough ids kept for nodes that are not open */
 #define ARENA_INIT_MAX 256              /* bytes of the kernel's INIT request */
 #define ARENA_STORE_PATH 512            /* bytes of a store's path below the mount, with the final 0 */
 

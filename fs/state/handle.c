@@ -111,21 +111,9 @@ int handle_add(struct state *state, const struct handle_open *open, int *fd, uin
 	return result;
 }
 
-/* There is an entry per thread and more. */
-static void note_closing(struct arena_header *header, int id)
-{
-	for (int i = 0; i < ARENA_CLOSING; i++) {
-		if (atomic_load(&header->backing_closing[i]) == 0) {
-			atomic_store(&header->backing_closing[i], id);
-			return;
-		}
-	}
-}
-
 int handle_remove(struct state *state, uint64_t number, int *backing_id)
 {
 	struct handle_slot *slot;
-	struct node_slot *node;
 	int closing = 0;
 	int fd = -1;
 
@@ -140,17 +128,8 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id)
 		state->free_handles[index] = state->free_handle;
 		state->free_handle = index;
 		state->n_handles--;
-		node = node_get(state, slot->node);
-		if (node && state->index[node_index_of(slot->node)].handles == 1) {
-			closing = atomic_load(&node->backing_id);
-			if (closing) {
-				note_closing(state->arena->header, closing);
-				atomic_store(&node->backing_id, 0);
-			}
-			atomic_fetch_and(&node->flags, ~(uint32_t)NODE_REFUSED);
-		}
-		if (node)
-			node_closed_locked(state, node_index_of(slot->node));
+		if (node_get(state, slot->node))
+			closing = node_closed_locked(state, node_index_of(slot->node));
 	}
 	pthread_mutex_unlock(&state->lock);
 	if (!slot)

@@ -56,8 +56,7 @@ struct handle_slot *handle_get(const struct state *state, uint64_t number);
 
 /*
  * Ends a handle and closes the descriptor that it held.
- * backing_id: gets the passthrough id of its node where this was the node's last handle and it had one, else 0;
- * the caller closes that id in the connection and then calls handle_backing_closed(). A worker that dies in between
+ * backing_id: gets a passthrough id that no node has use for any more, else 0; the caller closes that id in the connection and then calls handle_backing_closed(). A worker that dies in between
  * leaves the id in the arena, and the next one closes it.
  * Returns 0, or -EBADF for a number that is not good (a repeated RELEASE): nothing to do.
  */

@@ -63,6 +63,24 @@ static uint32_t find_locked(const struct state *state, const struct node_key *ke
 	return index;
 }
 
+/* The one live node with this inode number, or 0. */
+static uint32_t find_inode_locked(const struct state *state, uint16_t store, uint64_t inode)
+{
+	uint32_t index = state->buckets[hash_inode(store, inode) & (state->n_buckets - 1)];
+	uint32_t found = 0;
+
+	for (; index; index = state->index[index].hash_next) {
+		const struct node_slot *slot = &state->arena->nodes[index];
+
+		if (slot->inode != inode || slot->store != store)
+			continue;
+		if (found)
+			return 0;
+		found = index;
+	}
+	return found;
+}
+
 static void hash_insert(struct state *state, uint32_t *buckets, uint32_t n_buckets, uint32_t index)
 {
 	struct node_key key;
@@ -136,6 +154,54 @@ static void idle_append(struct state *state, uint32_t index)
 	state->n_idle++;
 }
 
+/* There is a place per thread and more. A worker that dies before the id is closed leaves it to the next one. */
+static void note_closing(struct arena_header *header, int id)
+{
+	for (int i = 0; i < ARENA_CLOSING; i++) {
+		if (atomic_load(&header->backing_closing[i]) == 0) {
+			atomic_store(&header->backing_closing[i], id);
+			return;
+		}
+	}
+}
+
+/* Gives its place among those that rest to the next one that wants it. */
+static void leave_rest(struct state *state, uint32_t index)
+{
+	if (state->resting[index % ARENA_RESTING] == index)
+		state->resting[index % ARENA_RESTING] = 0;
+}
+
+/* Without a free place among those that rest it stays held, which does no harm. */
+static void unhold_locked(struct state *state, uint32_t index)
+{
+	struct node_slot *slot = &state->arena->nodes[index];
+	uint32_t *place = &state->resting[index % ARENA_RESTING];
+
+	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0) {
+		if (*place) {
+			atomic_fetch_or(&slot->flags, NODE_HELD);
+			return;
+		}
+		*place = index;
+	}
+	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_HELD);
+}
+
+/* Takes the passthrough id from a node that is not open. The caller of the caller closes it. Returns it, or 0. */
+static int take_backing_id(struct state *state, uint32_t index)
+{
+	struct node_slot *slot = &state->arena->nodes[index];
+	int id = atomic_load(&slot->backing_id);
+
+	leave_rest(state, index);
+	if (id) {
+		note_closing(state->arena->header, id);
+		atomic_store(&slot->backing_id, 0);
+	}
+	return id;
+}
+
 static bool is_idle(const struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
@@ -189,6 +255,7 @@ static void became_idle_locked(struct state *state, uint32_t index)
 		return;
 	}
 	close_kept(slot);
+	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_HELD);
 	idle_append(state, index);
 	while (state->n_idle > state->max_idle)
 		drop_oldest_idle(state);
@@ -275,8 +342,10 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 			idle_remove(state, index);
 		atomic_fetch_add(&slot->lookups, 1);
 		/* a name leads to it again, as linkat(2) can do for an unlinked file */
-		if (atomic_load(&slot->flags) & NODE_UNLINKED && !(flags & NODE_UNLINKED))
+		if (atomic_load(&slot->flags) & NODE_UNLINKED && !(flags & NODE_UNLINKED)) {
 			atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_UNLINKED);
+			unhold_locked(state, index);
+		}
 	} else {
 		result = take_slot_locked(state, &index);
 		if (result == 0)
@@ -316,29 +385,21 @@ bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t
 	bool fresh = false;
 
 	pthread_mutex_lock(&state->lock);
-	index = state->buckets[hash_inode(store, inode) & (state->n_buckets - 1)];
-	for (; index; index = state->index[index].hash_next) {
-		const struct node_slot *slot = &state->arena->nodes[index];
-
-		if (slot->inode != inode || slot->store != store)
-			continue;
-		/* of two nodes one is a file that is gone: which, only the handle would tell */
-		if (fresh) {
-			fresh = false;
-			break;
-		}
-		fresh = atomic_load(&slot->lookups) > 0 && state->index[index].told &&
+	/* of two nodes one is a file that is gone: which, only the handle would tell */
+	index = find_inode_locked(state, store, inode);
+	if (index)
+		fresh = atomic_load(&state->arena->nodes[index].lookups) > 0 && state->index[index].told &&
 			(int32_t)(state->index[index].told - since) >= 0;
-	}
 	pthread_mutex_unlock(&state->lock);
 	return fresh;
 }
 
-void node_forget(struct state *state, uint64_t id, uint64_t count)
+void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_id)
 {
 	struct node_slot *slot;
 	uint64_t lookups;
 
+	*backing_id = 0;
 	pthread_mutex_lock(&state->lock);
 	slot = node_get(state, id);
 	if (slot) {
@@ -346,22 +407,50 @@ void node_forget(struct state *state, uint64_t id, uint64_t count)
 		if (count > lookups)
 			count = lookups;
 		atomic_store(&slot->lookups, lookups - count);
-		if (count > 0 && is_idle(state, node_index_of(id)))
+		if (count > 0 && is_idle(state, node_index_of(id))) {
+			*backing_id = take_backing_id(state, node_index_of(id));
 			became_idle_locked(state, node_index_of(id));
+		}
 	}
 	pthread_mutex_unlock(&state->lock);
 }
 
-void node_unlinked(struct state *state, const struct node_key *key, uint32_t flags, int *fd)
+uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode)
 {
-	uint32_t hash = node_hash(key);
+	struct node_slot *slot;
 	uint32_t index;
+	uint64_t id = 0;
 
 	pthread_mutex_lock(&state->lock);
-	index = find_locked(state, key, hash);
-	if (index) {
-		struct node_slot *slot = &state->arena->nodes[index];
+	index = find_inode_locked(state, store, inode);
+	slot = &state->arena->nodes[index];
+	if (index && atomic_load(&slot->backing_id) > 0) {
+		atomic_fetch_or(&slot->flags, NODE_HELD);
+		leave_rest(state, index);
+		id = node_id(state, index);
+	} else if (index && atomic_load(&slot->fd) >= 0) {
+		id = node_id(state, index);
+	}
+	pthread_mutex_unlock(&state->lock);
+	return id;
+}
 
+void node_unhold(struct state *state, uint64_t id)
+{
+	pthread_mutex_lock(&state->lock);
+	if (node_get(state, id))
+		unhold_locked(state, node_index_of(id));
+	pthread_mutex_unlock(&state->lock);
+}
+
+void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
+{
+	uint32_t index = node_index_of(id);
+	struct node_slot *slot;
+
+	pthread_mutex_lock(&state->lock);
+	slot = node_get(state, id);
+	if (slot) {
 		atomic_fetch_or(&slot->flags, NODE_UNLINKED | flags);
 		if (is_idle(state, index)) {
 			idle_remove(state, index);
@@ -379,14 +468,41 @@ void node_opened_locked(struct state *state, uint32_t index)
 
 	if (is_idle(state, index) && index != NODE_ROOT && slot->store != NODE_STORE_CONTROL)
 		idle_remove(state, index);
+	leave_rest(state, index);
 	state->index[index].handles++;
 }
 
-void node_closed_locked(struct state *state, uint32_t index)
+static bool is_held(const struct node_slot *slot)
 {
+	return atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_HELD);
+}
+
+/* The node's id rests until it is opened again. Returns the id of the node that had this place. */
+static int rest(struct state *state, uint32_t index)
+{
+	uint32_t *place = &state->resting[index % ARENA_RESTING];
+	int id = *place ? take_backing_id(state, *place) : 0;
+
+	*place = index;
+	return id;
+}
+
+int node_closed_locked(struct state *state, uint32_t index)
+{
+	struct node_slot *slot = &state->arena->nodes[index];
+	int id = 0;
+
 	state->index[index].handles--;
-	if (is_idle(state, index))
+	if (state->index[index].handles > 0)
+		return 0;
+	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_REFUSED);
+	if (is_idle(state, index)) {
+		id = take_backing_id(state, index);
 		became_idle_locked(state, index);
+	} else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot)) {
+		id = rest(state, index);
+	}
+	return id;
 }
 
 int node_index_slots(struct state *state)
@@ -421,4 +537,27 @@ int node_index_slots(struct state *state)
 		}
 	}
 	return 0;
+}
+
+void node_index_unopened(struct state *state)
+{
+	uint32_t high = state->arena->header->nodes_high;
+
+	for (uint32_t i = NODE_ROOT + 1; i < high; i++) {
+		const struct node_slot *slot = &state->arena->nodes[i];
+
+		if (atomic_load(&slot->state) != SLOT_LIVE || state->index[i].handles > 0)
+			continue;
+		if (atomic_load(&slot->lookups) == 0)
+			became_idle_locked(state, i);
+		else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot) && !state->resting[i % ARENA_RESTING])
+			state->resting[i % ARENA_RESTING] = i;
+	}
+}
+
+bool node_keeps_id(const struct state *state, uint32_t index)
+{
+	const struct node_slot *slot = &state->arena->nodes[index];
+
+	return state->resting[index % ARENA_RESTING] == index || (is_held(slot) && atomic_load(&slot->lookups) > 0);
 }

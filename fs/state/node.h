@@ -24,6 +24,7 @@ enum node_flags {
 	NODE_REFUSED = 2,    /* the kernel refused its backing file for passthrough */
 	NODE_SLOW_END = 8,   /* has much memory, or how much is not known: its end may take long */
 	NODE_KEEP_FD = 4,    /* can be reached by its kept descriptor only: not kept when it is forgotten */
+	NODE_HELD = 16,      /* keeps its passthrough id until it is forgotten, see node_hold() */
 };
 
 /* What tells a backing file from all others of a mount. */
@@ -83,23 +84,44 @@ bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t
 /*
  * Gives back `count` references of the kernel. The node is dropped, or kept as idle, when none is left and it
  * has no handle.
+ * backing_id: gets a passthrough id to close as handle_remove() has it, or 0.
  */
-void node_forget(struct state *state, uint64_t id, uint64_t count);
+void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_id);
+
+/*
+ * To be called before the last name of a file is removed: sees to it that the file outlives its name for as long as the
+ * kernel refers to its node, which is a matter of course where the node has a descriptor, and costs a flag where the
+ * kernel has the file by passthrough id.
+ * store, inode: tell the file.
+ * Returns the node's id, for node_unlinked() or node_unhold(); or 0 where the node has neither, or where not exactly one
+ * node has this inode number: the caller then has to hold the file by a descriptor, and finds the node by its key.
+ */
+uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode);
+
+/* Takes node_hold() back: the name was not removed. */
+void node_unhold(struct state *state, uint64_t id);
 
 /*
  * Notes that the last name of a node is gone.
  * flags: enum node_flags to add, NODE_SLOW_END or 0.
- * fd: an O_PATH descriptor that keeps the backing file reachable, or -1; taken over where the kernel still refers
- * to the node and it holds none yet, and then *fd becomes -1.
+ * fd: an O_PATH descriptor that keeps the backing file reachable, or -1 after node_hold(); taken over where the kernel still
+ * refers to the node and it holds none yet, and then *fd becomes -1.
  */
-void node_unlinked(struct state *state, const struct node_key *key, uint32_t flags, int *fd);
+void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd);
 
-/* Used by handle.c, under the lock: one handle more, one less. The latter may drop the node. */
+/*
+ * Used by handle.c, under the lock: one handle more, one less. The latter may drop the node, and returns a passthrough id
+ * that is to be closed, its own or another node's, or 0.
+ */
 void node_opened_locked(struct state *state, uint32_t index);
-void node_closed_locked(struct state *state, uint32_t index);
+int node_closed_locked(struct state *state, uint32_t index);
 
-/* Used by state.c. */
+/* Whether a node keeps its passthrough id though it is not open: for the next open, or because that holds its file. */
+bool node_keeps_id(const struct state *state, uint32_t index);
+
+/* Used by state.c. The last one, after handles have been counted: which nodes are idle, and which rest. */
 uint32_t node_hash(const struct node_key *key);
 int node_index_slots(struct state *state);
+void node_index_unopened(struct state *state);
 
 #endif

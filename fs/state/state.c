@@ -11,23 +11,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Nodes to which nothing refers join the idle list, or go. */
-static void index_idle_nodes(struct state *state)
-{
-	uint32_t high = state->arena->header->nodes_high;
-
-	for (uint32_t i = NODE_ROOT + 1; i < high; i++) {
-		struct node_slot *slot = &state->arena->nodes[i];
-
-		if (atomic_load(&slot->state) == SLOT_LIVE && atomic_load(&slot->lookups) == 0 &&
-		    state->index[i].handles == 0 && slot->store != NODE_STORE_CONTROL) {
-			/* as if its last handle were closed now */
-			state->index[i].handles = 1;
-			node_closed_locked(state, i);
-		}
-	}
-}
-
 int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 {
 	int result;
@@ -43,7 +26,7 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 		free(state->buckets);
 		return result;
 	}
-	index_idle_nodes(state);
+	node_index_unopened(state);
 	return 0;
 }
 
@@ -151,8 +134,9 @@ static int check_node(const struct state *state, uint32_t i, char *why, size_t s
 		snprintf(why, size, "node %u is not in the hash table", i);
 		return -EUCLEAN;
 	}
-	if (atomic_load(&slot->backing_id) && state->index[i].handles == 0) {
-		snprintf(why, size, "node %u has passthrough id %d and no handle", i, atomic_load(&slot->backing_id));
+	if (atomic_load(&slot->backing_id) && state->index[i].handles == 0 && !node_keeps_id(state, i)) {
+		snprintf(why, size, "node %u has passthrough id %d, no handle, and no use for it", i,
+			 atomic_load(&slot->backing_id));
 		return -EUCLEAN;
 	}
 	return 0;

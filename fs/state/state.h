@@ -40,6 +40,12 @@ struct state {
 	uint32_t n_idle;
 	uint32_t max_idle;        /* more idle nodes than this are dropped, oldest first */
 
+	/*
+	 * Nodes that keep their passthrough id though they are not open, so that the next open costs no system call; by
+	 * index modulo the size, 0 = none. A node that the kernel forgets, or whose place another one takes, loses its id.
+	 */
+	uint32_t resting[ARENA_RESTING];
+
 	uint32_t *free_handles;   /* next of the free list, one per handle slot */
 	uint32_t free_handle;
 	uint32_t n_handles;

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "fs/ops/opening.h"
+#include "fs/ops/passthrough.h"
+#include "fs/ops/request.h"
+
+#include <errno.h>
+
+bool opening_writes(const struct opening *opening)
+{
+	return (opening->flags & O_ACCMODE) != O_RDONLY || opening->flags & O_TRUNC;
+}
+
+/* Opens the backing file for all that the open may do, if it is not so already. */
+static int open_fully(struct opening *opening)
+{
+	int flags = opening->flags & OPENING_FLAGS;
+
+	if (opening->fd >= 0)
+		return 0;
+	if (opening->flags & O_TRUNC && (flags & O_ACCMODE) == O_RDONLY)
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
+	opening->fd = opening->source->open(&opening->fs->state, opening->node, flags);
+	/* an append-only file (chattr +a) wants to be told */
+	if (opening->fd == -EPERM && opening->flags & O_APPEND)
+		opening->fd = opening->source->open(&opening->fs->state, opening->node, flags | O_APPEND);
+	return opening->fd < 0 ? opening->fd : 0;
+}
+
+/* For the kernel, which opens the backing file itself by the path of this descriptor, to read is enough. */
+static int open_to_register(struct opening *opening)
+{
+	if (opening->fd < 0)
+		opening->fd = opening->source->open(&opening->fs->state, opening->node, O_RDONLY);
+	return opening->fd < 0 ? opening->fd : 0;
+}
+
+static bool has_set_id_bits(mode_t mode)
+{
+	return mode & S_ISUID || (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+}
+
+/*
+ * Sets the mode. Direct, unless
+ * - the kernel takes no backing files, or not this one;
+ * - it is a file under .segfs: its text is made at the open, and the descriptor is all that holds it;
+ * - it appends: the kernel opens the backing file with O_APPEND once and for all, but fcntl(2) may take it away;
+ * - the file has set-id bits, which must go when somebody else writes: with FUSE_HANDLE_KILLPRIV_V2, without which every
+ *   write would ask for an attribute first, only a WRITE request tells.
+ */
+static int choose_mode(struct opening *opening)
+{
+	const struct fs *fs = opening->fs;
+	int result;
+
+	opening->mode = IO_RELAYED;
+	if (!fs->passthrough || fs->options.io_mode == IO_RELAYED || opening->is_control ||
+	    atomic_load(&opening->node->flags) & NODE_REFUSED)
+		return 0;
+	opening->mode = IO_MEDIATED;
+	if (fs->options.io_mode == IO_MEDIATED || (opening_writes(opening) && opening->flags & O_APPEND))
+		return 0;
+	if (opening_writes(opening)) {
+		if (!opening->is_new) {
+			result = opening->source->writable(&opening->fs->state, opening->node, &opening->mode_bits);
+			if (result < 0)
+				return result;
+		}
+		if (has_set_id_bits(opening->mode_bits))
+			return 0;
+	}
+	opening->mode = IO_DIRECT;
+	return 0;
+}
+
+/* What the kernel says when this kind of file can't be a backing file, ever; all else is a passing lack. */
+static bool is_refusal(int result)
+{
+	return result == -ELOOP || result == -EINVAL || result == -EOPNOTSUPP || result == -EPERM ||
+	       result == -ENODEV || result == -EISDIR;
+}
+
+static int register_backing(void *context)
+{
+	const struct opening *opening = context;
+
+	return opening->fd < 0 ? -EAGAIN : passthrough_open(opening->fs, opening->fd);
+}
+
+static int add_handle(struct opening *opening)
+{
+	struct handle_open open = {
+		.node = opening->id,
+		.unique = request_unique(),
+		.flags = (uint32_t)opening->flags,
+		.pid = opening->pid,
+		.mode = opening->mode,
+		.kind = opening->is_control ? HANDLE_CONTROL : HANDLE_FILE,
+		.backing_open = register_backing,
+		.context = opening,
+	};
+	int none = -1;
+
+	/* in direct mode nothing comes to the daemon that would need the descriptor */
+	return handle_add(&opening->fs->state, &open, opening->mode == IO_DIRECT ? &none : &opening->fd,
+			  &opening->number, &opening->backing_id);
+}
+
+/* Opens what the mode needs. A direct open of a node whose passthrough id is known needs nothing. */
+static int open_for_mode(struct opening *opening, bool id_known)
+{
+	if (opening->mode != IO_DIRECT || opening->flags & O_TRUNC)
+		return open_fully(opening);
+	return id_known ? 0 : open_to_register(opening);
+}
+
+int opening_establish(struct opening *opening)
+{
+	bool id_known = atomic_load(&opening->node->backing_id) > 0;
+
+	for (;;) {
+		int result = choose_mode(opening);
+
+		if (result == 0)
+			result = open_for_mode(opening, id_known);
+		if (result < 0)
+			return result;
+		result = add_handle(opening);
+		if (result == -EAGAIN && id_known) {
+			/* another thread closed the id between our look and the lock */
+			id_known = false;
+		} else if (is_refusal(result) && opening->mode != IO_RELAYED) {
+			atomic_fetch_or(&opening->node->flags, NODE_REFUSED);
+			/* what was opened to be registered may not be able to write */
+			if (!opening->is_new) {
+				cleanup_close(&opening->fd);
+				opening->fd = -1;
+			}
+		} else {
+			return result;
+		}
+	}
+}

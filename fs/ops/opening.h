@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An open under way: which way reads, writes and views will take, and what has to be open for it.
+ *
+ * Belongs to the thread that carries the request out.
+ */
+#ifndef SEGFS_OPS_OPENING_H
+#define SEGFS_OPS_OPENING_H
+
+#include "fs/ops/fs.h"
+#include "fs/source/source.h"
+#include "lib/base/cleanup.h"
+
+#include <fcntl.h>
+
+/* Flags of open(2) that a backing file is opened with. O_APPEND and O_DIRECT are seen to per write. */
+#define OPENING_FLAGS (O_ACCMODE | O_SYNC | O_DSYNC | O_NOATIME)
+
+struct opening {
+	struct fs *fs;
+	const struct source *source;
+	struct node_slot *node;
+	uint64_t id;       /* of the node */
+	int flags;         /* of open(2), as the kernel sent them */
+	int pid;
+	int fd;            /* the backing file, or -1: not opened */
+	bool is_new;       /* made by this open, with the mode that `mode_bits` tells; `fd` can do all that `flags` say */
+	bool is_control;   /* a file under .segfs */
+	mode_t mode_bits;  /* st_mode, where it matters */
+	enum io_mode mode;
+	uint64_t number;   /* results: of the handle */
+	int backing_id;    /* and its passthrough id */
+};
+
+/*
+ * Gives an open its handle, in the best mode that can be had.
+ * opening: all but the results, `mode` and, unless is_new, `fd` and `mode_bits` are filled.
+ * Returns 0; what source->open() and source->writable() return; -ENFILE, -ENOMEM, -ENOSPC as handle_add().
+ */
+int opening_establish(struct opening *opening);
+
+/* Whether the open can change the file's bytes. */
+bool opening_writes(const struct opening *opening);
+
+static inline void cleanup_opening(struct opening *opening)
+{
+	cleanup_close(&opening->fd);
+}
+
+#define _cleanup_opening_ __attribute__((cleanup(cleanup_opening)))
+
+#endif
