@@ -5,6 +5,7 @@
 #include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/passthrough.h"
+#include "fs/ops/request.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -90,6 +91,9 @@ static int recover(struct fuse_session *session)
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (fs.streams == MAP_FAILED)
 		return -ENOMEM;
+	result = request_use_session(session, header->fuse_fd);
+	if (result < 0)
+		return result;
 	fs.session = session;
 	fs.fuse_fd = header->fuse_fd;
 	fs.privileged = header->privileged;
@@ -112,7 +116,6 @@ static int recover(struct fuse_session *session)
 	}
 	if (state_check(&fs.state, why, sizeof(why)) < 0)
 		log_error("internal error: after recovery: %s", why);
-	loop_recover(&fs);
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 
 static struct {
 	pthread_mutex_t reader;       /* held by the thread that reads; taken before any other lock */
+	bool begun;                   /* the first reader has; guarded by `reader` */
 	bool initialized;             /* the session has seen INIT; guarded by `reader` */
 	void (*ready)(struct fs *fs); /* NULL once called; guarded by `reader` */
 
@@ -239,6 +240,35 @@ static void *new_message(void)
 	return message;
 }
 
+static bool has_request(const struct fs *fs)
+{
+	struct pollfd device = {.fd = fs->fuse_fd, .events = POLLIN};
+
+	return poll(&device, 1, 0) != 0;
+}
+
+/*
+ * What a worker does before it reads its first request. The reader does it with all else ready: a request that is sent again
+ * can be withdrawn until it is read, if its process is being killed, and what was opened for it would stay open.
+ */
+static void begin(struct fs *fs)
+{
+	const struct wire_out_header resend = {.length = sizeof(resend), .error = WIRE_NOTIFY_RESEND};
+
+	if (atomic_load(&fs->state.arena->header->init_state) == INIT_ANSWERED) {
+		replay_init(fs);
+		tell_ready(fs);
+	}
+	/* EINVAL: a kernel before 6.9, where such requests wait until their callers give up */
+	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
+		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
+	/* an INIT without answer would be back now; if none is, nothing need ever come that starts the session */
+	if (atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED && !has_request(fs)) {
+		replay_init(fs);
+		tell_ready(fs);
+	}
+}
+
 static void *serve(void *argument)
 {
 	struct fs *fs = argument;
@@ -249,6 +279,10 @@ static void *serve(void *argument)
 		log_error("a thread can't take on identities: %s", strerror(-result));
 	if (message && result == 0) {
 		become_reader();
+		if (!loop.begun) {
+			loop.begun = true;
+			begin(fs);
+		}
 		while (!atomic_load(&fs->leaving))
 			serve_one(fs, message);
 		pthread_mutex_unlock(&loop.reader);
@@ -266,32 +300,9 @@ static void *serve(void *argument)
 	return NULL;
 }
 
-static bool has_request(const struct fs *fs)
-{
-	struct pollfd device = {.fd = fs->fuse_fd, .events = POLLIN};
-
-	return poll(&device, 1, 0) != 0;
-}
-
-void loop_recover(struct fs *fs)
-{
-	const struct wire_out_header resend = {.length = sizeof(resend), .error = WIRE_NOTIFY_RESEND};
-
-	if (atomic_load(&fs->state.arena->header->init_state) == INIT_ANSWERED)
-		replay_init(fs);
-	/* EINVAL: a kernel before 6.9, where such requests wait until their callers give up */
-	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
-		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
-	/* an INIT without answer would be back now; if none is, nothing need ever come that starts the session */
-	if (atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED && !has_request(fs))
-		replay_init(fs);
-}
-
 int loop_start(struct fs *fs, void (*ready)(struct fs *fs))
 {
 	loop.ready = ready;
-	if (loop.initialized)
-		tell_ready(fs);
 	return add_thread(fs);
 }
 

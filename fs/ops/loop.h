@@ -11,13 +11,8 @@
 #include "fs/ops/fs.h"
 
 /*
- * Makes the session ready for a connection whose INIT an earlier worker has answered, and has the kernel send again what
- * was read and not answered. Called once, before loop_run().
- */
-void loop_recover(struct fs *fs);
-
-/*
- * Starts the threads. ready: called once, when the kernel's INIT is answered.
+ * Starts the threads, which first make the session ready where an earlier worker has answered INIT, and have the kernel
+ * send again what was read and not answered. ready: called once, when the kernel's INIT is answered.
  * Returns 0; -ENOMEM or -EAGAIN where not a single thread can be had.
  */
 int loop_start(struct fs *fs, void (*ready)(struct fs *fs));

@@ -11,6 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+#define SMALL_MESSAGE 512 /* bytes: an answer that is longer is sent in its parts */
 
 static _Thread_local struct {
 	const struct wire_in_header *header;
@@ -48,6 +51,45 @@ uid_t request_uid(void)
 	return self.header->uid;
 }
 
+/*
+ * The kernel pins a page for each part of a message: small parts are cheaper in one piece, which must not cross a page.
+ */
+static ssize_t send_parts(int fd, const struct iovec *parts, int n_parts)
+{
+	static _Thread_local _Alignas(SMALL_MESSAGE) char message[SMALL_MESSAGE];
+	size_t length = 0;
+
+	if (n_parts == 1)
+		return write(fd, parts->iov_base, parts->iov_len);
+	for (int i = 0; i < n_parts; i++) {
+		if (parts[i].iov_len > sizeof(message) - length)
+			return writev(fd, parts, n_parts);
+		if (parts[i].iov_len > 0)
+			memcpy(message + length, parts[i].iov_base, parts[i].iov_len);
+		length += parts[i].iov_len;
+	}
+	return write(fd, message, length);
+}
+
+static ssize_t session_read(int fd, void *message, size_t size, void *user_data)
+{
+	(void)user_data;
+	return read(fd, message, size);
+}
+
+static ssize_t session_writev(int fd, struct iovec *parts, int n_parts, void *user_data)
+{
+	(void)user_data;
+	return send_parts(fd, parts, n_parts);
+}
+
+int request_use_session(struct fuse_session *session, int fuse_fd)
+{
+	static const struct fuse_custom_io io = {.read = session_read, .writev = session_writev};
+
+	return fuse_session_custom_io(session, &io, sizeof(io), fuse_fd);
+}
+
 void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size)
 {
 	struct wire_out_header header = {
@@ -60,7 +102,7 @@ void request_answer_raw(const struct fs *fs, int result, const void *body, size_
 		{.iov_base = (void *)(uintptr_t)body, .iov_len = result == 0 ? size : 0},
 	};
 
-	if (writev(fs->fuse_fd, parts, result == 0 ? 2 : 1) < 0 && errno != ENOENT)
+	if (send_parts(fs->fuse_fd, parts, result == 0 ? 2 : 1) < 0 && errno != ENOENT)
 		log_warning("an answer was refused by the kernel: %s", strerror(errno));
 }
 

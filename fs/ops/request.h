@@ -16,6 +16,12 @@
 
 #define REQUEST_BUFFER_SIZE (1024u * 1024u) /* the largest read(2) or getdents(2) that is answered at once */
 
+/*
+ * Has libfuse send the session's answers our way.
+ * Returns 0; -ENOMEM.
+ */
+int request_use_session(struct fuse_session *session, int fuse_fd);
+
 /* Makes `message`, of `length` bytes, this thread's request. It is not copied. */
 void request_begin(const void *message, size_t length);
 
