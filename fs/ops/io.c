@@ -4,6 +4,7 @@
  * do not; the rest does in every mode.
  */
 #include "fs/ops/interrupt.h"
+#include "fs/ops/killable.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
@@ -169,12 +170,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t l
 	int result = open_for(fs_of(req), file_info->fh, O_WRONLY, &opened);
 
 	(void)id;
-	if (result == 0) {
-		interrupt_enable(req);
-		if (fallocate(opened.fd, mode, offset, length) < 0)
-			result = -errno;
-		interrupt_disable(req);
-	}
+	if (result == 0)
+		result = killable_fallocate(req, opened.fd, mode, offset, length);
 	reply_status(req, result);
 }
 

@@ -122,6 +122,11 @@ int killpoint_set(struct killpoint *point, const struct mount *mount, unsigned i
 	return -error;
 }
 
+bool killpoint_killed(const struct killpoint *point)
+{
+	return atomic_load(&point->shared->killed);
+}
+
 bool killpoint_end(struct killpoint *point, const struct mount *mount)
 {
 	bool killed;

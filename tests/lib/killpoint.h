@@ -20,6 +20,9 @@ struct killpoint {
  */
 int killpoint_set(struct killpoint *point, const struct mount *mount, unsigned int n);
 
+/* Whether the worker has been killed. */
+bool killpoint_killed(const struct killpoint *point);
+
 /*
  * Ends it, and lets go of a worker that has not come that far.
  * Returns whether the worker was killed; then waits until another one answers.

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A process that waits in a call can be ended: at once where nobody has taken its request, soon where one is carried out.
+ */
+#include "lib/base/cleanup.h"
+#include "tests/lib/job.h"
+#include "tests/lib/killpoint.h"
+#include "tests/lib/leaks.h"
+#include "tests/lib/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define SIZE 65536
+#define LARGE (2ll << 30) /* bytes: takes a good part of a second to allocate */
+#define SMALL_PART (LARGE / 100)
+
+static struct mount mount;
+
+static const char *at(const char *name)
+{
+	return path_of("%s/%s", mount.path, name);
+}
+
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/* Ends a job by SIGKILL, and waits until it is dead; says whether that came in time. */
+static bool dies(struct job *job)
+{
+	int status = 0;
+
+	assert_true(job->pid > 1);
+	check(kill(job->pid, SIGKILL));
+	if (!wait_for(has_ended(job->pid)))
+		return false;
+	assert_int_equal(waitpid(job->pid, &status, 0), job->pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	munmap(job, sizeof(*job));
+	return true;
+}
+
+/* --- while nobody takes requests ----------------------------------------------------------------------------------- */
+
+static void call_stat(struct job *job, void *context)
+{
+	struct stat found;
+
+	job_must(job, stat(context, &found) == 0);
+}
+
+static void call_open(struct job *job, void *context)
+{
+	job_must(job, open(context, O_RDWR | O_CLOEXEC) >= 0);
+}
+
+static void call_create(struct job *job, void *context)
+{
+	job_must(job, open(context, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) >= 0);
+}
+
+static void call_unlink(struct job *job, void *context)
+{
+	job_must(job, unlink(context) == 0);
+}
+
+static void call_read(struct job *job, void *context)
+{
+	char byte;
+
+	job_must(job, pread(*(int *)context, &byte, 1, 0) == 1);
+}
+
+static void call_write(struct job *job, void *context)
+{
+	job_must(job, pwrite(*(int *)context, "w", 1, 0) == 1);
+}
+
+static void call_list(struct job *job, void *context)
+{
+	char buffer[4096];
+
+	job_must(job, getdents64(*(int *)context, buffer, sizeof(buffer)) > 0);
+}
+
+/* A page that the mount's page cache does not have. */
+static void load_byte(struct job *job, void *context)
+{
+	const volatile char *view = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, *(int *)context, 0);
+
+	job_must(job, view != MAP_FAILED);
+	atomic_fetch_add(&job->steps, 1);
+	job_must(job, view[0] == 'f');
+}
+
+/* in_call: a condition that holds once the request waits. */
+static void dies_waiting(void (*call)(struct job *, void *), void *context, long number)
+{
+	pid_t worker = worker_stop(&mount);
+	struct job *job = job_start(call, context);
+	bool waits;
+	bool died;
+
+	assert_non_null(job);
+	/* without a number it is no system call, but a page fault */
+	if (number >= 0)
+		waits = wait_for(job_is_in_call(job, number));
+	else
+		waits = job_goes_on(job, 0) && wait_for(atomic_load(&job->steps) == 1);
+	died = waits && dies(job);
+	worker_continue(&mount, worker);
+	assert_true(waits);
+	assert_true(died);
+	assert_int_equal(worker_pid(&mount), worker);
+}
+
+static void requests_that_nobody_took(void **unused)
+{
+	static const struct {
+		const char *name;
+		void (*call)(struct job *job, void *context);
+		long number;
+	} calls[] = {
+		{"file", call_stat, SYS_newfstatat}, {"file", call_open, SYS_openat},
+		{"new", call_create, SYS_openat},    {"file", call_unlink, SYS_unlink},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		dies_waiting(calls[i].call, (void *)(uintptr_t)at(calls[i].name), calls[i].number);
+	/* nothing of it has been done */
+	assert_int_equal(access(path_of("%s/new", mount.store), F_OK), -1);
+	check(access(path_of("%s/file", mount.store), F_OK));
+}
+
+static void reads_and_writes_that_nobody_took(void **unused)
+{
+	_cleanup_close_ int fd = (int)check(open(at("file"), O_RDWR | O_CLOEXEC));
+	_cleanup_close_ int dir = (int)check(open(mount.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	char byte = 0;
+
+	(void)unused;
+	dies_waiting(call_read, &fd, SYS_pread64);
+	dies_waiting(call_write, &fd, SYS_pwrite64);
+	dies_waiting(call_list, &dir, SYS_getdents64);
+	assert_int_equal(check(pread(fd, &byte, 1, 0)), 1);
+	assert_int_equal(byte, 'f');
+}
+
+static void page_faults_that_nobody_took(void **unused)
+{
+	_cleanup_close_ int fd = (int)check(open(at("file"), O_RDWR | O_CLOEXEC));
+	char byte = 0;
+
+	(void)unused;
+	dies_waiting(load_byte, &fd, -1);
+	assert_int_equal(check(pread(fd, &byte, 1, 0)), 1);
+	assert_int_equal(byte, 'f');
+}
+
+/* Processes that wait while a worker dies can be ended before the next one answers, and leave nothing. */
+static void deaths_of_both(void **unused)
+{
+	bool killed = true;
+	unsigned int n;
+
+	(void)unused;
+	for (n = 1; killed && n < 100; n++) {
+		struct killpoint point;
+		struct job *job;
+
+		assert_int_equal(killpoint_set(&point, &mount, n), 0);
+		job = job_start(call_open, (void *)(uintptr_t)at("file"));
+		assert_non_null(job);
+		wait_for(killpoint_killed(&point) || has_ended(job->pid));
+		kill(job->pid, SIGKILL);
+		assert_true(wait_for(has_ended(job->pid)));
+		assert_int_equal(waitpid(job->pid, NULL, 0), job->pid);
+		munmap(job, sizeof(*job));
+		/* the RELEASE that follows has its points as well */
+		assert_int_equal(mount_verify(&mount, 0), 0);
+		killed = killpoint_end(&point, &mount);
+		assert_int_equal(mount_verify(&mount, 0), 0);
+		assert_true(no_lost_descriptors(&mount));
+	}
+	assert_true(n > 8 && n < 100);
+	assert_true(no_lost_backing_ids(&mount));
+}
+
+/* --- while a request is carried out -------------------------------------------------------------------------------- */
+
+static unsigned long long bytes_used(void)
+{
+	struct statvfs found;
+
+	check(statvfs(mount.store, &found));
+	return (unsigned long long)(found.f_blocks - found.f_bfree) * found.f_frsize;
+}
+
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+static void allocate(struct job *job, void *context)
+{
+	const struct sigaction action = {.sa_handler = do_nothing};
+	int fd = open(context, O_RDWR | O_CLOEXEC);
+
+	job_must(job, fd >= 0);
+	job_must(job, sigaction(SIGUSR1, &action, NULL) == 0);
+	job_must(job, fallocate(fd, 0, 0, LARGE) < 0 && errno == EINTR);
+}
+
+/* Whether there is room for it, more than the test itself takes. */
+static bool has_room(void)
+{
+	struct statvfs found;
+
+	check(statvfs(mount.store, &found));
+	return (unsigned long long)found.f_bavail * found.f_frsize > 2 * LARGE &&
+	       sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE) > 2 * LARGE;
+}
+
+static struct job *start_allocation(void)
+{
+	const unsigned long long before = bytes_used();
+	struct job *job = job_start(allocate, (void *)(uintptr_t)at("file"));
+
+	assert_non_null(job);
+	assert_true(wait_for(bytes_used() > before + SMALL_PART));
+	return job;
+}
+
+static void expect_not_allocated(unsigned long long before)
+{
+	struct stat found;
+
+	/* a tmpfs gives back what an allocation that was cut short has taken */
+	assert_true(wait_for(bytes_used() < before + LARGE / 2));
+	check(stat(path_of("%s/file", mount.store), &found));
+	assert_int_equal(found.st_size, SIZE);
+	assert_int_equal(mount_verify(&mount, 0), 0);
+}
+
+static void long_allocation_killed(void **unused)
+{
+	const unsigned long long before = bytes_used();
+
+	(void)unused;
+	if (!has_room())
+		skip_missing("4 GiB of memory");
+	assert_true(dies(start_allocation()));
+	expect_not_allocated(before);
+}
+
+static void long_allocation_interrupted(void **unused)
+{
+	const unsigned long long before = bytes_used();
+	struct job *job;
+
+	(void)unused;
+	if (!has_room())
+		skip_missing("4 GiB of memory");
+	job = start_allocation();
+	check(kill(job->pid, SIGUSR1));
+	assert_int_equal(job_end(&job), 0);
+	expect_not_allocated(before);
+}
+
+/* Others are served meanwhile. */
+static void others_do_not_wait(void **unused)
+{
+	struct job *job;
+	struct stat found;
+	int served = 0;
+
+	(void)unused;
+	if (!has_room())
+		skip_missing("4 GiB of memory");
+	job = start_allocation();
+	while (!has_ended(job->pid) && served < 100) {
+		check(stat(at(path_of(".segfs/../.segfs/version")), &found));
+		check(close((int)check(open(at("other"), O_RDWR | O_CREAT | O_CLOEXEC, 0600))));
+		served++;
+	}
+	check(kill(job->pid, SIGUSR1));
+	assert_int_equal(job_end(&job), 0);
+	assert_int_equal(served, 100);
+	check(unlink(at("other")));
+}
+
+/* --- modes --------------------------------------------------------------------------------------------------------- */
+
+static int start(const char *mode)
+{
+	static char bytes[SIZE + 1];
+	const struct mount_spec spec = {
+		.tag = mode,
+		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode),
+	};
+
+	memset(bytes, 'f', SIZE);
+	return mount_start(&mount, &spec) < 0 ? -1 : write_text(path_of("%s/file", mount.store), bytes);
+}
+
+static int start_direct(void **unused)
+{
+	(void)unused;
+	return start("direct");
+}
+
+static int start_mediated(void **unused)
+{
+	(void)unused;
+	return start("mediated");
+}
+
+static int start_relayed(void **unused)
+{
+	(void)unused;
+	return start("relayed");
+}
+
+static int verify(void **unused)
+{
+	(void)unused;
+	return mount_verify(&mount, 0);
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	return mount_stop(&mount);
+}
+
+#define CASE(function) cmocka_unit_test_teardown(function, verify)
+
+int main(void)
+{
+	static const struct CMUnitTest direct[] = {
+		CASE(requests_that_nobody_took),
+		CASE(deaths_of_both),
+		CASE(long_allocation_killed),
+		CASE(long_allocation_interrupted),
+		CASE(others_do_not_wait),
+	};
+	static const struct CMUnitTest mediated[] = {
+		CASE(reads_and_writes_that_nobody_took),
+		CASE(deaths_of_both),
+	};
+	static const struct CMUnitTest relayed[] = {
+		CASE(page_faults_that_nobody_took),
+		CASE(deaths_of_both),
+	};
+	int failed;
+
+	if (geteuid() != 0)
+		skip_program("root");
+	failed = cmocka_run_group_tests_name("direct", direct, start_direct, stop);
+	failed += cmocka_run_group_tests_name("mediated", mediated, start_mediated, stop);
+	failed += cmocka_run_group_tests_name("relayed", relayed, start_relayed, stop);
+	return failed;
+}
