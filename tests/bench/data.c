@@ -155,6 +155,13 @@ static void open_file(struct place *place, const struct workload *workload, unsi
 	place->file = (int)must(open(FILE_NAME, O_RDWR | O_CLOEXEC));
 }
 
+/* Once for each file that it gets to know, the kernel asks at the first write whether the file has capabilities. */
+static void open_to_write(struct place *place, const struct workload *workload, unsigned int count)
+{
+	open_file(place, workload, count);
+	must(pwrite(place->file, place->buffer, PAGE, 0));
+}
+
 static void close_file(struct place *place, const struct workload *workload, unsigned int count)
 {
 	(void)workload;
@@ -197,7 +204,8 @@ static void write_blocks(struct place *place, const struct workload *workload, u
 }
 
 #define VIEW .repeatable = true, .prepare = map_present, .finish = unmap, .goal = 0.98
-#define IO   .repeatable = true, .prepare = open_file, .finish = close_file
+#define IN   .repeatable = true, .prepare = open_file, .finish = close_file
+#define OUT  .repeatable = true, .prepare = open_to_write, .finish = close_file
 
 static const struct workload workloads[] = {
 	{.name = "view: load 8 B", .count = 200000, .run = load_words, VIEW},
@@ -212,16 +220,16 @@ static const struct workload workloads[] = {
 	 .run = touch_writing, .finish = unmap, .goal = 0.98},
 	{.name = "fault: write, new page", .count = FRESH_PAGES, .peer = 8, .prepare = map_fresh, .run = touch_writing,
 	 .finish = unmap_fresh, .goal = 0.98},
-	{.name = "mmap+munmap", .count = 1000, .run = map_and_unmap, IO},
-	{.name = "pread 4 KiB", .count = 4096, .peer = 8, .argument = 4096, .run = read_blocks, IO, .goal = 0.85},
-	{.name = "pwrite 4 KiB", .count = 4096, .peer = 32, .argument = 4096, .run = write_blocks, IO, .goal = 0.85},
-	{.name = "pread 128 KiB", .bytes = 131072, .count = 256, .peer = 8, .argument = 131072, .run = read_blocks, IO,
+	{.name = "mmap+munmap", .count = 1000, .run = map_and_unmap, IN},
+	{.name = "pread 4 KiB", .count = 4096, .peer = 8, .argument = 4096, .run = read_blocks, IN, .goal = 0.85},
+	{.name = "pwrite 4 KiB", .count = 4096, .peer = 32, .argument = 4096, .run = write_blocks, OUT, .goal = 0.85},
+	{.name = "pread 128 KiB", .bytes = 131072, .count = 256, .peer = 8, .argument = 131072, .run = read_blocks, IN,
 	 .goal = 0.95},
-	{.name = "pwrite 128 KiB", .bytes = 131072, .count = 256, .peer = 16, .argument = 131072, .run = write_blocks, IO,
+	{.name = "pwrite 128 KiB", .bytes = 131072, .count = 256, .peer = 16, .argument = 131072, .run = write_blocks, OUT,
 	 .goal = 0.95},
-	{.name = "pread 1 MiB", .bytes = 1048576, .count = 40, .peer = 8, .argument = 1048576, .run = read_blocks, IO,
+	{.name = "pread 1 MiB", .bytes = 1048576, .count = 40, .peer = 8, .argument = 1048576, .run = read_blocks, IN,
 	 .goal = 0.95},
-	{.name = "pwrite 1 MiB", .bytes = 1048576, .count = 40, .peer = 16, .argument = 1048576, .run = write_blocks, IO,
+	{.name = "pwrite 1 MiB", .bytes = 1048576, .count = 40, .peer = 16, .argument = 1048576, .run = write_blocks, OUT,
 	 .goal = 0.95},
 };
 
