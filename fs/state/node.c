@@ -179,7 +179,7 @@ static void unhold_locked(struct state *state, uint32_t index)
 	uint32_t *place = &state->resting[index % ARENA_RESTING];
 
 	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0) {
-		if (*place) {
+		if (*place && *place != index) {
 			atomic_fetch_or(&slot->flags, NODE_HELD);
 			return;
 		}

@@ -341,6 +341,32 @@ static void holds_files(void **state)
 	slots_close(&slots);
 }
 
+/* A file that got a name again may rest at its place already. */
+static void rests_once(void **state)
+{
+	struct slots slots;
+	struct handle_open open;
+	uint64_t number, id;
+	int next_id = 5;
+	int backing_id;
+	int fd = new_fd();
+	int none = -1;
+
+	(void)state;
+	slots_open(&slots, 16, 16, 4);
+	id = reference(&slots, 100);
+	open = direct_open(id, &next_id);
+	assert_int_equal(handle_add(&slots.state, &open, &none, &number, &backing_id), 0);
+	assert_int_equal(handle_remove(&slots.state, number, &backing_id), 0);
+	assert_int_equal(slots.state.resting[2], 2);
+	unlinked(&slots, id, fd); /* found by its key, so not held */
+	reference(&slots, 100);
+	assert_int_equal(slots.state.resting[2], 2);
+	assert_int_equal(node_get(&slots.state, id)->flags, 0);
+	assert_int_equal(forget(&slots, id, 2), 5);
+	slots_close(&slots);
+}
+
 /* A removed file whose inode number a new one got: only the handle tells which is which. */
 static void is_in_doubt_about_equal_inode_numbers(void **state)
 {
@@ -506,6 +532,7 @@ int main(void)
 		cmocka_unit_test(knows_that_a_name_came_again),
 		cmocka_unit_test(keeps_descriptors_where_there_are_no_handles),
 		cmocka_unit_test(holds_files),
+		cmocka_unit_test(rests_once),
 		cmocka_unit_test(is_in_doubt_about_equal_inode_numbers),
 		cmocka_unit_test(knows_what_is_fresh),
 		cmocka_unit_test(never_forgets_fixed_nodes),
