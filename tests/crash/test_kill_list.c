@@ -19,11 +19,11 @@ static struct mount mount;
 /* A listing by getdents64(2) itself: what readdir(3) has read ahead would hide the kills. */
 struct listing {
 	int fd;
-	char buffer[4096] __attribute__((aligned(8)));
+	int calls;
 	ssize_t length;
 	ssize_t taken;
-	int calls;
 	off_t position; /* of the entry after the last one */
+	char buffer[4096] __attribute__((aligned(8)));
 };
 
 static void start_listing(struct listing *listing, const char *path)
@@ -190,7 +190,7 @@ static void positions_stay(void **unused)
 	struct {
 		off_t position;
 		int next; /* number of the entry there */
-	} kept[KEPT];
+	} kept[KEPT] = {{0}};
 	const struct dirent64 *entry;
 	struct listing listing;
 	int n = 0;

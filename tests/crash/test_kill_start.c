@@ -340,7 +340,7 @@ static void reloads(void **unused)
 		check(kill(m->supervisor, SIGHUP));
 		/* sooner or later than the reload */
 		for (int i = 0; i < n % 8; i++)
-			access(at("s0"), F_OK);
+			(void)access(at("s0"), F_OK);
 		worker_kill(m, worker);
 		worker_wait_next(m, worker);
 		/* what was cut short the next worker begins again */

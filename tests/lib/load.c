@@ -55,9 +55,9 @@ static void run_client(struct job *job, void *context)
 static int fill(const char *path, unsigned int number, long from, long size)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
-	_cleanup_free_ char *bytes = malloc((size_t)size);
+	static char bytes[LOAD_SIZE];
 
-	if (fd < 0 || !bytes)
+	if (fd < 0 || size > LOAD_SIZE)
 		return -1;
 	for (long i = 0; i < size; i++)
 		bytes[i] = load_byte(number, from + i);
@@ -90,7 +90,8 @@ int load_start(struct load *load, const struct mount *mount, enum load_kind kind
 	const char *seed = getenv("TEST_SEED");
 	static unsigned int number;
 
-	*load = (struct load){.mount = mount, .shared = memory, .number = number++};
+	*load = (struct load){.mount = mount, .shared = memory, .number = number};
+	number++;
 	if (memory == MAP_FAILED)
 		return -1;
 	load->seed = seed ? (unsigned int)strtoul(seed, NULL, 10) : (unsigned int)getpid();
@@ -162,8 +163,8 @@ bool load_kill_worker(struct load *load, unsigned int most)
 static int expect_bytes(const char *path, unsigned int number, long from, long size, bool whole)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *bytes = malloc((size_t)size + 1);
-	ssize_t length = fd < 0 || !bytes ? -1 : pread(fd, bytes, (size_t)size + whole, from);
+	static char bytes[LOAD_SIZE + 1];
+	ssize_t length = fd < 0 || size > LOAD_SIZE ? -1 : pread(fd, bytes, (size_t)size + whole, from);
 
 	if (length != size) {
 		fprintf(stderr, "%s: %zd bytes at %ld, expected %ld\n", path, length, from, size);

@@ -8,18 +8,22 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+static FILE *open_stat(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return fopen(path, "re");
+}
+
 bool is_child_of(pid_t pid, pid_t parent)
 {
-	_cleanup_fclose_ FILE *file = NULL;
+	_cleanup_fclose_ FILE *file = open_stat(pid);
 	char text[1024] = "";
 	const char *at;
 	int found = 0;
 
-	if (pid <= 1 || parent <= 1)
-		return false;
-	snprintf(text, sizeof(text), "/proc/%d/stat", pid);
-	file = fopen(text, "re");
-	if (!file || !fgets(text, sizeof(text), file))
+	if (pid <= 1 || parent <= 1 || !file || !fgets(text, sizeof(text), file))
 		return false;
 	at = strrchr(text, ')');
 	return at && sscanf(at, ") %*c %d", &found) == 1 && found == parent;

@@ -52,13 +52,15 @@ int twin_main(const struct twin_case *cases, size_t n_cases);
 #define works(call) twin_works(__FILE__, __LINE__, #call, (errno = 0, (long long)(call)))
 #define fails(error, call) twin_fails(__FILE__, __LINE__, #call, error, (errno = 0, (long long)(call)))
 #define same(call) twin_same(__FILE__, __LINE__, #call, (errno = 0, (long long)(call)))
-#define holds(condition) twin_holds(__FILE__, __LINE__, #condition, condition, true)
-#define must(condition) twin_holds(__FILE__, __LINE__, #condition, condition, false)
+#define holds(condition)                                                                                           \
+	((condition) ? twin_holds(__FILE__, __LINE__, #condition) : twin_fails_to_hold(__FILE__, __LINE__, #condition))
+#define must(condition) ((condition) ? (void)0 : twin_fails_to_hold(__FILE__, __LINE__, #condition))
 
 int twin_works(const char *file, int line, const char *call, long long result);
 void twin_fails(const char *file, int line, const char *call, int error, long long result);
 int twin_same(const char *file, int line, const char *call, long long result);
-void twin_holds(const char *file, int line, const char *condition, bool met, bool noted);
+void twin_holds(const char *file, int line, const char *condition);
+void twin_fails_to_hold(const char *file, int line, const char *condition) __attribute__((noreturn));
 
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -447,7 +447,7 @@ static bool is_settled(const struct mount *mount, unsigned int handles, struct f
 
 int mount_verify(const struct mount *mount, unsigned int handles)
 {
-	struct finding found;
+	struct finding found = {.handles = -1};
 
 	/* a RELEASE follows its close(2) by itself */
 	if (wait_for(is_settled(mount, handles, &found)))

@@ -139,7 +139,7 @@ static void positions(void)
 {
 	DIR *dir = make_many(300);
 	char names[303][32];
-	long places[303];
+	long places[303] = {0};
 	int n = 0;
 	const struct dirent *entry;
 

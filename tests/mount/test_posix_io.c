@@ -337,13 +337,13 @@ static void views(void)
 	shared = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	private = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	holds(shared != MAP_FAILED && private != MAP_FAILED);
-	strcpy(shared + PAGE, "by the view");
+	memcpy(shared + PAGE, "by the view", sizeof("by the view"));
 	works(pread(fd, text, 12, PAGE));
 	holds(strcmp(text, "by the view") == 0);
 	works(pwrite(fd, "by a write", 11, 2 * PAGE));
 	holds(strcmp(shared + 2 * PAGE, "by a write") == 0);
 	holds(strcmp(private + PAGE, "by the view") == 0);
-	strcpy(private + PAGE, "private");
+	memcpy(private + PAGE, "private", sizeof("private"));
 	holds(strcmp(shared + PAGE, "by the view") == 0);
 	reader = works(open("file", O_RDONLY));
 	fails(EACCES, mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, reader, 0) == MAP_FAILED ? -1 : 0);
@@ -358,7 +358,7 @@ static void views(void)
 	works(msync(shared, 3 * PAGE, MS_SYNC));
 	note_bytes("file");
 	works(unlink("file"));
-	strcpy(shared, "still here");
+	memcpy(shared, "still here", sizeof("still here"));
 	works(munmap(private, 3 * PAGE));
 	holds(strcmp(shared, "still here") == 0);
 	works(munmap(shared, 3 * PAGE));

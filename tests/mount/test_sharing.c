@@ -398,12 +398,12 @@ static void views_outlive_the_worker(void **state)
 	(void)state;
 	open_both(&front_fd, &back_fd);
 	view = map(front_fd, PROT_READ | PROT_WRITE);
-	strcpy(view, "before");
+	memcpy(view, "before", sizeof("before"));
 	close(front_fd);
 	check(unlink(front));
 	mount_kill_worker(&mount);
 	assert_string_equal(view, "before");
-	strcpy(view + PAGE, "after");
+	memcpy(view + PAGE, "after", sizeof("after"));
 	if (environment->shares_pages)
 		assert_true(reads(back_fd, PAGE, "after"));
 	unmap(view);
