@@ -102,11 +102,13 @@ void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 		close_directory(fs, file_info->fh);
 }
 
-void op_releasedir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
+void op_releasedir_raw(struct fs *fs)
 {
-	(void)id;
-	close_directory(fs_of(req), file_info->fh);
-	reply_status(req, 0);
+	const struct wire_release_in *in = request_body(sizeof(*in));
+
+	if (in)
+		close_directory(fs, in->handle);
+	request_answer_raw(fs, in ? 0 : -EINVAL, NULL, 0);
 }
 
 void directory_streams_free(struct fs *fs)

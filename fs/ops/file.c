@@ -193,9 +193,11 @@ void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 	reply_status(req, 0);
 }
 
-void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
+void op_release_raw(struct fs *fs)
 {
-	(void)id;
-	release(fs_of(req), file_info->fh);
-	reply_status(req, 0);
+	const struct wire_release_in *in = request_body(sizeof(*in));
+
+	if (in)
+		release(fs, in->handle);
+	request_answer_raw(fs, in ? 0 : -EINVAL, NULL, 0);
 }

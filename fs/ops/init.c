@@ -2,11 +2,10 @@
 #include "fs/ops/ops.h"
 #include "lib/base/log.h"
 
+/* Without those that are carried out past libfuse, op_..._raw(). */
 const struct fuse_lowlevel_ops segfs_operations = {
 	.init = op_init,
 	.lookup = op_lookup,
-	.forget = op_forget,
-	.forget_multi = op_forget_multi,
 	.getattr = op_getattr,
 	.setattr = op_setattr,
 	.statfs = op_statfs,
@@ -22,7 +21,6 @@ const struct fuse_lowlevel_ops segfs_operations = {
 	.create = op_create,
 	.tmpfile = op_tmpfile,
 	.flush = op_flush,
-	.release = op_release,
 	.read = op_read,
 	.write = op_write,
 	.fsync = op_fsync,
@@ -32,7 +30,6 @@ const struct fuse_lowlevel_ops segfs_operations = {
 	.opendir = op_opendir,
 	.readdir = op_readdir,
 	.readdirplus = op_readdirplus,
-	.releasedir = op_releasedir,
 	.fsyncdir = op_fsyncdir,
 	.setxattr = op_setxattr,
 	.getxattr = op_getxattr,

@@ -4,6 +4,7 @@
  */
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
+#include "fs/ops/request.h"
 #include "fs/source/source.h"
 
 #include <errno.h>
@@ -56,15 +57,22 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply_file(req, result, &file);
 }
 
-void op_forget(fuse_req_t req, fuse_ino_t id, uint64_t count)
+void op_forget_raw(struct fs *fs)
 {
-	entry_forget(fs_of(req), id, count);
-	fuse_reply_none(req);
+	const struct wire_forget_in *in = request_body(sizeof(*in));
+
+	if (in)
+		entry_forget(fs, request_node(), in->lookups);
 }
 
-void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+void op_batch_forget_raw(struct fs *fs)
 {
-	for (size_t i = 0; i < count; i++)
-		entry_forget(fs_of(req), forgets[i].ino, forgets[i].nlookup);
-	fuse_reply_none(req);
+	const struct wire_batch_forget_in *in = request_body(sizeof(*in));
+	const struct wire_forget_one *forgets;
+
+	if (!in || !request_body(sizeof(*in) + (size_t)in->count * sizeof(*forgets)))
+		return;
+	forgets = (const void *)(in + 1);
+	for (uint32_t i = 0; i < in->count; i++)
+		entry_forget(fs, forgets[i].node, forgets[i].lookups);
 }

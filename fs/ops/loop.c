@@ -191,10 +191,26 @@ static void carry_out(struct fs *fs, void *message, size_t length)
 {
 	const struct wire_in_header *header = message;
 
-	if (header->opcode == WIRE_OP_STATX)
+	switch (header->opcode) {
+	case WIRE_OP_STATX:
 		op_statx_raw(fs);
-	else
+		break;
+	case WIRE_OP_RELEASE:
+		op_release_raw(fs);
+		break;
+	case WIRE_OP_RELEASEDIR:
+		op_releasedir_raw(fs);
+		break;
+	case WIRE_OP_FORGET:
+		op_forget_raw(fs);
+		break;
+	case WIRE_OP_BATCH_FORGET:
+		op_batch_forget_raw(fs);
+		break;
+	default:
 		process(fs, message, length);
+		break;
+	}
 }
 
 /* Reads one request and has it answered. The caller is the reader, before and after. */

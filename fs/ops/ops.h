@@ -14,19 +14,11 @@ void op_init(void *userdata, struct fuse_conn_info *connection);
 
 /* lookup.c */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
-void op_forget(fuse_req_t req, fuse_ino_t id, uint64_t count);
-void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
 
 /* attr.c */
 void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
 void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int what, struct fuse_file_info *file_info);
 void op_statfs(fuse_req_t req, fuse_ino_t id);
-
-/*
- * STATX, which libfuse 3.17 does not know: answers the calling thread's request by itself, without a fuse_req_t.
- * Never fails but by not answering, where the kernel has closed the connection.
- */
-void op_statx_raw(struct fs *fs);
 
 /* name.c */
 void op_readlink(fuse_req_t req, fuse_ino_t id);
@@ -44,7 +36,6 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *file_info);
 void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *file_info);
 void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
-void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
 
 /* io.c */
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
@@ -62,7 +53,6 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struc
 void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
 void op_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
 void op_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
-void op_releasedir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
 void directory_streams_free(struct fs *fs); /* what listings that are open have read ahead */
 void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file_info);
 
@@ -75,5 +65,17 @@ void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name);
 /* ioctl.c */
 void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int command, void *argument, struct fuse_file_info *file_info,
 	      unsigned int flags, const void *in, size_t in_size, size_t out_size);
+
+/*
+ * What is carried out past libfuse, for the calling thread's request and without a fuse_req_t: STATX, which libfuse 3.17 does
+ * not know, and what nobody asks for again, so that it has to be done also when there is no memory for a fuse_req_t:
+ * RELEASE, RELEASEDIR, FORGET and BATCH_FORGET. They fail only by not answering, where the kernel has closed the
+ * connection; the kernel awaits no answer to the last two.
+ */
+void op_statx_raw(struct fs *fs);        /* attr.c */
+void op_release_raw(struct fs *fs);      /* file.c */
+void op_releasedir_raw(struct fs *fs);   /* dir.c */
+void op_forget_raw(struct fs *fs);       /* lookup.c */
+void op_batch_forget_raw(struct fs *fs); /* lookup.c */
 
 #endif

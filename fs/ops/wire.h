@@ -11,9 +11,12 @@
 #define WIRE_OP_FORGET 2
 #define WIRE_OP_READ 15
 #define WIRE_OP_WRITE 16
+#define WIRE_OP_RELEASE 18
 #define WIRE_OP_FSYNC 20
 #define WIRE_OP_INIT 26
+#define WIRE_OP_RELEASEDIR 29
 #define WIRE_OP_FSYNCDIR 30
+#define WIRE_OP_BATCH_FORGET 42
 #define WIRE_OP_FALLOCATE 43
 #define WIRE_OP_COPY_FILE_RANGE 47
 #define WIRE_OP_STATX 52
@@ -44,6 +47,28 @@ struct wire_out_header {
 	uint32_t length;
 	int32_t error;
 	uint64_t unique;
+};
+
+struct wire_forget_in {
+	uint64_t lookups;
+};
+
+struct wire_batch_forget_in {
+	uint32_t count; /* of the records that follow */
+	uint32_t padding;
+};
+
+struct wire_forget_one {
+	uint64_t node;
+	uint64_t lookups;
+};
+
+/* RELEASE and RELEASEDIR */
+struct wire_release_in {
+	uint64_t handle;
+	uint32_t flags;
+	uint32_t release_flags;
+	uint64_t lock_owner;
 };
 
 struct wire_open_in {
@@ -119,6 +144,7 @@ struct wire_statx_out {
 
 _Static_assert(sizeof(struct wire_in_header) == 40, "layout of struct fuse_in_header");
 _Static_assert(sizeof(struct wire_out_header) == 16, "layout of struct fuse_out_header");
+_Static_assert(sizeof(struct wire_release_in) == 24, "layout of struct fuse_release_in");
 _Static_assert(sizeof(struct wire_write_in) == 40, "layout of struct fuse_write_in");
 _Static_assert(sizeof(struct wire_statx_in) == 24, "layout of struct fuse_statx_in");
 _Static_assert(sizeof(struct wire_statx_out) == 32 + 256, "layout of struct fuse_statx_out");
