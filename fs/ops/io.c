@@ -80,9 +80,6 @@ static int write_flags(const struct fuse_file_info *file_info)
 {
 	int flags = 0;
 
-	/* write-back of a view: pages go where they are from, and whose flags come along is chance */
-	if (file_info->writepage)
-		return 0;
 	if (file_info->flags & O_APPEND)
 		flags |= RWF_APPEND;
 	if ((file_info->flags & O_SYNC) == O_SYNC)
@@ -133,6 +130,33 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 		reply_status(req, (int)length);
 	else
 		fuse_reply_write(req, (size_t)length);
+}
+
+/* Pages of views go where they are from; whose flags and identity come along is chance. */
+static ssize_t write_back(struct fs *fs, const struct wire_write_in *in)
+{
+	_cleanup_opened_ struct opened opened = OPENED_NONE;
+	int result;
+
+	if (!request_body(sizeof(*in) + in->size))
+		return -EINVAL;
+	result = open_for(fs, in->handle, O_WRONLY, &opened);
+	return result < 0 ? result : write_bytes(opened.fd, (const char *)(in + 1), in->size, (off_t)in->offset, 0);
+}
+
+bool op_write_back_raw(struct fs *fs)
+{
+	const struct wire_write_in *in = request_body(sizeof(*in));
+	struct wire_write_out out = {0};
+	ssize_t length;
+
+	if (!in || !(in->write_flags & WIRE_WRITE_CACHE))
+		return false;
+	length = write_back(fs, in);
+	if (length > 0)
+		out.size = (uint32_t)length;
+	request_answer_raw(fs, length < 0 ? (int)length : 0, &out, sizeof(out));
+	return true;
 }
 
 static int sync_node(struct fs *fs, uint64_t number, int data_only)

@@ -207,6 +207,10 @@ static void carry_out(struct fs *fs, void *message, size_t length)
 	case WIRE_OP_BATCH_FORGET:
 		op_batch_forget_raw(fs);
 		break;
+	case WIRE_OP_WRITE:
+		if (!op_write_back_raw(fs))
+			process(fs, message, length);
+		break;
 	default:
 		process(fs, message, length);
 		break;

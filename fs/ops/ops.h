@@ -69,13 +69,14 @@ void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int command, void *argumen
 /*
  * What is carried out past libfuse, for the calling thread's request and without a fuse_req_t: STATX, which libfuse 3.17 does
  * not know, and what nobody asks for again, so that it has to be done also when there is no memory for a fuse_req_t:
- * RELEASE, RELEASEDIR, FORGET and BATCH_FORGET. They fail only by not answering, where the kernel has closed the
- * connection; the kernel awaits no answer to the last two.
+ * RELEASE, RELEASEDIR, FORGET, BATCH_FORGET, and those WRITEs by which the kernel parts with pages. They fail only by not
+ * answering, where the kernel has closed the connection; it awaits no answer to FORGET and BATCH_FORGET.
  */
 void op_statx_raw(struct fs *fs);        /* attr.c */
 void op_release_raw(struct fs *fs);      /* file.c */
 void op_releasedir_raw(struct fs *fs);   /* dir.c */
 void op_forget_raw(struct fs *fs);       /* lookup.c */
 void op_batch_forget_raw(struct fs *fs); /* lookup.c */
+bool op_write_back_raw(struct fs *fs);   /* io.c; returns false, and does nothing, for another WRITE */
 
 #endif

@@ -27,6 +27,7 @@
 #define WIRE_UNIQUE_RESEND (UINT64_C(1) << 63)
 
 #define WIRE_OPEN_KILL_SUIDGID (1u << 0)           /* open_flags of OPEN and CREATE */
+#define WIRE_WRITE_CACHE (1u << 0)                 /* write_flags of WRITE: pages of a view */
 #define WIRE_WRITE_KILL_SUIDGID (1u << 2)          /* write_flags of WRITE */
 #define WIRE_SETXATTR_ACL_KILL_SGID (1u << 0)      /* setxattr_flags of SETXATTR */
 #define WIRE_GETATTR_FH (1u << 0)                  /* getattr_flags of STATX */
@@ -90,6 +91,11 @@ struct wire_write_in {
 	uint32_t write_flags;
 	uint64_t lock_owner;
 	uint32_t flags;
+	uint32_t padding;
+};
+
+struct wire_write_out {
+	uint32_t size;
 	uint32_t padding;
 };
 
