@@ -539,15 +539,29 @@ int node_index_slots(struct state *state)
 	return 0;
 }
 
+static bool is_closing(const struct arena_header *header, int id)
+{
+	for (int i = 0; i < ARENA_CLOSING; i++)
+		if (atomic_load(&header->backing_closing[i]) == id)
+			return true;
+	return false;
+}
+
 void node_index_unopened(struct state *state)
 {
-	uint32_t high = state->arena->header->nodes_high;
+	const struct arena_header *header = state->arena->header;
+	uint32_t high = header->nodes_high;
 
 	for (uint32_t i = NODE_ROOT + 1; i < high; i++) {
-		const struct node_slot *slot = &state->arena->nodes[i];
+		struct node_slot *slot = &state->arena->nodes[i];
+		int id;
 
 		if (atomic_load(&slot->state) != SLOT_LIVE || state->index[i].handles > 0)
 			continue;
+		/* the death came between the two steps of take_backing_id() */
+		id = atomic_load(&slot->backing_id);
+		if (id > 0 && is_closing(header, id))
+			atomic_store(&slot->backing_id, 0);
 		if (atomic_load(&slot->lookups) == 0)
 			became_idle_locked(state, i);
 		else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot) && !state->resting[i % ARENA_RESTING])

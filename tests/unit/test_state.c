@@ -92,6 +92,29 @@ static void finishes_what_a_death_left(void **state)
 	slots_close(&slots);
 }
 
+/* node_forget() notes an id as one to be closed, and only then takes it from the node. */
+static void takes_ids_that_are_being_closed_from_nodes(void **state)
+{
+	struct slots slots;
+	uint64_t closing, resting;
+
+	(void)state;
+	slots_open(&slots, 16, 16, 4);
+	closing = reference(&slots, 100);
+	resting = reference(&slots, 101);
+	node_get(&slots.state, closing)->backing_id = 5;
+	node_get(&slots.state, resting)->backing_id = 6;
+	slots.arena.header->backing_closing[ARENA_CLOSING - 1] = 5;
+	slots_again(&slots);
+	slots_check(&slots);
+	assert_int_equal(node_get(&slots.state, closing)->backing_id, 0);
+	assert_int_equal(slots.arena.header->backing_closing[ARENA_CLOSING - 1], 5);
+	assert_int_equal(node_get(&slots.state, resting)->backing_id, 6);
+	assert_int_equal(slots.state.resting[2], 0);
+	assert_int_equal(slots.state.resting[3], 3);
+	slots_close(&slots);
+}
+
 static void drops_handles_without_a_node(void **state)
 {
 	struct slots slots;
@@ -312,6 +335,7 @@ int main(void)
 		cmocka_unit_test(recovers_an_empty_arena),
 		cmocka_unit_test(recovers_everything),
 		cmocka_unit_test(finishes_what_a_death_left),
+		cmocka_unit_test(takes_ids_that_are_being_closed_from_nodes),
 		cmocka_unit_test(drops_handles_without_a_node),
 		cmocka_unit_test(closes_what_no_slot_names),
 		cmocka_unit_test(sees_what_is_wrong),
