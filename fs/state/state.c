@@ -11,6 +11,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* A death came between the last FORGET of a node and the close of its descriptor, which is a stray then. */
+static void drop_kept_of_forgotten(struct state *state)
+{
+	struct kept_record *kept = state->arena->header->kept;
+
+	for (int i = 0; i < ARENA_KEPT; i++) {
+		const struct node_slot *node = node_get(state, atomic_load(&kept[i].id));
+
+		if (!node || atomic_load(&node->lookups) == 0)
+			atomic_store(&kept[i].id, 0);
+	}
+}
+
 int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 {
 	int result;
@@ -27,6 +40,7 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 		return result;
 	}
 	node_index_unopened(state);
+	drop_kept_of_forgotten(state);
 	return 0;
 }
 

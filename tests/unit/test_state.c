@@ -115,6 +115,33 @@ static void takes_ids_that_are_being_closed_from_nodes(void **state)
 	slots_close(&slots);
 }
 
+/* The worker that was to close the descriptor of a forgotten node died before. */
+static void drops_kept_descriptors_of_forgotten_nodes(void **state)
+{
+	struct slots slots;
+	struct kept_record *kept;
+	uint64_t ids[3];
+
+	(void)state;
+	slots_open(&slots, 16, 16, 4);
+	kept = slots.arena.header->kept;
+	for (uint64_t i = 0; i < 3; i++) {
+		ids[i] = reference(&slots, 100 + i);
+		kept[i] = (struct kept_record){.id = ids[i], .fd = 900};
+	}
+	kept[4] = (struct kept_record){.id = NODE_ROOT, .fd = 900};
+	forget(&slots, ids[1], 1);
+	unlinked(&slots, ids[2], -1);
+	forget(&slots, ids[2], 1);
+	slots_again(&slots);
+	assert_int_equal(kept[0].id, ids[0]);
+	assert_int_equal(kept[1].id, 0);
+	assert_int_equal(kept[2].id, 0);
+	assert_int_equal(kept[3].id, 0);
+	assert_int_equal(kept[4].id, NODE_ROOT);
+	slots_close(&slots);
+}
+
 static void drops_handles_without_a_node(void **state)
 {
 	struct slots slots;
@@ -336,6 +363,7 @@ int main(void)
 		cmocka_unit_test(recovers_everything),
 		cmocka_unit_test(finishes_what_a_death_left),
 		cmocka_unit_test(takes_ids_that_are_being_closed_from_nodes),
+		cmocka_unit_test(drops_kept_descriptors_of_forgotten_nodes),
 		cmocka_unit_test(drops_handles_without_a_node),
 		cmocka_unit_test(closes_what_no_slot_names),
 		cmocka_unit_test(sees_what_is_wrong),
