@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "tests/lib/lack.h"
+#include "lib/base/cleanup.h"
+#include "tests/lib/leaks.h"
+#include "tests/lib/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define FAILURES_MAX 200 /* more allocations than any operation makes */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED false
+#endif
+
+static struct fail_malloc *plan;
+
+const char *lack_preload(void)
+{
+	static char path[PATH_MAX];
+	const char *out = getenv("SEGFS_OUT");
+
+	snprintf(path, sizeof(path), "%s/tests/preload/failmalloc.so", out ? out : "build");
+	return path;
+}
+
+void lack_setup(void)
+{
+	const char *path = path_of("%s/fail-malloc", test_directory());
+	_cleanup_close_ int fd = -1;
+	void *memory;
+
+	if (SANITIZED)
+		skip_program("the C library's own malloc");
+	if (geteuid() != 0)
+		skip_program("root");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, sizeof(*plan)) < 0 || access(lack_preload(), R_OK) < 0) {
+		perror(lack_preload());
+		exit(1);
+	}
+	memory = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		exit(1);
+	plan = memory;
+	setenv("FAIL_MALLOC", path, 1);
+}
+
+static void begin(enum fail_in in, int workers, int first, int last, int least_size)
+{
+	atomic_store(&plan->in, FAIL_NOWHERE);
+	atomic_store(&plan->workers, workers);
+	atomic_store(&plan->first, first);
+	atomic_store(&plan->last, last);
+	atomic_store(&plan->least_size, least_size);
+	atomic_store(&plan->count, 0);
+	atomic_store(&plan->failed, 0);
+	atomic_store(&plan->in, in);
+}
+
+void lack_begin(enum fail_in in, int first, int last, int least_size)
+{
+	begin(in, 0, first, last, least_size);
+}
+
+void lack_begin_next(int workers, int first, int last)
+{
+	begin(FAIL_IN_NEXT, workers, first, last, 0);
+}
+
+int lack_end(void)
+{
+	atomic_store(&plan->in, FAIL_NOWHERE);
+	atomic_store(&plan->workers, 0);
+	return atomic_load(&plan->failed);
+}
+
+static void expect_good(const struct mount *mount, pid_t worker, const struct lack_operation *operation, int first)
+{
+	if (mount_verify(mount, 0) < 0 || !no_lost_descriptors(mount))
+		fail_msg("%s, allocation %d", operation->name, first);
+	if (worker_pid(mount) != worker)
+		fail_msg("%s, allocation %d: another worker", operation->name, first);
+}
+
+/* Returns the number of allocations that failed. */
+static int try_with(const struct mount *mount, const struct lack_operation *operation, int first, int last)
+{
+	pid_t worker;
+	int failed;
+	int result;
+	bool done;
+
+	if (operation->prepare)
+		operation->prepare();
+	worker_replace(mount);
+	worker = worker_pid(mount);
+	lack_begin(FAIL_IN_WORKER, first, last, 0);
+	result = operation->run();
+	/* what comes after the last close(2) is of the operation, too */
+	if (mount_verify(mount, 0) < 0)
+		fail_msg("%s, with allocation %d", operation->name, first);
+	failed = lack_end();
+	if (result != 0 && !(failed > 0 && result == -ENOMEM))
+		fail_msg("%s, allocation %d: %s", operation->name, first, strerror(-result));
+	done = operation->done && operation->done();
+	if (operation->done && done != (result == 0) && !(done && operation->found_done))
+		fail_msg("%s, allocation %d: %s, and it is %sdone", operation->name, first, strerror(-result),
+			 done ? "" : "not ");
+	expect_good(mount, worker, operation, first);
+	if (result != 0) {
+		result = operation->run();
+		if (result != (done ? -operation->found_done : 0) || (operation->done && !operation->done()))
+			fail_msg("%s, after allocation %d: %s", operation->name, first, strerror(-result));
+		expect_good(mount, worker, operation, first);
+	}
+	return failed;
+}
+
+void lack_walk(const struct mount *mount, const struct lack_operation *operations, size_t n_operations)
+{
+	const char *filter = getenv("TEST_FILTER");
+	int sum = 0;
+
+	for (size_t i = 0; i < n_operations; i++) {
+		int n = 1;
+
+		if (filter && !strstr(operations[i].name, filter))
+			continue;
+		while (n < FAILURES_MAX && try_with(mount, &operations[i], n, n) > 0)
+			n++;
+		assert_true(n > 1 && n < FAILURES_MAX);
+		try_with(mount, &operations[i], 1, LACK_ALL);
+		if (!no_lost_backing_ids(mount))
+			fail_msg("%s", operations[i].name);
+		sum += n;
+	}
+	print_message("%d times without memory\n", sum);
+	assert_false(log_has(mount, "internal error"));
+}
