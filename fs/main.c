@@ -15,6 +15,7 @@
  *
  *   ops/             the FUSE operations
  *     loop           takes requests from the kernel, and has them carried out
+ *     placement      on which CPU they are taken
  *     request        the raw request, and on whose behalf it is carried out
  *     lookup attr name file io dir xattr ioctl init    the operations
  *     opening        the way that the reads, writes and views of an open take

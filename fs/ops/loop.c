@@ -2,6 +2,7 @@
 #include "fs/ops/loop.h"
 #include "fs/ops/interrupt.h"
 #include "fs/ops/ops.h"
+#include "fs/ops/placement.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
 #include "lib/base/log.h"
@@ -28,6 +29,7 @@ static struct {
 
 	pthread_mutex_t lock;         /* guards what follows; a leaf */
 	pthread_cond_t ended;
+	int failure;                  /* negative errno: why the worker can't go on; 0 = it can */
 	unsigned int n_threads;
 	unsigned int n_waiting;       /* threads that wait to become the reader */
 	pthread_t threads[MAX_THREADS]; /* those that live; order has no meaning */
@@ -126,6 +128,34 @@ static void process(struct fs *fs, void *message, size_t length)
 	fuse_session_process_buf(fs->session, &buffer);
 }
 
+static void tell_ready(struct fs *fs)
+{
+	if (loop.ready) {
+		loop.ready(fs);
+		loop.ready = NULL;
+	}
+}
+
+static void fail(struct fs *fs, int result)
+{
+	pthread_mutex_lock(&loop.lock);
+	loop.failure = result;
+	pthread_mutex_unlock(&loop.lock);
+	loop_stop(fs);
+}
+
+/* Without memory for the INIT the session is none. The kernel has got no answer, and another worker tries again. */
+static void init_done(struct fs *fs)
+{
+	if (!fs->initialized) {
+		fail(fs, -ENOMEM);
+		return;
+	}
+	atomic_store(&fs->state.arena->header->init_state, INIT_ANSWERED);
+	loop.initialized = true;
+	tell_ready(fs);
+}
+
 /* Brings the session to where the first worker's was after it had answered INIT. */
 static void replay_init(struct fs *fs)
 {
@@ -137,16 +167,7 @@ static void replay_init(struct fs *fs)
 	in->unique = REPLAY_UNIQUE;
 	request_begin(message, header->init_length);
 	process(fs, message, header->init_length);
-	atomic_store(&header->init_state, INIT_ANSWERED);
-	loop.initialized = true;
-}
-
-static void tell_ready(struct fs *fs)
-{
-	if (loop.ready) {
-		loop.ready(fs);
-		loop.ready = NULL;
-	}
+	init_done(fs);
 }
 
 static void first_init(struct fs *fs, void *message, size_t length)
@@ -164,9 +185,7 @@ static void first_init(struct fs *fs, void *message, size_t length)
 		loop_stop(fs);
 		return;
 	}
-	atomic_store(&header->init_state, INIT_ANSWERED);
-	loop.initialized = true;
-	tell_ready(fs);
+	init_done(fs);
 }
 
 /* What comes before any operation; true where that was all of it. Called by the reader. */
@@ -181,10 +200,10 @@ static bool handle_init(struct fs *fs, void *message, size_t length)
 	/* INIT was answered by a worker that died before it could note so */
 	if (!loop.initialized && atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED) {
 		replay_init(fs);
-		tell_ready(fs);
 		request_begin(message, length);
 	}
-	return false;
+	/* what is not answered comes to the next worker */
+	return !loop.initialized;
 }
 
 static void carry_out(struct fs *fs, void *message, size_t length)
@@ -239,6 +258,7 @@ static void serve_one(struct fs *fs, void *message)
 	request_begin(message, (size_t)length);
 	if (handle_init(fs, message, (size_t)length))
 		return;
+	placement_follow((pid_t)((const struct wire_in_header *)message)->pid);
 	if (may_take_long(fs, message))
 		loop_hand_over(fs);
 	carry_out(fs, message, (size_t)length);
@@ -275,18 +295,14 @@ static void begin(struct fs *fs)
 {
 	const struct wire_out_header resend = {.length = sizeof(resend), .error = WIRE_NOTIFY_RESEND};
 
-	if (atomic_load(&fs->state.arena->header->init_state) == INIT_ANSWERED) {
+	if (atomic_load(&fs->state.arena->header->init_state) == INIT_ANSWERED)
 		replay_init(fs);
-		tell_ready(fs);
-	}
 	/* EINVAL: a kernel before 6.9, where such requests wait until their callers give up */
 	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
 		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
 	/* an INIT without answer would be back now; if none is, nothing need ever come that starts the session */
-	if (atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED && !has_request(fs)) {
+	if (atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED && !has_request(fs))
 		replay_init(fs);
-		tell_ready(fs);
-	}
 }
 
 static void *serve(void *argument)
@@ -311,6 +327,9 @@ static void *serve(void *argument)
 	interrupt_thread_done();
 	request_thread_done();
 	pthread_mutex_lock(&loop.lock);
+	/* a thread more that can't be had is no matter, the only one is */
+	if (loop.n_threads == 1 && !atomic_load(&fs->leaving))
+		loop.failure = result < 0 ? result : -ENOMEM;
 	for (unsigned int i = 0; i < loop.n_threads; i++)
 		if (pthread_equal(loop.threads[i], pthread_self()))
 			loop.threads[i] = loop.threads[loop.n_threads - 1];
@@ -326,12 +345,16 @@ int loop_start(struct fs *fs, void (*ready)(struct fs *fs))
 	return add_thread(fs);
 }
 
-void loop_wait(void)
+int loop_wait(void)
 {
+	int result;
+
 	pthread_mutex_lock(&loop.lock);
 	while (loop.n_threads > 0)
 		pthread_cond_wait(&loop.ended, &loop.lock);
+	result = loop.failure;
 	pthread_mutex_unlock(&loop.lock);
+	return result;
 }
 
 void loop_stop(struct fs *fs)
