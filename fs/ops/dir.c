@@ -176,33 +176,47 @@ static bool is_dot_or_dotdot(const char *name)
 	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-/*
- * Adds one entry. With `plus` the kernel gets the node too and never looks the name up; an entry without node is as
- * good as one of READDIR. Returns false where it does not fit.
- */
-static bool add_entry(struct listing *listing, const char *name, const struct stat *brief, off_t next, bool with_node)
+/* Of one entry, bytes. */
+static size_t size_in_answer(const struct listing *listing, size_t name_length)
 {
-	struct fuse_entry_param entry = {.attr = *brief};
-	struct source_file file = {.fd = -1};
-	char *at = listing->out + listing->used;
-	size_t room = listing->size - listing->used;
-	size_t needed;
+	size_t size = offsetof(struct wire_directory_entry, name) + name_length;
 
-	if (!listing->plus) {
-		needed = fuse_add_direntry(listing->req, at, room, name, brief, next);
-		if (needed > room)
-			return false;
-		listing->used += needed;
+	return (listing->plus ? WIRE_ENTRY_OUT_SIZE : 0) + (size + 7) / 8 * 8;
+}
+
+/* By hand: libfuse wants an empty struct stat for each entry, which is most of what an entry costs. */
+static void write_entry(const struct wire_directory_entry *entry, const char *name, char *at, size_t size)
+{
+	memset(at + size - 8, 0, 8);
+	memcpy(at, entry, sizeof(*entry));
+	memcpy(at + offsetof(struct wire_directory_entry, name), name, entry->length);
+}
+
+/*
+ * Adds one entry. With `plus` and `with_node` the kernel gets the node too and never looks the name up; an entry of
+ * READDIRPLUS without node is as good as one of READDIR. Returns false where it does not fit.
+ */
+static bool add_entry(struct listing *listing, const char *name, const struct wire_directory_entry *entry, bool with_node)
+{
+	size_t size = size_in_answer(listing, entry->length);
+	char *at = listing->out + listing->used;
+	struct source_file file = {.fd = -1};
+	struct fuse_entry_param param;
+
+	if (size > listing->size - listing->used)
+		return false;
+	listing->used += size;
+	if (with_node && listing->source->find(&listing->fs->state, listing->dir, name, &file) == 0 &&
+	    entry_from_file(listing->fs, &file, &param) == 0) {
+		fuse_add_direntry_plus(listing->req, at, size, name, &param, (off_t)entry->next);
 		return true;
 	}
-	needed = fuse_add_direntry_plus(listing->req, NULL, 0, name, &entry, next);
-	if (needed > room)
-		return false;
-	if (with_node && listing->source->find(&listing->fs->state, listing->dir, name, &file) == 0 &&
-	    entry_from_file(listing->fs, &file, &entry) < 0)
-		entry.attr = *brief;
-	fuse_add_direntry_plus(listing->req, at, room, name, &entry, next);
-	listing->used += needed;
+	if (listing->plus) {
+		memset(at, 0, WIRE_ENTRY_OUT_SIZE);
+		at += WIRE_ENTRY_OUT_SIZE;
+		size -= WIRE_ENTRY_OUT_SIZE;
+	}
+	write_entry(entry, name, at, size);
 	return true;
 }
 
@@ -226,39 +240,50 @@ static int64_t list_builtins(struct listing *listing, int64_t position)
 		return position;
 	for (; builtins[n].name; n++) {
 		const struct node_slot *node = &listing->fs->state.arena->nodes[builtins[n].index];
-		struct stat brief = {.st_ino = node->inode, .st_mode = S_IFDIR};
+		const struct wire_directory_entry entry = {
+			.inode = node->inode,
+			.next = (uint64_t)BUILTIN_COOKIE(n + 1),
+			.length = (uint32_t)strlen(builtins[n].name),
+			.type = DT_DIR,
+		};
 
-		if (!add_entry(listing, builtins[n].name, &brief, BUILTIN_COOKIE(n + 1), false))
+		if (!add_entry(listing, builtins[n].name, &entry, false))
 			return -1;
 	}
 	return 0;
 }
 
+static bool is_new_to_kernel(const struct listing *listing, const struct dirent64 *entry)
+{
+	return listing->plus && !is_dot_or_dotdot(entry->d_name) &&
+	       !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
+}
+
 static int list_entries(struct listing *listing, int64_t position)
 {
-	const struct dirent64 *entry = NULL;
+	const uint16_t store = listing->dir->store;
+	const struct dirent64 *found = NULL;
 	int result;
 
 	position = list_builtins(listing, position);
 	if (position < 0)
 		return 0;
 	for (;;) {
-		struct stat brief = {0};
-		bool with_node;
+		struct wire_directory_entry entry;
 
-		result = next_entry(listing, position, &entry);
-		if (result < 0 || !entry)
+		result = next_entry(listing, position, &found);
+		if (result < 0 || !found)
 			return result;
-		brief.st_ino = entry->d_ino;
-		brief.st_mode = (mode_t)DTTOIF(entry->d_type);
-		with_node = listing->plus && !is_dot_or_dotdot(entry->d_name) &&
-			    !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
-		if (listing->dir->store != NODE_STORE_CONTROL)
-			source_unique_inode(&brief, listing->dir->store);
-		if (!add_entry(listing, entry->d_name, &brief, entry->d_off, with_node))
+		entry = (struct wire_directory_entry){
+			.inode = store == NODE_STORE_CONTROL ? found->d_ino : source_unique_inode(found->d_ino, store),
+			.next = (uint64_t)found->d_off,
+			.length = (uint32_t)strlen(found->d_name),
+			.type = found->d_type,
+		};
+		if (!add_entry(listing, found->d_name, &entry, is_new_to_kernel(listing, found)))
 			return 0;
-		position = entry->d_off;
-		entry_taken(listing, entry);
+		position = found->d_off;
+		entry_taken(listing, found);
 	}
 }
 

@@ -106,6 +106,17 @@ struct wire_setxattr_in {
 	uint32_t padding;
 };
 
+/* An entry of READDIR; of READDIRPLUS after what is told of the node. Padded with zeros to a multiple of 8 bytes. */
+struct wire_directory_entry {
+	uint64_t inode;
+	uint64_t next;   /* cookie of the entry that follows */
+	uint32_t length; /* bytes of the name, without a final 0 */
+	uint32_t type;   /* S_IFMT bits of the mode, shifted right by 12 */
+	char name[];
+};
+
+#define WIRE_ENTRY_OUT_SIZE 128u /* bytes that READDIRPLUS tells of a node: struct fuse_entry_out */
+
 struct wire_statx_in {
 	uint32_t getattr_flags;
 	uint32_t reserved;
@@ -152,6 +163,7 @@ _Static_assert(sizeof(struct wire_in_header) == 40, "layout of struct fuse_in_he
 _Static_assert(sizeof(struct wire_out_header) == 16, "layout of struct fuse_out_header");
 _Static_assert(sizeof(struct wire_release_in) == 24, "layout of struct fuse_release_in");
 _Static_assert(sizeof(struct wire_write_in) == 40, "layout of struct fuse_write_in");
+_Static_assert(offsetof(struct wire_directory_entry, name) == 24, "layout of struct fuse_dirent");
 _Static_assert(sizeof(struct wire_statx_in) == 24, "layout of struct fuse_statx_in");
 _Static_assert(sizeof(struct wire_statx_out) == 32 + 256, "layout of struct fuse_statx_out");
 

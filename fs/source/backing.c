@@ -144,7 +144,7 @@ static int identify_by_descriptor(const struct state *state, int dir_fd, const c
 		file->flags = NODE_KEEP_FD;
 	if (file->flags & NODE_KEEP_FD)
 		file->fd = take_fd(&fd);
-	source_unique_inode(&file->stat, file->key.store);
+	file->stat.st_ino = source_unique_inode(file->stat.st_ino, file->key.store);
 	return 0;
 }
 
@@ -168,7 +168,7 @@ int backing_identify(const struct state *state, int dir_fd, const char *name, st
 		goto by_descriptor;
 	found.key.store = (uint16_t)store;
 	found.key.inode = found.stat.st_ino;
-	source_unique_inode(&found.stat, found.key.store);
+	found.stat.st_ino = source_unique_inode(found.stat.st_ino, found.key.store);
 	*file = found;
 	return 0;
 

@@ -20,9 +20,9 @@ const struct source *source_of(const struct state *state, const struct node_slot
 	return sources[state->arena->header->stores[node->store].source];
 }
 
-void source_unique_inode(struct stat *stat, uint16_t store)
+ino_t source_unique_inode(ino_t inode, uint16_t store)
 {
-	stat->st_ino ^= (ino_t)store << STORE_INODE_SHIFT;
+	return inode ^ (ino_t)store << STORE_INODE_SHIFT;
 }
 
 void source_set_control(const struct source *source, const struct builtin *new_builtins)

@@ -135,8 +135,8 @@ const struct source *source_of(const struct state *state, const struct node_slot
 /* Fills `file` for the root directory of the default store. Returns 0 or a negative errno; the caller owns file->fd. */
 int source_identify_root(struct state *state, struct source_file *file);
 
-/* Makes an inode number of a store's file system unique among the stores of a mount. */
-void source_unique_inode(struct stat *stat, uint16_t store);
+/* An inode number of a store's file system, made unique among the stores of a mount. */
+ino_t source_unique_inode(ino_t inode, uint16_t store);
 
 /*
  * Makes `source` answer for the nodes that no store holds (NODE_STORE_CONTROL), and `builtins`, which end with a

@@ -50,7 +50,7 @@ static int stat_descriptor(const struct node_slot *node, int fd, struct stat *st
 
 	if (fstatat(fd, "", &found, AT_EMPTY_PATH) < 0)
 		return -errno;
-	source_unique_inode(&found, node->store);
+	found.st_ino = source_unique_inode(found.st_ino, node->store);
 	*stat = found;
 	return 0;
 }
@@ -195,10 +195,11 @@ static int store_link(struct state *state, const struct node_slot *node, const s
 /* A file that is about to lose a name. */
 struct victim {
 	bool last_name;
-	bool slow;     /* it has much memory */
-	uint64_t node; /* held until the name is gone, or 0 */
-	int fd;        /* O_PATH; -1 where the node holds the file, or there is nothing to do */
-	struct node_key key; /* of `fd` */
+	bool slow;           /* it has much memory */
+	bool known;          /* by inode number: `node` is set, else `key` */
+	uint64_t node;
+	struct node_key key;
+	int fd;              /* O_PATH; -1 where the node holds the file, or there is nothing to do */
 };
 
 static void cleanup_victim(struct victim *victim)
@@ -208,12 +209,21 @@ static void cleanup_victim(struct victim *victim)
 
 #define _cleanup_victim_ __attribute__((cleanup(cleanup_victim)))
 
+/* The name may have come to mean another file since its inode number was looked at; false where that is so. */
+static bool has_inode(int fd, ino_t inode)
+{
+	struct stat stat;
+
+	return fstatat(fd, "", &stat, AT_EMPTY_PATH) == 0 && stat.st_ino == inode;
+}
+
 /* Whoever refers to the file by then is to go on with it. */
 static int find_victim(struct state *state, const struct node_slot *dir, int dir_fd, const char *name,
 		       struct victim *victim)
 {
 	struct source_file file = {.fd = -1};
 	struct stat stat;
+	bool held;
 
 	if (fstatat(dir_fd, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -221,27 +231,29 @@ static int find_victim(struct state *state, const struct node_slot *dir, int dir
 	if (!victim->last_name)
 		return 0;
 	victim->slow = stat.st_blocks >= SOURCE_SLOW_BLOCKS;
-	victim->node = node_hold(state, dir->store, stat.st_ino);
-	if (victim->node)
+	victim->node = node_hold(state, dir->store, stat.st_ino, &held);
+	victim->known = victim->node != 0;
+	if (held)
 		return 0;
 	victim->fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (victim->fd < 0)
 		return -errno;
-	if (backing_identify(state, victim->fd, "", &file) < 0)
-		victim->last_name = false;
-	cleanup_close(&file.fd);
-	victim->key = file.key;
+	victim->known = victim->known && has_inode(victim->fd, stat.st_ino);
+	if (!victim->known) {
+		victim->last_name = backing_identify(state, victim->fd, "", &file) == 0;
+		cleanup_close(&file.fd);
+		victim->key = file.key;
+	}
 	return 0;
 }
 
 static void victim_is_gone(struct state *state, struct victim *victim)
 {
-	uint64_t node = victim->node;
+	uint64_t node;
 
 	if (!victim->last_name)
 		return;
-	if (!node)
-		node = node_find(state, &victim->key);
+	node = victim->known ? victim->node : node_find(state, &victim->key);
 	if (node)
 		node_unlinked(state, node, victim->slow ? NODE_SLOW_END : 0, &victim->fd);
 }

@@ -415,24 +415,21 @@ void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_
 	pthread_mutex_unlock(&state->lock);
 }
 
-uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode)
+uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *held)
 {
 	struct node_slot *slot;
 	uint32_t index;
-	uint64_t id = 0;
 
 	pthread_mutex_lock(&state->lock);
 	index = find_inode_locked(state, store, inode);
 	slot = &state->arena->nodes[index];
+	*held = index && (atomic_load(&slot->backing_id) > 0 || atomic_load(&slot->fd) >= 0);
 	if (index && atomic_load(&slot->backing_id) > 0) {
 		atomic_fetch_or(&slot->flags, NODE_HELD);
 		leave_rest(state, index);
-		id = node_id(state, index);
-	} else if (index && atomic_load(&slot->fd) >= 0) {
-		id = node_id(state, index);
 	}
 	pthread_mutex_unlock(&state->lock);
-	return id;
+	return index ? node_id(state, index) : 0;
 }
 
 void node_unhold(struct state *state, uint64_t id)

@@ -93,10 +93,10 @@ void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_
  * kernel refers to its node, which is a matter of course where the node has a descriptor, and costs a flag where the
  * kernel has the file by passthrough id.
  * store, inode: tell the file.
- * Returns the node's id, for node_unlinked() or node_unhold(); or 0 where the node has neither, or where not exactly one
- * node has this inode number: the caller then has to hold the file by a descriptor, and finds the node by its key.
+ * held: gets whether it does so; if not, the caller has to hold the file by a descriptor.
+ * Returns the node's id; 0, and not held, where not exactly one node has this inode number.
  */
-uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode);
+uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *held);
 
 /* Takes node_hold() back: the name was not removed. */
 void node_unhold(struct state *state, uint64_t id);

@@ -37,6 +37,15 @@ static inline struct node_key key_of(uint64_t inode)
 	return key;
 }
 
+/* node_hold(): the node's id where it holds its file, else 0. */
+static inline uint64_t hold(struct slots *slots, uint16_t store, uint64_t inode)
+{
+	bool held = false;
+	uint64_t id = node_hold(&slots->state, store, inode, &held);
+
+	return held ? id : 0;
+}
+
 static inline void slots_check(struct slots *slots)
 {
 	char why[256];

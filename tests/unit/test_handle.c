@@ -334,7 +334,7 @@ static void holds_removed_files_past_the_last_close(void **state)
 	slots_open(&slots, 16, 16, 4);
 	node = reference(&slots, 100);
 	number = add(&slots, node, IO_DIRECT, &next_id, &id);
-	assert_int_equal(node_hold(&slots.state, 0, 100), node);
+	assert_int_equal(hold(&slots, 0, 100), node);
 	unlinked(&slots, node, -1);
 	assert_int_equal(remove_handle(&slots, number), 0);
 	assert_int_equal(slots.state.resting[2], 0);

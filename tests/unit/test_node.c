@@ -302,14 +302,14 @@ static void holds_files(void **state)
 
 	(void)state;
 	slots_open(&slots, 16, 16, 4);
-	assert_int_equal(node_hold(&slots.state, 0, 100), 0);
+	assert_int_equal(hold(&slots, 0, 100), 0);
 	id = reference(&slots, 100);
-	assert_int_equal(node_hold(&slots.state, 0, 100), 0);
+	assert_int_equal(hold(&slots, 0, 100), 0);
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
 	node_get(&slots.state, id)->backing_id = 5;
 	slots_again(&slots); /* it rests now */
-	assert_int_equal(node_hold(&slots.state, 1, 100), 0);
-	assert_int_equal(node_hold(&slots.state, 0, 100), id);
+	assert_int_equal(hold(&slots, 1, 100), 0);
+	assert_int_equal(hold(&slots, 0, 100), id);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_HELD);
 	assert_int_equal(slots.state.resting[2], 0);
 	slots_check(&slots);
@@ -317,7 +317,7 @@ static void holds_files(void **state)
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
 	assert_int_equal(slots.state.resting[2], 2);
 	/* without a place to rest at it stays held */
-	node_hold(&slots.state, 0, 100);
+	hold(&slots, 0, 100);
 	slots.state.resting[2] = 2 + ARENA_RESTING;
 	node_unhold(&slots.state, id);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_HELD);
@@ -335,7 +335,7 @@ static void holds_files(void **state)
 	/* by descriptor */
 	id = reference(&slots, 101);
 	unlinked(&slots, id, fd);
-	assert_int_equal(node_hold(&slots.state, 0, 101), id);
+	assert_int_equal(hold(&slots, 0, 101), id);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_UNLINKED);
 	forget(&slots, id, 1);
 	slots_close(&slots);
@@ -386,13 +386,13 @@ static void is_in_doubt_about_equal_inode_numbers(void **state)
 	assert_int_equal(node_find(&slots.state, &other), other_id);
 	assert_int_equal(find(&slots, 100), id);
 	node_told(&slots.state, other_id, 1000);
-	assert_int_equal(node_hold(&slots.state, 0, 100), 0);
+	assert_int_equal(hold(&slots, 0, 100), 0);
 	assert_false(node_is_fresh(&slots.state, 0, 100, 900));
 	/* an idle one counts as well */
 	forget(&slots, other_id, 1);
-	assert_int_equal(node_hold(&slots.state, 0, 100), 0);
+	assert_int_equal(hold(&slots, 0, 100), 0);
 	unlinked(&slots, other_id, -1);
-	assert_int_equal(node_hold(&slots.state, 0, 100), id);
+	assert_int_equal(hold(&slots, 0, 100), id);
 	assert_true(node_is_fresh(&slots.state, 0, 100, 900));
 	slots_close(&slots);
 }
