@@ -332,7 +332,7 @@ static int drop_set_id_bits(const struct reached *reached)
 	mode = stat.st_mode & 07777 & ~(mode_t)S_ISUID;
 	if (stat.st_mode & S_IXGRP)
 		mode &= ~(mode_t)S_ISGID;
-	if (mode == (stat.st_mode & 07777) || !S_ISREG(stat.st_mode))
+	if (mode == (stat.st_mode & 07777) || S_ISDIR(stat.st_mode))
 		return 0;
 	return chmod(reached->path, mode) < 0 ? -errno : 0;
 }

@@ -100,9 +100,16 @@ static void owners_and_set_id_bits(void)
 		works(chown(name, -1U, -1U));
 		note_stat(name);
 	}
+	/* of whatever is no directory */
+	works(mkfifo("fifo", 0644));
+	works(chmod("fifo", 06775));
+	works(chown("fifo", -1U, -1U));
+	note_stat("fifo");
 	works(mkdir("dir", 0755));
 	works(chmod("dir", 06755));
 	works(chown("dir", 3, 3));
+	note_stat("dir");
+	works(chown("dir", -1U, -1U));
 	note_stat("dir");
 }
 
