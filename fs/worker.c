@@ -192,7 +192,11 @@ int worker_run(const struct program *the_program, struct fuse_session *session)
 		log_error("the worker can't start: %s", strerror(-result));
 		return EXIT_FAILURE;
 	}
-	loop_wait();
+	result = loop_wait();
+	if (result < 0) {
+		log_error("the worker can't go on: %s", strerror(-result));
+		return EXIT_FAILURE;
+	}
 	if (state_check(&fs.state, why, sizeof(why)) < 0)
 		log_error("internal error: at the end: %s", why);
 	directory_streams_free(&fs);

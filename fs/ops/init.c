@@ -54,6 +54,7 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 	};
 	struct fs *fs = userdata;
 
+	fs->initialized = true;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!fuse_set_feature_flag(connection, wanted[i]))
 			log_debug("the kernel lacks FUSE capability %#llx", (unsigned long long)wanted[i]);

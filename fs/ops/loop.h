@@ -23,8 +23,11 @@ int loop_start(struct fs *fs, void (*ready)(struct fs *fs));
  */
 void loop_hand_over(struct fs *fs);
 
-/* Waits until the connection ended or loop_stop() was called, and all requests under way are answered. */
-void loop_wait(void);
+/*
+ * Waits until the connection ended or loop_stop() was called, and all requests under way are answered.
+ * Returns 0; the negative errno for which nothing can be answered, while the connection goes on: -ENOMEM most of all.
+ */
+int loop_wait(void);
 
 /* Makes the threads end once they have answered what they have read. */
 void loop_stop(struct fs *fs);
