@@ -111,6 +111,8 @@ static int recover(struct fuse_session *session)
 	if (atomic_load(&header->workers_started) > 1) {
 		int strays = state_close_strays(&fs.state);
 
+		if (strays < 0)
+			return strays;
 		log_debug("closed %d descriptors that the worker before left", strays);
 		passthrough_recover(&fs);
 	}
