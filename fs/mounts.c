@@ -3,12 +3,15 @@
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* The kernel writes blanks and backslashes as three octal digits. In place. */
 static void unescape(char *text)
@@ -65,18 +68,33 @@ static bool parse_line(char *line, struct mount_entry *entry)
 
 int mounts_walk(int (*visit)(const struct mount_entry *entry, void *context), void *context)
 {
-	_cleanup_fclose_ FILE *file = fopen("/proc/self/mountinfo", "re");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
+	_cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	char text[4 * PATH_MAX];
+	size_t filled = 0;
 	int result = 0;
 
-	if (!file)
+	if (fd < 0)
 		return -errno;
-	while (result == 0 && getline(&line, &size, file) > 0) {
+	while (result == 0) {
 		struct mount_entry entry;
+		char *end = memchr(text, '\n', filled);
+		ssize_t length;
 
-		if (parse_line(line, &entry))
-			result = visit(&entry, context);
+		if (end) {
+			*end++ = '\0';
+			if (parse_line(text, &entry))
+				result = visit(&entry, context);
+			filled -= (size_t)(end - text);
+			memmove(text, end, filled);
+			continue;
+		}
+		/* of a line that is too long the mount point, which comes first, is too long for anybody */
+		if (filled == sizeof(text))
+			filled = 0;
+		length = read(fd, text + filled, sizeof(text) - filled);
+		if (length <= 0)
+			return length < 0 ? -errno : 0;
+		filled += (size_t)length;
 	}
 	return result;
 }

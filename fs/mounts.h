@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What /proc/self/mountinfo says. Reading it touches no file system, so it is safe for dead and hanging mounts.
+ * What /proc/self/mountinfo says. Reading it touches no file system, so it is safe for dead and hanging mounts; and it takes
+ * no memory but the stack's, so that a mount can always be found and taken away.
  */
 #ifndef SEGFS_MOUNTS_H
 #define SEGFS_MOUNTS_H
