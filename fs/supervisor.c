@@ -46,6 +46,14 @@ static int64_t now(void)
 	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+/* Only of a lack of memory libfuse says nothing at times. */
+static int libfuse_failed(const struct program *program, int result)
+{
+	if (!worker_libfuse_has_complained())
+		log_error("mounting on %s: %s", program->mount_point, strerror(ENOMEM));
+	return result;
+}
+
 int supervisor_mount(struct program *program)
 {
 	char type[32] = "";
@@ -53,9 +61,13 @@ int supervisor_mount(struct program *program)
 	self.program = program;
 	self.session = worker_session_new(program);
 	if (!self.session)
-		return -EINVAL;
-	if (fuse_session_mount(self.session, program->mount_point) != 0)
-		return -EIO; /* libfuse has said why */
+		return libfuse_failed(program, -EINVAL);
+	/*
+	 * Without memory libfuse may take 0 for the connection, with no mount made: standard input, which is open, so that
+	 * no real one has that number.
+	 */
+	if (fuse_session_mount(self.session, program->mount_point) != 0 || fuse_session_fd(self.session) == 0)
+		return libfuse_failed(program, -EIO);
 	program->arena.header->fuse_fd = fuse_session_fd(self.session);
 	if (mounts_find(program->mount_point, &self.device, type, sizeof(type)) < 0)
 		self.device = 0;

@@ -26,6 +26,7 @@
 static struct fs fs; /* this process's; the session's user data */
 static struct control_facts facts;
 static const struct program *program;
+static bool libfuse_has_complained;
 
 /* libfuse says some things in several parts, the last of which ends with a newline. */
 __attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level, const char *format,
@@ -39,6 +40,8 @@ __attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log
 	bool wanted = level == FUSE_LOG_DEBUG && program->options.debug;
 	int added = vsnprintf(line + length, sizeof(line) - length, format, arguments);
 
+	if (level <= FUSE_LOG_ERR)
+		libfuse_has_complained = true;
 	if (added > 0)
 		length += (size_t)added;
 	if (length < sizeof(line) - 1 && (length == 0 || line[length - 1] != '\n'))
@@ -65,6 +68,11 @@ struct fuse_session *worker_session_new(const struct program *the_program)
 		session = fuse_session_new(&arguments, &segfs_operations, sizeof(segfs_operations), &fs);
 	fuse_opt_free_args(&arguments);
 	return session;
+}
+
+bool worker_libfuse_has_complained(void)
+{
+	return libfuse_has_complained;
 }
 
 /* Called once per worker, when requests are answered. */

@@ -18,6 +18,9 @@ struct fuse_session;
  */
 struct fuse_session *worker_session_new(const struct program *program);
 
+/* Whether libfuse has logged an error by itself, as it does for most of what it fails with. For the supervisor. */
+bool worker_libfuse_has_complained(void);
+
 /*
  * The life of a worker, in a process that shares its supervisor's descriptors.
  * Returns its exit status: 0 where the connection ended or it was asked to leave.
