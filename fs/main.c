@@ -72,13 +72,21 @@ static int complain(int status, const char *text)
 	return status;
 }
 
+/* A lack of memory is no error of the configuration. */
+static int config_status(int result)
+{
+	return result == -ENOMEM ? EXIT_FAILURE : EXIT_USAGE;
+}
+
 static int check_config(const char *file)
 {
 	char error[CONFIG_ERROR_MAX];
 	struct config config;
+	int result;
 
-	if (config_read(file, &config, error) < 0)
-		return complain(EXIT_USAGE, error);
+	result = config_read(file, &config, error);
+	if (result < 0)
+		return complain(config_status(result), error);
 	config_free(&config);
 	printf("%s: the configuration is right\n", file);
 	return EXIT_SUCCESS;
@@ -105,14 +113,16 @@ static int load_config(struct program *program)
 {
 	const char *file = program->options.config_file;
 	char error[CONFIG_ERROR_MAX];
+	int result;
 
 	config_init(&program->config);
 	if (!file && (!program->privileged || access(DEFAULT_CONFIG, F_OK) < 0))
 		return EXIT_SUCCESS;
 	if (!file)
 		file = DEFAULT_CONFIG;
-	if (config_read(file, &program->config, error) < 0)
-		return complain(EXIT_USAGE, error);
+	result = config_read(file, &program->config, error);
+	if (result < 0)
+		return complain(config_status(result), error);
 	if (!is_for_us(program)) {
 		config_free(&program->config);
 		config_init(&program->config);
@@ -215,7 +225,7 @@ static int make_content(struct program *program)
 	}
 	result = apply_config(&state, &program->config, program->config_file, error);
 	state_close(&state);
-	return result < 0 ? complain(EXIT_USAGE, error) : EXIT_SUCCESS;
+	return result < 0 ? complain(config_status(result), error) : EXIT_SUCCESS;
 }
 
 /* As many descriptors as there may be, since nodes of some media hold one each. */
