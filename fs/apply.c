@@ -139,23 +139,26 @@ static int register_store(struct state *state, const char *path, int root_fd)
 	return 0;
 }
 
-static bool is_empty(int dir_fd)
+/* ENOTEMPTY, where there are entries; or what it can't be told for. */
+static int check_empty(int dir_fd)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct dirent *entry;
 
 	if (fd < 0)
-		return false;
+		return -errno;
 	dir = fdopendir(fd);
 	if (!dir) {
+		int result = -errno;
+
 		close(fd);
-		return false;
+		return result;
 	}
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			return false;
-	return true;
+			return -ENOTEMPTY;
+	return 0;
 }
 
 /* Shows a directory of another file system at `fd`, unless it is shown there already. */
@@ -200,10 +203,14 @@ static int mount_medium(const struct application *application, const struct conf
 		return apply_fail(application, -EPERM, directory->line,
 				  "directory '%s' has a medium, which only root can mount; leave 'medium' away",
 				  directory->name);
-	if (!is_mounted && !is_empty(fd))
-		return apply_fail(application, -ENOTEMPTY, directory->line,
+	result = is_mounted ? 0 : check_empty(fd);
+	if (result == -ENOTEMPTY)
+		return apply_fail(application, result, directory->line,
 				  "directory '%s' has entries, which a medium would hide; empty it first",
 				  directory->name);
+	if (result < 0)
+		return apply_fail(application, result, directory->line, "directory '%s': %s", directory->name,
+				  strerror(-result));
 	if (directory->store.medium == MEDIUM_PATH)
 		return bind_path(application, directory, fd, is_mounted);
 	if (is_mounted && (fstatfs(fd, &found) < 0 || found.f_type != TMPFS_MAGIC))
