@@ -68,10 +68,14 @@ int program_reload(const struct program *program, struct state *state)
 	result = apply_default_store(state, &config.root, program->config_file, error);
 	if (result == 0)
 		result = apply_config(state, &config, program->config_file, error);
-	if (result < 0)
+	if (result < 0) {
 		log_error("%s; what comes after it was not changed", error);
-	else
+	} else {
 		result = program_keep_config(state->arena, &config);
+		if (result < 0)
+			log_error("%s is in force, but .segfs/config does not show it: %s", program->config_file,
+				  strerror(-result));
+	}
 	config_free(&config);
 	return result;
 }
