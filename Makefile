@@ -139,7 +139,7 @@ $(OBJ)/%.o: %.c Makefile build/bootstrap.mk
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
 
 # test programs need the test libraries' headers
-$(OBJ)/tests/%.o: | build/bootstrap-test.stamp
+$(call object,$(wildcard tests/*/*.c)): | build/bootstrap-test.stamp
 
 # --- running it ----------------------------------------------------------------------------------------------------
 
