@@ -139,7 +139,7 @@ $(OBJ)/%.o: %.c Makefile build/bootstrap.mk
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
 
 # test programs need the test libraries' headers
-$(call object,$(wildcard tests/*/*.c)): | build/bootstrap-test.stamp
+$(call object,$(wildcard $(addprefix tests/,unit/*.c mount/*.c crash/*.c stress/*.c lib/*.c))): | build/bootstrap-test.stamp
 
 # --- running it ----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@
 
 enum fail_in {
 	FAIL_NOWHERE,
-	FAIL_IN_START,  /* in the program, before it starts its first worker */
+	FAIL_IN_START,  /* in the program and in the supervisor that it becomes */
 	FAIL_IN_WORKER, /* in the worker that is there */
 	FAIL_IN_NEXT,   /* in workers that start from now on, from their first instruction; see `workers` */
 };
