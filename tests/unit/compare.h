@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of a worker's death: what a recovery made of the slots, compared with the world that the kernel knows.
- * A difference ends the case.
+ * For tests of a worker's death: what a recovery made of the slots, compared with the world that the kernel
+ * knows. A difference ends the case.
  */
 #ifndef SEGFS_TESTS_UNIT_COMPARE_H
 #define SEGFS_TESTS_UNIT_COMPARE_H
 
 #include "tests/unit/world.h"
 
-#define expect(condition)                                                                                          \
-	do {                                                                                                       \
-		if (!(condition))                                                                                  \
-			wrong(view, #condition, __LINE__);                                                         \
+#define expect(condition)                                                                                    \
+	do {                                                                                                 \
+		if (!(condition))                                                                            \
+			wrong(view, #condition, __LINE__);                                                   \
 	} while (0)
 
 /* What is left of a worker. */
@@ -21,11 +21,12 @@ struct view {
 	bool (*is_open)(int fd);
 };
 
-static inline void wrong(const struct view *view, const char *what, int line)
+__attribute__((noreturn)) static inline void wrong(const struct view *view, const char *what, int line)
 {
-	fail_msg("line %d: %s; after %u operations, in operation %d of file or open %d, variant %llu", line, what,
-		 atomic_load(&view->world->done), view->world->under_way.operation, view->world->under_way.file,
-		 (unsigned long long)view->world->under_way.variant);
+	fail_msg("line %d: %s; after %u operations, in operation %d of file or open %d, variant %llu", line,
+		 what, atomic_load(&view->world->done), view->world->under_way.operation,
+		 view->world->under_way.file, (unsigned long long)view->world->under_way.variant);
+	abort(); /* not reached */
 }
 
 static inline bool is_under_way(const struct view *view, int file)
@@ -79,7 +80,8 @@ static inline void compare_open(const struct view *view, int place)
 	expect(slot->unique == view->world->opens[place].unique);
 	expect(slot->fd == view->world->opens[place].fd);
 	if (slot->mode != IO_RELAYED)
-		expect(node_get(&view->slots->state, slot->node)->backing_id == view->world->opens[place].backing_id);
+		expect(node_get(&view->slots->state, slot->node)->backing_id ==
+		       view->world->opens[place].backing_id);
 }
 
 /* There or not there, and if it is, with all that belongs to it. */
@@ -108,7 +110,8 @@ static inline int file_of(const struct view *view, uint64_t inode)
 	return -1;
 }
 
-/* Whatever is there is a whole node of a file that is there, under the id that the kernel knows or a new one. */
+/* Whatever is there is a whole node of a file that is there, under the id that the kernel knows or a new one.
+ */
 static inline void compare_nodes(const struct view *view)
 {
 	const struct arena *arena = &view->slots->arena;
@@ -177,10 +180,12 @@ static inline void compare(const struct view *view)
 	if (view->world->under_way.operation == OP_NONE)
 		expect(view->slots->state.n_handles == opens);
 	else
-		expect(view->slots->state.n_handles + 1 >= opens && view->slots->state.n_handles <= opens + 1);
+		expect(view->slots->state.n_handles + 1 >= opens &&
+		       view->slots->state.n_handles <= opens + 1);
 	compare_nodes(view);
 	compare_ids(view);
-	compare_fds(view, arena->nodes, arena->header->nodes_high, arena->handles, arena->header->handles_high);
+	compare_fds(view, arena->nodes, arena->header->nodes_high, arena->handles,
+		    arena->header->handles_high);
 }
 
 /* Every slot that is not in use can be used, under an id that the kernel has not met. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For unit tests of what survives a worker: an arena with its indexes, keys of files that need not exist, and shorthand
- * for calls that must succeed. Each test has its own; a failure ends the case.
+ * For unit tests of what survives a worker: an arena with its indexes, keys of files that need not exist, and
+ * shorthand for calls that must succeed. Each test has its own; a failure ends the case.
  */
 #ifndef SEGFS_TESTS_UNIT_SLOTS_H
 #define SEGFS_TESTS_UNIT_SLOTS_H
@@ -55,7 +55,8 @@ static inline void slots_check(struct slots *slots)
 }
 
 /* An empty arena with a root. */
-static inline void slots_open(struct slots *slots, uint32_t max_nodes, uint32_t max_handles, uint32_t max_idle)
+static inline void slots_open(struct slots *slots, uint32_t max_nodes, uint32_t max_handles,
+			      uint32_t max_idle)
 {
 	struct node_key root = key_of(1);
 
@@ -115,7 +116,8 @@ static inline int forget(struct slots *slots, uint64_t id, uint64_t count)
 	return backing_id;
 }
 
-/* The last name of a file goes, which a descriptor or nothing keeps. Returns the descriptor that was not taken. */
+/* The last name of a file goes, which a descriptor or nothing keeps. Returns the descriptor that was not
+ * taken. */
 static inline int unlinked(struct slots *slots, uint64_t id, int fd)
 {
 	node_unlinked(&slots->state, id, 0, &fd);
@@ -145,8 +147,11 @@ static inline int give_id(void *context)
 
 static inline struct handle_open direct_open(uint64_t node, int *next_id)
 {
-	return (struct handle_open){
-		.node = node, .unique = node << 8, .mode = IO_DIRECT, .backing_open = give_id, .context = next_id};
+	return (struct handle_open){.node = node,
+				    .unique = node << 8,
+				    .mode = IO_DIRECT,
+				    .backing_open = give_id,
+				    .context = next_id};
 }
 
 #endif

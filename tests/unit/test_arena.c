@@ -92,7 +92,8 @@ static void keeps_its_layout(void **state)
 	arena_destroy(&arena);
 }
 
-/* Uses up the slots of one kind as node.c and handle.c do; every one gets written before the next is asked for. */
+/* Uses up the slots of one kind as node.c and handle.c do; every one gets written before the next is asked
+ * for. */
 static void use_up(struct arena *arena, int (*commit)(struct arena *), _Atomic uint32_t *high, uint32_t max,
 		   char *slots, size_t slot_size)
 {
@@ -109,16 +110,19 @@ static void use_up(struct arena *arena, int (*commit)(struct arena *), _Atomic u
 
 static void gives_every_slot_and_no_more(void **state)
 {
-	static const uint32_t limits[] = {16, 17, STEP / 128 - 1, STEP / 128, STEP / 128 + 1, STEP / 64 + 1, 3 * STEP / 64};
+	static const uint32_t limits[] = {
+		16, 17, STEP / 128 - 1, STEP / 128, STEP / 128 + 1, STEP / 64 + 1, 3 * STEP / 64};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct arena arena;
 
 		assert_int_equal(arena_create(&arena, limits[i], limits[i]), 0);
-		use_up(&arena, arena_commit_node, &arena.header->nodes_high, limits[i], (char *)arena.nodes, 128);
+		use_up(&arena, arena_commit_node, &arena.header->nodes_high, limits[i], (char *)arena.nodes,
+		       128);
 		assert_int_equal(arena.handles[1].state, 0);
-		use_up(&arena, arena_commit_handle, &arena.header->handles_high, limits[i], (char *)arena.handles, 64);
+		use_up(&arena, arena_commit_handle, &arena.header->handles_high, limits[i],
+		       (char *)arena.handles, 64);
 		assert_int_equal(arena.header->max_nodes, limits[i]);
 		arena_destroy(&arena);
 	}
@@ -293,11 +297,16 @@ static void adds_no_handle_without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_limits_out_of_range), cmocka_unit_test(is_empty_at_first),
-		cmocka_unit_test(keeps_its_layout),            cmocka_unit_test(gives_every_slot_and_no_more),
-		cmocka_unit_test(takes_memory_as_slots_come),  cmocka_unit_test(maps_the_largest),
-		cmocka_unit_test(fails_without_descriptors),   cmocka_unit_test(goes_on_after_a_signal),
-		cmocka_unit_test(fails_without_memory),        cmocka_unit_test(adds_no_node_without_memory),
+		cmocka_unit_test(refuses_limits_out_of_range),
+		cmocka_unit_test(is_empty_at_first),
+		cmocka_unit_test(keeps_its_layout),
+		cmocka_unit_test(gives_every_slot_and_no_more),
+		cmocka_unit_test(takes_memory_as_slots_come),
+		cmocka_unit_test(maps_the_largest),
+		cmocka_unit_test(fails_without_descriptors),
+		cmocka_unit_test(goes_on_after_a_signal),
+		cmocka_unit_test(fails_without_memory),
+		cmocka_unit_test(adds_no_node_without_memory),
 		cmocka_unit_test(adds_no_handle_without_memory),
 	};
 

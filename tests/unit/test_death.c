@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A worker that dies at any instruction. It is followed instruction by instruction, and whenever one has changed a slot,
- * a copy of the slots is recovered; and it is killed at random moments, and the next one goes on with the same slots.
+ * A worker that dies at any instruction. It is followed instruction by instruction, and whenever one has
+ * changed a slot, a copy of the slots is recovered; and it is killed at random moments, and the next one goes
+ * on with the same slots.
  */
 #include "tests/unit/compare.h"
 
@@ -23,24 +24,62 @@ static pid_t worker = -1;
 /* What every operation does in each of its forms, before what chance wants. */
 static const struct step script[] = {
 	/* references, old and new; forgotten in part and wholly, past the number that is remembered */
-	{OP_REFERENCE, 0, 0}, {OP_FORGET, 0, 1}, {OP_FORGET, 0, 1}, {OP_FORGET, 1, 1}, {OP_FORGET, 2, 1},
-	{OP_REFERENCE, 1, 0}, {OP_FORGET, 1, 1}, {OP_FORGET, 3, 1}, {OP_REFERENCE, 0, 0}, {OP_REFERENCE, 2, 0},
-	{OP_REFERENCE, 1, 0}, {OP_REFERENCE, 3, 0},
+	{OP_REFERENCE, 0, 0},
+	{OP_FORGET, 0, 1},
+	{OP_FORGET, 0, 1},
+	{OP_FORGET, 1, 1},
+	{OP_FORGET, 2, 1},
+	{OP_REFERENCE, 1, 0},
+	{OP_FORGET, 1, 1},
+	{OP_FORGET, 3, 1},
+	{OP_REFERENCE, 0, 0},
+	{OP_REFERENCE, 2, 0},
+	{OP_REFERENCE, 1, 0},
+	{OP_REFERENCE, 3, 0},
 	/* an id that is shared, rests, gives way to one at the same place, is closed with its node */
-	{OP_OPEN, 4, IO_DIRECT}, {OP_OPEN, 4, IO_MEDIATED}, {OP_OPEN, 4, IO_RELAYED}, {OP_CLOSE, 1, 1}, {OP_CLOSE, 0, 1},
-	{OP_CLOSE, 2, 0}, {OP_OPEN, 4, IO_DIRECT}, {OP_CLOSE, 0, 0}, {OP_OPEN, 10, IO_DIRECT}, {OP_CLOSE, 0, 0},
-	{OP_FORGET, 10, 1}, {OP_REFERENCE, 10, 0}, {OP_OPEN, 5, 4}, {OP_OPEN, 5, 5},
-	/* removed: idle, without anything that holds it, by its descriptor, by its id; in vain; linked again */
-	{OP_FORGET, 5, 1}, {OP_UNLINK, 5, 0}, {OP_UNLINK, 6, 0}, {OP_REFERENCE, 6, 0}, {OP_FORGET, 6, 2},
-	{OP_OPEN, 7, IO_DIRECT}, {OP_UNLINK, 7, 1}, {OP_UNLINK, 7, 0}, {OP_CLOSE, 0, 0}, {OP_OPEN, 7, IO_DIRECT},
-	{OP_CLOSE, 0, 0}, {OP_REFERENCE, 7, 1}, {OP_UNLINK, 7, 0}, {OP_FORGET, 7, 2}, {OP_REFERENCE, 6, 2},
-	{OP_REFERENCE, 6, 1}, {OP_FORGET, 6, 2}, {OP_REFERENCE, 5, 2}, {OP_OPEN, 5, IO_RELAYED}, {OP_CLOSE, 0, 0},
+	{OP_OPEN, 4, IO_DIRECT},
+	{OP_OPEN, 4, IO_MEDIATED},
+	{OP_OPEN, 4, IO_RELAYED},
+	{OP_CLOSE, 1, 1},
+	{OP_CLOSE, 0, 1},
+	{OP_CLOSE, 2, 0},
+	{OP_OPEN, 4, IO_DIRECT},
+	{OP_CLOSE, 0, 0},
+	{OP_OPEN, 10, IO_DIRECT},
+	{OP_CLOSE, 0, 0},
+	{OP_FORGET, 10, 1},
+	{OP_REFERENCE, 10, 0},
+	{OP_OPEN, 5, 4},
+	{OP_OPEN, 5, 5},
+	/* removed: idle, without anything that holds it, by its descriptor, by its id; in vain; linked again
+	 */
+	{OP_FORGET, 5, 1},
+	{OP_UNLINK, 5, 0},
+	{OP_UNLINK, 6, 0},
+	{OP_REFERENCE, 6, 0},
+	{OP_FORGET, 6, 2},
+	{OP_OPEN, 7, IO_DIRECT},
+	{OP_UNLINK, 7, 1},
+	{OP_UNLINK, 7, 0},
+	{OP_CLOSE, 0, 0},
+	{OP_OPEN, 7, IO_DIRECT},
+	{OP_CLOSE, 0, 0},
+	{OP_REFERENCE, 7, 1},
+	{OP_UNLINK, 7, 0},
+	{OP_FORGET, 7, 2},
+	{OP_REFERENCE, 6, 2},
+	{OP_REFERENCE, 6, 1},
+	{OP_FORGET, 6, 2},
+	{OP_REFERENCE, 5, 2},
+	{OP_OPEN, 5, IO_RELAYED},
+	{OP_CLOSE, 0, 0},
 	{OP_FORGET, 5, 1},
 };
 
 #define SCRIPT (sizeof(script) / sizeof(script[0]))
 
-/* --- followed instruction by instruction ----------------------------------------------------------------------------- */
+/* --- followed instruction by instruction
+ * ----------------------------------------------------------------------------- */
 
 /* The parts of the arena that these operations change. */
 #define N_PARTS 4
@@ -175,8 +214,8 @@ static void survives_a_death_at_every_store(void **state)
 			assert_int_equal(ptrace(PTRACE_SINGLESTEP, worker, NULL, NULL), 0);
 			assert_int_equal(waitpid(worker, &status, 0), worker);
 			if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP)
-				fail_msg("the worker ended with status %#x after %u operations", (unsigned int)status,
-					 atomic_load(&world->done));
+				fail_msg("the worker ended with status %#x after %u operations",
+					 (unsigned int)status, atomic_load(&world->done));
 			if (differ(parts, seen)) {
 				die_here(&left, parts, seen, copies);
 				deaths++;
@@ -185,13 +224,15 @@ static void survives_a_death_at_every_store(void **state)
 		steps += 1000;
 	}
 	sched_setaffinity(0, sizeof(all), &all);
-	print_message("%u deaths in %u operations, %lu instructions\n", deaths, atomic_load(&world->done), steps);
+	print_message("%u deaths in %u operations, %lu instructions\n", deaths, atomic_load(&world->done),
+		      steps);
 	for (int i = 0; i < N_PARTS; i++)
 		free(seen[i].at);
 	arena_destroy(&left.arena);
 }
 
-/* --- killed at random ------------------------------------------------------------------------------------------------ */
+/* --- killed at random
+ * ------------------------------------------------------------------------------------------------ */
 
 /* With the descriptors of this process, as the supervisor starts it. */
 static void start_worker(void)
@@ -240,7 +281,8 @@ static void note_new_open(int file)
 	world->opens[place].unique = slot->unique;
 	world->opens[place].file = file;
 	world->opens[place].fd = slot->fd;
-	world->opens[place].backing_id = slot->mode == IO_RELAYED ? 0 : node_get(&slots.state, slot->node)->backing_id;
+	world->opens[place].backing_id =
+		slot->mode == IO_RELAYED ? 0 : node_get(&slots.state, slot->node)->backing_id;
 	world->given_handles[(uint32_t)number] = number;
 }
 
@@ -265,7 +307,7 @@ static void note_what_was_under_way(void)
 	id = find(&slots, world->files[file].inode);
 	node = id ? node_get(&slots.state, id) : NULL;
 	world->files[file].lookups = node ? node->lookups : 0;
-	if (id) {
+	if (node) {
 		world->files[file].id = id;
 		world->files[file].unlinked = node->flags & NODE_UNLINKED;
 		if (step.operation == OP_UNLINK && world->files[file].unlinked)

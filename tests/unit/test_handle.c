@@ -49,8 +49,12 @@ static void records_what_was_opened(void **state)
 	slots_open(&slots, 16, 16, 4);
 	node = reference(&slots, 100);
 	for (size_t i = 0; i < 3; i++) {
-		struct handle_open open = {.node = node, .unique = 1000 + i, .flags = O_RDWR | O_APPEND, .pid = 4711,
-					   .mode = IO_RELAYED, .kind = kinds[i]};
+		struct handle_open open = {.node = node,
+					   .unique = 1000 + i,
+					   .flags = O_RDWR | O_APPEND,
+					   .pid = 4711,
+					   .mode = IO_RELAYED,
+					   .kind = kinds[i]};
 		int fd = new_fd(), kept = fd, backing_id = -7;
 		const struct handle_slot *slot;
 		uint64_t number = 0;

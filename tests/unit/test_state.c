@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* What state_recover() makes of slots, which descriptors state_close_strays() closes, what state_check() sees. */
+/* What state_recover() makes of slots, which descriptors state_close_strays() closes, what state_check()
+ * sees. */
 #include "tests/unit/slots.h"
 
 #include <dirent.h>

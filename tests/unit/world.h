@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of a worker's death: some files and opens as the kernel knows them, a worker that changes slots for it by
- * one operation after another, and the comparison of the two after a recovery.
+ * For tests of a worker's death: some files and opens as the kernel knows them, a worker that changes slots
+ * for it by one operation after another, and the comparison of the two after a recovery.
  *
- * A world lies in shared memory. The worker writes what it is about to do to `under_way` first, and what came of it
- * last: whatever is not under way has to be found again exactly.
+ * A world lies in shared memory. The worker writes what it is about to do to `under_way` first, and what came
+ * of it last: whatever is not under way has to be found again exactly.
  */
 #ifndef SEGFS_TESTS_UNIT_WORLD_H
 #define SEGFS_TESTS_UNIT_WORLD_H
@@ -15,13 +15,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define WORLD_FILES 12
-#define WORLD_OPENS 15   /* all handle slots */
-#define WORLD_IDS 64     /* passthrough ids that the kernel can have */
-#define WORLD_NODES (ARENA_RESTING + 16) /* slots: some share the place where their id rests */
-#define WORLD_IDLE 3     /* nodes that are remembered */
-#define WORLD_FILLER ((uint64_t)1 << 40) /* inode numbers of nodes that are there only to take slots */
-#define WORLD_LOW_FD 300 /* the worker's descriptors are from here on */
+#define WORLD_FILES  12
+#define WORLD_OPENS  15                   /* all handle slots */
+#define WORLD_IDS    64                   /* passthrough ids that the kernel can have */
+#define WORLD_NODES  (ARENA_RESTING + 16) /* slots: some share the place where their id rests */
+#define WORLD_IDLE   3                    /* nodes that are remembered */
+#define WORLD_FILLER ((uint64_t)1 << 40)  /* inode numbers of nodes that are there only to take slots */
+#define WORLD_LOW_FD 300                  /* the worker's descriptors are from here on */
 
 enum operation {
 	OP_NONE,
@@ -35,7 +35,7 @@ enum operation {
 
 struct step {
 	enum operation operation;
-	int file;       /* of OP_CLOSE: the open */
+	int file; /* of OP_CLOSE: the open */
 	uint64_t variant;
 };
 
@@ -46,7 +46,7 @@ struct world {
 		uint64_t id;
 		uint64_t lookups;
 		bool unlinked;
-		bool lost;      /* a death while it was unlinked took what was to hold it */
+		bool lost; /* a death while it was unlinked took what was to hold it */
 	} files[WORLD_FILES];
 	struct {
 		uint64_t number; /* 0 = not open */
@@ -55,15 +55,15 @@ struct world {
 		int fd;
 		int backing_id;
 	} opens[WORLD_OPENS];
-	int32_t ids[WORLD_IDS];  /* open passthrough ids, 0 = free */
+	int32_t ids[WORLD_IDS]; /* open passthrough ids, 0 = free */
 	int32_t last_id;
-	bool no_id;              /* the next one is refused */
+	bool no_id; /* the next one is refused */
 	uint64_t last_unique;
-	uint64_t given[WORLD_NODES];           /* newest node id of a slot that the kernel was told */
+	uint64_t given[WORLD_NODES]; /* newest node id of a slot that the kernel was told */
 	uint64_t given_handles[WORLD_OPENS + 1];
 	struct step under_way;
-	uint64_t unique;         /* of an OP_OPEN that is under way, 0 before it has one */
-	_Atomic uint32_t done;   /* operations */
+	uint64_t unique;       /* of an OP_OPEN that is under way, 0 before it has one */
+	_Atomic uint32_t done; /* operations */
 	int null_fd;
 };
 
@@ -94,7 +94,8 @@ static inline void world_open(struct world *world, struct slots *slots)
 	slots_open(slots, WORLD_NODES, WORLD_OPENS + 1, WORLD_IDLE);
 	for (int i = 0; i < WORLD_FILES; i++) {
 		if (i == WORLD_FILES / 2)
-			for (uint64_t filler = 0; slots->arena.header->nodes_high < ARENA_RESTING + 2; filler++)
+			for (uint64_t filler = 0; slots->arena.header->nodes_high < ARENA_RESTING + 2;
+			     filler++)
 				reference(slots, WORLD_FILLER + filler);
 		world->files[i].inode = 100 + (uint64_t)i;
 		world->files[i].id = reference(slots, world->files[i].inode);
@@ -104,7 +105,8 @@ static inline void world_open(struct world *world, struct slots *slots)
 	world->null_fd = new_fd();
 }
 
-/* --- the kernel's passthrough ids ----------------------------------------------------------------------------------- */
+/* --- the kernel's passthrough ids
+ * ----------------------------------------------------------------------------------- */
 
 static inline int world_give_id(void *context)
 {
@@ -152,7 +154,8 @@ static inline void world_recover_ids(struct world *world, struct slots *slots)
 
 		if (node->backing_id == 0)
 			continue;
-		if (node->state != SLOT_LIVE || (slots->state.index[i].handles == 0 && !node_keeps_id(&slots->state, i))) {
+		if (node->state != SLOT_LIVE ||
+		    (slots->state.index[i].handles == 0 && !node_keeps_id(&slots->state, i))) {
 			world_close_id(world, node->backing_id);
 			node->backing_id = 0;
 		}
@@ -164,7 +167,8 @@ static inline void world_recover_ids(struct world *world, struct slots *slots)
 			world->ids[i] = 0;
 }
 
-/* --- the worker ------------------------------------------------------------------------------------------------------ */
+/* --- the worker
+ * ------------------------------------------------------------------------------------------------------ */
 
 static inline void world_close_backing(struct world *world, struct slots *slots, int id)
 {
@@ -255,8 +259,11 @@ static inline void world_unlink(struct world *world, struct slots *slots, int fi
 
 static inline void world_open_file(struct world *world, struct slots *slots, int file, uint64_t variant)
 {
-	struct handle_open open = {.node = world->files[file].id, .unique = ++world->last_unique,
-				   .mode = (enum io_mode)(variant % 4 % 3), .backing_open = world_give_id, .context = world};
+	struct handle_open open = {.node = world->files[file].id,
+				   .unique = ++world->last_unique,
+				   .mode = (enum io_mode)(variant % 4 % 3),
+				   .backing_open = world_give_id,
+				   .context = world};
 	uint64_t number;
 	int place = 0;
 	int backing_id, fd;
@@ -327,7 +334,8 @@ static inline void world_do(struct world *world, struct slots *slots, const stru
 
 static inline void world_do_something(struct world *world, struct slots *slots)
 {
-	static const enum operation often[] = {OP_REFERENCE, OP_FORGET, OP_FORGET, OP_UNLINK, OP_OPEN, OP_OPEN, OP_CLOSE, OP_CLOSE};
+	static const enum operation often[] = {OP_REFERENCE, OP_FORGET, OP_FORGET, OP_UNLINK,
+					       OP_OPEN,      OP_OPEN,   OP_CLOSE,  OP_CLOSE};
 	struct step step = {.operation = often[world_random(&world->random, 8)]};
 
 	step.file = (int)world_random(&world->random, step.operation == OP_CLOSE ? WORLD_OPENS : WORLD_FILES);
