@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/* Writing through a mapping, on ordinary memory and, where there is any, on huge pages. */
+#include "tests/unit/slots.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "fs/source/huge.h"
+
+static void skip_missing(const char *feature)
+{
+	print_message("missing: %s\n", feature);
+	skip();
+}
+
+static int new_file(unsigned int flags, off_t size)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | flags);
+
+	if (fd >= 0)
+		assert_int_equal(ftruncate(fd, size), 0);
+	return fd;
+}
+
+/* Every way that a write can lie to pages and to the end, compared with pwrite(2). */
+static void writes_as_write_does(void **state)
+{
+	static const off_t offsets[] = {0, 1, 4095, 4096, 4097, 8000, 12287};
+	static const size_t sizes[] = {0, 1, 2, 4095, 4096, 4097, 9000, 12288};
+	const off_t end = 12288;
+	char *data = malloc(16384), *mine = malloc(16384), *other = malloc(16384);
+
+	(void)state;
+	assert_true(data && mine && other);
+	for (size_t i = 0; i < 16384; i++)
+		data[i] = (char)(i * 7 + 1);
+	for (size_t o = 0; o < sizeof(offsets) / sizeof(offsets[0]); o++) {
+		for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+			size_t fits =
+				(size_t)(end - offsets[o]) < sizes[s] ? (size_t)(end - offsets[o]) : sizes[s];
+			int first = new_file(0, end), second = new_file(0, end);
+
+			assert_int_equal(huge_write(first, data, sizes[s], offsets[o]), fits);
+			assert_int_equal(pwrite(second, data, fits, offsets[o]), fits);
+			assert_int_equal(pread(first, mine, 16384, 0), end);
+			assert_int_equal(pread(second, other, 16384, 0), end);
+			assert_memory_equal(mine, other, end);
+			close(first);
+			close(second);
+		}
+	}
+	free(data);
+	free(mine);
+	free(other);
+}
+
+static void does_not_grow_files(void **state)
+{
+	int fd = new_file(0, 4096);
+	struct stat stat;
+
+	(void)state;
+	assert_int_equal(huge_write(fd, "x", 1, 4096), -EFBIG);
+	assert_int_equal(huge_write(fd, "x", 1, 1 << 20), -EFBIG);
+	assert_int_equal(huge_write(fd, "x", 0, 1 << 20), 0);
+	assert_int_equal(huge_write(fd, "xy", 2, 4095), 1);
+	assert_int_equal(fstat(fd, &stat), 0);
+	assert_int_equal(stat.st_size, 4096);
+	close(fd);
+	fd = new_file(0, 0);
+	assert_int_equal(huge_write(fd, "x", 1, 0), -EFBIG);
+	close(fd);
+}
+
+static void says_why_it_writes_nothing(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(huge_write(-1, "x", 1, 0), -ENOENT);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_true(huge_write(ends[1], "x", 1, 0) < 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void tells_huge_pages_from_others(void **state)
+{
+	int fd = new_file(0, 0);
+
+	(void)state;
+	assert_false(huge_is_on_hugetlbfs(fd));
+	assert_false(huge_is_on_hugetlbfs(-1));
+	close(fd);
+	fd = new_file(MFD_HUGETLB, 0);
+	if (fd < 0)
+		skip_missing("MFD_HUGETLB");
+	assert_true(huge_is_on_hugetlbfs(fd));
+	close(fd);
+}
+
+/* What is free decides whether it is written or refused; it is never a signal. */
+static void writes_to_huge_pages(void **state)
+{
+	int fd = new_file(MFD_HUGETLB, 0);
+	struct stat stat;
+	char found[4] = "";
+	ssize_t written;
+
+	(void)state;
+	if (fd < 0)
+		skip_missing("MFD_HUGETLB");
+	assert_int_equal(fstat(fd, &stat), 0);
+	assert_int_equal(ftruncate(fd, stat.st_blksize), 0);
+	written = huge_write(fd, "text", 4, stat.st_blksize - 2);
+	if (written == -ENOMEM) {
+		close(fd);
+		skip_missing("free huge pages");
+	}
+	assert_int_equal(written, 2);
+	assert_int_equal(pread(fd, found, 4, stat.st_blksize - 2), 2);
+	assert_string_equal(found, "te");
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(writes_as_write_does),       cmocka_unit_test(does_not_grow_files),
+		cmocka_unit_test(says_why_it_writes_nothing), cmocka_unit_test(tells_huge_pages_from_others),
+		cmocka_unit_test(writes_to_huge_pages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
