@@ -419,17 +419,19 @@ uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *he
 {
 	struct node_slot *slot;
 	uint32_t index;
+	uint64_t id;
 
 	pthread_mutex_lock(&state->lock);
 	index = find_inode_locked(state, store, inode);
 	slot = &state->arena->nodes[index];
+	id = index ? node_id(state, index) : 0;
 	*held = index && (atomic_load(&slot->backing_id) > 0 || atomic_load(&slot->fd) >= 0);
 	if (index && atomic_load(&slot->backing_id) > 0) {
 		atomic_fetch_or(&slot->flags, NODE_HELD);
 		leave_rest(state, index);
 	}
 	pthread_mutex_unlock(&state->lock);
-	return index ? node_id(state, index) : 0;
+	return id;
 }
 
 void node_unhold(struct state *state, uint64_t id)
