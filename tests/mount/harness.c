@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 
 #define MOUNTS 8 /* at one time */
@@ -24,6 +26,8 @@ static struct {
 	pid_t owner; /* children of the test must not clean up */
 	bool own_directory;
 	char directory[PATH_MAX];
+	bool own_disk;
+	char disk[PATH_MAX];
 	struct mount *mounts[MOUNTS];
 } harness;
 
@@ -164,6 +168,13 @@ static void force_down(struct mount *mount)
 	mount_purge(mount);
 }
 
+static void remove_tree(const char *directory)
+{
+	const char *const argv[] = {"rm", "-rf", "--one-file-system", directory, NULL};
+
+	run_program(argv);
+}
+
 static void clean_up(void)
 {
 	if (getpid() != harness.owner)
@@ -171,12 +182,11 @@ static void clean_up(void)
 	for (int i = 0; i < MOUNTS; i++)
 		if (harness.mounts[i])
 			force_down(harness.mounts[i]);
-	if (harness.own_directory) {
-		const char *const argv[] = {"rm", "-rf", "--one-file-system", harness.directory, NULL};
-
-		harness.own_directory = false;
-		run_program(argv);
-	}
+	if (harness.own_directory)
+		remove_tree(harness.directory);
+	if (harness.own_disk)
+		remove_tree(harness.disk);
+	harness.own_directory = harness.own_disk = false;
 }
 
 static void clean_up_at_signal(int number)
@@ -210,6 +220,32 @@ const char *test_directory(void)
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		signal(signals[i], clean_up_at_signal);
 	return harness.directory;
+}
+
+static bool is_on_disk(const char *directory)
+{
+	struct statfs found;
+
+	return statfs(directory, &found) == 0 && found.f_type != TMPFS_MAGIC && found.f_type != RAMFS_MAGIC &&
+	       found.f_type != OVERLAYFS_SUPER_MAGIC;
+}
+
+const char *disk_directory(void)
+{
+	const char *directory = test_directory();
+
+	if (*harness.disk || is_on_disk(directory))
+		return *harness.disk ? harness.disk : directory;
+	if (!is_on_disk("/var/tmp"))
+		return NULL;
+	strcpy(harness.disk, "/var/tmp/segfs_test.XXXXXX");
+	if (!mkdtemp(harness.disk)) {
+		perror(harness.disk);
+		exit(1);
+	}
+	harness.own_disk = true;
+	chmod(harness.disk, 0755);
+	return harness.disk;
 }
 
 void skip_program(const char *feature)

@@ -49,6 +49,12 @@ struct mount {
 /* The test's own directory; no '/' at the end. */
 const char *test_directory(void);
 
+/*
+ * A directory of the test's own on a file system that is neither in memory nor stacked on others: test_directory(), or where
+ * that one is (Debian 13 has /tmp in memory), one below /var/tmp. NULL where there is none.
+ */
+const char *disk_directory(void);
+
 /* The program under test, absolute. */
 const char *segfs_program(void);
 

@@ -465,7 +465,7 @@ static int set_up(void **state)
 
 	(void)state;
 	if (environment->on_disk) {
-		const char *disk = path_of("%s/disk", test_directory());
+		const char *disk = path_of("%s/disk", disk_directory() ? disk_directory() : test_directory());
 
 		mkdir(disk, 0755);
 		snprintf(config, sizeof(config), "[directory disk]\nmedium = %s\n", disk);
