@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #define COPY_MAX (64u * 1024u * 1024u) /* bytes of one copy, so that the copier can be interrupted */
@@ -110,11 +111,27 @@ static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, 
 	return length == -EINVAL && huge_is_on_hugetlbfs(fd) ? huge_write(fd, data, size, offset) : length;
 }
 
+/*
+ * How much of an append an earlier worker has carried out before it died: 0 to `size` bytes. The kernel says where it takes the
+ * end to be, and lets nobody else append until it is answered; a file that ends elsewhere was changed past the mount.
+ */
+static size_t appended_already(int fd, size_t size, off_t offset)
+{
+	struct stat stat;
+
+	if (!request_is_resent() || fstat(fd, &stat) < 0 || stat.st_size < offset ||
+	    stat.st_size - offset > (off_t)size)
+		return 0;
+	return (size_t)(stat.st_size - offset);
+}
+
 void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset,
 	      struct fuse_file_info *file_info)
 {
 	struct fs *fs = fs_of(req);
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
+	int flags = write_flags(file_info);
+	size_t before = 0;
 	ssize_t length;
 	int result;
 
@@ -125,11 +142,13 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 		return;
 	}
 	drop_privileges(fs, opened.node);
-	length = write_bytes(opened.fd, data, size, offset, write_flags(file_info));
-	if (length < 0)
+	if (flags & RWF_APPEND)
+		before = appended_already(opened.fd, size, offset);
+	length = write_bytes(opened.fd, data + before, size - before, offset + (off_t)before, flags);
+	if (length < 0 && before == 0)
 		reply_status(req, (int)length);
 	else
-		fuse_reply_write(req, (size_t)length);
+		fuse_reply_write(req, before + (size_t)(length > 0 ? length : 0));
 }
 
 /* Pages of views go where they are from; whose flags and identity come along is chance. */

@@ -123,6 +123,22 @@ static int op_write(void)
 	return byte_of("file") == 'f' ? 0 : -EBADMSG;
 }
 
+/* The second execution must not append once more. */
+static int op_append(void)
+{
+	_cleanup_close_ int fd = open(at("a"), O_RDWR | O_APPEND | O_CLOEXEC);
+	char bytes[8] = "";
+	struct stat found;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, "first", 5) != 5 || write(fd, "two", 3) != 3)
+		return -errno;
+	if (stat(stored("a"), &found) < 0 || found.st_size != SIZE + 8)
+		return -EBADMSG;
+	return pread(fd, bytes, 8, SIZE) == 8 && memcmp(bytes, "firsttwo", 8) == 0 ? 0 : -EBADMSG;
+}
+
 static int op_view(void)
 {
 	_cleanup_close_ int fd = open(at("file"), O_RDWR | O_CLOEXEC);
@@ -451,7 +467,8 @@ static const struct operation repeatable[] = {
 	{"open truncating", op_open_truncating, 0, NULL},
 	{"allocate", op_allocate, 0, NULL},
 	{"copy", op_copy, 0, NULL},
-#define N_BY_MODE 7
+	{"append", op_append, 0, NULL},
+#define N_BY_MODE 8
 	{"stat", op_stat, 0, NULL},
 	{"statx", op_statx, 0, NULL},
 	{"open or create", op_open_or_create, 0, NULL},
