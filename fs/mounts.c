@@ -77,7 +77,7 @@ int mounts_walk(int (*visit)(const struct mount_entry *entry, void *context), vo
 		return -errno;
 	while (result == 0) {
 		struct mount_entry entry;
-		char *end = memchr(text, '\n', filled);
+		char *end = filled > 0 ? memchr(text, '\n', filled) : NULL;
 		ssize_t length;
 
 		if (end) {

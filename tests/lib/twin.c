@@ -144,7 +144,7 @@ static int compare_names(const void *left, const void *right)
 void note_list(const char *path)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path);
-	char *names[NAMES_MAX];
+	char *names[NAMES_MAX] = {NULL};
 	const struct dirent *entry;
 	size_t n = 0;
 
@@ -191,7 +191,7 @@ void note_bytes(const char *path)
 void note_xattrs(const char *path)
 {
 	char list[65536];
-	char *names[NAMES_MAX];
+	char *names[NAMES_MAX] = {NULL};
 	ssize_t length = llistxattr(path, list, sizeof(list));
 	size_t n = 0;
 
@@ -369,6 +369,7 @@ static int set_up(void **state)
 		spec.config = config;
 	} else {
 		mkdir(reference_directory(), 0755);
+		/* cppcheck-suppress incorrectStringBooleanError */
 		if (mount("reference", reference_directory(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
 			return -1;
 	}

@@ -30,6 +30,10 @@ mount -t tmpfs -o mode=1777 private /dev/shm
 mount --bind "$TMPDIR/passwd" /etc/passwd
 chown $user:$user "$TMPDIR/mnt" "$TMPDIR/runtime"
 chmod 700 "$TMPDIR/runtime"
+# the checkout may be where only root gets in
+mkdir "$TMPDIR/bin"
+cp "$SEGFS" "$SEGFS_OUT/tests/clients/demo-map" "$TMPDIR/bin"
+SEGFS=$TMPDIR/bin/segfs
 mnt=$TMPDIR/mnt
 name=$(sed 's|^/||; s|/|-|g' <<<"$mnt")
 
@@ -72,7 +76,7 @@ is "... and not privileged" "$(status privileged)" false
 ok "a segment" as $user truncate -s 1M "$mnt/segment"
 is "relayed mode" "$(as $user getfattr --only-values -n user.segfs.io-mode "$mnt/segment" 2>/dev/null)" relayed
 is "its owner" "$(as $user stat -c '%u:%g %s' "$mnt/segment")" "$user:$user 1048576"
-map=$SEGFS_OUT/tests/clients/demo-map
+map=$TMPDIR/bin/demo-map
 as $user "$map" wait "$mnt/segment" >"$TMPDIR/heard" &
 listener=$!
 ok "a view writes" as $user "$map" write "$mnt/segment" "through the page cache"

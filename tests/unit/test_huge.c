@@ -44,7 +44,7 @@ static void writes_as_write_does(void **state)
 			assert_int_equal(pwrite(second, data, fits, offsets[o]), fits);
 			assert_int_equal(pread(first, mine, 16384, 0), end);
 			assert_int_equal(pread(second, other, 16384, 0), end);
-			assert_memory_equal(mine, other, end);
+			assert_memory_equal(mine, other, (size_t)end);
 			close(first);
 			close(second);
 		}
