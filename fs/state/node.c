@@ -31,7 +31,7 @@ struct node_slot *node_get(const struct state *state, uint64_t id)
 /* Multiplies by the golden ratio: inode numbers come in rows. */
 static uint32_t hash_inode(uint16_t store, uint64_t inode)
 {
-	return (uint32_t)((inode ^ (uint64_t)store << 48) * 0x9e3779b97f4a7c15u >> 32);
+	return (uint32_t)((inode ^ store * UINT64_C(0xff51afd7ed558ccd)) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
 uint32_t node_hash(const struct node_key *key)
