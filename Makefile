@@ -8,6 +8,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 MOUNT ?=
 FUZZ_TIME ?= 60
+STRESS_TIME ?= 60
+SEED ?=
 
 ifeq ($(FLAVOUR),release)
 OUT := build
@@ -70,13 +72,15 @@ program_sources := $(sort $(wildcard fs/*.c fs/*/*.c)) $(base_sources)
 # all that knows no FUSE, for unit tests and fuzzers
 core_sources := $(sort $(wildcard fs/config*.c fs/state/*.c fs/source/*.c)) $(base_sources)
 support_sources := $(wildcard tests/mount/harness.c tests/lib/*.c)
+stress_sources := $(wildcard tests/stress/*.c)
 
 program = $(patsubst %.c,$(OUT)/%,$(1))
 unit_tests := $(call program,$(wildcard tests/unit/test_*.c))
 mount_tests := $(call program,$(wildcard tests/mount/test_*.c))
 crash_tests := $(call program,$(wildcard tests/crash/test_*.c))
 shell_tests := $(wildcard tests/shell/*.t)
-clients := $(call program,$(wildcard tests/clients/*.c tests/stress/*.c))
+clients := $(call program,$(wildcard tests/clients/*.c))
+stress_program := $(OUT)/tests/stress/stress
 bench_sources := $(wildcard tests/bench/*.c)
 bench_program := $(OUT)/tests/bench/bench
 preloads := $(patsubst tests/preload/%.c,$(OUT)/tests/preload/%.so,$(wildcard tests/preload/*.c))
@@ -106,6 +110,11 @@ $(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
 
 $(mount_tests) $(crash_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/support.a $(OBJ)/core.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/support.a $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
+
+$(stress_program): $(call object,$(stress_sources)) $(OBJ)/stress.list $(OBJ)/support.a $(OBJ)/core.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/support.a $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
@@ -154,7 +163,7 @@ stop: ## unmount what `make run` mounted
 run_tests = $(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/run
 test_programs := $(unit_tests) $(mount_tests) $(crash_tests)
 
-tests: all $(test_programs) $(clients) $(preloads) $(bench_program) build/bootstrap-test.stamp ## build all test programs
+tests: all $(test_programs) $(stress_program) $(clients) $(preloads) $(bench_program) build/bootstrap-test.stamp ## build all test programs
 check: tests ## build and run every test
 	$(run_tests) $(test_programs) $(shell_tests)
 check-unit: $(unit_tests) ## ... those that need neither FUSE nor root
@@ -165,6 +174,11 @@ check-crash: tests ## ... those that kill the worker
 	$(run_tests) $(crash_tests)
 check-shell: tests ## ... those written in shell
 	$(run_tests) $(shell_tests)
+
+stress: all $(stress_program) ## do everything while the worker is killed, as root, for STRESS_TIME seconds; SEED=N
+	$(Q)export STRESS_TIME='$(STRESS_TIME)' SEED='$(SEED)' TEST_TIMEOUT=$$(($(STRESS_TIME) + 300)); \
+		status=0; SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/run $(stress_program) || status=1; \
+		grep '^# ' $(OUT)/test-logs/stress-stress.log; exit $$status
 
 asan: ## every test with the address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan check
@@ -215,5 +229,5 @@ help: ## this list
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 FORCE:
-.PHONY: all run stop tests check check-unit check-mount check-crash check-shell asan tsan fuzz fuzz-run bench lint \
+.PHONY: all run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzz-run bench lint \
 	install uninstall clean help FORCE

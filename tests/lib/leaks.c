@@ -173,3 +173,27 @@ bool no_lost_backing_ids(const struct mount *mount)
 	}
 	return lost == 0;
 }
+
+int removed_files_held(const struct mount *mount, bool print)
+{
+	_cleanup_arena_ struct arena arena = {.fd = -1};
+	int number;
+	int held = 0;
+
+	if (map_arena(mount, &arena, &number) < 0)
+		return -1;
+	for (uint32_t i = 1; i < atomic_load(&arena.header->nodes_high); i++) {
+		const struct node_slot *node = &arena.nodes[i];
+		uint32_t flags = atomic_load(&node->flags);
+
+		if (atomic_load(&node->state) != SLOT_LIVE || !(flags & NODE_UNLINKED) ||
+		    atomic_load(&node->lookups) == 0)
+			continue;
+		held++;
+		if (print)
+			fprintf(stderr, "removed file: node %u, inode %llu, %llu references, descriptor %d, id %d\n", i,
+				(unsigned long long)node->inode, (unsigned long long)atomic_load(&node->lookups),
+				atomic_load(&node->fd), atomic_load(&node->backing_id));
+	}
+	return held;
+}
