@@ -144,18 +144,32 @@ static bool has_entry(const struct directory_stream *stream)
 	return left >= offsetof(struct dirent64, d_name) && left >= entry->d_reclen;
 }
 
+/* In a list in memory a position can be anything that lseek(2) takes: it is where the next record begins, from there on. */
+static off_t record_at(const struct listing *listing, off_t position)
+{
+	struct dirent64 head;
+	off_t at = 0;
+
+	while (at < position && pread(listing->fd, &head, offsetof(struct dirent64, d_name), at) ==
+					(ssize_t)offsetof(struct dirent64, d_name))
+		at += head.d_reclen;
+	return at;
+}
+
 /* The entry at `position`, or NULL at the end. */
 static int next_entry(struct listing *listing, off_t position, const struct dirent64 **entry)
 {
 	struct directory_stream *stream = listing->stream;
+	bool in_memory = listing->source->listed_in_memory;
 	int result;
 
 	/* position 0 is rewinddir(3), which must show what is there now */
 	if (stream->position != position || !has_entry(stream) || position == 0) {
-		if (stream->position != position || position == 0 || listing->source->listed_in_memory) {
-			if (lseek(listing->fd, position, SEEK_SET) < 0)
-				return -errno;
-		}
+		off_t where = in_memory && stream->position != position ? record_at(listing, position) : position;
+
+		if ((stream->position != position || position == 0 || in_memory) &&
+		    lseek(listing->fd, where, SEEK_SET) < 0)
+			return -errno;
 		stream->position = position;
 		result = read_ahead(listing);
 		if (result < 0)

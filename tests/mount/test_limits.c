@@ -316,12 +316,29 @@ static void many_opens(void **state)
 	assert_one_worker();
 }
 
+/* Names of .segfs only, each at most once. */
+static void expect_control_names(const char *records, long length)
+{
+	static const char *const names[] = {".", "..", "version", "status", "config"};
+	unsigned int seen = 0;
+
+	for (long at = 0; at < length; at += ((const struct dirent64 *)(const void *)(records + at))->d_reclen) {
+		const struct dirent64 *entry = (const void *)(records + at);
+		unsigned int i = 0;
+
+		while (i < 5 && strcmp(entry->d_name, names[i]) != 0)
+			i++;
+		assert_true(i < 5 && !(seen & 1u << i));
+		seen |= 1u << i;
+	}
+}
+
 /* A position that no listing gave: some entries or an error, but never a daemon that stumbles over it. */
 static void positions_that_are_none(void **state)
 {
 	const char *const paths[] = {path_of("%s", mounted.path), path_of("%s/.segfs", mounted.path),
 				     path_of("%s/small", mounted.path)};
-	char records[4096];
+	_Alignas(8) char records[4096];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
@@ -331,9 +348,13 @@ static void positions_that_are_none(void **state)
 			const off_t positions[] = {at, INT64_MAX - at, INT64_MAX / 2 + at, (off_t)1 << (at % 63)};
 
 			for (size_t n = 0; n < sizeof(positions) / sizeof(positions[0]); n++) {
+				long length = 0;
+
 				/* the result is the medium's */
 				if (lseek(fd, positions[n], SEEK_SET) >= 0)
-					syscall(SYS_getdents64, fd, records, sizeof(records));
+					length = syscall(SYS_getdents64, fd, records, sizeof(records));
+				if (i == 1)
+					expect_control_names(records, length);
 			}
 		}
 		close(fd);
