@@ -122,7 +122,7 @@ is "segments survive" "$(as $user cat "$mnt/renamed")" text
 is "... with modes" "$(as $user stat -c %a "$mnt/renamed")" 640
 is "... and attributes" "$(as $user getfattr --only-values -n user.note "$mnt/renamed" 2>/dev/null)" mine
 not_ok "--purge while it runs" as $user "$SEGFS" --purge "$name"
-ok "SIGTERM" as $user kill -TERM "$(status supervisor_pid)"
+ok "SIGTERM" as $user bash -c 'kill -TERM "$1"' kill "$(status supervisor_pid)"
 not_mounted() { ! is_mounted; }
 ok "... unmounts" until_true not_mounted
 ok "--purge" until_true as $user "$SEGFS" --purge "$name"
