@@ -160,7 +160,8 @@ stop: ## unmount what `make run` mounted
 
 # --- checking it ---------------------------------------------------------------------------------------------------
 
-run_tests = $(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/run
+# sanitizers are slow
+run_tests = $(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) $(if $(sanitizer),TEST_TIMEOUT=600) tests/run
 test_programs := $(unit_tests) $(mount_tests) $(crash_tests)
 
 tests: all $(test_programs) $(stress_program) $(clients) $(preloads) $(bench_program) build/bootstrap-test.stamp ## build all test programs
