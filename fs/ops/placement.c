@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #define FIRST_INTERVAL 64u         /* requests of one process until its CPU is asked for, which costs about three of them */
-#define LAST_INTERVAL 4096u        /* ... where moving there did not help */
+#define LAST_INTERVAL 256u         /* ... where moving there did not help */
+#define FORBIDDEN_INTERVAL 4096u   /* ... where it may not run there */
 #define PROCESSOR_FIELD 39         /* of proc_pid_stat(5): CPU on which it ran last */
 
 /* Of the thread that reads; one that becomes the reader begins anew. */
@@ -67,7 +68,7 @@ static void look(void)
 		self.interval *= 2;
 	self.moved = apart && move_to(cpu);
 	if (apart && !self.moved)
-		self.interval = LAST_INTERVAL;
+		self.interval = FORBIDDEN_INTERVAL;
 }
 
 void placement_follow(pid_t requester)
