@@ -35,6 +35,11 @@
  *   state/           what survives a worker; knows no FUSE
  *     arena          the shared memory and the layout of all that is in it
  *     node handle    slots and indexes
+ *     lock           locks: what operations call, made of
+ *     lock_queue     ... requests that wait
+ *     lock_table     ... locks that are held
+ *     lock_tree      ... trees over them
+ *     lock_recover   ... what a new worker finds
  *     state          recovery and invariants
  */
 #include "fs/apply.h"
@@ -65,6 +70,7 @@
 /* Bounds of the arena: address space, not memory. */
 #define MAX_NODES (4u * 1024u * 1024u)
 #define MAX_HANDLES (1024u * 1024u)
+#define MAX_LOCKS (4u * 1024u * 1024u)
 
 static int complain(int status, const char *text)
 {
@@ -203,7 +209,7 @@ static int make_content(struct program *program)
 	root_fd = instance_open_store(&program->instance, &program->config.root, error);
 	if (root_fd < 0)
 		return complain(EXIT_FAILURE, error);
-	result = arena_create(&program->arena, MAX_NODES, MAX_HANDLES);
+	result = arena_create(&program->arena, MAX_NODES, MAX_HANDLES, MAX_LOCKS);
 	if (result < 0) {
 		close(root_fd);
 		log_error("memory for the state of the mount: %s", strerror(-result));

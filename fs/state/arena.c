@@ -19,6 +19,11 @@ static size_t handles_offset(uint32_t max_nodes)
 	return nodes_offset() + ROUND_UP(max_nodes * sizeof(struct node_slot), COMMIT_STEP);
 }
 
+static size_t locks_offset(uint32_t max_nodes, uint32_t max_handles)
+{
+	return handles_offset(max_nodes) + ROUND_UP(max_handles * sizeof(struct handle_slot), COMMIT_STEP);
+}
+
 static int reserve(const struct arena *arena, size_t offset, size_t length)
 {
 	while (fallocate(arena->fd, 0, (off_t)offset, (off_t)length) < 0) {
@@ -28,15 +33,15 @@ static int reserve(const struct arena *arena, size_t offset, size_t length)
 	return 0;
 }
 
-int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles)
+int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles, uint32_t max_locks)
 {
 	struct arena made = {.fd = -1};
 	void *memory;
 	int result;
 
-	if (max_nodes < 16 || max_handles < 16)
+	if (max_nodes < 16 || max_handles < 16 || max_locks < 16)
 		return -EINVAL;
-	made.size = handles_offset(max_nodes) + ROUND_UP(max_handles * sizeof(struct handle_slot), COMMIT_STEP);
+	made.size = locks_offset(max_nodes, max_handles) + ROUND_UP(max_locks * sizeof(struct lock_slot), COMMIT_STEP);
 	made.fd = memfd_create("segfs-arena", MFD_CLOEXEC);
 	if (made.fd < 0)
 		return -errno;
@@ -53,14 +58,15 @@ int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles)
 		goto fail;
 	}
 	made.header = memory;
-	made.nodes = (struct node_slot *)((char *)memory + nodes_offset());
-	made.handles = (struct handle_slot *)((char *)memory + handles_offset(max_nodes));
 	made.header->magic = ARENA_MAGIC;
 	made.header->layout = ARENA_LAYOUT;
 	made.header->max_nodes = max_nodes;
 	made.header->max_handles = max_handles;
+	made.header->max_locks = max_locks;
+	arena_locate(&made);
 	made.header->nodes_high = 1; /* node id 0 means "none" */
 	made.header->handles_high = 1;
+	made.header->locks_high = 1;
 	made.header->config_fd = -1;
 	made.header->ready_fd = -1;
 	made.header->fuse_fd = -1;
@@ -69,6 +75,16 @@ int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles)
 fail:
 	close(made.fd);
 	return result;
+}
+
+void arena_locate(struct arena *arena)
+{
+	const struct arena_header *header = arena->header;
+	char *memory = (char *)arena->header;
+
+	arena->nodes = (struct node_slot *)(void *)(memory + nodes_offset());
+	arena->handles = (struct handle_slot *)(void *)(memory + handles_offset(header->max_nodes));
+	arena->locks = (struct lock_slot *)(void *)(memory + locks_offset(header->max_nodes, header->max_handles));
 }
 
 void arena_destroy(struct arena *arena)
@@ -111,4 +127,12 @@ int arena_commit_handle(struct arena *arena)
 
 	return commit_slot(arena, handles_offset(header->max_nodes), sizeof(struct handle_slot),
 			   header->handles_high, header->max_handles, &header->handles_committed);
+}
+
+int arena_commit_lock(struct arena *arena)
+{
+	struct arena_header *header = arena->header;
+
+	return commit_slot(arena, locks_offset(header->max_nodes, header->max_handles), sizeof(struct lock_slot),
+			   header->locks_high, header->max_locks, &header->locks_committed);
 }

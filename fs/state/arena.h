@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
-#define ARENA_LAYOUT 2u                 /* changes with every change of a struct below */
+#define ARENA_LAYOUT 3u                 /* changes with every change of a struct below */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
 #define ARENA_KEPT 1024                 /* nodes whose descriptors are kept open */
@@ -32,6 +32,12 @@
 enum slot_state {
 	SLOT_FREE = 0,
 	SLOT_LIVE = 1,
+};
+
+enum lock_slot_state {
+	LOCK_SLOT_FREE = 0,
+	LOCK_SLOT_HELD = 1,
+	LOCK_SLOT_WAITING = 2, /* a request that waits for it */
 };
 
 /* How far the INIT of the connection has come. */
@@ -96,16 +102,35 @@ struct handle_slot {
 
 _Static_assert(sizeof(struct handle_slot) == 64, "a handle slot is one cache line");
 
+/* A lock that is held, or waited for, 80 bytes. */
+struct lock_slot {
+	_Atomic uint32_t state;      /* enum lock_slot_state */
+	int32_t pid;                 /* process that asked, in the daemon's pid namespace; 0 = not visible there */
+	uint64_t node;               /* node id */
+	uint64_t owner;              /* as the kernel names it */
+	uint64_t handle;             /* number of the handle through which it was set */
+	uint64_t unique;             /* id of the request, without the resend bit */
+	_Atomic uint64_t start;      /* first byte */
+	_Atomic uint64_t end;        /* last byte */
+	uint64_t turn;               /* order of arrival */
+	uint64_t since;              /* CLOCK_REALTIME, nanoseconds */
+	uint8_t kind;                /* enum lock_kind */
+	uint8_t type;                /* enum lock_type */
+};
+
 struct arena_header {
 	uint64_t magic;
 	uint32_t layout;      /* ARENA_LAYOUT */
 	uint32_t max_nodes;   /* slots there can be */
 	uint32_t max_handles;
+	uint32_t max_locks;
 	uint32_t privileged;  /* the supervisor may mount and hand backing files to the kernel */
 	_Atomic uint32_t nodes_high;   /* slots from here on were never used */
 	_Atomic uint32_t handles_high;
+	_Atomic uint32_t locks_high;
 	_Atomic uint64_t nodes_committed;   /* bytes of node slots that have memory */
 	_Atomic uint64_t handles_committed;
+	_Atomic uint64_t locks_committed;
 
 	int32_t fuse_fd;      /* the connection */
 	_Atomic uint32_t init_state; /* enum init_state */
@@ -137,23 +162,28 @@ struct arena {
 	struct arena_header *header;
 	struct node_slot *nodes;    /* header->max_nodes of them; [0] is never used */
 	struct handle_slot *handles;
+	struct lock_slot *locks;
 };
 
 /*
  * Makes an arena and maps it.
- * max_nodes, max_handles: slots, each at least 16.
+ * max_nodes, max_handles, max_locks: slots, each at least 16.
  * Returns 0; -ENOMEM, -EMFILE or -ENFILE of memfd_create(2), mmap(2); -EINVAL for limits out of range.
  */
-int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles);
+int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles, uint32_t max_locks);
+
+/* Finds the slots in an arena whose memory is mapped at arena->header. */
+void arena_locate(struct arena *arena);
 
 /* Unmaps and closes; the memory goes when no process maps it. */
 void arena_destroy(struct arena *arena);
 
 /*
- * Sees to it that the slot after the highest node (or handle) slot in use has memory.
+ * Sees to it that the slot after the highest node, handle or lock slot in use has memory.
  * Returns 0; -ENOMEM or -ENOSPC where the machine has none; -ENFILE where all slots are in use.
  */
 int arena_commit_node(struct arena *arena);
 int arena_commit_handle(struct arena *arena);
+int arena_commit_lock(struct arena *arena);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/state.h"
 #include "fs/state/handle.h"
+#include "fs/state/lock.h"
 #include "fs/state/node.h"
 #include "lib/base/cleanup.h"
 
@@ -34,20 +35,28 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 	if (result < 0)
 		return result;
 	result = handle_index_slots(state);
-	if (result < 0) {
-		munmap(state->index, (size_t)arena->header->max_nodes * sizeof(*state->index));
-		free(state->buckets);
-		return result;
-	}
+	if (result < 0)
+		goto no_handles;
+	result = lock_index_slots(state);
+	if (result < 0)
+		goto no_locks;
 	node_index_unopened(state);
 	drop_kept_of_forgotten(state);
 	return 0;
+
+no_locks:
+	munmap(state->free_handles, (size_t)arena->header->max_handles * sizeof(*state->free_handles));
+no_handles:
+	munmap(state->index, (size_t)arena->header->max_nodes * sizeof(*state->index));
+	free(state->buckets);
+	return result;
 }
 
 void state_close(struct state *state)
 {
 	const struct arena_header *header = state->arena->header;
 
+	lock_close_index(state);
 	munmap(state->index, (size_t)header->max_nodes * sizeof(*state->index));
 	munmap(state->free_handles, (size_t)header->max_handles * sizeof(*state->free_handles));
 	free(state->buckets);
@@ -202,5 +211,5 @@ int state_check(struct state *state, char *why, size_t size)
 	pthread_mutex_lock(&state->lock);
 	result = check_locked(state, why, size);
 	pthread_mutex_unlock(&state->lock);
-	return result;
+	return result < 0 ? result : lock_check(state, why, size);
 }

@@ -49,6 +49,8 @@ struct state {
 	uint32_t *free_handles;   /* next of the free list, one per handle slot */
 	uint32_t free_handle;
 	uint32_t n_handles;
+
+	struct locks *locks; /* see lock.h; with a mutex of its own */
 };
 
 /*

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define ARENA_ALIGN 262144u /* of the parts of the arena, bytes */
 #define IDS_ABOVE 64        /* looked for beyond the last one that was noted */
 
 #define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
@@ -24,11 +23,6 @@ static void unmap_arena(struct arena *arena)
 }
 
 #define _cleanup_arena_ __attribute__((cleanup(unmap_arena)))
-
-static size_t align(size_t size)
-{
-	return (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
-}
 
 /* arena->fd becomes the number that it has in the daemon's table. */
 static int find_arena(const struct mount *mount, const char **path)
@@ -64,8 +58,7 @@ static int map_arena(const struct mount *mount, struct arena *arena, int *number
 		return -1;
 	arena->size = (size_t)stat.st_size;
 	arena->header = (void *)memory;
-	arena->nodes = (void *)(memory + align(sizeof(struct arena_header)));
-	arena->handles = (void *)((char *)arena->nodes + align(arena->header->max_nodes * sizeof(struct node_slot)));
+	arena_locate(arena);
 	return 0;
 }
 

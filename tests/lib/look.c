@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define ARENA_ALIGN 262144u /* of the parts of the arena, bytes */
-
 static int open_arena(pid_t supervisor)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -30,11 +28,6 @@ static int open_arena(pid_t supervisor)
 			return openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
 	}
 	return -1;
-}
-
-static size_t align(size_t size)
-{
-	return (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
 }
 
 /* In a process of its own: state_recover() closes descriptors, which here mean other files than in the daemon. */
@@ -56,8 +49,7 @@ static void look_into_arena(int fd, struct finding *finding)
 		snprintf(finding->why, sizeof(finding->why), "the arena has another layout");
 		return;
 	}
-	arena.nodes = (void *)(memory + align(sizeof(struct arena_header)));
-	arena.handles = (void *)((char *)arena.nodes + align(arena.header->max_nodes * sizeof(struct node_slot)));
+	arena_locate(&arena);
 	for (uint32_t i = 0; i < arena.header->handles_high; i++)
 		finding->handles += atomic_load(&arena.handles[i].state) == SLOT_LIVE;
 	if (state_recover(&state, &arena, 1u << 30) == 0)

@@ -60,7 +60,7 @@ static inline void slots_open(struct slots *slots, uint32_t max_nodes, uint32_t 
 {
 	struct node_key root = key_of(1);
 
-	assert_int_equal(arena_create(&slots->arena, max_nodes, max_handles), 0);
+	assert_int_equal(arena_create(&slots->arena, max_nodes, max_handles, 4096), 0);
 	assert_int_equal(state_recover(&slots->state, &slots->arena, max_idle), 0);
 	assert_int_equal(node_add_fixed(&slots->state, NODE_ROOT, &root, S_IFDIR | 0755, -1), 0);
 }

@@ -36,7 +36,7 @@ static void refuses_limits_out_of_range(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		assert_int_equal(arena_create(&arena, refused[i].nodes, refused[i].handles), -EINVAL);
+		assert_int_equal(arena_create(&arena, refused[i].nodes, refused[i].handles, 16), -EINVAL);
 		assert_int_equal(arena.fd, -77);
 		assert_int_equal(arena.size, 5);
 	}
@@ -48,7 +48,7 @@ static void is_empty_at_first(void **state)
 	struct arena arena;
 
 	(void)state;
-	assert_int_equal(arena_create(&arena, 16, 17), 0);
+	assert_int_equal(arena_create(&arena, 16, 17, 16), 0);
 	header = arena.header;
 	assert_memory_equal(&header->magic, "gesanera", 8);
 	assert_int_equal(header->layout, ARENA_LAYOUT);
@@ -75,20 +75,23 @@ static void keeps_its_layout(void **state)
 	struct arena arena;
 
 	(void)state;
-	assert_int_equal(ARENA_LAYOUT, 2);
+	assert_int_equal(ARENA_LAYOUT, 3);
 	assert_int_equal(sizeof(struct node_slot), 128);
 	assert_int_equal(offsetof(struct node_slot, handle), 48);
 	assert_int_equal(sizeof(struct handle_slot), 64);
 	assert_int_equal(offsetof(struct handle_slot, fd), 36);
+	assert_int_equal(sizeof(struct lock_slot), 80);
+	assert_int_equal(offsetof(struct lock_slot, start), 40);
 	assert_int_equal(sizeof(struct store_record), 24 + ARENA_STORE_PATH);
 	assert_int_equal(sizeof(struct kept_record), 16);
 	assert_int_equal(offsetof(struct arena_header, magic), 0);
 	assert_int_equal(offsetof(struct arena_header, layout), 8);
-	assert_int_equal(arena_create(&arena, 4096, 16), 0);
-	/* the header, 4096 slots of 128 bytes, 16 of 64, each part in whole steps */
+	assert_int_equal(arena_create(&arena, 4096, 16, 16), 0);
+	/* the header, 4096 slots of 128 bytes, 16 of 64, 16 of 80, each part in whole steps */
 	assert_int_equal((char *)arena.nodes - (char *)arena.header, STEP);
 	assert_int_equal((char *)arena.handles - (char *)arena.nodes, 4096 * 128);
-	assert_int_equal(arena.size, STEP + 4096 * 128 + STEP);
+	assert_int_equal((char *)arena.locks - (char *)arena.handles, STEP);
+	assert_int_equal(arena.size, STEP + 4096 * 128 + STEP + STEP);
 	arena_destroy(&arena);
 }
 
@@ -117,7 +120,7 @@ static void gives_every_slot_and_no_more(void **state)
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct arena arena;
 
-		assert_int_equal(arena_create(&arena, limits[i], limits[i]), 0);
+		assert_int_equal(arena_create(&arena, limits[i], limits[i], 16), 0);
 		use_up(&arena, arena_commit_node, &arena.header->nodes_high, limits[i], (char *)arena.nodes,
 		       128);
 		assert_int_equal(arena.handles[1].state, 0);
@@ -141,7 +144,7 @@ static void takes_memory_as_slots_come(void **state)
 	struct arena arena;
 
 	(void)state;
-	assert_int_equal(arena_create(&arena, 1u << 20, 1u << 20), 0);
+	assert_int_equal(arena_create(&arena, 1u << 20, 1u << 20, 16), 0);
 	assert_int_equal(memory_of(&arena), STEP);
 	assert_int_equal(arena_commit_node(&arena), 0);
 	assert_int_equal(memory_of(&arena), 2 * STEP);
@@ -168,7 +171,7 @@ static void takes_memory_as_slots_come(void **state)
 static void maps_the_largest(void **state)
 {
 	struct arena arena;
-	int result = arena_create(&arena, 1u << 28, 1u << 28);
+	int result = arena_create(&arena, 1u << 28, 1u << 28, 16);
 
 	(void)state;
 	if (result == -ENOMEM) {
@@ -193,7 +196,7 @@ static void fails_without_descriptors(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	assert_int_equal(arena_create(&arena, 16, 16), -EMFILE);
+	assert_int_equal(arena_create(&arena, 16, 16, 16), -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(arena.fd, -77);
 }
@@ -205,7 +208,7 @@ static void goes_on_after_a_signal(void **state)
 
 	(void)state;
 	reserving = (struct reserving){.error = EINTR, .times = 3};
-	assert_int_equal(arena_create(&arena, 16, 16), 0);
+	assert_int_equal(arena_create(&arena, 16, 16, 16), 0);
 	reserving = (struct reserving){.error = EINTR, .times = 3};
 	assert_int_equal(arena_commit_node(&arena), 0);
 	assert_int_equal(reserving.times, 0);
@@ -222,10 +225,10 @@ static void fails_without_memory(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		reserving = (struct reserving){.error = errors[i], .times = 1};
-		assert_int_equal(arena_create(&arena, 16, 16), -errors[i]);
+		assert_int_equal(arena_create(&arena, 16, 16, 16), -errors[i]);
 		assert_int_equal(arena.fd, -77);
 	}
-	assert_int_equal(arena_create(&arena, 1u << 16, 16), 0);
+	assert_int_equal(arena_create(&arena, 1u << 16, 16, 16), 0);
 	for (size_t i = 0; i < 2; i++) {
 		reserving = (struct reserving){.error = errors[i], .times = 2};
 		assert_int_equal(arena_commit_node(&arena), -errors[i]);

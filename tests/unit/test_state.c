@@ -13,7 +13,7 @@ static void recovers_an_empty_arena(void **state)
 	struct slots slots;
 
 	(void)state;
-	assert_int_equal(arena_create(&slots.arena, 16, 16), 0);
+	assert_int_equal(arena_create(&slots.arena, 16, 16, 16), 0);
 	assert_int_equal(state_recover(&slots.state, &slots.arena, 4), 0);
 	assert_int_equal(slots.state.n_nodes, 0);
 	assert_int_equal(slots.state.n_handles, 0);

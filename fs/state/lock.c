@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/lock.h"
+#include "fs/state/lock_queue.h"
+
+#include <errno.h>
+
+/* flock(2) takes the old lock away, then looks for the new one. */
+static void drop_for_conversion(struct locks *locks, const struct lock_request *request)
+{
+	const struct lock_node *node = table_find(locks, request->node);
+	uint32_t lock;
+
+	if (!node || request->kind != LOCK_FLOCK)
+		return;
+	lock = lock_tree_owned(&locks->forest, node->by_owner[LOCK_FLOCK], request->owner, 0);
+	if (lock && table_slot(locks, lock)->type != request->type) {
+		table_drop(locks, request);
+		queue_serve(locks, request->node);
+	}
+}
+
+static void fill_entry(struct lock_entry *entry, const struct lock_slot *slot)
+{
+	*entry = (struct lock_entry){
+		.node = slot->node,
+		.start = slot->start,
+		.end = slot->end,
+		.since = slot->since,
+		.pid = slot->pid,
+		.kind = slot->kind,
+		.type = slot->type,
+		.waits = atomic_load(&slot->state) == LOCK_SLOT_WAITING,
+	};
+}
+
+bool lock_test(struct state *state, const struct lock_request *request, struct lock_entry *conflict)
+{
+	struct locks *locks = state->locks;
+	uint32_t found;
+
+	pthread_mutex_lock(&locks->lock);
+	found = table_conflict(locks, request);
+	if (found)
+		fill_entry(conflict, table_slot(locks, found));
+	pthread_mutex_unlock(&locks->lock);
+	return found != 0;
+}
+
+int lock_set(struct state *state, const struct lock_request *request)
+{
+	struct locks *locks = state->locks;
+	int result;
+
+	pthread_mutex_lock(&locks->lock);
+	if (request->type == LOCK_NONE) {
+		result = table_drop(locks, request);
+	} else {
+		drop_for_conversion(locks, request);
+		result = table_conflict(locks, request) ? -EAGAIN : table_set(locks, request, ++locks->turn);
+	}
+	queue_serve(locks, request->node);
+	pthread_mutex_unlock(&locks->lock);
+	return result;
+}
+
+int lock_wait(struct state *state, const struct lock_request *request, uint64_t tag)
+{
+	struct locks *locks = state->locks;
+	uint32_t known;
+	int result;
+
+	pthread_mutex_lock(&locks->lock);
+	/* it waited for an earlier worker already, and keeps its turn */
+	known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
+	if (known) {
+		locks->forest.index[known].tag = tag;
+		result = -EINPROGRESS;
+	} else {
+		drop_for_conversion(locks, request);
+		locks->turn++;
+		if (!locks->recovering && queue_admits(locks, request, locks->turn))
+			result = table_set(locks, request, locks->turn);
+		else
+			result = queue_park(locks, request, locks->turn, tag);
+	}
+	queue_serve(locks, request->node);
+	pthread_mutex_unlock(&locks->lock);
+	return result;
+}
+
+bool lock_cancel(struct state *state, uint64_t unique, uint64_t *tag)
+{
+	struct locks *locks = state->locks;
+	uint32_t waiter = 0;
+
+	pthread_mutex_lock(&locks->lock);
+	for (uint32_t i = 1; i < locks->n_nodes && locks->n_waiting > 0 && !waiter; i++)
+		if (locks->nodes[i].node)
+			waiter = queue_find(locks, locks->nodes[i].node, unique);
+	if (waiter) {
+		uint64_t node = table_slot(locks, waiter)->node;
+
+		*tag = locks->forest.index[waiter].tag;
+		queue_remove(locks, waiter);
+		queue_serve(locks, node);
+	}
+	pthread_mutex_unlock(&locks->lock);
+	return waiter != 0;
+}
+
+bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
+{
+	struct locks *locks = state->locks;
+	uint32_t decided;
+
+	pthread_mutex_lock(&locks->lock);
+	decided = locks->first_outcome;
+	if (decided) {
+		const struct lock_index *index = &locks->forest.index[decided];
+
+		*outcome = (struct lock_outcome){.tag = index->tag, .result = -(int)index->left[0]};
+		locks->first_outcome = index->right[0];
+		if (!locks->first_outcome)
+			locks->last_outcome = 0;
+		table_push_free(locks, decided);
+	}
+	pthread_mutex_unlock(&locks->lock);
+	return decided != 0;
+}
+
+void lock_drop_owner(struct state *state, uint64_t node, uint64_t owner, enum lock_kind kind)
+{
+	struct locks *locks = state->locks;
+	struct lock_node *found;
+
+	pthread_mutex_lock(&locks->lock);
+	found = table_find(locks, node);
+	/* cutting all of it splits nothing */
+	if (found && table_cut(locks, found, kind, owner, 0, LOCK_END))
+		queue_serve(locks, node);
+	pthread_mutex_unlock(&locks->lock);
+}
+
+void lock_drop_handle(struct state *state, uint64_t node, uint64_t handle)
+{
+	struct locks *locks = state->locks;
+	struct lock_node *found;
+
+	pthread_mutex_lock(&locks->lock);
+	found = locks->of_handle[(uint32_t)handle] ? table_find(locks, node) : NULL;
+	for (int kind = 0; found && kind < LOCK_KINDS; kind++) {
+		uint32_t lock = lock_tree_next(&locks->forest, BY_OWNER, found->by_owner[kind], 0);
+
+		while (lock) {
+			uint32_t next = lock_tree_next(&locks->forest, BY_OWNER, found->by_owner[kind], lock);
+
+			if (table_slot(locks, lock)->handle == handle) {
+				table_unlink(locks, found, lock);
+				table_free_slot(locks, lock);
+			}
+			lock = next;
+		}
+	}
+	for (uint32_t waiter = found ? found->first_waiter : 0; waiter;) {
+		uint32_t next = locks->forest.index[waiter].right[0];
+
+		if (table_slot(locks, waiter)->handle == handle)
+			queue_remove(locks, waiter);
+		waiter = next;
+	}
+	if (found)
+		queue_serve(locks, node);
+	pthread_mutex_unlock(&locks->lock);
+}
+
+bool lock_next_entry(struct state *state, uint32_t *cursor, struct lock_entry *entry)
+{
+	struct locks *locks = state->locks;
+	uint32_t high = atomic_load(&state->arena->header->locks_high);
+	bool found = false;
+
+	pthread_mutex_lock(&locks->lock);
+	while (!found && ++*cursor < high) {
+		found = atomic_load(&table_slot(locks, *cursor)->state) != LOCK_SLOT_FREE;
+		if (found)
+			fill_entry(entry, table_slot(locks, *cursor));
+	}
+	pthread_mutex_unlock(&locks->lock);
+	return found;
+}

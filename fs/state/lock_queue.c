@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/lock_queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void fill_request(struct lock_request *request, const struct lock_slot *slot)
+{
+	*request = (struct lock_request){
+		.node = slot->node,
+		.owner = slot->owner,
+		.handle = slot->handle,
+		.unique = slot->unique,
+		.start = slot->start,
+		.end = slot->end,
+		.pid = slot->pid,
+		.kind = slot->kind,
+		.type = slot->type,
+	};
+}
+
+/* Whether an earlier request waits that this one would pass. */
+static bool would_pass(const struct locks *locks, const struct lock_request *request, uint64_t turn)
+{
+	const struct lock_node *node = table_find(locks, request->node);
+	uint32_t waiter = node ? node->first_waiter : 0;
+
+	for (; waiter; waiter = locks->forest.index[waiter].right[0]) {
+		const struct lock_slot *slot = table_slot(locks, waiter);
+
+		if (slot->turn >= turn)
+			return false;
+		if (slot->kind == request->kind && slot->owner != request->owner && slot->start <= request->end &&
+		    slot->end >= request->start &&
+		    (slot->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE))
+			return !table_holds_anything(locks, request->owner);
+	}
+	return false;
+}
+
+bool queue_admits(const struct locks *locks, const struct lock_request *request, uint64_t turn)
+{
+	return !table_conflict(locks, request) && !would_pass(locks, request, turn);
+}
+
+/*
+ * Whether a request that is about to wait would close a circle: who is in its way, waits for whom, ..., waits for its owner.
+ * The search goes over requests that wait, since who does not wait does not matter; each is visited once.
+ */
+static bool is_deadlock(const struct locks *locks, const struct lock_slot *request)
+{
+	const struct lock_slot *from = request;
+	uint32_t *unvisited;
+	uint32_t *stack;
+	uint32_t n_unvisited = 0;
+	uint32_t n_stack = 0;
+	bool found = false;
+
+	if (request->kind != LOCK_RANGE || locks->n_waiting == 0)
+		return false;
+	unvisited = calloc(locks->n_waiting, 2 * sizeof(*unvisited));
+	if (!unvisited)
+		return false; /* it waits until somebody is interrupted */
+	stack = unvisited + locks->n_waiting;
+	for (uint32_t i = 1; i < locks->n_nodes; i++) {
+		uint32_t waiter = locks->nodes[i].node ? locks->nodes[i].first_waiter : 0;
+
+		for (; waiter; waiter = locks->forest.index[waiter].right[0])
+			if (table_slot(locks, waiter)->kind == LOCK_RANGE)
+				unvisited[n_unvisited++] = waiter;
+	}
+	for (;;) {
+		for (uint32_t i = 0; i < n_unvisited;) {
+			if (table_is_in_the_way(locks, table_slot(locks, unvisited[i])->owner, from)) {
+				stack[n_stack++] = unvisited[i];
+				unvisited[i] = unvisited[--n_unvisited];
+			} else {
+				i++;
+			}
+		}
+		if (n_stack == 0)
+			break;
+		from = table_slot(locks, stack[--n_stack]);
+		found = table_is_in_the_way(locks, request->owner, from);
+		if (found)
+			break;
+	}
+	free(unvisited);
+	return found;
+}
+
+void queue_insert(struct locks *locks, struct lock_node *node, uint32_t waiter)
+{
+	struct lock_index *index = locks->forest.index;
+	uint32_t after = node->last_waiter;
+
+	/* nearly always the last one */
+	while (after && table_slot(locks, after)->turn > table_slot(locks, waiter)->turn)
+		after = index[after].left[0];
+	index[waiter].left[0] = after;
+	index[waiter].right[0] = after ? index[after].right[0] : node->first_waiter;
+	if (index[waiter].right[0])
+		index[index[waiter].right[0]].left[0] = waiter;
+	else
+		node->last_waiter = waiter;
+	if (after)
+		index[after].right[0] = waiter;
+	else
+		node->first_waiter = waiter;
+	locks->n_waiting++;
+}
+
+static void dequeue(struct locks *locks, struct lock_node *node, uint32_t waiter)
+{
+	struct lock_index *index = &locks->forest.index[waiter];
+
+	if (index->left[0])
+		locks->forest.index[index->left[0]].right[0] = index->right[0];
+	else
+		node->first_waiter = index->right[0];
+	if (index->right[0])
+		locks->forest.index[index->right[0]].left[0] = index->left[0];
+	else
+		node->last_waiter = index->left[0];
+	locks->n_waiting--;
+}
+
+/* The lock is in its slot before the request is taken out of its own: a request that comes again then has what it wants. */
+static void decide(struct locks *locks, uint32_t waiter, int result)
+{
+	struct lock_slot *slot = table_slot(locks, waiter);
+	struct lock_index *index = &locks->forest.index[waiter];
+
+	atomic_store(&slot->state, LOCK_SLOT_FREE);
+	table_count_handle(locks, slot, -1);
+	index->left[0] = (uint32_t)-result;
+	index->right[0] = 0;
+	if (locks->last_outcome)
+		locks->forest.index[locks->last_outcome].right[0] = waiter;
+	else
+		locks->first_outcome = waiter;
+	locks->last_outcome = waiter;
+}
+
+/* Goes through a queue once. Returns whether somebody got something. */
+static bool serve_queue(struct locks *locks, uint64_t id)
+{
+	const struct lock_node *first = table_find(locks, id);
+	uint32_t waiter = first ? first->first_waiter : 0;
+	bool any = false;
+
+	while (waiter) {
+		uint32_t next = locks->forest.index[waiter].right[0];
+		const struct lock_slot *slot = table_slot(locks, waiter);
+		struct lock_request request;
+
+		fill_request(&request, slot);
+		if (queue_admits(locks, &request, slot->turn)) {
+			dequeue(locks, table_find(locks, id), waiter);
+			decide(locks, waiter, table_set(locks, &request, slot->turn));
+			any = true;
+		}
+		waiter = next;
+	}
+	return any;
+}
+
+/* After something on a node was given up or changed. Who converts what it has may make room for another one. */
+void queue_serve(struct locks *locks, uint64_t node)
+{
+	while (!locks->recovering && serve_queue(locks, node))
+		;
+	table_put(locks, node);
+}
+
+uint32_t queue_find(const struct locks *locks, uint64_t node, uint64_t unique)
+{
+	const struct lock_node *found = table_find(locks, node);
+	uint32_t waiter = found ? found->first_waiter : 0;
+
+	while (waiter && table_slot(locks, waiter)->unique != unique)
+		waiter = locks->forest.index[waiter].right[0];
+	return waiter;
+}
+
+void queue_remove(struct locks *locks, uint32_t waiter)
+{
+	dequeue(locks, table_find(locks, table_slot(locks, waiter)->node), waiter);
+	table_free_slot(locks, waiter);
+}
+
+int queue_park(struct locks *locks, const struct lock_request *request, uint64_t turn, uint64_t tag)
+{
+	struct lock_node *node = table_get(locks, request->node);
+	struct lock_slot content;
+	uint32_t lock;
+
+	table_content(&content, request, turn);
+	if (node && is_deadlock(locks, &content)) {
+		table_put(locks, request->node);
+		return -EDEADLK;
+	}
+	if (!node || table_reserve(locks) < 0) {
+		table_put(locks, request->node);
+		return -ENOLCK;
+	}
+	lock = table_take_slot(locks);
+	table_fill_slot(locks, lock, &content, LOCK_SLOT_WAITING);
+	queue_insert(locks, node, lock);
+	locks->forest.index[lock].tag = tag;
+	return -EINPROGRESS;
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+/* What a new worker makes of the lock slots that an earlier one left. */
+#include "fs/state/handle.h"
+#include "fs/state/lock.h"
+#include "fs/state/lock_queue.h"
+#include "fs/state/node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define LEFT_BEHIND UINT32_MAX /* `left` of a slot that is still to be recovered */
+
+/* A death in the middle of a change leaves overlaps: what was set last is right. */
+static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t lock)
+{
+	struct lock_slot *slot = table_slot(locks, lock);
+	uint32_t other;
+
+	while ((other = lock_tree_owned(&locks->forest, node->by_owner[slot->kind], slot->owner, slot->start)) != 0) {
+		struct lock_slot *found = table_slot(locks, other);
+		bool is_newer = found->turn > slot->turn || (found->turn == slot->turn && found->start > slot->start);
+
+		if (found->start > slot->end)
+			break;
+		/* what was to be cut off, and is a slot of its own already; or what the new one was widened by */
+		if (found->type == slot->type) {
+			table_unlink(locks, node, other);
+			slot->start = found->start < slot->start ? found->start : slot->start;
+			slot->end = found->end > slot->end ? found->end : slot->end;
+			slot->turn = found->turn > slot->turn ? found->turn : slot->turn;
+			table_free_slot(locks, other);
+			continue;
+		}
+		if (!is_newer) {
+			table_cut(locks, node, slot->kind, slot->owner, slot->start, slot->end);
+			break;
+		}
+		/* what sticks out at its end is recovered as a lock of its own */
+		if (slot->end > found->end) {
+			struct lock_slot content;
+			uint32_t rest = table_take_slot(locks);
+
+			memcpy(&content, slot, sizeof(content));
+			content.start = found->end + 1;
+			table_fill_slot(locks, rest, &content, LOCK_SLOT_HELD);
+			link_recovered(locks, node, rest);
+		}
+		if (slot->start >= found->start) {
+			table_free_slot(locks, lock);
+			return;
+		}
+		slot->end = found->start - 1;
+	}
+	table_link(locks, node, lock);
+}
+
+static int recover_slot(struct locks *locks, uint32_t lock)
+{
+	struct lock_slot *slot = table_slot(locks, lock);
+	struct lock_node *node;
+
+	/* of a handle that was closed when the worker died */
+	if (!handle_get(locks->state, slot->handle) || !node_get(locks->state, slot->node)) {
+		table_free_slot(locks, lock);
+		return 0;
+	}
+	node = table_get(locks, slot->node);
+	if (!node || table_reserve(locks) < 0)
+		return -ENOMEM;
+	if (slot->turn > locks->turn)
+		locks->turn = slot->turn;
+	if (atomic_load(&slot->state) == LOCK_SLOT_HELD) {
+		link_recovered(locks, node, lock);
+	} else {
+		queue_insert(locks, node, lock);
+		locks->forest.index[lock].tag = 0;
+		locks->recovering = true;
+	}
+	table_put(locks, slot->node);
+	return 0;
+}
+
+static int index_slots(struct locks *locks)
+{
+	uint32_t high = atomic_load(&locks->state->arena->header->locks_high);
+	int result = 0;
+
+	/* downwards, so that the free list gives low slots first */
+	for (uint32_t i = high - 1; i >= 1; i--) {
+		if (atomic_load(&table_slot(locks, i)->state) == LOCK_SLOT_FREE) {
+			table_push_free(locks, i);
+		} else {
+			table_count_handle(locks, table_slot(locks, i), 1);
+			locks->forest.index[i].left[0] = LEFT_BEHIND;
+		}
+	}
+	/* not those that are taken meanwhile */
+	for (uint32_t i = 1; i < high && result == 0; i++)
+		if (locks->forest.index[i].left[0] == LEFT_BEHIND)
+			result = recover_slot(locks, i);
+	return result;
+}
+
+static void *map_table(size_t n, size_t size)
+{
+	void *table = mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return table == MAP_FAILED ? NULL : table;
+}
+
+static void unmap_table(void *table, size_t n, size_t size)
+{
+	if (table)
+		munmap(table, n * size);
+}
+
+void lock_close_index(struct state *state)
+{
+	const struct arena_header *header = state->arena->header;
+	struct locks *locks = state->locks;
+
+	if (!locks)
+		return;
+	unmap_table(locks->forest.index, header->max_locks, sizeof(*locks->forest.index));
+	unmap_table(locks->place, header->max_nodes, sizeof(*locks->place));
+	unmap_table(locks->of_handle, header->max_handles, sizeof(*locks->of_handle));
+	pthread_mutex_destroy(&locks->lock);
+	free(locks->nodes);
+	free(locks);
+	state->locks = NULL;
+}
+
+int lock_index_slots(struct state *state)
+{
+	const struct arena_header *header = state->arena->header;
+	struct locks *locks = calloc(1, sizeof(*locks));
+	int result = -ENOMEM;
+
+	if (!locks)
+		return -ENOMEM;
+	state->locks = locks;
+	pthread_mutex_init(&locks->lock, NULL);
+	locks->state = state;
+	locks->n_nodes = 1;
+	locks->forest.slots = state->arena->locks;
+	locks->forest.index = map_table(header->max_locks, sizeof(*locks->forest.index));
+	locks->place = map_table(header->max_nodes, sizeof(*locks->place));
+	locks->of_handle = map_table(header->max_handles, sizeof(*locks->of_handle));
+	if (locks->forest.index && locks->place && locks->of_handle && table_grow(locks) == 0)
+		result = index_slots(locks);
+	if (result < 0)
+		lock_close_index(state);
+	return result;
+}
+
+void lock_recovered(struct state *state)
+{
+	struct locks *locks = state->locks;
+
+	pthread_mutex_lock(&locks->lock);
+	if (locks->recovering) {
+		locks->recovering = false;
+		for (uint32_t i = 1; i < locks->n_nodes; i++) {
+			uint32_t waiter = locks->nodes[i].node ? locks->nodes[i].first_waiter : 0;
+
+			while (waiter) {
+				uint32_t next = locks->forest.index[waiter].right[0];
+
+				if (!locks->forest.index[waiter].tag)
+					queue_remove(locks, waiter);
+				waiter = next;
+			}
+			if (locks->nodes[i].node)
+				queue_serve(locks, locks->nodes[i].node);
+		}
+	}
+	pthread_mutex_unlock(&locks->lock);
+}
+
+static int check_tree(const struct locks *locks, const struct lock_node *node, enum lock_kind kind, char *why, size_t size)
+{
+	const struct lock_slot *before = NULL;
+	uint32_t n_by_range = 0;
+	uint32_t n_by_owner = 0;
+	uint32_t lock = 0;
+
+	while ((lock = lock_tree_next(&locks->forest, BY_OWNER, node->by_owner[kind], lock)) != 0) {
+		const struct lock_slot *slot = table_slot(locks, lock);
+
+		n_by_owner++;
+		if (atomic_load(&slot->state) != LOCK_SLOT_HELD || slot->node != node->node || slot->kind != kind ||
+		    slot->start > slot->end) {
+			snprintf(why, size, "lock %u is not one of the node that lists it", lock);
+			return -EUCLEAN;
+		}
+		if (before && before->owner == slot->owner &&
+		    (before->end >= slot->start || (before->end + 1 == slot->start && before->type == slot->type))) {
+			snprintf(why, size, "lock %u and the one before it are one", lock);
+			return -EUCLEAN;
+		}
+		before = slot;
+	}
+	for (int type = 0; type < LOCK_TYPES; type++) {
+		for (lock = 0; (lock = lock_tree_next(&locks->forest, BY_RANGE, node->by_range[kind][type], lock)) != 0;) {
+			const struct lock_slot *slot = table_slot(locks, lock);
+
+			n_by_range++;
+			if (type == LOCK_EXCLUSIVE &&
+			    (lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_SHARED], slot->start, slot->end,
+					       slot->owner) ||
+			     lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_EXCLUSIVE], slot->start,
+					       slot->end, slot->owner))) {
+				snprintf(why, size, "lock %u is exclusive and not alone", lock);
+				return -EUCLEAN;
+			}
+		}
+	}
+	if (n_by_range != n_by_owner) {
+		snprintf(why, size, "node %#llx has %u locks by range and %u by owner", (unsigned long long)node->node,
+			 n_by_range, n_by_owner);
+		return -EUCLEAN;
+	}
+	return (int)n_by_range;
+}
+
+int lock_check(struct state *state, char *why, size_t size)
+{
+	struct locks *locks = state->locks;
+	uint32_t high = atomic_load(&state->arena->header->locks_high);
+	uint32_t held = 0;
+	uint32_t waiting = 0;
+	uint32_t linked = 0;
+	int result = 0;
+
+	pthread_mutex_lock(&locks->lock);
+	for (uint32_t i = 1; i < high; i++) {
+		held += atomic_load(&table_slot(locks, i)->state) == LOCK_SLOT_HELD;
+		waiting += atomic_load(&table_slot(locks, i)->state) == LOCK_SLOT_WAITING;
+	}
+	for (uint32_t i = 1; i < locks->n_nodes && result >= 0; i++) {
+		for (int kind = 0; kind < LOCK_KINDS && result >= 0 && locks->nodes[i].node; kind++) {
+			result = check_tree(locks, &locks->nodes[i], (enum lock_kind)kind, why, size);
+			linked += result > 0 ? (uint32_t)result : 0;
+		}
+	}
+	if (result >= 0 && (held != locks->n_held || held != linked || waiting != locks->n_waiting)) {
+		snprintf(why, size, "%u locks held, %u waited for; counted %u and %u, listed %u", held, waiting,
+			 locks->n_held, locks->n_waiting, linked);
+		result = -EUCLEAN;
+	}
+	pthread_mutex_unlock(&locks->lock);
+	return result < 0 ? result : 0;
+}

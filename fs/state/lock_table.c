@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/lock_table.h"
+#include "fs/state/node.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RESERVED 2u /* slots that a change of a range may need: for the lock, and for what is left of one that it cuts in two */
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+void table_push_free(struct locks *locks, uint32_t lock)
+{
+	locks->forest.index[lock].left[0] = locks->free_slot;
+	locks->free_slot = lock;
+	locks->n_free++;
+}
+
+/* Sees to it that RESERVED slots can be taken without fail. */
+int table_reserve(struct locks *locks)
+{
+	struct arena *arena = locks->state->arena;
+
+	while (locks->n_free < RESERVED) {
+		uint32_t high = atomic_load(&arena->header->locks_high);
+
+		if (arena_commit_lock(arena) < 0)
+			return -ENOLCK;
+		atomic_store(&arena->header->locks_high, high + 1);
+		table_push_free(locks, high);
+	}
+	return 0;
+}
+
+uint32_t table_take_slot(struct locks *locks)
+{
+	uint32_t lock = locks->free_slot;
+
+	locks->free_slot = locks->forest.index[lock].left[0];
+	locks->n_free--;
+	return lock;
+}
+
+void table_count_handle(struct locks *locks, const struct lock_slot *slot, int change)
+{
+	uint32_t *count = &locks->of_handle[(uint32_t)slot->handle];
+
+	*count = (uint32_t)((int)*count + change);
+}
+
+/* The state word goes first and comes last. */
+void table_free_slot(struct locks *locks, uint32_t lock)
+{
+	struct lock_slot *slot = table_slot(locks, lock);
+
+	atomic_store(&slot->state, LOCK_SLOT_FREE);
+	table_count_handle(locks, slot, -1);
+	table_push_free(locks, lock);
+}
+
+void table_fill_slot(struct locks *locks, uint32_t lock, const struct lock_slot *content, enum lock_slot_state state)
+{
+	struct lock_slot *slot = table_slot(locks, lock);
+
+	slot->pid = content->pid;
+	slot->node = content->node;
+	slot->owner = content->owner;
+	slot->handle = content->handle;
+	slot->unique = content->unique;
+	slot->start = content->start;
+	slot->end = content->end;
+	slot->turn = content->turn;
+	slot->since = content->since;
+	slot->kind = content->kind;
+	slot->type = content->type;
+	atomic_store(&slot->state, state);
+	table_count_handle(locks, slot, 1);
+}
+
+void table_content(struct lock_slot *slot, const struct lock_request *request, uint64_t turn)
+{
+	*slot = (struct lock_slot){
+		.pid = request->pid,
+		.node = request->node,
+		.owner = request->owner,
+		.handle = request->handle,
+		.unique = request->unique,
+		.start = request->start,
+		.end = request->end,
+		.turn = turn,
+		.since = now(),
+		.kind = (uint8_t)request->kind,
+		.type = (uint8_t)request->type,
+	};
+}
+
+struct lock_node *table_find(const struct locks *locks, uint64_t node)
+{
+	uint32_t place = locks->place[node_index_of(node)];
+
+	return place && locks->nodes[place].node == node ? &locks->nodes[place] : NULL;
+}
+
+int table_grow(struct locks *locks)
+{
+	uint32_t max = locks->max_nodes ? locks->max_nodes * 2 : 64;
+	struct lock_node *nodes = realloc(locks->nodes, max * sizeof(*nodes));
+
+	if (!nodes)
+		return -ENOLCK;
+	locks->nodes = nodes;
+	locks->max_nodes = max;
+	return 0;
+}
+
+/* Pointers to nodes do not outlive it. */
+struct lock_node *table_get(struct locks *locks, uint64_t node)
+{
+	struct lock_node *found = table_find(locks, node);
+	uint32_t place = locks->free_node;
+
+	if (found)
+		return found;
+	if (place) {
+		locks->free_node = locks->nodes[place].next_free;
+	} else {
+		if (locks->n_nodes == locks->max_nodes && table_grow(locks) < 0)
+			return NULL;
+		place = locks->n_nodes++;
+	}
+	locks->nodes[place] = (struct lock_node){.node = node};
+	locks->place[node_index_of(node)] = place;
+	return &locks->nodes[place];
+}
+
+void table_put(struct locks *locks, uint64_t node)
+{
+	struct lock_node *found = table_find(locks, node);
+	uint32_t *place = &locks->place[node_index_of(node)];
+
+	if (!found || found->first_waiter || found->by_owner[LOCK_RANGE] || found->by_owner[LOCK_FLOCK])
+		return;
+	found->node = 0;
+	found->next_free = locks->free_node;
+	locks->free_node = *place;
+	*place = 0;
+}
+
+void table_link(struct locks *locks, struct lock_node *node, uint32_t lock)
+{
+	const struct lock_slot *slot = table_slot(locks, lock);
+
+	lock_tree_insert(&locks->forest, BY_RANGE, &node->by_range[slot->kind][slot->type], lock);
+	lock_tree_insert(&locks->forest, BY_OWNER, &node->by_owner[slot->kind], lock);
+	locks->n_held++;
+}
+
+void table_unlink(struct locks *locks, struct lock_node *node, uint32_t lock)
+{
+	const struct lock_slot *slot = table_slot(locks, lock);
+
+	lock_tree_remove(&locks->forest, BY_RANGE, &node->by_range[slot->kind][slot->type], lock);
+	lock_tree_remove(&locks->forest, BY_OWNER, &node->by_owner[slot->kind], lock);
+	locks->n_held--;
+}
+
+/* Takes a range from what the owner of a request has. Returns whether there was something. */
+bool table_cut(struct locks *locks, struct lock_node *node, enum lock_kind kind, uint64_t owner, uint64_t start,
+		uint64_t end)
+{
+	bool any = false;
+	uint32_t lock;
+
+	while ((lock = lock_tree_owned(&locks->forest, node->by_owner[kind], owner, start)) != 0) {
+		struct lock_slot *slot = table_slot(locks, lock);
+
+		if (slot->start > end)
+			break;
+		any = true;
+		table_unlink(locks, node, lock);
+		if (slot->start < start && slot->end > end) {
+			uint32_t rest = table_take_slot(locks);
+			struct lock_slot content;
+
+			memcpy(&content, slot, sizeof(content));
+			content.start = end + 1;
+			table_fill_slot(locks, rest, &content, LOCK_SLOT_HELD);
+			table_link(locks, node, rest);
+		}
+		if (slot->start < start) {
+			slot->end = start - 1;
+			table_link(locks, node, lock);
+		} else if (slot->end > end) {
+			slot->start = end + 1;
+			table_link(locks, node, lock);
+		} else {
+			table_free_slot(locks, lock);
+		}
+	}
+	return any;
+}
+
+/* Widens a range by the owner's locks of the same type that it overlaps or touches. Returns whether one has all of it. */
+static bool widen(const struct locks *locks, const struct lock_node *node, const struct lock_request *request,
+		  uint64_t *start, uint64_t *end)
+{
+	uint64_t from = *start > 0 ? *start - 1 : 0;
+	uint64_t to = *end < LOCK_END ? *end + 1 : LOCK_END;
+	uint32_t root = node->by_owner[request->kind];
+	uint32_t lock = lock_tree_owned(&locks->forest, root, request->owner, from);
+
+	while (lock) {
+		const struct lock_slot *slot = table_slot(locks, lock);
+
+		if (slot->owner != request->owner || slot->start > to)
+			break;
+		if (slot->type == request->type) {
+			if (slot->start <= request->start && slot->end >= request->end)
+				return true;
+			*start = slot->start < *start ? slot->start : *start;
+			*end = slot->end > *end ? slot->end : *end;
+		}
+		lock = lock_tree_next(&locks->forest, BY_OWNER, root, lock);
+	}
+	return false;
+}
+
+/* Gives the owner what it asks for, whoever is in the way. The new slot is there before the old ones shrink. */
+int table_set(struct locks *locks, const struct lock_request *request, uint64_t turn)
+{
+	struct lock_node *node = table_get(locks, request->node);
+	uint64_t start = request->start;
+	uint64_t end = request->end;
+	struct lock_slot content;
+	uint32_t lock;
+	int result;
+
+	if (!node)
+		return -ENOLCK;
+	if (widen(locks, node, request, &start, &end))
+		return 0;
+	result = table_reserve(locks);
+	if (result < 0) {
+		table_put(locks, request->node);
+		return result;
+	}
+	table_content(&content, request, turn);
+	content.start = start;
+	content.end = end;
+	lock = table_take_slot(locks);
+	table_fill_slot(locks, lock, &content, LOCK_SLOT_HELD);
+	table_cut(locks, node, request->kind, request->owner, start, end);
+	table_link(locks, node, lock);
+	return 0;
+}
+
+/* Cutting one lock in two takes a slot. */
+int table_drop(struct locks *locks, const struct lock_request *request)
+{
+	struct lock_node *node = table_find(locks, request->node);
+
+	if (!node)
+		return 0;
+	if (table_reserve(locks) < 0)
+		return -ENOLCK;
+	table_cut(locks, node, request->kind, request->owner, request->start, request->end);
+	return 0;
+}
+
+uint32_t table_conflict(const struct locks *locks, const struct lock_request *request)
+{
+	const struct lock_node *node = table_find(locks, request->node);
+	uint32_t found;
+	uint32_t shared;
+
+	if (!node)
+		return 0;
+	found = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_EXCLUSIVE], request->start, request->end,
+				  request->owner);
+	if (request->type == LOCK_SHARED)
+		return found;
+	shared = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_SHARED], request->start, request->end,
+				   request->owner);
+	if (!found || (shared && table_slot(locks, shared)->start < table_slot(locks, found)->start))
+		found = shared;
+	return found;
+}
+
+/* Whether `owner` holds what is in the way of a request that waits. */
+bool table_is_in_the_way(const struct locks *locks, uint64_t owner, const struct lock_slot *waiter)
+{
+	const struct lock_node *node = table_find(locks, waiter->node);
+	uint32_t lock;
+
+	if (!node || owner == waiter->owner)
+		return false;
+	lock = lock_tree_owned(&locks->forest, node->by_owner[waiter->kind], owner, waiter->start);
+	while (lock) {
+		const struct lock_slot *slot = table_slot(locks, lock);
+
+		if (slot->owner != owner || slot->start > waiter->end)
+			return false;
+		if (slot->type == LOCK_EXCLUSIVE || waiter->type == LOCK_EXCLUSIVE)
+			return true;
+		lock = lock_tree_next(&locks->forest, BY_OWNER, node->by_owner[waiter->kind], lock);
+	}
+	return false;
+}
+
+bool table_holds_anything(const struct locks *locks, uint64_t owner)
+{
+	for (uint32_t i = 1; i < locks->n_nodes; i++)
+		for (int kind = 0; locks->nodes[i].node && kind < LOCK_KINDS; kind++)
+			if (lock_tree_owned(&locks->forest, locks->nodes[i].by_owner[kind], owner, 0))
+				return true;
+	return false;
+}

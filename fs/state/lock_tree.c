@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/lock_tree.h"
+
+/* The same for every worker; neighbours in the arena get priorities far apart. */
+static uint32_t priority(uint32_t lock)
+{
+	lock ^= lock >> 16;
+	lock *= 0x7feb352du;
+	lock ^= lock >> 15;
+	lock *= 0x846ca68bu;
+	return lock ^ lock >> 16;
+}
+
+static bool is_before(const struct lock_forest *forest, enum lock_order order, uint32_t a, uint32_t b)
+{
+	const struct lock_slot *first = &forest->slots[a];
+	const struct lock_slot *second = &forest->slots[b];
+
+	if (order == BY_OWNER && first->owner != second->owner)
+		return first->owner < second->owner;
+	if (first->start != second->start)
+		return first->start < second->start;
+	return a < b;
+}
+
+static void update(const struct lock_forest *forest, enum lock_order order, uint32_t lock)
+{
+	struct lock_index *index = &forest->index[lock];
+	uint64_t end = forest->slots[lock].end;
+
+	if (order != BY_RANGE)
+		return;
+	if (index->left[BY_RANGE] && forest->index[index->left[BY_RANGE]].max_end > end)
+		end = forest->index[index->left[BY_RANGE]].max_end;
+	if (index->right[BY_RANGE] && forest->index[index->right[BY_RANGE]].max_end > end)
+		end = forest->index[index->right[BY_RANGE]].max_end;
+	index->max_end = end;
+}
+
+/* Cuts a tree into what comes before `lock` and what comes after it. The depth is logarithmic, so recursion may be. */
+static void split(const struct lock_forest *forest, enum lock_order order, uint32_t root, uint32_t lock, uint32_t *before,
+		  uint32_t *after)
+{
+	struct lock_index *index = &forest->index[root];
+
+	if (!root) {
+		*before = *after = 0;
+		return;
+	}
+	if (is_before(forest, order, root, lock)) {
+		split(forest, order, index->right[order], lock, &index->right[order], after);
+		*before = root;
+	} else {
+		split(forest, order, index->left[order], lock, before, &index->left[order]);
+		*after = root;
+	}
+	update(forest, order, root);
+}
+
+static uint32_t join(const struct lock_forest *forest, enum lock_order order, uint32_t before, uint32_t after)
+{
+	if (!before || !after)
+		return before ? before : after;
+	if (priority(before) > priority(after)) {
+		struct lock_index *index = &forest->index[before];
+
+		index->right[order] = join(forest, order, index->right[order], after);
+		update(forest, order, before);
+		return before;
+	}
+	forest->index[after].left[order] = join(forest, order, before, forest->index[after].left[order]);
+	update(forest, order, after);
+	return after;
+}
+
+void lock_tree_insert(const struct lock_forest *forest, enum lock_order order, uint32_t *root, uint32_t lock)
+{
+	struct lock_index *index = &forest->index[*root];
+
+	if (!*root || priority(lock) > priority(*root)) {
+		uint32_t before;
+		uint32_t after;
+
+		split(forest, order, *root, lock, &before, &after);
+		forest->index[lock].left[order] = before;
+		forest->index[lock].right[order] = after;
+		*root = lock;
+	} else if (is_before(forest, order, lock, *root)) {
+		lock_tree_insert(forest, order, &index->left[order], lock);
+	} else {
+		lock_tree_insert(forest, order, &index->right[order], lock);
+	}
+	update(forest, order, *root);
+}
+
+void lock_tree_remove(const struct lock_forest *forest, enum lock_order order, uint32_t *root, uint32_t lock)
+{
+	struct lock_index *index = &forest->index[*root];
+
+	if (!*root)
+		return;
+	if (*root == lock) {
+		*root = join(forest, order, index->left[order], index->right[order]);
+		return;
+	}
+	if (is_before(forest, order, lock, *root))
+		lock_tree_remove(forest, order, &index->left[order], lock);
+	else
+		lock_tree_remove(forest, order, &index->right[order], lock);
+	update(forest, order, *root);
+}
+
+uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner)
+{
+	const struct lock_index *index = &forest->index[root];
+	const struct lock_slot *slot = &forest->slots[root];
+	uint32_t found;
+
+	if (!root || index->max_end < start)
+		return 0;
+	found = lock_tree_overlap(forest, index->left[BY_RANGE], start, end, owner);
+	if (found || slot->start > end)
+		return found;
+	if (slot->end >= start && slot->owner != owner)
+		return root;
+	return lock_tree_overlap(forest, index->right[BY_RANGE], start, end, owner);
+}
+
+uint32_t lock_tree_owned(const struct lock_forest *forest, uint32_t root, uint64_t owner, uint64_t from)
+{
+	uint32_t found = 0;
+
+	while (root) {
+		const struct lock_slot *slot = &forest->slots[root];
+
+		if (slot->owner > owner || (slot->owner == owner && slot->end >= from)) {
+			found = root;
+			root = forest->index[root].left[BY_OWNER];
+		} else {
+			root = forest->index[root].right[BY_OWNER];
+		}
+	}
+	return found && forest->slots[found].owner == owner ? found : 0;
+}
+
+uint32_t lock_tree_next(const struct lock_forest *forest, enum lock_order order, uint32_t root, uint32_t lock)
+{
+	uint32_t found = 0;
+
+	while (root) {
+		if (!lock || is_before(forest, order, lock, root)) {
+			found = root;
+			root = forest->index[root].left[order];
+		} else {
+			root = forest->index[root].right[order];
+		}
+	}
+	return found;
+}
