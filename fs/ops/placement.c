@@ -10,8 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FIRST_INTERVAL 64u         /* requests of one process until its CPU is asked for, which costs about three of them */
-#define LAST_INTERVAL 256u         /* ... where moving there did not help */
+#define TOGETHER_INTERVAL 64u      /* requests of one process until its CPU is asked for, which costs about three of them */
+#define FIRST_INTERVAL 16u         /* ... after the reader has moved there */
+#define LAST_INTERVAL 256u         /* ... where that did not help */
 #define FORBIDDEN_INTERVAL 4096u   /* ... where it may not run there */
 #define PROCESSOR_FIELD 39         /* of proc_pid_stat(5): CPU on which it ran last */
 
@@ -63,8 +64,10 @@ static void look(void)
 	bool apart = cpu >= 0 && cpu != sched_getcpu();
 
 	if (!apart)
+		self.interval = TOGETHER_INTERVAL;
+	else if (!self.moved)
 		self.interval = FIRST_INTERVAL;
-	else if (self.moved && self.interval < LAST_INTERVAL)
+	else if (self.interval < LAST_INTERVAL)
 		self.interval *= 2;
 	self.moved = apart && move_to(cpu);
 	if (apart && !self.moved)
