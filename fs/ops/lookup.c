@@ -2,6 +2,7 @@
 /*
  * From names to nodes, and the end of the kernel's interest in nodes.
  */
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
@@ -57,12 +58,40 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply_file(req, result, &file);
 }
 
+static bool may_be_stale(const struct fs *fs, const struct node_slot *node)
+{
+	return atomic_load(&fs->state.arena->header->workers_started) > 1 && node->store != NODE_STORE_CONTROL &&
+	       atomic_load(&node->lookups) > 0 && atomic_load(&node->flags) & NODE_UNLINKED;
+}
+
+/*
+ * A count that a death left too high would hold a removed file until the mount ends; the kernel knows better. It does not
+ * know the node either while an answer that names it is on its way: whoever waits for that finds a file that is gone.
+ */
+static void drop_if_unknown(struct fs *fs, uint64_t id)
+{
+	/* the kernel may wait for an inode that it is writing back to us */
+	loop_hand_over(fs);
+	if (fuse_lowlevel_notify_inval_inode(fs->session, id, -1, 0) == -ENOENT)
+		entry_forget(fs, id, UINT64_MAX);
+}
+
+static void forget(struct fs *fs, uint64_t id, uint64_t count)
+{
+	const struct node_slot *node;
+
+	entry_forget(fs, id, count);
+	node = node_get(&fs->state, id);
+	if (node && may_be_stale(fs, node))
+		drop_if_unknown(fs, id);
+}
+
 void op_forget_raw(struct fs *fs)
 {
 	const struct wire_forget_in *in = request_body(sizeof(*in));
 
 	if (in)
-		entry_forget(fs, request_node(), in->lookups);
+		forget(fs, request_node(), in->lookups);
 }
 
 void op_batch_forget_raw(struct fs *fs)
@@ -74,5 +103,15 @@ void op_batch_forget_raw(struct fs *fs)
 		return;
 	forgets = (const void *)(in + 1);
 	for (uint32_t i = 0; i < in->count; i++)
-		entry_forget(fs, forgets[i].node, forgets[i].lookups);
+		forget(fs, forgets[i].node, forgets[i].lookups);
+}
+
+void forget_unknown(struct fs *fs)
+{
+	const struct arena *arena = fs->state.arena;
+	uint32_t high = atomic_load(&arena->header->nodes_high);
+
+	for (uint32_t i = NODE_ROOT + 1; i < high; i++)
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE && may_be_stale(fs, &arena->nodes[i]))
+			drop_if_unknown(fs, node_id(&fs->state, i));
 }

@@ -318,6 +318,9 @@ static void *serve(void *argument)
 		if (!loop.begun) {
 			loop.begun = true;
 			begin(fs);
+			forget_unknown(fs);
+			if (!is_reader)
+				become_reader();
 		}
 		while (!atomic_load(&fs->leaving))
 			serve_one(fs, message);

@@ -79,4 +79,7 @@ void op_forget_raw(struct fs *fs);       /* lookup.c */
 void op_batch_forget_raw(struct fs *fs); /* lookup.c */
 bool op_write_back_raw(struct fs *fs);   /* io.c; returns false, and does nothing, for another WRITE */
 
+/* lookup.c: drops removed files to which an earlier worker counted references that the kernel does not have. */
+void forget_unknown(struct fs *fs);
+
 #endif

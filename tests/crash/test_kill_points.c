@@ -576,6 +576,32 @@ static void operations_on_bytes(void **unused)
 	walk(repeatable, N_BY_MODE);
 }
 
+/* What a death leaves counted that the kernel does not refer to must not hold a file that is removed after that. */
+static void removed_files_go(void **unused)
+{
+	bool killed = true;
+	unsigned int n;
+
+	(void)unused;
+	for (n = 1; killed && n < POINTS_MAX; n++) {
+		struct killpoint point;
+		int fd;
+
+		assert_int_equal(killpoint_set(&point, &mount, n), 0);
+		fd = open(at("gone"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		close(fd);
+		if (unlink(at("gone")) < 0)
+			assert_int_equal(errno, ENOENT);
+		killed = killpoint_end(&point, &mount);
+		if (!wait_for(removed_files_held(&mount, false) == 0)) {
+			removed_files_held(&mount, true);
+			fail_msg("point %u", n);
+		}
+	}
+	assert_true(n > 20 && n < POINTS_MAX);
+}
+
 static int start(const char *mode)
 {
 	const struct mount_spec spec = {
@@ -619,6 +645,7 @@ int main(void)
 	static const struct CMUnitTest all[] = {
 		cmocka_unit_test(operations_that_may_be_repeated),
 		cmocka_unit_test(other_operations),
+		cmocka_unit_test(removed_files_go),
 	};
 	static const struct CMUnitTest some[] = {
 		cmocka_unit_test(operations_on_bytes),
