@@ -18,9 +18,8 @@ bool no_lost_descriptors(const struct mount *mount);
 bool no_lost_backing_ids(const struct mount *mount);
 
 /*
- * How many removed files are held by nodes that the kernel refers to. Where nobody has anything open, that is what deaths have
- * left: a worker that dies between counting a reference and answering, or between reading a FORGET and carrying it out,
- * leaves a count that is too high, and the file stays until the mount ends.
+ * How many removed files are held by nodes that the kernel refers to. Where nobody has anything open, these are counts that are
+ * too high, and that nothing will ever take back.
  * print: says on stderr which. Returns the number, or -1.
  */
 int removed_files_held(const struct mount *mount, bool print);

@@ -35,7 +35,6 @@ static unsigned long total_operations;
 static unsigned long total_done[KINDS];
 static unsigned long total_tolerated[KINDS];
 static unsigned long total_kills;
-static unsigned long total_held; /* removed files, by counts that deaths have left too high */
 
 static void start_choices(struct choices *of, unsigned int stream)
 {
@@ -278,26 +277,6 @@ static bool is_back_to(const struct usage *before)
 	return after.blocks == before->blocks && after.inodes == before->inodes;
 }
 
-/*
- * Whether the store is as it was, but for removed files of which a death has left a count of references too high, and the
- * removed directories above them. That nothing else holds files is known: every descriptor and id is a node's.
- */
-static bool is_explained(const struct usage *before)
-{
-	const struct deadline deadline = deadline_in(1);
-	int held;
-
-	while (!is_back_to(before) && deadline_wait(&deadline))
-		;
-	if (is_back_to(before))
-		return true;
-	held = removed_files_held(&m, false);
-	if (!killing || held <= 0)
-		return false;
-	total_held += (unsigned int)held;
-	return true;
-}
-
 static int check_end(const struct usage *before)
 {
 	int result = 0;
@@ -307,7 +286,7 @@ static int check_end(const struct usage *before)
 	if (!no_lost_descriptors(&m) || !no_lost_backing_ids(&m))
 		result = -1;
 	/* memory goes a moment after the name */
-	if (!is_explained(before) && !wait_for(is_back_to(before))) {
+	if (!wait_for(is_back_to(before))) {
 		struct usage after = usage_of_store();
 
 		fprintf(stderr, "%llu blocks and %llu inodes of the store are in use, %llu and %llu before\n",
@@ -406,8 +385,7 @@ static void report(void)
 		printf("# %-18s %10lu, %6lu found done\n",
 		       i < n_private_kinds() ? private_kind_name(i) : common_kind_name(i - n_private_kinds()),
 		       total_done[i], total_tolerated[i]);
-	printf("# %lu operations, %lu kills, %lu removed files held by counts that deaths left too high, seed %u\n",
-	       total_operations, total_kills, total_held, seed);
+	printf("# %lu operations, %lu kills, seed %u\n", total_operations, total_kills, seed);
 }
 
 static void unmount_twin(void)
