@@ -77,16 +77,13 @@ static ssize_t session_read(int fd, void *message, size_t size, void *user_data)
 	return read(fd, message, size);
 }
 
-/* The kernel would give the connection up for good, over what the next worker may well have memory for. */
-static bool is_init_without_memory(const struct wire_out_header *answer)
-{
-	return self.header->opcode == WIRE_OP_INIT && answer->error == -ENOMEM;
-}
-
 static ssize_t session_writev(int fd, struct iovec *parts, int n_parts, void *user_data)
 {
-	(void)user_data;
-	if (is_init_without_memory(parts[0].iov_base))
+	const struct wire_out_header *answer = parts[0].iov_base;
+	const struct fs *fs = user_data;
+
+	/* to INIT: the kernel would give the connection up for good, over what the next worker may well have memory for */
+	if (!fs->initialized && answer->error == -ENOMEM)
 		return (ssize_t)parts[0].iov_len;
 	return send_parts(fd, parts, n_parts);
 }
