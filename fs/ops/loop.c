@@ -24,6 +24,7 @@
 static struct {
 	pthread_mutex_t reader;       /* held by the thread that reads; taken before any other lock */
 	bool begun;                   /* the first reader has; guarded by `reader` */
+	bool tidied;                  /* what an earlier worker has left counted is dropped; guarded by `reader` */
 	bool initialized;             /* the session has seen INIT; guarded by `reader` */
 	void (*ready)(struct fs *fs); /* NULL once called; guarded by `reader` */
 
@@ -236,11 +237,30 @@ static void carry_out(struct fs *fs, void *message, size_t length)
 	}
 }
 
+static bool has_request(const struct fs *fs)
+{
+	struct pollfd device = {.fd = fs->fuse_fd, .events = POLLIN};
+
+	return poll(&device, 1, 0) != 0;
+}
+
+/* Once nobody waits: it looks at each node, and what is sent again is to be read first. The caller is the reader, before and after. */
+static void tidy(struct fs *fs)
+{
+	loop.tidied = true;
+	forget_unknown(fs);
+	if (!is_reader)
+		become_reader();
+}
+
 /* Reads one request and has it answered. The caller is the reader, before and after. */
 static void serve_one(struct fs *fs, void *message)
 {
-	ssize_t length = read(fs->fuse_fd, message, MESSAGE_MAX);
+	ssize_t length;
 
+	if (!loop.tidied && loop.initialized && !has_request(fs))
+		tidy(fs);
+	length = read(fs->fuse_fd, message, MESSAGE_MAX);
 	if (length < 0) {
 		/* ENOENT: the requester was killed while we read */
 		if (errno == EINTR || errno == EAGAIN || errno == ENOENT)
@@ -280,13 +300,6 @@ static void *new_message(void)
 	return message;
 }
 
-static bool has_request(const struct fs *fs)
-{
-	struct pollfd device = {.fd = fs->fuse_fd, .events = POLLIN};
-
-	return poll(&device, 1, 0) != 0;
-}
-
 /*
  * What a worker does before it reads its first request. The reader does it with all else ready: a request that is sent again
  * can be withdrawn until it is read, if its process is being killed, and what was opened for it would stay open.
@@ -318,9 +331,6 @@ static void *serve(void *argument)
 		if (!loop.begun) {
 			loop.begun = true;
 			begin(fs);
-			forget_unknown(fs);
-			if (!is_reader)
-				become_reader();
 		}
 		while (!atomic_load(&fs->leaving))
 			serve_one(fs, message);
