@@ -51,6 +51,7 @@
 #include "fs/program.h"
 #include "fs/supervisor.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/names.h"
 
@@ -62,7 +63,6 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define DEFAULT_CONFIG "/etc/segfs/segfs.ini"
 #define EXIT_USAGE 2
@@ -201,7 +201,6 @@ static int open_instance(struct program *program)
 static int make_content(struct program *program)
 {
 	char error[CONFIG_ERROR_MAX];
-	struct timespec now;
 	struct state state;
 	int root_fd;
 	int result;
@@ -215,8 +214,7 @@ static int make_content(struct program *program)
 		log_error("memory for the state of the mount: %s", strerror(-result));
 		return EXIT_FAILURE;
 	}
-	clock_gettime(CLOCK_REALTIME, &now);
-	program->arena.header->started_at = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	program->arena.header->started_at = realtime_nanoseconds();
 	program->arena.header->privileged = program->privileged;
 	result = state_recover(&state, &program->arena, 0);
 	if (result == 0)

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #ifdef __SANITIZE_ADDRESS__
@@ -95,9 +94,8 @@ static int recover(struct fuse_session *session)
 	result = state_recover(&fs.state, arena, MAX_IDLE_NODES);
 	if (result < 0)
 		return result;
-	fs.streams = mmap(NULL, header->max_handles * sizeof(void *), PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (fs.streams == MAP_FAILED)
+	fs.streams = index_map(header->max_handles, sizeof(void *));
+	if (!fs.streams)
 		return -ENOMEM;
 	result = request_use_session(session, header->fuse_fd);
 	if (result < 0)

@@ -62,15 +62,15 @@ int killable_fallocate(fuse_req_t req, int fd, int mode, off_t offset, off_t len
 		.length = length,
 		.result = -EINTR,
 	};
-	pid_t pid;
+	pid_t pid = -1;
 
-	if (length <= SHORT_LENGTH)
-		return fallocate(fd, mode, offset, length) < 0 ? -errno : 0;
-	fuse_req_interrupt_func(req, interrupt, &allocation);
-	pid = clone(carry_out, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID,
-		    &allocation, (pid_t *)(uintptr_t)&allocation.pid);
-	/* waits for an interrupt() that is under way; the process is gone, but its number is taken until it is waited for */
-	fuse_req_interrupt_func(req, NULL, NULL);
+	if (length > SHORT_LENGTH) {
+		fuse_req_interrupt_func(req, interrupt, &allocation);
+		pid = clone(carry_out, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID,
+			    &allocation, (pid_t *)(uintptr_t)&allocation.pid);
+		/* waits for an interrupt() under way; the process is gone, but its number is taken until it is waited for */
+		fuse_req_interrupt_func(req, NULL, NULL);
+	}
 	if (pid < 0)
 		return fallocate(fd, mode, offset, length) < 0 ? -errno : 0;
 	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)

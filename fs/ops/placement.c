@@ -20,9 +20,9 @@
 static _Thread_local struct {
 	pid_t requester;       /* of the last request */
 	unsigned int requests; /* that it made in a row, since the last look */
-	unsigned int interval; /* how many it takes for the next look; 0 = not yet known */
+	unsigned int interval; /* how many it takes for the next look */
 	bool moved;            /* at the last look */
-} self;
+} self = {.interval = FIRST_INTERVAL};
 
 static int cpu_of(pid_t pid)
 {
@@ -82,8 +82,6 @@ void placement_follow(pid_t requester)
 		self.requester = requester;
 		self.requests = 0;
 	}
-	if (self.interval == 0)
-		self.interval = FIRST_INTERVAL;
 	if (++self.requests >= self.interval) {
 		self.requests = 0;
 		look();

@@ -2,10 +2,9 @@
 #include "fs/state/handle.h"
 #include "fs/state/node.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 
 #include <errno.h>
-#include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 const char *io_mode_name(enum io_mode mode)
@@ -52,16 +51,14 @@ static void fill_slot(struct state *state, uint32_t index, const struct handle_o
 {
 	struct arena_header *header = state->arena->header;
 	struct handle_slot *slot = &state->arena->handles[index];
-	struct timespec now;
 
 	if (index == state->free_handle)
 		state->free_handle = state->free_handles[index];
 	else
 		atomic_store(&header->handles_high, index + 1);
-	clock_gettime(CLOCK_REALTIME, &now);
 	slot->node = open->node;
 	slot->unique = open->unique;
-	slot->opened_at = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	slot->opened_at = realtime_nanoseconds();
 	slot->open_flags = open->flags;
 	slot->fd = fd;
 	slot->pid = open->pid;
@@ -170,9 +167,8 @@ int handle_index_slots(struct state *state)
 	struct arena *arena = state->arena;
 	uint32_t high = arena->header->handles_high;
 
-	state->free_handles = mmap(NULL, (size_t)arena->header->max_handles * sizeof(*state->free_handles),
-				   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (state->free_handles == MAP_FAILED)
+	state->free_handles = index_map(arena->header->max_handles, sizeof(*state->free_handles));
+	if (!state->free_handles)
 		return -ENOMEM;
 	for (uint32_t i = high - 1; i >= 1; i--) {
 		struct handle_slot *slot = &arena->handles[i];

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define LEFT_BEHIND UINT32_MAX /* `left` of a slot that is still to be recovered */
 
@@ -104,19 +103,6 @@ static int index_slots(struct locks *locks)
 	return result;
 }
 
-static void *map_table(size_t n, size_t size)
-{
-	void *table = mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return table == MAP_FAILED ? NULL : table;
-}
-
-static void unmap_table(void *table, size_t n, size_t size)
-{
-	if (table)
-		munmap(table, n * size);
-}
-
 void lock_close_index(struct state *state)
 {
 	const struct arena_header *header = state->arena->header;
@@ -124,9 +110,9 @@ void lock_close_index(struct state *state)
 
 	if (!locks)
 		return;
-	unmap_table(locks->forest.index, header->max_locks, sizeof(*locks->forest.index));
-	unmap_table(locks->place, header->max_nodes, sizeof(*locks->place));
-	unmap_table(locks->of_handle, header->max_handles, sizeof(*locks->of_handle));
+	index_unmap(locks->forest.index, header->max_locks, sizeof(*locks->forest.index));
+	index_unmap(locks->place, header->max_nodes, sizeof(*locks->place));
+	index_unmap(locks->of_handle, header->max_handles, sizeof(*locks->of_handle));
 	pthread_mutex_destroy(&locks->lock);
 	free(locks->nodes);
 	free(locks);
@@ -146,9 +132,9 @@ int lock_index_slots(struct state *state)
 	locks->state = state;
 	locks->n_nodes = 1;
 	locks->forest.slots = state->arena->locks;
-	locks->forest.index = map_table(header->max_locks, sizeof(*locks->forest.index));
-	locks->place = map_table(header->max_nodes, sizeof(*locks->place));
-	locks->of_handle = map_table(header->max_handles, sizeof(*locks->of_handle));
+	locks->forest.index = index_map(header->max_locks, sizeof(*locks->forest.index));
+	locks->place = index_map(header->max_nodes, sizeof(*locks->place));
+	locks->of_handle = index_map(header->max_handles, sizeof(*locks->of_handle));
 	if (locks->forest.index && locks->place && locks->of_handle && table_grow(locks) == 0)
 		result = index_slots(locks);
 	if (result < 0)

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/lock_table.h"
 #include "fs/state/node.h"
+#include "lib/base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define RESERVED 2u /* slots that a change of a range may need: for the lock, and for what is left of one that it cuts in two */
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_REALTIME, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
 
 void table_push_free(struct locks *locks, uint32_t lock)
 {
@@ -96,7 +88,7 @@ void table_content(struct lock_slot *slot, const struct lock_request *request, u
 		.start = request->start,
 		.end = request->end,
 		.turn = turn,
-		.since = now(),
+		.since = realtime_nanoseconds(),
 		.kind = (uint8_t)request->kind,
 		.type = (uint8_t)request->type,
 	};

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -518,9 +517,8 @@ int node_index_slots(struct state *state)
 	state->buckets = calloc(state->n_buckets, sizeof(*state->buckets));
 	if (!state->buckets)
 		return -ENOMEM;
-	state->index = mmap(NULL, (size_t)arena->header->max_nodes * sizeof(*state->index), PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (state->index == MAP_FAILED) {
+	state->index = index_map(arena->header->max_nodes, sizeof(*state->index));
+	if (!state->index) {
 		free(state->buckets);
 		return -ENOMEM;
 	}

@@ -12,6 +12,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+void *index_map(size_t n, size_t size)
+{
+	void *index = mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return index == MAP_FAILED ? NULL : index;
+}
+
+void index_unmap(void *index, size_t n, size_t size)
+{
+	if (index)
+		munmap(index, n * size);
+}
+
 /* A death came between the last FORGET of a node and the close of its descriptor, which is a stray then. */
 static void drop_kept_of_forgotten(struct state *state)
 {
@@ -45,9 +58,9 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 	return 0;
 
 no_locks:
-	munmap(state->free_handles, (size_t)arena->header->max_handles * sizeof(*state->free_handles));
+	index_unmap(state->free_handles, arena->header->max_handles, sizeof(*state->free_handles));
 no_handles:
-	munmap(state->index, (size_t)arena->header->max_nodes * sizeof(*state->index));
+	index_unmap(state->index, arena->header->max_nodes, sizeof(*state->index));
 	free(state->buckets);
 	return result;
 }
@@ -57,8 +70,8 @@ void state_close(struct state *state)
 	const struct arena_header *header = state->arena->header;
 
 	lock_close_index(state);
-	munmap(state->index, (size_t)header->max_nodes * sizeof(*state->index));
-	munmap(state->free_handles, (size_t)header->max_handles * sizeof(*state->free_handles));
+	index_unmap(state->index, header->max_nodes, sizeof(*state->index));
+	index_unmap(state->free_handles, header->max_handles, sizeof(*state->free_handles));
 	free(state->buckets);
 	pthread_mutex_destroy(&state->lock);
 }

@@ -71,6 +71,15 @@ void state_close(struct state *state);
 int state_close_strays(struct state *state);
 
 /*
+ * Memory for an index over slots, all zeros, which takes none until it is written to.
+ * n: elements, for all the slots that there can be; size: bytes of one. Returns NULL without memory.
+ */
+void *index_map(size_t n, size_t size);
+
+/* Gives it back; NULL is fine. */
+void index_unmap(void *index, size_t n, size_t size);
+
+/*
  * Verifies all invariants between slots and indexes. For tests and after recovery.
  * why: gets a sentence about the first violation, at most `size` bytes.
  * Returns 0, or -EUCLEAN.
