@@ -6,6 +6,7 @@
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/modes.h"
 #include "tests/lib/process.h"
 #include "tests/lib/worker.h"
 
@@ -571,24 +572,6 @@ static int start(const char *mode)
 	return mount_start(&mount, &spec);
 }
 
-static int start_direct(void **unused)
-{
-	(void)unused;
-	return start("direct");
-}
-
-static int start_mediated(void **unused)
-{
-	(void)unused;
-	return start("mediated");
-}
-
-static int start_relayed(void **unused)
-{
-	(void)unused;
-	return start("relayed");
-}
-
 static int stop(void **unused)
 {
 	(void)unused;
@@ -623,8 +606,8 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	failed = _cmocka_run_group_tests("direct", cases, n_cases, start_direct, stop);
-	failed += _cmocka_run_group_tests("mediated", cases + 1, n_cases - 1, start_mediated, stop);
-	failed += _cmocka_run_group_tests("relayed", cases + 1, n_cases - 1, start_relayed, stop);
+	failed = run_in_mode("direct", cases, n_cases, start, stop);
+	failed += run_in_mode("mediated", cases + 1, n_cases - 1, start, stop);
+	failed += run_in_mode("relayed", cases + 1, n_cases - 1, start, stop);
 	return failed;
 }

@@ -7,6 +7,7 @@
 #include "lib/base/cleanup.h"
 #include "tests/lib/killpoint.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/modes.h"
 #include "tests/lib/worker.h"
 
 #include <errno.h>
@@ -616,24 +617,6 @@ static int start(const char *mode)
 	return 0;
 }
 
-static int start_direct(void **unused)
-{
-	(void)unused;
-	return start("direct");
-}
-
-static int start_mediated(void **unused)
-{
-	(void)unused;
-	return start("mediated");
-}
-
-static int start_relayed(void **unused)
-{
-	(void)unused;
-	return start("relayed");
-}
-
 static int stop(void **unused)
 {
 	(void)unused;
@@ -654,8 +637,8 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	failed = cmocka_run_group_tests_name("direct", all, start_direct, stop);
-	failed += cmocka_run_group_tests_name("mediated", some, start_mediated, stop);
-	failed += cmocka_run_group_tests_name("relayed", some, start_relayed, stop);
+	failed = run_in_mode("direct", all, sizeof(all) / sizeof(all[0]), start, stop);
+	failed += run_in_mode("mediated", some, sizeof(some) / sizeof(some[0]), start, stop);
+	failed += run_in_mode("relayed", some, sizeof(some) / sizeof(some[0]), start, stop);
 	return failed;
 }

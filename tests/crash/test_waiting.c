@@ -6,6 +6,7 @@
 #include "tests/lib/job.h"
 #include "tests/lib/killpoint.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/modes.h"
 #include "tests/lib/worker.h"
 
 #include <errno.h>
@@ -315,24 +316,6 @@ static int start(const char *mode)
 	return mount_start(&mount, &spec) < 0 ? -1 : write_text(path_of("%s/file", mount.store), bytes);
 }
 
-static int start_direct(void **unused)
-{
-	(void)unused;
-	return start("direct");
-}
-
-static int start_mediated(void **unused)
-{
-	(void)unused;
-	return start("mediated");
-}
-
-static int start_relayed(void **unused)
-{
-	(void)unused;
-	return start("relayed");
-}
-
 static int verify(void **unused)
 {
 	(void)unused;
@@ -368,8 +351,8 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	failed = cmocka_run_group_tests_name("direct", direct, start_direct, stop);
-	failed += cmocka_run_group_tests_name("mediated", mediated, start_mediated, stop);
-	failed += cmocka_run_group_tests_name("relayed", relayed, start_relayed, stop);
+	failed = run_in_mode("direct", direct, sizeof(direct) / sizeof(direct[0]), start, stop);
+	failed += run_in_mode("mediated", mediated, sizeof(mediated) / sizeof(mediated[0]), start, stop);
+	failed += run_in_mode("relayed", relayed, sizeof(relayed) / sizeof(relayed[0]), start, stop);
 	return failed;
 }

@@ -5,6 +5,7 @@
 #include "lib/base/cleanup.h"
 #include "tests/lib/lack.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/modes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -364,24 +365,6 @@ static int start(const char *mode)
 	return mount_start(&mount, &spec);
 }
 
-static int start_direct(void **unused)
-{
-	(void)unused;
-	return start("direct");
-}
-
-static int start_mediated(void **unused)
-{
-	(void)unused;
-	return start("mediated");
-}
-
-static int start_relayed(void **unused)
-{
-	(void)unused;
-	return start("relayed");
-}
-
 static int stop(void **unused)
 {
 	(void)unused;
@@ -399,8 +382,8 @@ int main(void)
 	int failed;
 
 	lack_setup();
-	failed = cmocka_run_group_tests_name("direct", cases, start_direct, stop);
-	failed += cmocka_run_group_tests_name("mediated", cases, start_mediated, stop);
-	failed += cmocka_run_group_tests_name("relayed", cases, start_relayed, stop);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	failed += run_in_mode("mediated", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 	return failed;
 }

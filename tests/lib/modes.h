@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Groups of cases that run on a mount of their own, once for each I/O mode.
+ */
+#ifndef SEGFS_TESTS_MODES_H
+#define SEGFS_TESTS_MODES_H
+
+#include "tests/mount/harness.h"
+
+/*
+ * Runs a group of `n` cases.
+ * mode: direct, mediated or relayed; the group's name, and what `start` gets, which mounts and returns 0, or -1.
+ * Returns the number of cases that failed.
+ */
+int run_in_mode(const char *mode, const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode),
+		CMFixtureFunction stop);
+
+#endif
