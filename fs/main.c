@@ -17,7 +17,7 @@
  *     loop           takes requests from the kernel, and has them carried out
  *     placement      on which CPU they are taken
  *     request        the raw request, and on whose behalf it is carried out
- *     lookup attr name file io dir xattr ioctl init    the operations
+ *     lookup attr name file io dir xattr lock ioctl init    the operations
  *     opening        the way that the reads, writes and views of an open take
  *     passthrough    backing files for the kernel
  *     interrupt      a requester's signal ends a long system call

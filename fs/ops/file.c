@@ -73,7 +73,8 @@ static void set_file_info(const struct opening *opening, struct fuse_file_info *
 	file_info->backing_id = opening->mode == IO_RELAYED ? 0 : opening->backing_id;
 	file_info->direct_io = opening->mode == IO_MEDIATED || opening->is_control;
 	file_info->keep_cache = opening->mode == IO_RELAYED && !file_info->direct_io;
-	file_info->noflush = 1; /* closing a descriptor changes nothing here: a round trip less */
+	/* closing a descriptor gives up locks, so that the kernel has to say so; nobody locks what is under .segfs */
+	file_info->noflush = opening->is_control;
 }
 
 static void release(struct fs *fs, uint64_t number)
@@ -183,14 +184,6 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *file_info)
 {
 	create_and_reply(req, parent, NULL, mode, file_info);
-}
-
-/* Only a kernel that does not know FOPEN_NOFLUSH asks. */
-void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
-{
-	(void)id;
-	(void)file_info;
-	reply_status(req, 0);
 }
 
 void op_release_raw(struct fs *fs)

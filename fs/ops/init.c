@@ -20,7 +20,6 @@ const struct fuse_lowlevel_ops segfs_operations = {
 	.open = op_open,
 	.create = op_create,
 	.tmpfile = op_tmpfile,
-	.flush = op_flush,
 	.read = op_read,
 	.write = op_write,
 	.fsync = op_fsync,
@@ -50,6 +49,8 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 		FUSE_CAP_PARALLEL_DIROPS,
 		FUSE_CAP_CACHE_SYMLINKS,
 		FUSE_CAP_HANDLE_KILLPRIV_V2, /* else every write asks for security.capability first */
+		FUSE_CAP_POSIX_LOCKS,
+		FUSE_CAP_FLOCK_LOCKS,
 		FUSE_CAP_SETXATTR_EXT,       /* tells when an ACL change takes the set-group-id bit */
 	};
 	struct fs *fs = userdata;
@@ -64,6 +65,8 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_MOVE);
 	/* libfuse wants to hear what it has put into the mount options */
 	connection->max_read = fs->options.max_read;
+	/* a RELEASE that the kernel holds back would keep locks that their owner has given up */
+	connection->max_background = UINT16_MAX;
 	fs->passthrough = fs->privileged && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH);
 	if (fs->privileged && !fs->passthrough)
 		log_notice("the kernel has no FUSE passthrough (Linux 6.9 has it): all opens are relayed");

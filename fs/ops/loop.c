@@ -24,6 +24,7 @@
 static struct {
 	pthread_mutex_t reader;       /* held by the thread that reads; taken before any other lock */
 	bool begun;                   /* the first reader has; guarded by `reader` */
+	bool resending;               /* requests that an earlier worker has read may still come; guarded by `reader` */
 	bool tidied;                  /* what an earlier worker has left counted is dropped; guarded by `reader` */
 	bool initialized;             /* the session has seen INIT; guarded by `reader` */
 	void (*ready)(struct fs *fs); /* NULL once called; guarded by `reader` */
@@ -98,6 +99,13 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 	const struct node_slot *node;
 
 	switch (header->opcode) {
+	/* nothing but memory; and an INTERRUPT must find the request that it is about */
+	case WIRE_OP_GETLK:
+	case WIRE_OP_SETLK:
+	case WIRE_OP_SETLKW:
+	case WIRE_OP_FLUSH:
+	case WIRE_OP_INTERRUPT:
+		return false;
 	case WIRE_OP_FSYNC:
 	case WIRE_OP_FSYNCDIR:
 	case WIRE_OP_FALLOCATE:
@@ -227,6 +235,20 @@ static void carry_out(struct fs *fs, void *message, size_t length)
 	case WIRE_OP_BATCH_FORGET:
 		op_batch_forget_raw(fs);
 		break;
+	case WIRE_OP_GETLK:
+		op_getlk_raw(fs);
+		break;
+	case WIRE_OP_SETLK:
+	case WIRE_OP_SETLKW:
+		op_setlk_raw(fs, header->opcode == WIRE_OP_SETLKW);
+		break;
+	case WIRE_OP_FLUSH:
+		op_flush_raw(fs);
+		break;
+	case WIRE_OP_INTERRUPT:
+		if (!op_interrupt_raw(fs))
+			process(fs, message, length);
+		break;
 	case WIRE_OP_WRITE:
 		if (!op_write_back_raw(fs))
 			process(fs, message, length);
@@ -244,6 +266,19 @@ static bool has_request(const struct fs *fs)
 	return poll(&device, 1, 0) != 0;
 }
 
+/* The kernel puts requests that it sends again before all others, but for those that nobody waits for. */
+static bool is_sent_again_or_aside(const struct wire_in_header *header)
+{
+	return header->unique & WIRE_UNIQUE_RESEND || header->opcode == WIRE_OP_FORGET ||
+	       header->opcode == WIRE_OP_BATCH_FORGET || header->opcode == WIRE_OP_INTERRUPT;
+}
+
+static void all_are_sent_again(struct fs *fs)
+{
+	loop.resending = false;
+	locks_recovered(fs);
+}
+
 /* Once nobody waits: it looks at each node, and what is sent again is to be read first. The caller is the reader, before and after. */
 static void tidy(struct fs *fs)
 {
@@ -256,8 +291,11 @@ static void tidy(struct fs *fs)
 /* Reads one request and has it answered. The caller is the reader, before and after. */
 static void serve_one(struct fs *fs, void *message)
 {
+	const struct wire_in_header *header;
 	ssize_t length;
 
+	if (loop.resending && !has_request(fs))
+		all_are_sent_again(fs);
 	if (!loop.tidied && loop.initialized && !has_request(fs))
 		tidy(fs);
 	length = read(fs->fuse_fd, message, MESSAGE_MAX);
@@ -278,8 +316,14 @@ static void serve_one(struct fs *fs, void *message)
 	request_begin(message, (size_t)length);
 	if (handle_init(fs, message, (size_t)length))
 		return;
-	placement_follow((pid_t)((const struct wire_in_header *)message)->pid);
-	if (may_take_long(fs, message))
+	header = message;
+	placement_follow((pid_t)header->pid);
+	if (loop.resending && !is_sent_again_or_aside(header))
+		all_are_sent_again(fs);
+	/* before anybody reads what comes after it: nobody awaits this request, and who asks for the lock next is to get it */
+	if (header->opcode == WIRE_OP_RELEASE)
+		locks_release(fs);
+	if (may_take_long(fs, header))
 		loop_hand_over(fs);
 	carry_out(fs, message, (size_t)length);
 	if (!is_reader)
@@ -313,6 +357,7 @@ static void begin(struct fs *fs)
 	/* EINVAL: a kernel before 6.9, where such requests wait until their callers give up */
 	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
 		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
+	loop.resending = true;
 	/* an INIT without answer would be back now; if none is, nothing need ever come that starts the session */
 	if (atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED && !has_request(fs))
 		replay_init(fs);

@@ -35,7 +35,6 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *file_info);
 void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *file_info);
-void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info);
 
 /* io.c */
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
@@ -69,15 +68,25 @@ void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int command, void *argumen
 /*
  * What is carried out past libfuse, for the calling thread's request and without a fuse_req_t: STATX, which libfuse 3.17 does
  * not know, and what nobody asks for again, so that it has to be done also when there is no memory for a fuse_req_t:
- * RELEASE, RELEASEDIR, FORGET, BATCH_FORGET, and those WRITEs by which the kernel parts with pages. They fail only by not
+ * FLUSH, RELEASE, RELEASEDIR, FORGET, BATCH_FORGET, locks, and those WRITEs by which the kernel parts with pages. They fail only by not
  * answering, where the kernel has closed the connection; it awaits no answer to FORGET and BATCH_FORGET.
  */
+void op_getlk_raw(struct fs *fs);        /* lock.c */
+void op_setlk_raw(struct fs *fs, bool wait);
+void op_flush_raw(struct fs *fs);
+bool op_interrupt_raw(struct fs *fs);    /* ... returns false where no request for a lock is meant, and does nothing */
 void op_statx_raw(struct fs *fs);        /* attr.c */
 void op_release_raw(struct fs *fs);      /* file.c */
 void op_releasedir_raw(struct fs *fs);   /* dir.c */
 void op_forget_raw(struct fs *fs);       /* lookup.c */
 void op_batch_forget_raw(struct fs *fs); /* lookup.c */
 bool op_write_back_raw(struct fs *fs);   /* io.c; returns false, and does nothing, for another WRITE */
+
+/* lock.c: gives up what was locked through the handle of a RELEASE. */
+void locks_release(struct fs *fs);
+
+/* lock.c: all requests that an earlier worker has not answered are here again. */
+void locks_recovered(struct fs *fs);
 
 /* lookup.c: drops removed files to which an earlier worker counted references that the kernel does not have. */
 void forget_unknown(struct fs *fs);

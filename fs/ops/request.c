@@ -95,12 +95,12 @@ int request_use_session(struct fuse_session *session, int fuse_fd)
 	return fuse_session_custom_io(session, &io, sizeof(io), fuse_fd);
 }
 
-void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size)
+static void answer(const struct fs *fs, uint64_t unique, int result, const void *body, size_t size)
 {
 	struct wire_out_header header = {
 		.length = (uint32_t)(sizeof(header) + (result == 0 ? size : 0)),
 		.error = result,
-		.unique = self.header->unique,
+		.unique = unique,
 	};
 	const struct iovec parts[2] = {
 		{.iov_base = &header, .iov_len = sizeof(header)},
@@ -109,6 +109,21 @@ void request_answer_raw(const struct fs *fs, int result, const void *body, size_
 
 	if (send_parts(fs->fuse_fd, parts, result == 0 ? 2 : 1) < 0 && errno != ENOENT)
 		log_warning("an answer was refused by the kernel: %s", strerror(errno));
+}
+
+void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size)
+{
+	answer(fs, self.header->unique, result, body, size);
+}
+
+uint64_t request_tag(void)
+{
+	return self.header->unique;
+}
+
+void request_answer_tag(const struct fs *fs, uint64_t tag, int result)
+{
+	answer(fs, tag, result, NULL, 0);
 }
 
 const void *request_body(size_t size)

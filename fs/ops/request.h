@@ -43,6 +43,13 @@ uid_t request_uid(void);
  */
 void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size);
 
+/*
+ * For a request that is answered later, by any thread, past libfuse: what tells it from others to the kernel, and an answer
+ * without a body, `result` being 0 or a negative errno.
+ */
+uint64_t request_tag(void);
+void request_answer_tag(const struct fs *fs, uint64_t tag, int result);
+
 /* The body of the message after its header, or NULL where it is shorter than `size` bytes. */
 const void *request_body(size_t size);
 

@@ -13,9 +13,14 @@
 #define WIRE_OP_WRITE 16
 #define WIRE_OP_RELEASE 18
 #define WIRE_OP_FSYNC 20
+#define WIRE_OP_FLUSH 25
 #define WIRE_OP_INIT 26
 #define WIRE_OP_RELEASEDIR 29
 #define WIRE_OP_FSYNCDIR 30
+#define WIRE_OP_GETLK 31
+#define WIRE_OP_SETLK 32
+#define WIRE_OP_SETLKW 33
+#define WIRE_OP_INTERRUPT 36
 #define WIRE_OP_BATCH_FORGET 42
 #define WIRE_OP_FALLOCATE 43
 #define WIRE_OP_COPY_FILE_RANGE 47
@@ -30,6 +35,7 @@
 #define WIRE_WRITE_CACHE (1u << 0)                 /* write_flags of WRITE: pages of a view */
 #define WIRE_WRITE_KILL_SUIDGID (1u << 2)          /* write_flags of WRITE */
 #define WIRE_SETXATTR_ACL_KILL_SGID (1u << 0)      /* setxattr_flags of SETXATTR */
+#define WIRE_LK_FLOCK (1u << 0)                    /* lk_flags of GETLK, SETLK and SETLKW: flock(2) */
 #define WIRE_GETATTR_FH (1u << 0)                  /* getattr_flags of STATX */
 
 struct wire_in_header {
@@ -70,6 +76,34 @@ struct wire_release_in {
 	uint32_t flags;
 	uint32_t release_flags;
 	uint64_t lock_owner;
+};
+
+struct wire_flush_in {
+	uint64_t handle;
+	uint32_t unused;
+	uint32_t padding;
+	uint64_t lock_owner;
+};
+
+/* A lock, as fcntl(2) has it: the last byte is INT64_MAX for a range without end. */
+struct wire_lock {
+	uint64_t start;
+	uint64_t end;
+	uint32_t type; /* F_RDLCK, F_WRLCK or F_UNLCK */
+	uint32_t pid;
+};
+
+/* GETLK, SETLK and SETLKW */
+struct wire_lk_in {
+	uint64_t handle;
+	uint64_t owner;
+	struct wire_lock lock;
+	uint32_t lk_flags;
+	uint32_t padding;
+};
+
+struct wire_interrupt_in {
+	uint64_t unique;
 };
 
 struct wire_open_in {
@@ -161,6 +195,8 @@ struct wire_statx_out {
 
 _Static_assert(sizeof(struct wire_in_header) == 40, "layout of struct fuse_in_header");
 _Static_assert(sizeof(struct wire_out_header) == 16, "layout of struct fuse_out_header");
+_Static_assert(sizeof(struct wire_flush_in) == 24, "layout of struct fuse_flush_in");
+_Static_assert(sizeof(struct wire_lk_in) == 48, "layout of struct fuse_lk_in");
 _Static_assert(sizeof(struct wire_release_in) == 24, "layout of struct fuse_release_in");
 _Static_assert(sizeof(struct wire_write_in) == 40, "layout of struct fuse_write_in");
 _Static_assert(offsetof(struct wire_directory_entry, name) == 24, "layout of struct fuse_dirent");

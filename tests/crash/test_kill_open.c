@@ -296,17 +296,36 @@ static void many_open_files(void **unused)
 		check(unlink(at_mount(path_of("many-%d", i))));
 }
 
-/* Closed while the worker is stopped: the RELEASE waits for the next one. */
+/* Opens a file, and closes it once the test says so. */
+static void open_and_close(struct job *job, void *context)
+{
+	int fd = open(context, O_RDWR | O_CLOEXEC);
+
+	job_must(job, fd >= 0);
+	atomic_fetch_add(&job->steps, 1);
+	while (!atomic_load(&job->stop))
+		usleep(1000);
+	job_must(job, close(fd) == 0);
+}
+
+/* Closed while the worker is stopped: who closes waits for the next one, since locks go with it. */
 static void closed_without_worker(void **unused)
 {
-	int fd = make("closed", 'a');
-	int second = (int)check(open(at_mount("closed"), O_RDONLY | O_CLOEXEC));
-	pid_t worker = worker_stop(&mount);
+	struct job *job;
+	pid_t worker;
+	bool waits;
 
 	(void)unused;
-	check(close(fd));
+	check(close(make("closed", 'a')));
+	job = job_start(open_and_close, (void *)(uintptr_t)at_mount("closed"));
+	assert_non_null(job);
+	assert_true(job_goes_on(job, 0) && wait_for(atomic_load(&job->steps) == 1));
+	worker = worker_stop(&mount);
+	atomic_store(&job->stop, true);
+	waits = wait_for(job_is_in_call(job, SYS_close));
 	worker_kill(&mount, worker);
-	check(close(second));
+	assert_true(waits);
+	assert_int_equal(job_end(&job), 0);
 	assert_int_equal(mount_verify(&mount, 0), 0);
 	check(unlink(at_mount("closed")));
 }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Locks of fcntl(2) and flock(2), for all users of the mount. All past libfuse: a request that waits is a slot in the arena and
+ * no memory of libfuse's, and closing a descriptor has to give up locks also when there is no memory at all.
+ */
+#include "fs/ops/ops.h"
+#include "fs/ops/request.h"
+#include "fs/state/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* The requests that waited for what was given up just now. */
+static void answer_decided(struct fs *fs)
+{
+	struct lock_outcome outcome;
+
+	while (lock_next_outcome(&fs->state, &outcome))
+		request_answer_tag(fs, outcome.tag, outcome.result);
+}
+
+/* Fills a request from the message. Returns 0; EBADF for a handle that was never given; EINVAL. */
+static int read_request(const struct fs *fs, struct lock_request *request)
+{
+	const struct wire_lk_in *in = request_body(sizeof(*in));
+
+	if (!in || in->lock.type > F_UNLCK || in->lock.start > in->lock.end)
+		return -EINVAL;
+	if (!handle_get(&fs->state, in->handle))
+		return -EBADF;
+	*request = (struct lock_request){
+		.node = request_node(),
+		.owner = in->owner,
+		.handle = in->handle,
+		.unique = request_unique(),
+		.start = in->lock.start,
+		.end = in->lock.end >= INT64_MAX ? LOCK_END : in->lock.end,
+		.pid = (int32_t)in->lock.pid,
+		.kind = in->lk_flags & WIRE_LK_FLOCK ? LOCK_FLOCK : LOCK_RANGE,
+		.type = in->lock.type == F_RDLCK ? LOCK_SHARED : in->lock.type == F_WRLCK ? LOCK_EXCLUSIVE : LOCK_NONE,
+	};
+	return 0;
+}
+
+void op_getlk_raw(struct fs *fs)
+{
+	struct wire_lock out = {.type = F_UNLCK};
+	struct lock_request request;
+	struct lock_entry conflict;
+	int result = read_request(fs, &request);
+
+	if (result == 0 && request.type == LOCK_NONE)
+		result = -EINVAL;
+	if (result == 0 && lock_test(&fs->state, &request, &conflict)) {
+		out.start = conflict.start;
+		out.end = conflict.end == LOCK_END ? INT64_MAX : conflict.end;
+		out.type = conflict.type == LOCK_SHARED ? F_RDLCK : F_WRLCK;
+		out.pid = (uint32_t)conflict.pid;
+	}
+	request_answer_raw(fs, result, &out, sizeof(out));
+}
+
+void op_setlk_raw(struct fs *fs, bool wait)
+{
+	struct lock_request request;
+	int result = read_request(fs, &request);
+
+	if (result == 0 && wait && request.type != LOCK_NONE)
+		result = lock_wait(&fs->state, &request, request_tag());
+	else if (result == 0)
+		result = lock_set(&fs->state, &request);
+	if (result != -EINPROGRESS)
+		request_answer_raw(fs, result, NULL, 0);
+	answer_decided(fs);
+}
+
+/* close(2), of any descriptor of the file: a process loses what locks of fcntl(2) it has on it. */
+void op_flush_raw(struct fs *fs)
+{
+	const struct wire_flush_in *in = request_body(sizeof(*in));
+
+	if (in)
+		lock_drop_owner(&fs->state, request_node(), in->lock_owner, LOCK_RANGE);
+	request_answer_raw(fs, in ? 0 : -EINVAL, NULL, 0);
+	answer_decided(fs);
+}
+
+void locks_release(struct fs *fs)
+{
+	const struct wire_release_in *in = request_body(sizeof(*in));
+
+	if (in) {
+		lock_drop_handle(&fs->state, request_node(), in->handle);
+		answer_decided(fs);
+	}
+}
+
+bool op_interrupt_raw(struct fs *fs)
+{
+	const struct wire_interrupt_in *in = request_body(sizeof(*in));
+	uint64_t tag;
+
+	if (!in || !lock_cancel(&fs->state, in->unique & ~WIRE_UNIQUE_RESEND, &tag))
+		return false;
+	request_answer_tag(fs, tag, -EINTR);
+	answer_decided(fs);
+	return true;
+}
+
+void locks_recovered(struct fs *fs)
+{
+	lock_recovered(&fs->state);
+	answer_decided(fs);
+}
