@@ -18,6 +18,8 @@
  *     placement      on which CPU they are taken
  *     request        the raw request, and on whose behalf it is carried out
  *     lookup attr name file io dir xattr lock ioctl init    the operations
+ *     policy         policies of nodes
+ *     lifetime       ends segments whose life is limited
  *     opening        the way that the reads, writes and views of an open take
  *     passthrough    backing files for the kernel
  *     interrupt      a requester's signal ends a long system call
@@ -29,6 +31,7 @@
  *     source         the table of functions that a source is
  *     store          a directory tree of backing files
  *     backing        from a node to its file and back, by file handle
+ *     paths          from a node to its name
  *     kept           descriptors that are kept, of directories most of all
  *     huge           writing to files on hugetlbfs
  *

@@ -2,9 +2,11 @@
 #include "fs/worker.h"
 #include "fs/control/control.h"
 #include "fs/ops/interrupt.h"
+#include "fs/ops/lifetime.h"
 #include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/passthrough.h"
+#include "fs/ops/policy.h"
 #include "fs/ops/request.h"
 #include "lib/base/log.h"
 
@@ -122,6 +124,7 @@ static int recover(struct fuse_session *session)
 		log_debug("closed %d descriptors that the worker before left", strays);
 		passthrough_recover(&fs);
 	}
+	policy_recover(&fs);
 	if (state_check(&fs.state, why, sizeof(why)) < 0)
 		log_error("internal error: after recovery: %s", why);
 	return 0;
@@ -195,6 +198,8 @@ int worker_run(const struct program *the_program, struct fuse_session *session)
 	if (result == 0)
 		result = -pthread_create(&signal_thread, NULL, take_signals, NULL);
 	if (result == 0)
+		result = lifetime_start(&fs);
+	if (result == 0)
 		result = loop_start(&fs, serving);
 	if (result < 0) {
 		log_error("the worker can't start: %s", strerror(-result));
@@ -205,6 +210,7 @@ int worker_run(const struct program *the_program, struct fuse_session *session)
 		log_error("the worker can't go on: %s", strerror(-result));
 		return EXIT_FAILURE;
 	}
+	lifetime_stop();
 	if (state_check(&fs.state, why, sizeof(why)) < 0)
 		log_error("internal error: at the end: %s", why);
 	directory_streams_free(&fs);

@@ -4,6 +4,7 @@
  */
 #include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
+#include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "fs/source/backing.h"
@@ -71,6 +72,20 @@ static void change_from_request(const struct stat *attr, int what, struct source
 		change->mtime.tv_nsec = UTIME_NOW;
 }
 
+static int check_resize(struct fs *fs, const struct node_slot *node, off_t size, int held)
+{
+	uint32_t policy = policy_word(fs, node);
+	_cleanup_close_ int fd = -1;
+
+	if (held < 0 && policy & (NODE_POLICY_FIXED | NODE_POLICY_COMMIT)) {
+		fd = source_of(&fs->state, node)->open(&fs->state, node, O_RDWR);
+		if (fd < 0)
+			return fd;
+		held = fd;
+	}
+	return policy_before_resize(policy, held, size);
+}
+
 static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change *change, int fd, struct stat *attr)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
@@ -84,6 +99,12 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 	if (change->what & SOURCE_SET_SIZE && source->stat(&fs->state, node, attr) == 0 &&
 	    attr->st_blocks >= SOURCE_SLOW_BLOCKS)
 		loop_hand_over(fs);
+	if (change->what & SOURCE_SET_SIZE) {
+		int result = check_resize(fs, node, change->size, fd);
+
+		if (result < 0)
+			return result;
+	}
 	/* what was open for writing stays so, whatever became of the mode since */
 	if (change->what & SOURCE_SET_SIZE && fd >= 0) {
 		if (ftruncate(fd, change->size) < 0)

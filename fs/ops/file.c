@@ -2,10 +2,12 @@
 /*
  * Opening, making and closing regular files.
  */
+#include "fs/ops/lifetime.h"
 #include "fs/ops/loop.h"
 #include "fs/ops/opening.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/passthrough.h"
+#include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "lib/base/cleanup.h"
@@ -25,9 +27,10 @@ static int truncate_opened(struct opening *opening, int fd)
 
 	if (fstat(fd, &before) == 0 && before.st_blocks >= SOURCE_SLOW_BLOCKS)
 		loop_hand_over(opening->fs);
-	if (ftruncate(fd, 0) < 0)
+	result = policy_before_resize(opening->policy, fd, 0);
+	if (result == 0 && ftruncate(fd, 0) < 0)
 		result = -errno;
-	else if (in && in->open_flags & WIRE_OPEN_KILL_SUIDGID && opening->source->change)
+	else if (result == 0 && in && in->open_flags & WIRE_OPEN_KILL_SUIDGID && opening->source->change)
 		result = opening->source->change(&opening->fs->state, opening->node, &change, &ignored);
 	if (result < 0 && handle_remove(&opening->fs->state, opening->number, &backing_id) == 0)
 		passthrough_close(opening->fs, backing_id);
@@ -70,7 +73,9 @@ static void drop_earlier_attempt(struct fs *fs)
 static void set_file_info(const struct opening *opening, struct fuse_file_info *file_info)
 {
 	file_info->fh = opening->number;
-	file_info->backing_id = opening->mode == IO_RELAYED ? 0 : opening->backing_id;
+	file_info->backing_id = opening->backing_id;
+	/* who waits for a lock in a write must not keep others from writing elsewhere */
+	file_info->parallel_direct_writes = opening->mode == IO_MEDIATED;
 	file_info->direct_io = opening->mode == IO_MEDIATED || opening->is_control;
 	file_info->keep_cache = opening->mode == IO_RELAYED && !file_info->direct_io;
 	/* closing a descriptor gives up locks, so that the kernel has to say so; nobody locks what is under .segfs */
@@ -79,10 +84,15 @@ static void set_file_info(const struct opening *opening, struct fuse_file_info *
 
 static void release(struct fs *fs, uint64_t number)
 {
+	const struct handle_slot *handle = handle_get(&fs->state, number);
+	const struct node_slot *node = handle ? node_get(&fs->state, handle->node) : NULL;
+	uint32_t policy = node ? atomic_load(&node->policy) : 0;
 	int backing_id;
 
-	if (handle_remove(&fs->state, number, &backing_id) == 0)
+	if (handle_remove(&fs->state, number, &backing_id) == 0) {
 		passthrough_close(fs, backing_id);
+		lifetime_closed(policy);
+	}
 }
 
 void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
@@ -115,6 +125,8 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	struct fs *fs = opening->fs;
 	const struct node_slot *dir = node_get(&fs->state, parent);
 	struct source_file file = {.fd = -1};
+	char text[POLICY_TEXT_MAX];
+	struct policy policy;
 	int result;
 
 	if (!dir)
@@ -122,10 +134,13 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	opening->source = source_of(&fs->state, dir);
 	if (!opening->source->create || (name && source_find_builtin(parent, name)))
 		return -EPERM;
+	result = policy_inherit(fs, dir, true, &policy, text);
+	if (result < 0)
+		return result;
 	request_identity(req);
 	opening->fd = opening->source->create(&fs->state, dir, name, mode,
 					      (opening->flags & OPENING_FLAGS) | (name ? 0 : opening->flags & O_EXCL),
-					      &file);
+					      text, &file);
 	if (opening->fd < 0)
 		return opening->fd;
 	opening->flags &= ~O_TRUNC; /* it is empty */
@@ -135,6 +150,7 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	if (result == 0) {
 		opening->id = entry->ino;
 		opening->node = node_get(&fs->state, entry->ino);
+		policy_made(fs, entry->ino, true, &policy);
 		result = opening->node ? opening_establish(opening) : -ESTALE;
 		if (result < 0)
 			entry_forget(fs, entry->ino, 1);

@@ -51,6 +51,7 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 		FUSE_CAP_HANDLE_KILLPRIV_V2, /* else every write asks for security.capability first */
 		FUSE_CAP_POSIX_LOCKS,
 		FUSE_CAP_FLOCK_LOCKS,
+		FUSE_CAP_DIRECT_IO_ALLOW_MMAP, /* views of what is read past the page cache without passthrough */
 		FUSE_CAP_SETXATTR_EXT,       /* tells when an ACL change takes the set-group-id bit */
 	};
 	struct fs *fs = userdata;

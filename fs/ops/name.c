@@ -3,6 +3,7 @@
  * Names: making, linking, removing and renaming them, and reading symbolic links.
  */
 #include "fs/ops/ops.h"
+#include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 
@@ -28,9 +29,10 @@ static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, struct
 }
 
 static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const char *target,
-		struct source_file *file)
+		struct policy *policy, struct source_file *file)
 {
 	struct fs *fs = fs_of(req);
+	char text[POLICY_TEXT_MAX] = "";
 	struct place place;
 	int result = find_place(fs, parent, name, &place);
 
@@ -38,16 +40,30 @@ static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode
 		return result;
 	if (!place.source->make)
 		return -EPERM;
+	if (S_ISREG(mode) || S_ISDIR(mode))
+		result = policy_inherit(fs, place.dir, S_ISREG(mode), policy, text);
+	if (result < 0)
+		return result;
 	request_identity(req);
-	return place.source->make(&fs->state, place.dir, name, mode, target, file);
+	return place.source->make(&fs->state, place.dir, name, mode, target, text, file);
 }
 
 static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const char *target)
 {
 	struct source_file file = {.fd = -1};
-	int result = make(req, parent, name, mode, target, &file);
+	struct fuse_entry_param entry;
+	struct policy policy = {0};
+	int result = make(req, parent, name, mode, target, &policy, &file);
 
-	reply_file(req, result, &file);
+	if (result == 0)
+		result = entry_from_file(fs_of(req), &file, &entry);
+	if (result < 0) {
+		reply_status(req, result);
+		return;
+	}
+	if (S_ISREG(mode) || S_ISDIR(mode))
+		policy_made(fs_of(req), entry.ino, S_ISREG(mode), &policy);
+	reply_entry(req, &entry);
 }
 
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)

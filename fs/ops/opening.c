@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/opening.h"
+#include "fs/ops/lifetime.h"
 #include "fs/ops/passthrough.h"
+#include "fs/ops/policy.h"
 #include "fs/ops/request.h"
 
 #include <errno.h>
@@ -39,10 +41,19 @@ static bool has_set_id_bits(mode_t mode)
 	return mode & S_ISUID || (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
 }
 
+/* Whether the daemon has to see what is read and written. */
+static bool policy_wants_mediation(const struct opening *opening)
+{
+	const uint32_t of_writers = NODE_POLICY_FIXED | NODE_POLICY_COMMIT;
+
+	return opening->policy & NODE_POLICY_MANDATORY || (opening->policy & of_writers && opening_writes(opening));
+}
+
 /*
  * Sets the mode. Direct, unless
- * - the kernel takes no backing files, or not this one;
+ * - the kernel takes no backing files, or not this one: relayed, but reads past the page cache where locks are mandatory;
  * - it is a file under .segfs: its text is made at the open, and the descriptor is all that holds it;
+ * - a policy wants to see I/O;
  * - it appends: the kernel opens the backing file with O_APPEND once and for all, but fcntl(2) may take it away;
  * - the file has set-id bits, which must go when somebody else writes: with FUSE_HANDLE_KILLPRIV_V2, without which every
  *   write would ask for an attribute first, only a WRITE request tells.
@@ -52,12 +63,11 @@ static int choose_mode(struct opening *opening)
 	const struct fs *fs = opening->fs;
 	int result;
 
-	opening->mode = IO_RELAYED;
-	if (!fs->passthrough || fs->options.io_mode == IO_RELAYED || opening->is_control ||
-	    atomic_load(&opening->node->flags) & NODE_REFUSED)
-		return 0;
-	opening->mode = IO_MEDIATED;
-	if (fs->options.io_mode == IO_MEDIATED || (opening_writes(opening) && opening->flags & O_APPEND))
+	opening->registered = fs->passthrough && fs->options.io_mode != IO_RELAYED && !opening->is_control &&
+			      !(atomic_load(&opening->node->flags) & NODE_REFUSED);
+	opening->mode = opening->registered || opening->policy & NODE_POLICY_MANDATORY ? IO_MEDIATED : IO_RELAYED;
+	if (!opening->registered || fs->options.io_mode == IO_MEDIATED || policy_wants_mediation(opening) ||
+	    (opening_writes(opening) && opening->flags & O_APPEND))
 		return 0;
 	if (opening_writes(opening)) {
 		if (!opening->is_new) {
@@ -95,7 +105,8 @@ static int add_handle(struct opening *opening)
 		.pid = opening->pid,
 		.mode = opening->mode,
 		.kind = opening->is_control ? HANDLE_CONTROL : HANDLE_FILE,
-		.backing_open = register_backing,
+		.policy = opening->policy,
+		.backing_open = opening->registered ? register_backing : NULL,
 		.context = opening,
 	};
 	int none = -1;
@@ -118,17 +129,19 @@ int opening_establish(struct opening *opening)
 	bool id_known = atomic_load(&opening->node->backing_id) > 0;
 
 	for (;;) {
-		int result = choose_mode(opening);
+		int result;
 
+		opening->policy = policy_word(opening->fs, opening->node);
+		result = choose_mode(opening);
 		if (result == 0)
 			result = open_for_mode(opening, id_known);
 		if (result < 0)
 			return result;
 		result = add_handle(opening);
-		if (result == -EAGAIN && id_known) {
-			/* another thread closed the id between our look and the lock */
-			id_known = false;
-		} else if (is_refusal(result) && opening->mode != IO_RELAYED) {
+		if (result == -EAGAIN) {
+			/* another thread has closed the id, or changed the policy, between our look and the lock */
+			id_known = atomic_load(&opening->node->backing_id) > 0;
+		} else if (is_refusal(result) && opening->registered) {
 			atomic_fetch_or(&opening->node->flags, NODE_REFUSED);
 			/* what was opened to be registered may not be able to write */
 			if (!opening->is_new) {
@@ -136,6 +149,8 @@ int opening_establish(struct opening *opening)
 				opening->fd = -1;
 			}
 		} else {
+			if (result == 0)
+				lifetime_opened(opening->fs, opening->id, opening->policy);
 			return result;
 		}
 	}

@@ -28,14 +28,16 @@ struct opening {
 	bool is_control;   /* a file under .segfs */
 	mode_t mode_bits;  /* st_mode, where it matters */
 	enum io_mode mode;
+	uint32_t policy;   /* of the node: enum node_policy */
+	bool registered;   /* views are the backing file's own pages */
 	uint64_t number;   /* results: of the handle */
 	int backing_id;    /* and its passthrough id */
 };
 
 /*
  * Gives an open its handle, in the best mode that can be had.
- * opening: all but the results, `mode` and, unless is_new, `fd` and `mode_bits` are filled.
- * Returns 0; what source->open() and source->writable() return; -ENFILE, -ENOMEM, -ENOSPC as handle_add().
+ * opening: all but the results, `mode`, `policy`, `registered` and, unless is_new, `fd` and `mode_bits` are filled.
+ * Returns 0; -EBUSY where the policy allows no further writer; what source->open() and source->writable() return; -ENFILE, -ENOMEM, -ENOSPC as handle_add().
  */
 int opening_establish(struct opening *opening);
 

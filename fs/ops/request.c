@@ -46,6 +46,11 @@ uint64_t request_node(void)
 	return self.header->node;
 }
 
+pid_t request_pid(void)
+{
+	return (pid_t)self.header->pid;
+}
+
 uid_t request_uid(void)
 {
 	return self.header->uid;

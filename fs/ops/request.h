@@ -34,6 +34,9 @@ bool request_is_resent(void);
 /* Id of the node that the request is about. */
 uint64_t request_node(void);
 
+/* Thread that made the request, in the daemon's pid namespace; 0 = not visible there. */
+pid_t request_pid(void);
+
 /* User on whose behalf the request was made. */
 uid_t request_uid(void);
 

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
  * Extended attributes: the user's, which are stored with the backing file, and segfs's own, user.segfs.*, by which a
- * segment tells about itself.
+ * segment tells about itself and is given its policy.
  */
 #include "fs/ops/ops.h"
+#include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
+#include "lib/base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 #define OWN_PREFIX "user.segfs."
 #define PRIVATE_PREFIX "trusted.segfs." /* what segfs stores with a backing file; nobody's business */
@@ -18,7 +21,7 @@
 #define OWN_VALUE_MAX 64
 
 /* Modes of the node's opens, or, where it has none, the mode that the next would get. */
-static int io_mode_value(const struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
+static int io_mode_value(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
 {
 	static const enum io_mode modes[] = {IO_DIRECT, IO_MEDIATED, IO_RELAYED};
 	const struct arena *arena = fs->state.arena;
@@ -32,7 +35,9 @@ static int io_mode_value(const struct fs *fs, uint64_t id, const struct node_slo
 		if (handle->node == id && handle->kind == HANDLE_FILE && atomic_load(&handle->state) == SLOT_LIVE)
 			used |= 1u << handle->mode;
 	}
-	if (!used && (!fs->passthrough || atomic_load(&node->flags) & NODE_REFUSED))
+	if (!used && policy_word(fs, node) & NODE_POLICY_MANDATORY)
+		used = 1u << IO_MEDIATED;
+	else if (!used && (!fs->passthrough || atomic_load(&node->flags) & NODE_REFUSED))
 		used = 1u << IO_RELAYED;
 	else if (!used)
 		used = 1u << fs->options.io_mode;
@@ -43,26 +48,48 @@ static int io_mode_value(const struct fs *fs, uint64_t id, const struct node_slo
 	return length;
 }
 
-static int source_value(const struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
+static int source_value(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
 {
 	(void)id;
 	return snprintf(value, OWN_VALUE_MAX, "%s", source_of(&fs->state, node)->name);
 }
 
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static int attached_value(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
+{
+	uint32_t handles;
+
+	(void)node;
+	pthread_mutex_lock(&fs->state.lock);
+	handles = fs->state.index[node_index_of(id)].handles;
+	pthread_mutex_unlock(&fs->state.lock);
+	return snprintf(value, OWN_VALUE_MAX, "%u", handles);
+}
+
+/* What a segment tells about itself; its policy comes in addition. */
 static const struct own_attribute {
 	const char *name;
 	bool of_directories; /* directories have it as well as regular files */
-	int (*value)(const struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX]);
+	int (*value)(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX]);
 } own_attributes[] = {
+	{OWN_PREFIX "attached", false, attached_value},
 	{OWN_PREFIX "io-mode", false, io_mode_value},
 	{OWN_PREFIX "source", true, source_value},
 };
 
 #define N_OWN (sizeof(own_attributes) / sizeof(own_attributes[0]))
 
-static bool starts_with(const char *text, const char *prefix)
+/* The field of a policy that an attribute of this node shows, or POLICY_FIELDS. What .segfs holds has none. */
+static enum policy_field find_field(const struct node_slot *node, const char *name)
 {
-	return strncmp(text, prefix, strlen(prefix)) == 0;
+	if ((node->type != S_IFREG >> 12 && node->type != S_IFDIR >> 12) || node->store == NODE_STORE_CONTROL ||
+	    !starts_with(name, OWN_PREFIX))
+		return POLICY_FIELDS;
+	return policy_field_find(name + strlen(OWN_PREFIX));
 }
 
 static bool has_attribute(const struct node_slot *node, const struct own_attribute *attribute)
@@ -78,16 +105,21 @@ static const struct own_attribute *find_own(const struct node_slot *node, const 
 	return NULL;
 }
 
-static ssize_t get_own(const struct fs *fs, uint64_t id, const struct node_slot *node, const char *name, char *value,
+static ssize_t get_own(struct fs *fs, uint64_t id, const struct node_slot *node, const char *name, char *value,
 		       size_t size)
 {
 	const struct own_attribute *attribute = find_own(node, name);
+	enum policy_field field = find_field(node, name);
 	char text[OWN_VALUE_MAX];
+	struct policy policy;
 	int length;
 
-	if (!attribute)
-		return -ENODATA;
-	length = attribute->value(fs, id, node, text);
+	if (field != POLICY_FIELDS)
+		length = policy_read(fs, node, &policy) < 0 ? -EIO : policy_format(&policy, field, text);
+	else
+		length = attribute ? attribute->value(fs, id, node, text) : -ENODATA;
+	if (length < 0)
+		return length;
 	if (size == 0)
 		return length;
 	if ((size_t)length > size)
@@ -144,7 +176,8 @@ static size_t without_private(char *list, size_t length, bool is_root)
 	for (size_t at = 0; at < length;) {
 		size_t name = strnlen(list + at, length - at - 1) + 1;
 
-		if (!starts_with(list + at, is_root ? PRIVATE_PREFIX : TRUSTED_PREFIX)) {
+		if (!starts_with(list + at, is_root ? PRIVATE_PREFIX : TRUSTED_PREFIX) &&
+		    !starts_with(list + at, OWN_PREFIX)) {
 			memmove(list + kept, list + at, name);
 			kept += name;
 		}
@@ -171,13 +204,15 @@ static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list, bool is_root
 	if (length < 0)
 		return length;
 	length = (ssize_t)without_private(list, (size_t)length, is_root);
-	for (size_t i = 0; i < N_OWN; i++) {
-		if (has_attribute(node, &own_attributes[i])) {
-			size_t name = strlen(own_attributes[i].name) + 1;
+	for (size_t i = 0; i < N_OWN; i++)
+		if (has_attribute(node, &own_attributes[i]))
+			length += sprintf(list + length, "%s", own_attributes[i].name) + 1;
+	for (int field = 0; field < POLICY_FIELDS; field++) {
+		char name[OWN_VALUE_MAX];
 
-			memcpy(list + length, own_attributes[i].name, name);
-			length += (ssize_t)name;
-		}
+		snprintf(name, sizeof(name), OWN_PREFIX "%s", policy_field_name((enum policy_field)field));
+		if (find_field(node, name) != POLICY_FIELDS)
+			length += sprintf(list + length, "%s", name) + 1;
 	}
 	return length;
 }
@@ -192,7 +227,35 @@ void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 	reply_value(req, result, list, size);
 }
 
-/* An own attribute can't be set unless it says so; none does yet. EOPNOTSUPP for one that does not exist. */
+/* Sets a field of the policy. The kernel has checked that the caller may write; only the owner and root may do this. */
+static int set_field(struct fs *fs, uint64_t id, const struct node_slot *node, enum policy_field field,
+		     const struct policy *wanted)
+{
+	struct stat attr;
+	int result = source_of(&fs->state, node)->stat(&fs->state, node, &attr);
+
+	if (result == 0 && request_uid() != 0 && request_uid() != attr.st_uid)
+		result = -EPERM;
+	return result < 0 ? result : policy_change(fs, id, field, wanted);
+}
+
+static int set_field_text(struct fs *fs, uint64_t id, const struct node_slot *node, enum policy_field field,
+			  const char *value, size_t size, int flags)
+{
+	struct policy wanted = {0};
+	char why[POLICY_WHY_MAX];
+
+	/* every segment has it */
+	if (flags & XATTR_CREATE)
+		return -EEXIST;
+	if (policy_set(&wanted, field, value, size, why) < 0) {
+		log_info("setting %s%s: %s", OWN_PREFIX, policy_field_name(field), why);
+		return -EINVAL;
+	}
+	return set_field(fs, id, node, field, &wanted);
+}
+
+/* An own attribute that is no policy can't be set. EOPNOTSUPP for one that does not exist. */
 static int refuse_own(const struct node_slot *node, const char *name)
 {
 	if (starts_with(name, OWN_PREFIX))
@@ -220,10 +283,14 @@ static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value
 {
 	const struct node_slot *node = node_get(&fs->state, id);
 	const struct wire_setxattr_in *in = request_body(sizeof(*in));
+	enum policy_field field;
 	int result;
 
 	if (!node)
 		return -ESTALE;
+	field = find_field(node, name);
+	if (field != POLICY_FIELDS)
+		return set_field_text(fs, id, node, field, value, size, flags);
 	result = refuse_own(node, name);
 	if (result < 0)
 		return result;
@@ -243,10 +310,15 @@ void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *va
 static int remove_attribute(struct fs *fs, fuse_ino_t id, const char *name)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
+	static const struct policy by_default;
+	enum policy_field field;
 	int result;
 
 	if (!node)
 		return -ESTALE;
+	field = find_field(node, name);
+	if (field != POLICY_FIELDS)
+		return set_field(fs, id, node, field, &by_default);
 	result = refuse_own(node, name);
 	if (result < 0)
 		return result == -EOPNOTSUPP ? -ENODATA : result;

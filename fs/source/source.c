@@ -25,6 +25,17 @@ ino_t source_unique_inode(ino_t inode, uint16_t store)
 	return inode ^ (ino_t)store << STORE_INODE_SHIFT;
 }
 
+/* Ordinary users can't have trusted attributes; nobody else reaches their store anyway. */
+const char *source_policy_attribute(const struct state *state)
+{
+	return state->arena->header->privileged ? "trusted.segfs.policy" : "user.segfs.policy";
+}
+
+const char *source_use_attribute(const struct state *state)
+{
+	return state->arena->header->privileged ? "trusted.segfs.use" : "user.segfs.use";
+}
+
 void source_set_control(const struct source *source, const struct builtin *new_builtins)
 {
 	control = source;

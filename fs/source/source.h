@@ -16,6 +16,7 @@
 
 #include "fs/state/node.h"
 
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -47,6 +48,12 @@ struct source_change {
 	off_t size;                    /* bytes */
 	struct timespec atime, mtime;  /* tv_nsec may be UTIME_NOW */
 	bool drop_privileges;          /* clear set-user-id and set-group-id with the change */
+};
+
+/* A name in a directory. */
+struct source_name {
+	struct node_key dir; /* key of the directory */
+	char name[NAME_MAX + 1];
 };
 
 /* Freeing the memory of a file takes long enough for others to notice from this many blocks of 512 bytes on. */
@@ -92,20 +99,35 @@ struct source {
 
 	/*
 	 * Makes and opens a regular file; name NULL: without a name (O_TMPFILE), linkable unless flags has O_EXCL.
-	 * Returns a descriptor that the caller closes. EEXIST where the name exists, whatever the flags.
+	 * policy: the line to be stored with it before its name is seen, "" for none. Returns a descriptor that the caller closes. EEXIST where the name exists, whatever the flags.
 	 */
 	int (*create)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
-		      struct source_file *file);
+		      const char *policy, struct source_file *file);
 
-	/* Makes a directory, fifo, socket or regular file by the type in `mode`, or, S_IFLNK, a link to `target`. */
+	/*
+	 * Makes a directory, fifo, socket or regular file by the type in `mode`, or, S_IFLNK, a link to `target`.
+	 * policy: as create() has it, for directories and regular files.
+	 */
 	int (*make)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
-		    const char *target, struct source_file *file);
+		    const char *target, const char *policy, struct source_file *file);
 
 	int (*link)(struct state *state, const struct node_slot *node, const struct node_slot *dir, const char *name,
 		    struct source_file *file);
 
 	/* unlink(2), or rmdir(2) with AT_REMOVEDIR in `flags`. */
 	int (*remove)(struct state *state, const struct node_slot *dir, const char *name, int flags);
+
+	/*
+	 * Where a node's file is below the mount, one of its names: no '/' at the start or the end. Returns its length; ENOENT
+	 * where it has no name, or none that can be found.
+	 */
+	int (*path)(const struct state *state, const struct node_slot *node, char *path, size_t size);
+
+	/*
+	 * Removes one of a node's names, wherever it is. gone: gets what it was, for who must hear of it.
+	 * Returns 0; ENOENT where there is none left.
+	 */
+	int (*end)(struct state *state, const struct node_slot *node, struct source_name *gone);
 
 	/* renameat2(2); both directories are of this source. */
 	int (*rename)(struct state *state, const struct node_slot *dir, const char *name,
@@ -143,6 +165,12 @@ ino_t source_unique_inode(ino_t inode, uint16_t store);
  * NULL name, appear in the root. Called once, before there are requests.
  */
 void source_set_control(const struct source *source, const struct builtin *builtins);
+
+/* The extended attribute in which a backing file keeps its policy; nobody but segfs sees it. */
+const char *source_policy_attribute(const struct state *state);
+
+/* The one that tells what became of a segment whose life depends on being open; see fs/ops/lifetime.h. */
+const char *source_use_attribute(const struct state *state);
 
 /* The builtin directories, ending with a NULL name. */
 const struct builtin *source_builtins(void);

@@ -5,12 +5,14 @@
  */
 #include "fs/source/backing.h"
 #include "fs/source/kept.h"
+#include "fs/source/paths.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/xattr.h>
 
 /* A node's file, reached by an O_PATH descriptor and by the path of that descriptor. */
@@ -110,9 +112,52 @@ static int store_list(struct state *state, const struct node_slot *dir)
 	return backing_open(state, dir, O_RDONLY | O_DIRECTORY);
 }
 
-/* O_EXCL always: that a name exists is the kernel's to find out, with its checks of who may open it. */
+/* A user's own file that the user must not write takes an attribute only while it may be written. */
+static int set_policy(const struct state *state, int fd, const char *policy)
+{
+	const char *name = source_policy_attribute(state);
+	char path[PROC_FD_MAX];
+	struct stat found;
+	int result;
+
+	proc_fd_path(path, fd);
+	if (setxattr(path, name, policy, strlen(policy), 0) == 0)
+		return 0;
+	if (errno != EACCES || stat(path, &found) < 0 || chmod(path, (found.st_mode & 07777) | S_IWUSR) < 0)
+		return -errno;
+	result = setxattr(path, name, policy, strlen(policy), 0) < 0 ? -errno : 0;
+	return chmod(path, found.st_mode & 07777) < 0 ? -errno : result;
+}
+
+/*
+ * O_EXCL always: that a name exists is the kernel's to find out, with its checks of who may open it. A file with a policy gets
+ * its name last, so that nobody sees it without. Returns a descriptor.
+ */
+static int create_file(const struct state *state, int dir_fd, const char *name, mode_t mode, int flags, const char *policy)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PROC_FD_MAX];
+	int result = 0;
+
+	if (name && !*policy) {
+		fd = openat(dir_fd, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+		return fd < 0 ? -errno : take_fd(&fd);
+	}
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		flags |= O_RDWR; /* a file without a name can't be opened to be read only */
+	fd = openat(dir_fd, ".", flags | O_TMPFILE | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	if (*policy)
+		result = set_policy(state, fd, policy);
+	proc_fd_path(path, fd);
+	if (result == 0 && name && linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
+		result = -errno;
+	return result < 0 ? result : take_fd(&fd);
+}
+
 static int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
-			struct source_file *file)
+			const char *policy, struct source_file *file)
 {
 	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	_cleanup_close_ int fd = -1;
@@ -121,12 +166,9 @@ static int store_create(struct state *state, const struct node_slot *dir, const 
 	result = kept_get_directory(state, dir, &parent);
 	if (result < 0)
 		return result;
-	if (name)
-		fd = openat(parent.fd, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 07777);
-	else
-		fd = openat(parent.fd, ".", flags | O_TMPFILE | O_CLOEXEC, mode & 07777);
+	fd = create_file(state, parent.fd, name, mode & 07777, flags, policy);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	result = backing_identify(state, fd, "", file);
 	if (result < 0)
 		return result;
@@ -141,18 +183,45 @@ static int store_create(struct state *state, const struct node_slot *dir, const 
 	return take_fd(&fd);
 }
 
-static int make_node(int dir_fd, const char *name, mode_t mode, const char *target)
+static int make_directory(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *policy)
+{
+	_cleanup_close_ int fd = -1;
+	int result;
+
+	if (mkdirat(dir_fd, name, mode) < 0)
+		return -errno;
+	if (!*policy)
+		return 0;
+	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+	result = fd < 0 ? -errno : set_policy(state, fd, policy);
+	if (result < 0)
+		unlinkat(dir_fd, name, AT_REMOVEDIR);
+	return result;
+}
+
+static int make_file(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *policy)
+{
+	int fd = create_file(state, dir_fd, name, mode, O_RDWR, policy);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int make_node(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *target,
+		     const char *policy)
 {
 	int result;
 
 	switch (mode & S_IFMT) {
 	case S_IFDIR:
-		result = mkdirat(dir_fd, name, mode & 07777);
-		break;
+		return make_directory(state, dir_fd, name, mode & 07777, policy);
 	case S_IFLNK:
 		result = symlinkat(target, dir_fd, name);
 		break;
 	case S_IFREG:
+		return make_file(state, dir_fd, name, mode & 07777, policy);
 	case S_IFIFO:
 	case S_IFSOCK:
 		result = mknodat(dir_fd, name, mode, 0);
@@ -164,14 +233,14 @@ static int make_node(int dir_fd, const char *name, mode_t mode, const char *targ
 }
 
 static int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
-		      const char *target, struct source_file *file)
+		      const char *target, const char *policy, struct source_file *file)
 {
 	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	int result;
 
 	result = kept_get_directory(state, dir, &parent);
 	if (result == 0)
-		result = make_node(parent.fd, name, mode, target);
+		result = make_node(state, parent.fd, name, mode, target, policy);
 	return result < 0 ? result : backing_identify(state, parent.fd, name, file);
 }
 
@@ -218,8 +287,7 @@ static bool has_inode(int fd, ino_t inode)
 }
 
 /* Whoever refers to the file by then is to go on with it. */
-static int find_victim(struct state *state, const struct node_slot *dir, int dir_fd, const char *name,
-		       struct victim *victim)
+static int find_victim(struct state *state, uint16_t store, int dir_fd, const char *name, struct victim *victim)
 {
 	struct source_file file = {.fd = -1};
 	struct stat stat;
@@ -231,7 +299,7 @@ static int find_victim(struct state *state, const struct node_slot *dir, int dir
 	if (!victim->last_name)
 		return 0;
 	victim->slow = stat.st_blocks >= SOURCE_SLOW_BLOCKS;
-	victim->node = node_hold(state, dir->store, stat.st_ino, &held);
+	victim->node = node_hold(state, store, stat.st_ino, &held);
 	victim->known = victim->node != 0;
 	if (held)
 		return 0;
@@ -266,21 +334,54 @@ static int victim_stays(struct state *state, const struct victim *victim, int er
 	return -error;
 }
 
-static int store_remove(struct state *state, const struct node_slot *dir, const char *name, int flags)
+static int remove_name(struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
 {
-	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	_cleanup_victim_ struct victim victim = {.fd = -1};
-	int result;
+	int result = find_victim(state, store, dir_fd, name, &victim);
 
-	result = kept_get_directory(state, dir, &parent);
-	if (result == 0)
-		result = find_victim(state, dir, parent.fd, name, &victim);
 	if (result < 0)
 		return result;
-	if (unlinkat(parent.fd, name, flags) < 0)
+	if (unlinkat(dir_fd, name, flags) < 0)
 		return victim_stays(state, &victim, errno);
 	victim_is_gone(state, &victim);
 	return 0;
+}
+
+static int store_remove(struct state *state, const struct node_slot *dir, const char *name, int flags)
+{
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
+	int result = kept_get_directory(state, dir, &parent);
+
+	return result < 0 ? result : remove_name(state, dir->store, parent.fd, name, flags);
+}
+
+static int store_end(struct state *state, const struct node_slot *node, struct source_name *gone)
+{
+	_cleanup_close_ int dir_fd = -1;
+	struct source_file dir = {.fd = -1};
+	char path[PATH_MAX];
+	char *slash;
+	struct stat stat;
+	int result = paths_find(state, node, path, sizeof(path));
+
+	if (result < 0)
+		return result;
+	slash = strrchr(path, '/');
+	snprintf(gone->name, sizeof(gone->name), "%.*s", NAME_MAX, slash ? slash + 1 : path);
+	if (slash)
+		*slash = 0;
+	dir_fd = paths_open_directory(state, slash ? path : "");
+	if (dir_fd < 0)
+		return dir_fd;
+	/* the name may mean another file by now */
+	if (fstatat(dir_fd, gone->name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (stat.st_ino != node->inode)
+		return -ESTALE;
+	result = backing_identify(state, dir_fd, "", &dir);
+	cleanup_close(&dir.fd);
+	gone->dir = dir.key;
+	return result < 0 ? result : remove_name(state, node->store, dir_fd, gone->name, 0);
 }
 
 static int store_rename(struct state *state, const struct node_slot *dir, const char *name,
@@ -299,7 +400,7 @@ static int store_rename(struct state *state, const struct node_slot *dir, const 
 	if (result < 0)
 		return result;
 	if (flags == 0) {
-		result = find_victim(state, new_dir, to.fd, new_name, &victim);
+		result = find_victim(state, new_dir->store, to.fd, new_name, &victim);
 		if (result < 0 && result != -ENOENT)
 			return result;
 	}
@@ -450,6 +551,8 @@ const struct source store_source = {
 	.make = store_make,
 	.link = store_link,
 	.remove = store_remove,
+	.path = paths_find,
+	.end = store_end,
 	.rename = store_rename,
 	.change = store_change,
 	.readlink = store_readlink,

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
-#define ARENA_LAYOUT 3u                 /* changes with every change of a struct below */
+#define ARENA_LAYOUT 4u                 /* changes with every change of a struct below */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
 #define ARENA_KEPT 1024                 /* nodes whose descriptors are kept open */
@@ -78,8 +78,11 @@ struct node_slot {
 	uint8_t handle_bytes;        /* length of `handle` */
 	int32_t handle_type;         /* as name_to_handle_at(2) gave it; NODE_HANDLE_INODE: `handle` is the inode number */
 	_Atomic uint32_t flags;      /* enum node_flags */
-	uint32_t unused;
-	uint8_t handle[80];          /* file handle of the backing file */
+	_Atomic uint32_t policy;     /* what is known of its policy: enum node_policy */
+	int32_t creator;             /* thread that made it, in the daemon's pid namespace; 0 = not known */
+	uint32_t created;            /* when it did so: CLOCK_BOOTTIME, tenths of a second */
+	_Atomic uint64_t closed_at;  /* CLOCK_BOOTTIME, nanoseconds: when its last handle went; 0 = not known */
+	uint8_t handle[64];          /* file handle of the backing file */
 };
 
 _Static_assert(sizeof(struct node_slot) == 128, "a node slot is two cache lines");
@@ -144,6 +147,7 @@ struct arena_header {
 	_Atomic uint32_t workers_started;
 	_Atomic uint32_t workers_serving; /* equals workers_started once the present worker reached its loop */
 	uint64_t started_at;  /* CLOCK_REALTIME, nanoseconds */
+	_Atomic uint32_t searched; /* the stores were searched for segments whose life is limited */
 	_Atomic uint64_t requests; /* requests taken from the kernel, by all workers */
 
 	_Atomic int32_t config_fd; /* memfd with the configuration in force */

@@ -66,6 +66,7 @@ static void fill_slot(struct state *state, uint32_t index, const struct handle_o
 	slot->kind = (uint8_t)open->kind;
 	atomic_fetch_add(&slot->generation, 1);
 	atomic_store(&slot->state, SLOT_LIVE);
+	state->index[node_index_of(open->node)].writers += handle_writes(slot);
 	state->n_handles++;
 }
 
@@ -73,7 +74,7 @@ static int backing_of(struct state *state, struct node_slot *node, const struct 
 {
 	int id = atomic_load(&node->backing_id);
 
-	if (open->mode == IO_RELAYED || open->kind != HANDLE_FILE)
+	if (open->mode == IO_RELAYED || open->kind != HANDLE_FILE || !open->backing_open)
 		return 0;
 	if (id == 0) {
 		id = open->backing_open(open->context);
@@ -86,6 +87,21 @@ static int backing_of(struct state *state, struct node_slot *node, const struct 
 	return id;
 }
 
+static int check_policy(const struct state *state, const struct node_slot *node, const struct handle_open *open)
+{
+	uint32_t policy = atomic_load(&node->policy);
+	uint32_t writers = node_policy_writers(policy);
+
+	if (open->kind != HANDLE_FILE)
+		return 0;
+	if (policy != open->policy)
+		return -EAGAIN;
+	if ((open->flags & O_ACCMODE) != O_RDONLY && writers > 0 &&
+	    state->index[node_index_of(open->node)].writers >= writers)
+		return -EBUSY;
+	return 0;
+}
+
 int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number, int *backing_id)
 {
 	struct node_slot *node;
@@ -94,7 +110,9 @@ int handle_add(struct state *state, const struct handle_open *open, int *fd, uin
 
 	pthread_mutex_lock(&state->lock);
 	node = node_get(state, open->node);
-	result = node ? find_free_slot(state, &index) : -ESTALE;
+	result = node ? check_policy(state, node, open) : -ESTALE;
+	if (result == 0)
+		result = find_free_slot(state, &index);
 	if (result == 0)
 		result = backing_of(state, node, open);
 	if (result >= 0) {
@@ -120,13 +138,16 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id)
 		uint32_t index = (uint32_t)number;
 
 		fd = slot->fd;
+		node_closes_locked(state, slot->node);
 		atomic_store(&slot->state, SLOT_FREE);
 		slot->fd = -1;
 		state->free_handles[index] = state->free_handle;
 		state->free_handle = index;
 		state->n_handles--;
-		if (node_get(state, slot->node))
+		if (node_get(state, slot->node)) {
+			state->index[node_index_of(slot->node)].writers -= handle_writes(slot);
 			closing = node_closed_locked(state, node_index_of(slot->node));
+		}
 	}
 	pthread_mutex_unlock(&state->lock);
 	if (!slot)
@@ -147,6 +168,32 @@ void handle_backing_closed(struct state *state, int backing_id)
 			return;
 		}
 	}
+}
+
+int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay, unsigned int write_stay)
+{
+	uint32_t high = atomic_load(&state->arena->header->handles_high);
+	struct node_slot *slot;
+	int result = 0;
+
+	pthread_mutex_lock(&state->lock);
+	slot = node_get(state, node);
+	if (!slot)
+		result = -ESTALE;
+	else if (node_policy_writers(policy) > 0 &&
+		 state->index[node_index_of(node)].writers > node_policy_writers(policy))
+		result = -EBUSY;
+	for (uint32_t i = 1; i < high && result == 0 && state->index[node_index_of(node)].handles > 0; i++) {
+		const struct handle_slot *handle = &state->arena->handles[i];
+
+		if (handle->node == node && handle->kind == HANDLE_FILE && atomic_load(&handle->state) == SLOT_LIVE &&
+		    !((handle_writes(handle) ? write_stay : stay) & 1u << handle->mode))
+			result = -EBUSY;
+	}
+	if (result == 0)
+		atomic_store(&slot->policy, policy);
+	pthread_mutex_unlock(&state->lock);
+	return result;
 }
 
 uint64_t handle_find_by_request(const struct state *state, uint64_t unique)
@@ -176,6 +223,7 @@ int handle_index_slots(struct state *state)
 		/* a handle whose node is gone can't be: nodes with handles are kept; drop it rather than trip over it */
 		if (atomic_load(&slot->state) == SLOT_LIVE && node_get(state, slot->node)) {
 			state->index[node_index_of(slot->node)].handles++;
+			state->index[node_index_of(slot->node)].writers += handle_writes(slot);
 			state->n_handles++;
 		} else {
 			atomic_store(&slot->state, SLOT_FREE);

@@ -10,6 +10,8 @@
 
 #include "fs/state/state.h"
 
+#include <fcntl.h>
+
 /* How reads, writes and views of one open reach the backing file. */
 enum io_mode {
 	IO_DIRECT = 0,   /* the kernel, on the backing file */
@@ -31,9 +33,11 @@ struct handle_open {
 	int32_t pid;       /* opener */
 	enum io_mode mode;
 	enum handle_kind kind;
+	uint32_t policy;   /* of the node, as it was when `mode` was chosen */
 	/*
 	 * Called under the lock for a direct or mediated open of a node without passthrough id; returns the new id,
-	 * which then is the node's until its last handle goes, or a negative errno, which handle_add() returns.
+	 * which then is the node's until its last handle goes, or a negative errno, which handle_add() returns. NULL for
+	 * an open that takes no id.
 	 */
 	int (*backing_open)(void *context);
 	void *context;
@@ -45,8 +49,9 @@ const char *io_mode_name(enum io_mode mode);
 /*
  * Adds a handle.
  * fd: descriptor to hold, or -1; taken over on success, and then *fd becomes -1.
- * number: gets what the kernel is to carry. backing_id: gets the node's passthrough id, 0 for a relayed open.
- * Returns 0; -ENFILE where all slots are in use; -ENOMEM, -ENOSPC for want of memory; -ESTALE for an unknown node;
+ * number: gets what the kernel is to carry. backing_id: gets the node's passthrough id, 0 for an open without one.
+ * Returns 0; -EAGAIN where the node's policy is another by now: choose again; -EBUSY where it has as many writers as its
+ * policy allows; -ENFILE where all slots are in use; -ENOMEM, -ENOSPC for want of memory; -ESTALE for an unknown node;
  * what backing_open() returned.
  */
 int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number, int *backing_id);
@@ -61,6 +66,20 @@ struct handle_slot *handle_get(const struct state *state, uint64_t number);
  * Returns 0, or -EBADF for a number that is not good (a repeated RELEASE): nothing to do.
  */
 int handle_remove(struct state *state, uint64_t number, int *backing_id);
+
+/*
+ * Changes the policy word of a node, under the same lock under which handles come and go.
+ * stay: modes (bits 1 << enum io_mode) in which files may be open under the new policy; write_stay: in which they may be open for
+ * writing. Returns 0; -EBUSY, and changes nothing, where an open is in the way, or more than the new policy's writers;
+ * -ESTALE for an unknown node.
+ */
+int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay, unsigned int write_stay);
+
+/* Whether a handle may write. */
+static inline bool handle_writes(const struct handle_slot *slot)
+{
+	return slot->kind == HANDLE_FILE && (slot->open_flags & O_ACCMODE) != O_RDONLY;
+}
 
 void handle_backing_closed(struct state *state, int backing_id);
 

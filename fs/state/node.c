@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/node.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 
 #include <errno.h>
 #include <string.h>
@@ -153,6 +154,13 @@ static void idle_append(struct state *state, uint32_t index)
 	state->n_idle++;
 }
 
+/* Idle nodes are in the list, but for those that never go. */
+static void leave_idle(struct state *state, uint32_t index)
+{
+	if (state->idle_head == index || state->index[index].idle_prev)
+		idle_remove(state, index);
+}
+
 /* There is a place per thread and more. A worker that dies before the id is closed leaves it to the next one. */
 static void note_closing(struct arena_header *header, int id)
 {
@@ -249,6 +257,9 @@ static void became_idle_locked(struct state *state, uint32_t index)
 
 	if (index == NODE_ROOT || slot->store == NODE_STORE_CONTROL)
 		return; /* these are for ever */
+	/* somebody watches over its end */
+	if (atomic_load(&slot->policy) & NODE_POLICY_LIFETIMES && !(atomic_load(&slot->flags) & NODE_UNLINKED))
+		return;
 	if (atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_KEEP_FD)) {
 		drop_locked(state, index);
 		return;
@@ -294,6 +305,10 @@ static void fill_slot(struct state *state, uint32_t index, const struct node_key
 	slot->handle_type = key->handle_type;
 	memcpy(slot->handle, key->handle, key->handle_bytes);
 	atomic_store(&slot->flags, flags);
+	atomic_store(&slot->policy, 0);
+	slot->creator = 0;
+	slot->created = 0;
+	atomic_store(&slot->closed_at, 0);
 	atomic_store(&slot->backing_id, 0);
 	atomic_store(&slot->fd, fd);
 	atomic_store(&slot->lookups, lookups);
@@ -337,8 +352,7 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 	if (index) {
 		struct node_slot *slot = &state->arena->nodes[index];
 
-		if (is_idle(state, index) && index != NODE_ROOT && slot->store != NODE_STORE_CONTROL)
-			idle_remove(state, index);
+		leave_idle(state, index);
 		atomic_fetch_add(&slot->lookups, 1);
 		/* a name leads to it again, as linkat(2) can do for an unlinked file */
 		if (atomic_load(&slot->flags) & NODE_UNLINKED && !(flags & NODE_UNLINKED)) {
@@ -451,7 +465,7 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 	if (slot) {
 		atomic_fetch_or(&slot->flags, NODE_UNLINKED | flags);
 		if (is_idle(state, index)) {
-			idle_remove(state, index);
+			leave_idle(state, index);
 			drop_locked(state, index);
 		} else if (atomic_load(&slot->fd) < 0) {
 			atomic_store(&slot->fd, take_fd(fd));
@@ -462,12 +476,18 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 
 void node_opened_locked(struct state *state, uint32_t index)
 {
-	struct node_slot *slot = &state->arena->nodes[index];
-
-	if (is_idle(state, index) && index != NODE_ROOT && slot->store != NODE_STORE_CONTROL)
-		idle_remove(state, index);
+	leave_idle(state, index);
 	leave_rest(state, index);
 	state->index[index].handles++;
+}
+
+/* What ends some time after its last close, or at it, has to know when that was, whatever becomes of this worker. */
+void node_closes_locked(struct state *state, uint64_t id)
+{
+	struct node_slot *slot = node_get(state, id);
+
+	if (slot && state->index[node_index_of(id)].handles == 1 && atomic_load(&slot->policy) & NODE_POLICY_LIFETIMES)
+		atomic_store(&slot->closed_at, boottime_nanoseconds());
 }
 
 static bool is_held(const struct node_slot *slot)

@@ -27,6 +27,28 @@ enum node_flags {
 	NODE_HELD = 16,      /* keeps its passthrough id until it is forgotten, see node_hold() */
 };
 
+/*
+ * A policy in one word, as far as opens and I/O ask for it. The number of writers is in the upper half, see
+ * node_policy_writers(); 0 = any number.
+ */
+enum node_policy {
+	NODE_POLICY_KNOWN = 1,      /* the other bits are right */
+	NODE_POLICY_MANDATORY = 2,
+	NODE_POLICY_COMMIT = 4,
+	NODE_POLICY_FIXED = 8,
+	NODE_POLICY_LAST_CLOSE = 16, /* lifetimes; at most one of them */
+	NODE_POLICY_OWNER = 32,
+	NODE_POLICY_TTL = 64,
+	NODE_POLICY_CHANGING = 128, /* what is stored with the file may be older */
+};
+
+#define NODE_POLICY_LIFETIMES (NODE_POLICY_LAST_CLOSE | NODE_POLICY_OWNER | NODE_POLICY_TTL)
+
+static inline uint32_t node_policy_writers(uint32_t policy)
+{
+	return policy >> 16;
+}
+
 /* What tells a backing file from all others of a mount. */
 struct node_key {
 	uint64_t inode; /* inode number of the backing file: what nodes are hashed by */
@@ -114,6 +136,7 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd);
  * that is to be closed, its own or another node's, or 0.
  */
 void node_opened_locked(struct state *state, uint32_t index);
+void node_closes_locked(struct state *state, uint64_t id); /* before the handle's slot is free */
 int node_closed_locked(struct state *state, uint32_t index);
 
 /* Whether a node keeps its passthrough id though it is not open: for the next open, or because that holds its file. */

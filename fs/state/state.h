@@ -23,6 +23,7 @@ struct node_index {
 	uint32_t idle_prev; /* neighbours among the idle nodes, oldest first; 0 = none */
 	uint32_t idle_next;
 	uint32_t handles;   /* live handles on the node */
+	uint32_t writers;   /* ... of files, that are open for writing */
 	uint32_t told;      /* when the kernel was told its attributes, milliseconds; 0 = not by this worker */
 };
 

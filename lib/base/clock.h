@@ -17,4 +17,13 @@ static inline uint64_t realtime_nanoseconds(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* CLOCK_BOOTTIME, nanoseconds since the machine was started, sleep included; not 0. */
+static inline uint64_t boottime_nanoseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 #endif

@@ -238,7 +238,7 @@ static int op_list(void)
 
 static int op_xattrs(void)
 {
-	char value[64];
+	char value[1024];
 
 	if (setxattr(at("file"), "user.of", "us", 2, 0) < 0 || listxattr(at("file"), value, sizeof(value)) < 0)
 		return -errno;

@@ -75,9 +75,9 @@ static void keeps_its_layout(void **state)
 	struct arena arena;
 
 	(void)state;
-	assert_int_equal(ARENA_LAYOUT, 3);
+	assert_int_equal(ARENA_LAYOUT, 4);
 	assert_int_equal(sizeof(struct node_slot), 128);
-	assert_int_equal(offsetof(struct node_slot, handle), 48);
+	assert_int_equal(offsetof(struct node_slot, handle), 64);
 	assert_int_equal(sizeof(struct handle_slot), 64);
 	assert_int_equal(offsetof(struct handle_slot, fd), 36);
 	assert_int_equal(sizeof(struct lock_slot), 80);

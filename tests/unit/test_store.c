@@ -103,7 +103,7 @@ static void creates_files(void **state)
 	(void)state;
 	store_begin(&store);
 	before = umask(0027);
-	fd = store_source.create(ALL, root_of(&store), "file", S_IFREG | 0666, O_WRONLY, &file);
+	fd = store_source.create(ALL, root_of(&store), "file", S_IFREG | 0666, O_WRONLY, "", &file);
 	umask(before);
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -112,14 +112,14 @@ static void creates_files(void **state)
 	close(fd);
 	expect_text(&store, node_of(&store, &file), "text");
 	/* that a name exists is an error here, O_EXCL or not */
-	assert_int_equal(store_source.create(ALL, root_of(&store), "file", 0600, O_RDWR | O_TRUNC, &file),
+	assert_int_equal(store_source.create(ALL, root_of(&store), "file", 0600, O_RDWR | O_TRUNC, "", &file),
 			 -EEXIST);
 	assert_int_equal(symlinkat("nowhere", store.slots.arena.header->stores[0].root_fd, "link"), 0);
-	assert_int_equal(store_source.create(ALL, root_of(&store), "link", 0600, O_RDWR, &file), -EEXIST);
+	assert_int_equal(store_source.create(ALL, root_of(&store), "link", 0600, O_RDWR, "", &file), -EEXIST);
 	assert_int_equal(try_to_find(&store, root_of(&store), "nowhere"), -ENOENT);
 	assert_int_equal(file.fd, -1);
 	assert_int_equal(store_source.create(ALL, slot_of(&store, look_up(&store, root_of(&store), "file")),
-					     "x", 0600, O_RDWR, &file),
+					     "x", 0600, O_RDWR, "", &file),
 			 -ENOTDIR);
 	store_end(&store);
 }
@@ -133,7 +133,7 @@ static void creates_files_without_a_name(void **state)
 
 	(void)state;
 	store_begin(&store);
-	fd = store_source.create(ALL, root_of(&store), NULL, 0600, O_RDWR, &file);
+	fd = store_source.create(ALL, root_of(&store), NULL, 0600, O_RDWR, "", &file);
 	if (fd == -EOPNOTSUPP) {
 		store_end(&store);
 		skip_missing("O_TMPFILE");
@@ -153,7 +153,7 @@ static void creates_files_without_a_name(void **state)
 	forget_node(&store, id);
 	expect_text(&store, look_up(&store, root_of(&store), "name"), "text");
 	/* O_EXCL: never to get a name */
-	fd = store_source.create(ALL, root_of(&store), NULL, 0600, O_RDWR | O_EXCL, &file);
+	fd = store_source.create(ALL, root_of(&store), NULL, 0600, O_RDWR | O_EXCL, "", &file);
 	assert_true(fd >= 0);
 	close(fd);
 	id = node_of(&store, &file);
@@ -183,7 +183,7 @@ static void makes_every_type_but_devices(void **state)
 		uint64_t id;
 
 		assert_int_equal(
-			store_source.make(ALL, root_of(&store), name, types[i].mode, types[i].target, &file),
+			store_source.make(ALL, root_of(&store), name, types[i].mode, types[i].target, "", &file),
 			0);
 		assert_int_equal(file.stat.st_mode, types[i].mode);
 		id = node_of(&store, &file);
@@ -191,11 +191,11 @@ static void makes_every_type_but_devices(void **state)
 		assert_int_equal(look_up(&store, root_of(&store), name), id);
 		assert_int_equal(stat_of(&store, id).st_mode, types[i].mode);
 		assert_int_equal(
-			store_source.make(ALL, root_of(&store), name, types[i].mode, types[i].target, &file),
+			store_source.make(ALL, root_of(&store), name, types[i].mode, types[i].target, "", &file),
 			-EEXIST);
 	}
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		assert_int_equal(store_source.make(ALL, root_of(&store), "device", refused[i], NULL, &file),
+		assert_int_equal(store_source.make(ALL, root_of(&store), "device", refused[i], NULL, "", &file),
 				 -EPERM);
 	assert_int_equal(try_to_find(&store, root_of(&store), "device"), -ENOENT);
 	store_end(&store);
@@ -222,7 +222,7 @@ static void links_files(void **state)
 			 -ENOTDIR);
 	assert_int_equal(store_source.link(ALL, slot_of(&store, dir), root_of(&store), "x", &file), -EPERM);
 	/* a symbolic link itself, not what it leads to */
-	assert_int_equal(store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, "file", &file), 0);
+	assert_int_equal(store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, "file", "", &file), 0);
 	link = node_of(&store, &file);
 	assert_int_equal(store_source.link(ALL, slot_of(&store, link), root_of(&store), "link2", &file), 0);
 	assert_int_equal(node_of(&store, &file), link);

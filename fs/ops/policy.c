@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+#include "fs/ops/policy.h"
+#include "fs/ops/lifetime.h"
+#include "fs/ops/request.h"
+#include "fs/source/source.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ANY_MODE (1u << IO_DIRECT | 1u << IO_MEDIATED | 1u << IO_RELAYED)
+
+/* One change at a time: each reads the stored line, and writes all of it. Taken before state.lock. */
+static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
+
+static uint32_t word_of(const struct policy *policy)
+{
+	static const uint32_t lifetimes[] = {
+		[LIFETIME_PERSISTENT] = 0,
+		[LIFETIME_LAST_CLOSE] = NODE_POLICY_LAST_CLOSE,
+		[LIFETIME_OWNER] = NODE_POLICY_OWNER,
+		[LIFETIME_TTL] = NODE_POLICY_TTL,
+	};
+
+	return NODE_POLICY_KNOWN | (policy->mandatory ? NODE_POLICY_MANDATORY : 0) |
+	       (policy->commit ? NODE_POLICY_COMMIT : 0) | (policy->fixed_size ? NODE_POLICY_FIXED : 0) |
+	       lifetimes[policy->lifetime] | (uint32_t)policy->writers << 16;
+}
+
+int policy_read(struct fs *fs, const struct node_slot *node, struct policy *policy)
+{
+	const struct source *source = source_of(&fs->state, node);
+	char text[POLICY_TEXT_MAX];
+	ssize_t length = -ENODATA;
+
+	*policy = (struct policy){0};
+	if (source->getxattr)
+		length = source->getxattr(&fs->state, node, source_policy_attribute(&fs->state), text, sizeof(text));
+	if (length == -ENODATA || length == -EOPNOTSUPP)
+		return 0;
+	if (length < 0)
+		return (int)length;
+	if (policy_load(policy, text, (size_t)length) < 0)
+		log_warning("a segment has a stored policy that is not understood in full: %.*s", (int)length, text);
+	return 0;
+}
+
+/* The slot of a node that the caller only looks at. */
+static struct node_slot *slot_of(struct fs *fs, const struct node_slot *node)
+{
+	return &fs->state.arena->nodes[node - fs->state.arena->nodes];
+}
+
+uint32_t policy_word(struct fs *fs, const struct node_slot *node)
+{
+	uint32_t word = atomic_load(&node->policy);
+	struct policy policy;
+	int result;
+
+	if (word & NODE_POLICY_KNOWN || node->store == NODE_STORE_CONTROL)
+		return word;
+	result = policy_read(fs, node, &policy);
+	if (result < 0) {
+		log_warning("the policy of a segment can't be read: %s", strerror(-result));
+		return word;
+	}
+	/* unless it was changed, or read, by somebody else meanwhile */
+	if (atomic_compare_exchange_strong(&slot_of(fs, node)->policy, &word, word_of(&policy)))
+		return word_of(&policy);
+	return word;
+}
+
+static int store(struct fs *fs, const struct node_slot *node, const struct policy *policy)
+{
+	const struct source *source = source_of(&fs->state, node);
+	const char *name = source_policy_attribute(&fs->state);
+	char text[POLICY_TEXT_MAX];
+	int length = policy_store(policy, text);
+	int result;
+
+	if (!source->setxattr || !source->removexattr)
+		return -EOPNOTSUPP;
+	if (length > 0)
+		return source->setxattr(&fs->state, node, name, text, (size_t)length, 0);
+	result = source->removexattr(&fs->state, node, name);
+	return result == -ENODATA ? 0 : result;
+}
+
+/* Who made a file, if that process is still there. */
+static int find_creator(const struct node_slot *node, struct policy_owner *owner)
+{
+	int result = node->creator > 0 ? procfs_owner(node->creator, owner) : -ESRCH;
+
+	/* a process that began after the file was made has only got its number */
+	if (result == 0 && owner->start / (procfs_ticks_per_second() / 10) > node->created)
+		result = -ESRCH;
+	return result;
+}
+
+/* All the memory that a file has the size for. */
+static int commit_all(struct fs *fs, const struct node_slot *node)
+{
+	_cleanup_close_ int fd = source_of(&fs->state, node)->open(&fs->state, node, O_RDWR);
+	struct stat stat;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	return stat.st_size > 0 && fallocate(fd, 0, 0, stat.st_size) < 0 ? -errno : 0;
+}
+
+/* Sets the word, with the mark that the file may not say the same; then does what takes time, and may fail. */
+static int change_locked(struct fs *fs, uint64_t id, const struct node_slot *node, const struct policy *before,
+			 const struct policy *after)
+{
+	const bool is_file = node->type == S_IFREG >> 12;
+	unsigned int stay = ANY_MODE;
+	unsigned int write_stay = ANY_MODE;
+	int result;
+
+	if (after->mandatory && !before->mandatory)
+		stay = write_stay = 1u << IO_MEDIATED;
+	else if ((after->commit && !before->commit) || (after->fixed_size && !before->fixed_size))
+		write_stay = ANY_MODE & ~(1u << IO_DIRECT);
+	result = handle_set_policy(&fs->state, id, word_of(after) | NODE_POLICY_CHANGING, stay, write_stay);
+	if (result < 0)
+		return result;
+	if (is_file && after->commit && !before->commit)
+		result = commit_all(fs, node);
+	if (result == 0)
+		result = store(fs, node, after);
+	/* back to a looser policy nobody is in the way of, but for one: opens that came meanwhile are as the new one has them */
+	handle_set_policy(&fs->state, id, word_of(result == 0 ? after : before), ANY_MODE, ANY_MODE);
+	return result;
+}
+
+/* What an earlier lifetime has noted does not count for a new one. */
+static void forget_use(struct fs *fs, const struct node_slot *node)
+{
+	const struct source *source = source_of(&fs->state, node);
+
+	atomic_store(&slot_of(fs, node)->closed_at, 0);
+	if (source->removexattr)
+		source->removexattr(&fs->state, node, source_use_attribute(&fs->state));
+}
+
+int policy_change(struct fs *fs, uint64_t id, enum policy_field field, const struct policy *wanted)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+	struct policy before;
+	struct policy after;
+	int result;
+
+	if (!node)
+		return -ESTALE;
+	pthread_mutex_lock(&changing);
+	result = policy_read(fs, node, &before);
+	after = before;
+	policy_copy(&after, field, wanted);
+	if (result == 0 && field == POLICY_LIFETIME && after.lifetime == LIFETIME_OWNER && node->type == S_IFREG >> 12)
+		result = find_creator(node, &after.owner);
+	if (result == 0)
+		result = change_locked(fs, id, node, &before, &after);
+	if (result == 0 && field == POLICY_LIFETIME)
+		forget_use(fs, node);
+	pthread_mutex_unlock(&changing);
+	if (result == 0 && field == POLICY_LIFETIME && node->type == S_IFREG >> 12)
+		lifetime_changed(id);
+	return result;
+}
+
+int policy_inherit(struct fs *fs, const struct node_slot *dir, bool is_file, struct policy *policy,
+		   char text[POLICY_TEXT_MAX])
+{
+	int result = 0;
+
+	*policy = (struct policy){0};
+	text[0] = 0;
+	if (policy_word(fs, dir) & ~(uint32_t)NODE_POLICY_KNOWN)
+		result = policy_read(fs, dir, policy);
+	if (result == 0 && is_file && policy->lifetime == LIFETIME_OWNER)
+		result = procfs_owner(request_pid(), &policy->owner);
+	if (result == 0)
+		policy_store(policy, text);
+	return result;
+}
+
+void policy_made(struct fs *fs, uint64_t id, bool is_file, const struct policy *policy)
+{
+	struct node_slot *node = node_get(&fs->state, id);
+
+	if (!node)
+		return;
+	node->creator = request_pid();
+	node->created = (uint32_t)(boottime_nanoseconds() / 100000000);
+	atomic_store(&node->policy, word_of(policy));
+	if (is_file && policy->lifetime != LIFETIME_PERSISTENT)
+		lifetime_changed(id);
+}
+
+static int reserve_gap(int fd, off_t end, off_t offset)
+{
+	return offset > end && fallocate(fd, 0, end, offset - end) < 0 ? -errno : 0;
+}
+
+int policy_before_write(uint32_t policy, int fd, bool append, off_t offset, size_t *size)
+{
+	struct stat stat;
+
+	if (!(policy & (NODE_POLICY_FIXED | NODE_POLICY_COMMIT)))
+		return 0;
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (append)
+		offset = stat.st_size;
+	if (policy & NODE_POLICY_FIXED && *size > 0) {
+		if (offset >= stat.st_size)
+			return -EFBIG;
+		if ((off_t)*size > stat.st_size - offset)
+			*size = (size_t)(stat.st_size - offset);
+	}
+	return policy & NODE_POLICY_COMMIT ? reserve_gap(fd, stat.st_size, offset) : 0;
+}
+
+int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off_t length)
+{
+	struct stat stat;
+
+	if (policy & NODE_POLICY_COMMIT && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE))
+		return -EOPNOTSUPP;
+	if (!(policy & NODE_POLICY_FIXED))
+		return 0;
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (stat.st_size == 0)
+		return 0;
+	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+		return -EPERM;
+	/* no matter what overflows: the system call says so */
+	return !(mode & FALLOC_FL_KEEP_SIZE) && length > stat.st_size - offset ? -EPERM : 0;
+}
+
+int policy_before_resize(uint32_t policy, int fd, off_t size)
+{
+	struct stat stat;
+
+	if (!(policy & (NODE_POLICY_FIXED | NODE_POLICY_COMMIT)))
+		return 0;
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (policy & NODE_POLICY_FIXED && stat.st_size > 0 && stat.st_size != size)
+		return -EPERM;
+	if (policy & NODE_POLICY_COMMIT && size > stat.st_size && fallocate(fd, 0, 0, size) < 0)
+		return -errno;
+	return 0;
+}
+
+void policy_recover(struct fs *fs)
+{
+	uint32_t high = atomic_load(&fs->state.arena->header->nodes_high);
+
+	for (uint32_t i = NODE_ROOT; i < high; i++) {
+		struct node_slot *node = &fs->state.arena->nodes[i];
+
+		if (atomic_load(&node->state) == SLOT_LIVE && atomic_load(&node->policy) & NODE_POLICY_CHANGING) {
+			atomic_store(&node->policy, 0);
+			policy_word(fs, node);
+		}
+	}
+}

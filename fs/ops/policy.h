@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Policies of nodes: stored with the backing file, and remembered in the node's slot as far as opens and I/O ask for them.
+ */
+#ifndef SEGFS_OPS_POLICY_H
+#define SEGFS_OPS_POLICY_H
+
+#include "fs/ops/fs.h"
+#include "lib/base/policy.h"
+
+/* The policy word of a node: enum node_policy. What can't be read counts as the default. */
+uint32_t policy_word(struct fs *fs, const struct node_slot *node);
+
+/* The whole policy of a segment, or a directory's default. Returns 0; the errno of reading it. */
+int policy_read(struct fs *fs, const struct node_slot *node, struct policy *policy);
+
+/*
+ * Changes one field of a node's policy.
+ * wanted: has the field as it is to be. Returns 0; -EBUSY where opens are in the way; -ESRCH for the lifetime of a process that
+ * has ended or is not known; -ENOSPC where the memory to be committed is not there; -EOPNOTSUPP where the medium stores no
+ * attributes; -ESTALE.
+ */
+int policy_change(struct fs *fs, uint64_t id, enum policy_field field, const struct policy *wanted);
+
+/*
+ * The line to be stored with a file or directory that the request makes in `dir`; "" where there is no default.
+ * is_file: a regular file, which has an owner if its lifetime says so. policy: gets the same.
+ * Returns 0; -ESRCH where the requester, as owner, is in a pid namespace that is not visible here.
+ */
+int policy_inherit(struct fs *fs, const struct node_slot *dir, bool is_file, struct policy *policy,
+		   char text[POLICY_TEXT_MAX]);
+
+/* Notes the policy that a node was made with, and who made it. */
+void policy_made(struct fs *fs, uint64_t id, bool is_file, const struct policy *policy);
+
+/* Makes the segment's memory and size what its policy says. For I/O that comes to the daemon. */
+
+/*
+ * Before *size bytes are written from `offset` on, or at the end: cuts *size down to what a fixed size leaves, and reserves the
+ * memory between the present end and `offset`. Returns 0; -EFBIG where nothing can be written; -ENOSPC.
+ */
+int policy_before_write(uint32_t policy, int fd, bool append, off_t offset, size_t *size);
+
+/*
+ * Before fallocate(2). Returns 0; -EPERM where it would change a fixed size; -EOPNOTSUPP where it would give back memory that is
+ * committed.
+ */
+int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off_t length);
+
+/*
+ * Before the size is set; reserves memory and sets the size for one that is committed.
+ * Returns 0; -EPERM for a fixed size, unless it is empty or stays as it is; -ENOSPC.
+ */
+int policy_before_resize(uint32_t policy, int fd, off_t size);
+
+/* Completes what a worker that died was changing. */
+void policy_recover(struct fs *fs);
+
+#endif

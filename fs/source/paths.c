@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/paths.h"
+#include "fs/source/backing.h"
+#include "lib/base/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+static int path_of_fd(int fd, char *path, size_t size)
+{
+	char link[PROC_FD_MAX];
+	ssize_t length;
+
+	proc_fd_path(link, fd);
+	length = readlink(link, path, size);
+	if (length < 0)
+		return -errno;
+	if ((size_t)length == size)
+		return -ENAMETOOLONG;
+	path[length] = 0;
+	return 0;
+}
+
+int paths_open_directory(const struct state *state, const char *path)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH,
+	};
+	long fd = syscall(SYS_openat2, state->arena->header->stores[0].root_fd, *path ? path : ".", &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Whether a path below the mount leads to the very file. */
+static bool leads_to(const struct state *state, const char *path, const struct stat *file)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX];
+	_cleanup_close_ int dir_fd = -1;
+	struct stat found;
+
+	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 0, path);
+	dir_fd = paths_open_directory(state, parent);
+	return dir_fd >= 0 && fstatat(dir_fd, slash ? slash + 1 : path, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       found.st_ino == file->st_ino && found.st_dev == file->st_dev;
+}
+
+/* What the kernel says, if it is so. */
+static bool find_by_descriptor(const struct state *state, int fd, const struct stat *file, char *path, size_t size)
+{
+	char root[PATH_MAX];
+	char absolute[PATH_MAX];
+	size_t length;
+
+	if (path_of_fd(state->arena->header->stores[0].root_fd, root, sizeof(root)) < 0 ||
+	    path_of_fd(fd, absolute, sizeof(absolute)) < 0)
+		return false;
+	length = strlen(root);
+	if (strncmp(absolute, root, length) != 0 || absolute[length] != '/' || !leads_to(state, absolute + length + 1, file))
+		return false;
+	return snprintf(path, size, "%s", absolute + length + 1) < (int)size;
+}
+
+/* --- walking --- */
+
+/* A directory that is being read; `path` ends with its name. */
+struct level {
+	DIR *dir;
+	size_t path_length;
+};
+
+struct walk {
+	char path[PATH_MAX];
+	struct level *levels;
+	size_t n_levels;
+};
+
+static int push(struct walk *walk, int fd)
+{
+	struct level *levels;
+	DIR *dir;
+
+	if (fd < 0)
+		return fd;
+	levels = reallocarray(walk->levels, walk->n_levels + 1, sizeof(*levels));
+	if (levels)
+		walk->levels = levels;
+	dir = levels ? fdopendir(fd) : NULL;
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	walk->levels[walk->n_levels++] = (struct level){.dir = dir, .path_length = strlen(walk->path)};
+	return 0;
+}
+
+static void pop(struct walk *walk)
+{
+	closedir(walk->levels[--walk->n_levels].dir);
+}
+
+/* Depth first, with a descriptor per level; what can't be read is left out. visit() returns true to end the walk. */
+static int walk_tree(const struct state *state, struct walk *walk,
+		     bool (*visit)(int dir_fd, const char *name, const char *path, void *context), void *context)
+{
+	int result = push(walk, paths_open_directory(state, ""));
+	bool done = false;
+
+	while (result == 0 && !done && walk->n_levels > 0) {
+		struct level *level = &walk->levels[walk->n_levels - 1];
+		const struct dirent *entry = readdir(level->dir);
+		int length;
+
+		if (!entry) {
+			pop(walk);
+			continue;
+		}
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		length = snprintf(walk->path + level->path_length, sizeof(walk->path) - level->path_length, "%s%s",
+				  level->path_length ? "/" : "", entry->d_name);
+		if (length < 0 || (size_t)length >= sizeof(walk->path) - level->path_length)
+			continue;
+		if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
+			done = visit(dirfd(level->dir), entry->d_name, walk->path, context);
+		if (!done && (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN)) {
+			int fd = openat(dirfd(level->dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+			if (fd >= 0)
+				result = push(walk, fd);
+		}
+	}
+	while (walk->n_levels > 0)
+		pop(walk);
+	free(walk->levels);
+	walk->levels = NULL;
+	return result;
+}
+
+struct visitor {
+	void (*visit)(int dir_fd, const char *name, void *context);
+	void *context;
+};
+
+static bool visit_all(int dir_fd, const char *name, const char *path, void *context)
+{
+	const struct visitor *visitor = context;
+
+	(void)path;
+	visitor->visit(dir_fd, name, visitor->context);
+	return false;
+}
+
+int paths_walk(const struct state *state, void (*visit)(int dir_fd, const char *name, void *context), void *context)
+{
+	struct walk walk = {.path = ""};
+	struct visitor visitor = {visit, context};
+
+	return walk_tree(state, &walk, visit_all, &visitor);
+}
+
+static bool visit_until_found(int dir_fd, const char *name, const char *path, void *context)
+{
+	const struct stat *wanted = context;
+	struct stat found;
+
+	(void)path;
+	return fstatat(dir_fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_ino == wanted->st_ino &&
+	       found.st_dev == wanted->st_dev;
+}
+
+int paths_find(const struct state *state, const struct node_slot *node, char *path, size_t size)
+{
+	_cleanup_close_ int fd = backing_open(state, node, O_PATH);
+	struct walk walk = {.path = ""};
+	struct stat file;
+	int result;
+
+	if (fd < 0)
+		return fd;
+	if (fstatat(fd, "", &file, AT_EMPTY_PATH) < 0)
+		return -errno;
+	if (file.st_nlink == 0)
+		return -ENOENT;
+	if (find_by_descriptor(state, fd, &file, path, size))
+		return (int)strlen(path);
+	result = walk_tree(state, &walk, visit_until_found, &file);
+	if (result < 0)
+		return result;
+	/* the walk that found something was left in the middle, with its path in place */
+	if (!leads_to(state, walk.path, &file))
+		return -ENOENT;
+	return snprintf(path, size, "%s", walk.path) < (int)size ? (int)strlen(path) : -ENAMETOOLONG;
+}

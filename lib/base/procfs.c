@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "lib/base/procfs.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define START_FIELD 22 /* in /proc/PID/stat, counted from 1 */
+
+uint64_t procfs_ticks_per_second(void)
+{
+	long ticks = sysconf(_SC_CLK_TCK);
+
+	return ticks > 0 ? (uint64_t)ticks : 100;
+}
+
+/* Up to size - 1 bytes of a file of /proc, with a final 0. Returns their number. */
+static ssize_t read_file(const char *path, char *text, size_t size)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	if (fd < 0)
+		return -errno;
+	length = read(fd, text, size - 1);
+	if (length < 0)
+		return -errno;
+	text[length] = 0;
+	return length;
+}
+
+static ssize_t read_of(pid_t process, const char *name, char *text, size_t size)
+{
+	char path[48];
+
+	if (process <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)process, name);
+	return read_file(path, text, size);
+}
+
+pid_t procfs_process_of(pid_t thread)
+{
+	char text[1024];
+	const char *line;
+
+	if (read_of(thread, "status", text, sizeof(text)) <= 0)
+		return -ESRCH;
+	line = strstr(text, "\nTgid:");
+	return line && atoi(line + 6) > 0 ? atoi(line + 6) : -ESRCH;
+}
+
+int procfs_start(pid_t process, uint64_t *start)
+{
+	char text[1024];
+	const char *at;
+
+	if (read_of(process, "stat", text, sizeof(text)) <= 0)
+		return -ESRCH;
+	/* the name, in parentheses, is the second field, and may contain anything */
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < START_FIELD; field++)
+		at = strchr(at + 1, ' ');
+	return at && sscanf(at, "%" SCNu64, start) == 1 ? 0 : -ESRCH;
+}
+
+int procfs_command(pid_t process, char command[PROCFS_COMMAND_MAX])
+{
+	ssize_t length = read_of(process, "comm", command, PROCFS_COMMAND_MAX);
+
+	if (length <= 0)
+		return -ESRCH;
+	for (ssize_t i = 0; i < length; i++) {
+		if (command[i] == '\n' && i == length - 1)
+			command[i] = 0;
+		else if ((unsigned char)command[i] <= ' ' || command[i] == 0x7f)
+			command[i] = '_';
+	}
+	return 0;
+}
+
+static int read_boot(char boot[POLICY_BOOT_MAX])
+{
+	ssize_t length = read_file("/proc/sys/kernel/random/boot_id", boot, POLICY_BOOT_MAX);
+
+	return length == POLICY_BOOT_MAX - 1 ? 0 : length < 0 ? (int)length : -EIO;
+}
+
+int procfs_owner(pid_t thread, struct policy_owner *owner)
+{
+	struct policy_owner found = {.pid = procfs_process_of(thread)};
+
+	if (found.pid < 0 || procfs_start(found.pid, &found.start) < 0 || read_boot(found.boot) < 0)
+		return -ESRCH;
+	*owner = found;
+	return 0;
+}
+
+int procfs_owner_open(const struct policy_owner *owner)
+{
+	_cleanup_close_ int fd = -1;
+	char boot[POLICY_BOOT_MAX];
+	uint64_t start;
+
+	if (owner->pid <= 0 || read_boot(boot) < 0 || strcmp(boot, owner->boot) != 0)
+		return -ESRCH;
+	fd = (int)syscall(SYS_pidfd_open, owner->pid, 0);
+	if (fd < 0)
+		return errno == EINVAL ? -ESRCH : -errno;
+	/* the descriptor holds the number: whoever has it now is who it is about */
+	if (procfs_start(owner->pid, &start) < 0 || start != owner->start)
+		return -ESRCH;
+	return take_fd(&fd);
+}
+
+int procfs_fcntl_command(pid_t thread)
+{
+	char text[256];
+	unsigned long command;
+
+	if (read_of(thread, "syscall", text, sizeof(text)) <= 0)
+		return -1;
+	return sscanf(text, "%*d %*x %lx", &command) == 1 ? (int)command : -1;
+}

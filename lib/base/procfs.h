@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What /proc tells of processes. All functions may be called by several threads at once. What they tell may be over by the
+ * time they return: who must be sure compares the start of a process before and after.
+ */
+#ifndef SEGFS_BASE_PROCFS_H
+#define SEGFS_BASE_PROCFS_H
+
+#include "lib/base/policy.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PROCFS_COMMAND_MAX 64 /* bytes of a process's name, with the final 0 */
+
+/* Clock ticks in a second, of starts of processes. */
+uint64_t procfs_ticks_per_second(void);
+
+/* The process that a thread belongs to. Returns its pid; -ESRCH where there is no such thread. */
+pid_t procfs_process_of(pid_t thread);
+
+/* When a process began, in clock ticks after boot. Returns 0; -ESRCH where there is none with this number. */
+int procfs_start(pid_t process, uint64_t *start);
+
+/* The name of a process, made printable. Returns 0; -ESRCH. */
+int procfs_command(pid_t process, char command[PROCFS_COMMAND_MAX]);
+
+/* The process that a thread belongs to, told from later ones. Returns 0; -ESRCH for an unknown number, 0 included. */
+int procfs_owner(pid_t thread, struct policy_owner *owner);
+
+/*
+ * A pidfd of that very process. Returns a descriptor that the caller closes and that polls as readable once the process has ended;
+ * -ESRCH where it has; -EMFILE, -ENFILE, -ENOMEM.
+ */
+int procfs_owner_open(const struct policy_owner *owner);
+
+/*
+ * The command argument of the fcntl(2) that a thread waits in; -1 where it is in no system call, or may not be asked.
+ * For a thread that waits for its caller's answer.
+ */
+int procfs_fcntl_command(pid_t thread);
+
+#endif
