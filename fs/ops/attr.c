@@ -96,7 +96,7 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 	source = source_of(&fs->state, node);
 	if (!source->change)
 		return -EPERM;
-	if (change->what & SOURCE_SET_SIZE && source->stat(&fs->state, node, attr) == 0 &&
+	if (change->what & SOURCE_SET_SIZE && !mandatory_is_on(fs, id) && source->stat(&fs->state, node, attr) == 0 &&
 	    attr->st_blocks >= SOURCE_SLOW_BLOCKS)
 		loop_hand_over(fs);
 	if (change->what & SOURCE_SET_SIZE) {

@@ -25,7 +25,7 @@ static int truncate_opened(struct opening *opening, int fd)
 	int backing_id;
 	int result = 0;
 
-	if (fstat(fd, &before) == 0 && before.st_blocks >= SOURCE_SLOW_BLOCKS)
+	if (!mandatory_is_on(opening->fs, opening->id) && fstat(fd, &before) == 0 && before.st_blocks >= SOURCE_SLOW_BLOCKS)
 		loop_hand_over(opening->fs);
 	result = policy_before_resize(opening->policy, fd, 0);
 	if (result == 0 && ftruncate(fd, 0) < 0)

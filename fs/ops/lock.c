@@ -4,23 +4,42 @@
  * no memory of libfuse's, and closing a descriptor has to give up locks also when there is no memory at all.
  */
 #include "fs/ops/ops.h"
+#include "fs/ops/parked.h"
+#include "fs/ops/policy.h"
 #include "fs/ops/request.h"
 #include "fs/state/lock.h"
+#include "fs/state/node.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-/* The requests that waited for what was given up just now. */
-static void answer_decided(struct fs *fs)
+/*
+ * Whose lock is asked for: the kernel tells processes and open file descriptions by one kind of number. The requester waits in
+ * fcntl(2), where it can be seen what it has called; worth three system calls only where I/O depends on it.
+ */
+static enum lock_holder find_holder(struct fs *fs)
 {
-	struct lock_outcome outcome;
+	const struct node_slot *node = node_get(&fs->state, request_node());
 
-	while (lock_next_outcome(&fs->state, &outcome))
-		request_answer_tag(fs, outcome.tag, outcome.result);
+	if (!node || !(policy_word(fs, node) & NODE_POLICY_MANDATORY))
+		return LOCK_OF_UNKNOWN;
+	switch (procfs_fcntl_command(request_pid())) {
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return LOCK_OF_OPEN;
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+		return LOCK_OF_PROCESS;
+	default:
+		return LOCK_OF_UNKNOWN;
+	}
 }
 
 /* Fills a request from the message. Returns 0; EBADF for a handle that was never given; EINVAL. */
-static int read_request(const struct fs *fs, struct lock_request *request)
+static int read_request(struct fs *fs, struct lock_request *request)
 {
 	const struct wire_lk_in *in = request_body(sizeof(*in));
 
@@ -39,6 +58,8 @@ static int read_request(const struct fs *fs, struct lock_request *request)
 		.kind = in->lk_flags & WIRE_LK_FLOCK ? LOCK_FLOCK : LOCK_RANGE,
 		.type = in->lock.type == F_RDLCK ? LOCK_SHARED : in->lock.type == F_WRLCK ? LOCK_EXCLUSIVE : LOCK_NONE,
 	};
+	if (request->kind == LOCK_RANGE && request->type != LOCK_NONE)
+		request->holder = find_holder(fs);
 	return 0;
 }
 
@@ -71,7 +92,6 @@ void op_setlk_raw(struct fs *fs, bool wait)
 		result = lock_set(&fs->state, &request);
 	if (result != -EINPROGRESS)
 		request_answer_raw(fs, result, NULL, 0);
-	answer_decided(fs);
 }
 
 /* close(2), of any descriptor of the file: a process loses what locks of fcntl(2) it has on it. */
@@ -82,33 +102,31 @@ void op_flush_raw(struct fs *fs)
 	if (in)
 		lock_drop_owner(&fs->state, request_node(), in->lock_owner, LOCK_RANGE);
 	request_answer_raw(fs, in ? 0 : -EINVAL, NULL, 0);
-	answer_decided(fs);
 }
 
 void locks_release(struct fs *fs)
 {
 	const struct wire_release_in *in = request_body(sizeof(*in));
 
-	if (in) {
+	if (in)
 		lock_drop_handle(&fs->state, request_node(), in->handle);
-		answer_decided(fs);
-	}
 }
 
 bool op_interrupt_raw(struct fs *fs)
 {
 	const struct wire_interrupt_in *in = request_body(sizeof(*in));
-	uint64_t tag;
+	struct lock_outcome outcome;
 
-	if (!in || !lock_cancel(&fs->state, in->unique & ~WIRE_UNIQUE_RESEND, &tag))
+	if (!in || !lock_cancel(&fs->state, in->unique & ~WIRE_UNIQUE_RESEND, &outcome))
 		return false;
-	request_answer_tag(fs, tag, -EINTR);
-	answer_decided(fs);
+	locks_tell(fs, &outcome);
 	return true;
 }
 
-void locks_recovered(struct fs *fs)
+void locks_tell(struct fs *fs, const struct lock_outcome *outcome)
 {
-	lock_recovered(&fs->state);
-	answer_decided(fs);
+	struct parked *parked = outcome->access ? parked_of(outcome->tag) : NULL;
+
+	request_answer_tag(fs, parked ? parked_unique(parked) : outcome->tag, outcome->result);
+	parked_free(parked);
 }

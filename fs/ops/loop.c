@@ -2,6 +2,7 @@
 #include "fs/ops/loop.h"
 #include "fs/ops/interrupt.h"
 #include "fs/ops/ops.h"
+#include "fs/ops/parked.h"
 #include "fs/ops/placement.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
@@ -108,14 +109,17 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 		return false;
 	case WIRE_OP_FSYNC:
 	case WIRE_OP_FSYNCDIR:
+		return true;
 	case WIRE_OP_FALLOCATE:
 	case WIRE_OP_COPY_FILE_RANGE:
-		return true;
+		return !mandatory_is_on(fs, header->node);
 	case WIRE_OP_READ:
 	case WIRE_OP_WRITE: {
 		/* handle, offset, size: the same places in both */
 		const struct wire_write_in *in = request_body(offsetof(struct wire_write_in, write_flags));
 
+		if (mandatory_is_on(fs, header->node))
+			return false;
 		if (in && in->size >= LARGE_IO)
 			return true;
 		break;
@@ -273,10 +277,33 @@ static bool is_sent_again_or_aside(const struct wire_in_header *header)
 	       header->opcode == WIRE_OP_BATCH_FORGET || header->opcode == WIRE_OP_INTERRUPT;
 }
 
+/*
+ * Who waited for a lock, or to read or write, and need not any more. In the order in which they came: what is written is written
+ * before anybody is told that it is his alone. The caller is the reader, and between requests.
+ */
+static void go_on(struct fs *fs)
+{
+	struct lock_outcome outcome;
+
+	while (lock_next_outcome(&fs->state, &outcome)) {
+		struct parked *parked = outcome.access && outcome.result == 0 ? parked_of(outcome.tag) : NULL;
+
+		if (!parked) {
+			locks_tell(fs, &outcome);
+			continue;
+		}
+		request_begin(parked->message, parked->length);
+		if (mandatory_admits(fs))
+			carry_out(fs, parked->message, parked->length);
+		parked_free(parked);
+	}
+}
+
 static void all_are_sent_again(struct fs *fs)
 {
 	loop.resending = false;
-	locks_recovered(fs);
+	lock_recovered(&fs->state);
+	go_on(fs);
 }
 
 /* Once nobody waits: it looks at each node, and what is sent again is to be read first. The caller is the reader, before and after. */
@@ -318,15 +345,24 @@ static void serve_one(struct fs *fs, void *message)
 		return;
 	header = message;
 	placement_follow((pid_t)header->pid);
-	if (loop.resending && !is_sent_again_or_aside(header))
+	if (loop.resending && !is_sent_again_or_aside(header)) {
 		all_are_sent_again(fs);
+		request_begin(message, (size_t)length);
+	}
 	/* before anybody reads what comes after it: nobody awaits this request, and who asks for the lock next is to get it */
-	if (header->opcode == WIRE_OP_RELEASE)
+	if (header->opcode == WIRE_OP_RELEASE) {
 		locks_release(fs);
+		go_on(fs);
+		request_begin(message, (size_t)length);
+	}
+	if (!mandatory_admits(fs))
+		return;
 	if (may_take_long(fs, header))
 		loop_hand_over(fs);
 	carry_out(fs, message, (size_t)length);
-	if (!is_reader)
+	if (is_reader)
+		go_on(fs);
+	else
 		become_reader();
 }
 

@@ -6,6 +6,7 @@
 #define SEGFS_OPS_OPS_H
 
 #include "fs/ops/fs.h"
+#include "fs/state/lock.h"
 
 extern const struct fuse_lowlevel_ops segfs_operations;
 
@@ -85,8 +86,17 @@ bool op_write_back_raw(struct fs *fs);   /* io.c; returns false, and does nothin
 /* lock.c: gives up what was locked through the handle of a RELEASE. */
 void locks_release(struct fs *fs);
 
-/* lock.c: all requests that an earlier worker has not answered are here again. */
-void locks_recovered(struct fs *fs);
+/* lock.c: answers a request that waited, for a lock or to read or write, and is not to go on. */
+void locks_tell(struct fs *fs, const struct lock_outcome *outcome);
+
+/*
+ * mandatory.c: whether the calling thread's request may read or write what it wants to, where locks are mandatory.
+ * Returns true: it may; false: it waits, and comes out of lock_next_outcome() as a parked message, or has been answered.
+ */
+bool mandatory_admits(struct fs *fs);
+
+/* mandatory.c: whether I/O of a node has to be over before the next request is read. */
+bool mandatory_is_on(const struct fs *fs, uint64_t node);
 
 /* lookup.c: drops removed files to which an earlier worker counted references that the kernel does not have. */
 void forget_unknown(struct fs *fs);

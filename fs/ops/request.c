@@ -31,6 +31,21 @@ void request_begin(const void *message, size_t length)
 	self.length = length;
 }
 
+const void *request_message(void)
+{
+	return self.header;
+}
+
+size_t request_length(void)
+{
+	return self.length;
+}
+
+uint32_t request_opcode(void)
+{
+	return self.header->opcode;
+}
+
 uint64_t request_unique(void)
 {
 	return self.header->unique & ~WIRE_UNIQUE_RESEND;

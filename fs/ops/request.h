@@ -25,6 +25,11 @@ int request_use_session(struct fuse_session *session, int fuse_fd);
 /* Makes `message`, of `length` bytes, this thread's request. It is not copied. */
 void request_begin(const void *message, size_t length);
 
+/* The message, its length in bytes, and what it asks for. */
+const void *request_message(void);
+size_t request_length(void);
+uint32_t request_opcode(void);
+
 /* Id of the request, without the resend bit. */
 uint64_t request_unique(void);
 

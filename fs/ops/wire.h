@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #define WIRE_OP_FORGET 2
+#define WIRE_OP_SETATTR 4
+#define WIRE_OP_OPEN 14
 #define WIRE_OP_READ 15
 #define WIRE_OP_WRITE 16
 #define WIRE_OP_RELEASE 18
@@ -32,6 +34,11 @@
 #define WIRE_UNIQUE_RESEND (UINT64_C(1) << 63)
 
 #define WIRE_OPEN_KILL_SUIDGID (1u << 0)           /* open_flags of OPEN and CREATE */
+#define WIRE_READ_LOCKOWNER (1u << 1)              /* read_flags of READ: lock_owner is set */
+#define WIRE_WRITE_LOCKOWNER (1u << 1)             /* write_flags of WRITE: the same */
+#define WIRE_SETATTR_SIZE (1u << 3)                /* valid of SETATTR */
+#define WIRE_SETATTR_FH (1u << 6)                  /* valid of SETATTR */
+#define WIRE_SETATTR_LOCKOWNER (1u << 9)           /* valid of SETATTR */
 #define WIRE_WRITE_CACHE (1u << 0)                 /* write_flags of WRITE: pages of a view */
 #define WIRE_WRITE_KILL_SUIDGID (1u << 2)          /* write_flags of WRITE */
 #define WIRE_SETXATTR_ACL_KILL_SGID (1u << 0)      /* setxattr_flags of SETXATTR */
@@ -128,6 +135,43 @@ struct wire_write_in {
 	uint32_t padding;
 };
 
+struct wire_read_in {
+	uint64_t handle;
+	uint64_t offset;
+	uint32_t size;
+	uint32_t read_flags;
+	uint64_t lock_owner;
+	uint32_t flags;
+	uint32_t padding;
+};
+
+/* SETATTR, as far as it is about the size */
+struct wire_setattr_in {
+	uint32_t valid;
+	uint32_t padding;
+	uint64_t handle;
+	uint64_t size;
+	uint64_t lock_owner;
+};
+
+struct wire_fallocate_in {
+	uint64_t handle;
+	uint64_t offset;
+	uint64_t length;
+	uint32_t mode;
+	uint32_t padding;
+};
+
+struct wire_copy_file_range_in {
+	uint64_t handle_in;
+	uint64_t offset_in;
+	uint64_t node_out;
+	uint64_t handle_out;
+	uint64_t offset_out;
+	uint64_t length;
+	uint64_t flags;
+};
+
 struct wire_write_out {
 	uint32_t size;
 	uint32_t padding;
@@ -198,6 +242,9 @@ _Static_assert(sizeof(struct wire_out_header) == 16, "layout of struct fuse_out_
 _Static_assert(sizeof(struct wire_flush_in) == 24, "layout of struct fuse_flush_in");
 _Static_assert(sizeof(struct wire_lk_in) == 48, "layout of struct fuse_lk_in");
 _Static_assert(sizeof(struct wire_release_in) == 24, "layout of struct fuse_release_in");
+_Static_assert(sizeof(struct wire_read_in) == 40, "layout of struct fuse_read_in");
+_Static_assert(sizeof(struct wire_fallocate_in) == 32, "layout of struct fuse_fallocate_in");
+_Static_assert(sizeof(struct wire_copy_file_range_in) == 56, "layout of struct fuse_copy_file_range_in");
 _Static_assert(sizeof(struct wire_write_in) == 40, "layout of struct fuse_write_in");
 _Static_assert(offsetof(struct wire_directory_entry, name) == 24, "layout of struct fuse_dirent");
 _Static_assert(sizeof(struct wire_statx_in) == 24, "layout of struct fuse_statx_in");

@@ -119,6 +119,8 @@ struct lock_slot {
 	uint64_t since;              /* CLOCK_REALTIME, nanoseconds */
 	uint8_t kind;                /* enum lock_kind */
 	uint8_t type;                /* enum lock_type */
+	uint8_t holder;              /* enum lock_holder */
+	bool access;                 /* waits to read or write, and will hold nothing */
 };
 
 struct arena_header {

@@ -29,6 +29,8 @@ static void fill_entry(struct lock_entry *entry, const struct lock_slot *slot)
 		.pid = slot->pid,
 		.kind = slot->kind,
 		.type = slot->type,
+		.holder = slot->holder,
+		.access = slot->access,
 		.waits = atomic_load(&slot->state) == LOCK_SLOT_WAITING,
 	};
 }
@@ -88,7 +90,32 @@ int lock_wait(struct state *state, const struct lock_request *request, uint64_t 
 	return result;
 }
 
-bool lock_cancel(struct state *state, uint64_t unique, uint64_t *tag)
+int lock_access(struct state *state, const struct lock_request *request, uint64_t tag)
+{
+	struct lock_request access = *request;
+	struct locks *locks = state->locks;
+	int result = 0;
+	uint32_t known;
+
+	access.kind = LOCK_RANGE;
+	access.access = true;
+	pthread_mutex_lock(&locks->lock);
+	if (table_access_conflict(locks, &access)) {
+		known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
+		if (tag == 0) {
+			result = -EAGAIN;
+		} else if (known) {
+			locks->forest.index[known].tag = tag;
+			result = -EINPROGRESS;
+		} else {
+			result = queue_park(locks, &access, ++locks->turn, tag);
+		}
+	}
+	pthread_mutex_unlock(&locks->lock);
+	return result;
+}
+
+bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outcome)
 {
 	struct locks *locks = state->locks;
 	uint32_t waiter = 0;
@@ -100,7 +127,11 @@ bool lock_cancel(struct state *state, uint64_t unique, uint64_t *tag)
 	if (waiter) {
 		uint64_t node = table_slot(locks, waiter)->node;
 
-		*tag = locks->forest.index[waiter].tag;
+		*outcome = (struct lock_outcome){
+			.tag = locks->forest.index[waiter].tag,
+			.result = -EINTR,
+			.access = table_slot(locks, waiter)->access,
+		};
 		queue_remove(locks, waiter);
 		queue_serve(locks, node);
 	}
@@ -118,7 +149,11 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 	if (decided) {
 		const struct lock_index *index = &locks->forest.index[decided];
 
-		*outcome = (struct lock_outcome){.tag = index->tag, .result = -(int)index->left[0]};
+		*outcome = (struct lock_outcome){
+			.tag = index->tag,
+			.result = -(int)index->left[0],
+			.access = table_slot(locks, decided)->access,
+		};
 		locks->first_outcome = index->right[0];
 		if (!locks->first_outcome)
 			locks->last_outcome = 0;

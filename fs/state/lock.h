@@ -14,6 +14,9 @@
  * with, so that shared locks can't keep an exclusive one waiting for ever; but an owner that holds a lock anywhere
  * does not, since others may wait for it.
  *
+ * Where locks are mandatory, I/O waits in the same queue, and holds nothing when its turn has come: whoever is told so
+ * carries it out before asking for the next outcome.
+ *
  * Threads: one mutex, a leaf, guards all. No function waits.
  */
 #ifndef SEGFS_STATE_LOCK_H
@@ -38,9 +41,16 @@ enum lock_type {
 	LOCK_NONE = LOCK_TYPES, /* in a request: give up */
 };
 
+/* What an owner stands for, where that is known. It decides whose I/O may pass a mandatory lock. */
+enum lock_holder {
+	LOCK_OF_UNKNOWN = 0,
+	LOCK_OF_PROCESS = 1, /* a descriptor table */
+	LOCK_OF_OPEN = 2,    /* an open file description */
+};
+
 struct lock_request {
 	uint64_t node;   /* node id */
-	uint64_t owner;
+	uint64_t owner;  /* 0 = not known, of I/O only: `pid` tells whose it is */
 	uint64_t handle; /* number of the handle through which the lock is set */
 	uint64_t unique; /* id of the request, without the resend bit */
 	uint64_t start;  /* first byte */
@@ -48,12 +58,15 @@ struct lock_request {
 	int32_t pid;     /* process that asks */
 	enum lock_kind kind;
 	enum lock_type type;
+	enum lock_holder holder;
+	bool access;     /* used by lock_access() */
 };
 
 /* What a waiting request has come to. */
 struct lock_outcome {
 	uint64_t tag; /* as lock_wait() was given it */
-	int result;   /* 0: it holds the lock; -ENOLCK */
+	int result;   /* 0: it holds the lock, or may read or write; -ENOLCK */
+	bool access;  /* it came by lock_access() */
 };
 
 /* A lock as it is held or waited for, for lists. */
@@ -64,7 +77,9 @@ struct lock_entry {
 	int32_t pid;
 	enum lock_kind kind;
 	enum lock_type type;
+	enum lock_holder holder;
 	bool waits;
+	bool access; /* waits to read or write */
 };
 
 /*
@@ -88,11 +103,19 @@ int lock_set(struct state *state, const struct lock_request *request);
 int lock_wait(struct state *state, const struct lock_request *request, uint64_t tag);
 
 /*
+ * Asks whether bytes may be read (LOCK_SHARED) or written (LOCK_EXCLUSIVE) that others may have locked by fcntl(2). Locks of the
+ * same process, or set through the same open file description, are no hindrance.
+ * tag: as lock_wait() has it; 0 = don't wait.
+ * Returns 0: yes, until the caller does something else with locks; -EAGAIN: no; -EINPROGRESS, -EDEADLK, -ENOLCK as lock_wait().
+ */
+int lock_access(struct state *state, const struct lock_request *request, uint64_t tag);
+
+/*
  * Takes a waiting request back.
- * tag: gets what lock_wait() was given. Returns true; false where it is not waiting, or not any more, and
+ * outcome: gets what it was, with -EINTR. Returns true; false where it is not waiting, or not any more, and
  * lock_next_outcome() has told or will tell.
  */
-bool lock_cancel(struct state *state, uint64_t unique, uint64_t *tag);
+bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outcome);
 
 /* Takes the next waiting request that was decided. To be called after each of the other functions until it says false. */
 bool lock_next_outcome(struct state *state, struct lock_outcome *outcome);

@@ -16,6 +16,8 @@ static void fill_request(struct lock_request *request, const struct lock_slot *s
 		.pid = slot->pid,
 		.kind = slot->kind,
 		.type = slot->type,
+		.holder = slot->holder,
+		.access = slot->access,
 	};
 }
 
@@ -40,6 +42,9 @@ static bool would_pass(const struct locks *locks, const struct lock_request *req
 
 bool queue_admits(const struct locks *locks, const struct lock_request *request, uint64_t turn)
 {
+	/* I/O takes nothing from those that wait */
+	if (request->access)
+		return !table_access_conflict(locks, request);
 	return !table_conflict(locks, request) && !would_pass(locks, request, turn);
 }
 
@@ -157,7 +162,7 @@ static bool serve_queue(struct locks *locks, uint64_t id)
 		fill_request(&request, slot);
 		if (queue_admits(locks, &request, slot->turn)) {
 			dequeue(locks, table_find(locks, id), waiter);
-			decide(locks, waiter, table_set(locks, &request, slot->turn));
+			decide(locks, waiter, request.access ? 0 : table_set(locks, &request, slot->turn));
 			any = true;
 		}
 		waiter = next;

@@ -62,7 +62,7 @@ static int recover_slot(struct locks *locks, uint32_t lock)
 	struct lock_node *node;
 
 	/* of a handle that was closed when the worker died */
-	if (!handle_get(locks->state, slot->handle) || !node_get(locks->state, slot->node)) {
+	if ((slot->handle && !handle_get(locks->state, slot->handle)) || !node_get(locks->state, slot->node)) {
 		table_free_slot(locks, lock);
 		return 0;
 	}
@@ -196,9 +196,9 @@ static int check_tree(const struct locks *locks, const struct lock_node *node, e
 			n_by_range++;
 			if (type == LOCK_EXCLUSIVE &&
 			    (lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_SHARED], slot->start, slot->end,
-					       slot->owner) ||
+					       slot->owner, slot->owner) ||
 			     lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_EXCLUSIVE], slot->start,
-					       slot->end, slot->owner))) {
+					       slot->end, slot->owner, slot->owner))) {
 				snprintf(why, size, "lock %u is exclusive and not alone", lock);
 				return -EUCLEAN;
 			}

@@ -73,6 +73,8 @@ void table_fill_slot(struct locks *locks, uint32_t lock, const struct lock_slot 
 	slot->since = content->since;
 	slot->kind = content->kind;
 	slot->type = content->type;
+	slot->holder = content->holder;
+	slot->access = content->access;
 	atomic_store(&slot->state, state);
 	table_count_handle(locks, slot, 1);
 }
@@ -91,6 +93,8 @@ void table_content(struct lock_slot *slot, const struct lock_request *request, u
 		.since = realtime_nanoseconds(),
 		.kind = (uint8_t)request->kind,
 		.type = (uint8_t)request->type,
+		.holder = (uint8_t)request->holder,
+		.access = request->access,
 	};
 }
 
@@ -276,13 +280,54 @@ uint32_t table_conflict(const struct locks *locks, const struct lock_request *re
 	if (!node)
 		return 0;
 	found = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_EXCLUSIVE], request->start, request->end,
-				  request->owner);
+				  request->owner, request->owner);
 	if (request->type == LOCK_SHARED)
 		return found;
 	shared = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_SHARED], request->start, request->end,
-				   request->owner);
+				   request->owner, request->owner);
 	if (!found || (shared && table_slot(locks, shared)->start < table_slot(locks, found)->start))
 		found = shared;
+	return found;
+}
+
+/* Whether a lock is the own one of who wants to read or write. */
+static bool is_own(const struct lock_slot *lock, uint64_t owner, uint64_t handle, int32_t pid)
+{
+	if (lock->holder != LOCK_OF_OPEN && (owner ? lock->owner == owner : lock->pid == pid && pid > 0))
+		return true;
+	return lock->holder != LOCK_OF_PROCESS && lock->handle == handle;
+}
+
+/*
+ * Who does I/O has at most two owners, that of its process and that of its open file description. They become known
+ * when a lock of theirs turns up.
+ */
+static uint32_t find_foreign(const struct locks *locks, uint32_t root, const struct lock_request *access)
+{
+	uint64_t own[2] = {access->owner, access->owner};
+	uint32_t found;
+
+	for (int known = 0;; known++) {
+		const struct lock_slot *slot;
+
+		found = lock_tree_overlap(&locks->forest, root, access->start, access->end, own[0], own[1]);
+		slot = table_slot(locks, found);
+		if (!found || known == 2 || !is_own(slot, access->owner, access->handle, access->pid))
+			return found;
+		own[access->owner ? 1 : known] = slot->owner;
+	}
+}
+
+uint32_t table_access_conflict(const struct locks *locks, const struct lock_request *access)
+{
+	const struct lock_node *node = table_find(locks, access->node);
+	uint32_t found;
+
+	if (!node)
+		return 0;
+	found = find_foreign(locks, node->by_range[LOCK_RANGE][LOCK_EXCLUSIVE], access);
+	if (!found && access->type == LOCK_EXCLUSIVE)
+		found = find_foreign(locks, node->by_range[LOCK_RANGE][LOCK_SHARED], access);
 	return found;
 }
 
@@ -300,7 +345,8 @@ bool table_is_in_the_way(const struct locks *locks, uint64_t owner, const struct
 
 		if (slot->owner != owner || slot->start > waiter->end)
 			return false;
-		if (slot->type == LOCK_EXCLUSIVE || waiter->type == LOCK_EXCLUSIVE)
+		if ((slot->type == LOCK_EXCLUSIVE || waiter->type == LOCK_EXCLUSIVE) &&
+		    !(waiter->access && is_own(slot, waiter->owner, waiter->handle, waiter->pid)))
 			return true;
 		lock = lock_tree_next(&locks->forest, BY_OWNER, node->by_owner[waiter->kind], lock);
 	}

@@ -101,6 +101,9 @@ bool table_cut(struct locks *locks, struct lock_node *node, enum lock_kind kind,
 /* The lock of another owner with the lowest start that conflicts with a request, or 0. */
 uint32_t table_conflict(const struct locks *locks, const struct lock_request *request);
 
+/* The same for who wants to read or write: a lock that is somebody else's, not necessarily the lowest, or 0. */
+uint32_t table_access_conflict(const struct locks *locks, const struct lock_request *access);
+
 /* Whether `owner`, another one, holds what is in the way of a request that waits. */
 bool table_is_in_the_way(const struct locks *locks, uint64_t owner, const struct lock_slot *waiter);
 

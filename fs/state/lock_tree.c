@@ -110,7 +110,8 @@ void lock_tree_remove(const struct lock_forest *forest, enum lock_order order, u
 	update(forest, order, *root);
 }
 
-uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner)
+uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner,
+			   uint64_t owner_too)
 {
 	const struct lock_index *index = &forest->index[root];
 	const struct lock_slot *slot = &forest->slots[root];
@@ -118,12 +119,12 @@ uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint
 
 	if (!root || index->max_end < start)
 		return 0;
-	found = lock_tree_overlap(forest, index->left[BY_RANGE], start, end, owner);
+	found = lock_tree_overlap(forest, index->left[BY_RANGE], start, end, owner, owner_too);
 	if (found || slot->start > end)
 		return found;
-	if (slot->end >= start && slot->owner != owner)
+	if (slot->end >= start && slot->owner != owner && slot->owner != owner_too)
 		return root;
-	return lock_tree_overlap(forest, index->right[BY_RANGE], start, end, owner);
+	return lock_tree_overlap(forest, index->right[BY_RANGE], start, end, owner, owner_too);
 }
 
 uint32_t lock_tree_owned(const struct lock_forest *forest, uint32_t root, uint64_t owner, uint64_t from)

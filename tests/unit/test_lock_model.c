@@ -271,14 +271,15 @@ static void do_cancel(void)
 	uint64_t served[WAITERS];
 	int i = model.n_queue ? below(model.n_queue) : 0;
 	struct wish wish = model.queue[i];
-	uint64_t tag = 0;
+	struct lock_outcome outcome;
 
 	if (!model.n_queue)
 		return;
 	withdraw(i);
-	assert_true(lock_cancel(&slots.state, wish.unique, &tag));
-	assert_int_equal(tag, wish.unique + 1);
-	assert_false(lock_cancel(&slots.state, wish.unique, &tag));
+	assert_true(lock_cancel(&slots.state, wish.unique, &outcome));
+	assert_int_equal(outcome.tag, wish.unique + 1);
+	assert_int_equal(outcome.result, -EINTR);
+	assert_false(lock_cancel(&slots.state, wish.unique, &outcome));
 	expect_served(served, serve(wish.node, served));
 }
 

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mandatory locks: what reads, writes and resizes a segment waits for whoever has locked the bytes, or is told EAGAIN.
+ * All is decided by the reader, before it reads another request, so that nothing is locked between the look and the deed.
+ *
+ * The rules are those that Linux had: a lock of fcntl(2) is no hindrance to its process, nor, if it is of an open file description,
+ * to who uses that; those of flock(2) stay advisory. Views are not seen.
+ */
+#include "fs/ops/ops.h"
+#include "fs/ops/parked.h"
+#include "fs/ops/policy.h"
+#include "fs/ops/request.h"
+#include "fs/source/source.h"
+#include "lib/base/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t parked_bytes;
+
+struct parked *parked_new(const void *message, size_t length)
+{
+	struct parked *parked;
+
+	if (length > PARKED_MAX - parked_bytes)
+		return NULL;
+	parked = malloc(sizeof(*parked) + length);
+	if (!parked)
+		return NULL;
+	parked->length = length;
+	memcpy(parked->message, message, length);
+	parked_bytes += length;
+	return parked;
+}
+
+void parked_free(struct parked *parked)
+{
+	if (parked)
+		parked_bytes -= parked->length;
+	free(parked);
+}
+
+uint64_t parked_unique(const struct parked *parked)
+{
+	return ((const struct wire_in_header *)parked->message)->unique;
+}
+
+bool mandatory_is_on(const struct fs *fs, uint64_t id)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+
+	return node && atomic_load(&node->policy) & NODE_POLICY_MANDATORY;
+}
+
+/* What a request wants of the bytes of one segment. */
+struct want {
+	struct lock_request request;
+	bool nonblock;
+};
+
+static void set_range(struct want *want, uint64_t start, uint64_t length)
+{
+	want->request.start = start;
+	want->request.end = length == 0 || length - 1 > LOCK_END - start ? LOCK_END : start + length - 1;
+}
+
+/* The flags that a handle was opened with, where the request does not tell those of the moment. */
+static bool opened_nonblock(const struct fs *fs, uint64_t handle)
+{
+	const struct handle_slot *slot = handle_get(&fs->state, handle);
+
+	return slot && slot->open_flags & O_NONBLOCK;
+}
+
+/* Pages that the kernel reads for a view of a segment without a passthrough id are nobody's I/O. */
+static bool is_for_view(const struct fs *fs, const struct wire_read_in *in)
+{
+	const struct node_slot *node = node_get(&fs->state, request_node());
+
+	return !(in->read_flags & WIRE_READ_LOCKOWNER) && node && atomic_load(&node->backing_id) <= 0;
+}
+
+static bool read_wants(const struct fs *fs, struct want *want)
+{
+	const struct wire_read_in *in = request_body(sizeof(*in));
+
+	if (!in || in->size == 0 || is_for_view(fs, in))
+		return false;
+	want->request.owner = in->read_flags & WIRE_READ_LOCKOWNER ? in->lock_owner : 0;
+	want->request.handle = in->handle;
+	want->request.type = LOCK_SHARED;
+	want->nonblock = in->flags & O_NONBLOCK;
+	set_range(want, in->offset, in->size);
+	return true;
+}
+
+static bool write_wants(struct want *want)
+{
+	const struct wire_write_in *in = request_body(sizeof(*in));
+
+	if (!in || in->size == 0 || in->write_flags & WIRE_WRITE_CACHE)
+		return false;
+	want->request.owner = in->write_flags & WIRE_WRITE_LOCKOWNER ? in->lock_owner : 0;
+	want->request.handle = in->handle;
+	want->nonblock = in->flags & O_NONBLOCK;
+	set_range(want, in->offset, in->size);
+	return true;
+}
+
+/* What is cut off, or comes into being: from the lower size on. */
+static bool setattr_wants(struct fs *fs, struct want *want)
+{
+	const struct wire_setattr_in *in = request_body(sizeof(*in));
+	const struct node_slot *node = node_get(&fs->state, request_node());
+	struct stat attr;
+	uint64_t from;
+
+	if (!in || !(in->valid & WIRE_SETATTR_SIZE) || source_of(&fs->state, node)->stat(&fs->state, node, &attr) < 0)
+		return false;
+	want->request.owner = in->valid & WIRE_SETATTR_LOCKOWNER ? in->lock_owner : 0;
+	want->request.handle = in->valid & WIRE_SETATTR_FH ? in->handle : 0;
+	want->nonblock = opened_nonblock(fs, want->request.handle);
+	from = in->size < (uint64_t)attr.st_size ? in->size : (uint64_t)attr.st_size;
+	set_range(want, from, 0);
+	return in->size != (uint64_t)attr.st_size;
+}
+
+static bool open_wants(struct want *want)
+{
+	const struct wire_open_in *in = request_body(sizeof(*in));
+
+	if (!in || !(in->flags & O_TRUNC))
+		return false;
+	want->nonblock = in->flags & O_NONBLOCK;
+	set_range(want, 0, 0);
+	return true;
+}
+
+static bool fallocate_wants(const struct fs *fs, struct want *want)
+{
+	const struct wire_fallocate_in *in = request_body(sizeof(*in));
+
+	if (!in)
+		return false;
+	want->request.handle = in->handle;
+	want->nonblock = opened_nonblock(fs, in->handle);
+	/* what follows moves as well */
+	set_range(want, in->offset, in->mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE) ? 0 : in->length);
+	return in->length > 0;
+}
+
+/* part: 0 for what is read, 1 for what is written. */
+static bool copy_wants(const struct fs *fs, int part, struct want *want)
+{
+	const struct wire_copy_file_range_in *in = request_body(sizeof(*in));
+
+	if (!in || in->length == 0)
+		return false;
+	want->request.node = part ? in->node_out : request_node();
+	want->request.handle = part ? in->handle_out : in->handle_in;
+	want->request.type = part ? LOCK_EXCLUSIVE : LOCK_SHARED;
+	want->nonblock = opened_nonblock(fs, want->request.handle);
+	set_range(want, part ? in->offset_out : in->offset_in, in->length);
+	return true;
+}
+
+static bool wants(struct fs *fs, uint32_t opcode, int part, struct want *want)
+{
+	switch (opcode) {
+	case WIRE_OP_READ:
+		return part == 0 && read_wants(fs, want);
+	case WIRE_OP_WRITE:
+		return part == 0 && write_wants(want);
+	case WIRE_OP_SETATTR:
+		return part == 0 && setattr_wants(fs, want);
+	case WIRE_OP_OPEN:
+		return part == 0 && open_wants(want);
+	case WIRE_OP_FALLOCATE:
+		return part == 0 && fallocate_wants(fs, want);
+	case WIRE_OP_COPY_FILE_RANGE:
+		return copy_wants(fs, part, want);
+	default:
+		return false;
+	}
+}
+
+/* Returns 0: nothing is in the way; -EINPROGRESS: it waits; another negative errno to be told. */
+static int ask(struct fs *fs, struct want *want)
+{
+	struct parked *parked = NULL;
+	int result = lock_access(&fs->state, &want->request, 0);
+
+	if (result == 0)
+		return 0;
+	/* who asks for himself by thread may have the lock as a process */
+	if (want->request.owner == 0) {
+		want->request.pid = procfs_process_of(want->request.pid);
+		result = lock_access(&fs->state, &want->request, 0);
+		if (result == 0)
+			return 0;
+	}
+	if (want->nonblock)
+		return result;
+	parked = parked_new(request_message(), request_length());
+	result = parked ? lock_access(&fs->state, &want->request, parked_tag(parked)) : -ENOLCK;
+	if (result != -EINPROGRESS)
+		parked_free(parked);
+	return result;
+}
+
+static bool may_be_io(uint32_t opcode)
+{
+	return opcode == WIRE_OP_READ || opcode == WIRE_OP_WRITE || opcode == WIRE_OP_SETATTR || opcode == WIRE_OP_OPEN ||
+	       opcode == WIRE_OP_FALLOCATE || opcode == WIRE_OP_COPY_FILE_RANGE;
+}
+
+bool mandatory_admits(struct fs *fs)
+{
+	int result = 0;
+
+	if (!may_be_io(request_opcode()))
+		return true;
+	for (int part = 0; part < 2 && result == 0; part++) {
+		struct want want = {
+			.request = {
+				.node = request_node(),
+				.unique = request_unique(),
+				.pid = request_pid(),
+				.type = LOCK_EXCLUSIVE,
+			},
+		};
+		bool relevant = request_opcode() == WIRE_OP_COPY_FILE_RANGE || mandatory_is_on(fs, request_node());
+
+		if (relevant && wants(fs, request_opcode(), part, &want) && mandatory_is_on(fs, want.request.node))
+			result = ask(fs, &want);
+	}
+	if (result < 0 && result != -EINPROGRESS)
+		request_answer_raw(fs, result, NULL, 0);
+	return result == 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests that wait to read or write: copies of their messages, carried out when their turn has come.
+ *
+ * Belong to the reader. What waits for more than PARKED_MAX bytes in all finds no room, as in a lock table that is full.
+ */
+#ifndef SEGFS_OPS_PARKED_H
+#define SEGFS_OPS_PARKED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PARKED_MAX (256u * 1024u * 1024u) /* bytes */
+
+struct parked {
+	size_t length; /* bytes of the message */
+	_Alignas(8) char message[];
+};
+
+/* Copies a message. Returns NULL without room. */
+struct parked *parked_new(const void *message, size_t length);
+
+/* NULL is fine. */
+void parked_free(struct parked *parked);
+
+/* A parked message as the tag of a request that waits, and back. */
+static inline uint64_t parked_tag(const struct parked *parked)
+{
+	return (uintptr_t)parked;
+}
+
+static inline struct parked *parked_of(uint64_t tag)
+{
+	return (struct parked *)(uintptr_t)tag;
+}
+
+/* What tells it from others to the kernel. */
+uint64_t parked_unique(const struct parked *parked);
+
+#endif
