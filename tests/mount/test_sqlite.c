@@ -23,7 +23,7 @@
 #define ACCOUNTS  200
 #define BALANCE   1000 /* of each account at the start */
 #define FILLER    400  /* bytes of a row: the tables have more pages than the cache of who is killed */
-#define TRANSFERS 12   /* that each writer makes at least, undisturbed */
+#define TRANSFERS 8    /* that each writer makes at least, undisturbed */
 #define DEATHS    3    /* of the worker */
 #define VICTIMS   6    /* writers that are killed */
 #define NUMBERS   (WRITERS + VICTIMS)
