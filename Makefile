@@ -109,10 +109,13 @@ $(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
 
+# what a test runs on the mount
+$(OUT)/tests/mount/test_sqlite: private libraries := -lsqlite3
+$(OUT)/tests/mount/test_lmdb: private libraries := -llmdb
 $(mount_tests) $(crash_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/support.a $(OBJ)/core.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/support.a $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/support.a $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl $(libraries)
 
 $(stress_program): $(call object,$(stress_sources)) $(OBJ)/stress.list $(OBJ)/support.a $(OBJ)/core.a
 	$(call say,LINK,$@)

@@ -57,6 +57,9 @@ struct outcome {
 uint64_t nanoseconds(void); /* CLOCK_MONOTONIC */
 void sleep_milliseconds(unsigned int milliseconds);
 double median(double *values, unsigned int n); /* sorts them */
+double half_spread(const double *sorted, unsigned int n); /* half of the distance between the quartiles */
+/* One slice, prepared and finished. seed: of the place's random numbers. Returns ns per operation. */
+double measure_slice(struct place *place, const struct workload *workload, uint64_t seed);
 /* renew: NULL, or makes the files anew, every few rounds: where their memory lies makes a difference too. */
 typedef void (*renew_function)(struct place places[TARGETS]);
 void measure(struct place places[TARGETS], const struct workload *workload, unsigned int rounds,
@@ -90,6 +93,12 @@ enum placement {
 bool place_processes(const char *base, enum placement placement);
 /* Number of a key in MOUNT/.segfs/status. */
 long long status_number(const char *mount, const char *key);
+/* What the daemon holds of its own, in bytes: the blocks of the arena, and the worker's private memory. */
+struct memory {
+	long long arena;
+	long long heap;
+};
+struct memory memory_of(const char *mount);
 /* Nanoseconds of CPU that a process has used, user and system, all its threads. */
 uint64_t cpu_of(pid_t pid);
 
@@ -97,7 +106,11 @@ uint64_t cpu_of(pid_t pid);
 void bench_data(const char *base);  /* data.c */
 void bench_names(const char *base); /* names.c */
 void bench_scale(const char *base); /* scale.c */
+void bench_locks(const char *base); /* locks.c */
 void bench_calls(const char *base); /* calls.c */
+
+/* Further parts of tables. */
+void bench_held_locks(const char *base); /* held.c */
 
 /* Only lines whose name contains it, NULL = all: for those who work on one of them. */
 extern const char *only;

@@ -10,6 +10,8 @@
  *   data.c        table "data": views, reads, writes
  *   names.c       table "names": opening, making, listing, removing
  *   scale.c       table "scale": many segments in one directory; memory per node
+ *   locks.c       table "locks": setting locks and giving them up, handing them over
+ *   held.c        ... and what they cost when there are many
  *   calls.c       table "calls": round trips and system calls of each operation
  *   operations.c  those operations
  *   trace.c       strace of the worker, told apart by request
@@ -29,6 +31,7 @@ int main(int argc, char **argv)
 		{"data", bench_data},
 		{"names", bench_names},
 		{"scale", bench_scale},
+		{"locks", bench_locks},
 		{"calls", bench_calls},
 	};
 
@@ -40,6 +43,6 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: bench data|names|scale|calls BASE [ONLY]\n", stderr);
+	fputs("usage: bench data|names|scale|locks|calls BASE [ONLY]\n", stderr);
 	return 2;
 }

@@ -55,7 +55,12 @@ double median(double *values, unsigned int n)
 	return quantile(values, n, 0.5);
 }
 
-static double slice(struct place *place, const struct workload *workload, uint64_t seed)
+double half_spread(const double *sorted, unsigned int n)
+{
+	return (quantile(sorted, n, 0.75) - quantile(sorted, n, 0.25)) / 2;
+}
+
+double measure_slice(struct place *place, const struct workload *workload, uint64_t seed)
 {
 	unsigned int count = workload->count;
 	uint64_t start;
@@ -93,7 +98,7 @@ void measure(struct place places[TARGETS], const struct workload *workload, unsi
 		for (int i = 0; i < TARGETS; i++) {
 			int which = orders[round % 6][i];
 
-			cost[which][round] = slice(&places[which], workload, 0x9e3779b97f4a7c15u * (round + 1));
+			cost[which][round] = measure_slice(&places[which], workload, 0x9e3779b97f4a7c15u * (round + 1));
 		}
 		of_tmpfs[round] = cost[ON_TMPFS][round] / cost[ON_SEGFS][round];
 		of_bindfs[round] = cost[ON_BINDFS][round] / cost[ON_SEGFS][round];
@@ -101,7 +106,7 @@ void measure(struct place places[TARGETS], const struct workload *workload, unsi
 	for (int i = 0; i < TARGETS; i++)
 		outcome->cost[i] = median(cost[i], rounds);
 	outcome->of_tmpfs = median(of_tmpfs, rounds);
-	outcome->spread = (quantile(of_tmpfs, rounds, 0.75) - quantile(of_tmpfs, rounds, 0.25)) / 2;
+	outcome->spread = half_spread(of_tmpfs, rounds);
 	outcome->of_bindfs = median(of_bindfs, rounds);
 }
 

@@ -172,6 +172,60 @@ bool place_processes(const char *base, enum placement placement)
 	return true;
 }
 
+static long long arena_bytes(pid_t pid)
+{
+	char path[PATH_MAX];
+	char link[64];
+	DIR *directory;
+	const struct dirent *entry;
+	long long bytes = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	directory = opendir(path);
+	if (!directory)
+		die("%s can't be read", path);
+	while (bytes < 0 && (entry = readdir(directory))) {
+		ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link) - 1);
+		struct stat stat;
+
+		if (length < 0)
+			continue;
+		link[length] = '\0';
+		if (strstr(link, "segfs-arena") && fstatat(dirfd(directory), entry->d_name, &stat, 0) == 0)
+			bytes = (long long)stat.st_blocks * 512;
+	}
+	closedir(directory);
+	if (bytes < 0)
+		die("process %d has no arena", pid);
+	return bytes;
+}
+
+static long long anonymous_bytes(pid_t pid)
+{
+	char path[PATH_MAX];
+	char line[128];
+	long long kilobytes = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (strncmp(line, "RssAnon:", 8) == 0)
+			kilobytes = strtoll(line + 8, NULL, 10);
+	if (file)
+		fclose(file);
+	if (kilobytes < 0)
+		die("%s can't be read", path);
+	return kilobytes * 1024;
+}
+
+struct memory memory_of(const char *mount)
+{
+	pid_t worker = (pid_t)status_number(mount, "worker_pid");
+
+	return (struct memory){.arena = arena_bytes(worker), .heap = anonymous_bytes(worker)};
+}
+
 uint64_t cpu_of(pid_t pid)
 {
 	struct timespec used;

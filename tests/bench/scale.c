@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,76 +85,25 @@ static const struct {
 	{"rm", remove_all},
 };
 
-/* What the daemon holds of its own: the blocks of the arena, and the worker's private memory. */
-struct memory {
+/* How many nodes the daemon knows, and what it holds. */
+struct known {
 	long long nodes;
-	long long arena; /* bytes */
-	long long heap;
+	struct memory memory;
 };
 
-static long long arena_bytes(pid_t pid)
+static struct known known_to(const char *mount)
 {
-	char path[PATH_MAX];
-	char link[64];
-	DIR *directory;
-	const struct dirent *entry;
-	long long bytes = -1;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	directory = opendir(path);
-	if (!directory)
-		die("%s can't be read", path);
-	while (bytes < 0 && (entry = readdir(directory))) {
-		ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link) - 1);
-		struct stat stat;
-
-		if (length < 0)
-			continue;
-		link[length] = '\0';
-		if (strstr(link, "segfs-arena") && fstatat(dirfd(directory), entry->d_name, &stat, 0) == 0)
-			bytes = (long long)stat.st_blocks * 512;
-	}
-	closedir(directory);
-	if (bytes < 0)
-		die("process %d has no arena", pid);
-	return bytes;
-}
-
-static long long anonymous_bytes(pid_t pid)
-{
-	char path[PATH_MAX];
-	char line[128];
-	long long kilobytes = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		if (strncmp(line, "RssAnon:", 8) == 0)
-			kilobytes = strtoll(line + 8, NULL, 10);
-	if (file)
-		fclose(file);
-	if (kilobytes < 0)
-		die("%s can't be read", path);
-	return kilobytes * 1024;
-}
-
-static struct memory memory_of(const char *mount)
-{
-	pid_t worker = (pid_t)status_number(mount, "worker_pid");
-
-	return (struct memory){
+	return (struct known){
 		.nodes = status_number(mount, "nodes") + status_number(mount, "nodes_idle"),
-		.arena = arena_bytes(worker),
-		.heap = anonymous_bytes(worker),
+		.memory = memory_of(mount),
 	};
 }
 
-static void print_memory(const struct memory *before, const struct memory *after)
+static void print_memory(const struct known *before, const struct known *after)
 {
 	long long nodes = after->nodes - before->nodes;
-	double arena = (double)(after->arena - before->arena) / (double)nodes;
-	double heap = (double)(after->heap - before->heap) / (double)nodes;
+	double arena = (double)(after->memory.arena - before->memory.arena) / (double)nodes;
+	double heap = (double)(after->memory.heap - before->memory.heap) / (double)nodes;
 
 	printf("memory of the daemon per node, %lld nodes: arena %.0f + heap %.0f = %.0f bytes; goal under %d: %s\n", nodes,
 	       arena, heap, arena + heap, BYTES_A_NODE, arena + heap < BYTES_A_NODE ? "ok" : "MISS");
@@ -163,9 +111,9 @@ static void print_memory(const struct memory *before, const struct memory *after
 
 static double cost[STEPS][TARGETS][SIZES]; /* ns per entry */
 
-/* All steps once, on each target in turn. memory: gets what the daemon holds when all entries are known. */
+/* All steps once, on each target in turn. known: what it is to the daemon when all entries are. */
 static void run_steps(struct place places[TARGETS], unsigned int n, unsigned int turn, double once[STEPS][TARGETS],
-		      const char *mount, struct memory *memory)
+		      const char *mount, struct known *known)
 {
 	for (unsigned int k = 0; k < TARGETS; k++) {
 		unsigned int which = (k + turn) % TARGETS;
@@ -177,19 +125,19 @@ static void run_steps(struct place places[TARGETS], unsigned int n, unsigned int
 			steps[step].run(n);
 			once[step][which] = (double)(nanoseconds() - start) / n;
 			if (which == ON_SEGFS && step == STEPS - 2)
-				*memory = memory_of(mount);
+				*known = known_to(mount);
 		}
 	}
 }
 
-static void measure_size(struct place places[TARGETS], int size, const char *mount, struct memory *memory)
+static void measure_size(struct place places[TARGETS], int size, const char *mount, struct known *known)
 {
 	double values[STEPS][TARGETS][16];
 
 	for (unsigned int turn = 0; turn < repeats[size]; turn++) {
 		double once[STEPS][TARGETS];
 
-		run_steps(places, sizes[size], turn, once, mount, memory);
+		run_steps(places, sizes[size], turn, once, mount, known);
 		for (int step = 0; step < STEPS; step++)
 			for (int i = 0; i < TARGETS; i++)
 				values[step][i][turn] = once[step][i];
@@ -203,12 +151,12 @@ void bench_scale(const char *base)
 {
 	struct place places[TARGETS];
 	char mount[PATH_MAX];
-	struct memory before;
-	struct memory after = {0};
+	struct known before;
+	struct known after = {0};
 
 	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
 	open_places(places, base, "scale");
-	before = memory_of(mount);
+	before = known_to(mount);
 	for (int size = 0; size < SIZES; size++)
 		measure_size(places, size, mount, &after);
 

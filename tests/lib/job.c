@@ -63,16 +63,12 @@ bool job_is_in_call(const struct job *job, long number)
 	return strtol(text, &end, 10) == number && end != text;
 }
 
-int job_end(struct job **job)
+/* Waits for it, and frees it. */
+static int collect(struct job *ended)
 {
-	struct job *ended = *job;
 	int status = 0;
 	int result = 0;
 
-	*job = NULL;
-	if (!ended)
-		return 0;
-	atomic_store(&ended->stop, true);
 	if (!wait_for(has_ended(ended->pid))) {
 		fprintf(stderr, "a job hangs after %lu steps\n", atomic_load(&ended->steps));
 		kill(ended->pid, SIGKILL);
@@ -89,6 +85,52 @@ int job_end(struct job **job)
 		result = -1;
 	}
 	munmap(ended, sizeof(*ended));
+	return result;
+}
+
+int job_end(struct job **job)
+{
+	struct job *ended = *job;
+
+	*job = NULL;
+	if (!ended)
+		return 0;
+	atomic_store(&ended->stop, true);
+	return collect(ended);
+}
+
+int job_run(void (*function)(struct job *job, void *context), void *context)
+{
+	struct job *job = job_start(function, context);
+
+	if (!job) {
+		fputs("a job does not start\n", stderr);
+		return -1;
+	}
+	return collect(job);
+}
+
+int job_kill(struct job **job)
+{
+	struct job *killed = *job;
+	int status = 0;
+	int result = 0;
+
+	*job = NULL;
+	if (!killed)
+		return 0;
+	kill(killed->pid, SIGKILL);
+	if (!wait_for(has_ended(killed->pid))) {
+		fputs("a job that was killed does not end\n", stderr);
+		result = -1;
+	}
+	while (waitpid(killed->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
+		fprintf(stderr, "a job ended before it was killed: %s\n", killed->failure);
+		result = -1;
+	}
+	munmap(killed, sizeof(*killed));
 	return result;
 }
 

@@ -38,6 +38,15 @@ bool job_is_in_call(const struct job *job, long number);
  */
 int job_end(struct job **job);
 
+/* Starts a job that ends by itself, and waits for it. Returns 0, or -1 with the reason on stderr. */
+int job_run(void (*function)(struct job *job, void *context), void *context);
+
+/*
+ * Ends it by SIGKILL, wherever it is, and waits until it is gone. *job becomes NULL. NULL is fine.
+ * Returns 0, or -1 with the reason on stderr, also where it had ended before.
+ */
+int job_kill(struct job **job);
+
 /* Called by the job: fails it, with errno as it is. */
 void job_fail(struct job *job, const char *file, int line, const char *what) __attribute__((noreturn));
 #define job_must(job, condition) ((condition) ? (void)0 : job_fail(job, __FILE__, __LINE__, #condition))
