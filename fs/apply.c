@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/apply_internal.h"
 #include "fs/instance.h"
+#include "fs/ops/policy.h"
+#include "fs/source/backing.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 
@@ -222,6 +224,31 @@ static int mount_medium(const struct application *application, const struct conf
 			  : 0;
 }
 
+int apply_policy(const struct application *application, int fd, const struct config_policy *policy)
+{
+	struct state *state = application->state;
+	struct source_file file = {.fd = -1};
+	bool any = false;
+	int backing_id;
+	uint64_t id;
+	int result;
+
+	for (int field = 0; field < POLICY_FIELDS; field++)
+		any |= policy->given[field];
+	if (!any)
+		return 0;
+	result = backing_identify(state, fd, "", &file);
+	if (result == 0)
+		result = node_reference(state, &file.key, file.stat.st_mode, file.flags, &file.fd, &id);
+	cleanup_close(&file.fd);
+	if (result < 0)
+		return result;
+	result = policy_give(state, id, policy->given, &policy->policy);
+	/* a node that is not open has no passthrough id of its own */
+	node_forget(state, id, 1, &backing_id);
+	return result;
+}
+
 static int apply_directory(const struct application *application, const struct config_directory *directory)
 {
 	_cleanup_close_ int fd = open_directory_path(application, directory->name);
@@ -246,6 +273,10 @@ static int apply_directory(const struct application *application, const struct c
 	if (result < 0)
 		return apply_fail(application, result, directory->line, "mode and owner of directory '%s': %s",
 				  directory->name, strerror(-result));
+	result = apply_policy(application, fd, &directory->store.policy);
+	if (result < 0)
+		return apply_fail(application, result, directory->line, "the policy of directory '%s': %s", directory->name,
+				  strerror(-result));
 	return 0;
 }
 
@@ -270,7 +301,10 @@ int apply_config(struct state *state, const struct config *config, const char *f
 		.error = error,
 	};
 	mode_t umask_before = umask(0);
-	int result = 0;
+	int result = apply_policy(&application, application.root_fd, &config->root.policy);
+
+	if (result < 0)
+		snprintf(error, CONFIG_ERROR_MAX, "%.200s: the policy of the default store: %s", file, strerror(-result));
 
 	for (size_t i = 0; result == 0 && i < config->n_directories; i++)
 		result = apply_directory(&application, &config->directories[i]);

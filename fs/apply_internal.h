@@ -25,6 +25,12 @@ int apply_fail(const struct application *application, int result, unsigned int l
  */
 int open_directory_path(const struct application *application, const char *name);
 
+/*
+ * Gives the file or directory `fd` those fields of a policy that the configuration has.
+ * Returns 0; -EBUSY where opens are in the way; the errno of storing it.
+ */
+int apply_policy(const struct application *application, int fd, const struct config_policy *policy);
+
 /* Makes or adjusts one segment. Returns 0, or a negative errno with the error noted. */
 int apply_segment(const struct application *application, const struct config_segment *segment);
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/apply_internal.h"
+#include "fs/ops/lifetime.h"
+#include "fs/ops/policy.h"
+#include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 
@@ -8,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #define COPY_PART (1024u * 1024u) /* bytes loaded at a time */
 
@@ -67,7 +71,8 @@ static int copy_bytes(int from, int to)
 }
 
 /* Size and memory; a segment never gets smaller. */
-static int set_size(const struct application *application, const struct config_segment *segment, int fd, off_t present)
+static int set_size(const struct application *application, const struct config_segment *segment,
+		    const struct policy *policy, int fd, off_t present)
 {
 	off_t size = (off_t)segment->size;
 
@@ -78,11 +83,53 @@ static int set_size(const struct application *application, const struct config_s
 			   application->file, segment->line, segment->name, (long long)present);
 		size = present;
 	}
+	if (size > present && present > 0 && policy->fixed_size) {
+		log_notice("%s:%u: segment '%s' has %lld bytes, which is fixed, and stays so", application->file,
+			   segment->line, segment->name, (long long)present);
+		size = present;
+	}
 	if (size > present && ftruncate(fd, size) < 0)
 		return fail_segment(application, segment, -errno, "setting its size");
-	if (segment->commit && size > 0 && fallocate(fd, 0, 0, size) < 0)
+	if (policy->commit && size > 0 && fallocate(fd, 0, 0, size) < 0)
 		return fail_segment(application, segment, -errno, "reserving its memory");
 	return 0;
+}
+
+/* The policy that a file or directory has, by what is stored with it. */
+static int read_policy(const struct application *application, int fd, struct policy *policy)
+{
+	char text[POLICY_TEXT_MAX];
+	ssize_t length = fgetxattr(fd, source_policy_attribute(application->state), text, sizeof(text));
+
+	*policy = (struct policy){0};
+	if (length < 0)
+		return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -errno;
+	policy_load(policy, text, (size_t)length);
+	return 0;
+}
+
+/* The default of its directory, and what the configuration says. No process has made it. */
+static int new_policy(const struct application *application, const struct config_segment *segment, int dir_fd,
+		      struct policy *policy)
+{
+	int result = read_policy(application, dir_fd, policy);
+
+	if (policy->lifetime == LIFETIME_OWNER)
+		policy->lifetime = LIFETIME_PERSISTENT;
+	for (int field = 0; field < POLICY_FIELDS; field++)
+		if (segment->policy.given[field])
+			policy_copy(policy, (enum policy_field)field, &segment->policy.policy);
+	return result;
+}
+
+static int store_policy(const struct application *application, int fd, const struct policy *policy)
+{
+	char text[POLICY_TEXT_MAX];
+	int length = policy_store(policy, text);
+
+	if (length == 0)
+		return 0;
+	return fsetxattr(fd, source_policy_attribute(application->state), text, (size_t)length, 0) < 0 ? -errno : 0;
 }
 
 static int set_owner_and_mode(const struct application *application, const struct config_segment *segment, int fd,
@@ -95,18 +142,40 @@ static int set_owner_and_mode(const struct application *application, const struc
 	return 0;
 }
 
+/* Has the end of a segment watched over that is new. */
+static void watch(const struct application *application, int fd)
+{
+	struct source_file file = {.fd = -1};
+	int backing_id;
+	uint64_t id;
+
+	if (backing_identify(application->state, fd, "", &file) == 0 &&
+	    node_reference(application->state, &file.key, file.stat.st_mode, file.flags, &file.fd, &id) == 0) {
+		policy_word(application->state, node_get(application->state, id));
+		lifetime_changed(id);
+		node_forget(application->state, id, 1, &backing_id);
+	}
+	cleanup_close(&file.fd);
+}
+
 /* Without a name until it is all that the configuration says, so that nobody sees it half made. */
 static int make_segment(const struct application *application, const struct config_segment *segment, int dir_fd,
 			const char *name)
 {
 	_cleanup_close_ int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	_cleanup_close_ int load = -1;
+	struct policy policy;
 	char path[32];
 	off_t length = 0;
-	int result = 0;
+	int result;
 
 	if (fd < 0)
 		return fail_segment(application, segment, -errno, "making it");
+	result = new_policy(application, segment, dir_fd, &policy);
+	if (result == 0)
+		result = store_policy(application, fd, &policy);
+	if (result < 0)
+		return fail_segment(application, segment, result, "its policy");
 	if (segment->load) {
 		load = open_load(application, segment, &length);
 		if (load < 0)
@@ -115,7 +184,7 @@ static int make_segment(const struct application *application, const struct conf
 		if (result < 0)
 			return fail_segment(application, segment, result, "loading its bytes");
 	}
-	result = set_size(application, segment, fd, length);
+	result = set_size(application, segment, &policy, fd, length);
 	if (result == 0)
 		result = set_owner_and_mode(application, segment, fd, true);
 	if (result < 0)
@@ -123,11 +192,14 @@ static int make_segment(const struct application *application, const struct conf
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
 		return fail_segment(application, segment, -errno, "giving it its name");
+	if (policy.lifetime != LIFETIME_PERSISTENT)
+		watch(application, fd);
 	return 0;
 }
 
 static int adjust_segment(const struct application *application, const struct config_segment *segment, int fd)
 {
+	struct policy policy;
 	struct stat stat;
 	int result;
 
@@ -137,7 +209,16 @@ static int adjust_segment(const struct application *application, const struct co
 		return apply_fail(application, -EEXIST, segment->line,
 				  "segment '%s': something else than a regular file has this name; remove that",
 				  segment->name);
-	result = set_size(application, segment, fd, stat.st_size);
+	result = apply_policy(application, fd, &segment->policy);
+	if (result == -EBUSY)
+		return apply_fail(application, result, segment->line,
+				  "segment '%s': it is open in a way that its new policy does not allow; close it first",
+				  segment->name);
+	if (result == 0)
+		result = read_policy(application, fd, &policy);
+	if (result < 0)
+		return fail_segment(application, segment, result, "its policy");
+	result = set_size(application, segment, &policy, fd, stat.st_size);
 	return result < 0 ? result : set_owner_and_mode(application, segment, fd, false);
 }
 

@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/base/policy.h"
+
 #define CONFIG_ERROR_MAX    512  /* bytes of an error line, with the final 0 */
 #define CONFIG_SEGMENT_MODE 0600 /* permission bits of a segment that gives no mode */
 
@@ -23,6 +25,12 @@ enum config_medium {
 	MEDIUM_PARENT, /* no key: a plain directory of the store it lies in */
 	MEDIUM_MEMORY, /* a tmpfs of its own */
 	MEDIUM_PATH,   /* a directory of another file system, bind-mounted */
+};
+
+/* Those fields of a policy that were given. */
+struct config_policy {
+	struct policy policy;
+	bool given[POLICY_FIELDS];
 };
 
 /* Limits and placement of one store; the same keys in [mount] (the default store) and [directory]. */
@@ -37,6 +45,7 @@ struct config_store {
 	uid_t owner;    /* owner of the directory */
 	gid_t group;    /* its group */
 	bool has_owner; /* `owner` was given: sets both owner and group */
+	struct config_policy policy; /* the default for what is made in the directory */
 };
 
 /* [directory NAME] */
@@ -57,7 +66,7 @@ struct config_segment {
 	uid_t owner;       /* owner of the file */
 	gid_t group;       /* its group */
 	bool has_owner;    /* `owner` was given: sets both owner and group */
-	bool commit;       /* reserve the memory at creation */
+	struct config_policy policy; /* what differs from the default of its directory */
 	char *load;        /* absolute path of a file whose bytes fill the segment at creation; NULL = none */
 	unsigned int line; /* line of the section header */
 };

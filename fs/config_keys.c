@@ -11,6 +11,17 @@
 #define DIRECTORY(field) offsetof(struct config_directory, field)
 #define SEGMENT(field)   offsetof(struct config_segment, field)
 
+/* The fields of a policy: in a directory, the default for what is made there. */
+#define POLICY_KEY(name, section, at, field)                                                                       \
+	{                                                                                                          \
+		name, &config_type_policy, section(at.policy), NONE, section(at.given[field]), false               \
+	}
+#define POLICY_KEYS(section, at)                                                                                   \
+	POLICY_KEY("lock", section, at, POLICY_LOCK), POLICY_KEY("writers", section, at, POLICY_WRITERS),          \
+		POLICY_KEY("commit", section, at, POLICY_COMMIT),                                                  \
+		POLICY_KEY("size-policy", section, at, POLICY_SIZE),                                               \
+		POLICY_KEY("lifetime", section, at, POLICY_LIFETIME)
+
 /* name, type, value, second, given, memory_only */
 static const struct config_key mount_keys[] = {
 	{"path", &config_type_path, MOUNT(mount_path), NONE, NONE, false},
@@ -19,6 +30,7 @@ static const struct config_key mount_keys[] = {
 	{"numa", &config_type_numa, MOUNT(root.numa), NONE, NONE, true},
 	{"mode", &config_type_mode, MOUNT(root.mode), NONE, MOUNT(root.has_mode), false},
 	{"owner", &config_type_owner, MOUNT(root.owner), MOUNT(root.group), MOUNT(root.has_owner), false},
+	POLICY_KEYS(MOUNT, root.policy),
 	{.name = NULL},
 };
 
@@ -30,6 +42,7 @@ static const struct config_key directory_keys[] = {
 	{"mode", &config_type_mode, DIRECTORY(store.mode), NONE, DIRECTORY(store.has_mode), false},
 	{"owner", &config_type_owner, DIRECTORY(store.owner), DIRECTORY(store.group),
 	 DIRECTORY(store.has_owner), false},
+	POLICY_KEYS(DIRECTORY, store.policy),
 	{.name = NULL},
 };
 
@@ -37,8 +50,8 @@ static const struct config_key segment_keys[] = {
 	{"size", &config_type_size, SEGMENT(size), NONE, SEGMENT(has_size), false},
 	{"mode", &config_type_mode, SEGMENT(mode), NONE, SEGMENT(has_mode), false},
 	{"owner", &config_type_owner, SEGMENT(owner), SEGMENT(group), SEGMENT(has_owner), false},
-	{"commit", &config_type_flag, SEGMENT(commit), NONE, NONE, false},
 	{"load", &config_type_path, SEGMENT(load), NONE, NONE, false},
+	POLICY_KEYS(SEGMENT, policy),
 	{.name = NULL},
 };
 

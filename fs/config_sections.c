@@ -21,12 +21,29 @@ void parser_trim(const char **text, size_t *length)
 		(*length)--;
 }
 
+/* The configuration is no process that could end. */
+static int check_segment(struct parser *parser)
+{
+	const struct config_segment *segment = parser->record;
+	size_t i = 0;
+
+	if (segment->policy.policy.lifetime != LIFETIME_OWNER)
+		return 0;
+	while (strcmp(parser->section->keys[i].name, "lifetime") != 0)
+		i++;
+	return parser_fail(parser, parser->key_lines[i],
+			   "lifetime = owner: no process makes %s; write persistent, last-close or ttl:TIME",
+			   parser_show_section(parser->section, parser->name).text);
+}
+
 int parser_end_section(struct parser *parser)
 {
 	const struct config_directory *directory = parser->record;
 	unsigned int first = 0;
 	const char *first_name = NULL;
 
+	if (parser->section == &config_sections[CONFIG_SEGMENT])
+		return check_segment(parser);
 	if (parser->section != &config_sections[CONFIG_DIRECTORY] || directory->store.medium == MEDIUM_MEMORY)
 		return 0;
 	for (size_t i = 0; parser->section->keys[i].name; i++) {

@@ -9,6 +9,7 @@
 #include "fs/config.h"
 #include "fs/config_keys.h"
 #include "lib/base/names.h"
+#include "lib/base/policy.h"
 #include "lib/base/sizes.h"
 
 static void *field(void *record, size_t offset)
@@ -346,24 +347,24 @@ static bool format_medium(const struct config_key *key, const void *record, char
 
 const struct config_type config_type_medium = {parse_medium, format_medium};
 
-/* --- flag: yes or no; no is what holds without the key --- */
+/* --- a field of a policy, named as the key is --- */
 
-static int parse_flag(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+static int parse_policy(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {
-	bool yes = strcmp(value, "yes") == 0;
+	char reason[POLICY_WHY_MAX];
 
-	if (!yes && strcmp(value, "no") != 0)
-		return wrong(why, "neither yes nor no; write one of them");
-	*(bool *)field(record, key->value) = yes;
+	if (policy_set(field(record, key->value), policy_field_find(key->name), value, strlen(value), reason) < 0)
+		return wrong(why, reason);
+	*(bool *)field(record, key->given) = true;
 	return 0;
 }
 
-static bool format_flag(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+static bool format_policy(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
 {
-	if (!*(const bool *)const_field(record, key->value))
+	if (!is_given(key, record))
 		return false;
-	snprintf(value, CONFIG_VALUE_MAX, "yes");
+	policy_format(const_field(record, key->value), policy_field_find(key->name), value);
 	return true;
 }
 
-const struct config_type config_type_flag = {parse_flag, format_flag};
+const struct config_type config_type_policy = {parse_policy, format_policy};

@@ -124,7 +124,7 @@ static int recover(struct fuse_session *session)
 		log_debug("closed %d descriptors that the worker before left", strays);
 		passthrough_recover(&fs);
 	}
-	policy_recover(&fs);
+	policy_recover(&fs.state);
 	if (state_check(&fs.state, why, sizeof(why)) < 0)
 		log_error("internal error: after recovery: %s", why);
 	return 0;

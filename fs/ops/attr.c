@@ -74,7 +74,7 @@ static void change_from_request(const struct stat *attr, int what, struct source
 
 static int check_resize(struct fs *fs, const struct node_slot *node, off_t size, int held)
 {
-	uint32_t policy = policy_word(fs, node);
+	uint32_t policy = policy_word(&fs->state, node);
 	_cleanup_close_ int fd = -1;
 
 	if (held < 0 && policy & (NODE_POLICY_FIXED | NODE_POLICY_COMMIT)) {

@@ -134,7 +134,7 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	opening->source = source_of(&fs->state, dir);
 	if (!opening->source->create || (name && source_find_builtin(parent, name)))
 		return -EPERM;
-	result = policy_inherit(fs, dir, true, &policy, text);
+	result = policy_inherit(&fs->state, dir, true, &policy, text);
 	if (result < 0)
 		return result;
 	request_identity(req);
@@ -150,7 +150,7 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	if (result == 0) {
 		opening->id = entry->ino;
 		opening->node = node_get(&fs->state, entry->ino);
-		policy_made(fs, entry->ino, true, &policy);
+		policy_made(&fs->state, entry->ino, true, &policy);
 		result = opening->node ? opening_establish(opening) : -ESTALE;
 		if (result < 0)
 			entry_forget(fs, entry->ino, 1);

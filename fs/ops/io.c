@@ -142,7 +142,7 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 		reply_status(req, result);
 		return;
 	}
-	result = policy_before_write(policy_word(fs, opened.node), opened.fd, flags & RWF_APPEND, offset, &size);
+	result = policy_before_write(policy_word(&fs->state, opened.node), opened.fd, flags & RWF_APPEND, offset, &size);
 	if (result < 0) {
 		reply_status(req, result);
 		return;
@@ -220,7 +220,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t l
 
 	(void)id;
 	if (result == 0)
-		result = policy_before_fallocate(policy_word(fs_of(req), opened.node), opened.fd, mode, offset, length);
+		result = policy_before_fallocate(policy_word(&fs_of(req)->state, opened.node), opened.fd, mode, offset, length);
 	if (result == 0)
 		result = killable_fallocate(req, opened.fd, mode, offset, length);
 	reply_status(req, result);
@@ -262,7 +262,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struc
 	if (result == 0) {
 		if (length > COPY_MAX)
 			length = COPY_MAX;
-		result = policy_before_write(policy_word(fs_of(req), out.node), out.fd, false, offset_out, &length);
+		result = policy_before_write(policy_word(&fs_of(req)->state, out.node), out.fd, false, offset_out, &length);
 	}
 	if (result == 0) {
 		interrupt_enable(req);

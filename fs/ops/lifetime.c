@@ -187,7 +187,7 @@ static int update_watch(struct fs *fs, uint64_t id)
 	struct node_slot *node = node_get(&fs->state, id);
 	struct watch *watch = find_watch(id);
 	struct policy policy = {0};
-	int result = node ? policy_read(fs, node, &policy) : 0;
+	int result = node ? policy_read(&fs->state, node, &policy) : 0;
 
 	if (result < 0)
 		return result;
@@ -358,7 +358,7 @@ static void look_at_file(int dir_fd, const char *name, void *context)
 		return;
 	if (node_reference(&fs->state, &file.key, file.stat.st_mode, file.flags, &file.fd, &id) == 0) {
 		node = node_get(&fs->state, id);
-		policy_word(fs, node);
+		policy_word(&fs->state, node);
 		if (!is_open(fs, id) && atomic_load(&node->closed_at) == 0 && read_use(fs, node, &ago)) {
 			uint64_t now = boottime_nanoseconds();
 

@@ -22,7 +22,7 @@ static enum lock_holder find_holder(struct fs *fs)
 {
 	const struct node_slot *node = node_get(&fs->state, request_node());
 
-	if (!node || !(policy_word(fs, node) & NODE_POLICY_MANDATORY))
+	if (!node || !(policy_word(&fs->state, node) & NODE_POLICY_MANDATORY))
 		return LOCK_OF_UNKNOWN;
 	switch (procfs_fcntl_command(request_pid())) {
 	case F_OFD_GETLK:

@@ -41,7 +41,7 @@ static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode
 	if (!place.source->make)
 		return -EPERM;
 	if (S_ISREG(mode) || S_ISDIR(mode))
-		result = policy_inherit(fs, place.dir, S_ISREG(mode), policy, text);
+		result = policy_inherit(&fs->state, place.dir, S_ISREG(mode), policy, text);
 	if (result < 0)
 		return result;
 	request_identity(req);
@@ -62,7 +62,7 @@ static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, 
 		return;
 	}
 	if (S_ISREG(mode) || S_ISDIR(mode))
-		policy_made(fs_of(req), entry.ino, S_ISREG(mode), &policy);
+		policy_made(&fs_of(req)->state, entry.ino, S_ISREG(mode), &policy);
 	reply_entry(req, &entry);
 }
 

@@ -131,7 +131,7 @@ int opening_establish(struct opening *opening)
 	for (;;) {
 		int result;
 
-		opening->policy = policy_word(opening->fs, opening->node);
+		opening->policy = policy_word(&opening->fs->state, opening->node);
 		result = choose_mode(opening);
 		if (result == 0)
 			result = open_for_mode(opening, id_known);

@@ -33,15 +33,15 @@ static uint32_t word_of(const struct policy *policy)
 	       lifetimes[policy->lifetime] | (uint32_t)policy->writers << 16;
 }
 
-int policy_read(struct fs *fs, const struct node_slot *node, struct policy *policy)
+int policy_read(struct state *state, const struct node_slot *node, struct policy *policy)
 {
-	const struct source *source = source_of(&fs->state, node);
+	const struct source *source = source_of(state, node);
 	char text[POLICY_TEXT_MAX];
 	ssize_t length = -ENODATA;
 
 	*policy = (struct policy){0};
 	if (source->getxattr)
-		length = source->getxattr(&fs->state, node, source_policy_attribute(&fs->state), text, sizeof(text));
+		length = source->getxattr(state, node, source_policy_attribute(state), text, sizeof(text));
 	if (length == -ENODATA || length == -EOPNOTSUPP)
 		return 0;
 	if (length < 0)
@@ -52,12 +52,12 @@ int policy_read(struct fs *fs, const struct node_slot *node, struct policy *poli
 }
 
 /* The slot of a node that the caller only looks at. */
-static struct node_slot *slot_of(struct fs *fs, const struct node_slot *node)
+static struct node_slot *slot_of(struct state *state, const struct node_slot *node)
 {
-	return &fs->state.arena->nodes[node - fs->state.arena->nodes];
+	return &state->arena->nodes[node - state->arena->nodes];
 }
 
-uint32_t policy_word(struct fs *fs, const struct node_slot *node)
+uint32_t policy_word(struct state *state, const struct node_slot *node)
 {
 	uint32_t word = atomic_load(&node->policy);
 	struct policy policy;
@@ -65,21 +65,21 @@ uint32_t policy_word(struct fs *fs, const struct node_slot *node)
 
 	if (word & NODE_POLICY_KNOWN || node->store == NODE_STORE_CONTROL)
 		return word;
-	result = policy_read(fs, node, &policy);
+	result = policy_read(state, node, &policy);
 	if (result < 0) {
 		log_warning("the policy of a segment can't be read: %s", strerror(-result));
 		return word;
 	}
 	/* unless it was changed, or read, by somebody else meanwhile */
-	if (atomic_compare_exchange_strong(&slot_of(fs, node)->policy, &word, word_of(&policy)))
+	if (atomic_compare_exchange_strong(&slot_of(state, node)->policy, &word, word_of(&policy)))
 		return word_of(&policy);
 	return word;
 }
 
-static int store(struct fs *fs, const struct node_slot *node, const struct policy *policy)
+static int store(struct state *state, const struct node_slot *node, const struct policy *policy)
 {
-	const struct source *source = source_of(&fs->state, node);
-	const char *name = source_policy_attribute(&fs->state);
+	const struct source *source = source_of(state, node);
+	const char *name = source_policy_attribute(state);
 	char text[POLICY_TEXT_MAX];
 	int length = policy_store(policy, text);
 	int result;
@@ -87,8 +87,8 @@ static int store(struct fs *fs, const struct node_slot *node, const struct polic
 	if (!source->setxattr || !source->removexattr)
 		return -EOPNOTSUPP;
 	if (length > 0)
-		return source->setxattr(&fs->state, node, name, text, (size_t)length, 0);
-	result = source->removexattr(&fs->state, node, name);
+		return source->setxattr(state, node, name, text, (size_t)length, 0);
+	result = source->removexattr(state, node, name);
 	return result == -ENODATA ? 0 : result;
 }
 
@@ -104,9 +104,9 @@ static int find_creator(const struct node_slot *node, struct policy_owner *owner
 }
 
 /* All the memory that a file has the size for. */
-static int commit_all(struct fs *fs, const struct node_slot *node)
+static int commit_all(struct state *state, const struct node_slot *node)
 {
-	_cleanup_close_ int fd = source_of(&fs->state, node)->open(&fs->state, node, O_RDWR);
+	_cleanup_close_ int fd = source_of(state, node)->open(state, node, O_RDWR);
 	struct stat stat;
 
 	if (fd < 0)
@@ -117,7 +117,7 @@ static int commit_all(struct fs *fs, const struct node_slot *node)
 }
 
 /* Sets the word, with the mark that the file may not say the same; then does what takes time, and may fail. */
-static int change_locked(struct fs *fs, uint64_t id, const struct node_slot *node, const struct policy *before,
+static int change_locked(struct state *state, uint64_t id, const struct node_slot *node, const struct policy *before,
 			 const struct policy *after)
 {
 	const bool is_file = node->type == S_IFREG >> 12;
@@ -129,62 +129,78 @@ static int change_locked(struct fs *fs, uint64_t id, const struct node_slot *nod
 		stay = write_stay = 1u << IO_MEDIATED;
 	else if ((after->commit && !before->commit) || (after->fixed_size && !before->fixed_size))
 		write_stay = ANY_MODE & ~(1u << IO_DIRECT);
-	result = handle_set_policy(&fs->state, id, word_of(after) | NODE_POLICY_CHANGING, stay, write_stay);
+	result = handle_set_policy(state, id, word_of(after) | NODE_POLICY_CHANGING, stay, write_stay);
 	if (result < 0)
 		return result;
 	if (is_file && after->commit && !before->commit)
-		result = commit_all(fs, node);
+		result = commit_all(state, node);
 	if (result == 0)
-		result = store(fs, node, after);
+		result = store(state, node, after);
 	/* back to a looser policy nobody is in the way of, but for one: opens that came meanwhile are as the new one has them */
-	handle_set_policy(&fs->state, id, word_of(result == 0 ? after : before), ANY_MODE, ANY_MODE);
+	handle_set_policy(state, id, word_of(result == 0 ? after : before), ANY_MODE, ANY_MODE);
 	return result;
 }
 
 /* What an earlier lifetime has noted does not count for a new one. */
-static void forget_use(struct fs *fs, const struct node_slot *node)
+static void forget_use(struct state *state, const struct node_slot *node)
 {
-	const struct source *source = source_of(&fs->state, node);
+	const struct source *source = source_of(state, node);
 
-	atomic_store(&slot_of(fs, node)->closed_at, 0);
+	atomic_store(&slot_of(state, node)->closed_at, 0);
 	if (source->removexattr)
-		source->removexattr(&fs->state, node, source_use_attribute(&fs->state));
+		source->removexattr(state, node, source_use_attribute(state));
 }
 
-int policy_change(struct fs *fs, uint64_t id, enum policy_field field, const struct policy *wanted)
+int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted)
 {
-	const struct node_slot *node = node_get(&fs->state, id);
+	const struct node_slot *node = node_get(state, id);
+	bool is_file = node && node->type == S_IFREG >> 12;
 	struct policy before;
 	struct policy after;
+	bool same = true;
 	int result;
 
 	if (!node)
 		return -ESTALE;
 	pthread_mutex_lock(&changing);
-	result = policy_read(fs, node, &before);
+	result = policy_read(state, node, &before);
 	after = before;
-	policy_copy(&after, field, wanted);
-	if (result == 0 && field == POLICY_LIFETIME && after.lifetime == LIFETIME_OWNER && node->type == S_IFREG >> 12)
+	for (int field = 0; field < POLICY_FIELDS; field++) {
+		if (fields[field] && !policy_is_same(&before, (enum policy_field)field, wanted)) {
+			policy_copy(&after, (enum policy_field)field, wanted);
+			same = false;
+		}
+	}
+	if (result == 0 && is_file && after.lifetime == LIFETIME_OWNER && before.lifetime != LIFETIME_OWNER)
 		result = find_creator(node, &after.owner);
-	if (result == 0)
-		result = change_locked(fs, id, node, &before, &after);
-	if (result == 0 && field == POLICY_LIFETIME)
-		forget_use(fs, node);
+	if (result == 0 && !same)
+		result = change_locked(state, id, node, &before, &after);
+	same = policy_is_same(&before, POLICY_LIFETIME, &after);
+	if (result == 0 && !same)
+		forget_use(state, node);
 	pthread_mutex_unlock(&changing);
-	if (result == 0 && field == POLICY_LIFETIME && node->type == S_IFREG >> 12)
+	if (result == 0 && !same && is_file)
 		lifetime_changed(id);
 	return result;
 }
 
-int policy_inherit(struct fs *fs, const struct node_slot *dir, bool is_file, struct policy *policy,
+int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted)
+{
+	bool fields[POLICY_FIELDS] = {false};
+
+	fields[field] = true;
+	return policy_give(state, id, fields, wanted);
+}
+
+int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, struct policy *policy,
 		   char text[POLICY_TEXT_MAX])
 {
 	int result = 0;
 
 	*policy = (struct policy){0};
 	text[0] = 0;
-	if (policy_word(fs, dir) & ~(uint32_t)NODE_POLICY_KNOWN)
-		result = policy_read(fs, dir, policy);
+	if (policy_word(state, dir) & ~(uint32_t)NODE_POLICY_KNOWN)
+		result = policy_read(state, dir, policy);
 	if (result == 0 && is_file && policy->lifetime == LIFETIME_OWNER)
 		result = procfs_owner(request_pid(), &policy->owner);
 	if (result == 0)
@@ -192,9 +208,9 @@ int policy_inherit(struct fs *fs, const struct node_slot *dir, bool is_file, str
 	return result;
 }
 
-void policy_made(struct fs *fs, uint64_t id, bool is_file, const struct policy *policy)
+void policy_made(struct state *state, uint64_t id, bool is_file, const struct policy *policy)
 {
-	struct node_slot *node = node_get(&fs->state, id);
+	struct node_slot *node = node_get(state, id);
 
 	if (!node)
 		return;
@@ -262,16 +278,16 @@ int policy_before_resize(uint32_t policy, int fd, off_t size)
 	return 0;
 }
 
-void policy_recover(struct fs *fs)
+void policy_recover(struct state *state)
 {
-	uint32_t high = atomic_load(&fs->state.arena->header->nodes_high);
+	uint32_t high = atomic_load(&state->arena->header->nodes_high);
 
 	for (uint32_t i = NODE_ROOT; i < high; i++) {
-		struct node_slot *node = &fs->state.arena->nodes[i];
+		struct node_slot *node = &state->arena->nodes[i];
 
 		if (atomic_load(&node->state) == SLOT_LIVE && atomic_load(&node->policy) & NODE_POLICY_CHANGING) {
 			atomic_store(&node->policy, 0);
-			policy_word(fs, node);
+			policy_word(state, node);
 		}
 	}
 }

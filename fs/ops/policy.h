@@ -5,14 +5,14 @@
 #ifndef SEGFS_OPS_POLICY_H
 #define SEGFS_OPS_POLICY_H
 
-#include "fs/ops/fs.h"
+#include "fs/state/handle.h"
 #include "lib/base/policy.h"
 
 /* The policy word of a node: enum node_policy. What can't be read counts as the default. */
-uint32_t policy_word(struct fs *fs, const struct node_slot *node);
+uint32_t policy_word(struct state *state, const struct node_slot *node);
 
 /* The whole policy of a segment, or a directory's default. Returns 0; the errno of reading it. */
-int policy_read(struct fs *fs, const struct node_slot *node, struct policy *policy);
+int policy_read(struct state *state, const struct node_slot *node, struct policy *policy);
 
 /*
  * Changes one field of a node's policy.
@@ -20,18 +20,21 @@ int policy_read(struct fs *fs, const struct node_slot *node, struct policy *poli
  * has ended or is not known; -ENOSPC where the memory to be committed is not there; -EOPNOTSUPP where the medium stores no
  * attributes; -ESTALE.
  */
-int policy_change(struct fs *fs, uint64_t id, enum policy_field field, const struct policy *wanted);
+int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted);
+
+/* The same for several fields at once: all of them, or none. */
+int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted);
 
 /*
  * The line to be stored with a file or directory that the request makes in `dir`; "" where there is no default.
  * is_file: a regular file, which has an owner if its lifetime says so. policy: gets the same.
  * Returns 0; -ESRCH where the requester, as owner, is in a pid namespace that is not visible here.
  */
-int policy_inherit(struct fs *fs, const struct node_slot *dir, bool is_file, struct policy *policy,
+int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, struct policy *policy,
 		   char text[POLICY_TEXT_MAX]);
 
 /* Notes the policy that a node was made with, and who made it. */
-void policy_made(struct fs *fs, uint64_t id, bool is_file, const struct policy *policy);
+void policy_made(struct state *state, uint64_t id, bool is_file, const struct policy *policy);
 
 /* Makes the segment's memory and size what its policy says. For I/O that comes to the daemon. */
 
@@ -54,6 +57,6 @@ int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off
 int policy_before_resize(uint32_t policy, int fd, off_t size);
 
 /* Completes what a worker that died was changing. */
-void policy_recover(struct fs *fs);
+void policy_recover(struct state *state);
 
 #endif

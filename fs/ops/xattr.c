@@ -35,7 +35,7 @@ static int io_mode_value(struct fs *fs, uint64_t id, const struct node_slot *nod
 		if (handle->node == id && handle->kind == HANDLE_FILE && atomic_load(&handle->state) == SLOT_LIVE)
 			used |= 1u << handle->mode;
 	}
-	if (!used && policy_word(fs, node) & NODE_POLICY_MANDATORY)
+	if (!used && policy_word(&fs->state, node) & NODE_POLICY_MANDATORY)
 		used = 1u << IO_MEDIATED;
 	else if (!used && (!fs->passthrough || atomic_load(&node->flags) & NODE_REFUSED))
 		used = 1u << IO_RELAYED;
@@ -115,7 +115,7 @@ static ssize_t get_own(struct fs *fs, uint64_t id, const struct node_slot *node,
 	int length;
 
 	if (field != POLICY_FIELDS)
-		length = policy_read(fs, node, &policy) < 0 ? -EIO : policy_format(&policy, field, text);
+		length = policy_read(&fs->state, node, &policy) < 0 ? -EIO : policy_format(&policy, field, text);
 	else
 		length = attribute ? attribute->value(fs, id, node, text) : -ENODATA;
 	if (length < 0)
@@ -236,7 +236,7 @@ static int set_field(struct fs *fs, uint64_t id, const struct node_slot *node, e
 
 	if (result == 0 && request_uid() != 0 && request_uid() != attr.st_uid)
 		result = -EPERM;
-	return result < 0 ? result : policy_change(fs, id, field, wanted);
+	return result < 0 ? result : policy_change(&fs->state, id, field, wanted);
 }
 
 static int set_field_text(struct fs *fs, uint64_t id, const struct node_slot *node, enum policy_field field,

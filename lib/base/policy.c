@@ -45,7 +45,7 @@ static int set_flag(bool *flag, const char *value, const char *no, const char *y
 	bool is_yes = strcmp(value, yes) == 0;
 
 	if (!is_yes && strcmp(value, no) != 0) {
-		snprintf(why, POLICY_WHY_MAX, "neither %s nor %s; write one of them", no, yes);
+		snprintf(why, POLICY_WHY_MAX, "neither %s nor %s; write one of them", yes, no);
 		return -EINVAL;
 	}
 	*flag = is_yes;
@@ -206,6 +206,16 @@ void policy_copy(struct policy *policy, enum policy_field field, const struct po
 	}
 }
 
+bool policy_is_same(const struct policy *a, enum policy_field field, const struct policy *b)
+{
+	char first[POLICY_VALUE_MAX];
+	char second[POLICY_VALUE_MAX];
+
+	policy_format(a, field, first);
+	policy_format(b, field, second);
+	return strcmp(first, second) == 0;
+}
+
 bool policy_is_default(const struct policy *policy)
 {
 	return !policy->mandatory && !policy->commit && !policy->fixed_size && policy->writers == 0 &&
@@ -219,14 +229,13 @@ int policy_store(const struct policy *policy, char text[POLICY_TEXT_MAX])
 
 	text[0] = 0;
 	for (int field = 0; field < POLICY_FIELDS; field++) {
-		char is[POLICY_VALUE_MAX];
-		char without[POLICY_VALUE_MAX];
+		char value[POLICY_VALUE_MAX];
 
-		policy_format(policy, (enum policy_field)field, is);
-		policy_format(&by_default, (enum policy_field)field, without);
-		if (strcmp(is, without) != 0)
-			length += snprintf(text + length, POLICY_TEXT_MAX - (size_t)length, "%s%s=%s",
-					   length ? " " : "", field_names[field], is);
+		if (policy_is_same(policy, (enum policy_field)field, &by_default))
+			continue;
+		policy_format(policy, (enum policy_field)field, value);
+		length += snprintf(text + length, POLICY_TEXT_MAX - (size_t)length, "%s%s=%s", length ? " " : "",
+				   field_names[field], value);
 	}
 	if (policy->lifetime == LIFETIME_OWNER && policy->owner.pid > 0)
 		length += snprintf(text + length, POLICY_TEXT_MAX - (size_t)length, " process=%d:%" PRIu64 ":%s",

@@ -74,6 +74,9 @@ int policy_format(const struct policy *policy, enum policy_field field, char val
 /* Takes over one field, with what belongs to it. */
 void policy_copy(struct policy *policy, enum policy_field field, const struct policy *from);
 
+/* Whether two have the same in one field; of an owner, which process it is makes no difference. */
+bool policy_is_same(const struct policy *a, enum policy_field field, const struct policy *b);
+
 /* Whether it is all zeros, in effect. */
 bool policy_is_default(const struct policy *policy);
 

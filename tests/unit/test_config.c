@@ -127,7 +127,7 @@ static void reads_every_key(void **state)
 	assert_true(segment->has_owner);
 	assert_true(segment->owner == 4294967294u);
 	assert_int_equal(segment->group, 0);
-	assert_true(segment->commit);
+	assert_true(segment->policy.given[POLICY_COMMIT] && segment->policy.policy.commit);
 	assert_string_equal(segment->load, "/usr/share/cam/calibration.bin");
 	segment = &config.segments[1];
 	assert_string_equal(segment->name, "bare");
@@ -135,7 +135,7 @@ static void reads_every_key(void **state)
 	assert_false(segment->has_mode);
 	assert_int_equal(segment->mode, 0600);
 	assert_false(segment->has_owner);
-	assert_false(segment->commit);
+	assert_false(segment->policy.given[POLICY_COMMIT]);
 	assert_null(segment->load);
 	config_free(&config);
 	assert_null(config.segments);
@@ -300,8 +300,12 @@ static void writes_what_it_read(void **state)
 		 "[directory a]\nmedium = /x y /\n[segment t]\nload=/l\ncommit=yes\nowner=5:6\n",
 		 "[mount]\n\n[directory a]\nmedium = /x y /\n\n[directory a/b]\nmedium = memory\n\n[segment "
 		 "s]\n"
-		 "size = 9223372036854775807\nmode = 0600\n\n[segment t]\nowner = 5:6\ncommit = yes\nload = "
-		 "/l\n"},
+		 "size = 9223372036854775807\nmode = 0600\ncommit = no\n\n[segment t]\nowner = 5:6\nload = /l\n"
+		 "commit = yes\n"},
+		{"[mount]\nwriters = 007\n[directory d]\nlifetime = owner\nlock=mandatory\n"
+		 "[segment s]\nlifetime = ttl:120s\nsize-policy=fixed\nlock = advisory",
+		 "[mount]\nwriters = 7\n\n[directory d]\nlock = mandatory\nlifetime = owner\n\n"
+		 "[segment s]\nlock = advisory\nsize-policy = fixed\nlifetime = ttl:2m\n"},
 	};
 
 	(void)state;

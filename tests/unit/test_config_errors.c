@@ -16,6 +16,9 @@
 
 #include "fs/config.h"
 
+/* the fields of a policy, which every section has last */
+#define POLICY_NAMES ", lock, writers, commit, size-policy, lifetime"
+
 static void parse(const char *text, struct config *config)
 {
 	char error[CONFIG_ERROR_MAX] = "";
@@ -131,14 +134,14 @@ static void says_what_is_wrong_with_keys(void **state)
 		 "t.ini:2: size has no value; write size = VALUE, or leave out the line"},
 		{"[mount]\nsise = 1",
 		 "t.ini:2: unknown key 'sise' in [mount], perhaps 'size'; known keys: path, size, "
-		 "huge, numa, mode, owner"},
+		 "huge, numa, mode, owner" POLICY_NAMES},
 		{"[directory d]\npath = /x", "t.ini:2: unknown key 'path' in [directory d]; known keys: "
-					     "medium, size, huge, numa, mode, owner"},
+					     "medium, size, huge, numa, mode, owner" POLICY_NAMES},
 		{"[segment s]\nMode = 1",
 		 "t.ini:2: unknown key 'Mode' in [segment s], perhaps 'mode'; known keys: size, "
-		 "mode, owner, commit, load"},
-		{"[segment s]\nlock = mandatory", "t.ini:2: unknown key 'lock' in [segment s], perhaps "
-						  "'load'; known keys: size, mode, owner, commit, load"},
+		 "mode, owner, load" POLICY_NAMES},
+		{"[segment s]\nlack = mandatory", "t.ini:2: unknown key 'lack' in [segment s], perhaps "
+						  "'lock'; known keys: size, mode, owner, load" POLICY_NAMES},
 		{"[mount]\nsize = 1\nmode = 1\nsize = 2",
 		 "t.ini:4: size again in [mount]; keep this line or line 2"},
 		{"[segment s]\nsize = 12Q",
@@ -194,6 +197,18 @@ static void says_what_is_wrong_with_keys(void **state)
 		 "t.ini:2: load = a.bin: not an absolute path; begin it with '/'"},
 		{"[segment s]\ncommit = true",
 		 "t.ini:2: commit = true: neither yes nor no; write one of them"},
+		{"[segment s]\nlock = yes", "t.ini:2: lock = yes: neither mandatory nor advisory; write one of them"},
+		{"[directory s]\nwriters = -1",
+		 "t.ini:2: writers = -1: not a number of writers; write 0 for any number, or 1 to 65535"},
+		{"[mount]\nsize-policy = 1M", "t.ini:2: size-policy = 1M: neither fixed nor variable; write one of them"},
+		{"[segment s]\nlifetime = ever", "t.ini:2: lifetime = ever: not a lifetime; write persistent, last-close, "
+						 "owner, or ttl:TIME such as ttl:30s"},
+		{"[segment s]\nlifetime = ttl:0", "t.ini:2: lifetime = ttl:0: not a time; write a whole number above 0 with "
+						  "ms, s, m, h or d, such as ttl:30s"},
+		{"[segment s]\nlifetime = ttl:9999d",
+		 "t.ini:2: lifetime = ttl:9999d: too long a time; the longest is ttl:3650d"},
+		{"[segment s]\nsize = 1\nlifetime = owner\n[mount]",
+		 "t.ini:3: lifetime = owner: no process makes [segment s]; write persistent, last-close or ttl:TIME"},
 		{"[directory d]\nmedium = /x\nmode = 1\nhuge = never\nsize = 1\n[segment s]",
 		 "t.ini:4: huge is for memory, and [directory d] has another medium; write medium = memory, "
 		 "or leave out "
@@ -325,7 +340,7 @@ static void keeps_error_lines_whole(void **state)
 	assert_memory_equal(error, "...fff", 6);
 	assert_non_null(strstr(error, "?\xc3\xa4?"));
 	assert_non_null(strstr(error, ":2: unknown key '\xc3\xa4' in [segment \xc3\xa4/aaa"));
-	assert_non_null(strstr(error, "...]; known keys: size, mode, owner, commit, load"));
+	assert_non_null(strstr(error, "...]; known keys: size, mode, owner, load" POLICY_NAMES));
 	assert_null(strchr(error, '\n'));
 	free(text);
 }
