@@ -26,6 +26,7 @@
  *     killable       ... also one that only a fatal signal ends
  *     reply          answers
  *   control/         the files under .segfs
+ *     lists          what is locked, and what is open
  *
  *   source/          where nodes come from; knows no FUSE
  *     source         the table of functions that a source is

@@ -26,6 +26,11 @@ static void print_status(struct control_text *text, struct state *state)
 	control_print_status(text, state, facts);
 }
 
+static void print_locks(struct control_text *text, struct state *state)
+{
+	control_print_locks(text, state, facts);
+}
+
 /* The configuration in force is kept as text, by the arena. */
 static void print_config(struct control_text *text, struct state *state)
 {
@@ -47,6 +52,8 @@ static const struct control_file {
 	{"version", print_version},
 	{"status", print_status},
 	{"config", print_config},
+	{"locks", print_locks},
+	{"attached", control_print_attached},
 };
 
 #define N_FILES (sizeof(files) / sizeof(files[0]))

@@ -37,6 +37,13 @@ static int truncate_opened(struct opening *opening, int fd)
 	return result;
 }
 
+static bool is_control(const struct fs *fs, uint64_t id)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+
+	return node && node->store == NODE_STORE_CONTROL;
+}
+
 static int open_node(struct opening *opening)
 {
 	int result;
@@ -44,7 +51,7 @@ static int open_node(struct opening *opening)
 	opening->node = node_get(&opening->fs->state, opening->id);
 	if (!opening->node)
 		return -ESTALE;
-	opening->is_control = opening->node->store == NODE_STORE_CONTROL;
+	opening->is_control = is_control(opening->fs, opening->id);
 	opening->source = source_of(&opening->fs->state, opening->node);
 	if (!opening->source->change && opening_writes(opening))
 		return -EPERM;
@@ -108,6 +115,11 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 	int result;
 
 	drop_earlier_attempt(fs);
+	/* a list is made for its reader, and may be long */
+	if (is_control(fs, id)) {
+		request_identity(req);
+		loop_hand_over(fs);
+	}
 	result = open_node(&opening);
 	if (result < 0) {
 		reply_status(req, result);

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What .segfs/locks and .segfs/attached list. Everybody may read them, as everybody may read /proc/locks; but the names of segments
+ * are told to root and to their owners only, since they may lie in directories that others can't list.
+ */
+#include "fs/control/control.h"
+#include "fs/state/handle.h"
+#include "fs/state/lock.h"
+#include "lib/base/clock.h"
+#include "lib/base/procfs.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/sysmacros.h>
+
+/* A segment that is listed: the same for many lines in a row. */
+struct segment {
+	uint64_t id;     /* node id, 0 = none yet */
+	uint64_t inode;  /* as the mount tells it */
+	bool mandatory;
+	char path[PATH_MAX];
+};
+
+/* For whom the list is made: the thread has the reader's identity. */
+static bool may_see(const struct state *state, const struct stat *attr)
+{
+	uid_t reader = (uid_t)setfsuid((uid_t)-1);
+
+	return !state->arena->header->privileged || reader == 0 || reader == attr->st_uid;
+}
+
+static void find_segment(struct state *state, uint64_t id, struct segment *segment)
+{
+	const struct node_slot *node = node_get(state, id);
+	const struct source *source;
+	struct stat attr;
+
+	if (segment->id == id)
+		return;
+	*segment = (struct segment){.id = id, .path = "-"};
+	if (!node)
+		return;
+	source = source_of(state, node);
+	segment->mandatory = atomic_load(&node->policy) & NODE_POLICY_MANDATORY;
+	if (source->stat(state, node, &attr) < 0)
+		return;
+	segment->inode = attr.st_ino;
+	if (attr.st_nlink > 0 && source->path && may_see(state, &attr) &&
+	    source->path(state, node, segment->path, sizeof(segment->path)) < 0)
+		strcpy(segment->path, "-");
+}
+
+/* A name as one word, as /proc/mounts has it. */
+static void print_name(struct control_text *text, const char *name)
+{
+	size_t plain;
+
+	for (; *name; name += plain) {
+		plain = strcspn(name, " \t\n\\");
+		control_print(text, "%.*s", (int)plain, name);
+		if (name[plain])
+			control_print(text, "\\%03o", (unsigned char)name[plain++]);
+	}
+	control_print(text, "\n");
+}
+
+/* ISO 8601, UTC. */
+static void print_time(struct control_text *text, uint64_t nanoseconds)
+{
+	time_t seconds = (time_t)(nanoseconds / 1000000000u);
+	struct tm parts;
+	char date[32];
+
+	gmtime_r(&seconds, &parts);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
+	control_print(text, " %s.%03uZ ", date, (unsigned int)(nanoseconds / 1000000u % 1000u));
+}
+
+/* --- locks --- */
+
+/* By segment; what is held before what is waited for; by first byte, by arrival. */
+static int compare_locks(const void *a, const void *b)
+{
+	const struct lock_entry *first = a;
+	const struct lock_entry *second = b;
+
+	if (first->node != second->node)
+		return first->node < second->node ? -1 : 1;
+	if (first->waits != second->waits)
+		return first->waits ? 1 : -1;
+	if (!first->waits && first->start != second->start)
+		return first->start < second->start ? -1 : 1;
+	return first->since < second->since ? -1 : first->since > second->since;
+}
+
+static const char *lock_kind_name(const struct lock_entry *lock)
+{
+	if (lock->access)
+		return "ACCESS";
+	if (lock->kind == LOCK_FLOCK)
+		return "FLOCK";
+	return lock->holder == LOCK_OF_OPEN ? "OFDLCK" : "POSIX";
+}
+
+static void print_lock(struct control_text *text, const struct control_facts *facts, size_t number,
+		       const struct lock_entry *lock, const struct segment *segment)
+{
+	const char *enforced = segment->mandatory && lock->kind == LOCK_RANGE ? "MANDATORY" : "ADVISORY";
+
+	control_print(text, "%zu: %s%-6s %-9s %-5s %d %02x:%02x:%llu %llu ", number, lock->waits ? "-> " : "",
+		      lock_kind_name(lock), enforced, lock->type == LOCK_EXCLUSIVE ? "WRITE" : "READ", (int)lock->pid,
+		      major(facts->device), minor(facts->device), (unsigned long long)segment->inode,
+		      (unsigned long long)lock->start);
+	if (lock->end == LOCK_END)
+		control_print(text, "EOF");
+	else
+		control_print(text, "%llu", (unsigned long long)lock->end);
+	print_time(text, lock->since);
+	print_name(text, segment->path);
+}
+
+/* All locks, in an array that the caller frees; NULL without memory. */
+static struct lock_entry *collect_locks(struct state *state, size_t *n)
+{
+	struct lock_entry *locks = NULL;
+	uint32_t cursor = 0;
+	size_t size = 0;
+
+	for (*n = 0;; ++*n) {
+		if (*n == size) {
+			struct lock_entry *larger = reallocarray(locks, size ? size * 2 : 64, sizeof(*locks));
+
+			if (!larger) {
+				free(locks);
+				return NULL;
+			}
+			locks = larger;
+			size = size ? size * 2 : 64;
+		}
+		if (!lock_next_entry(state, &cursor, &locks[*n]))
+			return locks;
+	}
+}
+
+void control_print_locks(struct control_text *text, struct state *state, const struct control_facts *facts)
+{
+	struct segment segment = {0};
+	size_t n;
+	struct lock_entry *locks = collect_locks(state, &n);
+
+	if (!locks) {
+		text->failed = true;
+		return;
+	}
+	qsort(locks, n, sizeof(*locks), compare_locks);
+	for (size_t i = 0; i < n; i++) {
+		find_segment(state, locks[i].node, &segment);
+		print_lock(text, facts, i + 1, &locks[i], &segment);
+	}
+	free(locks);
+}
+
+/* --- attached --- */
+
+/* Copies what is open, in the order of segments. Returns an array that the caller frees; NULL without memory. */
+static struct handle_slot *collect_handles(struct state *state, size_t *n)
+{
+	const struct arena *arena = state->arena;
+	uint32_t high = atomic_load(&arena->header->handles_high);
+	struct handle_slot *handles = calloc(high, sizeof(*handles));
+
+	*n = 0;
+	pthread_mutex_lock(&state->lock);
+	for (uint32_t i = 1; handles && i < high; i++)
+		if (atomic_load(&arena->handles[i].state) == SLOT_LIVE && arena->handles[i].kind == HANDLE_FILE)
+			memcpy(&handles[(*n)++], &arena->handles[i], sizeof(*handles));
+	pthread_mutex_unlock(&state->lock);
+	return handles;
+}
+
+static int compare_handles(const void *a, const void *b)
+{
+	const struct handle_slot *first = a;
+	const struct handle_slot *second = b;
+
+	if (first->node != second->node)
+		return first->node < second->node ? -1 : 1;
+	return first->opened_at < second->opened_at ? -1 : first->opened_at > second->opened_at;
+}
+
+/* What the opener is called; "-" where it has ended, and its number may be another's. */
+static void find_command(pid_t process, uint64_t opened_at, char command[PROCFS_COMMAND_MAX])
+{
+	uint64_t age = realtime_nanoseconds() - opened_at;
+	uint64_t tick = 1000000000u / procfs_ticks_per_second();
+	uint64_t now = boottime_nanoseconds();
+	uint64_t start;
+
+	if (process <= 0 || procfs_start(process, &start) < 0 || (age < now && start * tick > now - age) ||
+	    procfs_command(process, command) < 0)
+		strcpy(command, "-");
+}
+
+static void print_handle(struct control_text *text, const struct handle_slot *handle, const struct segment *segment)
+{
+	static const char *const access[] = {[O_RDONLY] = "r", [O_WRONLY] = "w", [O_RDWR] = "rw"};
+	unsigned int mode = handle->open_flags & O_ACCMODE;
+	pid_t process = procfs_process_of(handle->pid);
+	char command[PROCFS_COMMAND_MAX];
+
+	find_command(process, handle->opened_at, command);
+	control_print(text, "%d %s %s %s", process > 0 ? (int)process : handle->pid, command,
+		      mode < sizeof(access) / sizeof(access[0]) ? access[mode] : "-",
+		      io_mode_name((enum io_mode)handle->mode));
+	print_time(text, handle->opened_at);
+	print_name(text, segment->path);
+}
+
+void control_print_attached(struct control_text *text, struct state *state)
+{
+	struct segment segment = {0};
+	size_t n;
+	struct handle_slot *handles = collect_handles(state, &n);
+
+	if (!handles) {
+		text->failed = true;
+		return;
+	}
+	qsort(handles, n, sizeof(*handles), compare_handles);
+	for (size_t i = 0; i < n; i++) {
+		find_segment(state, handles[i].node, &segment);
+		print_handle(text, &handles[i], &segment);
+	}
+	free(handles);
+}
