@@ -5,6 +5,7 @@
  */
 #include "fs/ops/interrupt.h"
 #include "fs/ops/killable.h"
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
@@ -55,17 +56,51 @@ static int open_for(struct fs *fs, uint64_t number, int access, struct opened *o
 	return opened->fd < 0 ? opened->fd : 0;
 }
 
+/*
+ * sendfile(2) and splice(2) read through the page cache of the mount also where nothing else does, since views are the backing
+ * file's own pages. What they have read must not stay there: nobody would see that it is out of date.
+ */
+static _Thread_local struct {
+	fuse_ino_t id; /* of the node, 0 = there is nothing to forget */
+	off_t offset;
+	off_t length;
+} cached;
+
+void forget_cached_read(struct fs *fs)
+{
+	if (!cached.id)
+		return;
+	/* the kernel waits for pages that it is reading from us */
+	loop_hand_over(fs);
+	fuse_lowlevel_notify_inval_inode(fs->session, cached.id, cached.offset, cached.length);
+	cached.id = 0;
+}
+
+static void note_cached_read(struct fs *fs, fuse_ino_t id, const struct node_slot *node, off_t offset, size_t length)
+{
+	const struct wire_read_in *in = request_body(sizeof(*in));
+	const struct handle_slot *handle = in ? handle_get(&fs->state, in->handle) : NULL;
+
+	if (!handle || handle->mode != IO_MEDIATED || in->read_flags & WIRE_READ_LOCKOWNER ||
+	    atomic_load(&node->backing_id) <= 0)
+		return;
+	forget_cached_read(fs);
+	cached.id = id;
+	cached.offset = offset;
+	cached.length = (off_t)length;
+}
+
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info)
 {
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
+	struct fs *fs = fs_of(req);
 	char *buffer = request_buffer();
 	ssize_t length;
 	int result;
 
-	(void)id;
 	if (size > REQUEST_BUFFER_SIZE)
 		size = REQUEST_BUFFER_SIZE;
-	result = buffer ? open_for(fs_of(req), file_info->fh, O_RDONLY, &opened) : -ENOMEM;
+	result = buffer ? open_for(fs, file_info->fh, O_RDONLY, &opened) : -ENOMEM;
 	if (result < 0) {
 		reply_status(req, result);
 		return;
@@ -75,6 +110,7 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 		reply_status(req, -errno);
 	else
 		fuse_reply_buf(req, buffer, (size_t)length);
+	note_cached_read(fs, id, opened.node, offset, size);
 }
 
 /* Flags of this one write: those that the file has now, which fcntl(2) may have changed since it was opened. */

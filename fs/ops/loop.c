@@ -362,7 +362,8 @@ static void serve_one(struct fs *fs, void *message)
 	carry_out(fs, message, (size_t)length);
 	if (is_reader)
 		go_on(fs);
-	else
+	forget_cached_read(fs);
+	if (!is_reader)
 		become_reader();
 }
 

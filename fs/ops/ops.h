@@ -98,6 +98,12 @@ bool mandatory_admits(struct fs *fs);
 /* mandatory.c: whether I/O of a node has to be over before the next request is read. */
 bool mandatory_is_on(const struct fs *fs, uint64_t node);
 
+/*
+ * io.c: drops what the thread's last READ has put into the mount's page cache, where it is not to be. The thread may be no reader
+ * any more after that.
+ */
+void forget_cached_read(struct fs *fs);
+
 /* lookup.c: drops removed files to which an earlier worker counted references that the kernel does not have. */
 void forget_unknown(struct fs *fs);
 
