@@ -36,6 +36,8 @@ static struct {
 	unsigned int n_threads;
 	unsigned int n_waiting;       /* threads that wait to become the reader */
 	pthread_t threads[MAX_THREADS]; /* those that live; order has no meaning */
+	pthread_t reader_thread;      /* the last one that became the reader */
+	bool has_reader;              /* ... and it lives */
 } loop = {
 	.reader = PTHREAD_MUTEX_INITIALIZER,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -74,6 +76,8 @@ static void become_reader(void)
 	pthread_mutex_lock(&loop.reader);
 	is_reader = true;
 	pthread_mutex_lock(&loop.lock);
+	loop.reader_thread = pthread_self();
+	loop.has_reader = true;
 	loop.n_waiting--;
 	pthread_mutex_unlock(&loop.lock);
 }
@@ -323,6 +327,8 @@ static void serve_one(struct fs *fs, void *message)
 
 	if (loop.resending && !has_request(fs))
 		all_are_sent_again(fs);
+	if (mandatory_end_stuck(fs))
+		go_on(fs);
 	if (!loop.tidied && loop.initialized && !has_request(fs))
 		tidy(fs);
 	length = read(fs->fuse_fd, message, MESSAGE_MAX);
@@ -429,6 +435,8 @@ static void *serve(void *argument)
 		if (pthread_equal(loop.threads[i], pthread_self()))
 			loop.threads[i] = loop.threads[loop.n_threads - 1];
 	loop.n_threads--;
+	if (loop.has_reader && pthread_equal(loop.reader_thread, pthread_self()))
+		loop.has_reader = false;
 	pthread_cond_signal(&loop.ended);
 	pthread_mutex_unlock(&loop.lock);
 	return NULL;
@@ -438,6 +446,14 @@ int loop_start(struct fs *fs, void (*ready)(struct fs *fs))
 {
 	loop.ready = ready;
 	return add_thread(fs);
+}
+
+void loop_wake_reader(void)
+{
+	pthread_mutex_lock(&loop.lock);
+	if (loop.has_reader)
+		pthread_kill(loop.reader_thread, INTERRUPT_SIGNAL);
+	pthread_mutex_unlock(&loop.lock);
 }
 
 int loop_wait(void)

@@ -3,9 +3,14 @@
  * Mandatory locks: what reads, writes and resizes a segment waits for whoever has locked the bytes, or is told EAGAIN.
  * All is decided by the reader, before it reads another request, so that nothing is locked between the look and the deed.
  *
+ * While a write that makes the file longer, or a change of its size, waits, the kernel lets nobody else change the file: it has
+ * locked the inode. If the one who has the lock is about to do so, each waits for the other, where the kernel can't be told; that is
+ * looked for, and ends with EDEADLK for the one who waits for the lock.
+ *
  * The rules are those that Linux had: a lock of fcntl(2) is no hindrance to its process, nor, if it is of an open file description,
  * to who uses that; those of flock(2) stay advisory. Views are not seen.
  */
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/parked.h"
 #include "fs/ops/policy.h"
@@ -16,30 +21,54 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static size_t parked_bytes;
+#define LOOK_INTERVAL 20000000 /* nanoseconds between two looks for waits without end */
+#define STUCK_LOOKS 3          /* a wait that looked so this many times in a row is one */
+#define IDLE_LOOKS 50          /* the thread ends that many looks after the last wait */
+
+static struct {
+	struct parked *first; /* the reader's */
+	size_t bytes;         /* the reader's */
+	atomic_uint n;        /* how many there are */
+	atomic_bool look;     /* it is time for the reader to look; set by the thread */
+	atomic_bool ticking;  /* the thread is there */
+} parking;
 
 struct parked *parked_new(const void *message, size_t length)
 {
 	struct parked *parked;
 
-	if (length > PARKED_MAX - parked_bytes)
+	if (length > PARKED_MAX - parking.bytes)
 		return NULL;
 	parked = malloc(sizeof(*parked) + length);
 	if (!parked)
 		return NULL;
-	parked->length = length;
+	*parked = (struct parked){.next = parking.first, .length = length};
 	memcpy(parked->message, message, length);
-	parked_bytes += length;
+	if (parking.first)
+		parking.first->previous = parked;
+	parking.first = parked;
+	parking.bytes += length;
+	atomic_fetch_add(&parking.n, 1);
 	return parked;
 }
 
 void parked_free(struct parked *parked)
 {
-	if (parked)
-		parked_bytes -= parked->length;
+	if (!parked)
+		return;
+	if (parked->next)
+		parked->next->previous = parked->previous;
+	if (parked->previous)
+		parked->previous->next = parked->next;
+	else
+		parking.first = parked->next;
+	parking.bytes -= parked->length;
+	atomic_fetch_sub(&parking.n, 1);
 	free(parked);
 }
 
@@ -187,6 +216,47 @@ static bool wants(struct fs *fs, uint32_t opcode, int part, struct want *want)
 	}
 }
 
+/* Requests during which the kernel keeps others from changing the file. */
+static bool holds_inode(uint32_t opcode)
+{
+	return opcode == WIRE_OP_WRITE || opcode == WIRE_OP_SETATTR || opcode == WIRE_OP_FALLOCATE ||
+	       opcode == WIRE_OP_COPY_FILE_RANGE;
+}
+
+/* Has the reader look now and then, for as long as somebody waits. */
+static void *tick(void *argument)
+{
+	const struct timespec interval = {.tv_nsec = LOOK_INTERVAL};
+	struct fs *fs = argument;
+
+	for (int idle = 0; idle < IDLE_LOOKS && !atomic_load(&fs->leaving); idle++) {
+		nanosleep(&interval, NULL);
+		if (atomic_load(&parking.n) == 0)
+			continue;
+		idle = 0;
+		atomic_store(&parking.look, true);
+		loop_wake_reader();
+	}
+	atomic_store(&parking.ticking, false);
+	return NULL;
+}
+
+/* Without memory for the thread, who waits without end has to be interrupted. */
+static void start_ticking(struct fs *fs)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	if (atomic_exchange(&parking.ticking, true))
+		return;
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, 64 * 1024);
+	if (pthread_create(&thread, &attributes, tick, fs) != 0)
+		atomic_store(&parking.ticking, false);
+	pthread_attr_destroy(&attributes);
+}
+
 /* Returns 0: nothing is in the way; -EINPROGRESS: it waits; another negative errno to be told. */
 static int ask(struct fs *fs, struct want *want)
 {
@@ -208,6 +278,8 @@ static int ask(struct fs *fs, struct want *want)
 	result = parked ? lock_access(&fs->state, &want->request, parked_tag(parked)) : -ENOLCK;
 	if (result != -EINPROGRESS)
 		parked_free(parked);
+	else if (holds_inode(request_opcode()))
+		start_ticking(fs);
 	return result;
 }
 
@@ -240,4 +312,46 @@ bool mandatory_admits(struct fs *fs)
 	if (result < 0 && result != -EINPROGRESS)
 		request_answer_raw(fs, result, NULL, 0);
 	return result == 0;
+}
+
+/* Whether who has the lock that a parked request waits for, waits for that request. */
+static bool is_stuck(struct fs *fs)
+{
+	struct want want = {
+		.request = {
+			.node = request_node(),
+			.pid = request_pid(),
+			.kind = LOCK_RANGE,
+			.type = LOCK_EXCLUSIVE,
+			.access = true,
+		},
+	};
+	const struct node_slot *node = node_get(&fs->state, request_node());
+	struct lock_entry lock;
+
+	return node && holds_inode(request_opcode()) && wants(fs, request_opcode(), request_opcode() == WIRE_OP_COPY_FILE_RANGE,
+							      &want) &&
+	       lock_access_test(&fs->state, &want.request, &lock) &&
+	       procfs_waits_to_change(lock.pid, source_unique_inode(node->inode, node->store));
+}
+
+bool mandatory_end_stuck(struct fs *fs)
+{
+	struct parked *next;
+
+	if (!atomic_load_explicit(&parking.look, memory_order_relaxed))
+		return false;
+	atomic_store(&parking.look, false);
+	for (struct parked *parked = parking.first; parked; parked = next) {
+		struct lock_outcome outcome;
+
+		next = parked->next;
+		request_begin(parked->message, parked->length);
+		parked->seen_stuck = is_stuck(fs) ? parked->seen_stuck + 1 : 0;
+		if (parked->seen_stuck < STUCK_LOOKS || !lock_cancel(&fs->state, request_unique(), &outcome))
+			continue;
+		outcome.result = -EDEADLK;
+		locks_tell(fs, &outcome);
+	}
+	return true;
 }

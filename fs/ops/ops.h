@@ -95,6 +95,9 @@ void locks_tell(struct fs *fs, const struct lock_outcome *outcome);
  */
 bool mandatory_admits(struct fs *fs);
 
+/* mandatory.c: ends waits that would never end, if it is time to look; for the reader, between requests. Returns whether it was. */
+bool mandatory_end_stuck(struct fs *fs);
+
 /* mandatory.c: whether I/O of a node has to be over before the next request is read. */
 bool mandatory_is_on(const struct fs *fs, uint64_t node);
 

@@ -13,7 +13,10 @@
 #define PARKED_MAX (256u * 1024u * 1024u) /* bytes */
 
 struct parked {
-	size_t length; /* bytes of the message */
+	struct parked *next;     /* neighbours among all that are parked */
+	struct parked *previous;
+	unsigned int seen_stuck; /* how many times in a row its wait looked like one without end */
+	size_t length;           /* bytes of the message */
 	_Alignas(8) char message[];
 };
 

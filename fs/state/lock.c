@@ -115,6 +115,19 @@ int lock_access(struct state *state, const struct lock_request *request, uint64_
 	return result;
 }
 
+bool lock_access_test(struct state *state, const struct lock_request *request, struct lock_entry *conflict)
+{
+	struct locks *locks = state->locks;
+	uint32_t found;
+
+	pthread_mutex_lock(&locks->lock);
+	found = table_access_conflict(locks, request);
+	if (found)
+		fill_entry(conflict, table_slot(locks, found));
+	pthread_mutex_unlock(&locks->lock);
+	return found != 0;
+}
+
 bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outcome)
 {
 	struct locks *locks = state->locks;

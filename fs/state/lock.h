@@ -110,6 +110,9 @@ int lock_wait(struct state *state, const struct lock_request *request, uint64_t 
  */
 int lock_access(struct state *state, const struct lock_request *request, uint64_t tag);
 
+/* Finds what is in the way of I/O. Returns true, and fills *conflict; or false, and leaves it alone. */
+bool lock_access_test(struct state *state, const struct lock_request *request, struct lock_entry *conflict);
+
 /*
  * Takes a waiting request back.
  * outcome: gets what it was, with -EINTR. Returns true; false where it is not waiting, or not any more, and

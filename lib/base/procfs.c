@@ -37,7 +37,7 @@ static ssize_t read_file(const char *path, char *text, size_t size)
 
 static ssize_t read_of(pid_t process, const char *name, char *text, size_t size)
 {
-	char path[48];
+	char path[96];
 
 	if (process <= 0)
 		return -ESRCH;
@@ -127,4 +127,66 @@ int procfs_fcntl_command(pid_t thread)
 	if (read_of(thread, "syscall", text, sizeof(text)) <= 0)
 		return -1;
 	return sscanf(text, "%*d %*x %lx", &command) == 1 ? (int)command : -1;
+}
+
+/* System calls that change a file through a descriptor, and which argument that is. */
+static int changed_descriptor(long call, const unsigned long arguments[6])
+{
+	static const struct {
+		long call;
+		int argument;
+	} calls[] = {
+		{SYS_write, 0},     {SYS_pwrite64, 0}, {SYS_writev, 0},    {SYS_pwritev, 0},  {SYS_pwritev2, 0},
+		{SYS_ftruncate, 0}, {SYS_fallocate, 0}, {SYS_fchmod, 0},   {SYS_fchown, 0},   {SYS_fsetxattr, 0},
+		{SYS_fsync, 0},     {SYS_fdatasync, 0}, {SYS_sendfile, 0}, {SYS_utimensat, 0}, {SYS_splice, 2},
+		{SYS_copy_file_range, 2},
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (calls[i].call == call)
+			return (int)arguments[calls[i].argument];
+	return -1;
+}
+
+static bool thread_waits_to_change(pid_t process, const char *thread, uint64_t inode)
+{
+	unsigned long arguments[6];
+	char name[64];
+	char text[1024];
+	const char *at;
+	uint64_t found;
+	long call;
+	int fd;
+
+	snprintf(name, sizeof(name), "task/%.16s/stat", thread);
+	if (read_of(process, name, text, sizeof(text)) <= 0)
+		return false;
+	at = strrchr(text, ')');
+	if (!at || at[1] != ' ' || at[2] != 'D')
+		return false;
+	snprintf(name, sizeof(name), "task/%.16s/syscall", thread);
+	if (read_of(process, name, text, sizeof(text)) <= 0 ||
+	    sscanf(text, "%ld %lx %lx %lx %lx %lx %lx", &call, &arguments[0], &arguments[1], &arguments[2], &arguments[3],
+		   &arguments[4], &arguments[5]) != 7)
+		return false;
+	fd = changed_descriptor(call, arguments);
+	snprintf(name, sizeof(name), "fdinfo/%d", fd);
+	if (fd < 0 || read_of(process, name, text, sizeof(text)) <= 0)
+		return false;
+	at = strstr(text, "\nino:");
+	return at && sscanf(at + 5, "%" SCNu64, &found) == 1 && found == inode;
+}
+
+bool procfs_waits_to_change(pid_t process, uint64_t inode)
+{
+	_cleanup_closedir_ DIR *threads = NULL;
+	const struct dirent *entry;
+	bool waits = false;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
+	threads = opendir(path);
+	while (threads && !waits && (entry = readdir(threads)))
+		waits = entry->d_name[0] != '.' && thread_waits_to_change(process, entry->d_name, inode);
+	return waits;
 }

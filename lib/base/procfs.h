@@ -36,6 +36,12 @@ int procfs_owner(pid_t thread, struct policy_owner *owner);
 int procfs_owner_open(const struct policy_owner *owner);
 
 /*
+ * Whether a thread of a process waits, without being interruptible, in a system call that changes the file with this inode number
+ * through a descriptor. False where that can't be seen.
+ */
+bool procfs_waits_to_change(pid_t process, uint64_t inode);
+
+/*
  * The command argument of the fcntl(2) that a thread waits in; -1 where it is in no system call, or may not be asked.
  * For a thread that waits for its caller's answer.
  */
