@@ -20,6 +20,7 @@
  *     lookup attr name file io dir xattr lock ioctl init    the operations
  *     policy         policies of nodes
  *     lifetime       ends segments whose life is limited
+ *     attached       who has a segment open or mapped
  *     opening        the way that the reads, writes and views of an open take
  *     passthrough    backing files for the kernel
  *     interrupt      a requester's signal ends a long system call
@@ -32,6 +33,7 @@
  *     source         the table of functions that a source is
  *     store          a directory tree of backing files
  *     backing        from a node to its file and back, by file handle
+ *     views          views that outlive their handle
  *     paths          from a node to its name
  *     kept           descriptors that are kept, of directories most of all
  *     huge           writing to files on hugetlbfs

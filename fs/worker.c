@@ -118,6 +118,7 @@ static int recover(struct fuse_session *session)
 	facts.mount_point = program->mount_point;
 	if (mounts_find(program->mount_point, &facts.device, NULL, 0) < 0)
 		log_debug("%s is not among the mounts", program->mount_point);
+	fs.device = facts.device;
 	control_setup(&facts);
 	if (atomic_load(&header->workers_started) > 1) {
 		int strays = state_close_strays(&fs.state);

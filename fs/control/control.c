@@ -31,6 +31,11 @@ static void print_locks(struct control_text *text, struct state *state)
 	control_print_locks(text, state, facts);
 }
 
+static void print_attached(struct control_text *text, struct state *state)
+{
+	control_print_attached(text, state, facts);
+}
+
 /* The configuration in force is kept as text, by the arena. */
 static void print_config(struct control_text *text, struct state *state)
 {
@@ -53,7 +58,7 @@ static const struct control_file {
 	{"status", print_status},
 	{"config", print_config},
 	{"locks", print_locks},
-	{"attached", control_print_attached},
+	{"attached", print_attached},
 };
 
 #define N_FILES (sizeof(files) / sizeof(files[0]))

@@ -39,7 +39,7 @@ void control_print_json_string(struct control_text *text, const char *string);
 
 /* What locks and attached say. */
 void control_print_locks(struct control_text *text, struct state *state, const struct control_facts *facts);
-void control_print_attached(struct control_text *text, struct state *state);
+void control_print_attached(struct control_text *text, struct state *state, const struct control_facts *facts);
 
 /* What status says. */
 void control_print_status(struct control_text *text, struct state *state, const struct control_facts *facts);

@@ -6,6 +6,7 @@
 #include "fs/control/control.h"
 #include "fs/state/handle.h"
 #include "fs/state/lock.h"
+#include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/procfs.h"
 
@@ -148,7 +149,7 @@ void control_print_locks(struct control_text *text, struct state *state, const s
 {
 	struct segment segment = {0};
 	size_t n;
-	struct lock_entry *locks = collect_locks(state, &n);
+	_cleanup_free_ struct lock_entry *locks = collect_locks(state, &n);
 
 	if (!locks) {
 		text->failed = true;
@@ -159,7 +160,6 @@ void control_print_locks(struct control_text *text, struct state *state, const s
 		find_segment(state, locks[i].node, &segment);
 		print_lock(text, facts, i + 1, &locks[i], &segment);
 	}
-	free(locks);
 }
 
 /* --- attached --- */
@@ -207,22 +207,44 @@ static void print_handle(struct control_text *text, const struct handle_slot *ha
 {
 	static const char *const access[] = {[O_RDONLY] = "r", [O_WRONLY] = "w", [O_RDWR] = "rw"};
 	unsigned int mode = handle->open_flags & O_ACCMODE;
-	pid_t process = procfs_process_of(handle->pid);
 	char command[PROCFS_COMMAND_MAX];
 
-	find_command(process, handle->opened_at, command);
-	control_print(text, "%d %s %s %s", process > 0 ? (int)process : handle->pid, command,
+	find_command(handle->pid, handle->opened_at, command);
+	control_print(text, "%d %s %s %s", handle->pid, command,
 		      mode < sizeof(access) / sizeof(access[0]) ? access[mode] : "-",
 		      io_mode_name((enum io_mode)handle->mode));
 	print_time(text, handle->opened_at);
 	print_name(text, segment->path);
 }
 
-void control_print_attached(struct control_text *text, struct state *state)
+/* Processes that have a view, and no handle any more. When they made it nobody knows. */
+static void print_views(struct control_text *text, struct state *state, const struct control_facts *facts,
+			const struct handle_slot *handles, size_t n_handles)
+{
+	_cleanup_free_ struct procfs_view *views = NULL;
+	ssize_t n = facts->passthrough ? procfs_find_views(facts->device, 0, &views) : 0;
+	struct segment segment = {0};
+
+	for (ssize_t i = 0; i < n; i++) {
+		uint64_t id = source_node_of(state, views[i].inode);
+		char command[PROCFS_COMMAND_MAX];
+		bool has_handle = id == 0;
+
+		for (size_t j = 0; j < n_handles && !has_handle; j++)
+			has_handle = handles[j].node == id && handles[j].pid == views[i].process;
+		if (has_handle || procfs_command(views[i].process, command) < 0)
+			continue;
+		find_segment(state, id, &segment);
+		control_print(text, "%d %s %s view - ", (int)views[i].process, command, views[i].writable ? "rw" : "r");
+		print_name(text, segment.path);
+	}
+}
+
+void control_print_attached(struct control_text *text, struct state *state, const struct control_facts *facts)
 {
 	struct segment segment = {0};
 	size_t n;
-	struct handle_slot *handles = collect_handles(state, &n);
+	_cleanup_free_ struct handle_slot *handles = collect_handles(state, &n);
 
 	if (!handles) {
 		text->failed = true;
@@ -230,8 +252,12 @@ void control_print_attached(struct control_text *text, struct state *state)
 	}
 	qsort(handles, n, sizeof(*handles), compare_handles);
 	for (size_t i = 0; i < n; i++) {
+		pid_t process = procfs_process_of(handles[i].pid);
+
 		find_segment(state, handles[i].node, &segment);
+		if (process > 0)
+			handles[i].pid = process;
 		print_handle(text, &handles[i], &segment);
 	}
-	free(handles);
+	print_views(text, state, facts, handles, n);
 }

@@ -111,6 +111,7 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 		.flags = file_info->flags,
 		.pid = fuse_req_ctx(req)->pid,
 		.fd = -1,
+		.path_fd = -1,
 	};
 	int result;
 
@@ -181,6 +182,7 @@ static void create_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name
 		.flags = file_info->flags,
 		.pid = fuse_req_ctx(req)->pid,
 		.fd = -1,
+		.path_fd = -1,
 	};
 	struct fuse_entry_param entry;
 	int result;

@@ -29,6 +29,7 @@ struct fs {
 	struct fuse_session *session;
 	int fuse_fd;             /* the connection */
 	struct fs_options options;
+	dev_t device;            /* st_dev of what is in the mount; 0 = not known */
 	bool privileged;         /* may mount, open by file handle and hand backing files to the kernel */
 	bool passthrough;        /* the kernel takes backing files; set by op_init() */
 	bool initialized;        /* op_init() has been called; the reader's */

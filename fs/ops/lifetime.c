@@ -7,6 +7,7 @@
 #include "fs/source/backing.h"
 #include "fs/source/paths.h"
 #include "fs/source/source.h"
+#include "fs/source/views.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -18,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/xattr.h>
 
 #define USE_MAX 48        /* bytes of what the attribute says */
@@ -33,6 +35,9 @@ struct watch {
 	uint64_t due;   /* CLOCK_BOOTTIME, nanoseconds: when it is to be looked at again */
 	int process_fd; /* pidfd, -1 = none */
 	size_t polled;  /* its place in life.polled, if it has a process_fd */
+	struct views_probe probe; /* of one that is closed, and may still be mapped */
+	int wd;         /* inotify watch of its backing file, -1 = none */
+	uint64_t unmapped; /* the node's closed_at when nobody had it mapped either, 0 = not known */
 	bool is_owned;  /* ends with a process */
 	bool over;      /* its process has ended */
 };
@@ -46,7 +51,8 @@ static struct {
 	/* the thread's own */
 	struct watch *watches;
 	size_t n_watches;
-	struct pollfd *polled; /* one for each watch that has a process_fd */
+	struct pollfd *polled; /* one for each watch that has a process_fd, and one for inotify_fd */
+	int inotify_fd;        /* tells that a view is gone, -1 = not needed yet */
 	bool all_closed;       /* the mount is gone, and whatever was open in it is closed */
 
 	pthread_t thread;
@@ -54,6 +60,7 @@ static struct {
 	atomic_bool stopping;  /* set by lifetime_stop() */
 } life = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.inotify_fd = -1,
 };
 
 /* The thread takes the signal only while it sleeps; one that comes earlier ends the next sleep. */
@@ -147,8 +154,17 @@ static struct watch *find_watch(uint64_t id)
 	return NULL;
 }
 
+static void stop_probing(struct watch *watch)
+{
+	if (watch->wd >= 0)
+		inotify_rm_watch(life.inotify_fd, watch->wd);
+	watch->wd = -1;
+	views_probe_close(&watch->probe);
+}
+
 static void drop_watch(struct watch *watch)
 {
+	stop_probing(watch);
 	cleanup_close(&watch->process_fd);
 	*watch = life.watches[--life.n_watches];
 }
@@ -162,7 +178,7 @@ static int reserve_watch(void)
 	if (!watches)
 		return -ENOMEM;
 	life.watches = watches;
-	polled = reallocarray(life.polled, life.n_watches + 1, sizeof(*polled));
+	polled = reallocarray(life.polled, life.n_watches + 2, sizeof(*polled));
 	if (!polled)
 		return -ENOMEM;
 	life.polled = polled;
@@ -199,7 +215,7 @@ static int update_watch(struct fs *fs, uint64_t id)
 	if (result < 0)
 		return result;
 	watch = &life.watches[life.n_watches++];
-	*watch = (struct watch){.id = id, .process_fd = -1};
+	*watch = (struct watch){.id = id, .process_fd = -1, .probe = VIEWS_PROBE_NONE, .wd = -1};
 	if (policy.lifetime == LIFETIME_OWNER)
 		watch_process(watch, &policy.owner);
 	if (policy.lifetime != LIFETIME_OWNER && is_open(fs, id))
@@ -215,16 +231,58 @@ static int update_watch(struct fs *fs, uint64_t id)
 
 /* --- the end --- */
 
-/* When a segment is to end: 0 = now. */
-static uint64_t time_of_end(struct fs *fs, const struct watch *watch, const struct node_slot *node)
+/* Has inotify(7) tell when a view goes. Without it the segment is looked at every now and then. */
+static void await_close(struct watch *watch)
 {
-	uint64_t closed_at = atomic_load(&node->closed_at);
+	char path[PROC_FD_MAX];
+
+	if (life.inotify_fd < 0)
+		life.inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	proc_fd_path(path, watch->probe.fd);
+	if (life.inotify_fd >= 0)
+		watch->wd = inotify_add_watch(life.inotify_fd, path, IN_CLOSE);
+}
+
+/*
+ * Whether nobody has a view of a segment either that has no handle. The end of the last view is the last close.
+ */
+static bool is_unmapped(struct fs *fs, struct watch *watch, struct node_slot *node)
+{
+	bool is_first = watch->probe.fd < 0;
+
+	if (watch->unmapped == atomic_load(&node->closed_at) || !fs->passthrough || life.all_closed)
+		return true;
+	if (is_first && views_probe_open(&fs->state, node, &watch->probe) < 0)
+		return false;
+	/* first, so that nothing is missed */
+	if (is_first)
+		await_close(watch);
+	if (views_probe(&watch->probe, false) == 1)
+		return false;
+	if (!is_first)
+		atomic_store(&node->closed_at, boottime_nanoseconds());
+	stop_probing(watch);
+	watch->unmapped = atomic_load(&node->closed_at);
+	return true;
+}
+
+/* When a segment is to end, or to be looked at again: 0 = now. */
+static uint64_t time_of_end(struct fs *fs, struct watch *watch, struct node_slot *node)
+{
+	uint64_t closed_at;
 	uint64_t end;
 
 	if (watch->is_owned)
 		return watch->over ? 0 : watch->due ? watch->due : NEVER;
-	if (is_open(fs, watch->id) || closed_at == 0)
+	if (is_open(fs, watch->id)) {
+		stop_probing(watch);
 		return NEVER;
+	}
+	if (atomic_load(&node->closed_at) == 0)
+		return NEVER;
+	if (!is_unmapped(fs, watch, node))
+		return watch->wd >= 0 ? NEVER : boottime_nanoseconds() + RETRY_SECONDS * NANOSECONDS;
+	closed_at = atomic_load(&node->closed_at);
 	end = closed_at + watch->ttl;
 	return end <= boottime_nanoseconds() ? 0 : end;
 }
@@ -273,7 +331,7 @@ static uint64_t end_due(struct fs *fs)
 
 	for (size_t i = 0; i < life.n_watches;) {
 		struct watch *watch = &life.watches[i];
-		const struct node_slot *node = node_get(&fs->state, watch->id);
+		struct node_slot *node = node_get(&fs->state, watch->id);
 		uint64_t end;
 		int result;
 
@@ -290,7 +348,7 @@ static uint64_t end_due(struct fs *fs)
 			}
 			log_warning("a segment at the end of its life can't be removed: %s", strerror(-result));
 			end = boottime_nanoseconds() + RETRY_SECONDS * NANOSECONDS;
-		} else if (end != NEVER && watch->due != end && watch->ttl) {
+		} else if (end != NEVER && watch->due != end && watch->ttl && watch->wd < 0) {
 			note_closed(fs, node);
 		}
 		watch->due = end == NEVER ? 0 : end;
@@ -390,6 +448,7 @@ static void sleep_until(uint64_t next)
 	uint64_t now = boottime_nanoseconds();
 	uint64_t left = next > now ? next - now : 0;
 	struct timespec timeout = {.tv_sec = (time_t)(left / NANOSECONDS), .tv_nsec = (long)(left % NANOSECONDS)};
+	_Alignas(struct inotify_event) char events[4096];
 	sigset_t awake;
 	size_t n = 0;
 
@@ -405,8 +464,13 @@ static void sleep_until(uint64_t next)
 		if (watch->process_fd >= 0)
 			life.polled[n++] = (struct pollfd){.fd = watch->process_fd, .events = POLLIN};
 	}
+	if (life.inotify_fd >= 0)
+		life.polled[n++] = (struct pollfd){.fd = life.inotify_fd, .events = POLLIN};
 	if (ppoll(life.polled, n, next == NEVER ? NULL : &timeout, &awake) <= 0)
 		return;
+	/* all are looked at anyway */
+	while (life.inotify_fd >= 0 && read(life.inotify_fd, events, sizeof(events)) > 0)
+		;
 	for (size_t i = 0; i < life.n_watches; i++) {
 		struct watch *watch = &life.watches[i];
 
@@ -482,5 +546,6 @@ void lifetime_stop(void)
 		drop_watch(&life.watches[0]);
 	free(life.watches);
 	free(life.polled);
+	cleanup_close(&life.inotify_fd);
 	life.started = false;
 }

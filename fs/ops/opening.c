@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/opening.h"
+#include "fs/ops/attached.h"
 #include "fs/ops/lifetime.h"
 #include "fs/ops/passthrough.h"
 #include "fs/ops/policy.h"
@@ -28,12 +29,15 @@ static int open_fully(struct opening *opening)
 	return opening->fd < 0 ? opening->fd : 0;
 }
 
-/* For the kernel, which opens the backing file itself by the path of this descriptor, to read is enough. */
+/*
+ * The kernel opens the backing file itself, by the path of this descriptor, which it keeps as long as the id. So that the id
+ * doesn't count as an open, it is none.
+ */
 static int open_to_register(struct opening *opening)
 {
-	if (opening->fd < 0)
-		opening->fd = opening->source->open(&opening->fs->state, opening->node, O_RDONLY);
-	return opening->fd < 0 ? opening->fd : 0;
+	if (opening->path_fd < 0)
+		opening->path_fd = opening->source->open(&opening->fs->state, opening->node, O_PATH);
+	return opening->path_fd < 0 ? opening->path_fd : 0;
 }
 
 static bool has_set_id_bits(mode_t mode)
@@ -93,7 +97,7 @@ static int register_backing(void *context)
 {
 	const struct opening *opening = context;
 
-	return opening->fd < 0 ? -EAGAIN : passthrough_open(opening->fs, opening->fd);
+	return opening->path_fd < 0 ? -EAGAIN : passthrough_open(opening->fs, opening->path_fd);
 }
 
 static int add_handle(struct opening *opening)
@@ -106,6 +110,8 @@ static int add_handle(struct opening *opening)
 		.mode = opening->mode,
 		.kind = opening->is_control ? HANDLE_CONTROL : HANDLE_FILE,
 		.policy = opening->policy,
+		.views = opening->views,
+		.closes = opening->closes,
 		.backing_open = opening->registered ? register_backing : NULL,
 		.context = opening,
 	};
@@ -119,9 +125,21 @@ static int add_handle(struct opening *opening)
 /* Opens what the mode needs. A direct open of a node whose passthrough id is known needs nothing. */
 static int open_for_mode(struct opening *opening, bool id_known)
 {
-	if (opening->mode != IO_DIRECT || opening->flags & O_TRUNC)
-		return open_fully(opening);
-	return id_known ? 0 : open_to_register(opening);
+	int result = opening->registered && !id_known ? open_to_register(opening) : 0;
+
+	if (result == 0 && (opening->mode != IO_DIRECT || opening->flags & O_TRUNC))
+		result = open_fully(opening);
+	return result;
+}
+
+/* Writers that have a view only, where their number is limited. */
+static void count_views(struct opening *opening)
+{
+	opening->views = 0;
+	if (node_policy_writers(opening->policy) == 0 || (opening->flags & O_ACCMODE) == O_RDONLY || opening->is_new)
+		return;
+	opening->closes = handle_closes(&opening->fs->state, opening->id);
+	opening->views = attached_views(opening->fs, opening->id, opening->node, true);
 }
 
 int opening_establish(struct opening *opening)
@@ -132,6 +150,7 @@ int opening_establish(struct opening *opening)
 		int result;
 
 		opening->policy = policy_word(&opening->fs->state, opening->node);
+		count_views(opening);
 		result = choose_mode(opening);
 		if (result == 0)
 			result = open_for_mode(opening, id_known);
@@ -143,11 +162,6 @@ int opening_establish(struct opening *opening)
 			id_known = atomic_load(&opening->node->backing_id) > 0;
 		} else if (is_refusal(result) && opening->registered) {
 			atomic_fetch_or(&opening->node->flags, NODE_REFUSED);
-			/* what was opened to be registered may not be able to write */
-			if (!opening->is_new) {
-				cleanup_close(&opening->fd);
-				opening->fd = -1;
-			}
 		} else {
 			if (result == 0)
 				lifetime_opened(opening->fs, opening->id, opening->policy);

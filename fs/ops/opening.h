@@ -24,11 +24,14 @@ struct opening {
 	int flags;         /* of open(2), as the kernel sent them */
 	int pid;
 	int fd;            /* the backing file, or -1: not opened */
+	int path_fd;       /* O_PATH descriptor of it for the kernel, or -1 */
 	bool is_new;       /* made by this open, with the mode that `mode_bits` tells; `fd` can do all that `flags` say */
 	bool is_control;   /* a file under .segfs */
 	mode_t mode_bits;  /* st_mode, where it matters */
 	enum io_mode mode;
 	uint32_t policy;   /* of the node: enum node_policy */
+	uint32_t views;    /* of writers, and handle_closes() from before they were counted */
+	uint32_t closes;
 	bool registered;   /* views are the backing file's own pages */
 	uint64_t number;   /* results: of the handle */
 	int backing_id;    /* and its passthrough id */
@@ -47,6 +50,7 @@ bool opening_writes(const struct opening *opening);
 static inline void cleanup_opening(struct opening *opening)
 {
 	cleanup_close(&opening->fd);
+	cleanup_close(&opening->path_fd);
 }
 
 #define _cleanup_opening_ __attribute__((cleanup(cleanup_opening)))

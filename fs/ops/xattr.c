@@ -3,6 +3,7 @@
  * Extended attributes: the user's, which are stored with the backing file, and segfs's own, user.segfs.*, by which a
  * segment tells about itself and is given its policy.
  */
+#include "fs/ops/attached.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
@@ -61,13 +62,7 @@ static bool starts_with(const char *text, const char *prefix)
 
 static int attached_value(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
 {
-	uint32_t handles;
-
-	(void)node;
-	pthread_mutex_lock(&fs->state.lock);
-	handles = fs->state.index[node_index_of(id)].handles;
-	pthread_mutex_unlock(&fs->state.lock);
-	return snprintf(value, OWN_VALUE_MAX, "%u", handles);
+	return snprintf(value, OWN_VALUE_MAX, "%u", attached_count(fs, id, node));
 }
 
 /* What a segment tells about itself; its policy comes in addition. */

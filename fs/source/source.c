@@ -25,6 +25,20 @@ ino_t source_unique_inode(ino_t inode, uint16_t store)
 	return inode ^ (ino_t)store << STORE_INODE_SHIFT;
 }
 
+uint64_t source_node_of(struct state *state, ino_t unique)
+{
+	/* inode numbers so high that they reach the shift are tried as such too */
+	for (uint16_t store = 0; store < ARENA_STORES; store++) {
+		uint64_t id = atomic_load(&state->arena->header->stores[store].state) == SLOT_LIVE
+				      ? node_find_inode(state, store, unique ^ (ino_t)store << STORE_INODE_SHIFT)
+				      : 0;
+
+		if (id)
+			return id;
+	}
+	return 0;
+}
+
 /* Ordinary users can't have trusted attributes; nobody else reaches their store anyway. */
 const char *source_policy_attribute(const struct state *state)
 {

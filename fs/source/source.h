@@ -157,8 +157,9 @@ const struct source *source_of(const struct state *state, const struct node_slot
 /* Fills `file` for the root directory of the default store. Returns 0 or a negative errno; the caller owns file->fd. */
 int source_identify_root(struct state *state, struct source_file *file);
 
-/* An inode number of a store's file system, made unique among the stores of a mount. */
+/* An inode number of a store's file system, made unique among the stores of a mount; and which node that is, or 0. */
 ino_t source_unique_inode(ino_t inode, uint16_t store);
+uint64_t source_node_of(struct state *state, ino_t unique);
 
 /*
  * Makes `source` answer for the nodes that no store holds (NODE_STORE_CONTROL), and `builtins`, which end with a

@@ -91,15 +91,18 @@ static int check_policy(const struct state *state, const struct node_slot *node,
 {
 	uint32_t policy = atomic_load(&node->policy);
 	uint32_t writers = node_policy_writers(policy);
+	const struct node_index *index = &state->index[node_index_of(open->node)];
 
 	if (open->kind != HANDLE_FILE)
 		return 0;
 	if (policy != open->policy)
 		return -EAGAIN;
-	if ((open->flags & O_ACCMODE) != O_RDONLY && writers > 0 &&
-	    state->index[node_index_of(open->node)].writers >= writers)
+	if ((open->flags & O_ACCMODE) == O_RDONLY || writers == 0)
+		return 0;
+	if (index->writers + open->views >= writers)
 		return -EBUSY;
-	return 0;
+	/* whose view may be left */
+	return index->closes != open->closes ? -EAGAIN : 0;
 }
 
 int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number, int *backing_id)
@@ -146,6 +149,7 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id)
 		state->n_handles--;
 		if (node_get(state, slot->node)) {
 			state->index[node_index_of(slot->node)].writers -= handle_writes(slot);
+			state->index[node_index_of(slot->node)].closes += handle_writes(slot);
 			closing = node_closed_locked(state, node_index_of(slot->node));
 		}
 	}
@@ -194,6 +198,27 @@ int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsig
 		atomic_store(&slot->policy, policy);
 	pthread_mutex_unlock(&state->lock);
 	return result;
+}
+
+uint32_t handle_count(struct state *state, uint64_t node, uint32_t *writers)
+{
+	uint32_t handles;
+
+	pthread_mutex_lock(&state->lock);
+	handles = state->index[node_index_of(node)].handles;
+	*writers = state->index[node_index_of(node)].writers;
+	pthread_mutex_unlock(&state->lock);
+	return handles;
+}
+
+uint32_t handle_closes(struct state *state, uint64_t node)
+{
+	uint32_t closes;
+
+	pthread_mutex_lock(&state->lock);
+	closes = state->index[node_index_of(node)].closes;
+	pthread_mutex_unlock(&state->lock);
+	return closes;
 }
 
 uint64_t handle_find_by_request(const struct state *state, uint64_t unique)

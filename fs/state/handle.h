@@ -34,6 +34,8 @@ struct handle_open {
 	enum io_mode mode;
 	enum handle_kind kind;
 	uint32_t policy;   /* of the node, as it was when `mode` was chosen */
+	uint32_t views;    /* writers that have a view, and no handle any more */
+	uint32_t closes;   /* handle_closes(), from before these were counted */
 	/*
 	 * Called under the lock for a direct or mediated open of a node without passthrough id; returns the new id,
 	 * which then is the node's until its last handle goes, or a negative errno, which handle_add() returns. NULL for
@@ -50,7 +52,7 @@ const char *io_mode_name(enum io_mode mode);
  * Adds a handle.
  * fd: descriptor to hold, or -1; taken over on success, and then *fd becomes -1.
  * number: gets what the kernel is to carry. backing_id: gets the node's passthrough id, 0 for an open without one.
- * Returns 0; -EAGAIN where the node's policy is another by now: choose again; -EBUSY where it has as many writers as its
+ * Returns 0; -EAGAIN where the node's policy is another by now, or a writer has closed: choose again; -EBUSY where it has as many writers as its
  * policy allows; -ENFILE where all slots are in use; -ENOMEM, -ENOSPC for want of memory; -ESTALE for an unknown node;
  * what backing_open() returned.
  */
@@ -80,6 +82,10 @@ static inline bool handle_writes(const struct handle_slot *slot)
 {
 	return slot->kind == HANDLE_FILE && (slot->open_flags & O_ACCMODE) != O_RDONLY;
 }
+
+/* How many handles a node has, and how many of them may write; how often one of the latter was closed, a number that wraps. */
+uint32_t handle_count(struct state *state, uint64_t node, uint32_t *writers);
+uint32_t handle_closes(struct state *state, uint64_t node);
 
 void handle_backing_closed(struct state *state, int backing_id);
 

@@ -384,6 +384,18 @@ uint64_t node_find(struct state *state, const struct node_key *key)
 	return id;
 }
 
+uint64_t node_find_inode(struct state *state, uint16_t store, uint64_t inode)
+{
+	uint32_t index;
+	uint64_t id;
+
+	pthread_mutex_lock(&state->lock);
+	index = find_inode_locked(state, store, inode);
+	id = index ? node_id(state, index) : 0;
+	pthread_mutex_unlock(&state->lock);
+	return id;
+}
+
 void node_told(struct state *state, uint64_t id, uint32_t now)
 {
 	pthread_mutex_lock(&state->lock);

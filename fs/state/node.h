@@ -103,6 +103,9 @@ void node_told(struct state *state, uint64_t id, uint32_t now);
  */
 bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t since);
 
+/* The one node with this inode number, or 0. */
+uint64_t node_find_inode(struct state *state, uint16_t store, uint64_t inode);
+
 /*
  * Gives back `count` references of the kernel. The node is dropped, or kept as idle, when none is left and it
  * has no handle.

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define START_FIELD 22 /* in /proc/PID/stat, counted from 1 */
@@ -189,4 +190,77 @@ bool procfs_waits_to_change(pid_t process, uint64_t inode)
 	while (threads && !waits && (entry = readdir(threads)))
 		waits = entry->d_name[0] != '.' && thread_waits_to_change(process, entry->d_name, inode);
 	return waits;
+}
+
+struct view_list {
+	struct procfs_view *views;
+	size_t n;
+	size_t size;
+};
+
+static int add_view(struct view_list *list, size_t first, const struct procfs_view *view)
+{
+	for (size_t i = first; i < list->n; i++) {
+		if (list->views[i].inode == view->inode) {
+			list->views[i].writable |= view->writable;
+			return 0;
+		}
+	}
+	if (list->n == list->size) {
+		size_t size = list->size ? list->size * 2 : 16;
+		struct procfs_view *views = reallocarray(list->views, size, sizeof(*views));
+
+		if (!views)
+			return -ENOMEM;
+		list->views = views;
+		list->size = size;
+	}
+	list->views[list->n++] = *view;
+	return 0;
+}
+
+static int find_views_of(pid_t process, dev_t device, uint64_t inode, struct view_list *list)
+{
+	_cleanup_fclose_ FILE *maps = NULL;
+	const size_t first = list->n;
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	char path[48];
+	int result = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)process);
+	maps = fopen(path, "re");
+	while (maps && result == 0 && getline(&line, &size, maps) > 0) {
+		struct procfs_view view = {.process = process};
+		unsigned int high;
+		unsigned int low;
+		char allowed[5];
+
+		if (sscanf(line, "%*x-%*x %4s %*x %x:%x %" SCNu64, allowed, &high, &low, &view.inode) != 4 ||
+		    makedev(high, low) != device || (inode && view.inode != inode))
+			continue;
+		view.writable = allowed[1] == 'w' && allowed[3] == 's';
+		result = add_view(list, first, &view);
+	}
+	return result;
+}
+
+ssize_t procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **views)
+{
+	_cleanup_closedir_ DIR *processes = opendir("/proc");
+	struct view_list list = {0};
+	const struct dirent *entry;
+	int result = 0;
+
+	if (!processes)
+		return -errno;
+	while (result == 0 && (entry = readdir(processes)))
+		if (atoi(entry->d_name) > 0)
+			result = find_views_of(atoi(entry->d_name), device, inode, &list);
+	if (result < 0) {
+		free(list.views);
+		return result;
+	}
+	*views = list.views;
+	return (ssize_t)list.n;
 }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/views.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+int views_probe_open(struct state *state, const struct node_slot *node, struct views_probe *probe)
+{
+	probe->fd = source_of(state, node)->open(state, node, O_RDONLY);
+	return probe->fd < 0 ? probe->fd : 0;
+}
+
+void views_probe_close(struct views_probe *probe)
+{
+	cleanup_close(&probe->fd);
+	probe->fd = -1;
+}
+
+/*
+ * The kernel gives a lease only where there is no open that would break it. It is given back at once; an open that comes right then
+ * waits that long. The signal that tells of it is blocked.
+ */
+int views_probe(const struct views_probe *probe, bool only_writers)
+{
+	if (fcntl(probe->fd, F_SETLEASE, only_writers ? F_RDLCK : F_WRLCK) < 0)
+		return errno == EAGAIN ? 1 : -errno;
+	fcntl(probe->fd, F_SETLEASE, F_UNLCK);
+	return 0;
+}
+
+bool views_are_left(struct state *state, const struct node_slot *node, bool only_writers)
+{
+	struct views_probe probe = VIEWS_PROBE_NONE;
+	bool left = views_probe_open(state, node, &probe) == 0 && views_probe(&probe, only_writers) == 1;
+
+	views_probe_close(&probe);
+	return left;
+}

@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Policies and locks as people meet them: in the configuration, by setfattr and getfattr, in .segfs/locks and .segfs/attached.
+# shellcheck disable=SC2317 # functions are called by until_true
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$SEGFS_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/segfs.sh
+. "$SEGFS_TOP/tests/lib/segfs.sh"
+
+ini=$TMPDIR/segfs.ini
+disk=$TMPDIR/disk
+mkdir "$disk"
+locks=$mnt/.segfs/locks
+attached=$mnt/.segfs/attached
+
+policy() { getfattr --absolute-names --only-values -n "user.segfs.$1" "$2"; }
+has_policy() { [ "$(policy "$1" "$2")" = "$3" ]; }
+is_gone() { [ ! -e "$1" ]; }
+
+# --- the configuration ---------------------------------------------------------------------------------------------
+
+cat >"$ini" <<END
+[mount]
+path = $mnt
+writers = 9
+
+[directory inherits]
+
+[directory video]
+lock = mandatory
+writers = 2
+lifetime = ttl:1h
+
+[directory disk]
+medium = $disk
+size-policy = fixed
+
+[segment video/ring]
+size = 64K
+writers = 1
+commit = yes
+lifetime = persistent
+
+[segment video/default]
+size = 4K
+
+[segment disk/file]
+size = 8K
+END
+ok "start" "$SEGFS" --config "$ini"
+is "[directory] lock" "$(policy lock "$mnt/video")" mandatory
+is "[segment] has the default of its directory" "$(policy lock "$mnt/video/ring")" mandatory
+is "... but for what it says itself" "$(policy writers "$mnt/video/ring") $(policy lifetime "$mnt/video/ring")" "1 persistent"
+is "... and the rest by default" "$(policy writers "$mnt/video/default") $(policy lifetime "$mnt/video/default")" "2 ttl:1h"
+is "commit" "$(policy commit "$mnt/video/ring") $(stat -c %b "$mnt/video/ring")" "yes 128"
+is "[mount] is the root directory's default" "$(policy writers "$mnt")" 9
+touch "$mnt/file" "$mnt/video/made"
+mkdir "$mnt/video/below"
+is "... for what is made there" "$(policy writers "$mnt/file")" 9
+is "what is made in a directory has its default" "$(policy lock "$mnt/video/made") $(policy lifetime "$mnt/video/made")" "mandatory ttl:1h"
+is "... and what is made in one that is made there" "$(policy lock "$mnt/video/below")" mandatory
+is "size-policy, on disk" "$(policy size-policy "$mnt/disk/file")" fixed
+not_ok "... is enforced" truncate -s 16K "$mnt/disk/file"
+cp "$mnt/.segfs/config" "$TMPDIR/in-force.ini"
+ok ".segfs/config is a right configuration" "$SEGFS" --check "$TMPDIR/in-force.ini"
+ok "... with the policies" grep -qF "lifetime = ttl:1h" "$TMPDIR/in-force.ini"
+
+supervisor=$(status supervisor_pid)
+sed -i 's/^writers = 1$/writers = 3/; s/^size = 8K/size = 16K/' "$ini"
+kill -HUP "$supervisor"
+ok "SIGHUP changes a policy" until_true has_policy writers "$mnt/video/ring" 3
+is "... but no size that is fixed" "$(stat -c %s "$mnt/disk/file")" 8192
+ok "stop" stop
+ok "start without a configuration" "$SEGFS" --config /dev/null "$mnt"
+is "what is made stays as it is" "$(policy lock "$mnt/video/made") $(policy writers "$mnt/video/ring")" "mandatory 3"
+is "... and so do defaults" "$(policy writers "$mnt")" 9
+ok "stop" stop
+ok "--purge" "$SEGFS" --purge "$name"
+is "what is on disk has its policy with it" "$(getfattr --absolute-names --only-values -n trusted.segfs.policy "$disk/file")" \
+	"size-policy=fixed"
+rm "$disk/file"
+
+# --- setfattr ------------------------------------------------------------------------------------------------------
+
+ok "start" "$SEGFS" "$mnt"
+cd "$mnt" || exit 1
+echo data >segment
+for attribute in attached=0 commit=no io-mode=direct lifetime=persistent lock=advisory size-policy=variable source=store \
+	writers=0; do
+	is "a new segment has ${attribute%=*}" "$(policy "${attribute%=*}" segment)" "${attribute#*=}"
+done
+is "... and getfattr -d lists it all" "$(getfattr -d segment | grep -c '^user\.segfs\.')" 8
+setfattr -n user.segfs.lock -v sometimes segment 2>"$TMPDIR/error"
+ok "a value that is none" grep -q "Invalid argument" "$TMPDIR/error"
+setfattr -n user.segfs.colour -v red segment 2>"$TMPDIR/error"
+ok "an attribute that is none" grep -q "Operation not supported" "$TMPDIR/error"
+setfattr -n user.segfs.attached -v 7 segment 2>"$TMPDIR/error"
+ok "an attribute that is read-only" grep -q "Operation not permitted" "$TMPDIR/error"
+exec 5<segment
+setfattr -n user.segfs.lock -v mandatory segment 2>"$TMPDIR/error"
+ok "an open is in the way" grep -q "Device or resource busy" "$TMPDIR/error"
+is "... and nothing has changed" "$(policy lock segment)" advisory
+exec 5<&-
+ok "lock = mandatory" setfattr -n user.segfs.lock -v mandatory segment
+is "... is mediated" "$(policy io-mode segment)" mediated
+ok "setfattr -x is the default again" setfattr -x user.segfs.lock segment
+is "... advisory" "$(policy lock segment)" advisory
+
+ok "lifetime = last-close" setfattr -n user.segfs.lifetime -v last-close segment
+exec 5<segment
+ok "... is there while it is open" test -e segment
+exec 5<&-
+ok "... and goes with its last close" until_true is_gone segment
+
+# --- lists ---------------------------------------------------------------------------------------------------------
+
+mkdir -m 0700 "hidden place"
+printf 'x' >"hidden place/a"
+exec 5<>"hidden place/a"
+flock --exclusive 5
+is ".segfs/locks: a lock" "$(sed 's/ [0-9a-f:]*:[0-9]* / DEV:INO /; s/ [0-9-]*T[0-9:.]*Z / TIME /; s/WRITE [0-9]* /WRITE PID /' "$locks")" \
+	'1: FLOCK  ADVISORY  WRITE PID DEV:INO 0 EOF TIME hidden\040place/a'
+is "... of the right file" "$(awk '{split($6, part, ":"); print part[3]}' "$locks")" "$(stat -c %i "hidden place/a")"
+is "... on the right device" "$(awk '{print $6}' "$locks" | cut -d: -f1-2)" "$(stat -c '%Hd:%Ld' "hidden place/a" | awk -F: '{printf "%02x:%02x", $1, $2}')"
+flock --shared "hidden place/a" true 5<&- &
+waiter=$!
+waits() { grep -q '^2: -> FLOCK  ADVISORY  READ' "$locks"; }
+ok "... who waits for it" until_true waits
+is ".segfs/attached: who has it open" "$(awk '{print $2, $3, $4, $6}' "$attached" | sort)" \
+	"$(printf 'flock r direct hidden\\040place/a\npolicy.t rw direct hidden\\040place/a')"
+is "... and when" "$(awk '{print $5}' "$attached" | grep -c "^$(date -u +%Y-)[0-9-]*T[0-9:]*\.[0-9]*Z$")" 2
+is "user.segfs.attached" "$(policy attached "hidden place/a")" 2
+is "others see no names" "$(setpriv --reuid 4711 --regid 4711 --clear-groups cat "$locks" "$attached" | awk '{print $NF}' | sort -u)" -
+exec 5<&-
+wait $waiter
+is "no locks" "$(cat "$locks")" ""
+nobody() { [ -z "$(cat "$attached")" ]; }
+ok "nobody attached" until_true nobody
+cd /
+ok "stop" stop
+tap_done
