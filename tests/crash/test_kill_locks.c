@@ -167,14 +167,13 @@ static void random_locks(void **unused)
 	lockwalk(&mount, WALK_STEPS, WALK_KILLS);
 }
 
-static void storm(void **unused)
+static void run_storm(bool interrupts)
 {
 	struct lockstorm storm;
-	bool goes_on = lockstorm_start(&storm, path_of("%s/storm", mount.path)) == 0;
+	bool goes_on = lockstorm_start(&storm, path_of("%s/storm", mount.path), interrupts) == 0;
 	unsigned long sum = 0;
 	int kills = 0;
 
-	(void)unused;
 	while (goes_on && kills < KILLS) {
 		goes_on = lockstorm_goes_on(&storm, 3);
 		worker_kill(&mount, worker_pid(&mount));
@@ -186,6 +185,18 @@ static void storm(void **unused)
 	assert_int_equal(lockstorm_end(&storm), 0);
 	assert_true(goes_on);
 	print_message("%lu locks, %d kills\n", sum, kills);
+}
+
+static void storm(void **unused)
+{
+	(void)unused;
+	run_storm(false);
+}
+
+static void storm_of_interrupts(void **unused)
+{
+	(void)unused;
+	run_storm(true);
 }
 
 /* --- turns --------------------------------------------------------------------------------------------------------- */
@@ -459,69 +470,91 @@ static void given_up_while_dead(void **unused)
 	}
 }
 
+/* The lock is the second waiter's once the first one does not have it. Returns whether there is a further point. */
+static bool interrupt_when_served(unsigned int n, enum way way, int number, unsigned int *interrupts)
+{
+	static const int both[] = {1, 2};
+	struct killpoint point;
+	int result = 0;
+
+	take(0, way);
+	begin_waiting(1, way);
+	begin_waiting(2, way);
+	assert_int_equal(killpoint_set(&point, &mount, n), 0);
+	stop_supervisor();
+	begin_give_up(0, way);
+	assert_true(wait_for(killpoint_killed(&point) || (locker_has_answer(0) && locker_has_answer(1))));
+	locker_signal(1, number);
+	continue_supervisor();
+	assert_int_equal(locker_result(0), 0);
+	if (number == SIGKILL) {
+		locker_collect(1);
+		locker_start(1);
+		locker_open(1, 0, file, O_RDWR);
+	} else if (number == LOCKER_RESTART && locker_first_answered(both, 2) == 2) {
+		/* who asks again does so as a newcomer */
+		assert_int_equal(locker_result(2), 0);
+		assert_true(locker_waits(1));
+		give_up(2, way);
+		assert_int_equal(locker_result(1), 0);
+		give_up(1, way);
+		return killpoint_end(&point, &mount);
+	} else {
+		result = locker_result(1);
+		if (result == 0) {
+			assert_true(locker_waits(2));
+			give_up(1, way);
+		} else {
+			assert_int_equal(result, -EINTR);
+			++*interrupts;
+		}
+	}
+	if (!locker_is_answered(2))
+		fail_msg("%s, point %u: the first is told %s, and the second does not get the lock", ways[way], n,
+			 strerror(-result));
+	assert_int_equal(locker_result(2), 0);
+	give_up(2, way);
+	return killpoint_end(&point, &mount);
+}
+
 /*
  * The worker dies at each point of a hand-over, and who was to get the lock is interrupted before the next one is there. It
  * has the lock and is told so, or is told EINTR and does not have it.
  */
-static void interrupted_when_served(int number, int result_expected)
+static void interrupted_when_served(int number)
 {
-	bool killed = true;
 	unsigned int interrupts = 0;
-	unsigned int n;
+	unsigned int sum = 0;
 
-	for (n = 1; killed && n < POINTS_MAX; n++) {
-		enum way way = (enum way)(n % WAYS);
-		struct killpoint point;
-		int result = 0;
+	for (enum way way = 0; way < WAYS; way++) {
+		unsigned int n = 1;
 
-		take(0, way);
-		begin_waiting(1, way);
-		assert_int_equal(killpoint_set(&point, &mount, n), 0);
-		stop_supervisor();
-		begin_give_up(0, way);
-		assert_true(wait_for(killpoint_killed(&point) || (locker_has_answer(0) && locker_has_answer(1))));
-		locker_signal(1, number);
-		continue_supervisor();
-		if (number == SIGKILL)
-			locker_collect(1);
-		else
-			result = locker_result(1);
-		assert_int_equal(locker_result(0), 0);
-		killed = killpoint_end(&point, &mount);
-		if (number == SIGKILL) {
-			locker_start(1);
-			locker_open(1, 0, file, O_RDWR);
-		} else if (result == 0) {
-			assert_int_equal(try_to_take(2, way), -EAGAIN);
-			give_up(1, way);
-		} else {
-			assert_int_equal(result, result_expected);
-			interrupts++;
-		}
-		if (try_to_take(2, way) != 0)
-			fail_msg("%s, point %u: told %s, and it is locked", ways[way], n, strerror(-result));
-		give_up(2, way);
+		while (interrupt_when_served(n, way, number, &interrupts) && n < POINTS_MAX)
+			n++;
+		assert_true(n > 4 && n < POINTS_MAX);
+		sum += n - 1;
 	}
-	assert_true(n > 4 && n < POINTS_MAX);
-	print_message("%u points, %u interrupts\n", n - 1, interrupts);
+	assert_true(number == LOCKER_INTERRUPT || interrupts == 0);
+	print_message("%u kills, %u interrupts\n", sum, interrupts);
+	expect_free();
 }
 
 static void interrupted_with_a_lock(void **unused)
 {
 	(void)unused;
-	interrupted_when_served(LOCKER_INTERRUPT, -EINTR);
+	interrupted_when_served(LOCKER_INTERRUPT);
 }
 
 static void restarted_with_a_lock(void **unused)
 {
 	(void)unused;
-	interrupted_when_served(LOCKER_RESTART, 0);
+	interrupted_when_served(LOCKER_RESTART);
 }
 
 static void killed_with_a_lock(void **unused)
 {
 	(void)unused;
-	interrupted_when_served(SIGKILL, 0);
+	interrupted_when_served(SIGKILL);
 }
 
 /* --- each point of each operation ------------------------------------------------------------------------------------ */
@@ -909,6 +942,7 @@ int main(void)
 	static const struct CMUnitTest all[] = {
 		CASE_BARE(random_locks),
 		CASE_BARE(storm),
+		CASE_BARE(storm_of_interrupts),
 		CASE(turns_are_kept),
 		CASE(turns_over_young_workers),
 		CASE(interrupted_while_stopped),

@@ -3,10 +3,12 @@
 #include "lib/base/cleanup.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define RECORDS 6 /* byte N of the file stands for record N; the last one is that of flock(2) */
@@ -23,6 +25,7 @@ struct record {
 struct storm_job {
 	const char *path;
 	unsigned int number;
+	bool interrupts;
 };
 
 struct storming {
@@ -30,6 +33,7 @@ struct storming {
 	int fd;
 	struct record *records;
 	unsigned int random;
+	bool interrupts; /* are expected */
 };
 
 static unsigned int pick(struct storming *self, unsigned int n)
@@ -86,6 +90,15 @@ static int set(const struct storming *self, int command, int type, unsigned int 
 	return fcntl(self->fd, command, &lock);
 }
 
+/* Whether a call that may wait has got its lock; else it was interrupted, which is to leave it without. */
+static bool has_got(const struct storming *self, int result)
+{
+	bool interrupted = result < 0 && errno == EINTR && self->interrupts;
+
+	job_must(self->job, result == 0 || interrupted);
+	return !interrupted;
+}
+
 static void lock_ranges(struct storming *self)
 {
 	const bool of_process = pick(self, 4) != 0;
@@ -94,7 +107,8 @@ static void lock_ranges(struct storming *self)
 	unsigned int last = first + pick(self, RANGES - first);
 	int type = pick(self, 3) ? F_RDLCK : F_WRLCK;
 
-	job_must(self->job, set(self, command, type, first, last) == 0);
+	if (!has_got(self, set(self, command, type, first, last)))
+		return;
 	enter(self, type, first, last);
 	leave(self, type, first, last);
 	/* an upgrade that does not wait, and a downgrade */
@@ -102,24 +116,44 @@ static void lock_ranges(struct storming *self)
 		if (set(self, of_process ? F_SETLK : F_OFD_SETLK, F_WRLCK, first, last) == 0) {
 			enter(self, F_WRLCK, first, last);
 			leave(self, F_WRLCK, first, last);
-			job_must(self->job, set(self, command, F_RDLCK, first, last) == 0);
+			job_must(self->job, set(self, of_process ? F_SETLK : F_OFD_SETLK, F_RDLCK, first, last) == 0);
 		} else {
 			job_must(self->job, errno == EAGAIN);
 		}
 		enter(self, F_RDLCK, first, last);
 		leave(self, F_RDLCK, first, last);
 	}
-	job_must(self->job, set(self, command, F_UNLCK, first, last) == 0);
+	job_must(self->job, set(self, of_process ? F_SETLK : F_OFD_SETLK, F_UNLCK, first, last) == 0);
 }
 
+/* Conversions give up what there was, whatever comes of them. */
 static void lock_all(struct storming *self)
 {
-	int type = pick(self, 3) ? F_RDLCK : F_WRLCK;
+	int type;
 
-	job_must(self->job, flock(self->fd, type == F_RDLCK ? LOCK_SH : LOCK_EX) == 0);
-	enter(self, type, RANGES, RANGES);
-	leave(self, type, RANGES, RANGES);
+	do {
+		type = pick(self, 3) ? F_RDLCK : F_WRLCK;
+		if (!has_got(self, flock(self->fd, type == F_RDLCK ? LOCK_SH : LOCK_EX)))
+			continue;
+		enter(self, type, RANGES, RANGES);
+		leave(self, type, RANGES, RANGES);
+	} while (pick(self, 3) == 0);
 	job_must(self->job, flock(self->fd, LOCK_UN) == 0);
+}
+
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+static void interrupt_often(struct storming *self)
+{
+	const struct sigaction action = {.sa_handler = do_nothing};
+	const struct itimerval often = {.it_interval.tv_usec = 1500, .it_value.tv_usec = 1500};
+
+	self->interrupts = true;
+	job_must(self->job, sigaction(SIGALRM, &action, NULL) == 0);
+	job_must(self->job, setitimer(ITIMER_REAL, &often, NULL) == 0);
 }
 
 static void storm(struct job *job, void *context)
@@ -130,6 +164,8 @@ static void storm(struct job *job, void *context)
 	job_must(job, self.fd >= 0);
 	self.records = mmap(NULL, RECORDS * sizeof(struct record), PROT_READ | PROT_WRITE, MAP_SHARED, self.fd, 0);
 	job_must(job, self.records != MAP_FAILED);
+	if (given->interrupts)
+		interrupt_often(&self);
 	while (!atomic_load(&job->stop)) {
 		if (pick(&self, 3))
 			lock_ranges(&self);
@@ -139,7 +175,7 @@ static void storm(struct job *job, void *context)
 	}
 }
 
-int lockstorm_start(struct lockstorm *storm_of, const char *path)
+int lockstorm_start(struct lockstorm *storm_of, const char *path, bool interrupts)
 {
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
@@ -150,7 +186,7 @@ int lockstorm_start(struct lockstorm *storm_of, const char *path)
 	}
 	snprintf(storm_of->path, sizeof(storm_of->path), "%s", path);
 	for (unsigned int i = 0; i < STORM_JOBS; i++) {
-		struct storm_job context = {.path = storm_of->path, .number = i + 1};
+		struct storm_job context = {.path = storm_of->path, .number = i + 1, .interrupts = interrupts};
 
 		storm_of->jobs[i] = job_start(storm, &context);
 		if (!storm_of->jobs[i])

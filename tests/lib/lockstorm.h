@@ -16,8 +16,11 @@ struct lockstorm {
 	struct job *jobs[STORM_JOBS]; /* a step is a lock that was had and given up */
 };
 
-/* Makes the file and starts all jobs. Returns 0, or -1 with the reason on stderr. */
-int lockstorm_start(struct lockstorm *storm, const char *path);
+/*
+ * Makes the file and starts all jobs.
+ * interrupts: signals come to each of them all the time, and who was interrupted must not have the lock. Returns 0, or -1 with the reason on stderr.
+ */
+int lockstorm_start(struct lockstorm *storm, const char *path, bool interrupts);
 
 /* Whether each job gets `steps` more locks in time: else one of them has not been woken. */
 bool lockstorm_goes_on(const struct lockstorm *storm, unsigned long steps);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -418,14 +419,13 @@ static void writers_do_not_starve(void **unused)
 	munmap(readers.inside, sizeof(atomic_int));
 }
 
-static void storm(void **unused)
+static void run_storm(bool interrupts)
 {
 	const struct deadline deadline = deadline_in(2);
 	struct lockstorm storm;
-	bool goes_on = lockstorm_start(&storm, at(0)) == 0;
+	bool goes_on = lockstorm_start(&storm, at(0), interrupts) == 0;
 	unsigned long sum = 0;
 
-	(void)unused;
 	while (goes_on && milliseconds_until(&deadline) > 0)
 		goes_on = lockstorm_goes_on(&storm, 20);
 	for (int i = 0; i < STORM_JOBS && goes_on; i++)
@@ -433,6 +433,18 @@ static void storm(void **unused)
 	assert_int_equal(lockstorm_end(&storm), 0);
 	assert_true(goes_on);
 	print_message("%lu locks\n", sum);
+}
+
+static void storm(void **unused)
+{
+	(void)unused;
+	run_storm(false);
+}
+
+static void storm_of_interrupts(void **unused)
+{
+	(void)unused;
+	run_storm(true);
 }
 
 /* --- groups ------------------------------------------------------------------------------------------------------ */
@@ -465,6 +477,7 @@ int main(void)
 {
 	static const struct CMUnitTest all[] = {
 		CASE(storm),
+		CASE(storm_of_interrupts),
 		CASE(rings),
 		CASE(circles_through_readers),
 		CASE(upgrades),
@@ -481,6 +494,8 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
+	if (getenv("TEST_FILTER"))
+		cmocka_set_test_filter(getenv("TEST_FILTER"));
 	failed = run_in_mode("direct", all, sizeof(all) / sizeof(all[0]), start, stop);
 	failed += run_in_mode("mediated", all, 1, start, stop);
 	failed += run_in_mode("relayed", all, 1, start, stop);
