@@ -130,7 +130,9 @@ static void forget_descriptor(int process, int slot)
 
 static int64_t end_of(int cell)
 {
-	return cell + 1 < CELLS ? bounds[cell + 1] - 1 : INT64_MAX;
+	const size_t next = (size_t)cell + 1;
+
+	return next < sizeof(bounds) / sizeof(bounds[0]) ? bounds[next] - 1 : INT64_MAX;
 }
 
 /* One of the ways to write a range. */
