@@ -255,6 +255,7 @@ static void observe(void)
 {
 	int first = (int)pick((unsigned int)CELLS);
 
+	snprintf(walk.what + strlen(walk.what), sizeof(walk.what) - strlen(walk.what), "; then, asked from outside");
 	look(OBSERVER, 0, OBSERVER, F_WRLCK, first, first + (int)pick((unsigned int)(CELLS - first)));
 	if (pick(4) == 0)
 		observe_flock();
