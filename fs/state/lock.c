@@ -74,9 +74,16 @@ int lock_wait(struct state *state, const struct lock_request *request, uint64_t 
 	pthread_mutex_lock(&locks->lock);
 	/* it waited for an earlier worker already, and keeps its turn */
 	known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
-	if (known) {
+	if (known && !table_has(locks, request)) {
 		locks->forest.index[known].tag = tag;
 		result = -EINPROGRESS;
+	} else if (table_has(locks, request)) {
+		/*
+		 * Not to be waited for, and so not to be interrupted: an earlier worker may have died before it could tell.
+		 */
+		if (known)
+			queue_remove(locks, known);
+		result = 0;
 	} else {
 		drop_for_conversion(locks, request);
 		locks->turn++;

@@ -35,7 +35,7 @@ static bool would_pass(const struct locks *locks, const struct lock_request *req
 		if (slot->kind == request->kind && slot->owner != request->owner && slot->start <= request->end &&
 		    slot->end >= request->start &&
 		    (slot->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE))
-			return !table_holds_anything(locks, request->owner);
+			return !table_holds_anything(locks, request);
 	}
 	return false;
 }

@@ -113,6 +113,7 @@ void lock_close_index(struct state *state)
 	index_unmap(locks->forest.index, header->max_locks, sizeof(*locks->forest.index));
 	index_unmap(locks->place, header->max_nodes, sizeof(*locks->place));
 	index_unmap(locks->of_handle, header->max_handles, sizeof(*locks->of_handle));
+	index_unmap(locks->of_process, MAX_PROCESSES, sizeof(*locks->of_process));
 	pthread_mutex_destroy(&locks->lock);
 	free(locks->nodes);
 	free(locks);
@@ -135,7 +136,8 @@ int lock_index_slots(struct state *state)
 	locks->forest.index = index_map(header->max_locks, sizeof(*locks->forest.index));
 	locks->place = index_map(header->max_nodes, sizeof(*locks->place));
 	locks->of_handle = index_map(header->max_handles, sizeof(*locks->of_handle));
-	if (locks->forest.index && locks->place && locks->of_handle && table_grow(locks) == 0)
+	locks->of_process = index_map(MAX_PROCESSES, sizeof(*locks->of_process));
+	if (locks->forest.index && locks->place && locks->of_handle && locks->of_process && table_grow(locks) == 0)
 		result = index_slots(locks);
 	if (result < 0)
 		lock_close_index(state);

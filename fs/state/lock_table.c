@@ -150,6 +150,13 @@ void table_put(struct locks *locks, uint64_t node)
 	*place = 0;
 }
 
+/* Of a process that the mount's pid namespace does not have it is 0. */
+static void count_process(struct locks *locks, const struct lock_slot *slot, int change)
+{
+	if (slot->pid > 0 && slot->pid < MAX_PROCESSES)
+		locks->of_process[slot->pid] = (uint32_t)((int)locks->of_process[slot->pid] + change);
+}
+
 void table_link(struct locks *locks, struct lock_node *node, uint32_t lock)
 {
 	const struct lock_slot *slot = table_slot(locks, lock);
@@ -157,6 +164,7 @@ void table_link(struct locks *locks, struct lock_node *node, uint32_t lock)
 	lock_tree_insert(&locks->forest, BY_RANGE, &node->by_range[slot->kind][slot->type], lock);
 	lock_tree_insert(&locks->forest, BY_OWNER, &node->by_owner[slot->kind], lock);
 	locks->n_held++;
+	count_process(locks, slot, 1);
 }
 
 void table_unlink(struct locks *locks, struct lock_node *node, uint32_t lock)
@@ -166,6 +174,7 @@ void table_unlink(struct locks *locks, struct lock_node *node, uint32_t lock)
 	lock_tree_remove(&locks->forest, BY_RANGE, &node->by_range[slot->kind][slot->type], lock);
 	lock_tree_remove(&locks->forest, BY_OWNER, &node->by_owner[slot->kind], lock);
 	locks->n_held--;
+	count_process(locks, slot, -1);
 }
 
 /* Takes a range from what the owner of a request has. Returns whether there was something. */
@@ -227,6 +236,15 @@ static bool widen(const struct locks *locks, const struct lock_node *node, const
 		lock = lock_tree_next(&locks->forest, BY_OWNER, root, lock);
 	}
 	return false;
+}
+
+bool table_has(const struct locks *locks, const struct lock_request *request)
+{
+	const struct lock_node *node = table_find(locks, request->node);
+	uint64_t start = request->start;
+	uint64_t end = request->end;
+
+	return node && widen(locks, node, request, &start, &end);
 }
 
 /* Gives the owner what it asks for, whoever is in the way. The new slot is there before the old ones shrink. */
@@ -353,11 +371,13 @@ bool table_is_in_the_way(const struct locks *locks, uint64_t owner, const struct
 	return false;
 }
 
-bool table_holds_anything(const struct locks *locks, uint64_t owner)
+bool table_holds_anything(const struct locks *locks, const struct lock_request *request)
 {
+	if (request->pid > 0 && request->pid < MAX_PROCESSES && locks->of_process[request->pid] > 0)
+		return true;
 	for (uint32_t i = 1; i < locks->n_nodes; i++)
 		for (int kind = 0; locks->nodes[i].node && kind < LOCK_KINDS; kind++)
-			if (lock_tree_owned(&locks->forest, locks->nodes[i].by_owner[kind], owner, 0))
+			if (lock_tree_owned(&locks->forest, locks->nodes[i].by_owner[kind], request->owner, 0))
 				return true;
 	return false;
 }

@@ -19,12 +19,15 @@ struct lock_node {
 	uint32_t next_free;                        /* next free place */
 };
 
+#define MAX_PROCESSES 4194304 /* pids are lower; the kernel's PID_MAX_LIMIT */
+
 struct locks {
 	pthread_mutex_t lock;    /* a leaf; guards all that follows, and the lock slots */
 	struct state *state;
 	struct lock_forest forest;
 	uint32_t *place;         /* per node slot: where in `nodes` its locks are, 0 = it has none */
 	uint32_t *of_handle;     /* per handle slot: lock slots that name it */
+	uint32_t *of_process;    /* per pid: locks that it has set and that are held */
 	struct lock_node *nodes; /* [0] is never used */
 	uint32_t n_nodes;        /* places that were used */
 	uint32_t max_nodes;      /* places that there is memory for */
@@ -107,7 +110,10 @@ uint32_t table_access_conflict(const struct locks *locks, const struct lock_requ
 /* Whether `owner`, another one, holds what is in the way of a request that waits. */
 bool table_is_in_the_way(const struct locks *locks, uint64_t owner, const struct lock_slot *waiter);
 
-/* Whether an owner holds a lock on any node. */
-bool table_holds_anything(const struct locks *locks, uint64_t owner);
+/* Whether an owner has all that a request asks for. */
+bool table_has(const struct locks *locks, const struct lock_request *request);
+
+/* Whether the owner of a request, or its process by another owner, holds a lock on any node. */
+bool table_holds_anything(const struct locks *locks, const struct lock_request *request);
 
 #endif

@@ -70,12 +70,14 @@ static bool anybody_in_the_way(const struct wish *wish)
 	return false;
 }
 
-static bool holds_anything(int kind, int owner)
+/* Of either kind: an owner of this number is of the same process in both. */
+static bool holds_anything(int owner)
 {
-	for (int node = 0; node < NODES; node++)
-		for (int byte = 0; byte < BYTES; byte++)
-			if (model.held[kind][node][owner][byte] != NOTHING)
-				return true;
+	for (int kind = 0; kind < LOCK_KINDS; kind++)
+		for (int node = 0; node < NODES; node++)
+			for (int byte = 0; byte < BYTES; byte++)
+				if (model.held[kind][node][owner][byte] != NOTHING)
+					return true;
 	return false;
 }
 
@@ -86,7 +88,7 @@ static bool passes(const struct wish *wish, int n_before)
 
 		if (earlier->kind == wish->kind && earlier->node == wish->node && earlier->owner != wish->owner &&
 		    earlier->first <= wish->last && earlier->last >= wish->first && clash(earlier->type, wish->type))
-			return !holds_anything(wish->kind, wish->owner);
+			return !holds_anything(wish->owner);
 	}
 	return false;
 }
