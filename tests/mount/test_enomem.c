@@ -135,7 +135,7 @@ static int op_list_control(void)
 	errno = 0;
 	while (readdir(dir))
 		n++;
-	return errno ? -errno : n == 5 ? 0 : -EBADMSG;
+	return errno ? -errno : n == 7 ? 0 : -EBADMSG;
 }
 
 static int op_control(void)
