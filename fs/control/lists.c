@@ -11,6 +11,7 @@
 #include "lib/base/procfs.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -50,7 +51,7 @@ static void find_segment(struct state *state, uint64_t id, struct segment *segme
 	segment->inode = attr.st_ino;
 	if (attr.st_nlink > 0 && source->path && may_see(state, &attr) &&
 	    source->path(state, node, segment->path, sizeof(segment->path)) < 0)
-		strcpy(segment->path, "-");
+		snprintf(segment->path, sizeof(segment->path), "-");
 }
 
 /* A name as one word, as /proc/mounts has it. */
@@ -200,7 +201,7 @@ static void find_command(pid_t process, uint64_t opened_at, char command[PROCFS_
 
 	if (process <= 0 || procfs_start(process, &start) < 0 || (age < now && start * tick > now - age) ||
 	    procfs_command(process, command) < 0)
-		strcpy(command, "-");
+		snprintf(command, PROCFS_COMMAND_MAX, "-");
 }
 
 static void print_handle(struct control_text *text, const struct handle_slot *handle, const struct segment *segment)

@@ -57,7 +57,7 @@ static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, 
 
 	if (result == 0)
 		result = entry_from_file(fs_of(req), &file, &entry);
-	if (result < 0) {
+	if (result != 0) {
 		reply_status(req, result);
 		return;
 	}
