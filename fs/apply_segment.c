@@ -199,7 +199,7 @@ static int make_segment(const struct application *application, const struct conf
 
 static int adjust_segment(const struct application *application, const struct config_segment *segment, int fd)
 {
-	struct policy policy;
+	struct policy policy = {0};
 	struct stat stat;
 	int result;
 
