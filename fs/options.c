@@ -58,6 +58,7 @@ void options_print_help(void)
 	      "\n"
 	      "Mount options of segfs:\n"
 	      "  io_mode=MODE         way of reads and writes: direct (default where it can be had), mediated, relayed\n"
+	      "  local_lock=WHICH     locks that the kernel keeps, faster and unseen by segfs: none (default), flock, posix, all\n"
 	      "  entry_timeout=S      seconds for which the kernel may remember a name (1)\n"
 	      "  attr_timeout=S       seconds for which it may remember attributes (1)\n"
 	      "  negative_timeout=S   seconds for which it may remember that a name does not exist (0)\n"
@@ -99,6 +100,24 @@ static int parse_io_mode(const char *value, struct options *options, char error[
 		}
 	}
 	return wrong(error, "-o io_mode=%s: direct, mediated or relayed is wanted", value);
+}
+
+static int parse_local_lock(const char *value, struct options *options, char error[OPTIONS_ERROR_MAX])
+{
+	static const struct {
+		const char *name;
+		bool posix;
+		bool flock;
+	} known[] = {{"none", false, false}, {"flock", false, true}, {"posix", true, false}, {"all", true, true}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(value, known[i].name) == 0) {
+			options->local_posix = known[i].posix;
+			options->local_flock = known[i].flock;
+			return 0;
+		}
+	}
+	return wrong(error, "-o local_lock=%s: none, flock, posix or all is wanted", value);
 }
 
 static int parse_number(const char *what, const char *value, unsigned long max, unsigned long *out,
@@ -145,6 +164,8 @@ static int parse_mount_option(struct options *options, char *text, char error[OP
 			return parse_seconds(times[i].key, value + 1, times[i].seconds, error);
 	if (value && strncmp(text, "io_mode=", 8) == 0)
 		return parse_io_mode(value + 1, options, error);
+	if (value && strncmp(text, "local_lock=", 11) == 0)
+		return parse_local_lock(value + 1, options, error);
 	if (value && strncmp(text, "max_read=", 9) == 0) {
 		if (parse_number("-o max_read", value + 1, 1024ul * 1024ul, &number, error) < 0)
 			return -EINVAL;

@@ -86,7 +86,7 @@ static void set_file_info(const struct opening *opening, struct fuse_file_info *
 	file_info->direct_io = opening->mode == IO_MEDIATED || opening->is_control;
 	file_info->keep_cache = opening->mode == IO_RELAYED && !file_info->direct_io;
 	/* closing a descriptor gives up locks, so that the kernel has to say so; nobody locks what is under .segfs */
-	file_info->noflush = opening->is_control;
+	file_info->noflush = opening->is_control || opening->fs->options.local_posix;
 }
 
 static void release(struct fs *fs, uint64_t number)

@@ -49,8 +49,6 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 		FUSE_CAP_PARALLEL_DIROPS,
 		FUSE_CAP_CACHE_SYMLINKS,
 		FUSE_CAP_HANDLE_KILLPRIV_V2, /* else every write asks for security.capability first */
-		FUSE_CAP_POSIX_LOCKS,
-		FUSE_CAP_FLOCK_LOCKS,
 		FUSE_CAP_DIRECT_IO_ALLOW_MMAP, /* views of what is read past the page cache without passthrough */
 		FUSE_CAP_SETXATTR_EXT,       /* tells when an ACL change takes the set-group-id bit */
 	};
@@ -60,6 +58,10 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!fuse_set_feature_flag(connection, wanted[i]))
 			log_debug("the kernel lacks FUSE capability %#llx", (unsigned long long)wanted[i]);
+	if (!fs->options.local_posix)
+		fuse_set_feature_flag(connection, FUSE_CAP_POSIX_LOCKS);
+	if (!fs->options.local_flock)
+		fuse_set_feature_flag(connection, FUSE_CAP_FLOCK_LOCKS);
 	/* the header of a request must be in memory (fact K10), and replies are small or copied once anyway */
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_READ);
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_WRITE);

@@ -151,6 +151,9 @@ int opening_establish(struct opening *opening)
 
 		opening->policy = policy_word(&opening->fs->state, opening->node);
 		count_views(opening);
+		/* what can't be enforced is not given away */
+		if (opening->policy & NODE_POLICY_MANDATORY && opening->fs->options.local_posix)
+			return -EOPNOTSUPP;
 		result = choose_mode(opening);
 		if (result == 0)
 			result = open_for_mode(opening, id_known);

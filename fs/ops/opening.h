@@ -40,7 +40,7 @@ struct opening {
 /*
  * Gives an open its handle, in the best mode that can be had.
  * opening: all but the results, `mode`, `policy`, `registered` and, unless is_new, `fd` and `mode_bits` are filled.
- * Returns 0; -EBUSY where the policy allows no further writer; what source->open() and source->writable() return; -ENFILE, -ENOMEM, -ENOSPC as handle_add().
+ * Returns 0; -EBUSY where the policy allows no further writer; -EOPNOTSUPP where it asks for locks that the kernel keeps; what source->open() and source->writable() return; -ENFILE, -ENOMEM, -ENOSPC as handle_add().
  */
 int opening_establish(struct opening *opening);
 

@@ -229,6 +229,8 @@ static int set_field(struct fs *fs, uint64_t id, const struct node_slot *node, e
 	struct stat attr;
 	int result = source_of(&fs->state, node)->stat(&fs->state, node, &attr);
 
+	if (field == POLICY_LOCK && wanted->mandatory && fs->options.local_posix)
+		return -EOPNOTSUPP;
 	if (result == 0 && request_uid() != 0 && request_uid() != attr.st_uid)
 		result = -EPERM;
 	return result < 0 ? result : policy_change(&fs->state, id, field, wanted);

@@ -140,4 +140,49 @@ nobody() { [ -z "$(cat "$attached")" ]; }
 ok "nobody attached" until_true nobody
 cd /
 ok "stop" stop
+
+# --- locks that the kernel keeps -----------------------------------------------------------------------------------
+
+# posix_lock FILE COMMAND...: runs it with the file locked by fcntl(2); fails at once where somebody else has it.
+posix_lock() {
+	python3 -c '
+import fcntl, subprocess, sys
+with open(sys.argv[1], "r+b") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    sys.exit(subprocess.run(sys.argv[2:]).returncode)' "$@" 2>"$TMPDIR/error"
+}
+
+for which in none flock posix all; do
+	ok "start -o local_lock=$which" "$SEGFS" -o "local_lock=$which" "$mnt"
+	file=$mnt/local
+	echo data >"$file"
+	ok "... flock" flock --nonblock "$file" true
+	not_ok "... which another one does not get" flock --nonblock "$file" flock --nonblock "$file" true
+	ok "... fcntl" posix_lock "$file" true
+	not_ok "... which another one does not get" posix_lock "$file" python3 -c "
+import fcntl
+with open('$file', 'r+b') as file: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)"
+	seen=$(flock "$file" cat "$locks" | wc -l)$(posix_lock "$file" cat "$locks" | wc -l)
+	case $which in
+	none) is "... which .segfs/locks shows" "$seen" 11 ;;
+	flock) is "... which .segfs/locks shows" "$seen" 01 ;;
+	posix) is "... which .segfs/locks shows" "$seen" 10 ;;
+	all) is "... which .segfs/locks does not show" "$seen" 00 ;;
+	esac
+	setfattr -n user.segfs.lock -v mandatory "$file" 2>"$TMPDIR/error"
+	case $which in
+	none | flock) is "... lock = mandatory" "$(policy lock "$file")" mandatory ;;
+	posix) ok "... lock = mandatory can't be had" grep -q "Operation not supported" "$TMPDIR/error" ;;
+	all)
+		ok "... lock = mandatory can't be had" grep -q "Operation not supported" "$TMPDIR/error"
+		setfattr -n trusted.segfs.policy -v lock=mandatory "$store/local"
+		ok "stop" stop
+		ok "start again" "$SEGFS" -o local_lock=all "$mnt"
+		cat "$file" 2>"$TMPDIR/error"
+		ok "... what must be mandatory is not given away" grep -q "Operation not supported" "$TMPDIR/error"
+		;;
+	esac
+	rm "$file"
+	ok "stop" stop
+done
 tap_done
