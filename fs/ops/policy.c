@@ -205,9 +205,10 @@ void policy_made(struct fs *fs, uint64_t id, bool is_file, const struct policy *
 		lifetime_changed(id);
 }
 
+/* The size stays until there is something behind the gap: that may yet fail, or come to nothing. */
 static int reserve_gap(int fd, off_t end, off_t offset)
 {
-	return offset > end && fallocate(fd, 0, end, offset - end) < 0 ? -errno : 0;
+	return offset > end && fallocate(fd, FALLOC_FL_KEEP_SIZE, end, offset - end) < 0 ? -errno : 0;
 }
 
 int policy_before_write(uint32_t policy, int fd, bool append, off_t offset, size_t *size)
@@ -235,16 +236,18 @@ int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off
 
 	if (policy & NODE_POLICY_COMMIT && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE))
 		return -EOPNOTSUPP;
-	if (!(policy & NODE_POLICY_FIXED))
+	if (!(policy & (NODE_POLICY_FIXED | NODE_POLICY_COMMIT)))
 		return 0;
 	if (fstat(fd, &stat) < 0)
 		return -errno;
-	if (stat.st_size == 0)
-		return 0;
-	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
-		return -EPERM;
-	/* no matter what overflows: the system call says so */
-	return !(mode & FALLOC_FL_KEEP_SIZE) && length > stat.st_size - offset ? -EPERM : 0;
+	if (policy & NODE_POLICY_FIXED && stat.st_size > 0) {
+		if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+			return -EPERM;
+		/* no matter what overflows: the system call says so */
+		if (!(mode & FALLOC_FL_KEEP_SIZE) && length > stat.st_size - offset)
+			return -EPERM;
+	}
+	return policy & NODE_POLICY_COMMIT && !(mode & FALLOC_FL_KEEP_SIZE) ? reserve_gap(fd, stat.st_size, offset) : 0;
 }
 
 int policy_before_resize(uint32_t policy, int fd, off_t size)
