@@ -277,11 +277,12 @@ static uint64_t end_due(struct fs *fs)
 		uint64_t end;
 		int result;
 
-		if (!node || atomic_load(&node->flags) & NODE_UNLINKED) {
+		if (!node) {
 			drop_watch(watch);
 			continue;
 		}
-		end = time_of_end(fs, watch, node);
+		/* it may get a name yet, as long as there is anything that it can get it by */
+		end = atomic_load(&node->flags) & NODE_UNLINKED ? NEVER : time_of_end(fs, watch, node);
 		if (end == 0) {
 			result = end_segment(fs, watch->id, node);
 			if (result == 0) {
@@ -402,7 +403,8 @@ static void sleep_until(uint64_t next)
 		struct watch *watch = &life.watches[i];
 
 		watch->polled = n;
-		if (watch->process_fd >= 0)
+		/* one that has ended would end each sleep */
+		if (watch->process_fd >= 0 && !watch->over)
 			life.polled[n++] = (struct pollfd){.fd = watch->process_fd, .events = POLLIN};
 	}
 	if (ppoll(life.polled, n, next == NEVER ? NULL : &timeout, &awake) <= 0)
@@ -410,7 +412,7 @@ static void sleep_until(uint64_t next)
 	for (size_t i = 0; i < life.n_watches; i++) {
 		struct watch *watch = &life.watches[i];
 
-		watch->over |= watch->process_fd >= 0 && life.polled[watch->polled].revents;
+		watch->over |= watch->process_fd >= 0 && !watch->over && life.polled[watch->polled].revents;
 	}
 }
 
