@@ -22,6 +22,7 @@
 
 #define USE_MAX 48        /* bytes of what the attribute says */
 #define RETRY_SECONDS 1  /* after something failed for want of descriptors or memory */
+#define END_TRIES 16     /* at a name that has become another one when it is to be removed */
 #define NEVER UINT64_MAX
 #define NANOSECONDS UINT64_C(1000000000)
 #define SLEEP_SECONDS 60  /* at most, where there is something to come */
@@ -238,23 +239,40 @@ static void tell_kernel(struct fs *fs, const struct source_name *gone)
 		fuse_lowlevel_notify_inval_entry(fs->session, dir, gone->name, strlen(gone->name));
 }
 
-/* Removes all names of a segment. Returns 0, or what stood in the way. */
+/* Whether a file has a name still; it may have got another one while the first was looked for. */
+static bool has_name(struct fs *fs, uint64_t id, const struct node_slot *node)
+{
+	struct stat stat;
+
+	return node_get(&fs->state, id) == node && source_of(&fs->state, node)->stat(&fs->state, node, &stat) == 0 &&
+	       stat.st_nlink > 0;
+}
+
+/* Removes all names of a segment. Returns 0, or what stood in the way; -EAGAIN where it is renamed over and over. */
 static int end_segment(struct fs *fs, uint64_t id, const struct node_slot *node)
 {
 	const struct source *source = source_of(&fs->state, node);
 	struct source_name gone;
 	int result = -EPERM;
+	int tries = 0;
 
 	while (source->end) {
 		result = source->end(&fs->state, node, &gone);
-		if (result < 0)
+		if (result == 0) {
+			tell_kernel(fs, &gone);
+			/* the slot may be another file's now */
+			if (node_get(&fs->state, id) != node)
+				return 0;
+			continue;
+		}
+		if (result != -ENOENT && result != -ESTALE)
 			break;
-		tell_kernel(fs, &gone);
-		/* the slot may be another file's now */
-		if (node_get(&fs->state, id) != node)
+		if (!has_name(fs, id, node))
 			return 0;
+		if (++tries == END_TRIES)
+			return -EAGAIN;
 	}
-	return result == -ENOENT || result == -ESTALE ? 0 : result;
+	return result;
 }
 
 static void note_closed(struct fs *fs, const struct node_slot *node)
