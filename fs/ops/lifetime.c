@@ -459,6 +459,17 @@ static void close_all(struct fs *fs)
 	life.all_closed = true;
 }
 
+/* Before it has seen INIT, libfuse tells the kernel nothing: names that are gone by then would stay in its cache. */
+static void wait_for_session(const struct fs *fs)
+{
+	const struct arena_header *header = fs->state.arena->header;
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	while (atomic_load(&header->workers_serving) != atomic_load(&header->workers_started) &&
+	       !atomic_load(&life.stopping))
+		nanosleep(&pause, NULL);
+}
+
 static void *watch_over(void *argument)
 {
 	struct fs *fs = argument;
@@ -467,6 +478,7 @@ static void *watch_over(void *argument)
 	sigemptyset(&signal);
 	sigaddset(&signal, INTERRUPT_SIGNAL);
 	pthread_sigmask(SIG_BLOCK, &signal, NULL);
+	wait_for_session(fs);
 	take_up_all(fs);
 	search_stores(fs);
 	while (!atomic_load(&life.stopping)) {
