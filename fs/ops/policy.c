@@ -95,10 +95,13 @@ static int store(struct fs *fs, const struct node_slot *node, const struct polic
 /* Who made a file, if that process is still there. */
 static int find_creator(const struct node_slot *node, struct policy_owner *owner)
 {
+	uint64_t start;
 	int result = node->creator > 0 ? procfs_owner(node->creator, owner) : -ESRCH;
 
-	/* a process that began after the file was made has only got its number */
-	if (result == 0 && owner->start / (procfs_ticks_per_second() / 10) > node->created)
+	if (result == 0)
+		result = procfs_start(node->creator, &start);
+	/* a thread that began after the file was made has only got its number, however old its process is */
+	if (result == 0 && start / (procfs_ticks_per_second() / 10) > node->created)
 		result = -ESRCH;
 	return result;
 }
