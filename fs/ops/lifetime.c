@@ -24,6 +24,7 @@
 
 #define USE_MAX 48        /* bytes of what the attribute says */
 #define RETRY_SECONDS 1  /* after something failed for want of descriptors or memory */
+#define END_TRIES 16     /* at a name that has become another one when it is to be removed */
 #define NEVER UINT64_MAX
 #define NANOSECONDS UINT64_C(1000000000)
 #define SLEEP_SECONDS 60  /* at most, where there is something to come */
@@ -296,23 +297,40 @@ static void tell_kernel(struct fs *fs, const struct source_name *gone)
 		fuse_lowlevel_notify_inval_entry(fs->session, dir, gone->name, strlen(gone->name));
 }
 
-/* Removes all names of a segment. Returns 0, or what stood in the way. */
+/* Whether a file has a name still; it may have got another one while the first was looked for. */
+static bool has_name(struct fs *fs, uint64_t id, const struct node_slot *node)
+{
+	struct stat stat;
+
+	return node_get(&fs->state, id) == node && source_of(&fs->state, node)->stat(&fs->state, node, &stat) == 0 &&
+	       stat.st_nlink > 0;
+}
+
+/* Removes all names of a segment. Returns 0, or what stood in the way; -EAGAIN where it is renamed over and over. */
 static int end_segment(struct fs *fs, uint64_t id, const struct node_slot *node)
 {
 	const struct source *source = source_of(&fs->state, node);
 	struct source_name gone;
 	int result = -EPERM;
+	int tries = 0;
 
 	while (source->end) {
 		result = source->end(&fs->state, node, &gone);
-		if (result < 0)
+		if (result == 0) {
+			tell_kernel(fs, &gone);
+			/* the slot may be another file's now */
+			if (node_get(&fs->state, id) != node)
+				return 0;
+			continue;
+		}
+		if (result != -ENOENT && result != -ESTALE)
 			break;
-		tell_kernel(fs, &gone);
-		/* the slot may be another file's now */
-		if (node_get(&fs->state, id) != node)
+		if (!has_name(fs, id, node))
 			return 0;
+		if (++tries == END_TRIES)
+			return -EAGAIN;
 	}
-	return result == -ENOENT || result == -ESTALE ? 0 : result;
+	return result;
 }
 
 static void note_closed(struct fs *fs, const struct node_slot *node)
@@ -335,11 +353,12 @@ static uint64_t end_due(struct fs *fs)
 		uint64_t end;
 		int result;
 
-		if (!node || atomic_load(&node->flags) & NODE_UNLINKED) {
+		if (!node) {
 			drop_watch(watch);
 			continue;
 		}
-		end = time_of_end(fs, watch, node);
+		/* it may get a name yet, as long as there is anything that it can get it by */
+		end = atomic_load(&node->flags) & NODE_UNLINKED ? NEVER : time_of_end(fs, watch, node);
 		if (end == 0) {
 			result = end_segment(fs, watch->id, node);
 			if (result == 0) {
@@ -461,7 +480,8 @@ static void sleep_until(uint64_t next)
 		struct watch *watch = &life.watches[i];
 
 		watch->polled = n;
-		if (watch->process_fd >= 0)
+		/* one that has ended would end each sleep */
+		if (watch->process_fd >= 0 && !watch->over)
 			life.polled[n++] = (struct pollfd){.fd = watch->process_fd, .events = POLLIN};
 	}
 	if (life.inotify_fd >= 0)
@@ -474,7 +494,7 @@ static void sleep_until(uint64_t next)
 	for (size_t i = 0; i < life.n_watches; i++) {
 		struct watch *watch = &life.watches[i];
 
-		watch->over |= watch->process_fd >= 0 && life.polled[watch->polled].revents;
+		watch->over |= watch->process_fd >= 0 && !watch->over && life.polled[watch->polled].revents;
 	}
 }
 
@@ -503,6 +523,17 @@ static void close_all(struct fs *fs)
 	life.all_closed = true;
 }
 
+/* Before it has seen INIT, libfuse tells the kernel nothing: names that are gone by then would stay in its cache. */
+static void wait_for_session(const struct fs *fs)
+{
+	const struct arena_header *header = fs->state.arena->header;
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	while (atomic_load(&header->workers_serving) != atomic_load(&header->workers_started) &&
+	       !atomic_load(&life.stopping))
+		nanosleep(&pause, NULL);
+}
+
 static void *watch_over(void *argument)
 {
 	struct fs *fs = argument;
@@ -511,6 +542,7 @@ static void *watch_over(void *argument)
 	sigemptyset(&signal);
 	sigaddset(&signal, INTERRUPT_SIGNAL);
 	pthread_sigmask(SIG_BLOCK, &signal, NULL);
+	wait_for_session(fs);
 	take_up_all(fs);
 	search_stores(fs);
 	while (!atomic_load(&life.stopping)) {

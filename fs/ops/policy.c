@@ -95,10 +95,13 @@ static int store(struct state *state, const struct node_slot *node, const struct
 /* Who made a file, if that process is still there. */
 static int find_creator(const struct node_slot *node, struct policy_owner *owner)
 {
+	uint64_t start;
 	int result = node->creator > 0 ? procfs_owner(node->creator, owner) : -ESRCH;
 
-	/* a process that began after the file was made has only got its number */
-	if (result == 0 && owner->start / (procfs_ticks_per_second() / 10) > node->created)
+	if (result == 0)
+		result = procfs_start(node->creator, &start);
+	/* a thread that began after the file was made has only got its number, however old its process is */
+	if (result == 0 && start / (procfs_ticks_per_second() / 10) > node->created)
 		result = -ESRCH;
 	return result;
 }
@@ -221,9 +224,10 @@ void policy_made(struct state *state, uint64_t id, bool is_file, const struct po
 		lifetime_changed(id);
 }
 
+/* The size stays until there is something behind the gap: that may yet fail, or come to nothing. */
 static int reserve_gap(int fd, off_t end, off_t offset)
 {
-	return offset > end && fallocate(fd, 0, end, offset - end) < 0 ? -errno : 0;
+	return offset > end && fallocate(fd, FALLOC_FL_KEEP_SIZE, end, offset - end) < 0 ? -errno : 0;
 }
 
 int policy_before_write(uint32_t policy, int fd, bool append, off_t offset, size_t *size)
@@ -251,16 +255,18 @@ int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off
 
 	if (policy & NODE_POLICY_COMMIT && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE))
 		return -EOPNOTSUPP;
-	if (!(policy & NODE_POLICY_FIXED))
+	if (!(policy & (NODE_POLICY_FIXED | NODE_POLICY_COMMIT)))
 		return 0;
 	if (fstat(fd, &stat) < 0)
 		return -errno;
-	if (stat.st_size == 0)
-		return 0;
-	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
-		return -EPERM;
-	/* no matter what overflows: the system call says so */
-	return !(mode & FALLOC_FL_KEEP_SIZE) && length > stat.st_size - offset ? -EPERM : 0;
+	if (policy & NODE_POLICY_FIXED && stat.st_size > 0) {
+		if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+			return -EPERM;
+		/* no matter what overflows: the system call says so */
+		if (!(mode & FALLOC_FL_KEEP_SIZE) && length > stat.st_size - offset)
+			return -EPERM;
+	}
+	return policy & NODE_POLICY_COMMIT && !(mode & FALLOC_FL_KEEP_SIZE) ? reserve_gap(fd, stat.st_size, offset) : 0;
 }
 
 int policy_before_resize(uint32_t policy, int fd, off_t size)

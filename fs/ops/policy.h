@@ -45,8 +45,8 @@ void policy_made(struct state *state, uint64_t id, bool is_file, const struct po
 int policy_before_write(uint32_t policy, int fd, bool append, off_t offset, size_t *size);
 
 /*
- * Before fallocate(2). Returns 0; -EPERM where it would change a fixed size; -EOPNOTSUPP where it would give back memory that is
- * committed.
+ * Before fallocate(2); reserves the memory between the present end and `offset`. Returns 0; -EPERM where it would change a fixed
+ * size; -EOPNOTSUPP where it would give back memory that is committed; -ENOSPC.
  */
 int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off_t length);
 
