@@ -33,6 +33,7 @@
 struct watch {
 	uint64_t id;    /* node id */
 	uint64_t ttl;   /* nanoseconds; 0 = it has no such limit */
+	uint32_t word;  /* the kind of lifetime: one of NODE_POLICY_LIFETIMES */
 	uint64_t due;   /* CLOCK_BOOTTIME, nanoseconds: when it is to be looked at again */
 	int process_fd; /* pidfd, -1 = none */
 	size_t polled;  /* its place in life.polled, if it has a process_fd */
@@ -216,7 +217,13 @@ static int update_watch(struct fs *fs, uint64_t id)
 	if (result < 0)
 		return result;
 	watch = &life.watches[life.n_watches++];
-	*watch = (struct watch){.id = id, .process_fd = -1, .probe = VIEWS_PROBE_NONE, .wd = -1};
+	*watch = (struct watch){
+		.id = id,
+		.word = policy_pack(&policy) & NODE_POLICY_LIFETIMES,
+		.process_fd = -1,
+		.probe = VIEWS_PROBE_NONE,
+		.wd = -1,
+	};
 	if (policy.lifetime == LIFETIME_OWNER)
 		watch_process(watch, &policy.owner);
 	if (policy.lifetime != LIFETIME_OWNER && is_open(fs, id))
@@ -283,7 +290,10 @@ static uint64_t time_of_end(struct fs *fs, struct watch *watch, struct node_slot
 		return NEVER;
 	if (!is_unmapped(fs, watch, node))
 		return watch->wd >= 0 ? NEVER : boottime_nanoseconds() + RETRY_SECONDS * NANOSECONDS;
+	/* it is 0 again where the lifetime is being set */
 	closed_at = atomic_load(&node->closed_at);
+	if (closed_at == 0)
+		return NEVER;
 	end = closed_at + watch->ttl;
 	return end <= boottime_nanoseconds() ? 0 : end;
 }
@@ -306,8 +316,11 @@ static bool has_name(struct fs *fs, uint64_t id, const struct node_slot *node)
 	       stat.st_nlink > 0;
 }
 
-/* Removes all names of a segment. Returns 0, or what stood in the way; -EAGAIN where it is renamed over and over. */
-static int end_segment(struct fs *fs, uint64_t id, const struct node_slot *node)
+/*
+ * Removes all names of a segment. Returns 0, or what stood in the way; -EBUSY where it is not to end after all, -EAGAIN where it is
+ * renamed over and over.
+ */
+static int end_segment(struct fs *fs, const struct watch *watch, const struct node_slot *node)
 {
 	const struct source *source = source_of(&fs->state, node);
 	struct source_name gone;
@@ -315,17 +328,23 @@ static int end_segment(struct fs *fs, uint64_t id, const struct node_slot *node)
 	int tries = 0;
 
 	while (source->end) {
-		result = source->end(&fs->state, node, &gone);
+		/* opened just now, or given another lifetime */
+		bool is_meant = policy_hold(node, watch->word) && (watch->is_owned || !is_open(fs, watch->id));
+
+		result = is_meant ? source->end(&fs->state, node, &gone) : 0;
+		policy_let_go();
+		if (!is_meant)
+			return -EBUSY;
 		if (result == 0) {
 			tell_kernel(fs, &gone);
 			/* the slot may be another file's now */
-			if (node_get(&fs->state, id) != node)
+			if (node_get(&fs->state, watch->id) != node)
 				return 0;
 			continue;
 		}
 		if (result != -ENOENT && result != -ESTALE)
 			break;
-		if (!has_name(fs, id, node))
+		if (!has_name(fs, watch->id, node))
 			return 0;
 		if (++tries == END_TRIES)
 			return -EAGAIN;
@@ -340,6 +359,16 @@ static void note_closed(struct fs *fs, const struct node_slot *node)
 
 	snprintf(use, sizeof(use), "closed %" PRIu64, realtime_nanoseconds() - ago);
 	note_use(fs, node, use);
+}
+
+/* The descriptor is there only as long as a view is awaited. */
+static void close_unused(void)
+{
+	for (size_t i = 0; i < life.n_watches; i++)
+		if (life.watches[i].wd >= 0)
+			return;
+	cleanup_close(&life.inotify_fd);
+	life.inotify_fd = -1;
 }
 
 /* Ends what is due. Returns when the next one is. */
@@ -360,12 +389,13 @@ static uint64_t end_due(struct fs *fs)
 		/* it may get a name yet, as long as there is anything that it can get it by */
 		end = atomic_load(&node->flags) & NODE_UNLINKED ? NEVER : time_of_end(fs, watch, node);
 		if (end == 0) {
-			result = end_segment(fs, watch->id, node);
+			result = end_segment(fs, watch, node);
 			if (result == 0) {
 				drop_watch(watch);
 				continue;
 			}
-			log_warning("a segment at the end of its life can't be removed: %s", strerror(-result));
+			if (result != -EBUSY)
+				log_warning("a segment at the end of its life can't be removed: %s", strerror(-result));
 			end = boottime_nanoseconds() + RETRY_SECONDS * NANOSECONDS;
 		} else if (end != NEVER && watch->due != end && watch->ttl && watch->wd < 0) {
 			note_closed(fs, node);
@@ -375,6 +405,7 @@ static uint64_t end_due(struct fs *fs)
 			next = end;
 		i++;
 	}
+	close_unused();
 	return next;
 }
 

@@ -19,7 +19,7 @@
 /* One change at a time: each reads the stored line, and writes all of it. Taken before state.lock. */
 static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 
-static uint32_t word_of(const struct policy *policy)
+uint32_t policy_pack(const struct policy *policy)
 {
 	static const uint32_t lifetimes[] = {
 		[LIFETIME_PERSISTENT] = 0,
@@ -71,8 +71,8 @@ uint32_t policy_word(struct state *state, const struct node_slot *node)
 		return word;
 	}
 	/* unless it was changed, or read, by somebody else meanwhile */
-	if (atomic_compare_exchange_strong(&slot_of(state, node)->policy, &word, word_of(&policy)))
-		return word_of(&policy);
+	if (atomic_compare_exchange_strong(&slot_of(state, node)->policy, &word, policy_pack(&policy)))
+		return policy_pack(&policy);
 	return word;
 }
 
@@ -132,7 +132,7 @@ static int change_locked(struct state *state, uint64_t id, const struct node_slo
 		stay = write_stay = 1u << IO_MEDIATED;
 	else if ((after->commit && !before->commit) || (after->fixed_size && !before->fixed_size))
 		write_stay = ANY_MODE & ~(1u << IO_DIRECT);
-	result = handle_set_policy(state, id, word_of(after) | NODE_POLICY_CHANGING, stay, write_stay);
+	result = handle_set_policy(state, id, policy_pack(after) | NODE_POLICY_CHANGING, stay, write_stay);
 	if (result < 0)
 		return result;
 	if (is_file && after->commit && !before->commit)
@@ -140,8 +140,19 @@ static int change_locked(struct state *state, uint64_t id, const struct node_slo
 	if (result == 0)
 		result = store(state, node, after);
 	/* back to a looser policy nobody is in the way of, but for one: opens that came meanwhile are as the new one has them */
-	handle_set_policy(state, id, word_of(result == 0 ? after : before), ANY_MODE, ANY_MODE);
+	handle_set_policy(state, id, policy_pack(result == 0 ? after : before), ANY_MODE, ANY_MODE);
 	return result;
+}
+
+bool policy_hold(const struct node_slot *node, uint32_t lifetime)
+{
+	pthread_mutex_lock(&changing);
+	return (atomic_load(&node->policy) & NODE_POLICY_LIFETIMES) == lifetime;
+}
+
+void policy_let_go(void)
+{
+	pthread_mutex_unlock(&changing);
 }
 
 /* What an earlier lifetime has noted does not count for a new one. */
@@ -219,7 +230,7 @@ void policy_made(struct state *state, uint64_t id, bool is_file, const struct po
 		return;
 	node->creator = request_pid();
 	node->created = (uint32_t)(boottime_nanoseconds() / 100000000);
-	atomic_store(&node->policy, word_of(policy));
+	atomic_store(&node->policy, policy_pack(policy));
 	if (is_file && policy->lifetime != LIFETIME_PERSISTENT)
 		lifetime_changed(id);
 }

@@ -36,8 +36,6 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 /* Notes the policy that a node was made with, and who made it. */
 void policy_made(struct state *state, uint64_t id, bool is_file, const struct policy *policy);
 
-/* Makes the segment's memory and size what its policy says. For I/O that comes to the daemon. */
-
 /*
  * Before *size bytes are written from `offset` on, or at the end: cuts *size down to what a fixed size leaves, and reserves the
  * memory between the present end and `offset`. Returns 0; -EFBIG where nothing can be written; -ENOSPC.
@@ -55,6 +53,16 @@ int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off
  * Returns 0; -EPERM for a fixed size, unless it is empty or stays as it is; -ENOSPC.
  */
 int policy_before_resize(uint32_t policy, int fd, off_t size);
+
+/* A policy as a node's slot has it. */
+uint32_t policy_pack(const struct policy *policy);
+
+/*
+ * Keeps policies from being changed until policy_let_go(), which has to come in any case, and soon: nothing that waits for a
+ * request may be done in between. Returns whether the node has the lifetime `lifetime`, one of NODE_POLICY_LIFETIMES.
+ */
+bool policy_hold(const struct node_slot *node, uint32_t lifetime);
+void policy_let_go(void);
 
 /* Completes what a worker that died was changing. */
 void policy_recover(struct state *state);

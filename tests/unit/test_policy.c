@@ -152,9 +152,9 @@ static void reads_every_value(void **state)
 	}
 }
 
-#define WHY_LOCK "neither advisory nor mandatory; write one of them"
-#define WHY_COMMIT "neither no nor yes; write one of them"
-#define WHY_SIZE "neither variable nor fixed; write one of them"
+#define WHY_LOCK "neither mandatory nor advisory; write one of them"
+#define WHY_COMMIT "neither yes nor no; write one of them"
+#define WHY_SIZE "neither fixed nor variable; write one of them"
 #define WHY_WRITERS "not a number of writers; write 0 for any number, or 1 to 65535"
 #define WHY_LIFETIME "not a lifetime; write persistent, last-close, owner, or ttl:TIME such as ttl:30s"
 #define WHY_TIME "not a time; write a whole number above 0 with ms, s, m, h or d, such as ttl:30s"
