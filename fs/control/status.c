@@ -4,18 +4,23 @@
 
 #include <time.h>
 
-/* Handles by what they are, counted at one moment. */
+/* Handles by what they are, and nodes, counted at one moment. */
 struct handle_counts {
 	uint32_t by_mode[3]; /* of files, by enum io_mode */
 	uint32_t directories;
+	uint32_t nodes;
+	uint32_t nodes_idle;
 };
 
-static void count_handles(const struct state *state, struct handle_counts *counts)
+static void count_handles(struct state *state, struct handle_counts *counts)
 {
 	const struct arena *arena = state->arena;
 	uint32_t high = atomic_load(&arena->header->handles_high);
 
 	*counts = (struct handle_counts){0};
+	pthread_mutex_lock(&state->lock);
+	counts->nodes = state->n_nodes - state->n_idle;
+	counts->nodes_idle = state->n_idle;
 	for (uint32_t i = 1; i < high; i++) {
 		const struct handle_slot *handle = &arena->handles[i];
 
@@ -26,6 +31,7 @@ static void count_handles(const struct state *state, struct handle_counts *count
 		else if (handle->kind == HANDLE_DIRECTORY)
 			counts->directories++;
 	}
+	pthread_mutex_unlock(&state->lock);
 }
 
 static void print_store(struct control_text *text, const struct store_record *store)
@@ -85,7 +91,7 @@ void control_print_status(struct control_text *text, struct state *state, const 
 	control_print(text, "  \"privileged\": %s,\n  \"passthrough\": %s,\n", header->privileged ? "true" : "false",
 		      facts->passthrough ? "true" : "false");
 	control_print(text, "  \"requests\": %llu,\n", (unsigned long long)atomic_load(&header->requests));
-	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n", state->n_nodes - state->n_idle, state->n_idle);
+	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n", counts.nodes, counts.nodes_idle);
 	control_print(text,
 		      "  \"handles\": {\"direct\": %u, \"mediated\": %u, \"relayed\": %u, \"directories\": %u},\n",
 		      counts.by_mode[IO_DIRECT], counts.by_mode[IO_MEDIATED], counts.by_mode[IO_RELAYED],

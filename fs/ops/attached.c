@@ -5,26 +5,43 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
 
-/* Whether a process, one of whose threads has opened the node, still has a handle of it. */
-static bool has_handle(const struct fs *fs, pid_t process, uint64_t id, bool only_writers)
+#include <stdlib.h>
+
+/* Threads that have opened a node and still have a handle of it. Returns an array that the caller frees. */
+static pid_t *find_openers(struct fs *fs, uint64_t id, bool only_writers, size_t *n)
 {
 	const struct arena *arena = fs->state.arena;
 	uint32_t high = atomic_load(&arena->header->handles_high);
+	uint32_t writers;
+	size_t max = handle_count(&fs->state, id, &writers);
+	pid_t *openers = calloc(max + 1, sizeof(*openers));
 
-	for (uint32_t i = 1; i < high; i++) {
+	*n = 0;
+	pthread_mutex_lock(&fs->state.lock);
+	for (uint32_t i = 1; openers && i < high && *n < max; i++) {
 		const struct handle_slot *handle = &arena->handles[i];
 
 		if (atomic_load(&handle->state) == SLOT_LIVE && handle->node == id && handle->kind == HANDLE_FILE &&
-		    (!only_writers || handle_writes(handle)) &&
-		    (handle->pid == process || procfs_process_of(handle->pid) == process))
-			return true;
+		    (!only_writers || handle_writes(handle)))
+			openers[(*n)++] = handle->pid;
 	}
+	pthread_mutex_unlock(&fs->state.lock);
+	return openers;
+}
+
+static bool is_opener(pid_t process, const pid_t *openers, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (openers[i] == process || procfs_process_of(openers[i]) == process)
+			return true;
 	return false;
 }
 
 uint32_t attached_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers)
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
+	_cleanup_free_ pid_t *openers = NULL;
+	size_t n_openers;
 	uint32_t count = 0;
 	uint32_t writers;
 	uint32_t handles = handle_count(&fs->state, id, &writers);
@@ -39,8 +56,9 @@ uint32_t attached_views(struct fs *fs, uint64_t id, const struct node_slot *node
 		return 0;
 	loop_hand_over(fs);
 	n = procfs_find_views(fs->device, source_unique_inode(node->inode, node->store), &views);
+	openers = find_openers(fs, id, only_writers, &n_openers);
 	for (ssize_t i = 0; i < n; i++)
-		count += (views[i].writable || !only_writers) && !has_handle(fs, views[i].process, id, only_writers);
+		count += (views[i].writable || !only_writers) && !is_opener(views[i].process, openers, n_openers);
 	/* somebody whom we can't see, or who may only begin to write */
 	return count == 0 && !any ? 1 : count;
 }

@@ -417,9 +417,14 @@ static void take_up_all(struct fs *fs)
 
 	for (uint32_t i = NODE_ROOT; i < high; i++) {
 		const struct node_slot *node = &fs->state.arena->nodes[i];
+		uint64_t id = 0;
 
+		pthread_mutex_lock(&fs->state.lock);
 		if (atomic_load(&node->state) == SLOT_LIVE && node->type == S_IFREG >> 12 &&
-		    atomic_load(&node->policy) & NODE_POLICY_LIFETIMES && update_watch(fs, node_id(&fs->state, i)) < 0)
+		    atomic_load(&node->policy) & NODE_POLICY_LIFETIMES)
+			id = node_id(&fs->state, i);
+		pthread_mutex_unlock(&fs->state.lock);
+		if (id && update_watch(fs, id) < 0)
 			life.lost = true;
 	}
 }

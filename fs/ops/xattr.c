@@ -30,12 +30,14 @@ static int io_mode_value(struct fs *fs, uint64_t id, const struct node_slot *nod
 	unsigned int used = 0;
 	int length = 0;
 
+	pthread_mutex_lock(&fs->state.lock);
 	for (uint32_t i = 1; i < high; i++) {
 		const struct handle_slot *handle = &arena->handles[i];
 
 		if (handle->node == id && handle->kind == HANDLE_FILE && atomic_load(&handle->state) == SLOT_LIVE)
 			used |= 1u << handle->mode;
 	}
+	pthread_mutex_unlock(&fs->state.lock);
 	if (!used && policy_word(&fs->state, node) & NODE_POLICY_MANDATORY)
 		used = 1u << IO_MEDIATED;
 	else if (!used && (!fs->passthrough || atomic_load(&node->flags) & NODE_REFUSED))
