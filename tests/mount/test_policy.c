@@ -1575,14 +1575,14 @@ static int stop(void **unused)
 }
 
 #define CASE(function) cmocka_unit_test_teardown(function, verify)
-#define COMMON                                                                                                     \
-	CASE(set_get_list_remove), CASE(by_descriptor), CASE(what_is_refused), CASE(owners_only), CASE(small_buffers),    \
-		CASE(what_is_stored_is_private), CASE(inherited), CASE(rights_of_what_is_made), CASE(kept_over_restarts), \
-		CASE(one_writer), CASE(two_writers), CASE(copies_of_one_open),                  \
-		CASE(a_race_for_the_last_place), CASE(a_race_and_dying_workers), CASE(commit_allocates),                  \
-		CASE(a_copy_of_nothing), CASE(no_space_at_once),            \
-		CASE(no_space_for_what_is_there), CASE(views_of_what_is_committed), CASE(a_fixed_size),                   \
-		CASE(attached)
+#define COMMON                                                                                             \
+	CASE(set_get_list_remove), CASE(by_descriptor), CASE(what_is_refused), CASE(owners_only),          \
+		CASE(small_buffers), CASE(what_is_stored_is_private), CASE(inherited),                     \
+		CASE(rights_of_what_is_made), CASE(kept_over_restarts), CASE(one_writer),                  \
+		CASE(two_writers), CASE(copies_of_one_open), CASE(a_race_for_the_last_place),              \
+		CASE(a_race_and_dying_workers), CASE(commit_allocates), CASE(a_copy_of_nothing),           \
+		CASE(no_space_at_once), CASE(no_space_for_what_is_there),                                  \
+		CASE(views_of_what_is_committed), CASE(a_fixed_size), CASE(attached)
 
 int main(void)
 {
