@@ -242,6 +242,8 @@ static void send_fd(int socket, int fd)
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
+	if (!header)
+		fail();
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(int));
@@ -1126,7 +1128,7 @@ static long long free_in_small(void)
 	struct statvfs found;
 
 	check(statvfs(at_store("small"), &found));
-	return (long long)(found.f_bfree * found.f_frsize);
+	return (long long)found.f_bfree * (long long)found.f_frsize;
 }
 
 static void expect_content(const char *name, off_t size)
