@@ -1586,12 +1586,14 @@ static int stop(void **unused)
 		CASE(no_space_at_once), CASE(no_space_for_what_is_there),                                  \
 		CASE(views_of_what_is_committed), CASE(a_fixed_size), CASE(attached)
 
+#define VIEWS CASE(a_view_is_a_writer), CASE(a_view_is_attached)
+
 int main(void)
 {
-	static const struct CMUnitTest direct[] = {COMMON, CASE(direct_opens_in_the_way), CASE(mediated_opens_are_not)};
-	static const struct CMUnitTest mediated[] = {COMMON, CASE(mediated_opens_are_not)};
-	static const struct CMUnitTest relayed[] = {COMMON, CASE(a_view_is_a_writer), CASE(a_view_is_attached),
-						    CASE(relayed_opens_in_the_way)};
+	static const struct CMUnitTest direct[] = {COMMON, VIEWS, CASE(direct_opens_in_the_way),
+						   CASE(mediated_opens_are_not)};
+	static const struct CMUnitTest mediated[] = {COMMON, VIEWS, CASE(mediated_opens_are_not)};
+	static const struct CMUnitTest relayed[] = {COMMON, VIEWS, CASE(relayed_opens_in_the_way)};
 	int failed;
 
 	if (geteuid() != 0)
