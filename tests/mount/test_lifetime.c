@@ -1005,6 +1005,7 @@ static void a_view_counts_as_open(void **unused)
 	close(fd);
 	assert_true(stays_for("file", 2 * TTL));
 	worker_replace(&mounted);
+	assert_stays("file");
 	unmapped = milliseconds();
 	munmap(view, PAGE);
 	assert_gone("file");
@@ -1177,10 +1178,10 @@ static int stop(void **unused)
 
 int main(void)
 {
-	static const struct CMUnitTest direct[] = {COMMON};
-	static const struct CMUnitTest mediated[] = {OPENS};
+	static const struct CMUnitTest direct[] = {COMMON, VIEWS};
+	static const struct CMUnitTest mediated[] = {OPENS, VIEWS};
 	static const struct CMUnitTest relayed[] = {OPENS, VIEWS};
-	static const struct CMUnitTest disk[] = {PLACES};
+	static const struct CMUnitTest disk[] = {PLACES, VIEWS};
 	int failed;
 
 	if (geteuid() != 0)
