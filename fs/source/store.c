@@ -174,9 +174,13 @@ static int store_create(struct state *state, const struct node_slot *dir, const 
 		return result;
 	if (!name) {
 		/* no name leads to it: it is reached by descriptor until it gets one or goes */
+		char path[PROC_FD_MAX];
+
 		file->flags |= NODE_UNLINKED | NODE_SLOW_END;
+		/* one that is no open: nobody must take it for a view that somebody has */
+		proc_fd_path(path, fd);
 		if (file->fd < 0)
-			file->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+			file->fd = open(path, O_PATH | O_CLOEXEC);
 		if (file->fd < 0)
 			return -errno;
 	}
