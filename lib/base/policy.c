@@ -246,11 +246,14 @@ int policy_store(const struct policy *policy, char text[POLICY_TEXT_MAX])
 static int load_owner(struct policy_owner *owner, const char *text)
 {
 	struct policy_owner read = {0};
-	int pid;
+	uint64_t pid;
 
-	if (sscanf(text, "%d:%" SCNu64 ":%36s", &pid, &read.start, read.boot) != 3 || pid <= 0)
+	if (!parse_number(text, &pid, &text) || pid == 0 || pid > INT32_MAX || *text++ != ':')
 		return -EINVAL;
-	read.pid = pid;
+	if (!parse_number(text, &read.start, &text) || *text++ != ':' || strlen(text) != POLICY_BOOT_MAX - 1)
+		return -EINVAL;
+	memcpy(read.boot, text, sizeof(read.boot));
+	read.pid = (pid_t)pid;
 	*owner = read;
 	return 0;
 }

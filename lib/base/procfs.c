@@ -113,7 +113,7 @@ int procfs_owner_open(const struct policy_owner *owner)
 		return -ESRCH;
 	fd = (int)syscall(SYS_pidfd_open, owner->pid, 0);
 	if (fd < 0)
-		return errno == EINVAL ? -ESRCH : -errno;
+		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno; /* both are said of a thread's number */
 	/* the descriptor holds the number: whoever has it now is who it is about */
 	if (procfs_start(owner->pid, &start) < 0 || start != owner->start)
 		return -ESRCH;

@@ -455,6 +455,13 @@ static void hostile_lines(void **state)
 		{"lifetime=owner process=1:2", -EINVAL, {.lifetime = LIFETIME_OWNER}},
 		{"lifetime=owner process=1:2:", -EINVAL, {.lifetime = LIFETIME_OWNER}},
 		{"lifetime=owner process=1:x:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
+		/* numbers that wrap around would name another process */
+		{"lifetime=owner process=4294967297:2:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
+		{"lifetime=owner process=1:99999999999999999999999:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
+		{"lifetime=owner process=1:-2:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
+		/* a boot id is as long as it is */
+		{"lifetime=owner process=1:2:" BOOT "0", -EINVAL, {.lifetime = LIFETIME_OWNER}},
+		{"lifetime=owner process=1:2:0", -EINVAL, {.lifetime = LIFETIME_OWNER}},
 	};
 
 	(void)state;
@@ -659,6 +666,11 @@ static void a_thread_is_its_process(void **state)
 	assert_true(later >= start);
 	assert_int_equal(procfs_command(thread.id, command), 0);
 	assert_string_equal(command, ")_S_1_1_(___9");
+	/* a thread's number is no process's */
+	by_thread.pid = thread.id;
+	assert_int_equal(procfs_owner_open(&by_thread), -ESRCH);
+	by_thread.start = later;
+	assert_int_equal(procfs_owner_open(&by_thread), -ESRCH);
 	close(thread.stop[1]);
 	pthread_join(thread.handle, NULL);
 	assert_int_equal(procfs_owner(thread.id, &by_thread), -ESRCH);
