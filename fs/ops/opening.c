@@ -129,6 +129,9 @@ static int open_for_mode(struct opening *opening, bool id_known)
 
 	if (result == 0 && (opening->mode != IO_DIRECT || opening->flags & O_TRUNC))
 		result = open_fully(opening);
+	/* one that is refused must not count as an open: it would end the segment's life, or prolong it */
+	if (result == 0 && opening->flags & O_TRUNC)
+		result = policy_before_resize(opening->policy, opening->fd, 0);
 	return result;
 }
 

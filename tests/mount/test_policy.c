@@ -1375,6 +1375,29 @@ static void a_fixed_size(void **unused)
 	check(sigaction(SIGXFSZ, &before, NULL));
 }
 
+/* An open that is refused for what it would truncate has not been there. */
+static void a_refused_open_is_none(void **unused)
+{
+	char value[64] = "";
+
+	(void)unused;
+	make_closed("file", PAGE);
+	check(set(at_mount("file"), "size-policy", "fixed"));
+	check(set(at_mount("file"), "writers", "1"));
+	check(set(at_mount("file"), "lifetime", "last-close"));
+	check_error(EPERM, open(at_mount("file"), O_WRONLY | O_TRUNC | O_CLOEXEC));
+	check(getxattr(at_mount("file"), OWN "attached", value, sizeof(value)));
+	assert_string_equal(value, "0");
+	/* nothing reminds of it, neither now nor at the end of another segment */
+	make_closed("ends", 0);
+	check(set(at_mount("ends"), "lifetime", "last-close"));
+	check(close((int)check(open(at_mount("ends"), O_RDONLY | O_CLOEXEC))));
+	assert_true(wait_for(access(at_mount("ends"), F_OK) < 0));
+	check(access(at_store("file"), F_OK));
+	check_error(ENODATA, getxattr(at_store("file"), "trusted.segfs.use", NULL, 0));
+	check(unlink(at_mount("file")));
+}
+
 /* --- switching --------------------------------------------------------------------------------------------------- */
 
 static void expect_mode(int fd, const char *expected)
@@ -1584,7 +1607,7 @@ static int stop(void **unused)
 		CASE(two_writers), CASE(copies_of_one_open), CASE(a_race_for_the_last_place),              \
 		CASE(a_race_and_dying_workers), CASE(commit_allocates), CASE(a_copy_of_nothing),           \
 		CASE(no_space_at_once), CASE(no_space_for_what_is_there),                                  \
-		CASE(views_of_what_is_committed), CASE(a_fixed_size), CASE(attached)
+		CASE(views_of_what_is_committed), CASE(a_fixed_size), CASE(attached), CASE(a_refused_open_is_none)
 
 #define VIEWS CASE(a_view_is_a_writer), CASE(a_view_is_attached)
 
