@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -338,6 +339,9 @@ static int victim_stays(struct state *state, const struct victim *victim, int er
 	return -error;
 }
 
+/* Held for writing by the end of a segment, while its name must not come to mean another file; a leaf but for state.lock. */
+static pthread_rwlock_t names = PTHREAD_RWLOCK_INITIALIZER;
+
 static int remove_name(struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
 {
 	_cleanup_victim_ struct victim victim = {.fd = -1};
@@ -356,7 +360,12 @@ static int store_remove(struct state *state, const struct node_slot *dir, const 
 	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	int result = kept_get_directory(state, dir, &parent);
 
-	return result < 0 ? result : remove_name(state, dir->store, parent.fd, name, flags);
+	if (result < 0)
+		return result;
+	pthread_rwlock_rdlock(&names);
+	result = remove_name(state, dir->store, parent.fd, name, flags);
+	pthread_rwlock_unlock(&names);
+	return result;
 }
 
 static int store_end(struct state *state, const struct node_slot *node, struct source_name *gone)
@@ -377,15 +386,21 @@ static int store_end(struct state *state, const struct node_slot *node, struct s
 	dir_fd = paths_open_directory(state, slash ? path : "");
 	if (dir_fd < 0)
 		return dir_fd;
-	/* the name may mean another file by now */
-	if (fstatat(dir_fd, gone->name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (stat.st_ino != node->inode)
-		return -ESTALE;
 	result = backing_identify(state, dir_fd, "", &dir);
 	cleanup_close(&dir.fd);
+	if (result < 0)
+		return result;
 	gone->dir = dir.key;
-	return result < 0 ? result : remove_name(state, node->store, dir_fd, gone->name, 0);
+	/* the name may mean another file by now, but from here on it doesn't change */
+	pthread_rwlock_wrlock(&names);
+	if (fstatat(dir_fd, gone->name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		result = -errno;
+	else if (stat.st_ino != node->inode)
+		result = -ESTALE;
+	else
+		result = remove_name(state, node->store, dir_fd, gone->name, 0);
+	pthread_rwlock_unlock(&names);
+	return result;
 }
 
 static int store_rename(struct state *state, const struct node_slot *dir, const char *name,
@@ -403,16 +418,18 @@ static int store_rename(struct state *state, const struct node_slot *dir, const 
 		result = kept_get_directory(state, new_dir, &to);
 	if (result < 0)
 		return result;
-	if (flags == 0) {
-		result = find_victim(state, new_dir->store, to.fd, new_name, &victim);
-		if (result < 0 && result != -ENOENT)
-			return result;
+	pthread_rwlock_rdlock(&names);
+	result = flags == 0 ? find_victim(state, new_dir->store, to.fd, new_name, &victim) : 0;
+	if (result == 0 || result == -ENOENT) {
+		result = 0;
+		if (renameat2(from.fd, name, to.fd, new_name, flags) < 0)
+			result = victim_stays(state, &victim, errno);
+		else
+			/* a file with one name that was renamed onto itself would have been left alone by the kernel that asks us */
+			victim_is_gone(state, &victim);
 	}
-	if (renameat2(from.fd, name, to.fd, new_name, flags) < 0)
-		return victim_stays(state, &victim, errno);
-	/* a file with one name that was renamed onto itself would have been left alone by the kernel that asks us */
-	victim_is_gone(state, &victim);
-	return 0;
+	pthread_rwlock_unlock(&names);
+	return result;
 }
 
 static int change_times(const struct reached *reached, const struct source_change *change)

@@ -577,6 +577,51 @@ static void renamed_while_it_ends(void **unused)
 	check(rmdir(at_mount("dir")));
 }
 
+static void replace_at_once(struct job *job, void *context)
+{
+	const char *dir = context;
+	char from[PATH_MAX];
+	char to[PATH_MAX];
+
+	snprintf(from, sizeof(from), "%s/other", dir);
+	snprintf(to, sizeof(to), "%s/file", dir);
+	while (!atomic_load(&job->stop))
+		if (rename(from, to) == 0)
+			atomic_fetch_add(&job->steps, 1);
+		else
+			job_must(job, errno == ENOENT);
+}
+
+/* Another file that gets the name at the very moment of the end is not what ends. */
+static void replaced_while_it_ends(void **unused)
+{
+	char path[PATH_MAX];
+	struct job *job;
+
+	(void)unused;
+	check(mkdir(at_mount("dir"), 0755));
+	snprintf(path, sizeof(path), "%s", at_mount("dir"));
+	job = job_start(replace_at_once, path);
+	assert_non_null(job);
+	for (int i = 0; i < 500; i++) {
+		unsigned long before = atomic_load(&job->steps);
+		int fd = make("dir/file");
+
+		check(fsetxattr(fd, LIFETIME, "last-close", 10, 0));
+		check(mknod(at_mount("dir/prepared"), S_IFREG | 0600, 0));
+		if (i % 2)
+			check(rename(at_mount("dir/prepared"), at_mount("dir/other")));
+		close(fd);
+		if (i % 2 == 0)
+			check(rename(at_mount("dir/prepared"), at_mount("dir/other")));
+		assert_true(wait_for(atomic_load(&job->steps) > before && mount_handles(&mounted) == 0));
+		assert_true(stays_for("dir/file", 1));
+		check(unlink(at_mount("dir/file")));
+	}
+	assert_int_equal(job_end(&job), 0);
+	check(rmdir(at_mount("dir")));
+}
+
 static void no_longer_limited(void **unused)
 {
 	(void)unused;
@@ -1160,7 +1205,7 @@ static int stop(void **unused)
 		CASE(copies_of_one_open), CASE(a_file_that_gets_its_name_later), CASE(all_names_go),       \
 		CASE(renamed_before_the_close), CASE(names_of_all_kinds),                                  \
 		CASE(another_file_has_the_name), CASE(others_hear_of_the_end),                             \
-		CASE(many_ends_in_a_busy_directory), CASE(renamed_while_it_ends),                          \
+		CASE(many_ends_in_a_busy_directory), CASE(renamed_while_it_ends), CASE(replaced_while_it_ends),                          \
 		CASE(no_longer_limited), CASE(until_its_owner_ends),         \
 		CASE(bound_to_its_owner_later), CASE(an_owner_becomes_another_program),                    \
 		CASE(who_has_it_open_goes_on), CASE(an_owner_that_has_ended),                              \
