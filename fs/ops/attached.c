@@ -37,16 +37,26 @@ static bool is_opener(pid_t process, const pid_t *openers, size_t n)
 	return false;
 }
 
-uint32_t attached_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers)
+/* Processes that have a view and are not among those that have a handle. */
+static uint32_t count_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers)
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
-	_cleanup_free_ pid_t *openers = NULL;
+	ssize_t n = procfs_find_views(fs->device, source_unique_inode(node->inode, node->store), &views);
 	size_t n_openers;
+	_cleanup_free_ pid_t *openers = find_openers(fs, id, only_writers, &n_openers);
 	uint32_t count = 0;
+
+	for (ssize_t i = 0; i < n; i++)
+		count += (views[i].writable || !only_writers) && !is_opener(views[i].process, openers, n_openers);
+	return count;
+}
+
+uint32_t attached_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers)
+{
 	uint32_t writers;
 	uint32_t handles = handle_count(&fs->state, id, &writers);
 	bool any = (only_writers ? writers : handles) > 0;
-	ssize_t n;
+	uint32_t count;
 
 	/* without passthrough a view keeps its handle */
 	if (!fs->passthrough || node->type != S_IFREG >> 12)
@@ -55,10 +65,7 @@ uint32_t attached_views(struct fs *fs, uint64_t id, const struct node_slot *node
 	if (!any && !views_are_left(&fs->state, node, only_writers))
 		return 0;
 	loop_hand_over(fs);
-	n = procfs_find_views(fs->device, source_unique_inode(node->inode, node->store), &views);
-	openers = find_openers(fs, id, only_writers, &n_openers);
-	for (ssize_t i = 0; i < n; i++)
-		count += (views[i].writable || !only_writers) && !is_opener(views[i].process, openers, n_openers);
+	count = count_views(fs, id, node, only_writers);
 	/* somebody whom we can't see, or who may only begin to write */
 	return count == 0 && !any ? 1 : count;
 }

@@ -388,8 +388,14 @@ static uint64_t end_due(struct fs *fs)
 		}
 		/* it may get a name yet, as long as there is anything that it can get it by */
 		end = atomic_load(&node->flags) & NODE_UNLINKED ? NEVER : time_of_end(fs, watch, node);
+		/* the reference keeps the slot from becoming another file's meanwhile */
+		if (end == 0 && !node_keep(&fs->state, watch->id)) {
+			drop_watch(watch);
+			continue;
+		}
 		if (end == 0) {
 			result = end_segment(fs, watch, node);
+			entry_forget(fs, watch->id, 1);
 			if (result == 0) {
 				drop_watch(watch);
 				continue;
@@ -465,7 +471,11 @@ static void look_at_file(int dir_fd, const char *name, void *context)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir_fd, name);
 	length = lgetxattr(path, source_policy_attribute(&fs->state), text, sizeof(text));
-	if (length < 0 || policy_load(&policy, text, (size_t)length) < 0 || policy.lifetime == LIFETIME_PERSISTENT)
+	if (length < 0)
+		return;
+	/* as far as it is understood, as policy_read() has it */
+	policy_load(&policy, text, (size_t)length);
+	if (policy.lifetime == LIFETIME_PERSISTENT)
 		return;
 	if (backing_identify(&fs->state, dir_fd, name, &file) < 0)
 		return;

@@ -370,6 +370,20 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 	return result;
 }
 
+bool node_keep(struct state *state, uint64_t id)
+{
+	struct node_slot *slot;
+
+	pthread_mutex_lock(&state->lock);
+	slot = node_get(state, id);
+	if (slot) {
+		leave_idle(state, node_index_of(id));
+		atomic_fetch_add(&slot->lookups, 1);
+	}
+	pthread_mutex_unlock(&state->lock);
+	return slot;
+}
+
 uint64_t node_find(struct state *state, const struct node_key *key)
 {
 	uint32_t hash = node_hash(key);

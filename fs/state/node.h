@@ -89,6 +89,9 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
 int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags, int *fd,
 		   uint64_t *id);
 
+/* Takes one reference more to a node that is known. Returns false for an id that is no longer good. */
+bool node_keep(struct state *state, uint64_t id);
+
 /* Finds a node without taking a reference. Returns its id, or 0. */
 uint64_t node_find(struct state *state, const struct node_key *key);
 
