@@ -43,11 +43,12 @@ static uint32_t count_views(struct fs *fs, uint64_t id, const struct node_slot *
 	_cleanup_free_ struct procfs_view *views = NULL;
 	ssize_t n = procfs_find_views(fs->device, source_unique_inode(node->inode, node->store), &views);
 	size_t n_openers;
-	_cleanup_free_ pid_t *openers = find_openers(fs, id, only_writers, &n_openers);
+	pid_t *openers = find_openers(fs, id, only_writers, &n_openers);
 	uint32_t count = 0;
 
 	for (ssize_t i = 0; i < n; i++)
 		count += (views[i].writable || !only_writers) && !is_opener(views[i].process, openers, n_openers);
+	free(openers);
 	return count;
 }
 
