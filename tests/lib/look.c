@@ -52,6 +52,8 @@ static void look_into_arena(int fd, struct finding *finding)
 	arena_locate(&arena);
 	for (uint32_t i = 0; i < arena.header->handles_high; i++)
 		finding->handles += atomic_load(&arena.handles[i].state) == SLOT_LIVE;
+	for (uint32_t i = 0; i < arena.header->locks_high; i++)
+		finding->waiting += atomic_load(&arena.locks[i].state) == LOCK_SLOT_WAITING;
 	if (state_recover(&state, &arena, 1u << 30) == 0)
 		state_check(&state, finding->why, sizeof(finding->why));
 	else

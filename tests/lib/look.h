@@ -10,6 +10,7 @@
 
 struct finding {
 	int handles;   /* opens that the daemon knows, -1 = not found out */
+	int waiting;   /* requests that wait for a lock, or to read or write */
 	char why[512]; /* the first invariant that does not hold, "" = all do */
 };
 
