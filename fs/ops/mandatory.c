@@ -121,7 +121,8 @@ static bool read_wants(const struct fs *fs, struct want *want)
 	want->request.owner = in->read_flags & WIRE_READ_LOCKOWNER ? in->lock_owner : 0;
 	want->request.handle = in->handle;
 	want->request.type = LOCK_SHARED;
-	want->nonblock = in->flags & O_NONBLOCK;
+	/* sendfile(2), splice(2): the kernel has pages of its own locked meanwhile, for which a write of the owner would wait */
+	want->nonblock = in->flags & O_NONBLOCK || !(in->read_flags & WIRE_READ_LOCKOWNER);
 	set_range(want, in->offset, in->size);
 	return true;
 }
