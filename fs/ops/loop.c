@@ -299,6 +299,7 @@ static void go_on(struct fs *fs)
 		request_begin(parked->message, parked->length);
 		if (mandatory_admits(fs))
 			carry_out(fs, parked->message, parked->length);
+		lock_access_end(&fs->state, &outcome);
 		parked_free(parked);
 	}
 }

@@ -107,8 +107,9 @@ int lock_access(struct state *state, const struct lock_request *request, uint64_
 	access.kind = LOCK_RANGE;
 	access.access = true;
 	pthread_mutex_lock(&locks->lock);
-	if (table_access_conflict(locks, &access)) {
-		known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
+	/* it waited for an earlier worker already, and keeps its turn */
+	known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
+	if (known || table_access_conflict(locks, &access)) {
 		if (tag == 0) {
 			result = -EAGAIN;
 		} else if (known) {
@@ -144,6 +145,9 @@ bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outc
 	for (uint32_t i = 1; i < locks->n_nodes && locks->n_waiting > 0 && !waiter; i++)
 		if (locks->nodes[i].node)
 			waiter = queue_find(locks, locks->nodes[i].node, unique);
+	/* it has not come again yet, and will be interrupted again when it has */
+	if (waiter && !locks->forest.index[waiter].tag)
+		waiter = 0;
 	if (waiter) {
 		uint64_t node = table_slot(locks, waiter)->node;
 
@@ -171,16 +175,30 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 
 		*outcome = (struct lock_outcome){
 			.tag = index->tag,
-			.result = -(int)index->left[0],
+			.result = -(int)(index->left[BY_OWNER] - 1),
 			.access = table_slot(locks, decided)->access,
+			.slot = decided,
 		};
-		locks->first_outcome = index->right[0];
+		locks->first_outcome = index->right[BY_OWNER];
 		if (!locks->first_outcome)
 			locks->last_outcome = 0;
-		table_push_free(locks, decided);
+		if (!outcome->access)
+			table_push_free(locks, decided);
 	}
 	pthread_mutex_unlock(&locks->lock);
 	return decided != 0;
+}
+
+void lock_access_end(struct state *state, const struct lock_outcome *outcome)
+{
+	struct locks *locks = state->locks;
+	uint64_t node = table_slot(locks, outcome->slot)->node;
+
+	pthread_mutex_lock(&locks->lock);
+	queue_remove(locks, outcome->slot);
+	locks->n_decided--;
+	queue_serve(locks, node);
+	pthread_mutex_unlock(&locks->lock);
 }
 
 void lock_drop_owner(struct state *state, uint64_t node, uint64_t owner, enum lock_kind kind)
@@ -219,7 +237,7 @@ void lock_drop_handle(struct state *state, uint64_t node, uint64_t handle)
 	for (uint32_t waiter = found ? found->first_waiter : 0; waiter;) {
 		uint32_t next = locks->forest.index[waiter].right[0];
 
-		if (table_slot(locks, waiter)->handle == handle)
+		if (table_slot(locks, waiter)->handle == handle && !queue_is_decided(locks, waiter))
 			queue_remove(locks, waiter);
 		waiter = next;
 	}

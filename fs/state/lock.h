@@ -14,8 +14,9 @@
  * with, so that shared locks can't keep an exclusive one waiting for ever; but an owner that holds a lock anywhere
  * does not, since others may wait for it.
  *
- * Where locks are mandatory, I/O waits in the same queue, and holds nothing when its turn has come: whoever is told so
- * carries it out before asking for the next outcome.
+ * Where locks are mandatory, I/O waits in the same queue, and holds nothing when its turn has come. It keeps its place there
+ * until whoever is told so has carried it out: nobody gets a lock meanwhile that would be in its way, and a new worker
+ * has it done before what came later.
  *
  * Threads: one mutex, a leaf, guards all. No function waits.
  */
@@ -67,6 +68,7 @@ struct lock_outcome {
 	uint64_t tag; /* as lock_wait() was given it */
 	int result;   /* 0: it holds the lock, or may read or write; -ENOLCK */
 	bool access;  /* it came by lock_access() */
+	uint32_t slot; /* used by lock_access_end() */
 };
 
 /* A lock as it is held or waited for, for lists. */
@@ -119,6 +121,9 @@ bool lock_access_test(struct state *state, const struct lock_request *request, s
  * lock_next_outcome() has told or will tell.
  */
 bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outcome);
+
+/* To be called once what lock_next_outcome() has let read or write has ended, or waits for something else. */
+void lock_access_end(struct state *state, const struct lock_outcome *outcome);
 
 /* Takes the next waiting request that was decided. To be called after each of the other functions until it says false. */
 bool lock_next_outcome(struct state *state, struct lock_outcome *outcome);

@@ -21,23 +21,29 @@ static void fill_request(struct lock_request *request, const struct lock_slot *s
 	};
 }
 
-/* Whether an earlier request waits that this one would pass. */
+/* Whether an earlier request waits, or I/O is being carried out, that this one would pass. */
 static bool would_pass(const struct locks *locks, const struct lock_request *request, uint64_t turn)
 {
 	const struct lock_node *node = table_find(locks, request->node);
 	uint32_t waiter = node ? node->first_waiter : 0;
+	bool is_behind = false;
 
 	for (; waiter; waiter = locks->forest.index[waiter].right[0]) {
 		const struct lock_slot *slot = table_slot(locks, waiter);
 
 		if (slot->turn >= turn)
-			return false;
+			break;
 		if (slot->kind == request->kind && slot->owner != request->owner && slot->start <= request->end &&
 		    slot->end >= request->start &&
-		    (slot->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE))
-			return !table_holds_anything(locks, request);
+		    (slot->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE)) {
+			if (queue_is_decided(locks, waiter))
+				return true;
+			is_behind = true;
+			if (locks->n_decided == 0)
+				break;
+		}
 	}
-	return false;
+	return is_behind && !table_holds_anything(locks, request);
 }
 
 bool queue_admits(const struct locks *locks, const struct lock_request *request, uint64_t turn)
@@ -102,6 +108,7 @@ void queue_insert(struct locks *locks, struct lock_node *node, uint32_t waiter)
 	/* nearly always the last one */
 	while (after && table_slot(locks, after)->turn > table_slot(locks, waiter)->turn)
 		after = index[after].left[0];
+	index[waiter].left[BY_OWNER] = 0;
 	index[waiter].left[0] = after;
 	index[waiter].right[0] = after ? index[after].right[0] : node->first_waiter;
 	if (index[waiter].right[0])
@@ -130,18 +137,25 @@ static void dequeue(struct locks *locks, struct lock_node *node, uint32_t waiter
 	locks->n_waiting--;
 }
 
-/* The lock is in its slot before the request is taken out of its own: a request that comes again then has what it wants. */
+/*
+ * The lock is in its slot before the request is taken out of its own: a request that comes again then has what it wants. I/O
+ * keeps its place until it has ended.
+ */
 static void decide(struct locks *locks, uint32_t waiter, int result)
 {
 	struct lock_slot *slot = table_slot(locks, waiter);
 	struct lock_index *index = &locks->forest.index[waiter];
 
-	atomic_store(&slot->state, LOCK_SLOT_FREE);
-	table_count_handle(locks, slot, -1);
-	index->left[0] = (uint32_t)-result;
-	index->right[0] = 0;
+	if (slot->access) {
+		locks->n_decided++;
+	} else {
+		atomic_store(&slot->state, LOCK_SLOT_FREE);
+		table_count_handle(locks, slot, -1);
+	}
+	index->left[BY_OWNER] = 1 + (uint32_t)-result;
+	index->right[BY_OWNER] = 0;
 	if (locks->last_outcome)
-		locks->forest.index[locks->last_outcome].right[0] = waiter;
+		locks->forest.index[locks->last_outcome].right[BY_OWNER] = waiter;
 	else
 		locks->first_outcome = waiter;
 	locks->last_outcome = waiter;
@@ -160,11 +174,14 @@ static bool serve_queue(struct locks *locks, uint64_t id)
 		struct lock_request request;
 
 		fill_request(&request, slot);
-		if (queue_admits(locks, &request, slot->turn)) {
-			dequeue(locks, table_find(locks, id), waiter);
-			decide(locks, waiter, request.access ? 0 : table_set(locks, &request, slot->turn));
-			any = true;
+		if (queue_is_decided(locks, waiter) || !queue_admits(locks, &request, slot->turn)) {
+			waiter = next;
+			continue;
 		}
+		if (!request.access)
+			dequeue(locks, table_find(locks, id), waiter);
+		decide(locks, waiter, request.access ? 0 : table_set(locks, &request, slot->turn));
+		any = true;
 		waiter = next;
 	}
 	return any;
@@ -183,7 +200,7 @@ uint32_t queue_find(const struct locks *locks, uint64_t node, uint64_t unique)
 	const struct lock_node *found = table_find(locks, node);
 	uint32_t waiter = found ? found->first_waiter : 0;
 
-	while (waiter && table_slot(locks, waiter)->unique != unique)
+	while (waiter && (table_slot(locks, waiter)->unique != unique || queue_is_decided(locks, waiter)))
 		waiter = locks->forest.index[waiter].right[0];
 	return waiter;
 }

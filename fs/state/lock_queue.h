@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that wait for a lock: a list per node in order of arrival, linked by `left` and `right` of their slots' index. For
- * lock.c and its parts only, under their mutex.
+ * Requests that wait for a lock: a list per node in order of arrival, linked by `left[0]` and `right[0]` of their slots' index.
+ * `left[1]` and `right[1]` are for those that were decided, until somebody is told: what came of it, and the next one.
+ * For lock.c and its parts only, under their mutex.
  */
 #ifndef SEGFS_STATE_LOCK_QUEUE_H
 #define SEGFS_STATE_LOCK_QUEUE_H
@@ -21,6 +22,12 @@ void queue_insert(struct locks *locks, struct lock_node *node, uint32_t waiter);
 
 /* The slot of the request `unique` that waits on a node, or 0. */
 uint32_t queue_find(const struct locks *locks, uint64_t node, uint64_t unique);
+
+/* Whether what waits there was told that it may go on, see lock_access_end(). */
+static inline bool queue_is_decided(const struct locks *locks, uint32_t waiter)
+{
+	return locks->forest.index[waiter].left[BY_OWNER] != 0;
+}
 
 /* Takes a request out; nobody is told. */
 void queue_remove(struct locks *locks, uint32_t waiter);

@@ -36,6 +36,7 @@ struct locks {
 	uint32_t n_free;
 	uint32_t n_held;
 	uint32_t n_waiting;
+	uint32_t n_decided;      /* of these: I/O that may go on, and has not ended */
 	uint64_t turn;           /* of the last request */
 	uint32_t first_outcome;  /* requests that were decided, until somebody is told */
 	uint32_t last_outcome;
