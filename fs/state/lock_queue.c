@@ -82,7 +82,7 @@ static bool is_deadlock(const struct locks *locks, const struct lock_slot *reque
 	}
 	for (;;) {
 		for (uint32_t i = 0; i < n_unvisited;) {
-			if (table_is_in_the_way(locks, table_slot(locks, unvisited[i])->owner, from)) {
+			if (table_is_in_the_way(locks, table_slot(locks, unvisited[i]), from)) {
 				stack[n_stack++] = unvisited[i];
 				unvisited[i] = unvisited[--n_unvisited];
 			} else {
@@ -92,7 +92,7 @@ static bool is_deadlock(const struct locks *locks, const struct lock_slot *reque
 		if (n_stack == 0)
 			break;
 		from = table_slot(locks, stack[--n_stack]);
-		found = table_is_in_the_way(locks, request->owner, from);
+		found = table_is_in_the_way(locks, request, from);
 		if (found)
 			break;
 	}

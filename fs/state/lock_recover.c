@@ -198,9 +198,9 @@ static int check_tree(const struct locks *locks, const struct lock_node *node, e
 			n_by_range++;
 			if (type == LOCK_EXCLUSIVE &&
 			    (lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_SHARED], slot->start, slot->end,
-					       slot->owner, slot->owner) ||
+					       slot->owner) ||
 			     lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_EXCLUSIVE], slot->start,
-					       slot->end, slot->owner, slot->owner))) {
+					       slot->end, slot->owner))) {
 				snprintf(why, size, "lock %u is exclusive and not alone", lock);
 				return -EUCLEAN;
 			}

@@ -298,11 +298,11 @@ uint32_t table_conflict(const struct locks *locks, const struct lock_request *re
 	if (!node)
 		return 0;
 	found = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_EXCLUSIVE], request->start, request->end,
-				  request->owner, request->owner);
+				  request->owner);
 	if (request->type == LOCK_SHARED)
 		return found;
 	shared = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_SHARED], request->start, request->end,
-				   request->owner, request->owner);
+				   request->owner);
 	if (!found || (shared && table_slot(locks, shared)->start < table_slot(locks, found)->start))
 		found = shared;
 	return found;
@@ -316,24 +316,16 @@ static bool is_own(const struct lock_slot *lock, uint64_t owner, uint64_t handle
 	return lock->holder != LOCK_OF_PROCESS && lock->handle == handle;
 }
 
-/*
- * Who does I/O has at most two owners, that of its process and that of its open file description. They become known
- * when a lock of theirs turns up.
- */
+static bool is_foreign(const struct lock_slot *lock, const void *context)
+{
+	const struct lock_request *access = context;
+
+	return !is_own(lock, access->owner, access->handle, access->pid);
+}
+
 static uint32_t find_foreign(const struct locks *locks, uint32_t root, const struct lock_request *access)
 {
-	uint64_t own[2] = {access->owner, access->owner};
-	uint32_t found;
-
-	for (int known = 0;; known++) {
-		const struct lock_slot *slot;
-
-		found = lock_tree_overlap(&locks->forest, root, access->start, access->end, own[0], own[1]);
-		slot = table_slot(locks, found);
-		if (!found || known == 2 || !is_own(slot, access->owner, access->handle, access->pid))
-			return found;
-		own[access->owner ? 1 : known] = slot->owner;
-	}
+	return lock_tree_search(&locks->forest, root, access->start, access->end, is_foreign, access);
 }
 
 uint32_t table_access_conflict(const struct locks *locks, const struct lock_request *access)
@@ -349,15 +341,12 @@ uint32_t table_access_conflict(const struct locks *locks, const struct lock_requ
 	return found;
 }
 
-/* Whether `owner` holds what is in the way of a request that waits. */
-bool table_is_in_the_way(const struct locks *locks, uint64_t owner, const struct lock_slot *waiter)
+static bool owner_is_in_the_way(const struct locks *locks, const struct lock_node *node, uint64_t owner,
+				const struct lock_slot *waiter)
 {
-	const struct lock_node *node = table_find(locks, waiter->node);
-	uint32_t lock;
+	uint32_t root = node->by_owner[waiter->kind];
+	uint32_t lock = owner == waiter->owner ? 0 : lock_tree_owned(&locks->forest, root, owner, waiter->start);
 
-	if (!node || owner == waiter->owner)
-		return false;
-	lock = lock_tree_owned(&locks->forest, node->by_owner[waiter->kind], owner, waiter->start);
 	while (lock) {
 		const struct lock_slot *slot = table_slot(locks, lock);
 
@@ -366,9 +355,47 @@ bool table_is_in_the_way(const struct locks *locks, uint64_t owner, const struct
 		if ((slot->type == LOCK_EXCLUSIVE || waiter->type == LOCK_EXCLUSIVE) &&
 		    !(waiter->access && is_own(slot, waiter->owner, waiter->handle, waiter->pid)))
 			return true;
-		lock = lock_tree_next(&locks->forest, BY_OWNER, node->by_owner[waiter->kind], lock);
+		lock = lock_tree_next(&locks->forest, BY_OWNER, root, lock);
 	}
 	return false;
+}
+
+struct process_of_waiter {
+	int32_t pid;
+	const struct lock_slot *waiter;
+};
+
+static bool is_of_process(const struct lock_slot *lock, const void *context)
+{
+	const struct process_of_waiter *search = context;
+	const struct lock_slot *waiter = search->waiter;
+
+	if (lock->pid != search->pid || lock->holder == LOCK_OF_OPEN || lock->owner == waiter->owner)
+		return false;
+	return !(waiter->access && is_own(lock, waiter->owner, waiter->handle, waiter->pid));
+}
+
+static bool process_is_in_the_way(const struct locks *locks, const struct lock_node *node, int32_t pid,
+				  const struct lock_slot *waiter)
+{
+	const struct process_of_waiter search = {.pid = pid, .waiter = waiter};
+	const uint32_t *roots = node->by_range[waiter->kind];
+
+	if (pid <= 0)
+		return false;
+	return lock_tree_search(&locks->forest, roots[LOCK_EXCLUSIVE], waiter->start, waiter->end, is_of_process, &search) ||
+	       (waiter->type == LOCK_EXCLUSIVE &&
+		lock_tree_search(&locks->forest, roots[LOCK_SHARED], waiter->start, waiter->end, is_of_process, &search));
+}
+
+bool table_is_in_the_way(const struct locks *locks, const struct lock_slot *holder, const struct lock_slot *waiter)
+{
+	const struct lock_node *node = table_find(locks, waiter->node);
+
+	if (!node)
+		return false;
+	return holder->owner ? owner_is_in_the_way(locks, node, holder->owner, waiter)
+			     : process_is_in_the_way(locks, node, holder->pid, waiter);
 }
 
 bool table_holds_anything(const struct locks *locks, const struct lock_request *request)

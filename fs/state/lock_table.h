@@ -108,8 +108,8 @@ uint32_t table_conflict(const struct locks *locks, const struct lock_request *re
 /* The same for who wants to read or write: a lock that is somebody else's, not necessarily the lowest, or 0. */
 uint32_t table_access_conflict(const struct locks *locks, const struct lock_request *access);
 
-/* Whether `owner`, another one, holds what is in the way of a request that waits. */
-bool table_is_in_the_way(const struct locks *locks, uint64_t owner, const struct lock_slot *waiter);
+/* Whether who has sent one request holds what is in the way of another one that waits. */
+bool table_is_in_the_way(const struct locks *locks, const struct lock_slot *holder, const struct lock_slot *waiter);
 
 /* Whether an owner has all that a request asks for. */
 bool table_has(const struct locks *locks, const struct lock_request *request);

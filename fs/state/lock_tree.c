@@ -110,8 +110,8 @@ void lock_tree_remove(const struct lock_forest *forest, enum lock_order order, u
 	update(forest, order, *root);
 }
 
-uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner,
-			   uint64_t owner_too)
+uint32_t lock_tree_search(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end,
+			  bool (*fits)(const struct lock_slot *lock, const void *context), const void *context)
 {
 	const struct lock_index *index = &forest->index[root];
 	const struct lock_slot *slot = &forest->slots[root];
@@ -119,12 +119,22 @@ uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint
 
 	if (!root || index->max_end < start)
 		return 0;
-	found = lock_tree_overlap(forest, index->left[BY_RANGE], start, end, owner, owner_too);
+	found = lock_tree_search(forest, index->left[BY_RANGE], start, end, fits, context);
 	if (found || slot->start > end)
 		return found;
-	if (slot->end >= start && slot->owner != owner && slot->owner != owner_too)
+	if (slot->end >= start && fits(slot, context))
 		return root;
-	return lock_tree_overlap(forest, index->right[BY_RANGE], start, end, owner, owner_too);
+	return lock_tree_search(forest, index->right[BY_RANGE], start, end, fits, context);
+}
+
+static bool is_of_another(const struct lock_slot *lock, const void *owner)
+{
+	return lock->owner != *(const uint64_t *)owner;
+}
+
+uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner)
+{
+	return lock_tree_search(forest, root, start, end, is_of_another, &owner);
 }
 
 uint32_t lock_tree_owned(const struct lock_forest *forest, uint32_t root, uint64_t owner, uint64_t from)

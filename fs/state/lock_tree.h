@@ -36,11 +36,12 @@ struct lock_forest {
 void lock_tree_insert(const struct lock_forest *forest, enum lock_order order, uint32_t *root, uint32_t lock);
 void lock_tree_remove(const struct lock_forest *forest, enum lock_order order, uint32_t *root, uint32_t lock);
 
-/*
- * In a tree BY_RANGE: the lock with the lowest start that has a byte of start..end and another owner than these two, or 0.
- */
-uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner,
-			   uint64_t owner_too);
+/* In a tree BY_RANGE: the lock with the lowest start that has a byte of start..end and another owner, or 0. */
+uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner);
+
+/* The same, and about which fits() says true. */
+uint32_t lock_tree_search(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end,
+			  bool (*fits)(const struct lock_slot *lock, const void *context), const void *context);
 
 /* In a tree BY_OWNER, whose locks of one owner don't overlap: the owner's first lock that does not end before `from`, or 0. */
 uint32_t lock_tree_owned(const struct lock_forest *forest, uint32_t root, uint64_t owner, uint64_t from);
