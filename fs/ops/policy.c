@@ -3,6 +3,7 @@
 #include "fs/ops/lifetime.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
+#include "fs/state/lock.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -141,6 +142,8 @@ static int change_locked(struct state *state, uint64_t id, const struct node_slo
 		result = store(state, node, after);
 	/* back to a looser policy nobody is in the way of, but for one: opens that came meanwhile are as the new one has them */
 	handle_set_policy(state, id, policy_pack(result == 0 ? after : before), ANY_MODE, ANY_MODE);
+	if (result == 0 && before->mandatory && !after->mandatory)
+		lock_access_all(state, id);
 	return result;
 }
 

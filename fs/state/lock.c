@@ -189,6 +189,15 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 	return decided != 0;
 }
 
+void lock_access_all(struct state *state, uint64_t node)
+{
+	struct locks *locks = state->locks;
+
+	pthread_mutex_lock(&locks->lock);
+	queue_release_access(locks, node);
+	pthread_mutex_unlock(&locks->lock);
+}
+
 void lock_access_end(struct state *state, const struct lock_outcome *outcome)
 {
 	struct locks *locks = state->locks;

@@ -122,6 +122,9 @@ bool lock_access_test(struct state *state, const struct lock_request *request, s
  */
 bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outcome);
 
+/* Lets all I/O go on that waits on a node: its locks are advisory now. */
+void lock_access_all(struct state *state, uint64_t node);
+
 /* To be called once what lock_next_outcome() has let read or write has ended, or waits for something else. */
 void lock_access_end(struct state *state, const struct lock_outcome *outcome);
 

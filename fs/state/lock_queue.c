@@ -187,6 +187,16 @@ static bool serve_queue(struct locks *locks, uint64_t id)
 	return any;
 }
 
+void queue_release_access(struct locks *locks, uint64_t node)
+{
+	const struct lock_node *found = table_find(locks, node);
+	uint32_t waiter = found ? found->first_waiter : 0;
+
+	for (; waiter && !locks->recovering; waiter = locks->forest.index[waiter].right[0])
+		if (table_slot(locks, waiter)->access && !queue_is_decided(locks, waiter))
+			decide(locks, waiter, 0);
+}
+
 /* After something on a node was given up or changed. Who converts what it has may make room for another one. */
 void queue_serve(struct locks *locks, uint64_t node)
 {

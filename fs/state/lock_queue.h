@@ -38,4 +38,7 @@ void queue_remove(struct locks *locks, uint32_t waiter);
  */
 void queue_serve(struct locks *locks, uint64_t node);
 
+/* Decides all I/O that waits on a node, whoever is in the way. */
+void queue_release_access(struct locks *locks, uint64_t node);
+
 #endif
