@@ -45,6 +45,7 @@ static struct {
 };
 
 static _Thread_local bool is_reader; /* this thread holds loop.reader */
+static _Thread_local bool goes_on;   /* it carries out what has waited, one after the other, and stays the reader */
 
 static void *serve(void *argument);
 
@@ -86,7 +87,7 @@ void loop_hand_over(struct fs *fs)
 {
 	bool nobody;
 
-	if (!is_reader)
+	if (!is_reader || goes_on)
 		return;
 	is_reader = false;
 	pthread_mutex_lock(&loop.lock);
@@ -103,6 +104,9 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 {
 	const struct node_slot *node;
 
+	/* nobody may get a lock between the look at it and the deed */
+	if (mandatory_concerns(fs))
+		return false;
 	switch (header->opcode) {
 	/* nothing but memory; and an INTERRUPT must find the request that it is about */
 	case WIRE_OP_GETLK:
@@ -113,17 +117,14 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 		return false;
 	case WIRE_OP_FSYNC:
 	case WIRE_OP_FSYNCDIR:
-		return true;
 	case WIRE_OP_FALLOCATE:
 	case WIRE_OP_COPY_FILE_RANGE:
-		return !mandatory_is_on(fs, header->node);
+		return true;
 	case WIRE_OP_READ:
 	case WIRE_OP_WRITE: {
 		/* handle, offset, size: the same places in both */
 		const struct wire_write_in *in = request_body(offsetof(struct wire_write_in, write_flags));
 
-		if (mandatory_is_on(fs, header->node))
-			return false;
 		if (in && in->size >= LARGE_IO)
 			return true;
 		break;
@@ -289,6 +290,7 @@ static void go_on(struct fs *fs)
 {
 	struct lock_outcome outcome;
 
+	goes_on = true;
 	while (lock_next_outcome(&fs->state, &outcome)) {
 		struct parked *parked = outcome.access && outcome.result == 0 ? parked_of(outcome.tag) : NULL;
 
@@ -302,6 +304,7 @@ static void go_on(struct fs *fs)
 		lock_access_end(&fs->state, &outcome);
 		parked_free(parked);
 	}
+	goes_on = false;
 }
 
 static void all_are_sent_again(struct fs *fs)

@@ -284,17 +284,33 @@ static int ask(struct fs *fs, struct want *want)
 	return result;
 }
 
-static bool may_be_io(uint32_t opcode)
+bool mandatory_concerns(const struct fs *fs)
 {
-	return opcode == WIRE_OP_READ || opcode == WIRE_OP_WRITE || opcode == WIRE_OP_SETATTR || opcode == WIRE_OP_OPEN ||
-	       opcode == WIRE_OP_FALLOCATE || opcode == WIRE_OP_COPY_FILE_RANGE;
+	const struct wire_copy_file_range_in *in;
+
+	switch (request_opcode()) {
+	case WIRE_OP_READ:
+	case WIRE_OP_WRITE:
+	case WIRE_OP_SETATTR:
+	case WIRE_OP_OPEN:
+	case WIRE_OP_FALLOCATE:
+	/* who waits may go on when locks become advisory */
+	case WIRE_OP_SETXATTR:
+	case WIRE_OP_REMOVEXATTR:
+		return mandatory_is_on(fs, request_node());
+	case WIRE_OP_COPY_FILE_RANGE:
+		in = request_body(sizeof(*in));
+		return mandatory_is_on(fs, request_node()) || (in && mandatory_is_on(fs, in->node_out));
+	default:
+		return false;
+	}
 }
 
 bool mandatory_admits(struct fs *fs)
 {
 	int result = 0;
 
-	if (!may_be_io(request_opcode()))
+	if (!mandatory_concerns(fs))
 		return true;
 	for (int part = 0; part < 2 && result == 0; part++) {
 		struct want want = {
@@ -305,9 +321,8 @@ bool mandatory_admits(struct fs *fs)
 				.type = LOCK_EXCLUSIVE,
 			},
 		};
-		bool relevant = request_opcode() == WIRE_OP_COPY_FILE_RANGE || mandatory_is_on(fs, request_node());
 
-		if (relevant && wants(fs, request_opcode(), part, &want) && mandatory_is_on(fs, want.request.node))
+		if (wants(fs, request_opcode(), part, &want) && mandatory_is_on(fs, want.request.node))
 			result = ask(fs, &want);
 	}
 	if (result < 0 && result != -EINPROGRESS)
