@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mandatory locks: who reads, writes or resizes what another one has locked waits, at the very byte, and goes on after that.
+ * Who is the owner, and who may go on in which order, is in test_mandatory_owner.c.
+ */
+#include "lib/base/cleanup.h"
+#include "tests/lib/intruder.h"
+#include "tests/lib/leaks.h"
+#include "tests/lib/modes.h"
+#include "tests/lib/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#define SIZE  65536
+#define FIRST 20000 /* what is locked */
+#define LAST  20099
+#define PART  50    /* bytes of a call */
+
+static struct mount mount;
+static char segment[PATH_MAX];
+static int owner = -1; /* the test's open, through which it locks */
+
+static bool is_relayed(void)
+{
+	return strcmp(mount.path + strlen(mount.path) - 7, "relayed") == 0;
+}
+
+
+static void fill(int fd, off_t at, size_t size, char byte)
+{
+	_cleanup_free_ char *bytes = malloc(size);
+
+	assert_non_null(bytes);
+	memset(bytes, byte, size);
+	assert_int_equal(check(pwrite(fd, bytes, size, at)), (long long)size);
+}
+
+static int set_up(void **unused)
+{
+	(void)unused;
+	owner = (int)check(open(segment, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+	fill(owner, 0, SIZE, 'o');
+	return 0;
+}
+
+static int tear_down(void **unused)
+{
+	(void)unused;
+	intruders_end();
+	close(owner);
+	check(unlink(segment));
+	if (!wait_for(n_waiting() == 0)) {
+		fputs("somebody still waits\n", stderr);
+		return -1;
+	}
+	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount) ? 0 : -1;
+}
+
+static void lock(int type, off_t first, off_t last)
+{
+	assert_int_equal(lock_bytes(owner, F_SETLK, type, first, last == LONG_MAX ? 0 : last - first + 1), 0);
+}
+
+static void unlock(void)
+{
+	lock(F_UNLCK, 0, LONG_MAX);
+}
+
+/* By the store, past all locks. */
+static void expect_stored(off_t at, off_t size, char byte)
+{
+	_cleanup_close_ int fd = (int)check(open(path_of("%s/m/segment", mount.store), O_RDONLY | O_CLOEXEC));
+	_cleanup_free_ char *bytes = malloc((size_t)size);
+
+	assert_non_null(bytes);
+	assert_int_equal(check(pread(fd, bytes, (size_t)size, at)), size);
+	for (off_t i = 0; i < size; i++)
+		if (bytes[i] != byte)
+			fail_msg("byte %ld is %d, not %d", (long)(at + i), bytes[i], byte);
+}
+
+static off_t stored_size(void)
+{
+	struct stat stat;
+
+	check(lstat(path_of("%s/m/segment", mount.store), &stat));
+	return stat.st_size;
+}
+
+/* --- at the byte ------------------------------------------------------------------------------------------------------ */
+
+static const struct kind {
+	const char *name;
+	long (*call)(const struct access *access);
+	bool writes;
+	bool alone;   /* keeps other calls out, in the kernel, while it waits */
+	bool no_data; /* writes zeros or nothing, and returns 0 */
+} kinds[] = {
+	{"pread", call_read, false, false, false},
+	{"preadv2", call_readv, false, false, false},
+	{"pread O_DIRECT", call_read_direct, false, false, false},
+	{"copy_file_range from", call_copy_from, false, false, false},
+	{"pwrite", call_write, true, false, false},
+	{"pwritev2", call_writev, true, false, false},
+	{"pwrite O_DIRECT", call_write_direct, true, false, false},
+	{"splice to", call_splice_to, true, false, false},
+	{"copy_file_range to", call_copy_to, true, true, false},
+	{"allocate", call_allocate, true, true, true},
+	{"punch", call_punch, true, true, true},
+};
+
+static struct access access_of(const struct kind *kind, off_t at)
+{
+	return (struct access){
+		.call = kind->call,
+		.path = segment,
+		.at = at,
+		.size = PART,
+		.byte = kind->writes ? 'w' : 'o',
+	};
+}
+
+/* What a call leaves in the bytes that it covers. */
+static char byte_after(const struct kind *kind)
+{
+	return kind->call == call_allocate || !kind->writes ? 'o' : kind->no_data ? 0 : 'w';
+}
+
+static void expect_done(const struct kind *kind, long result, off_t at)
+{
+	if (result != (kind->no_data ? 0 : PART))
+		fail_msg("%s at %ld: %ld", kind->name, (long)at, result);
+	expect_stored(at, PART, byte_after(kind));
+}
+
+static void try_kind(const struct kind *kind, int lock_type)
+{
+	static const off_t outside[] = {FIRST - PART, LAST + 1};
+	static const off_t inside[] = {FIRST - PART + 1, LAST, FIRST, FIRST + 10};
+	int intruders[4];
+
+	print_message("# %s\n", kind->name);
+	fill(owner, 0, SIZE, 'o');
+	lock(lock_type, FIRST, LAST);
+	for (int i = 0; i < 2; i++) {
+		const struct access access = access_of(kind, outside[i]);
+
+		expect_done(kind, intrude_now(&access), outside[i]);
+	}
+	fill(owner, 0, SIZE, 'o');
+	for (int i = 0; i < 4; i++) {
+		const struct access access = access_of(kind, inside[i]);
+
+		intruders[i] = intrude(&access);
+		expect_waiting(kind->alone ? 1 : i + 1);
+		assert_false(has_returned(intruders[i]));
+		expect_stored(0, SIZE, 'o');
+		if (kind->alone) {
+			unlock();
+			expect_done(kind, result_of(intruders[i]), inside[i]);
+			fill(owner, 0, SIZE, 'o');
+			lock(lock_type, FIRST, LAST);
+		}
+	}
+	unlock();
+	for (int i = 0; i < 4 && !kind->alone; i++)
+		expect_done(kind, result_of(intruders[i]), inside[i]);
+}
+
+static void held_back_at_the_byte(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		try_kind(&kinds[i], F_WRLCK);
+		if (kinds[i].writes)
+			try_kind(&kinds[i], F_RDLCK);
+	}
+}
+
+static void shared_locks_let_readers_through(void **unused)
+{
+	(void)unused;
+	lock(F_RDLCK, FIRST, LAST);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const struct access access = access_of(&kinds[i], FIRST);
+
+		if (!kinds[i].writes)
+			expect_done(&kinds[i], intrude_now(&access), FIRST);
+	}
+}
+
+/*
+ * The kernel takes these through its page cache, whose pages the owner's writes would wait for: they are refused. Without a
+ * passthrough id they can't be told from views.
+ */
+static void spliced_reads(void **unused)
+{
+	static long (*const calls[])(const struct access *access) = {call_sendfile, call_splice_from};
+
+	(void)unused;
+	for (int i = 0; i < 4; i++) {
+		const char byte = (char)('a' + i);
+		const struct access access = {
+			.call = calls[i % 2], .path = segment, .at = FIRST + 5, .size = PART, .byte = byte,
+		};
+
+		lock(F_WRLCK, FIRST, LAST);
+		fill(owner, 0, SIZE, byte);
+		assert_int_equal(intrude_now(&access), is_relayed() ? PART : -EAGAIN);
+		fill(owner, 0, SIZE, byte);
+		unlock();
+		assert_int_equal(intrude_now(&access), PART);
+	}
+}
+
+/* Ends that are read over and written over wait as well. */
+static void beyond_the_end(void **unused)
+{
+	const struct access read = {.call = call_read, .path = segment, .at = SIZE, .size = 10};
+	const struct access append = {.call = call_append, .path = segment, .size = 10, .byte = 'a'};
+	int intruder;
+
+	(void)unused;
+	lock(F_WRLCK, SIZE + 10, LONG_MAX);
+	assert_int_equal(intrude_now(&append), 10);
+	assert_int_equal(intrude_now(&read), 10);
+	intruder = intrude(&append);
+	expect_waiting(1);
+	assert_int_equal(stored_size(), SIZE + 10);
+	unlock();
+	assert_int_equal(result_of(intruder), 10);
+	assert_int_equal(stored_size(), SIZE + 20);
+	expect_stored(SIZE, 20, 'a');
+}
+
+/* --- resizing ----------------------------------------------------------------------------------------------------------- */
+
+static void expect_resize_waits(long (*call)(const struct access *access), off_t from, off_t to, bool waits)
+{
+	const struct access access = {.call = call, .path = segment, .at = to};
+	int intruder;
+
+	unlock();
+	check(ftruncate(owner, from));
+	lock(F_RDLCK, FIRST, LAST);
+	intruder = intrude(&access);
+	if (waits) {
+		expect_waiting(1);
+		assert_false(has_returned(intruder));
+		assert_int_equal(stored_size(), from);
+		unlock();
+	}
+	assert_int_equal(result_of(intruder), 0);
+	assert_int_equal(stored_size(), to);
+}
+
+static void resizes(void **unused)
+{
+	static long (*const calls[])(const struct access *access) = {call_truncate, call_ftruncate};
+
+	(void)unused;
+	for (int i = 0; i < 2; i++) {
+		expect_resize_waits(calls[i], SIZE, LAST + 1, false);
+		expect_resize_waits(calls[i], SIZE, LAST, true);
+		expect_resize_waits(calls[i], SIZE, 0, true);
+		expect_resize_waits(calls[i], LAST + 1, SIZE, false);
+		expect_resize_waits(calls[i], FIRST, FIRST, false);
+		expect_resize_waits(calls[i], LAST, LAST + 5, true);
+		expect_resize_waits(calls[i], 100, LAST + 5, true);
+		expect_resize_waits(calls[i], 100, FIRST, true);
+	}
+	expect_resize_waits(call_open_truncating, SIZE, 0, true);
+}
+
+/* --- programs ----------------------------------------------------------------------------------------------------------- */
+
+static long call_shell(const struct access *access)
+{
+	const char *const argv[] = {"sh", "-c", access->path, NULL};
+
+	return run_program(argv);
+}
+
+static int start_shell(const char *command)
+{
+	const struct access access = {.call = call_shell, .path = command};
+
+	return intrude(&access);
+}
+
+static void programs(void **unused)
+{
+	static const struct {
+		const char *command;
+		off_t size_after;
+		off_t at;
+		off_t size;
+		char byte;
+		bool refused; /* it opens with O_NONBLOCK */
+	} all[] = {
+		{"head -c 100 /dev/zero | tr '\\0' d | dd of=%s bs=100 seek=200 conv=notrunc status=none", SIZE, FIRST, 100, 'd', false},
+		{"head -c 300 /dev/zero | tr '\\0' c >%s/c; cp %s/c %s", 300, 0, 300, 'c', false},
+		{"printf rrrr >%s", 4, 0, 4, 'r', false},
+		{"truncate -s 20050 %s 2>/dev/null", SIZE, 0, SIZE, 'o', true},
+		{"fallocate -o 20010 -l 5 %s", SIZE, 0, SIZE, 'o', false},
+		{"fallocate -p -o 20010 -l 5 %s", SIZE, 20010, 5, 0, false},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		const char *command = all[i].command;
+		char text[PATH_MAX];
+		int intruder;
+
+		if (strstr(command, "cp "))
+			snprintf(text, sizeof(text), "head -c 300 /dev/zero | tr '\\0' c >%s/c && cp %s/c %s", test_directory(),
+				 test_directory(), segment);
+		else
+			snprintf(text, sizeof(text), "%.*s%s%s", (int)(strstr(command, "%s") - command), command, segment,
+				 strstr(command, "%s") + 2);
+		print_message("# %s\n", text);
+		check(ftruncate(owner, SIZE));
+		fill(owner, 0, SIZE, 'o');
+		lock(F_WRLCK, FIRST, LAST);
+		intruder = start_shell(text);
+		if (!all[i].refused) {
+			expect_waiting(1);
+			assert_false(has_returned(intruder));
+			assert_int_equal(stored_size(), SIZE);
+			expect_stored(0, SIZE, 'o');
+			unlock();
+		}
+		assert_int_equal(result_of(intruder), all[i].refused);
+		assert_int_equal(stored_size(), all[i].size_after);
+		expect_stored(all[i].at, all[i].size, all[i].byte);
+	}
+	check(ftruncate(owner, SIZE));
+	lock(F_WRLCK, SIZE, LONG_MAX);
+	{
+		int intruder = start_shell(path_of("printf aaaa >>%s", segment));
+
+		expect_waiting(1);
+		assert_int_equal(stored_size(), SIZE);
+		unlock();
+		assert_int_equal(result_of(intruder), 0);
+	}
+	expect_stored(SIZE, 4, 'a');
+}
+
+/* --- without waiting ------------------------------------------------------------------------------------------------------ */
+
+static void nonblocking(void **unused)
+{
+	struct access access = {.path = segment, .at = FIRST, .size = 1, .flags = O_NONBLOCK, .byte = 'o'};
+	static const struct {
+		long (*call)(const struct access *access);
+		bool by_open; /* flags of the open count, not those that it has got since */
+		long result;  /* of one that is not in the way */
+	} calls[] = {
+		{call_read, false, 1},	    {call_write, false, 1},	   {call_copy_to, true, 1},
+		{call_copy_from, true, 1},  {call_allocate, true, 0},	   {call_punch, true, 0},
+		{call_ftruncate, true, 0},  {call_open_truncating, true, 0},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		access.call = calls[i].call;
+		lock(F_WRLCK, FIRST, LAST);
+		access.fd = 0;
+		assert_int_equal(intrude_now(&access), -EAGAIN);
+		if (!calls[i].by_open) {
+			access.fd = (int)check(open(segment, O_RDWR | O_CLOEXEC));
+			check(fcntl(access.fd, F_SETFL, O_NONBLOCK));
+			assert_int_equal(intrude_now(&access), -EAGAIN);
+			/* which gives up the locks of this process as well */
+			check(close(access.fd));
+			access.fd = 0;
+		}
+		expect_stored(0, SIZE, 'o');
+		assert_int_equal(stored_size(), SIZE);
+		unlock();
+		assert_int_equal(intrude_now(&access), calls[i].result);
+		check(ftruncate(owner, SIZE));
+		fill(owner, 0, SIZE, 'o');
+	}
+}
+
+/* --- many, and much ------------------------------------------------------------------------------------------------------- */
+
+static void many_wait(void **unused)
+{
+	enum { MANY = 200 };
+	int intruders[MANY];
+
+	(void)unused;
+	lock(F_WRLCK, 0, LONG_MAX);
+	for (int i = 0; i < MANY; i++) {
+		const struct access access = {.call = i % 2 ? call_read : call_write,
+					      .path = segment,
+					      .at = i / 2 * 100 + (i % 2) * 50,
+					      .size = 50,
+					      .byte = i % 2 ? 'o' : (char)(1 + i / 2)};
+
+		intruders[i] = intrude(&access);
+	}
+	expect_waiting(MANY);
+	expect_stored(0, SIZE, 'o');
+	unlock();
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(result_of(intruders[i]), 50);
+	for (int i = 0; i < MANY; i += 2) {
+		expect_stored(i / 2 * 100, 50, (char)(1 + i / 2));
+		expect_stored(i / 2 * 100 + 50, 50, 'o');
+	}
+}
+
+static void large_writes(void **unused)
+{
+	enum { LARGE = 1 << 20, N = 8 };
+	int intruders[2 * N];
+
+	(void)unused;
+	check(ftruncate(owner, (off_t)LARGE * N));
+	fill(owner, 0, (size_t)LARGE * N, 'o');
+	lock(F_WRLCK, 0, LONG_MAX);
+	for (int i = 0; i < N; i++) {
+		struct access access = {.call = call_write, .path = segment, .at = (off_t)i * LARGE, .size = LARGE,
+					.byte = (char)('A' + i)};
+
+		intruders[i] = intrude(&access);
+		expect_waiting(i + 1);
+	}
+	/* those that come later read what was written earlier */
+	for (int i = 0; i < N; i++) {
+		struct access access = {.call = call_read, .path = segment, .at = (off_t)i * LARGE, .size = LARGE,
+					.byte = (char)('A' + i)};
+
+		intruders[N + i] = intrude(&access);
+		expect_waiting(N + i + 1);
+	}
+	expect_stored(0, (off_t)LARGE * N, 'o');
+	unlock();
+	for (int i = 0; i < 2 * N; i++)
+		assert_int_equal(result_of(intruders[i]), LARGE);
+	for (int i = 0; i < N; i++)
+		expect_stored((off_t)i * LARGE, LARGE, (char)('A' + i));
+}
+
+/* --- switching ------------------------------------------------------------------------------------------------------------ */
+
+static void expect_lock_policy(const char *path, const char *expected)
+{
+	char value[32] = "";
+
+	check(getxattr(path, "user.segfs.lock", value, sizeof(value) - 1));
+	assert_string_equal(value, expected);
+}
+
+static void switching(void **unused)
+{
+	char path[PATH_MAX + 8];
+	_cleanup_close_ int fd = -1;
+	struct access access = {.call = call_write, .path = path, .size = 1, .byte = 'w'};
+	int intruder;
+
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/other", mount.path);
+	fd = (int)check(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+	assert_int_equal(lock_bytes(fd, F_SETLK, F_WRLCK, 0, 0), 0);
+	check_error(EBUSY, setxattr(path, "user.segfs.lock", "mandatory", 9, 0));
+	expect_lock_policy(path, "advisory");
+	assert_int_equal(intrude_now(&access), 1);
+	check(close(take_fd(&fd)));
+	assert_true(wait_for(mount_handles(&mount) == 1));
+	check(setxattr(path, "user.segfs.lock", "mandatory", 9, 0));
+	expect_lock_policy(path, "mandatory");
+	fd = (int)check(open(path, O_RDWR | O_CLOEXEC));
+	assert_int_equal(lock_bytes(fd, F_SETLK, F_WRLCK, 0, 0), 0);
+	assert_int_equal(check(pwrite(fd, "w", 1, 0)), 1);
+	/* not a write: the kernel would keep setxattr(2) waiting for it */
+	access.call = call_read;
+	intruder = intrude(&access);
+	expect_waiting(1);
+	/* who waits is let go as soon as nothing is mandatory any more */
+	check(setxattr(path, "user.segfs.lock", "advisory", 8, 0));
+	assert_int_equal(result_of(intruder), 1);
+	access.call = call_write;
+	assert_int_equal(intrude_now(&access), 1);
+	access.call = call_open_truncating;
+	assert_int_equal(intrude_now(&access), 0);
+	check(unlink(path));
+}
+
+static int start(const char *mode)
+{
+	const struct mount_spec spec = {
+		.tag = mode,
+		.options = path_of("io_mode=%s", mode),
+	};
+
+	if (mount_start(&mount, &spec) < 0 || mkdir(path_of("%s/m", mount.path), 0755) < 0 ||
+	    setxattr(path_of("%s/m", mount.path), "user.segfs.lock", "mandatory", 9, 0) < 0)
+		return -1;
+	snprintf(segment, sizeof(segment), "%s", path_of("%s/m/segment", mount.path));
+	return 0;
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	return mount_stop(&mount);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest cases[] = {
+		cmocka_unit_test_setup_teardown(held_back_at_the_byte, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(shared_locks_let_readers_through, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(spliced_reads, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(beyond_the_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(resizes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(programs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nonblocking, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(many_wait, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(large_writes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(switching, set_up, tear_down),
+	};
+	int failed;
+
+	if (geteuid() != 0)
+		skip_program("root");
+	intruders_setup(&mount);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	return failed;
+}
