@@ -31,8 +31,11 @@ static bool would_pass(const struct locks *locks, const struct lock_request *req
 	for (; waiter; waiter = locks->forest.index[waiter].right[0]) {
 		const struct lock_slot *slot = table_slot(locks, waiter);
 
-		if (slot->turn >= turn)
+		/* nobody passes I/O that was let go on, whoever came first */
+		if (slot->turn >= turn && locks->n_decided == 0)
 			break;
+		if (slot->turn >= turn && !queue_is_decided(locks, waiter))
+			continue;
 		if (slot->kind == request->kind && slot->owner != request->owner && slot->start <= request->end &&
 		    slot->end >= request->start &&
 		    (slot->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE)) {
