@@ -21,39 +21,59 @@ static void fill_request(struct lock_request *request, const struct lock_slot *s
 	};
 }
 
-/* Whether an earlier request waits, or I/O is being carried out, that this one would pass. */
+/* Whether what waits has to do with the same bytes as a request of somebody else, and both can't be. */
+static bool is_against(const struct lock_slot *waiter, const struct lock_request *request)
+{
+	return waiter->kind == request->kind && waiter->owner != request->owner && waiter->start <= request->end &&
+	       waiter->end >= request->start && (waiter->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE);
+}
+
+/* Whether I/O that was let go on has not ended that a request must not pass, whoever came first. */
+static bool is_under_way(const struct locks *locks, const struct lock_node *node, const struct lock_request *request)
+{
+	for (uint32_t waiter = locks->n_decided ? node->first_waiter : 0; waiter; waiter = locks->forest.index[waiter].right[0])
+		if (queue_is_decided(locks, waiter) && is_against(table_slot(locks, waiter), request))
+			return true;
+	return false;
+}
+
+/* Whether an earlier request waits that this one would pass. */
 static bool would_pass(const struct locks *locks, const struct lock_request *request, uint64_t turn)
 {
 	const struct lock_node *node = table_find(locks, request->node);
 	uint32_t waiter = node ? node->first_waiter : 0;
-	bool is_behind = false;
 
-	for (; waiter; waiter = locks->forest.index[waiter].right[0]) {
+	if (node && is_under_way(locks, node, request))
+		return true;
+	for (; waiter && table_slot(locks, waiter)->turn < turn; waiter = locks->forest.index[waiter].right[0])
+		if (is_against(table_slot(locks, waiter), request))
+			return !table_holds_anything(locks, request);
+	return false;
+}
+
+/* I/O takes nothing from those that wait, but lets an earlier request for a lock have it that waits for I/O under way only. */
+static bool access_would_pass(const struct locks *locks, const struct lock_request *access, uint64_t turn)
+{
+	const struct lock_node *node = table_find(locks, access->node);
+	uint32_t waiter = node && locks->n_decided ? node->first_waiter : 0;
+
+	for (; waiter && table_slot(locks, waiter)->turn < turn; waiter = locks->forest.index[waiter].right[0]) {
 		const struct lock_slot *slot = table_slot(locks, waiter);
+		struct lock_request request;
 
-		/* nobody passes I/O that was let go on, whoever came first */
-		if (slot->turn >= turn && locks->n_decided == 0)
-			break;
-		if (slot->turn >= turn && !queue_is_decided(locks, waiter))
+		if (slot->access || !is_against(slot, access))
 			continue;
-		if (slot->kind == request->kind && slot->owner != request->owner && slot->start <= request->end &&
-		    slot->end >= request->start &&
-		    (slot->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE)) {
-			if (queue_is_decided(locks, waiter))
-				return true;
-			is_behind = true;
-			if (locks->n_decided == 0)
-				break;
-		}
+		fill_request(&request, slot);
+		if (!table_conflict(locks, &request) && is_under_way(locks, node, &request))
+			return true;
 	}
-	return is_behind && !table_holds_anything(locks, request);
+	return false;
 }
 
 bool queue_admits(const struct locks *locks, const struct lock_request *request, uint64_t turn)
 {
-	/* I/O takes nothing from those that wait */
 	if (request->access)
-		return !table_access_conflict(locks, request);
+		return !table_access_conflict(locks, request) && !access_would_pass(locks, request, turn);
 	return !table_conflict(locks, request) && !would_pass(locks, request, turn);
 }
 

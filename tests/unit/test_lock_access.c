@@ -117,22 +117,35 @@ static int owner_of(const struct wish *wish)
 	return !wish->access ? wish->owner : wish->knows_owner ? wish->process : NOTHING;
 }
 
+static bool is_against(const struct wish *waiter, const struct wish *wish)
+{
+	return overlap(waiter, wish) && clash(waiter->type, wish->type) && owner_of(waiter) != owner_of(wish);
+}
+
+static bool passes_decided(const struct wish *wish)
+{
+	for (int i = 0; i < model.n_queue; i++)
+		if (model.queue[i].decided && is_against(&model.queue[i], wish))
+			return true;
+	return false;
+}
+
+/* Locks pass nothing, unless who asks holds some; I/O passes what waits, but for locks that would be next. */
 static bool passes_queue(const struct wish *wish, int n_before)
 {
-	bool behind = false;
-
-	for (int i = 0; i < model.n_queue; i++) {
+	if (!wish->access && passes_decided(wish))
+		return true;
+	for (int i = 0; i < n_before; i++) {
 		const struct wish *earlier = &model.queue[i];
 
-		if (i >= n_before && !earlier->decided)
+		if (!is_against(earlier, wish))
 			continue;
-		if (!overlap(earlier, wish) || !clash(earlier->type, wish->type) || owner_of(earlier) == wish->owner)
-			continue;
-		if (earlier->decided)
+		if (!wish->access)
+			return !holds_anything(wish->owner);
+		if (!earlier->access && !anybody_in_the_way(earlier) && passes_decided(earlier))
 			return true;
-		behind = true;
 	}
-	return behind && !holds_anything(wish->owner);
+	return false;
 }
 
 static void put(const struct wish *wish, int type, int holder)
@@ -241,8 +254,7 @@ static int serve_model(int node, uint64_t *went_on)
 		for (int i = 0; i < model.n_queue; i++) {
 			struct wish wish = model.queue[i];
 
-			if (wish.node != node || wish.decided || anybody_in_the_way(&wish) ||
-			    (!wish.access && passes_queue(&wish, i)))
+			if (wish.node != node || wish.decided || anybody_in_the_way(&wish) || passes_queue(&wish, i))
 				continue;
 			went_on[n++] = wish.unique;
 			any = true;
