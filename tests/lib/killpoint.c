@@ -112,6 +112,8 @@ int killpoint_set(struct killpoint *point, const struct mount *mount, unsigned i
 	assert_true(point->tracer >= 0);
 	if (point->tracer == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* files of the mount: at its end, closing them would wait for the worker that it still holds */
+		close_range(3, ~0u, 0);
 		follow(point->shared, point->worker, mount->supervisor, n);
 		_exit(0);
 	}
