@@ -314,7 +314,7 @@ static void programs(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const char *command = all[i].command;
-		char text[PATH_MAX];
+		char text[4 * PATH_MAX];
 		int intruder;
 
 		if (strstr(command, "cp "))
