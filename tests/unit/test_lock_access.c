@@ -178,10 +178,9 @@ static void withdraw(int i)
 /* How an owner's locks are marked: always the same way, as the kernel's fcntl(2) tells it or not. */
 static int holder_of(int owner)
 {
-	static const int of_processes[PROCESSES] = {LOCK_OF_PROCESS, LOCK_OF_PROCESS, LOCK_OF_UNKNOWN, LOCK_OF_UNKNOWN};
-	static const int of_opens[OPENS] = {LOCK_OF_OPEN, LOCK_OF_OPEN, LOCK_OF_UNKNOWN, LOCK_OF_UNKNOWN};
-
-	return owner < PROCESSES ? of_processes[owner] : of_opens[owner - PROCESSES];
+	if (owner % PROCESSES >= PROCESSES / 2)
+		return LOCK_OF_UNKNOWN;
+	return owner < PROCESSES ? LOCK_OF_PROCESS : LOCK_OF_OPEN;
 }
 
 static struct lock_request request_of(const struct wish *wish)
