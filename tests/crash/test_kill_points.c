@@ -245,6 +245,42 @@ static int op_xattrs(void)
 	return getxattr(at("file"), "user.of", value, sizeof(value)) == 2 && memcmp(value, "us", 2) == 0 ? 0 : -EBADMSG;
 }
 
+/* Set, seen, stored, and taken back: as often as need be. */
+static int op_policy(void)
+{
+	char value[16];
+
+	if (setxattr(at("file"), "user.segfs.size-policy", "fixed", 5, 0) < 0 ||
+	    setxattr(at("file"), "user.segfs.lifetime", "ttl:1h", 6, 0) < 0)
+		return -errno;
+	if (getxattr(at("file"), "user.segfs.lifetime", value, sizeof(value)) != 6 || memcmp(value, "ttl:1h", 6) != 0 ||
+	    getxattr(stored("file"), "trusted.segfs.policy", NULL, 0) < 0)
+		return -EBADMSG;
+	if (truncate(at("file"), 100) == 0 || errno != EPERM)
+		return -EBADMSG;
+	return result_of(removexattr(at("file"), "user.segfs.size-policy"));
+}
+
+/* .segfs/attached looks at each process of the machine, in too many calls to be killed in each. */
+static int op_list_locks(void)
+{
+	char text[64];
+
+	return (int)read_text(at(".segfs/locks"), text, sizeof(text));
+}
+
+static int op_create_with_policy(void)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (setxattr(at("list"), "user.segfs.writers", "2", 1, 0) < 0)
+		return -errno;
+	fd = open(at("list/new"), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0 || getxattr(stored("list/new"), "trusted.segfs.policy", NULL, 0) < 0)
+		return -errno;
+	return unlink(stored("list/new")) < 0 ? -errno : result_of(removexattr(at("list"), "user.segfs.writers"));
+}
+
 static int op_statfs(void)
 {
 	struct statvfs found;
@@ -477,6 +513,9 @@ static const struct operation repeatable[] = {
 	{"attributes", op_attributes, 0, NULL},
 	{"list", op_list, 0, NULL},
 	{"xattrs", op_xattrs, 0, NULL},
+	{"policy", op_policy, 0, NULL},
+	{"create with policy", op_create_with_policy, 0, NULL},
+	{"list locks", op_list_locks, 0, NULL},
 	{"statfs", op_statfs, 0, NULL},
 	{"readlink", op_readlink, 0, NULL},
 	{"control", op_control, 0, NULL},

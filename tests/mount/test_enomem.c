@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -382,6 +383,125 @@ static bool truncated(void)
 	return stat(stored("a"), &found) == 0 && found.st_size == 100;
 }
 
+/* --- locks and policies -------------------------------------------------------------------------------------------- */
+
+/* The errno that a full lock table has is that of a lack of memory, too. */
+static int lock_result(int result)
+{
+	int error = result_of(result);
+
+	return error == -ENOLCK ? -ENOMEM : error;
+}
+
+static int op_lock(void)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10};
+	_cleanup_close_ int fd = open(at("a"), O_RDWR | O_CLOEXEC);
+	struct flock found = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	result = lock_result(fcntl(fd, F_OFD_SETLK, &lock));
+	/* cuts it in two */
+	lock.l_type = F_UNLCK;
+	lock.l_start = 13;
+	lock.l_len = 2;
+	if (result == 0)
+		result = lock_result(fcntl(fd, F_OFD_SETLK, &lock));
+	if (result == 0 && fcntl(fd, F_GETLK, &found) == 0)
+		result = found.l_start == 10 && found.l_len == 3 ? 0 : -EBADMSG;
+	return result;
+}
+
+static int op_flock(void)
+{
+	_cleanup_close_ int fd = open(at("a"), O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : lock_result(flock(fd, LOCK_EX | LOCK_NB));
+}
+
+/* I/O under a mandatory lock, which another open of it would have to wait for. */
+static int op_mandatory(void)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int other = -1;
+	int result;
+
+	if (setxattr(at("a"), "user.segfs.lock", "mandatory", 9, 0) < 0)
+		return -errno;
+	fd = open(at("a"), O_RDWR | O_CLOEXEC);
+	other = open(at("a"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || other < 0)
+		return -errno;
+	result = lock_result(fcntl(fd, F_OFD_SETLK, &lock));
+	if (result == 0 && pwrite(fd, "w", 1, 0) != 1)
+		result = -errno;
+	if (result == 0 && pwrite(other, "o", 1, 0) == 1)
+		result = -EBADMSG;
+	else if (result == 0 && errno != EAGAIN)
+		result = -errno;
+	return result;
+}
+
+static int op_set_policy(void)
+{
+	return result_of(setxattr(at("a"), "user.segfs.lifetime", "ttl:1h", 6, 0));
+}
+
+static bool set_policy(void)
+{
+	return getxattr(stored("a"), "trusted.segfs.policy", NULL, 0) > 0;
+}
+
+static int op_create_with_policy(void)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (setxattr(at("list"), "user.segfs.writers", "3", 1, 0) < 0)
+		return -errno;
+	fd = open(at("list/new"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (unlink(at("list/new")) < 0 || removexattr(at("list"), "user.segfs.writers") < 0)
+		return -errno;
+	return 0;
+}
+
+/* .segfs/attached takes memory for each process of the machine, too often to be walked. */
+static int op_list_locks(void)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	_cleanup_close_ int fd = open(at("a"), O_RDWR | O_CLOEXEC);
+	char text[4096];
+	ssize_t length;
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	result = lock_result(fcntl(fd, F_OFD_SETLK, &lock));
+	length = result == 0 ? read_text(at(".segfs/locks"), text, sizeof(text)) : result;
+	if (length > 0)
+		length = strstr(text, " a\n") ? 0 : -EBADMSG;
+	return (int)length;
+}
+
+static void governing(void **unused)
+{
+	static const struct lack_operation operations[] = {
+		{"lock", prepare, op_lock, NULL, 0},
+		{"flock", prepare, op_flock, NULL, 0},
+		{"mandatory", prepare, op_mandatory, NULL, 0},
+		{"set policy", prepare, op_set_policy, set_policy, 0},
+		{"create with policy", prepare, op_create_with_policy, NULL, 0},
+		{"list locks", prepare, op_list_locks, NULL, 0},
+	};
+
+	(void)unused;
+	lack_walk(&mount, operations, sizeof(operations) / sizeof(operations[0]));
+}
+
 static void looking(void **unused)
 {
 	static const struct lack_operation operations[] = {
@@ -477,6 +597,7 @@ int main(void)
 		cmocka_unit_test(a_table_that_can_not_grow),
 		cmocka_unit_test(looking),
 		cmocka_unit_test(changing),
+		cmocka_unit_test(governing),
 	};
 
 	lack_setup();
