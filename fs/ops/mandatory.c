@@ -230,15 +230,18 @@ static void *tick(void *argument)
 	const struct timespec interval = {.tv_nsec = LOOK_INTERVAL};
 	struct fs *fs = argument;
 
-	for (int idle = 0; idle < IDLE_LOOKS && !atomic_load(&fs->leaving); idle++) {
-		nanosleep(&interval, NULL);
-		if (atomic_load(&parking.n) == 0)
-			continue;
-		idle = 0;
-		atomic_store(&parking.look, true);
-		loop_wake_reader();
-	}
-	atomic_store(&parking.ticking, false);
+	do {
+		for (int idle = 0; idle < IDLE_LOOKS && !atomic_load(&fs->leaving); idle++) {
+			nanosleep(&interval, NULL);
+			if (atomic_load(&parking.n) == 0)
+				continue;
+			idle = 0;
+			atomic_store(&parking.look, true);
+			loop_wake_reader();
+		}
+		atomic_store(&parking.ticking, false);
+		/* who came right before that took this thread for one that goes on */
+	} while (atomic_load(&parking.n) > 0 && !atomic_load(&fs->leaving) && !atomic_exchange(&parking.ticking, true));
 	return NULL;
 }
 
@@ -342,13 +345,16 @@ static bool is_stuck(struct fs *fs)
 			.access = true,
 		},
 	};
-	const struct node_slot *node = node_get(&fs->state, request_node());
+	const uint32_t opcode = request_opcode();
+	const struct node_slot *node;
 	struct lock_entry lock;
 
-	return node && holds_inode(request_opcode()) && wants(fs, request_opcode(), request_opcode() == WIRE_OP_COPY_FILE_RANGE,
-							      &want) &&
-	       lock_access_test(&fs->state, &want.request, &lock) &&
-	       procfs_waits_to_change(lock.pid, source_unique_inode(node->inode, node->store));
+	/* of a copy, what is written to */
+	if (!holds_inode(opcode) || !wants(fs, opcode, opcode == WIRE_OP_COPY_FILE_RANGE, &want) ||
+	    !lock_access_test(&fs->state, &want.request, &lock))
+		return false;
+	node = node_get(&fs->state, want.request.node);
+	return node && procfs_waits_to_change(lock.pid, source_unique_inode(node->inode, node->store));
 }
 
 bool mandatory_end_stuck(struct fs *fs)
