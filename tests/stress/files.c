@@ -203,6 +203,7 @@ static long lock_range(struct side *side, const struct operation *operation, str
 	return result_of(fcntl(side->fds[operation->slot], F_OFD_SETLK, &lock));
 }
 
+/* Of several locks that are in the way any may be told. */
 static long ask_lock(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	struct flock lock = {
@@ -214,7 +215,7 @@ static long ask_lock(struct side *side, const struct operation *operation, struc
 	long result = result_of(fcntl(side->fds[operation->slot], F_OFD_GETLK, &lock));
 
 	if (result == 0)
-		tell(outcome, "lock %d %lld %lld", lock.l_type, (long long)lock.l_start, (long long)lock.l_len);
+		tell(outcome, "%s", lock.l_type == F_UNLCK ? "nothing in the way" : "locked");
 	return result;
 }
 
