@@ -221,16 +221,18 @@ static int add_view(struct view_list *list, size_t first, const struct procfs_vi
 
 static int find_views_of(pid_t process, dev_t device, uint64_t inode, struct view_list *list)
 {
-	_cleanup_fclose_ FILE *maps = NULL;
 	const size_t first = list->n;
-	_cleanup_free_ char *line = NULL;
+	char *line = NULL;
 	size_t size = 0;
 	char path[48];
 	int result = 0;
+	FILE *maps;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)process);
 	maps = fopen(path, "re");
-	while (maps && result == 0 && getline(&line, &size, maps) > 0) {
+	if (!maps)
+		return 0;
+	while (result == 0 && getline(&line, &size, maps) > 0) {
 		struct procfs_view view = {.process = process};
 		unsigned int high;
 		unsigned int low;
@@ -242,6 +244,8 @@ static int find_views_of(pid_t process, dev_t device, uint64_t inode, struct vie
 		view.writable = allowed[1] == 'w' && allowed[3] == 's';
 		result = add_view(list, first, &view);
 	}
+	free(line);
+	fclose(maps);
 	return result;
 }
 

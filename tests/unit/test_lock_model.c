@@ -224,7 +224,7 @@ static void do_set(void)
 {
 	struct wish wish = any_wish(true);
 	struct lock_request request = request_of(&wish);
-	uint64_t served[WAITERS];
+	uint64_t served[WAITERS] = {0};
 	int n = 0;
 	int result = 0;
 
@@ -248,7 +248,7 @@ static void do_wait(void)
 	struct wish wish = any_wish(false);
 	struct lock_request request = request_of(&wish);
 	bool visited[WAITERS] = {false};
-	uint64_t served[2 * WAITERS];
+	uint64_t served[2 * WAITERS] = {0};
 	int n;
 	int result = 0;
 
@@ -270,7 +270,7 @@ static void do_wait(void)
 
 static void do_cancel(void)
 {
-	uint64_t served[WAITERS];
+	uint64_t served[WAITERS] = {0};
 	int i = model.n_queue ? below(model.n_queue) : 0;
 	struct wish wish = model.queue[i];
 	struct lock_outcome outcome;
@@ -289,7 +289,7 @@ static void do_drop_owner(void)
 {
 	struct wish wish = any_wish(true);
 	struct lock_request request = request_of(&wish);
-	uint64_t served[WAITERS];
+	uint64_t served[WAITERS] = {0};
 
 	bool any;
 
@@ -304,7 +304,7 @@ static void do_drop_owner(void)
 static void do_drop_handle(void)
 {
 	struct wish wish = any_wish(true);
-	uint64_t served[WAITERS];
+	uint64_t served[WAITERS] = {0};
 	bool any = false;
 
 	wish.first = 0;
@@ -326,7 +326,7 @@ static void do_drop_handle(void)
 /* The kernel sends those that wait again, in any order, but for those whose process died meanwhile. */
 static void do_replace_worker(void)
 {
-	uint64_t served[WAITERS * NODES];
+	uint64_t served[WAITERS * NODES] = {0};
 	bool again[WAITERS] = {false};
 	int n = 0;
 

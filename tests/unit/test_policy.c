@@ -751,7 +751,7 @@ static void an_owner_is_found_again(void **state)
 	struct child child = begin_child();
 	struct policy policy = {.lifetime = LIFETIME_OWNER};
 	struct policy loaded;
-	char text[POLICY_TEXT_MAX];
+	char text[POLICY_TEXT_MAX] = "";
 	int fd;
 
 	(void)state;
