@@ -403,6 +403,7 @@ int main(void)
 		{"relayed", soak, start_relayed, stop, NULL},
 		{"relayed, killing", soak, start_relayed_killing, stop, NULL},
 	};
+	const char *device = "twin";
 	const char *given = getenv("SEED");
 	int failed;
 
@@ -413,7 +414,7 @@ int main(void)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || n_private_kinds() + n_common_kinds() > KINDS)
 		return 1;
-	if (mkdir(twin_root(), 0755) < 0 || mount("twin", twin_root(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0) {
+	if (mkdir(twin_root(), 0755) < 0 || mount(device, twin_root(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0) {
 		perror("mounting the twin");
 		return 1;
 	}
