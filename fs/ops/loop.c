@@ -104,9 +104,6 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 {
 	const struct node_slot *node;
 
-	/* nobody may get a lock between the look at it and the deed */
-	if (mandatory_concerns(fs))
-		return false;
 	switch (header->opcode) {
 	/* nothing but memory; and an INTERRUPT must find the request that it is about */
 	case WIRE_OP_GETLK:
@@ -354,7 +351,9 @@ static void serve_one(struct fs *fs, void *message)
 	if (handle_init(fs, message, (size_t)length))
 		return;
 	header = message;
-	placement_follow((pid_t)header->pid);
+	/* of a process that closes files in execve(2) nothing can be read in /proc until it has our answer */
+	if (header->opcode != WIRE_OP_FLUSH)
+		placement_follow((pid_t)header->pid);
 	if (loop.resending && !is_sent_again_or_aside(header)) {
 		all_are_sent_again(fs);
 		request_begin(message, (size_t)length);
@@ -365,10 +364,13 @@ static void serve_one(struct fs *fs, void *message)
 		go_on(fs);
 		request_begin(message, (size_t)length);
 	}
-	if (!mandatory_admits(fs))
-		return;
-	if (may_take_long(fs, header))
+	/* where locks are mandatory the reader stays it: nobody may get one between the look at it and the deed */
+	if (mandatory_concerns(fs)) {
+		if (!mandatory_admits(fs))
+			return;
+	} else if (may_take_long(fs, header)) {
 		loop_hand_over(fs);
+	}
 	carry_out(fs, message, (size_t)length);
 	if (is_reader)
 		go_on(fs);

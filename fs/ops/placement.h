@@ -13,7 +13,8 @@
 #include <sys/types.h>
 
 /*
- * To be called by the reader for each request, before it is carried out.
+ * To be called by the reader for each request, before it is carried out; not for FLUSH, which comes in the middle of execve(2), when
+ * reading the requester's /proc/PID/stat would wait until it has its answer.
  * requester: thread that waits for it, in the daemon's pid namespace; 0 = nobody, or not visible there.
  */
 void placement_follow(pid_t requester);
