@@ -3,6 +3,7 @@
 #include "fs/instance.h"
 #include "fs/ops/policy.h"
 #include "fs/source/backing.h"
+#include "fs/source/paths.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 
@@ -10,14 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 
 #define DIRECTORY_MODE 0755 /* of a directory that the configuration implies or gives no mode */
 
@@ -34,18 +33,6 @@ int apply_fail(const struct application *application, int result, unsigned int l
 	return result;
 }
 
-/* One component; mounts are crossed, links are not followed. */
-static int open_component(int dir_fd, const char *name)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH,
-	};
-	long fd = syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
-}
-
 int open_directory_path(const struct application *application, const char *name)
 {
 	_cleanup_close_ int fd = fcntl(application->root_fd, F_DUPFD_CLOEXEC, 0);
@@ -58,11 +45,11 @@ int open_directory_path(const struct application *application, const char *name)
 		int next;
 
 		snprintf(component, sizeof(component), "%.*s", (int)(slash - name), name);
-		next = open_component(fd, component);
+		next = paths_open_beneath(fd, component);
 		if (next == -ENOENT) {
 			if (mkdirat(fd, component, DIRECTORY_MODE) < 0 && errno != EEXIST)
 				return -errno;
-			next = open_component(fd, component);
+			next = paths_open_beneath(fd, component);
 		}
 		if (next < 0)
 			return next;
@@ -224,12 +211,28 @@ static int mount_medium(const struct application *application, const struct conf
 			  : 0;
 }
 
+int apply_reference(const struct application *application, int fd, uint64_t *id)
+{
+	struct source_file file = {.fd = -1};
+	int result = backing_identify(application->state, fd, "", &file);
+
+	if (result == 0)
+		result = node_reference(application->state, &file.key, file.stat.st_mode, file.flags, &file.fd, id);
+	cleanup_close(&file.fd);
+	return result;
+}
+
+void apply_forget(const struct application *application, uint64_t id)
+{
+	int backing_id;
+
+	/* a node that is not open has no passthrough id of its own */
+	node_forget(application->state, id, 1, &backing_id);
+}
+
 int apply_policy(const struct application *application, int fd, const struct config_policy *policy)
 {
-	struct state *state = application->state;
-	struct source_file file = {.fd = -1};
 	bool any = false;
-	int backing_id;
 	uint64_t id;
 	int result;
 
@@ -237,15 +240,11 @@ int apply_policy(const struct application *application, int fd, const struct con
 		any |= policy->given[field];
 	if (!any)
 		return 0;
-	result = backing_identify(state, fd, "", &file);
-	if (result == 0)
-		result = node_reference(state, &file.key, file.stat.st_mode, file.flags, &file.fd, &id);
-	cleanup_close(&file.fd);
+	result = apply_reference(application, fd, &id);
 	if (result < 0)
 		return result;
-	result = policy_give(state, id, policy->given, &policy->policy);
-	/* a node that is not open has no passthrough id of its own */
-	node_forget(state, id, 1, &backing_id);
+	result = policy_give(application->state, id, policy->given, &policy->policy);
+	apply_forget(application, id);
 	return result;
 }
 

@@ -26,6 +26,13 @@ int apply_fail(const struct application *application, int result, unsigned int l
 int open_directory_path(const struct application *application, const char *name);
 
 /*
+ * Makes the file or directory `fd` a node, and takes a reference that apply_forget() gives back. Returns 0; as backing_identify() and
+ * node_reference().
+ */
+int apply_reference(const struct application *application, int fd, uint64_t *id);
+void apply_forget(const struct application *application, uint64_t id);
+
+/*
  * Gives the file or directory `fd` those fields of a policy that the configuration has.
  * Returns 0; -EBUSY where opens are in the way; the errno of storing it.
  */

@@ -2,7 +2,7 @@
 #include "fs/apply_internal.h"
 #include "fs/ops/lifetime.h"
 #include "fs/ops/policy.h"
-#include "fs/source/backing.h"
+#include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 
@@ -145,17 +145,13 @@ static int set_owner_and_mode(const struct application *application, const struc
 /* Has the end of a segment watched over that is new. */
 static void watch(const struct application *application, int fd)
 {
-	struct source_file file = {.fd = -1};
-	int backing_id;
 	uint64_t id;
 
-	if (backing_identify(application->state, fd, "", &file) == 0 &&
-	    node_reference(application->state, &file.key, file.stat.st_mode, file.flags, &file.fd, &id) == 0) {
-		policy_word(application->state, node_get(application->state, id));
-		lifetime_changed(id);
-		node_forget(application->state, id, 1, &backing_id);
-	}
-	cleanup_close(&file.fd);
+	if (apply_reference(application, fd, &id) < 0)
+		return;
+	policy_word(application->state, node_get(application->state, id));
+	lifetime_changed(id);
+	apply_forget(application, id);
 }
 
 /* Without a name until it is all that the configuration says, so that nobody sees it half made. */

@@ -136,14 +136,9 @@ void lifetime_changed(uint64_t id)
 
 static bool is_open(struct fs *fs, uint64_t id)
 {
-	bool open;
+	uint32_t writers;
 
-	if (life.all_closed)
-		return false;
-	pthread_mutex_lock(&fs->state.lock);
-	open = fs->state.index[node_index_of(id)].handles > 0;
-	pthread_mutex_unlock(&fs->state.lock);
-	return open;
+	return !life.all_closed && handle_count(&fs->state, id, &writers) > 0;
 }
 
 /* --- watches --- */
@@ -425,6 +420,9 @@ static void take_up_all(struct fs *fs)
 		const struct node_slot *node = &fs->state.arena->nodes[i];
 		uint64_t id = 0;
 
+		/* nearly none has */
+		if (!(atomic_load(&node->policy) & NODE_POLICY_LIFETIMES))
+			continue;
 		pthread_mutex_lock(&fs->state.lock);
 		if (atomic_load(&node->state) == SLOT_LIVE && node->type == S_IFREG >> 12 &&
 		    atomic_load(&node->policy) & NODE_POLICY_LIFETIMES)

@@ -26,15 +26,20 @@ static int path_of_fd(int fd, char *path, size_t size)
 	return 0;
 }
 
-int paths_open_directory(const struct state *state, const char *path)
+int paths_open_beneath(int dir_fd, const char *path)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH,
 	};
-	long fd = syscall(SYS_openat2, state->arena->header->stores[0].root_fd, *path ? path : ".", &how, sizeof(how));
+	long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 
 	return fd < 0 ? -errno : (int)fd;
+}
+
+int paths_open_directory(const struct state *state, const char *path)
+{
+	return paths_open_beneath(state->arena->header->stores[0].root_fd, *path ? path : ".");
 }
 
 /* Whether a path below the mount leads to the very file. */

@@ -11,6 +11,12 @@
 /* As source.h has it of `path`. On a medium on disk this may read all of its directories. */
 int paths_find(const struct state *state, const struct node_slot *node, char *path, size_t size);
 
+/*
+ * Opens a directory by its path below another one, following no link, not even one of /proc; mounts are crossed. Returns a
+ * descriptor; the errno of openat2(2).
+ */
+int paths_open_beneath(int dir_fd, const char *path);
+
 /* Opens a directory by its path below the mount, "" for the root, following no link. Returns a descriptor; the errno of openat2(2). */
 int paths_open_directory(const struct state *state, const char *path);
 

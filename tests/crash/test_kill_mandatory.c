@@ -6,7 +6,7 @@
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"
 #include "tests/lib/killpoint.h"
-#include "tests/lib/leaks.h"
+#include "tests/lib/mandatory.h"
 #include "tests/lib/modes.h"
 #include "tests/lib/worker.h"
 
@@ -17,16 +17,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define SIZE   (2 << 20)
 #define LARGE  (1 << 20)
 #define POINTS 200 /* more system calls than any of it takes */
 
-static struct mount mount;
-static char segment[PATH_MAX];
-static int owner = -1; /* the test's open, through which it locks */
 
 static void put_all(char byte)
 {
@@ -39,22 +35,8 @@ static void put_all(char byte)
 static int set_up(void **unused)
 {
 	(void)unused;
-	owner = (int)check(open(segment, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-	put_all('o');
+	mandatory_make(SIZE);
 	return 0;
-}
-
-static int tear_down(void **unused)
-{
-	(void)unused;
-	intruders_end();
-	close(owner);
-	check(unlink(segment));
-	if (!wait_for(n_waiting() == 0)) {
-		fputs("somebody still waits\n", stderr);
-		return -1;
-	}
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount) ? 0 : -1;
 }
 
 static void lock_all(void)
@@ -65,27 +47,6 @@ static void lock_all(void)
 static void unlock_all(void)
 {
 	assert_int_equal(lock_bytes(owner, F_SETLK, F_UNLCK, 0, 0), 0);
-}
-
-/* By the store, past all locks. */
-static void expect_stored(off_t at, off_t size, char byte)
-{
-	_cleanup_close_ int fd = (int)check(open(path_of("%s/m/segment", mount.store), O_RDONLY | O_CLOEXEC));
-	_cleanup_free_ char *bytes = malloc((size_t)size);
-
-	assert_non_null(bytes);
-	assert_int_equal(check(pread(fd, bytes, (size_t)size, at)), size);
-	for (off_t i = 0; i < size; i++)
-		if (bytes[i] != byte)
-			fail_msg("byte %ld is %d, not %d", (long)(at + i), bytes[i], byte);
-}
-
-static off_t stored_size(void)
-{
-	struct stat stat;
-
-	check(lstat(path_of("%s/m/segment", mount.store), &stat));
-	return stat.st_size;
 }
 
 static struct access access_of(long (*call)(const struct access *access), off_t at, size_t size, char byte)
@@ -145,7 +106,7 @@ static void each_of_them(void **unused)
 		lock_all();
 		intruder = begin(i);
 		for (int deaths = 0; deaths < 2; deaths++) {
-			worker_replace(&mount);
+			worker_replace(&mandatory_mount);
 			expect_waiting(1);
 			assert_false(has_returned(intruder));
 			assert_int_equal(stored_size(), SIZE);
@@ -190,11 +151,11 @@ static void given_up_without_worker(void **unused)
 		assert_non_null(job);
 		assert_true(wait_for(atomic_load(&job->steps) == 1));
 		intruder = begin(i);
-		worker = worker_stop(&mount);
+		worker = worker_stop(&mandatory_mount);
 		atomic_store(&job->stop, true);
 		waits = wait_for(job_is_in_call(job, SYS_fcntl));
-		worker_kill(&mount, worker);
-		worker_wait_next(&mount, worker);
+		worker_kill(&mandatory_mount, worker);
+		worker_wait_next(&mandatory_mount, worker);
 		assert_true(waits);
 		result = result_of(intruder);
 		if (result != calls[i].result)
@@ -236,10 +197,10 @@ static void ended_without_worker(void **unused)
 		lock_all();
 		intruder = intrude(&access);
 		expect_waiting(1);
-		worker = worker_stop(&mount);
+		worker = worker_stop(&mandatory_mount);
 		check(kill(job_of(intruder)->pid, by_kill ? SIGKILL : SIGUSR1));
-		worker_kill(&mount, worker);
-		worker_wait_next(&mount, worker);
+		worker_kill(&mandatory_mount, worker);
+		worker_wait_next(&mandatory_mount, worker);
 		if (by_kill) {
 			kill_intruder(intruder);
 		} else {
@@ -252,7 +213,7 @@ static void ended_without_worker(void **unused)
 		unlock_all();
 		assert_int_equal(stored_size(), SIZE);
 		expect_stored(0, SIZE, 'o');
-		assert_false(log_has(&mount, "refused by the kernel"));
+		assert_false(log_has(&mandatory_mount, "refused by the kernel"));
 	}
 }
 
@@ -291,7 +252,7 @@ static void in_order_of_arrival(void **unused)
 			assert_non_null(lockers[i] = job_start(lock_in_turn, &bytes[i]));
 			expect_waiting(2 * i + 2);
 		}
-		worker_replace(&mount);
+		worker_replace(&mandatory_mount);
 		expect_waiting(6);
 		unlock_all();
 		for (int i = 0; i < 3; i++) {
@@ -300,7 +261,7 @@ static void in_order_of_arrival(void **unused)
 			assert_int_equal(atomic_load(&lockers[i]->steps), '1' + i);
 			assert_int_equal(result_of(intruders[i]), 1);
 			if (round % 2)
-				worker_replace(&mount);
+				worker_replace(&mandatory_mount);
 			assert_int_equal(job_end(&lockers[i]), 0);
 		}
 		put_all('o');
@@ -332,14 +293,14 @@ static void giving_up_at_every_point(void **unused)
 		expect_waiting(1);
 		assert_non_null(locker = job_start(lock_in_turn, &byte));
 		expect_waiting(2);
-		assert_int_equal(killpoint_set(&point, &mount, n), 0);
+		assert_int_equal(killpoint_set(&point, &mandatory_mount, n), 0);
 		unlock_all();
 		if (!wait_for(atomic_load(&locker->steps) > 0))
 			fail_msg("point %u: the lock is not granted", n);
 		if (atomic_load(&locker->steps) != 'w')
 			fail_msg("point %u: the lock came before the write", n);
 		assert_int_equal(result_of(intruders[0]), LARGE);
-		killed = killpoint_end(&point, &mount);
+		killed = killpoint_end(&point, &mandatory_mount);
 		/* by the store: the lock is not ours */
 		expect_stored(0, 10, 'w');
 		expect_stored(10, 1, 'l');
@@ -419,7 +380,7 @@ static void nobody_changes_what_is_locked(void **unused)
 				print_message("client %d does not go on after %d kills\n", i, kills);
 		}
 		if (went_on)
-			worker_replace(&mount);
+			worker_replace(&mandatory_mount);
 	}
 	for (int i = 0; i < STORM_CLIENTS; i++)
 		failed += job_end(&jobs[i]) < 0;
@@ -427,27 +388,7 @@ static void nobody_changes_what_is_locked(void **unused)
 	assert_int_equal(failed, 0);
 }
 
-static int start(const char *mode)
-{
-	const struct mount_spec spec = {
-		.tag = mode,
-		.options = path_of("io_mode=%s", mode),
-	};
-
-	if (mount_start(&mount, &spec) < 0 || mkdir(path_of("%s/m", mount.path), 0755) < 0 ||
-	    setxattr(path_of("%s/m", mount.path), "user.segfs.lock", "mandatory", 9, 0) < 0)
-		return -1;
-	snprintf(segment, sizeof(segment), "%s", path_of("%s/m/segment", mount.path));
-	return 0;
-}
-
-static int stop(void **unused)
-{
-	(void)unused;
-	return mount_stop(&mount);
-}
-
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, mandatory_tear_down)
 
 int main(void)
 {
@@ -463,8 +404,8 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	intruders_setup(&mount);
-	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	intruders_setup(&mandatory_mount);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
+	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
 	return failed;
 }

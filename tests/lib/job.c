@@ -134,6 +134,18 @@ int job_kill(struct job **job)
 	return result;
 }
 
+int jobs_end(struct job *jobs[], unsigned int n)
+{
+	int result = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (jobs[i])
+			atomic_store(&jobs[i]->stop, true);
+	for (unsigned int i = 0; i < n; i++)
+		result |= job_end(&jobs[i]);
+	return result;
+}
+
 void job_fail(struct job *job, const char *file, int line, const char *what)
 {
 	int error = errno;

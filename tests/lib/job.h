@@ -47,6 +47,12 @@ int job_run(void (*function)(struct job *job, void *context), void *context);
  */
 int job_kill(struct job **job);
 
+/*
+ * Tells all of them to stop, then waits for each as job_end() does; the pointers become NULL, and NULL is fine.
+ * Returns 0, or -1 with the reasons on stderr.
+ */
+int jobs_end(struct job *jobs[], unsigned int n);
+
 /* Called by the job: fails it, with errno as it is. */
 void job_fail(struct job *job, const char *file, int line, const char *what) __attribute__((noreturn));
 #define job_must(job, condition) ((condition) ? (void)0 : job_fail(job, __FILE__, __LINE__, #condition))

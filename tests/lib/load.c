@@ -211,12 +211,8 @@ static int check_files(const struct load *load, const char *root, unsigned int n
 
 int load_end(struct load *load)
 {
-	int result = 0;
+	int result = jobs_end(load->clients, load->n_clients);
 
-	for (unsigned int i = 0; i < load->n_clients; i++)
-		atomic_store(&load->clients[i]->stop, true);
-	for (unsigned int i = 0; i < load->n_clients; i++)
-		result |= job_end(&load->clients[i]);
 	for (unsigned int i = 0; i < load->n_clients && result == 0; i++)
 		result |= check_files(load, load->mount->path, i) | check_files(load, load->mount->store, i);
 	munmap(load->shared, sizeof(*load->shared));

@@ -335,14 +335,7 @@ static void all_go_on(unsigned long transfers, unsigned long walks)
 
 static void end_and_look_through(void)
 {
-	int failed = 0;
-
-	for (int i = 0; i < JOBS; i++)
-		if (jobs[i])
-			atomic_store(&jobs[i]->stop, true);
-	for (int i = 0; i < JOBS; i++)
-		failed |= job_end(&jobs[i]);
-	assert_int_equal(failed, 0);
+	assert_int_equal(jobs_end(jobs, JOBS), 0);
 	assert_int_equal(job_run(look_through, NULL), 0);
 }
 

@@ -5,7 +5,7 @@
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"
-#include "tests/lib/leaks.h"
+#include "tests/lib/mandatory.h"
 #include "tests/lib/modes.h"
 #include "tests/lib/process.h"
 
@@ -21,13 +21,10 @@
 #define LAST  20099
 #define PART  50    /* bytes of a call */
 
-static struct mount mount;
-static char segment[PATH_MAX];
-static int owner = -1; /* the test's open, through which it locks */
 
 static bool is_relayed(void)
 {
-	return strcmp(mount.path + strlen(mount.path) - 7, "relayed") == 0;
+	return strcmp(mandatory_mount.path + strlen(mandatory_mount.path) - 7, "relayed") == 0;
 }
 
 
@@ -43,22 +40,8 @@ static void fill(int fd, off_t at, size_t size, char byte)
 static int set_up(void **unused)
 {
 	(void)unused;
-	owner = (int)check(open(segment, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-	fill(owner, 0, SIZE, 'o');
+	mandatory_make(SIZE);
 	return 0;
-}
-
-static int tear_down(void **unused)
-{
-	(void)unused;
-	intruders_end();
-	close(owner);
-	check(unlink(segment));
-	if (!wait_for(n_waiting() == 0)) {
-		fputs("somebody still waits\n", stderr);
-		return -1;
-	}
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount) ? 0 : -1;
 }
 
 static void lock(int type, off_t first, off_t last)
@@ -69,27 +52,6 @@ static void lock(int type, off_t first, off_t last)
 static void unlock(void)
 {
 	lock(F_UNLCK, 0, LONG_MAX);
-}
-
-/* By the store, past all locks. */
-static void expect_stored(off_t at, off_t size, char byte)
-{
-	_cleanup_close_ int fd = (int)check(open(path_of("%s/m/segment", mount.store), O_RDONLY | O_CLOEXEC));
-	_cleanup_free_ char *bytes = malloc((size_t)size);
-
-	assert_non_null(bytes);
-	assert_int_equal(check(pread(fd, bytes, (size_t)size, at)), size);
-	for (off_t i = 0; i < size; i++)
-		if (bytes[i] != byte)
-			fail_msg("byte %ld is %d, not %d", (long)(at + i), bytes[i], byte);
-}
-
-static off_t stored_size(void)
-{
-	struct stat stat;
-
-	check(lstat(path_of("%s/m/segment", mount.store), &stat));
-	return stat.st_size;
 }
 
 /* --- at the byte ------------------------------------------------------------------------------------------------------ */
@@ -469,14 +431,14 @@ static void switching(void **unused)
 	int intruder;
 
 	(void)unused;
-	snprintf(path, sizeof(path), "%s/other", mount.path);
+	snprintf(path, sizeof(path), "%s/other", mandatory_mount.path);
 	fd = (int)check(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 	assert_int_equal(lock_bytes(fd, F_SETLK, F_WRLCK, 0, 0), 0);
 	check_error(EBUSY, setxattr(path, "user.segfs.lock", "mandatory", 9, 0));
 	expect_lock_policy(path, "advisory");
 	assert_int_equal(intrude_now(&access), 1);
 	check(close(take_fd(&fd)));
-	assert_true(wait_for(mount_handles(&mount) == 1));
+	assert_true(wait_for(mount_handles(&mandatory_mount) == 1));
 	check(setxattr(path, "user.segfs.lock", "mandatory", 9, 0));
 	expect_lock_policy(path, "mandatory");
 	fd = (int)check(open(path, O_RDWR | O_CLOEXEC));
@@ -496,46 +458,26 @@ static void switching(void **unused)
 	check(unlink(path));
 }
 
-static int start(const char *mode)
-{
-	const struct mount_spec spec = {
-		.tag = mode,
-		.options = path_of("io_mode=%s", mode),
-	};
-
-	if (mount_start(&mount, &spec) < 0 || mkdir(path_of("%s/m", mount.path), 0755) < 0 ||
-	    setxattr(path_of("%s/m", mount.path), "user.segfs.lock", "mandatory", 9, 0) < 0)
-		return -1;
-	snprintf(segment, sizeof(segment), "%s", path_of("%s/m/segment", mount.path));
-	return 0;
-}
-
-static int stop(void **unused)
-{
-	(void)unused;
-	return mount_stop(&mount);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		cmocka_unit_test_setup_teardown(held_back_at_the_byte, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(shared_locks_let_readers_through, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(spliced_reads, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(beyond_the_end, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(resizes, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(programs, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(nonblocking, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(many_wait, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(large_writes, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(switching, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(held_back_at_the_byte, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(shared_locks_let_readers_through, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(spliced_reads, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(beyond_the_end, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(resizes, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(programs, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(nonblocking, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(many_wait, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(large_writes, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(switching, set_up, mandatory_tear_down),
 	};
 	int failed;
 
 	if (geteuid() != 0)
 		skip_program("root");
-	intruders_setup(&mount);
-	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	intruders_setup(&mandatory_mount);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
+	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
 	return failed;
 }

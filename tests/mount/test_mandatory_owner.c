@@ -5,7 +5,7 @@
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"
-#include "tests/lib/leaks.h"
+#include "tests/lib/mandatory.h"
 #include "tests/lib/modes.h"
 
 #include <errno.h>
@@ -18,14 +18,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define SIZE 8192
 
-static struct mount mount;
-static char segment[PATH_MAX];
-static int owner = -1; /* the test's open, through which it locks */
 
 static struct access one_byte(long (*call)(const struct access *access), off_t at)
 {
@@ -65,43 +61,16 @@ static char get(int fd, off_t at)
 
 static char stored(off_t at)
 {
-	_cleanup_close_ int fd = (int)check(open(path_of("%s/m/segment", mount.store), O_RDONLY | O_CLOEXEC));
+	_cleanup_close_ int fd = (int)check(open(path_of("%s/m/segment", mandatory_mount.store), O_RDONLY | O_CLOEXEC));
 
 	return get(fd, at);
 }
 
-static off_t stored_size(void)
-{
-	struct stat stat;
-
-	check(lstat(path_of("%s/m/segment", mount.store), &stat));
-	return stat.st_size;
-}
-
 static int set_up(void **unused)
 {
-	char bytes[SIZE];
-
 	(void)unused;
-	memset(bytes, 'o', sizeof(bytes));
-	owner = (int)check(open(segment, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-	assert_int_equal(check(pwrite(owner, bytes, sizeof(bytes), 0)), sizeof(bytes));
+	mandatory_make(SIZE);
 	return 0;
-}
-
-static int tear_down(void **unused)
-{
-	(void)unused;
-	intruders_end();
-	if (owner >= 0)
-		close(owner);
-	owner = -1;
-	check(unlink(segment));
-	if (!wait_for(n_waiting() == 0)) {
-		fputs("somebody still waits\n", stderr);
-		return -1;
-	}
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount) ? 0 : -1;
 }
 
 static void lock(int fd, int command, int type, off_t at, off_t size)
@@ -574,7 +543,7 @@ static void circles_closed_by_access(void **unused)
 /* What is done while a write of somebody else waits. */
 static void others_go_on(void **unused)
 {
-	const char *other = path_of("%s/m/other", mount.path);
+	const char *other = path_of("%s/m/other", mandatory_mount.path);
 	_cleanup_close_ int fd = (int)check(open(other, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 	struct stat stat;
 	int intruders[2];
@@ -605,27 +574,7 @@ static void others_go_on(void **unused)
 	check(unlink(other));
 }
 
-static int start(const char *mode)
-{
-	const struct mount_spec spec = {
-		.tag = mode,
-		.options = path_of("io_mode=%s", mode),
-	};
-
-	if (mount_start(&mount, &spec) < 0 || mkdir(path_of("%s/m", mount.path), 0755) < 0 ||
-	    setxattr(path_of("%s/m", mount.path), "user.segfs.lock", "mandatory", 9, 0) < 0)
-		return -1;
-	snprintf(segment, sizeof(segment), "%s", path_of("%s/m/segment", mount.path));
-	return 0;
-}
-
-static int stop(void **unused)
-{
-	(void)unused;
-	return mount_stop(&mount);
-}
-
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, mandatory_tear_down)
 
 int main(void)
 {
@@ -653,8 +602,8 @@ int main(void)
 		skip_program("root");
 	/* without SA_RESTART: a wait that should have been refused ends the case, not the test */
 	sigaction(SIGALRM, &action, NULL);
-	intruders_setup(&mount);
-	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	intruders_setup(&mandatory_mount);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
+	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
 	return failed;
 }

@@ -230,14 +230,7 @@ static void kill_writer(int number)
 
 static void end_and_look_through(void)
 {
-	int failed = 0;
-
-	for (int i = 0; i < NUMBERS; i++)
-		if (jobs[i])
-			atomic_store(&jobs[i]->stop, true);
-	for (int i = 0; i < NUMBERS; i++)
-		failed |= job_end(&jobs[i]);
-	assert_int_equal(failed, 0);
+	assert_int_equal(jobs_end(jobs, NUMBERS), 0);
 	assert_int_equal(job_run(look_through, NULL), 0);
 }
 

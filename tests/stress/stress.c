@@ -140,18 +140,6 @@ static int start_clients(void)
 	return 0;
 }
 
-static int end_clients(void)
-{
-	int result = 0;
-
-	for (unsigned int i = 0; i < CLIENTS; i++)
-		if (clients[i])
-			atomic_store(&clients[i]->stop, true);
-	for (unsigned int i = 0; i < CLIENTS; i++)
-		result |= job_end(&clients[i]);
-	return result;
-}
-
 static bool has_failed(void)
 {
 	for (unsigned int i = 0; i < CLIENTS; i++)
@@ -333,7 +321,7 @@ static void soak(void **unused)
 		if (killing && going)
 			going = kill_workers();
 	}
-	result |= end_clients();
+	result |= jobs_end(clients, CLIENTS);
 	sum_up();
 	if (result == 0)
 		result |= check_trees();
