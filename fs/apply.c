@@ -89,8 +89,7 @@ static bool handles_work(int root_fd)
 	return true;
 }
 
-/* Adds a store's record to the arena, or finds it there. Takes root_fd over. */
-static int register_store(struct state *state, const char *path, int root_fd)
+int apply_register(struct state *state, const char *path, enum source_kind source, int root_fd)
 {
 	struct arena_header *header = state->arena->header;
 	_cleanup_close_ int fd = root_fd;
@@ -108,8 +107,8 @@ static int register_store(struct state *state, const char *path, int root_fd)
 	for (int i = 0; i < ARENA_STORES; i++) {
 		bool live = atomic_load(&header->stores[i].state) == SLOT_LIVE;
 
-		if (live && header->stores[i].mount_id == mount_id)
-			return 0;
+		if (live && header->stores[i].mount_id == mount_id && header->stores[i].source == source)
+			return i;
 		if (!live && free_place < 0)
 			free_place = i;
 	}
@@ -118,14 +117,14 @@ static int register_store(struct state *state, const char *path, int root_fd)
 	if (fstatfs(fd, &found) < 0)
 		return -errno;
 	place = &header->stores[free_place];
-	place->source = SOURCE_STORE;
+	place->source = source;
 	place->mount_id = mount_id;
 	place->no_handles = !handles_work(fd);
 	place->on_disk = found.f_type != TMPFS_MAGIC;
 	snprintf(place->path, sizeof(place->path), "%s", path);
 	place->root_fd = take_fd(&fd);
 	atomic_store(&place->state, SLOT_LIVE);
-	return 0;
+	return free_place;
 }
 
 /* ENOTEMPTY, where there are entries; or what it can't be told for. */
@@ -214,7 +213,7 @@ static int mount_medium(const struct application *application, const struct conf
 int apply_reference(const struct application *application, int fd, uint64_t *id)
 {
 	struct source_file file = {.fd = -1};
-	int result = backing_identify(application->state, fd, "", &file);
+	int result = backing_identify(application->state, 0, fd, "", &file);
 
 	if (result == 0)
 		result = node_reference(application->state, &file.key, file.stat.st_mode, file.flags, &file.fd, id);
@@ -262,7 +261,7 @@ static int apply_directory(const struct application *application, const struct c
 			return result;
 		cleanup_close(&fd);
 		fd = open_directory_path(application, directory->name);
-		result = fd < 0 ? fd : register_store(application->state, directory->name,
+		result = fd < 0 ? fd : apply_register(application->state, directory->name, SOURCE_STORE,
 						      fcntl(fd, F_DUPFD_CLOEXEC, 0));
 		if (result < 0)
 			return apply_fail(application, result, directory->line, "the store of directory '%s': %s",
@@ -282,13 +281,13 @@ static int apply_directory(const struct application *application, const struct c
 int apply_root(struct state *state, int root_fd)
 {
 	struct source_file file = {.fd = -1};
-	int result = register_store(state, "", root_fd);
+	int result = apply_register(state, "", SOURCE_STORE, root_fd);
 
-	if (result == 0)
+	if (result >= 0)
 		result = source_identify_root(state, &file);
 	if (result == 0)
-		result = node_add_fixed(state, NODE_ROOT, &file.key, file.stat.st_mode, file.fd);
-	return result;
+		result = node_add_fixed(state, NODE_ROOT, &file.key, file.stat.st_mode, 0, file.fd);
+	return result < 0 ? result : apply_builtins(state);
 }
 
 int apply_config(struct state *state, const struct config *config, const char *file, char error[CONFIG_ERROR_MAX])
@@ -304,7 +303,8 @@ int apply_config(struct state *state, const struct config *config, const char *f
 
 	if (result < 0)
 		snprintf(error, CONFIG_ERROR_MAX, "%.200s: the policy of the default store: %s", file, strerror(-result));
-
+	else
+		result = apply_sources(&application, config);
 	for (size_t i = 0; result == 0 && i < config->n_directories; i++)
 		result = apply_directory(&application, &config->directories[i]);
 	for (size_t i = 0; result == 0 && i < config->n_segments; i++)

@@ -6,6 +6,7 @@
 #define SEGFS_APPLY_INTERNAL_H
 
 #include "fs/apply.h"
+#include "fs/source/source.h"
 
 /* What is being applied, for messages. */
 struct application {
@@ -37,6 +38,18 @@ void apply_forget(const struct application *application, uint64_t id);
  * Returns 0; -EBUSY where opens are in the way; the errno of storing it.
  */
 int apply_policy(const struct application *application, int fd, const struct config_policy *policy);
+
+/*
+ * Adds a store's record to the arena, or finds it there. path: below the mount. root_fd: its root; taken over.
+ * Returns its index; -ENFILE where there are too many; -ENAMETOOLONG; -ENOMEM.
+ */
+int apply_register(struct state *state, const char *path, enum source_kind source, int root_fd);
+
+/* Makes the nodes of the directories that show sources, each in its place; none is shown yet. Returns 0 or a negative errno. */
+int apply_builtins(struct state *state);
+
+/* Shows those that the configuration wants. Returns 0; -ENOTSUP, with the error noted, for one that this machine does not have. */
+int apply_sources(const struct application *application, const struct config *config);
 
 /* Makes or adjusts one segment. Returns 0, or a negative errno with the error noted. */
 int apply_segment(const struct application *application, const struct config_segment *segment);

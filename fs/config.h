@@ -74,6 +74,8 @@ struct config_segment {
 struct config {
 	char *mount_path;                     /* [mount] path, absolute; NULL = not given */
 	struct config_store root;             /* the default store; medium is MEDIUM_MEMORY */
+	unsigned int sources;                 /* [mount] sources: bits 1 << enum source_kind */
+	bool has_sources;                     /* `sources` was given; else all that the machine has */
 	struct config_directory *directories; /* parents before children, else in the order of the file */
 	size_t n_directories;                 /* elements of directories */
 	struct config_segment *segments;      /* in the order of the file */

@@ -25,6 +25,7 @@
 /* name, type, value, second, given, memory_only */
 static const struct config_key mount_keys[] = {
 	{"path", &config_type_path, MOUNT(mount_path), NONE, NONE, false},
+	{"sources", &config_type_sources, MOUNT(sources), NONE, MOUNT(has_sources), false},
 	{"size", &config_type_size, MOUNT(root.size), NONE, NONE, true},
 	{"huge", &config_type_huge, MOUNT(root.huge), NONE, NONE, true},
 	{"numa", &config_type_numa, MOUNT(root.numa), NONE, NONE, true},

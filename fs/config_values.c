@@ -8,6 +8,7 @@
 
 #include "fs/config.h"
 #include "fs/config_keys.h"
+#include "fs/source/source.h"
 #include "lib/base/names.h"
 #include "lib/base/policy.h"
 #include "lib/base/sizes.h"
@@ -368,3 +369,51 @@ static bool format_policy(const struct config_key *key, const void *record, char
 }
 
 const struct config_type config_type_policy = {parse_policy, format_policy};
+
+/* --- sources: names with commas between them, or none --- */
+
+static const char *skip_blanks(const char *at)
+{
+	return at + strspn(at, " \t");
+}
+
+static int parse_sources(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	unsigned int sources = 0;
+	const char *at = value;
+
+	if (strcmp(value, "none") == 0)
+		at = NULL;
+	while (at) {
+		size_t length = strcspn(at, ", \t");
+		enum source_kind kind = source_kind_find(at, length);
+
+		if (kind == SOURCE_KINDS || kind == SOURCE_STORE)
+			return wrong(why, "not a list of sources; write some of posix, sysv, process, with commas between them, or none");
+		sources |= 1u << kind;
+		at = skip_blanks(at + length);
+		if (*at && *at != ',')
+			return wrong(why, "no comma between two sources; write posix, sysv, process");
+		at = *at ? skip_blanks(at + 1) : NULL;
+	}
+	*(unsigned int *)field(record, key->value) = sources;
+	*(bool *)field(record, key->given) = true;
+	return 0;
+}
+
+static bool format_sources(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	unsigned int sources = *(const unsigned int *)const_field(record, key->value);
+	size_t used = 0;
+
+	if (!is_given(key, record))
+		return false;
+	snprintf(value, CONFIG_VALUE_MAX, "none");
+	for (int kind = SOURCE_STORE + 1; kind < SOURCE_KINDS; kind++)
+		if (sources & 1u << kind)
+			used += (size_t)snprintf(value + used, CONFIG_VALUE_MAX - used, "%s%s", used ? ", " : "",
+						 source_kind_name((enum source_kind)kind));
+	return true;
+}
+
+const struct config_type config_type_sources = {parse_sources, format_sources};

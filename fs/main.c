@@ -32,6 +32,10 @@
  *   source/          where nodes come from; knows no FUSE
  *     source         the table of functions that a source is
  *     store          a directory tree of backing files
+ *     posix          ... of which that of shm_open(3) is one, and what is known of its objects
+ *     sysv           System V shared memory
+ *     process        memory of running processes
+ *     users          who uses a file, in all of the machine
  *     backing        from a node to its file and back, by file handle
  *     views          views that outlive their handle
  *     paths          from a node to its name

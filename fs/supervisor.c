@@ -71,6 +71,7 @@ int supervisor_mount(struct program *program)
 	program->arena.header->fuse_fd = fuse_session_fd(self.session);
 	if (mounts_find(program->mount_point, &self.device, type, sizeof(type)) < 0)
 		self.device = 0;
+	program->arena.header->device = self.device;
 	return 0;
 }
 

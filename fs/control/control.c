@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define CONTROL_DIRECTORY (NODE_ROOT + 1) /* index of .segfs; its files follow */
+#define CONTROL_DIRECTORY NODE_CONTROL
 #define INODE_BASE (UINT64_C(0xffff) << 48)
 
 static const struct control_facts *facts;
@@ -62,11 +62,6 @@ static const struct control_file {
 };
 
 #define N_FILES (sizeof(files) / sizeof(files[0]))
-
-static const struct builtin builtins[] = {
-	{".segfs", CONTROL_DIRECTORY},
-	{NULL, 0},
-};
 
 static uint32_t index_in(const struct state *state, const struct node_slot *node)
 {
@@ -211,7 +206,7 @@ int control_add_nodes(struct state *state)
 		int result;
 
 		key_of(index, &key);
-		result = node_add_fixed(state, index, &key, mode_of(index), -1);
+		result = node_add_fixed(state, index, &key, mode_of(index), 0, -1);
 		if (result < 0)
 			return result;
 	}
@@ -221,5 +216,5 @@ int control_add_nodes(struct state *state)
 void control_setup(const struct control_facts *new_facts)
 {
 	facts = new_facts;
-	source_set_control(&control_source, builtins);
+	source_set_control(&control_source);
 }

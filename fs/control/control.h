@@ -18,7 +18,7 @@ struct control_facts {
 	bool passthrough;        /* set once the kernel said so */
 };
 
-/* Adds the nodes of .segfs to a new arena, right after the root. Returns 0 or as node_add_fixed(). */
+/* Adds the nodes of .segfs to a new arena, after the other fixed ones. Returns 0 or as node_add_fixed(). */
 int control_add_nodes(struct state *state);
 
 /* Makes .segfs appear, in every worker. `facts` is kept by reference. */

@@ -57,16 +57,20 @@ uint32_t attached_views(struct fs *fs, uint64_t id, const struct node_slot *node
 	uint32_t writers;
 	uint32_t handles = handle_count(&fs->state, id, &writers);
 	bool any = (only_writers ? writers : handles) > 0;
+	bool is_foreign = source_is_foreign(&fs->state, node);
 	uint32_t count;
 
 	/* without passthrough a view keeps its handle */
 	if (!fs->passthrough || node->type != S_IFREG >> 12)
 		return 0;
 	/* where there is no handle, who has the backing file open has a view of it */
-	if (!any && !views_are_left(&fs->state, node, only_writers))
+	if (!any && !is_foreign && !views_are_left(&fs->state, node, only_writers))
 		return 0;
 	loop_hand_over(fs);
 	count = count_views(fs, id, node, only_writers);
+	/* who uses it past the mount is not attached to it */
+	if (is_foreign)
+		return count;
 	/* somebody whom we can't see, or who may only begin to write */
 	return count == 0 && !any ? 1 : count;
 }

@@ -30,14 +30,15 @@ static int get_attributes(struct fs *fs, const struct node_slot *node, struct st
 void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 {
 	struct fs *fs = fs_of(req);
+	const struct node_slot *node = node_get(&fs->state, id);
 	struct stat attr;
-	int result = get_attributes(fs, node_get(&fs->state, id), &attr);
+	int result = get_attributes(fs, node, &attr);
 
 	(void)file_info;
 	if (result < 0)
 		reply_status(req, result);
 	else
-		fuse_reply_attr(req, &attr, fs->options.attr_timeout);
+		fuse_reply_attr(req, &attr, attr_timeout(fs, node));
 }
 
 static void change_from_request(const struct stat *attr, int what, struct source_change *change)
@@ -96,6 +97,8 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 	source = source_of(&fs->state, node);
 	if (!source->change)
 		return -EPERM;
+	if (source->fixed_size)
+		return source->change(&fs->state, node, change, attr);
 	if (change->what & SOURCE_SET_SIZE && !mandatory_is_on(fs, id) && source->stat(&fs->state, node, attr) == 0 &&
 	    attr->st_blocks >= SOURCE_SLOW_BLOCKS)
 		loop_hand_over(fs);
@@ -126,7 +129,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int what, stru
 	if (result < 0)
 		reply_status(req, result);
 	else
-		fuse_reply_attr(req, &changed, fs->options.attr_timeout);
+		fuse_reply_attr(req, &changed, attr_timeout(fs, node_get(&fs->state, id)));
 }
 
 void op_statfs(fuse_req_t req, fuse_ino_t id)
@@ -151,7 +154,7 @@ static int get_birth_time(const struct fs *fs, const struct node_slot *node, str
 {
 	_cleanup_close_ int fd = -1;
 
-	if (node->store == NODE_STORE_CONTROL)
+	if (node->handle_type == NODE_HANDLE_CONTROL || node->handle_type == NODE_HANDLE_SOURCE)
 		return -EOPNOTSUPP;
 	fd = backing_open(&fs->state, node, O_PATH);
 	if (fd < 0)
@@ -194,7 +197,7 @@ static int fill_statx(struct fs *fs, struct wire_statx_out *out)
 
 	if (result < 0)
 		return result;
-	set_statx(out, &attr, fs->options.attr_timeout);
+	set_statx(out, &attr, attr_timeout(fs, node));
 	if (get_birth_time(fs, node, &birth) == 0 && birth.stx_mask & STATX_BTIME) {
 		out->mask |= STATX_BTIME;
 		out->btime.seconds = birth.stx_btime.tv_sec;

@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -156,6 +157,15 @@ static off_t record_at(const struct listing *listing, off_t position)
 	return at;
 }
 
+/* rewinddir(3) must show what is there now. The descriptor's number is the handle's. */
+static void list_again(struct listing *listing)
+{
+	_cleanup_close_ int fd = listing->source->list(&listing->fs->state, listing->dir);
+
+	if (fd >= 0)
+		dup3(fd, listing->fd, O_CLOEXEC);
+}
+
 /* The entry at `position`, or NULL at the end. */
 static int next_entry(struct listing *listing, off_t position, const struct dirent64 **entry)
 {
@@ -163,10 +173,12 @@ static int next_entry(struct listing *listing, off_t position, const struct dire
 	bool in_memory = listing->source->listed_in_memory;
 	int result;
 
-	/* position 0 is rewinddir(3), which must show what is there now */
+	/* position 0 is rewinddir(3) */
 	if (stream->position != position || !has_entry(stream) || position == 0) {
 		off_t where = in_memory && stream->position != position ? record_at(listing, position) : position;
 
+		if (in_memory && position == 0 && stream->position >= 0)
+			list_again(listing);
 		if ((stream->position != position || position == 0 || in_memory) &&
 		    lseek(listing->fd, where, SEEK_SET) < 0)
 			return -errno;
@@ -234,34 +246,27 @@ static bool add_entry(struct listing *listing, const char *name, const struct wi
 	return true;
 }
 
-static int64_t count_builtins(void)
-{
-	const struct builtin *builtins = source_builtins();
-	int64_t n = 0;
-
-	while (builtins[n].name)
-		n++;
-	return n;
-}
-
 /* The root begins with segfs's own directories. Returns the position at which the backing directory goes on. */
 static int64_t list_builtins(struct listing *listing, int64_t position)
 {
-	const struct builtin *builtins = source_builtins();
+	struct state *state = &listing->fs->state;
 	int64_t n = position == 0 ? 0 : position - BUILTIN_COOKIE(0);
 
-	if (listing->dir != &listing->fs->state.arena->nodes[NODE_ROOT] || n < 0 || n > count_builtins())
+	if (listing->dir != &state->arena->nodes[NODE_ROOT] || n < 0 || n > SOURCE_BUILTINS)
 		return position;
-	for (; builtins[n].name; n++) {
-		const struct node_slot *node = &listing->fs->state.arena->nodes[builtins[n].index];
-		const struct wire_directory_entry entry = {
-			.inode = node->inode,
+	for (; n < SOURCE_BUILTINS; n++) {
+		const struct builtin *builtin = source_builtin(state, (unsigned int)n);
+		struct wire_directory_entry entry;
+
+		if (!builtin)
+			continue;
+		entry = (struct wire_directory_entry){
+			.inode = source_inode_of(state, &state->arena->nodes[builtin->index]),
 			.next = (uint64_t)BUILTIN_COOKIE(n + 1),
-			.length = (uint32_t)strlen(builtins[n].name),
+			.length = (uint32_t)strlen(builtin->name),
 			.type = DT_DIR,
 		};
-
-		if (!add_entry(listing, builtins[n].name, &entry, false))
+		if (!add_entry(listing, builtin->name, &entry, false))
 			return -1;
 	}
 	return 0;
@@ -269,7 +274,8 @@ static int64_t list_builtins(struct listing *listing, int64_t position)
 
 static bool is_new_to_kernel(const struct listing *listing, const struct dirent64 *entry)
 {
-	return listing->plus && !is_dot_or_dotdot(entry->d_name) &&
+	/* what may change without us the kernel is to ask for when it is wanted */
+	return listing->plus && !is_dot_or_dotdot(entry->d_name) && !(atomic_load(&listing->dir->flags) & NODE_FOREIGN) &&
 	       !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
 }
 
@@ -289,7 +295,7 @@ static int list_entries(struct listing *listing, int64_t position)
 		if (result < 0 || !found)
 			return result;
 		entry = (struct wire_directory_entry){
-			.inode = store == NODE_STORE_CONTROL ? found->d_ino : source_unique_inode(found->d_ino, store),
+			.inode = listing->source->listed_in_memory ? found->d_ino : source_unique_inode(found->d_ino, store),
 			.next = (uint64_t)found->d_off,
 			.length = (uint32_t)strlen(found->d_name),
 			.type = found->d_type,

@@ -83,7 +83,9 @@ static void set_file_info(const struct opening *opening, struct fuse_file_info *
 	file_info->backing_id = opening->backing_id;
 	/* who waits for a lock in a write must not keep others from writing elsewhere */
 	file_info->parallel_direct_writes = opening->mode == IO_MEDIATED;
-	file_info->direct_io = opening->mode == IO_MEDIATED || opening->is_control;
+	/* no page of the mount's stays right where others write past it */
+	file_info->direct_io = opening->mode == IO_MEDIATED || opening->is_control ||
+			       (opening->mode == IO_RELAYED && atomic_load(&opening->node->flags) & NODE_FOREIGN);
 	file_info->keep_cache = opening->mode == IO_RELAYED && !file_info->direct_io;
 	/* closing a descriptor gives up locks, so that the kernel has to say so; nobody locks what is under .segfs */
 	file_info->noflush = opening->is_control || opening->fs->options.local_posix;
@@ -145,7 +147,7 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	if (!dir)
 		return -ESTALE;
 	opening->source = source_of(&fs->state, dir);
-	if (!opening->source->create || (name && source_find_builtin(parent, name)))
+	if (!opening->source->create || (name && source_find_builtin(&fs->state, parent, name)))
 		return -EPERM;
 	result = policy_inherit(&fs->state, dir, true, &policy, text);
 	if (result < 0)

@@ -475,7 +475,7 @@ static void look_at_file(int dir_fd, const char *name, void *context)
 	policy_load(&policy, text, (size_t)length);
 	if (policy.lifetime == LIFETIME_PERSISTENT)
 		return;
-	if (backing_identify(&fs->state, dir_fd, name, &file) < 0)
+	if (backing_identify(&fs->state, 0, dir_fd, name, &file) < 0)
 		return;
 	if (node_reference(&fs->state, &file.key, file.stat.st_mode, file.flags, &file.fd, &id) == 0) {
 		node = node_get(&fs->state, id);

@@ -24,12 +24,13 @@ static void key_of(const struct node_slot *node, struct source_file *file)
 static int find_self(struct fs *fs, const struct node_slot *node, struct source_file *file)
 {
 	key_of(node, file);
+	file->flags = atomic_load(&node->flags) & NODE_FOREIGN;
 	return source_of(&fs->state, node)->stat(&fs->state, node, &file->stat);
 }
 
 static int find(struct fs *fs, fuse_ino_t parent, const char *name, struct source_file *file)
 {
-	uint32_t builtin = source_find_builtin(parent, name);
+	uint32_t builtin = source_find_builtin(&fs->state, parent, name);
 	const struct node_slot *node = node_get(&fs->state, parent);
 
 	if (!node)
@@ -38,7 +39,7 @@ static int find(struct fs *fs, fuse_ino_t parent, const char *name, struct sourc
 		return find_self(fs, &fs->state.arena->nodes[builtin], file);
 	if (strcmp(name, ".") == 0)
 		return find_self(fs, node, file);
-	if (strcmp(name, "..") == 0 && node->store == NODE_STORE_CONTROL)
+	if (strcmp(name, "..") == 0 && atomic_load(&node->flags) & NODE_FIXED)
 		return find_self(fs, node_get(&fs->state, NODE_ROOT), file);
 	return source_of(&fs->state, node)->find(&fs->state, node, name, file);
 }
@@ -47,9 +48,10 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
 	struct source_file file = {.fd = -1};
+	const struct node_slot *dir = node_get(&fs->state, parent);
 	int result = find(fs, parent, name, &file);
 
-	if (result == -ENOENT && fs->options.negative_timeout > 0) {
+	if (result == -ENOENT && fs->options.negative_timeout > 0 && !(atomic_load(&dir->flags) & NODE_FOREIGN)) {
 		struct fuse_entry_param none = {.entry_timeout = fs->options.negative_timeout};
 
 		reply_entry(req, &none);

@@ -99,6 +99,11 @@ void loop_hand_over(struct fs *fs)
 	pthread_mutex_unlock(&loop.reader);
 }
 
+static bool wants_attributes(const struct wire_in_header *header)
+{
+	return header->opcode == WIRE_OP_LOOKUP || header->opcode == WIRE_OP_GETATTR || header->opcode == WIRE_OP_STATX;
+}
+
 /* True if carrying out the request may take long enough for other requests to suffer. */
 static bool may_take_long(const struct fs *fs, const struct wire_in_header *header)
 {
@@ -132,6 +137,8 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 	node = node_get(&fs->state, header->node);
 	if (!node || node->store == NODE_STORE_CONTROL)
 		return false;
+	if (source_of(&fs->state, node)->waits && source_of(&fs->state, node)->waits(&fs->state, node, wants_attributes(header)))
+		return true;
 	/* the end of a file without a name frees its memory */
 	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_SLOW_END;
 }

@@ -22,7 +22,7 @@ static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, struct
 	place->dir = node_get(&fs->state, parent);
 	if (!place->dir)
 		return -ESTALE;
-	if (source_find_builtin(parent, name))
+	if (source_find_builtin(&fs->state, parent, name))
 		return -EPERM;
 	place->source = source_of(&fs->state, place->dir);
 	return 0;

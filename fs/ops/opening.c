@@ -145,6 +145,15 @@ static void count_views(struct opening *opening)
 	opening->views = attached_views(opening->fs, opening->id, opening->node, true);
 }
 
+/* What may go without segfs is held while it is open, by the descriptor that is no open. */
+static void pin(struct opening *opening)
+{
+	if (!(atomic_load(&opening->node->flags) & NODE_FOREIGN) || atomic_load(&opening->node->fd) >= 0)
+		return;
+	if (open_to_register(opening) == 0)
+		node_pin(&opening->fs->state, opening->id, &opening->path_fd);
+}
+
 int opening_establish(struct opening *opening)
 {
 	bool id_known = atomic_load(&opening->node->backing_id) > 0;
@@ -169,8 +178,10 @@ int opening_establish(struct opening *opening)
 		} else if (is_refusal(result) && opening->registered) {
 			atomic_fetch_or(&opening->node->flags, NODE_REFUSED);
 		} else {
-			if (result == 0)
+			if (result == 0) {
+				pin(opening);
 				lifetime_opened(opening->fs, opening->id, opening->policy);
+			}
 			return result;
 		}
 	}

@@ -32,6 +32,11 @@ bool kernel_knows(struct fs *fs, uint16_t store, uint64_t inode)
 	return node_is_fresh(&fs->state, store, inode, since);
 }
 
+double attr_timeout(const struct fs *fs, const struct node_slot *node)
+{
+	return atomic_load(&node->flags) & NODE_FOREIGN ? 0 : fs->options.attr_timeout;
+}
+
 void reply_status(fuse_req_t req, int result)
 {
 	/* it is the daemon's descriptor table that is full, not the caller's */
@@ -56,9 +61,12 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 		.ino = id,
 		.generation = id >> 32,
 		.attr = file->stat,
-		.entry_timeout = fs->options.entry_timeout,
-		.attr_timeout = fs->options.attr_timeout,
 	};
+	/* what may change without segfs is asked for each time */
+	if (!(flags & NODE_FOREIGN)) {
+		entry->entry_timeout = fs->options.entry_timeout;
+		entry->attr_timeout = fs->options.attr_timeout;
+	}
 	return 0;
 }
 

@@ -8,6 +8,9 @@
 #include "fs/ops/fs.h"
 #include "fs/source/source.h"
 
+/* Seconds for which the kernel may rely on a node's attributes. */
+double attr_timeout(const struct fs *fs, const struct node_slot *node);
+
 /* Answers with `result`: 0 or a negative errno; EMFILE becomes ENFILE. */
 void reply_status(fuse_req_t req, int result);
 

@@ -8,7 +8,9 @@
 
 #include <stdint.h>
 
+#define WIRE_OP_LOOKUP 1
 #define WIRE_OP_FORGET 2
+#define WIRE_OP_GETATTR 3
 #define WIRE_OP_SETATTR 4
 #define WIRE_OP_OPEN 14
 #define WIRE_OP_READ 15

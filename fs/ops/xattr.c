@@ -4,6 +4,7 @@
  * segment tells about itself and is given its policy.
  */
 #include "fs/ops/attached.h"
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
@@ -84,9 +85,15 @@ static const struct own_attribute {
 static enum policy_field find_field(const struct node_slot *node, const char *name)
 {
 	if ((node->type != S_IFREG >> 12 && node->type != S_IFDIR >> 12) || node->store == NODE_STORE_CONTROL ||
-	    !starts_with(name, OWN_PREFIX))
+	    atomic_load(&node->flags) & NODE_FOREIGN || !starts_with(name, OWN_PREFIX))
 		return POLICY_FIELDS;
 	return policy_field_find(name + strlen(OWN_PREFIX));
+}
+
+static bool has_fact(struct fs *fs, const struct node_slot *node, const struct source_fact *fact)
+{
+	return (node->type == S_IFREG >> 12 || (fact->of_directories && node->type == S_IFDIR >> 12)) &&
+	       (!fact->applies || fact->applies(&fs->state, node));
 }
 
 static bool has_attribute(const struct node_slot *node, const struct own_attribute *attribute)
@@ -100,6 +107,29 @@ static const struct own_attribute *find_own(const struct node_slot *node, const 
 		if (has_attribute(node, &own_attributes[i]) && strcmp(own_attributes[i].name, name) == 0)
 			return &own_attributes[i];
 	return NULL;
+}
+
+static const struct source_fact *find_fact(struct fs *fs, const struct node_slot *node, const char *name)
+{
+	const struct source_fact *fact = source_of(&fs->state, node)->facts;
+
+	if (!starts_with(name, OWN_PREFIX))
+		return NULL;
+	for (; fact && fact->name; fact++)
+		if (has_fact(fs, node, fact) && strcmp(fact->name, name + strlen(OWN_PREFIX)) == 0)
+			return fact;
+	return NULL;
+}
+
+/* At most XATTR_SIZE_MAX bytes, since `value` is a buffer that is larger; a size of 0 asks for the length. */
+static ssize_t get_fact(struct fs *fs, const struct node_slot *node, const struct source_fact *fact, char *value, size_t size)
+{
+	ssize_t length;
+
+	if (fact->waits)
+		loop_hand_over(fs);
+	length = fact->value(&fs->state, node, value, XATTR_SIZE_MAX);
+	return length > 0 && size > 0 && (size_t)length > size ? -ERANGE : length;
 }
 
 static ssize_t get_own(struct fs *fs, uint64_t id, const struct node_slot *node, const char *name, char *value,
@@ -128,11 +158,15 @@ static ssize_t get_own(struct fs *fs, uint64_t id, const struct node_slot *node,
 static ssize_t get(struct fs *fs, fuse_ino_t id, const char *name, char *value, size_t size)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
+	const struct source_fact *fact;
 	const struct source *source;
 
 	if (!node)
 		return -ESTALE;
 	source = source_of(&fs->state, node);
+	fact = find_fact(fs, node, name);
+	if (fact)
+		return get_fact(fs, node, fact, value, size);
 	if (starts_with(name, OWN_PREFIX))
 		return get_own(fs, id, node, name, value, size);
 	if (starts_with(name, PRIVATE_PREFIX))
@@ -204,6 +238,9 @@ static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list, bool is_root
 	for (size_t i = 0; i < N_OWN; i++)
 		if (has_attribute(node, &own_attributes[i]))
 			length += sprintf(list + length, "%s", own_attributes[i].name) + 1;
+	for (const struct source_fact *fact = source->facts; fact && fact->name; fact++)
+		if (has_fact(fs, node, fact))
+			length += sprintf(list + length, OWN_PREFIX "%s", fact->name) + 1;
 	for (int field = 0; field < POLICY_FIELDS; field++) {
 		char name[OWN_VALUE_MAX];
 
@@ -255,10 +292,10 @@ static int set_field_text(struct fs *fs, uint64_t id, const struct node_slot *no
 }
 
 /* An own attribute that is no policy can't be set. EOPNOTSUPP for one that does not exist. */
-static int refuse_own(const struct node_slot *node, const char *name)
+static int refuse_own(struct fs *fs, const struct node_slot *node, const char *name)
 {
 	if (starts_with(name, OWN_PREFIX))
-		return find_own(node, name) ? -EPERM : -EOPNOTSUPP;
+		return find_own(node, name) || find_fact(fs, node, name) ? -EPERM : -EOPNOTSUPP;
 	if (starts_with(name, PRIVATE_PREFIX))
 		return -EPERM;
 	return 0;
@@ -290,7 +327,7 @@ static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value
 	field = find_field(node, name);
 	if (field != POLICY_FIELDS)
 		return set_field_text(fs, id, node, field, value, size, flags);
-	result = refuse_own(node, name);
+	result = refuse_own(fs, node, name);
 	if (result < 0)
 		return result;
 	if (!source_of(&fs->state, node)->setxattr)
@@ -318,7 +355,7 @@ static int remove_attribute(struct fs *fs, fuse_ino_t id, const char *name)
 	field = find_field(node, name);
 	if (field != POLICY_FIELDS)
 		return set_field(fs, id, node, field, &by_default);
-	result = refuse_own(node, name);
+	result = refuse_own(fs, node, name);
 	if (result < 0)
 		return result == -EOPNOTSUPP ? -ENODATA : result;
 	if (!source_of(&fs->state, node)->removexattr)

@@ -18,10 +18,13 @@ void proc_fd_path(char path[PROC_FD_MAX], int fd)
 	snprintf(path, PROC_FD_MAX, "/proc/self/fd/%d", fd);
 }
 
-int store_of_mount_id(const struct state *state, int mount_id)
+/* Which store the mount id of a file means, -1: none. What is near comes first: two can be on one mount. */
+static int store_of_mount_id(const struct state *state, uint16_t near, int mount_id)
 {
 	const struct arena_header *header = state->arena->header;
 
+	if (atomic_load(&header->stores[near].state) == SLOT_LIVE && header->stores[near].mount_id == mount_id)
+		return near;
 	for (int i = 0; i < ARENA_STORES; i++)
 		if (atomic_load(&header->stores[i].state) == SLOT_LIVE && header->stores[i].mount_id == mount_id)
 			return i;
@@ -62,6 +65,12 @@ static bool key_from_handle(struct node_key *key, const struct file_handle *hand
 	key->handle_bytes = (uint8_t)handle->handle_bytes;
 	memcpy(key->handle, handle->f_handle, handle->handle_bytes);
 	return true;
+}
+
+/* Of the nodes of files there. */
+static uint32_t flags_of_store(const struct state *state, int store)
+{
+	return state->arena->header->stores[store].source == SOURCE_STORE ? 0 : NODE_FOREIGN;
 }
 
 /* Where the medium has no usable handles, the inode number tells files apart as long as a descriptor is kept. */
@@ -108,7 +117,8 @@ static int mount_id_of(int fd, int *mount_id)
 }
 
 /* By a descriptor of the file: both questions are then about one file. */
-static int identify_by_descriptor(const struct state *state, int dir_fd, const char *name, struct source_file *file)
+static int identify_by_descriptor(const struct state *state, uint16_t near, int dir_fd, const char *name,
+				  struct source_file *file)
 {
 	_cleanup_close_ int fd = -1;
 	union handle_buffer buffer;
@@ -129,26 +139,26 @@ static int identify_by_descriptor(const struct state *state, int dir_fd, const c
 		result = mount_id_of(fd, &mount_id);
 	if (result < 0)
 		return result;
-	store = store_of_mount_id(state, mount_id);
+	store = store_of_mount_id(state, near, mount_id);
 	if (store < 0)
 		return -EXDEV;
 	file->key.store = (uint16_t)store;
 	file->key.inode = file->stat.st_ino;
-	file->flags = 0;
+	file->flags = flags_of_store(state, store);
 	file->fd = -1;
 	if (!has_handle || !key_from_handle(&file->key, &buffer.handle)) {
 		key_from_inode(&file->key, file->stat.st_ino);
-		file->flags = NODE_KEEP_FD;
+		file->flags |= NODE_KEEP_FD;
 	}
 	if (state->arena->header->stores[store].no_handles)
-		file->flags = NODE_KEEP_FD;
+		file->flags |= NODE_KEEP_FD;
 	if (file->flags & NODE_KEEP_FD)
 		file->fd = take_fd(&fd);
 	file->stat.st_ino = source_unique_inode(file->stat.st_ino, file->key.store);
 	return 0;
 }
 
-int backing_identify(const struct state *state, int dir_fd, const char *name, struct source_file *file)
+int backing_identify(const struct state *state, uint16_t near, int dir_fd, const char *name, struct source_file *file)
 {
 	struct source_file found = {.fd = -1};
 	union handle_buffer buffer;
@@ -159,7 +169,7 @@ int backing_identify(const struct state *state, int dir_fd, const char *name, st
 	result = handle_of(dir_fd, name, &buffer, &mount_id);
 	if (result < 0 && result != -EOPNOTSUPP)
 		return result;
-	store = result == 0 ? store_of_mount_id(state, mount_id) : -1;
+	store = result == 0 ? store_of_mount_id(state, near, mount_id) : -1;
 	if (store < 0 || state->arena->header->stores[store].no_handles || !key_from_handle(&found.key, &buffer.handle))
 		goto by_descriptor;
 	if (fstatat(dir_fd, name, &found.stat, AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) < 0)
@@ -168,12 +178,13 @@ int backing_identify(const struct state *state, int dir_fd, const char *name, st
 		goto by_descriptor;
 	found.key.store = (uint16_t)store;
 	found.key.inode = found.stat.st_ino;
+	found.flags = flags_of_store(state, store);
 	found.stat.st_ino = source_unique_inode(found.stat.st_ino, found.key.store);
 	*file = found;
 	return 0;
 
 by_descriptor:
-	result = identify_by_descriptor(state, dir_fd, name, &found);
+	result = identify_by_descriptor(state, near, dir_fd, name, &found);
 	if (result == 0)
 		*file = found;
 	return result;
@@ -181,5 +192,5 @@ by_descriptor:
 
 int source_identify_root(struct state *state, struct source_file *file)
 {
-	return backing_identify(state, state->arena->header->stores[0].root_fd, "", file);
+	return backing_identify(state, 0, state->arena->header->stores[0].root_fd, "", file);
 }

@@ -21,13 +21,11 @@ int backing_open(const struct state *state, const struct node_slot *node, int fl
 
 /*
  * Fills `file` for `name` in the directory `dir_fd`, or for `dir_fd` itself where name is "".
+ * near: the store in which the file is unless something else is mounted there.
  * Does not follow links. file->fd is left open where the node will need a descriptor of its own.
  * Returns 0; ENOENT, ENOTDIR, ENAMETOOLONG, EACCES, ENOMEM of open(2); EXDEV where the file is on a file system
  * that is mounted there and is no store of this mount.
  */
-int backing_identify(const struct state *state, int dir_fd, const char *name, struct source_file *file);
-
-/* Which store a mount id of name_to_handle_at(2) means, or -1. */
-int store_of_mount_id(const struct state *state, int mount_id);
+int backing_identify(const struct state *state, uint16_t near, int dir_fd, const char *name, struct source_file *file);
 
 #endif

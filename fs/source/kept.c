@@ -73,8 +73,8 @@ int kept_get(struct state *state, const struct node_slot *node, struct kept *out
 		return fd;
 	*out = (struct kept){.fd = fd, .slot = KEPT_OWN};
 	pthread_mutex_lock(&table_lock);
-	/* a node that the kernel has forgotten is asked for by nobody who would forget it again */
-	if (users[place] == 0 && atomic_load(&record->id) != id && atomic_load(&node->lookups) > 0) {
+	/* a node that the kernel has forgotten is asked for by nobody who would forget it again; a file that goes without us is not kept */
+	if (!(atomic_load(&node->flags) & NODE_FOREIGN && node->type != S_IFDIR >> 12) && users[place] == 0 && atomic_load(&record->id) != id && atomic_load(&node->lookups) > 0) {
 		old = replace(record, id, fd);
 		users[place] = 1;
 		out->slot = place;

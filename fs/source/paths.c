@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-static int path_of_fd(int fd, char *path, size_t size)
+int paths_of_descriptor(int fd, char *path, size_t size)
 {
 	char link[PROC_FD_MAX];
 	ssize_t length;
@@ -63,8 +63,8 @@ static bool find_by_descriptor(const struct state *state, int fd, const struct s
 	char absolute[PATH_MAX];
 	size_t length;
 
-	if (path_of_fd(state->arena->header->stores[0].root_fd, root, sizeof(root)) < 0 ||
-	    path_of_fd(fd, absolute, sizeof(absolute)) < 0)
+	if (paths_of_descriptor(state->arena->header->stores[0].root_fd, root, sizeof(root)) < 0 ||
+	    paths_of_descriptor(fd, absolute, sizeof(absolute)) < 0)
 		return false;
 	length = strlen(root);
 	if (strncmp(absolute, root, length) != 0 || absolute[length] != '/' || !leads_to(state, absolute + length + 1, file))

@@ -11,6 +11,9 @@
 /* As source.h has it of `path`. On a medium on disk this may read all of its directories. */
 int paths_find(const struct state *state, const struct node_slot *node, char *path, size_t size);
 
+/* What the kernel calls the file of a descriptor, in the daemon's view of all mounts. Returns 0; -ENAMETOOLONG; the errno of readlink(2). */
+int paths_of_descriptor(int fd, char *path, size_t size);
+
 /*
  * Opens a directory by its path below another one, following no link, not even one of /proc; mounts are crossed. Returns a
  * descriptor; the errno of openat2(2).

@@ -7,10 +7,19 @@
 
 static const struct source *const sources[SOURCE_KINDS] = {
 	[SOURCE_STORE] = &store_source,
+	[SOURCE_POSIX] = &posix_source,
+	[SOURCE_SYSV] = &sysv_source,
+	[SOURCE_PROCESS] = &process_source,
 };
 
-static const struct builtin no_builtins[] = {{.name = NULL}};
-static const struct builtin *builtins = no_builtins;
+/* The control directory, then those that show a source, in the order of their kinds. */
+static const struct builtin builtins[SOURCE_BUILTINS] = {
+	{".segfs", NODE_CONTROL},
+	{"posix", NODE_POSIX},
+	{"sysv", NODE_SYSV},
+	{"process", NODE_PROCESS},
+};
+
 static const struct source *control;
 
 const struct source *source_of(const struct state *state, const struct node_slot *node)
@@ -23,6 +32,12 @@ const struct source *source_of(const struct state *state, const struct node_slot
 ino_t source_unique_inode(ino_t inode, uint16_t store)
 {
 	return inode ^ (ino_t)store << STORE_INODE_SHIFT;
+}
+
+ino_t source_inode_of(const struct state *state, const struct node_slot *node)
+{
+	(void)state;
+	return node->store == NODE_STORE_CONTROL ? node->inode : source_unique_inode(node->inode, node->store);
 }
 
 uint64_t source_node_of(struct state *state, ino_t unique)
@@ -50,23 +65,44 @@ const char *source_use_attribute(const struct state *state)
 	return state->arena->header->privileged ? "trusted.segfs.use" : "user.segfs.use";
 }
 
-void source_set_control(const struct source *source, const struct builtin *new_builtins)
+void source_set_control(const struct source *source)
 {
 	control = source;
-	builtins = new_builtins;
 }
 
-const struct builtin *source_builtins(void)
+const char *source_kind_name(enum source_kind kind)
 {
-	return builtins;
+	return sources[kind]->name;
 }
 
-uint32_t source_find_builtin(uint64_t parent, const char *name)
+enum source_kind source_kind_find(const char *name, size_t length)
+{
+	for (int kind = 0; kind < SOURCE_KINDS; kind++)
+		if (strlen(sources[kind]->name) == length && memcmp(sources[kind]->name, name, length) == 0)
+			return (enum source_kind)kind;
+	return SOURCE_KINDS;
+}
+
+bool source_is_foreign(const struct state *state, const struct node_slot *node)
+{
+	return node->store != NODE_STORE_CONTROL &&
+	       state->arena->header->stores[node->store].source != SOURCE_STORE;
+}
+
+const struct builtin *source_builtin(const struct state *state, unsigned int n)
+{
+	return n == 0 || atomic_load(&state->arena->header->shown) & 1u << n ? &builtins[n] : NULL;
+}
+
+uint32_t source_find_builtin(const struct state *state, uint64_t parent, const char *name)
 {
 	if (parent != NODE_ROOT)
 		return 0;
-	for (const struct builtin *builtin = builtins; builtin->name; builtin++)
-		if (strcmp(builtin->name, name) == 0)
+	for (unsigned int n = 0; n < SOURCE_BUILTINS; n++) {
+		const struct builtin *builtin = source_builtin(state, n);
+
+		if (builtin && strcmp(builtin->name, name) == 0)
 			return builtin->index;
+	}
 	return 0;
 }

@@ -22,6 +22,9 @@
 
 enum source_kind {
 	SOURCE_STORE = 0,
+	SOURCE_POSIX = 1,
+	SOURCE_SYSV = 2,
+	SOURCE_PROCESS = 3,
 	SOURCE_KINDS,
 };
 
@@ -29,6 +32,21 @@ enum source_kind {
 struct builtin {
 	const char *name;
 	uint32_t index; /* of its node slot, the same for the life of the mount */
+};
+
+#define SOURCE_BUILTINS 4 /* there can be */
+
+/* What a source knows about its nodes: a read-only attribute, user.segfs.NAME. */
+struct source_fact {
+	const char *name;
+	bool of_directories; /* those have it, too */
+	bool waits;          /* telling it may wait for other processes: not for the thread that reads requests */
+
+	/* Whether a node has it; NULL: each has. */
+	bool (*applies)(struct state *state, const struct node_slot *node);
+
+	/* Writes its value, at most `size` bytes, without a final 0. Returns its length; -ENODATA where it can't be known; -ERANGE. */
+	ssize_t (*value)(struct state *state, const struct node_slot *node, char *value, size_t size);
 };
 
 /* A backing file that was found or made. */
@@ -71,6 +89,17 @@ enum {
 struct source {
 	const char *name; /* value of user.segfs.source */
 
+	const struct source_fact *facts; /* ends with a NULL name; NULL = none */
+
+	/* Segments have the size with which they were made: what is written past it is refused, and so is another size, but by change(). */
+	bool fixed_size;
+
+	/*
+	 * Whether carrying out a request on a node may wait for a device or another process, beside what all may; NULL: never.
+	 * attributes: no more than those are wanted.
+	 */
+	bool (*waits)(const struct state *state, const struct node_slot *node, bool attributes);
+
 	/* The file `name` in a directory; ".." is its parent. ENOENT, ENOTDIR, ENAMETOOLONG, ... of open(2). */
 	int (*find)(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file);
 
@@ -92,7 +121,7 @@ struct source {
 	/*
 	 * Opens a directory node for listing. Returns a descriptor that the caller closes: of a directory, for
 	 * getdents64(2), or, where `listed_in_memory` is set, of a memfd that holds records of the same form, d_off
-	 * being the offset in bytes of the record that follows.
+	 * being the offset in bytes of the record that follows. d_ino is as in the mount in such records, and the source's own elsewhere.
 	 */
 	int (*list)(struct state *state, const struct node_slot *dir);
 	bool listed_in_memory;
@@ -160,12 +189,17 @@ int source_identify_root(struct state *state, struct source_file *file);
 /* An inode number of a store's file system, made unique among the stores of a mount; and which node that is, or 0. */
 ino_t source_unique_inode(ino_t inode, uint16_t store);
 uint64_t source_node_of(struct state *state, ino_t unique);
+ino_t source_inode_of(const struct state *state, const struct node_slot *node); /* ... of a node's file, in the mount */
 
-/*
- * Makes `source` answer for the nodes that no store holds (NODE_STORE_CONTROL), and `builtins`, which end with a
- * NULL name, appear in the root. Called once, before there are requests.
- */
-void source_set_control(const struct source *source, const struct builtin *builtins);
+/* Makes `source` answer for .segfs and what is in it (NODE_STORE_CONTROL). Called once, before there are requests. */
+void source_set_control(const struct source *source);
+
+/* The name of a source; the kind that has this name, or SOURCE_KINDS. */
+const char *source_kind_name(enum source_kind kind);
+enum source_kind source_kind_find(const char *name, size_t length);
+
+/* Whether a node is of a source that others change without segfs. False for what is under .segfs. */
+bool source_is_foreign(const struct state *state, const struct node_slot *node);
 
 /* The extended attribute in which a backing file keeps its policy; nobody but segfs sees it. */
 const char *source_policy_attribute(const struct state *state);
@@ -173,12 +207,15 @@ const char *source_policy_attribute(const struct state *state);
 /* The one that tells what became of a segment whose life depends on being open; see fs/ops/lifetime.h. */
 const char *source_use_attribute(const struct state *state);
 
-/* The builtin directories, ending with a NULL name. */
-const struct builtin *source_builtins(void);
+/* The n-th of the builtin directories, n < SOURCE_BUILTINS, or NULL where that one is not shown. */
+const struct builtin *source_builtin(const struct state *state, unsigned int n);
 
-/* The index of the builtin directory `name` if `parent` is the root and there is one, else 0. */
-uint32_t source_find_builtin(uint64_t parent, const char *name);
+/* The index of the builtin directory `name` if `parent` is the root and it is shown, else 0. */
+uint32_t source_find_builtin(const struct state *state, uint64_t parent, const char *name);
 
 extern const struct source store_source;
+extern const struct source posix_source;
+extern const struct source sysv_source;
+extern const struct source process_source;
 
 #endif

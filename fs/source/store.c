@@ -6,6 +6,7 @@
 #include "fs/source/backing.h"
 #include "fs/source/kept.h"
 #include "fs/source/paths.h"
+#include "fs/source/posix.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 
@@ -44,7 +45,7 @@ static int store_find(struct state *state, const struct node_slot *dir, const ch
 	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	int result = kept_get_directory(state, dir, &parent);
 
-	return result < 0 ? result : backing_identify(state, parent.fd, name, file);
+	return result < 0 ? result : backing_identify(state, dir->store, parent.fd, name, file);
 }
 
 static int stat_descriptor(const struct node_slot *node, int fd, struct stat *stat)
@@ -170,7 +171,7 @@ static int store_create(struct state *state, const struct node_slot *dir, const 
 	fd = create_file(state, parent.fd, name, mode & 07777, flags, policy);
 	if (fd < 0)
 		return fd;
-	result = backing_identify(state, fd, "", file);
+	result = backing_identify(state, dir->store, fd, "", file);
 	if (result < 0)
 		return result;
 	if (!name) {
@@ -246,7 +247,7 @@ static int store_make(struct state *state, const struct node_slot *dir, const ch
 	result = kept_get_directory(state, dir, &parent);
 	if (result == 0)
 		result = make_node(state, parent.fd, name, mode, target, policy);
-	return result < 0 ? result : backing_identify(state, parent.fd, name, file);
+	return result < 0 ? result : backing_identify(state, dir->store, parent.fd, name, file);
 }
 
 static int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
@@ -263,7 +264,7 @@ static int store_link(struct state *state, const struct node_slot *node, const s
 		return result;
 	if (linkat(AT_FDCWD, reached.path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
-	return backing_identify(state, parent.fd, name, file);
+	return backing_identify(state, dir->store, parent.fd, name, file);
 }
 
 /* A file that is about to lose a name. */
@@ -313,7 +314,7 @@ static int find_victim(struct state *state, uint16_t store, int dir_fd, const ch
 		return -errno;
 	victim->known = victim->known && has_inode(victim->fd, stat.st_ino);
 	if (!victim->known) {
-		victim->last_name = backing_identify(state, victim->fd, "", &file) == 0;
+		victim->last_name = backing_identify(state, store, victim->fd, "", &file) == 0;
 		cleanup_close(&file.fd);
 		victim->key = file.key;
 	}
@@ -386,7 +387,7 @@ static int store_end(struct state *state, const struct node_slot *node, struct s
 	dir_fd = paths_open_directory(state, slash ? path : "");
 	if (dir_fd < 0)
 		return dir_fd;
-	result = backing_identify(state, dir_fd, "", &dir);
+	result = backing_identify(state, 0, dir_fd, "", &dir);
 	cleanup_close(&dir.fd);
 	if (result < 0)
 		return result;
@@ -561,25 +562,23 @@ static int store_removexattr(struct state *state, const struct node_slot *node, 
 	return removexattr(reached.path, name) < 0 ? -errno : 0;
 }
 
+#define STORE_FUNCTIONS \
+	.find = store_find, .stat = store_stat, .open = store_open, .writable = store_writable, .list = store_list,     \
+	.create = store_create, .make = store_make, .link = store_link, .remove = store_remove, .rename = store_rename, \
+	.change = store_change, .readlink = store_readlink, .statfs = store_statfs, .getxattr = store_getxattr,         \
+	.listxattr = store_listxattr, .setxattr = store_setxattr, .removexattr = store_removexattr
+
 const struct source store_source = {
 	.name = "store",
-	.find = store_find,
-	.stat = store_stat,
-	.open = store_open,
-	.writable = store_writable,
-	.list = store_list,
-	.create = store_create,
-	.make = store_make,
-	.link = store_link,
-	.remove = store_remove,
+	STORE_FUNCTIONS,
 	.path = paths_find,
 	.end = store_end,
-	.rename = store_rename,
-	.change = store_change,
-	.readlink = store_readlink,
-	.statfs = store_statfs,
-	.getxattr = store_getxattr,
-	.listxattr = store_listxattr,
-	.setxattr = store_setxattr,
-	.removexattr = store_removexattr,
+};
+
+/* No store of segfs, but all that can be done there is the same. */
+const struct source posix_source = {
+	.name = "posix",
+	.facts = posix_facts,
+	STORE_FUNCTIONS,
+	.path = posix_path,
 };

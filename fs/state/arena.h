@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
-#define ARENA_LAYOUT 4u                 /* changes with every change of a struct below */
+#define ARENA_LAYOUT 5u                 /* changes with every change of a struct below */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
 #define ARENA_KEPT 1024                 /* nodes whose descriptors are kept open */
@@ -50,9 +50,9 @@ enum init_state {
 /* Where the nodes of one part of the tree come from. */
 struct store_record {
 	_Atomic uint32_t state; /* enum slot_state */
-	uint32_t source;        /* index into the table of sources */
-	int32_t mount_id;       /* as name_to_handle_at(2) tells it: which store a file is on */
-	int32_t root_fd;        /* the root of the store, O_RDONLY|O_DIRECTORY; open_by_handle_at(2) starts here */
+	uint32_t source;        /* enum source_kind */
+	int32_t mount_id;       /* as name_to_handle_at(2) tells it: which store a file is on; -1 = no file is */
+	int32_t root_fd;        /* the root of the store, O_RDONLY|O_DIRECTORY; open_by_handle_at(2) starts here; sysv: its IPC namespace or -1 */
 	uint32_t no_handles;    /* the medium has no file handles or may not open them: descriptors are kept */
 	uint32_t on_disk;       /* operations may wait for a device */
 	char path[ARENA_STORE_PATH]; /* below the mount; "" for the default store */
@@ -149,6 +149,8 @@ struct arena_header {
 	_Atomic uint32_t workers_started;
 	_Atomic uint32_t workers_serving; /* equals workers_started once the present worker reached its loop */
 	uint64_t started_at;  /* CLOCK_REALTIME, nanoseconds */
+	uint64_t device;      /* st_dev of what is in the mount; 0 = not known */
+	_Atomic uint32_t shown; /* builtin sources in the root: bits 1 << enum source_kind */
 	_Atomic uint32_t searched; /* the stores were searched for segments whose life is limited */
 	_Atomic uint64_t requests; /* requests taken from the kernel, by all workers */
 

@@ -154,6 +154,11 @@ static void idle_append(struct state *state, uint32_t index)
 	state->n_idle++;
 }
 
+static bool is_foreign(const struct node_slot *slot)
+{
+	return atomic_load(&slot->flags) & NODE_FOREIGN;
+}
+
 /* Idle nodes are in the list, but for those that never go. */
 static void leave_idle(struct state *state, uint32_t index)
 {
@@ -185,7 +190,7 @@ static void unhold_locked(struct state *state, uint32_t index)
 	struct node_slot *slot = &state->arena->nodes[index];
 	uint32_t *place = &state->resting[index % ARENA_RESTING];
 
-	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0) {
+	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0 && !is_foreign(slot)) {
 		if (*place && *place != index) {
 			atomic_fetch_or(&slot->flags, NODE_HELD);
 			return;
@@ -255,7 +260,7 @@ static void became_idle_locked(struct state *state, uint32_t index)
 {
 	struct node_slot *slot = &state->arena->nodes[index];
 
-	if (index == NODE_ROOT || slot->store == NODE_STORE_CONTROL)
+	if (atomic_load(&slot->flags) & NODE_FIXED)
 		return; /* these are for ever */
 	/* somebody watches over its end */
 	if (atomic_load(&slot->policy) & NODE_POLICY_LIFETIMES && !(atomic_load(&slot->flags) & NODE_UNLINKED))
@@ -325,7 +330,7 @@ static void fill_slot(struct state *state, uint32_t index, const struct node_key
 	grow_buckets(state);
 }
 
-int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, int fd)
+int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint32_t flags, int fd)
 {
 	uint32_t taken;
 	int result;
@@ -335,7 +340,7 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
 	if (result == 0 && taken != index)
 		result = -EINVAL;
 	if (result == 0)
-		fill_slot(state, index, key, mode, fd >= 0 ? NODE_KEEP_FD : 0, 1, fd);
+		fill_slot(state, index, key, mode, flags | NODE_FIXED | (fd >= 0 ? NODE_KEEP_FD : 0), 1, fd);
 	pthread_mutex_unlock(&state->lock);
 	return result;
 }
@@ -481,6 +486,17 @@ void node_unhold(struct state *state, uint64_t id)
 	pthread_mutex_unlock(&state->lock);
 }
 
+void node_pin(struct state *state, uint64_t id, int *fd)
+{
+	struct node_slot *slot;
+
+	pthread_mutex_lock(&state->lock);
+	slot = node_get(state, id);
+	if (slot && state->index[node_index_of(id)].handles > 0 && atomic_load(&slot->fd) < 0)
+		atomic_store(&slot->fd, take_fd(fd));
+	pthread_mutex_unlock(&state->lock);
+}
+
 void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 {
 	uint32_t index = node_index_of(id);
@@ -493,7 +509,7 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 		if (is_idle(state, index)) {
 			leave_idle(state, index);
 			drop_locked(state, index);
-		} else if (atomic_load(&slot->fd) < 0) {
+		} else if (atomic_load(&slot->fd) < 0 && (!is_foreign(slot) || state->index[index].handles > 0)) {
 			atomic_store(&slot->fd, take_fd(fd));
 		}
 	}
@@ -518,7 +534,7 @@ void node_closes_locked(struct state *state, uint64_t id)
 
 static bool is_held(const struct node_slot *slot)
 {
-	return atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_HELD);
+	return atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_HELD) && !is_foreign(slot);
 }
 
 /* The node's id rests until it is opened again. Returns the id of the node that had this place. */
@@ -540,7 +556,14 @@ int node_closed_locked(struct state *state, uint32_t index)
 	if (state->index[index].handles > 0)
 		return 0;
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_REFUSED);
-	if (is_idle(state, index)) {
+	if (is_foreign(slot)) {
+		/* whoever removes it elsewhere wants its memory back */
+		id = take_backing_id(state, index);
+		if (!(atomic_load(&slot->flags) & NODE_KEEP_FD))
+			close_kept(slot);
+		if (is_idle(state, index))
+			became_idle_locked(state, index);
+	} else if (is_idle(state, index)) {
 		id = take_backing_id(state, index);
 		became_idle_locked(state, index);
 	} else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot)) {
@@ -605,9 +628,12 @@ void node_index_unopened(struct state *state)
 		id = atomic_load(&slot->backing_id);
 		if (id > 0 && is_closing(header, id))
 			atomic_store(&slot->backing_id, 0);
+		if (is_foreign(slot) && !(atomic_load(&slot->flags) & NODE_KEEP_FD))
+			close_kept(slot);
 		if (atomic_load(&slot->lookups) == 0)
 			became_idle_locked(state, i);
-		else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot) && !state->resting[i % ARENA_RESTING])
+		else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot) && !is_foreign(slot) &&
+			 !state->resting[i % ARENA_RESTING])
 			state->resting[i % ARENA_RESTING] = i;
 	}
 }

@@ -15,8 +15,13 @@
 #include <sys/types.h>
 
 #define NODE_ROOT 1u           /* index, and id, of the mount's root */
+#define NODE_POSIX 2u          /* indexes of the directories that show what is not segfs's own */
+#define NODE_SYSV 3u
+#define NODE_PROCESS 4u
+#define NODE_CONTROL 5u        /* index of .segfs; its files follow */
 #define NODE_HANDLE_INODE (-1) /* handle_type of a node whose key is its inode number */
 #define NODE_HANDLE_CONTROL (-2) /* handle_type of a file under .segfs; the key is its name's index */
+#define NODE_HANDLE_SOURCE (-3)  /* handle_type of what is no file of a file system; the key is its source's */
 #define NODE_STORE_CONTROL UINT16_MAX /* `store` of a node that no store holds */
 
 enum node_flags {
@@ -25,6 +30,8 @@ enum node_flags {
 	NODE_SLOW_END = 8,   /* has much memory, or how much is not known: its end may take long */
 	NODE_KEEP_FD = 4,    /* can be reached by its kept descriptor only: not kept when it is forgotten */
 	NODE_HELD = 16,      /* keeps its passthrough id until it is forgotten, see node_hold() */
+	NODE_FIXED = 64,     /* has a fixed index, and is for ever */
+	NODE_FOREIGN = 32,   /* may change and go without segfs: nothing of it is kept or held while it is not open */
 };
 
 /*
@@ -74,9 +81,9 @@ struct node_slot *node_get(const struct state *state, uint64_t id);
 
 /*
  * Makes the root or another node with a fixed index; to be called in order of index on an empty arena.
- * fd: kept descriptor or -1, owned by the node on success. Returns 0 or as node_reference().
+ * flags: NODE_FOREIGN or 0. fd: kept descriptor or -1, owned by the node on success. Returns 0 or as node_reference().
  */
-int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, int fd);
+int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint32_t flags, int fd);
 
 /*
  * Finds the node of a backing file, makes it if there is none, and takes one reference for the kernel.
@@ -128,6 +135,12 @@ uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *he
 
 /* Takes node_hold() back: the name was not removed. */
 void node_unhold(struct state *state, uint64_t id);
+
+/*
+ * Gives a node that is open a descriptor of its file, which it keeps until its last handle goes: whatever becomes of the name, the
+ * file can be reached. fd: O_PATH; taken over where the node is open and has none, and then *fd becomes -1.
+ */
+void node_pin(struct state *state, uint64_t id, int *fd);
 
 /*
  * Notes that the last name of a node is gone.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -219,6 +220,18 @@ static int add_view(struct view_list *list, size_t first, const struct procfs_vi
 	return 0;
 }
 
+/* A line of /proc/PID/maps that is about a file. */
+static bool parse_mapping(const char *line, struct procfs_file *file, char allowed[5])
+{
+	unsigned int high;
+	unsigned int low;
+
+	if (sscanf(line, "%*x-%*x %4s %*x %x:%x %" SCNu64, allowed, &high, &low, &file->inode) != 4)
+		return false;
+	file->device = makedev(high, low);
+	return true;
+}
+
 static int find_views_of(pid_t process, dev_t device, uint64_t inode, struct view_list *list)
 {
 	const size_t first = list->n;
@@ -234,19 +247,98 @@ static int find_views_of(pid_t process, dev_t device, uint64_t inode, struct vie
 		return 0;
 	while (result == 0 && getline(&line, &size, maps) > 0) {
 		struct procfs_view view = {.process = process};
-		unsigned int high;
-		unsigned int low;
+		struct procfs_file file;
 		char allowed[5];
 
-		if (sscanf(line, "%*x-%*x %4s %*x %x:%x %" SCNu64, allowed, &high, &low, &view.inode) != 4 ||
-		    makedev(high, low) != device || (inode && view.inode != inode))
+		if (!parse_mapping(line, &file, allowed) || file.device != device || (inode && file.inode != inode))
 			continue;
+		view.inode = file.inode;
 		view.writable = allowed[1] == 'w' && allowed[3] == 's';
 		result = add_view(list, first, &view);
 	}
 	free(line);
 	fclose(maps);
 	return result;
+}
+
+static bool is_among(const struct procfs_file *file, const struct procfs_file *files, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (files[i].inode == file->inode && files[i].device == file->device)
+			return true;
+	return false;
+}
+
+static bool process_maps(pid_t process, const struct procfs_file *files, size_t n)
+{
+	char *line = NULL;
+	bool found = false;
+	size_t size = 0;
+	char path[48];
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)process);
+	maps = fopen(path, "re");
+	while (maps && !found && getline(&line, &size, maps) > 0) {
+		struct procfs_file file;
+		char allowed[5];
+
+		found = parse_mapping(line, &file, allowed) && is_among(&file, files, n);
+	}
+	free(line);
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+static bool process_opens(pid_t process, const struct procfs_file *files, size_t n)
+{
+	_cleanup_closedir_ DIR *descriptors = NULL;
+	const struct dirent *entry;
+	bool found = false;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)process);
+	descriptors = opendir(path);
+	while (descriptors && !found && (entry = readdir(descriptors))) {
+		struct stat stat;
+
+		if (entry->d_name[0] == '.' || fstatat(dirfd(descriptors), entry->d_name, &stat, 0) < 0)
+			continue;
+		found = is_among(&(struct procfs_file){stat.st_dev, stat.st_ino}, files, n);
+	}
+	return found;
+}
+
+ssize_t procfs_find_users(const struct procfs_file *files, size_t n, struct procfs_user **users)
+{
+	_cleanup_closedir_ DIR *processes = opendir("/proc");
+	_cleanup_free_ struct procfs_user *list = NULL;
+	const struct dirent *entry;
+	size_t n_users = 0;
+
+	if (!processes)
+		return -errno;
+	while ((entry = readdir(processes))) {
+		struct procfs_user user = {.process = atoi(entry->d_name)};
+
+		if (user.process <= 0)
+			continue;
+		user.maps = process_maps(user.process, files, n);
+		user.opens = process_opens(user.process, files, n);
+		if (!user.maps && !user.opens)
+			continue;
+		if ((n_users & (n_users - 1)) == 0) {
+			struct procfs_user *larger = reallocarray(list, n_users ? n_users * 2 : 1, sizeof(*list));
+
+			if (!larger)
+				return -ENOMEM;
+			list = larger;
+		}
+		list[n_users++] = user;
+	}
+	*users = n_users ? take_ptr(list) : NULL;
+	return (ssize_t)n_users;
 }
 
 ssize_t procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **views)

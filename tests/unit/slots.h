@@ -62,7 +62,7 @@ static inline void slots_open(struct slots *slots, uint32_t max_nodes, uint32_t 
 
 	assert_int_equal(arena_create(&slots->arena, max_nodes, max_handles, 4096), 0);
 	assert_int_equal(state_recover(&slots->state, &slots->arena, max_idle), 0);
-	assert_int_equal(node_add_fixed(&slots->state, NODE_ROOT, &root, S_IFDIR | 0755, -1), 0);
+	assert_int_equal(node_add_fixed(&slots->state, NODE_ROOT, &root, S_IFDIR | 0755, 0, -1), 0);
 }
 
 static inline void slots_close(struct slots *slots)

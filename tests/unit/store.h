@@ -97,7 +97,7 @@ static inline void store_begin(struct store *store)
 	store_register(&store->slots, 0, store->path);
 	assert_int_equal(source_identify_root(&store->slots.state, &root), 0);
 	assert_int_equal(
-		node_add_fixed(&store->slots.state, NODE_ROOT, &root.key, root.stat.st_mode, root.fd), 0);
+		node_add_fixed(&store->slots.state, NODE_ROOT, &root.key, root.stat.st_mode, 0, root.fd), 0);
 	node = node_get(&store->slots.state, NODE_ROOT);
 	assert_ptr_equal(source_of(&store->slots.state, node), &store_source);
 	fd = backing_open(&store->slots.state, node, O_RDONLY);

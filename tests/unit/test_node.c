@@ -238,7 +238,7 @@ static void never_forgets_fixed_nodes(void **state)
 
 	(void)state;
 	slots_open(&slots, 16, 16, 0);
-	assert_int_equal(node_add_fixed(&slots.state, 2, &key, S_IFDIR, -1), 0);
+	assert_int_equal(node_add_fixed(&slots.state, 2, &key, S_IFDIR, 0, -1), 0);
 	assert_int_equal(node_reference(&slots.state, &key, S_IFDIR, 0, &none, &id), 0);
 	assert_int_equal(node_index_of(id), 2);
 	forget(&slots, id, 2);
@@ -253,7 +253,7 @@ static void never_forgets_fixed_nodes(void **state)
 	slots_check(&slots);
 	/* another index than the one that was asked for */
 	key.inode = 3;
-	assert_int_equal(node_add_fixed(&slots.state, 7, &key, S_IFDIR, -1), -EINVAL);
+	assert_int_equal(node_add_fixed(&slots.state, 7, &key, S_IFDIR, 0, -1), -EINVAL);
 	slots_close(&slots);
 }
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/posix.h"
+#include "fs/source/kept.h"
+#include "fs/source/paths.h"
+#include "fs/source/users.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SEMAPHORE_PREFIX "sem." /* of the files of sem_open(3), by glibc and musl */
+
+static int file_of(struct state *state, const struct node_slot *node, struct procfs_file *file)
+{
+	_cleanup_kept_ struct kept kept = KEPT_NONE;
+	int result = kept_get(state, node, &kept);
+	struct stat stat;
+
+	if (result < 0)
+		return result;
+	if (fstatat(kept.fd, "", &stat, AT_EMPTY_PATH) < 0)
+		return -errno;
+	*file = (struct procfs_file){stat.st_dev, stat.st_ino};
+	return 0;
+}
+
+/* Where the node's file is below the root of its store. */
+static int path_below(const struct state *state, const struct node_slot *node, char *path, size_t size)
+{
+	const int root_fd = state->arena->header->stores[node->store].root_fd;
+	_cleanup_close_ int fd = source_of(state, node)->open((struct state *)(uintptr_t)state, node, O_PATH);
+	char absolute[PATH_MAX];
+	char root[PATH_MAX];
+	struct stat stat;
+	size_t length;
+	int result;
+
+	if (fd < 0)
+		return fd;
+	if (fstatat(fd, "", &stat, AT_EMPTY_PATH) < 0)
+		return -errno;
+	result = paths_of_descriptor(root_fd, root, sizeof(root));
+	if (result == 0)
+		result = paths_of_descriptor(fd, absolute, sizeof(absolute));
+	if (result < 0)
+		return result;
+	length = strlen(root);
+	if (stat.st_nlink == 0 || strncmp(absolute, root, length) != 0 || absolute[length] != '/')
+		return -ENOENT;
+	return snprintf(path, size, "%s", absolute + length + 1) < (int)size ? (int)strlen(path) : -ENAMETOOLONG;
+}
+
+int posix_path(const struct state *state, const struct node_slot *node, char *path, size_t size)
+{
+	const char *place = state->arena->header->stores[node->store].path;
+	char below[PATH_MAX];
+	int length = path_below(state, node, below, sizeof(below));
+
+	if (length < 0)
+		return length;
+	length = snprintf(path, size, "%s/%s", place, below);
+	return (size_t)length < size ? length : -ENAMETOOLONG;
+}
+
+static ssize_t kind(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	char path[PATH_MAX];
+	bool semaphore = path_below(state, node, path, sizeof(path)) >= 0 && !strchr(path, '/') &&
+			 strncmp(path, SEMAPHORE_PREFIX, strlen(SEMAPHORE_PREFIX)) == 0;
+
+	return fact_text(semaphore ? "semaphore" : "memory", value, size);
+}
+
+static ssize_t print_users(struct state *state, const struct node_slot *node, char *value, size_t size,
+			   ssize_t (*print)(const struct procfs_user *users, size_t n, char *value, size_t size))
+{
+	_cleanup_free_ struct procfs_user *users = NULL;
+	struct procfs_file file;
+	ssize_t n = file_of(state, node, &file);
+
+	if (n == 0)
+		n = users_find(state, node, &file, &users);
+	return n < 0 ? n : print(users, (size_t)n, value, size);
+}
+
+static ssize_t mapped(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	return print_users(state, node, value, size, users_print_count);
+}
+
+static ssize_t mapped_pids(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	return print_users(state, node, value, size, users_print_pids);
+}
+
+static ssize_t orphan(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	struct procfs_file file;
+	int result = file_of(state, node, &file);
+
+	return result < 0 ? result : users_print_orphan(state, node, &file, value, size);
+}
+
+const struct source_fact posix_facts[] = {
+	{.name = "kind", .value = kind},
+	{.name = "mapped", .waits = true, .value = mapped},
+	{.name = "mapped-pids", .waits = true, .value = mapped_pids},
+	{.name = "orphan", .waits = true, .value = orphan},
+	{.name = NULL},
+};

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/users.h"
+#include "fs/source/views.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+ssize_t fact_text(const char *text, char *value, size_t size)
+{
+	size_t length = strlen(text);
+
+	if (length > size)
+		return -ERANGE;
+	memcpy(value, text, length);
+	return (ssize_t)length;
+}
+
+ssize_t fact_number(long long number, char *value, size_t size)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", number);
+	return fact_text(text, value, size);
+}
+
+static bool is_segfs(const struct state *state, pid_t process)
+{
+	const struct arena_header *header = state->arena->header;
+
+	return process == header->supervisor_pid || process == atomic_load(&header->worker_pid);
+}
+
+ssize_t users_find(const struct state *state, const struct node_slot *node, const struct procfs_file *file,
+		   struct procfs_user **users)
+{
+	const struct procfs_file files[] = {
+		*file,
+		{.device = state->arena->header->device, .inode = source_inode_of(state, node)},
+	};
+	struct procfs_user *found;
+	ssize_t n = procfs_find_users(files, 2, &found);
+	ssize_t kept = 0;
+
+	if (n < 0)
+		return n;
+	for (ssize_t i = 0; i < n; i++)
+		if (!is_segfs(state, found[i].process))
+			found[kept++] = found[i];
+	*users = found;
+	return kept;
+}
+
+ssize_t users_print_count(const struct procfs_user *users, size_t n, char *value, size_t size)
+{
+	long long count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += users[i].maps;
+	return fact_number(count, value, size);
+}
+
+ssize_t users_print_pids(const struct procfs_user *users, size_t n, char *value, size_t size)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int more;
+
+		if (!users[i].maps)
+			continue;
+		more = snprintf(value + length, size - length, "%s%d", length ? " " : "", (int)users[i].process);
+		if (more < 0 || (size_t)more >= size - length)
+			return -ERANGE;
+		length += (size_t)more;
+	}
+	return (ssize_t)length;
+}
+
+ssize_t users_print_orphan(struct state *state, const struct node_slot *node, const struct procfs_file *file, char *value,
+			   size_t size)
+{
+	struct views_probe probe = VIEWS_PROBE_NONE;
+	_cleanup_free_ struct procfs_user *users = NULL;
+	int busy;
+
+	/* the kernel first: who lets go of it while we look is told as unknown, and who takes it meanwhile is not told as none */
+	busy = views_probe_open(state, node, &probe);
+	if (busy == 0)
+		busy = views_probe(&probe, false);
+	views_probe_close(&probe);
+	if (busy == 0)
+		return fact_text("yes", value, size);
+	if (users_find(state, node, file, &users) > 0)
+		return fact_text("no", value, size);
+	return fact_text("unknown", value, size);
+}
