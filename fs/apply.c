@@ -89,6 +89,28 @@ static bool handles_work(int root_fd)
 	return true;
 }
 
+int apply_register_virtual(struct state *state, const char *path, enum source_kind source)
+{
+	struct arena_header *header = state->arena->header;
+
+	for (int i = 0; i < ARENA_STORES; i++) {
+		struct store_record *place = &header->stores[i];
+
+		if (atomic_load(&place->state) == SLOT_LIVE)
+			continue;
+		place->source = source;
+		place->mount_id = -1;
+		place->root_fd = -1;
+		place->ipc_fd = -1;
+		place->no_handles = true;
+		place->on_disk = false;
+		snprintf(place->path, sizeof(place->path), "%s", path);
+		atomic_store(&place->state, SLOT_LIVE);
+		return i;
+	}
+	return -ENFILE;
+}
+
 int apply_register(struct state *state, const char *path, enum source_kind source, int root_fd)
 {
 	struct arena_header *header = state->arena->header;
@@ -119,6 +141,7 @@ int apply_register(struct state *state, const char *path, enum source_kind sourc
 	place = &header->stores[free_place];
 	place->source = source;
 	place->mount_id = mount_id;
+	place->ipc_fd = -1;
 	place->no_handles = !handles_work(fd);
 	place->on_disk = found.f_type != TMPFS_MAGIC;
 	snprintf(place->path, sizeof(place->path), "%s", path);

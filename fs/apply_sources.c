@@ -6,12 +6,15 @@
 #include "fs/apply_internal.h"
 #include "fs/source/backing.h"
 #include "fs/source/posix.h"
+#include "fs/source/sysv.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const uint32_t indexes[SOURCE_KINDS] = {
 	[SOURCE_POSIX] = NODE_POSIX,
@@ -48,14 +51,33 @@ static int add_posix(struct state *state)
 	return result;
 }
 
+/* Its calls reach the daemon's own namespace; memory is opened through /proc, which only root may do. */
+static int add_sysv(struct state *state)
+{
+	struct node_key key;
+	int store;
+
+	if (!state->arena->header->privileged || access("/proc/sysvipc/shm", F_OK) < 0)
+		return -ENOENT;
+	store = apply_register_virtual(state, "sysv", SOURCE_SYSV);
+	if (store < 0)
+		return store;
+	sysv_root_key((uint16_t)store, &key);
+	return node_add_fixed(state, NODE_SYSV, &key, S_IFDIR, NODE_FOREIGN, -1);
+}
+
 int apply_builtins(struct state *state)
 {
 	int result = add_posix(state);
 
 	if (result == -ENOENT || result == -ENOTDIR)
 		result = add_placeholder(state, SOURCE_POSIX);
-	for (int kind = SOURCE_SYSV; result == 0 && kind < SOURCE_KINDS; kind++)
-		result = add_placeholder(state, (enum source_kind)kind);
+	if (result == 0)
+		result = add_sysv(state);
+	if (result == -ENOENT)
+		result = add_placeholder(state, SOURCE_SYSV);
+	if (result == 0)
+		result = add_placeholder(state, SOURCE_PROCESS);
 	return result;
 }
 

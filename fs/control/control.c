@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "fs/control/control.h"
-#include "lib/base/cleanup.h"
+#include "fs/source/records.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <unistd.h>
 
 #define CONTROL_DIRECTORY NODE_CONTROL
 #define INODE_BASE (UINT64_C(0xffff) << 48)
@@ -124,23 +123,6 @@ static int control_stat(struct state *state, const struct node_slot *node, struc
 	return 0;
 }
 
-/* A sealed memfd with the text, its offset at the start. */
-static int memfd_of(const struct control_text *text)
-{
-	_cleanup_close_ int fd = memfd_create("segfs-control", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	for (size_t at = 0; at < text->length;) {
-		ssize_t written = pwrite(fd, text->bytes + at, text->length - at, (off_t)at);
-
-		if (written < 0)
-			return -errno;
-		at += (size_t)written;
-	}
-	return take_fd(&fd);
-}
-
 static int control_open(struct state *state, const struct node_slot *node, int flags)
 {
 	uint32_t index = index_in(state, node);
@@ -152,42 +134,22 @@ static int control_open(struct state *state, const struct node_slot *node, int f
 	if (index <= CONTROL_DIRECTORY || index > CONTROL_DIRECTORY + N_FILES)
 		return -EISDIR;
 	files[index - CONTROL_DIRECTORY - 1].print(&text, state);
-	result = text.failed ? -ENOMEM : memfd_of(&text);
+	result = text.failed ? -ENOMEM : records_memfd(text.bytes, text.length);
 	free(text.bytes);
 	return result;
 }
 
-static void add_record(struct control_text *text, const char *name, uint64_t inode, unsigned char type)
-{
-	_Alignas(8) char record[sizeof(struct dirent64)] = {0};
-	struct dirent64 *entry = (void *)record;
-	size_t length = (offsetof(struct dirent64, d_name) + strlen(name) + 1 + 7) / 8 * 8;
-
-	entry->d_ino = inode;
-	entry->d_off = (off_t)(text->length + length);
-	entry->d_reclen = (unsigned short)length;
-	entry->d_type = type;
-	memcpy(entry->d_name, name, strlen(name) + 1);
-	if (text->length + length > text->size) {
-		text->failed = true;
-		return;
-	}
-	memcpy(text->bytes + text->length, record, length);
-	text->length += length;
-}
-
 static int control_list(struct state *state, const struct node_slot *dir)
 {
-	char records[1024];
-	struct control_text text = {.bytes = records, .size = sizeof(records)};
+	_cleanup_records_ struct records records = {0};
+	int result = records_add(&records, ".", INODE_BASE | CONTROL_DIRECTORY, DT_DIR);
 
-	(void)state;
 	(void)dir;
-	add_record(&text, ".", INODE_BASE | CONTROL_DIRECTORY, DT_DIR);
-	add_record(&text, "..", state->arena->nodes[NODE_ROOT].inode, DT_DIR);
-	for (uint32_t i = 0; i < N_FILES; i++)
-		add_record(&text, files[i].name, INODE_BASE | (CONTROL_DIRECTORY + 1 + i), DT_REG);
-	return text.failed ? -ENOMEM : memfd_of(&text);
+	if (result == 0)
+		result = records_add(&records, "..", state->arena->nodes[NODE_ROOT].inode, DT_DIR);
+	for (uint32_t i = 0; result == 0 && i < N_FILES; i++)
+		result = records_add(&records, files[i].name, INODE_BASE | (CONTROL_DIRECTORY + 1 + i), DT_REG);
+	return result < 0 ? result : records_open(&records);
 }
 
 static const struct source control_source = {

@@ -57,7 +57,7 @@ static void print_stores(struct control_text *text, const struct arena_header *h
 
 	control_print(text, "  \"stores\": [");
 	for (int i = 0; i < ARENA_STORES; i++) {
-		if (atomic_load(&header->stores[i].state) != SLOT_LIVE)
+		if (atomic_load(&header->stores[i].state) != SLOT_LIVE || header->stores[i].source != SOURCE_STORE)
 			continue;
 		control_print(text, "%s\n    ", separator);
 		print_store(text, &header->stores[i]);

@@ -7,6 +7,7 @@
 #include "fs/ops/parked.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/request.h"
+#include "fs/source/source.h"
 #include "fs/state/lock.h"
 #include "fs/state/node.h"
 #include "lib/base/procfs.h"
@@ -95,13 +96,22 @@ void op_setlk_raw(struct fs *fs, bool wait)
 }
 
 /* close(2), of any descriptor of the file: a process loses what locks of fcntl(2) it has on it. */
+/* What close(2) is to return: EINVAL for a file that was made and never given the size without which it comes to nothing. */
+static int close_status(struct fs *fs)
+{
+	const struct node_slot *node = node_get(&fs->state, request_node());
+	const struct source *source = node ? source_of(&fs->state, node) : NULL;
+
+	return source && source->unsized && source->unsized(&fs->state, node) ? -EINVAL : 0;
+}
+
 void op_flush_raw(struct fs *fs)
 {
 	const struct wire_flush_in *in = request_body(sizeof(*in));
 
 	if (in)
 		lock_drop_owner(&fs->state, request_node(), in->lock_owner, LOCK_RANGE);
-	request_answer_raw(fs, in ? 0 : -EINVAL, NULL, 0);
+	request_answer_raw(fs, in ? close_status(fs) : -EINVAL, NULL, 0);
 }
 
 void locks_release(struct fs *fs)

@@ -94,6 +94,9 @@ struct source {
 	/* Segments have the size with which they were made: what is written past it is refused, and so is another size, but by change(). */
 	bool fixed_size;
 
+	/* Whether a segment has no size yet, so that the first one that change() gets makes it; NULL: none is like that. */
+	bool (*unsized)(struct state *state, const struct node_slot *node);
+
 	/*
 	 * Whether carrying out a request on a node may wait for a device or another process, beside what all may; NULL: never.
 	 * attributes: no more than those are wanted.

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 ssize_t fact_text(const char *text, char *value, size_t size)
 {
@@ -22,6 +23,17 @@ ssize_t fact_number(long long number, char *value, size_t size)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%lld", number);
+	return fact_text(text, value, size);
+}
+
+ssize_t fact_time(long long seconds, char *value, size_t size)
+{
+	const time_t time = (time_t)seconds;
+	struct tm parts;
+	char text[32];
+
+	gmtime_r(&time, &parts);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
 	return fact_text(text, value, size);
 }
 

@@ -33,6 +33,7 @@ ssize_t users_print_orphan(struct state *state, const struct node_slot *node, co
 
 /* Copies a text to a value. As source_fact's value(). */
 ssize_t fact_text(const char *text, char *value, size_t size);
+ssize_t fact_time(long long seconds, char *value, size_t size); /* ISO 8601, UTC */
 ssize_t fact_number(long long number, char *value, size_t size);
 
 #endif

@@ -52,7 +52,8 @@ struct store_record {
 	_Atomic uint32_t state; /* enum slot_state */
 	uint32_t source;        /* enum source_kind */
 	int32_t mount_id;       /* as name_to_handle_at(2) tells it: which store a file is on; -1 = no file is */
-	int32_t root_fd;        /* the root of the store, O_RDONLY|O_DIRECTORY; open_by_handle_at(2) starts here; sysv: its IPC namespace or -1 */
+	int32_t root_fd;        /* the root of the store, O_RDONLY|O_DIRECTORY; open_by_handle_at(2) starts here */
+	int32_t ipc_fd;         /* sysv: the IPC namespace; -1 = the daemon's own, and elsewhere */
 	uint32_t no_handles;    /* the medium has no file handles or may not open them: descriptors are kept */
 	uint32_t on_disk;       /* operations may wait for a device */
 	char path[ARENA_STORE_PATH]; /* below the mount; "" for the default store */

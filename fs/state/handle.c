@@ -5,6 +5,7 @@
 #include "lib/base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 const char *io_mode_name(enum io_mode mode)
@@ -160,6 +161,20 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id)
 		close(fd);
 	*backing_id = closing;
 	return 0;
+}
+
+void handle_replace_fds(struct state *state, uint64_t node, int fd)
+{
+	uint32_t high = atomic_load(&state->arena->header->handles_high);
+
+	pthread_mutex_lock(&state->lock);
+	for (uint32_t i = 1; i < high; i++) {
+		const struct handle_slot *handle = &state->arena->handles[i];
+
+		if (atomic_load(&handle->state) == SLOT_LIVE && handle->node == node && handle->fd >= 0)
+			dup3(fd, handle->fd, O_CLOEXEC);
+	}
+	pthread_mutex_unlock(&state->lock);
 }
 
 void handle_backing_closed(struct state *state, int backing_id)

@@ -309,6 +309,7 @@ static void fill_slot(struct state *state, uint32_t index, const struct node_key
 	slot->handle_bytes = key->handle_bytes;
 	slot->handle_type = key->handle_type;
 	memcpy(slot->handle, key->handle, key->handle_bytes);
+	memset(slot->handle + key->handle_bytes, 0, sizeof(slot->handle) - key->handle_bytes);
 	atomic_store(&slot->flags, flags);
 	atomic_store(&slot->policy, 0);
 	slot->creator = 0;
@@ -411,6 +412,23 @@ uint64_t node_find_inode(struct state *state, uint16_t store, uint64_t inode)
 	pthread_mutex_lock(&state->lock);
 	index = find_inode_locked(state, store, inode);
 	id = index ? node_id(state, index) : 0;
+	pthread_mutex_unlock(&state->lock);
+	return id;
+}
+
+uint64_t node_find_open(struct state *state, uint16_t store, uint64_t inode,
+			bool (*match)(const struct node_slot *node, void *context), void *context)
+{
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&state->lock);
+	for (uint32_t index = state->buckets[hash_inode(store, inode) & (state->n_buckets - 1)]; index && !id;
+	     index = state->index[index].hash_next) {
+		const struct node_slot *slot = &state->arena->nodes[index];
+
+		if (slot->inode == inode && slot->store == store && state->index[index].handles > 0 && match(slot, context))
+			id = node_id(state, index);
+	}
 	pthread_mutex_unlock(&state->lock);
 	return id;
 }

@@ -113,6 +113,12 @@ void node_told(struct state *state, uint64_t id, uint32_t now);
  */
 bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t since);
 
+/*
+ * Finds an open node with this inode number of which `match`, called under the lock, says that it is the one. Returns its id, or 0.
+ */
+uint64_t node_find_open(struct state *state, uint16_t store, uint64_t inode,
+			bool (*match)(const struct node_slot *node, void *context), void *context);
+
 /* The one node with this inode number, or 0. */
 uint64_t node_find_inode(struct state *state, uint16_t store, uint64_t inode);
 

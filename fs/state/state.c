@@ -82,6 +82,12 @@ static void mark(unsigned char *named, int n_fds, int fd)
 		named[fd] = 1;
 }
 
+static void mark_store(unsigned char *named, int n_fds, const struct store_record *store)
+{
+	mark(named, n_fds, store->root_fd);
+	mark(named, n_fds, store->ipc_fd);
+}
+
 static void mark_named(const struct state *state, unsigned char *named, int n_fds)
 {
 	const struct arena *arena = state->arena;
@@ -95,7 +101,7 @@ static void mark_named(const struct state *state, unsigned char *named, int n_fd
 		mark(named, n_fds, header->base_fds[i]);
 	for (int i = 0; i < ARENA_STORES; i++)
 		if (atomic_load(&header->stores[i].state) == SLOT_LIVE)
-			mark(named, n_fds, header->stores[i].root_fd);
+			mark_store(named, n_fds, &header->stores[i]);
 	for (int i = 0; i < ARENA_KEPT; i++)
 		if (atomic_load(&header->kept[i].id))
 			mark(named, n_fds, header->kept[i].fd);

@@ -133,8 +133,8 @@ static void says_what_is_wrong_with_keys(void **state)
 		{"[mount]\nsize = ;1",
 		 "t.ini:2: size has no value; write size = VALUE, or leave out the line"},
 		{"[mount]\nsise = 1",
-		 "t.ini:2: unknown key 'sise' in [mount], perhaps 'size'; known keys: path, size, "
-		 "huge, numa, mode, owner" POLICY_NAMES},
+		 "t.ini:2: unknown key 'sise' in [mount], perhaps 'size'; known keys: path, "
+		 "sources, size, huge, numa, mode, owner" POLICY_NAMES},
 		{"[directory d]\npath = /x", "t.ini:2: unknown key 'path' in [directory d]; known keys: "
 					     "medium, size, huge, numa, mode, owner" POLICY_NAMES},
 		{"[segment s]\nMode = 1",

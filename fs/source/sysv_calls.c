@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/sysv.h"
+#include "lib/base/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+
+#ifndef SHM_STAT_ANY
+#define SHM_STAT_ANY 15 /* linux/shm.h, which can't be had together with sys/shm.h */
+#endif
+
+#define LINK_MAX_BYTES 96 /* of a path in /proc/self/map_files */
+
+/* --- the namespace --- */
+
+/* A thread's stay in a namespace that may not be the daemon's. */
+struct stay {
+	int own; /* descriptor of the daemon's namespace; -1 = it was not left */
+};
+
+static int enter(const struct state *state, uint16_t store, struct stay *stay)
+{
+	int fd = state->arena->header->stores[store].ipc_fd;
+
+	stay->own = -1;
+	if (fd < 0)
+		return 0;
+	stay->own = open("/proc/thread-self/ns/ipc", O_RDONLY | O_CLOEXEC);
+	if (stay->own < 0)
+		return -errno;
+	if (setns(fd, CLONE_NEWIPC) < 0) {
+		int result = -errno;
+
+		close(stay->own);
+		stay->own = -1;
+		return result;
+	}
+	return 0;
+}
+
+/* A thread that can't go back must not go on: it would answer for the wrong namespace. */
+static void leave(struct stay *stay)
+{
+	if (stay->own < 0)
+		return;
+	if (setns(stay->own, CLONE_NEWIPC) < 0)
+		__builtin_trap();
+	close(stay->own);
+	stay->own = -1;
+}
+
+#define _cleanup_stay_ __attribute__((cleanup(leave)))
+
+/* What is gone, or never was. */
+static int gone(int result)
+{
+	return result == -EINVAL || result == -EIDRM ? -ENOENT : result;
+}
+
+/* --- calls --- */
+
+static void segment_from(int id, const struct shmid_ds *found, struct sysv_segment *segment)
+{
+	*segment = (struct sysv_segment){
+		.id = id,
+		.key = (uint32_t)found->shm_perm.__key,
+		.uid = found->shm_perm.uid,
+		.gid = found->shm_perm.gid,
+		.mode = found->shm_perm.mode & 0777,
+		.removed = found->shm_perm.mode & SHM_DEST,
+		.locked = found->shm_perm.mode & SHM_LOCKED,
+		.size = found->shm_segsz,
+		.nattch = found->shm_nattch,
+		.creator = found->shm_cpid,
+		.last = found->shm_lpid,
+		.creator_uid = found->shm_perm.cuid,
+		.atime = found->shm_atime,
+		.dtime = found->shm_dtime,
+		.ctime = found->shm_ctime,
+	};
+}
+
+int sysv_stat(const struct state *state, uint16_t store, int id, struct sysv_segment *segment)
+{
+	_cleanup_stay_ struct stay stay;
+	struct shmid_ds found;
+	int result = enter(state, store, &stay);
+
+	if (result < 0)
+		return result;
+	if (shmctl(id, IPC_STAT, &found) < 0)
+		return gone(-errno);
+	segment_from(id, &found, segment);
+	return 0;
+}
+
+int sysv_find(const struct state *state, uint16_t store, uint32_t key)
+{
+	_cleanup_stay_ struct stay stay;
+	int result = enter(state, store, &stay);
+	int id;
+
+	if (result < 0)
+		return result;
+	id = shmget((key_t)key, 0, 0);
+	return id < 0 ? -errno : id;
+}
+
+int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const struct sysv_segment *segment, void *context),
+	       void *context)
+{
+	_cleanup_stay_ struct stay stay;
+	struct shm_info totals;
+	int result = enter(state, store, &stay);
+	int highest;
+
+	if (result < 0)
+		return result;
+	/* the highest index in use; 0 also where there is no segment */
+	highest = shmctl(0, SHM_INFO, (struct shmid_ds *)(void *)&totals);
+	if (highest < 0)
+		return -errno;
+	for (int index = 0; result == 0 && index <= highest; index++) {
+		struct sysv_segment segment;
+		struct shmid_ds found;
+		int id = shmctl(index, SHM_STAT_ANY, &found);
+
+		if (id < 0)
+			continue;
+		segment_from(id, &found, &segment);
+		result = visit(&segment, context);
+	}
+	return result;
+}
+
+/* The owner of a new segment is who makes it, by effective ids; capabilities stay, see request_thread_init(). */
+static int become(uid_t uid, gid_t gid)
+{
+	if (syscall(SYS_setresgid, (gid_t)-1, gid, (gid_t)-1) < 0 || syscall(SYS_setresuid, (uid_t)-1, uid, (uid_t)-1) < 0)
+		return -errno;
+	return 0;
+}
+
+int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t size, mode_t mode, uid_t uid, gid_t gid)
+{
+	const uid_t own_uid = geteuid();
+	const gid_t own_gid = getegid();
+	const uid_t own_fsuid = (uid_t)syscall(SYS_setfsuid, (uid_t)-1);
+	const gid_t own_fsgid = (gid_t)syscall(SYS_setfsgid, (gid_t)-1);
+	_cleanup_stay_ struct stay stay;
+	int result = enter(state, store, &stay);
+	int id = -1;
+
+	if (result < 0)
+		return result;
+	if (size == 0)
+		return -EINVAL;
+	result = become(uid, gid);
+	if (result == 0) {
+		id = shmget((key_t)key, size, IPC_CREAT | IPC_EXCL | (int)(mode & 0777));
+		result = id < 0 ? -errno : 0;
+	}
+	if (become(own_uid, own_gid) < 0)
+		__builtin_trap(); /* as leave() */
+	/* they follow the effective ones */
+	syscall(SYS_setfsgid, own_fsgid);
+	syscall(SYS_setfsuid, own_fsuid);
+	/* more than SHMMAX: the other limits say ENOSPC, too */
+	if (result == -EINVAL)
+		result = -ENOSPC;
+	return result < 0 ? result : id;
+}
+
+int sysv_set(const struct state *state, uint16_t store, const struct sysv_segment *segment)
+{
+	_cleanup_stay_ struct stay stay;
+	int result = enter(state, store, &stay);
+	struct shmid_ds wanted = {
+		.shm_perm.uid = segment->uid,
+		.shm_perm.gid = segment->gid,
+		.shm_perm.mode = (unsigned short)segment->mode,
+	};
+
+	if (result < 0)
+		return result;
+	return shmctl(segment->id, IPC_SET, &wanted) < 0 ? gone(-errno) : 0;
+}
+
+int sysv_remove(const struct state *state, uint16_t store, int id)
+{
+	_cleanup_stay_ struct stay stay;
+	int result = enter(state, store, &stay);
+
+	if (result < 0)
+		return result;
+	return shmctl(id, IPC_RMID, NULL) < 0 ? gone(-errno) : 0;
+}
+
+/* --- the memory --- */
+
+/* A mapping's name ends with where it ends, which for huge pages only the kernel knows. */
+static int open_mapping(uintptr_t start, int flags)
+{
+	_cleanup_closedir_ DIR *mappings = opendir("/proc/self/map_files");
+	const struct dirent *entry;
+	char prefix[32];
+	int length;
+	int fd;
+
+	if (!mappings)
+		return -errno;
+	length = snprintf(prefix, sizeof(prefix), "%" PRIxPTR "-", start);
+	while ((entry = readdir(mappings))) {
+		if (strncmp(entry->d_name, prefix, (size_t)length) != 0)
+			continue;
+		fd = openat(dirfd(mappings), entry->d_name, flags | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
+	return -ENOENT;
+}
+
+static int open_attached(uintptr_t start, uint64_t size, int flags)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	char path[LINK_MAX_BYTES];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/map_files/%" PRIxPTR "-%" PRIxPTR, start,
+		 start + (uintptr_t)((size + page - 1) / page * page));
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ? open_mapping(start, flags) : -errno;
+}
+
+int sysv_open_memory(const struct state *state, uint16_t store, int id, int flags)
+{
+	_cleanup_stay_ struct stay stay;
+	int result = enter(state, store, &stay);
+	struct shmid_ds found;
+	void *start;
+
+	if (result < 0)
+		return result;
+	if (shmctl(id, IPC_STAT, &found) < 0)
+		return gone(-errno);
+	start = shmat(id, NULL, SHM_RDONLY);
+	if (start == (void *)-1)
+		return gone(-errno);
+	result = open_attached((uintptr_t)start, found.shm_segsz, flags);
+	shmdt(start);
+	return result;
+}

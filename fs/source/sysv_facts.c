@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/sysv.h"
+#include "fs/source/users.h"
+#include "fs/state/handle.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Each is told from what the kernel says now; -ENODATA where there is no segment any more, or not yet. */
+#define FACT(name, expression)                                                                                     \
+	static ssize_t name(struct state *state, const struct node_slot *node, char *value, size_t size)           \
+	{                                                                                                          \
+		struct sysv_segment segment;                                                                       \
+                                                                                                                   \
+		if (sysv_segment_of(state, node, &segment) < 0)                                                    \
+			return -ENODATA;                                                                           \
+		return expression;                                                                                 \
+	}
+
+static ssize_t print_key(uint32_t key, char *value, size_t size)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "0x%08" PRIx32, key);
+	return fact_text(text, value, size);
+}
+
+FACT(shmid, fact_number(segment.id, value, size))
+FACT(key, print_key(segment.key, value, size))
+FACT(nattch, fact_number((long long)segment.nattch, value, size))
+FACT(creator_pid, fact_number(segment.creator, value, size))
+FACT(last_pid, fact_number(segment.last, value, size))
+FACT(creator_uid, fact_number(segment.creator_uid, value, size))
+FACT(locked, fact_text(segment.locked ? "yes" : "no", value, size))
+FACT(removed, fact_text(segment.removed ? "yes" : "no", value, size))
+
+static bool is_segment(struct state *state, const struct node_slot *node)
+{
+	struct sysv_segment segment;
+
+	return sysv_segment_of(state, node, &segment) == 0;
+}
+
+/* Attached by nobody, and not in use through the mount either. */
+static ssize_t orphan(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	const uint64_t id = node_id(state, (uint32_t)(node - state->arena->nodes));
+	_cleanup_free_ struct procfs_view *views = NULL;
+	struct sysv_segment segment;
+	uint32_t writers;
+	ssize_t n;
+
+	if (sysv_segment_of(state, node, &segment) < 0)
+		return -ENODATA;
+	if (segment.nattch > 0 || handle_count(state, id, &writers) > 0)
+		return fact_text("no", value, size);
+	n = procfs_find_views((dev_t)state->arena->header->device, source_inode_of(state, node), &views);
+	return n < 0 ? n : fact_text(n > 0 ? "no" : "yes", value, size);
+}
+
+static bool is_idle(struct state *state, const struct node_slot *node)
+{
+	struct sysv_segment segment;
+
+	return sysv_segment_of(state, node, &segment) == 0 && segment.nattch == 0;
+}
+
+/* Since the last detach, or since it was made where nobody ever attached it. */
+static ssize_t idle_since(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	struct sysv_segment segment;
+
+	if (sysv_segment_of(state, node, &segment) < 0 || segment.nattch > 0)
+		return -ENODATA;
+	return fact_time(segment.dtime ? segment.dtime : segment.ctime, value, size);
+}
+
+const struct source_fact sysv_facts[] = {
+	{.name = "shmid", .applies = is_segment, .value = shmid},
+	{.name = "key", .applies = is_segment, .value = key},
+	{.name = "nattch", .applies = is_segment, .value = nattch},
+	{.name = "creator-pid", .applies = is_segment, .value = creator_pid},
+	{.name = "last-pid", .applies = is_segment, .value = last_pid},
+	{.name = "creator-uid", .applies = is_segment, .value = creator_uid},
+	{.name = "locked", .applies = is_segment, .value = locked},
+	{.name = "removed", .applies = is_segment, .value = removed},
+	{.name = "orphan", .waits = true, .applies = is_segment, .value = orphan},
+	{.name = "idle-since", .applies = is_idle, .value = idle_since},
+	{.name = NULL},
+};
