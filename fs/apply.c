@@ -4,6 +4,7 @@
 #include "fs/ops/policy.h"
 #include "fs/source/backing.h"
 #include "fs/source/paths.h"
+#include "fs/source/posix.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 
@@ -270,11 +271,50 @@ int apply_policy(const struct application *application, int fd, const struct con
 	return result;
 }
 
-static int apply_directory(const struct application *application, const struct config_directory *directory)
+/*
+ * Where a source is shown somewhere in the store, a mount tells its root from the store: that of the source's file system, or a tmpfs
+ * for one that has none. Returns the index of its record, or a negative errno with the error noted.
+ */
+static int apply_source(const struct application *application, const struct config_directory *directory)
 {
-	_cleanup_close_ int fd = open_directory_path(application, directory->name);
+	struct config_directory place = *directory;
+	int fd;
 	int result;
 
+	if (directory->source == SOURCE_POSIX) {
+		place.store.medium = MEDIUM_PATH;
+		place.store.path = directory->source_path ? directory->source_path : (char *)(uintptr_t)POSIX_DIRECTORY;
+	} else {
+		place.store.medium = MEDIUM_MEMORY;
+		place.store.size = 4096;
+	}
+	fd = open_directory_path(application, directory->name);
+	if (fd < 0)
+		return apply_fail(application, fd, directory->line, "directory '%s': %s", directory->name, strerror(-fd));
+	result = mount_medium(application, &place, fd);
+	close(fd);
+	if (result < 0)
+		return result;
+	fd = open_directory_path(application, directory->name);
+	result = fd < 0 ? fd : apply_register(application->state, directory->name, (enum source_kind)directory->source, fd);
+	if (result >= 0 && directory->source == SOURCE_SYSV)
+		result = apply_namespace(application, result, directory);
+	else if (result < 0)
+		apply_fail(application, result, directory->line, "the source of directory '%s': %s", directory->name,
+			   strerror(-result));
+	return result;
+}
+
+static int apply_directory(const struct application *application, const struct config_directory *directory)
+{
+	_cleanup_close_ int fd = -1;
+	int result;
+
+	if (directory->source != SOURCE_STORE) {
+		result = apply_source(application, directory);
+		return result < 0 ? result : 0;
+	}
+	fd = open_directory_path(application, directory->name);
 	if (fd < 0)
 		return apply_fail(application, fd, directory->line, "directory '%s': %s", directory->name,
 				  strerror(-fd));

@@ -51,6 +51,12 @@ int apply_register_virtual(struct state *state, const char *path, enum source_ki
 /* Makes the nodes of the directories that show sources, each in its place; none is shown yet. Returns 0 or a negative errno. */
 int apply_builtins(struct state *state);
 
+/*
+ * Has the System V source of store `store` look into the namespace that a directory names. Returns 0, or a negative errno with the error
+ * noted: -EBUSY where it looks into another one.
+ */
+int apply_namespace(const struct application *application, int store, const struct config_directory *directory);
+
 /* Shows those that the configuration wants. Returns 0; -ENOTSUP, with the error noted, for one that this machine does not have. */
 int apply_sources(const struct application *application, const struct config *config);
 

@@ -11,9 +11,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 static const uint32_t indexes[SOURCE_KINDS] = {
@@ -103,5 +108,49 @@ int apply_sources(const struct application *application, const struct config *co
 		}
 	}
 	atomic_fetch_or(&header->shown, shown);
+	return 0;
+}
+
+static bool is_ipc_namespace(int fd)
+{
+	struct statfs found;
+
+	return fstatfs(fd, &found) == 0 && found.f_type == NSFS_MAGIC && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWIPC;
+}
+
+static bool is_same_file(int one, int other)
+{
+	struct stat first;
+	struct stat second;
+
+	return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
+	       first.st_ino == second.st_ino;
+}
+
+int apply_namespace(const struct application *application, int store, const struct config_directory *directory)
+{
+	struct store_record *record = &application->state->arena->header->stores[store];
+	const char *name = directory->ipc_namespace;
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+
+	if (name && *name != '/')
+		snprintf(path, sizeof(path), "/proc/%s/ns/ipc", name);
+	else
+		snprintf(path, sizeof(path), "%s", name ? name : "/proc/self/ns/ipc");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return apply_fail(application, -errno, directory->line, "the IPC namespace %s of directory '%s': %s", path,
+				  directory->name, strerror(errno));
+	if (!is_ipc_namespace(fd))
+		return apply_fail(application, -EINVAL, directory->line,
+				  "%s is no IPC namespace; name a process, or a file like /proc/PID/ns/ipc", path);
+	if (record->ipc_fd >= 0 && is_same_file(fd, record->ipc_fd))
+		return 0;
+	if (record->ipc_fd >= 0)
+		return apply_fail(application, -EBUSY, directory->line,
+				  "directory '%s' shows another IPC namespace since the start; mount again for this one",
+				  directory->name);
+	record->ipc_fd = take_fd(&fd);
 	return 0;
 }

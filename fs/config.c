@@ -30,6 +30,8 @@ void config_free(struct config *config)
 	free_store(&config->root);
 	for (size_t i = 0; i < config->n_directories; i++) {
 		free(config->directories[i].name);
+		free(config->directories[i].source_path);
+		free(config->directories[i].ipc_namespace);
 		free_store(&config->directories[i].store);
 	}
 	free(config->directories);

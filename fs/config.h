@@ -53,6 +53,9 @@ struct config_directory {
 	char *name; /* path relative to the mount, no leading or trailing '/', no "." or ".." */
 	struct config_store
 		store; /* placement; MEDIUM_PARENT where no medium was given: then no size, huge or numa */
+	unsigned int source;    /* SOURCE_STORE, or what it shows: SOURCE_POSIX, SOURCE_SYSV; then no key of a store was given */
+	char *source_path;      /* SOURCE_POSIX: the tmpfs, absolute, normalized; NULL = that of shm_open(3) */
+	char *ipc_namespace;    /* SOURCE_SYSV: a pid in digits, or an absolute path; NULL = the daemon's own */
 	unsigned int line; /* line of the section header */
 };
 

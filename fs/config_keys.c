@@ -36,6 +36,9 @@ static const struct config_key mount_keys[] = {
 };
 
 static const struct config_key directory_keys[] = {
+	{"source", &config_type_source, DIRECTORY(source), NONE, NONE, false},
+	{"path", &config_type_path, DIRECTORY(source_path), NONE, NONE, false},
+	{"ipc-namespace", &config_type_namespace, DIRECTORY(ipc_namespace), NONE, NONE, false},
 	{"medium", &config_type_medium, DIRECTORY(store.medium), DIRECTORY(store.path), NONE, false},
 	{"size", &config_type_size, DIRECTORY(store.size), NONE, NONE, true},
 	{"huge", &config_type_huge, DIRECTORY(store.huge), NONE, NONE, true},

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "fs/config_parser.h"
+#include "fs/source/source.h"
 #include "lib/base/textfile.h"
 
 #define LINE_LIMIT 8192 /* bytes of a line: a path of PATH_MAX bytes and a comment fit */
@@ -199,6 +200,36 @@ static int compare_directories(const void *left, const void *right)
 	return (a->line > b->line) - (a->line < b->line);
 }
 
+static bool is_below(const char *name, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return strncmp(name, directory, length) == 0 && name[length] == '/';
+}
+
+/* What a source shows is not made by the configuration. */
+static void check_below_sources(struct parser *parser)
+{
+	const struct config *config = parser->config;
+
+	for (size_t i = 0; i < config->n_directories; i++) {
+		const struct config_directory *source = &config->directories[i];
+
+		for (size_t j = 0; source->source != SOURCE_STORE && j < config->n_directories + config->n_segments; j++) {
+			bool is_directory = j < config->n_directories;
+			const struct config_segment *segment = is_directory ? NULL : &config->segments[j - config->n_directories];
+			const char *name = segment ? segment->name : config->directories[j].name;
+
+			if (!is_below(name, source->name))
+				continue;
+			parser_fail(parser, segment ? segment->line : config->directories[j].line,
+				    "'%s' lies in a directory that shows a source (line %u); use another name",
+				    parser_show_string(name).text, source->line);
+			return;
+		}
+	}
+}
+
 int config_parse(const char *text, size_t length, const char *file, struct config *out,
 		 char error[CONFIG_ERROR_MAX])
 {
@@ -218,6 +249,8 @@ int config_parse(const char *text, size_t length, const char *file, struct confi
 		parser_fail_memory(&parser);
 	if (!parser.result)
 		parser_end_section(&parser);
+	if (!parser.result)
+		check_below_sources(&parser);
 	index_free(&parser.index);
 	if (parser.result) {
 		config_free(&config);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs/config_parser.h"
+#include "fs/source/source.h"
 #include "lib/base/names.h"
 
 static bool is_blank(char c)
@@ -36,6 +37,46 @@ static int check_segment(struct parser *parser)
 			   parser_show_section(parser->section, parser->name).text);
 }
 
+/* The line in which a key of the section was given, 0 = it was not. */
+static unsigned int line_of(const struct parser *parser, const char *name)
+{
+	for (size_t i = 0; parser->section->keys[i].name; i++)
+		if (strcmp(parser->section->keys[i].name, name) == 0)
+			return parser->key_lines[i];
+	return 0;
+}
+
+/* A source has its own bytes, owners and rules: of all keys only its own make sense. */
+static int check_source(struct parser *parser, const struct config_directory *directory)
+{
+	static const char *const of_source[] = {
+		[SOURCE_STORE] = "",
+		[SOURCE_POSIX] = "path",
+		[SOURCE_SYSV] = "ipc-namespace",
+	};
+	const char *own = of_source[directory->source];
+
+	for (size_t i = 0; parser->section->keys[i].name; i++) {
+		const char *name = parser->section->keys[i].name;
+		bool is_sources = strcmp(name, "path") == 0 || strcmp(name, "ipc-namespace") == 0;
+
+		if (!parser->key_lines[i] || strcmp(name, "source") == 0 || strcmp(name, own) == 0)
+			continue;
+		if (directory->source == SOURCE_STORE && !is_sources)
+			continue;
+		return parser_fail(parser, parser->key_lines[i], "%s is %s, and %s %s; leave out %s", name,
+				   !is_sources                  ? "for what segfs stores"
+				   : strcmp(name, "path") == 0 ? "for source = posix"
+							       : "for source = sysv",
+				   parser_show_section(parser->section, parser->name).text,
+				   directory->source == SOURCE_STORE ? "has no source"
+				   : is_sources                      ? "shows another one"
+								     : "shows a source",
+				   line_of(parser, "source") && !is_sources ? "one of the two" : name);
+	}
+	return 0;
+}
+
 int parser_end_section(struct parser *parser)
 {
 	const struct config_directory *directory = parser->record;
@@ -44,7 +85,11 @@ int parser_end_section(struct parser *parser)
 
 	if (parser->section == &config_sections[CONFIG_SEGMENT])
 		return check_segment(parser);
-	if (parser->section != &config_sections[CONFIG_DIRECTORY] || directory->store.medium == MEDIUM_MEMORY)
+	if (parser->section != &config_sections[CONFIG_DIRECTORY])
+		return 0;
+	if (check_source(parser, directory) < 0)
+		return parser->result;
+	if (directory->store.medium == MEDIUM_MEMORY)
 		return 0;
 	for (size_t i = 0; parser->section->keys[i].name; i++) {
 		if (!parser->section->keys[i].memory_only || !parser->key_lines[i])

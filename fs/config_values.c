@@ -417,3 +417,40 @@ static bool format_sources(const struct config_key *key, const void *record, cha
 }
 
 const struct config_type config_type_sources = {parse_sources, format_sources};
+
+/* --- source of a directory: one that can be shown anywhere --- */
+
+static int parse_source(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	enum source_kind kind = source_kind_find(value, strlen(value));
+
+	if (kind != SOURCE_POSIX && kind != SOURCE_SYSV)
+		return wrong(why, "not a source of a directory; write posix or sysv");
+	*(unsigned int *)field(record, key->value) = kind;
+	return 0;
+}
+
+static bool format_source(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	unsigned int kind = *(const unsigned int *)const_field(record, key->value);
+
+	if (kind == SOURCE_STORE)
+		return false;
+	snprintf(value, CONFIG_VALUE_MAX, "%s", source_kind_name((enum source_kind)kind));
+	return true;
+}
+
+const struct config_type config_type_source = {parse_source, format_source};
+
+/* --- namespace: a process that is in it, or a path --- */
+
+static int parse_namespace(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	if (value[0] == '/')
+		return parse_path(key, record, value, why);
+	if (strspn(value, "123456789") == 0 || value[strspn(value, "0123456789")] || strlen(value) > 9)
+		return wrong(why, "neither the pid of a process nor the absolute path of a namespace");
+	return set_string(key, record, value);
+}
+
+const struct config_type config_type_namespace = {parse_namespace, format_string};

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/posix.h"
-#include "fs/source/kept.h"
 #include "fs/source/paths.h"
 #include "fs/source/users.h"
 #include "lib/base/cleanup.h"
@@ -11,20 +10,6 @@
 #include <string.h>
 
 #define SEMAPHORE_PREFIX "sem." /* of the files of sem_open(3), by glibc and musl */
-
-static int file_of(struct state *state, const struct node_slot *node, struct procfs_file *file)
-{
-	_cleanup_kept_ struct kept kept = KEPT_NONE;
-	int result = kept_get(state, node, &kept);
-	struct stat stat;
-
-	if (result < 0)
-		return result;
-	if (fstatat(kept.fd, "", &stat, AT_EMPTY_PATH) < 0)
-		return -errno;
-	*file = (struct procfs_file){stat.st_dev, stat.st_ino};
-	return 0;
-}
 
 /* Where the node's file is below the root of its store. */
 static int path_below(const struct state *state, const struct node_slot *node, char *path, size_t size)
@@ -77,11 +62,8 @@ static ssize_t print_users(struct state *state, const struct node_slot *node, ch
 			   ssize_t (*print)(const struct procfs_user *users, size_t n, char *value, size_t size))
 {
 	_cleanup_free_ struct procfs_user *users = NULL;
-	struct procfs_file file;
-	ssize_t n = file_of(state, node, &file);
+	ssize_t n = users_find(state, node, &users);
 
-	if (n == 0)
-		n = users_find(state, node, &file, &users);
 	return n < 0 ? n : print(users, (size_t)n, value, size);
 }
 
@@ -95,18 +77,10 @@ static ssize_t mapped_pids(struct state *state, const struct node_slot *node, ch
 	return print_users(state, node, value, size, users_print_pids);
 }
 
-static ssize_t orphan(struct state *state, const struct node_slot *node, char *value, size_t size)
-{
-	struct procfs_file file;
-	int result = file_of(state, node, &file);
-
-	return result < 0 ? result : users_print_orphan(state, node, &file, value, size);
-}
-
 const struct source_fact posix_facts[] = {
 	{.name = "kind", .value = kind},
 	{.name = "mapped", .waits = true, .value = mapped},
 	{.name = "mapped-pids", .waits = true, .value = mapped_pids},
-	{.name = "orphan", .waits = true, .value = orphan},
+	{.name = "orphan", .waits = true, .value = users_print_orphan},
 	{.name = NULL},
 };

@@ -7,8 +7,11 @@
 #include "fs/source/kept.h"
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"
+#include "fs/source/users.h"
+#include "fs/state/handle.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -568,8 +571,32 @@ static int store_removexattr(struct state *state, const struct node_slot *node, 
 	.change = store_change, .readlink = store_readlink, .statfs = store_statfs, .getxattr = store_getxattr,         \
 	.listxattr = store_listxattr, .setxattr = store_setxattr, .removexattr = store_removexattr
 
+static bool was_closed(struct state *state, const struct node_slot *node)
+{
+	uint32_t writers;
+
+	return atomic_load(&node->closed_at) && handle_count(state, node_id(state, (uint32_t)(node - state->arena->nodes)), &writers) == 0;
+}
+
+/* Since its last close, as long as segfs remembers it. */
+static ssize_t idle_since(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	const uint64_t ago = boottime_nanoseconds() - atomic_load(&node->closed_at);
+
+	if (!was_closed(state, node))
+		return -ENODATA;
+	return fact_time((long long)((realtime_nanoseconds() - ago) / 1000000000), value, size);
+}
+
+static const struct source_fact store_facts[] = {
+	{.name = "orphan", .waits = true, .value = users_print_orphan},
+	{.name = "idle-since", .applies = was_closed, .value = idle_since},
+	{.name = NULL},
+};
+
 const struct source store_source = {
 	.name = "store",
+	.facts = store_facts,
 	STORE_FUNCTIONS,
 	.path = paths_find,
 	.end = store_end,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/users.h"
+#include "fs/source/kept.h"
 #include "fs/source/views.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -44,17 +46,32 @@ static bool is_segfs(const struct state *state, pid_t process)
 	return process == header->supervisor_pid || process == atomic_load(&header->worker_pid);
 }
 
-ssize_t users_find(const struct state *state, const struct node_slot *node, const struct procfs_file *file,
-		   struct procfs_user **users)
+/* As the processes see a file that don't come through the mount. */
+static int file_of(struct state *state, const struct node_slot *node, struct procfs_file *file)
 {
-	const struct procfs_file files[] = {
-		*file,
-		{.device = state->arena->header->device, .inode = source_inode_of(state, node)},
+	_cleanup_kept_ struct kept kept = KEPT_NONE;
+	int result = kept_get(state, node, &kept);
+	struct stat stat;
+
+	if (result < 0)
+		return result;
+	if (fstatat(kept.fd, "", &stat, AT_EMPTY_PATH) < 0)
+		return -errno;
+	*file = (struct procfs_file){stat.st_dev, stat.st_ino};
+	return 0;
+}
+
+ssize_t users_find(struct state *state, const struct node_slot *node, struct procfs_user **users)
+{
+	struct procfs_file files[2] = {
+		[1] = {.device = state->arena->header->device, .inode = source_inode_of(state, node)},
 	};
+	ssize_t n = file_of(state, node, &files[0]);
 	struct procfs_user *found;
-	ssize_t n = procfs_find_users(files, 2, &found);
 	ssize_t kept = 0;
 
+	if (n == 0)
+		n = procfs_find_users(files, 2, &found);
 	if (n < 0)
 		return n;
 	for (ssize_t i = 0; i < n; i++)
@@ -90,8 +107,7 @@ ssize_t users_print_pids(const struct procfs_user *users, size_t n, char *value,
 	return (ssize_t)length;
 }
 
-ssize_t users_print_orphan(struct state *state, const struct node_slot *node, const struct procfs_file *file, char *value,
-			   size_t size)
+ssize_t users_print_orphan(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
 	struct views_probe probe = VIEWS_PROBE_NONE;
 	_cleanup_free_ struct procfs_user *users = NULL;
@@ -104,7 +120,7 @@ ssize_t users_print_orphan(struct state *state, const struct node_slot *node, co
 	views_probe_close(&probe);
 	if (busy == 0)
 		return fact_text("yes", value, size);
-	if (users_find(state, node, file, &users) > 0)
+	if (users_find(state, node, &users) > 0)
 		return fact_text("no", value, size);
 	return fact_text("unknown", value, size);
 }

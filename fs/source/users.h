@@ -12,12 +12,10 @@
 #include "lib/base/procfs.h"
 
 /*
- * Finds the processes that use a node's file, segfs itself left out.
- * file: as the processes see it that don't come through the mount.
- * users: gets a malloc'd array that the caller frees. Returns how many; as procfs_find_users().
+ * Finds the processes that use a node's file, segfs itself left out. For a source whose nodes are files of a file system.
+ * users: gets a malloc'd array that the caller frees. Returns how many; -ESTALE where the file is gone; as procfs_find_users().
  */
-ssize_t users_find(const struct state *state, const struct node_slot *node, const struct procfs_file *file,
-		   struct procfs_user **users);
+ssize_t users_find(struct state *state, const struct node_slot *node, struct procfs_user **users);
 
 /* For values of attributes: how many of the users map the file, which they are, separated by spaces. As source_fact's value(). */
 ssize_t users_print_count(const struct procfs_user *users, size_t n, char *value, size_t size);
@@ -28,8 +26,7 @@ ssize_t users_print_pids(const struct procfs_user *users, size_t n, char *value,
  * somebody has it open who is not among the processes that can be seen, like a message that nobody has received.
  * As source_fact's value().
  */
-ssize_t users_print_orphan(struct state *state, const struct node_slot *node, const struct procfs_file *file, char *value,
-			   size_t size);
+ssize_t users_print_orphan(struct state *state, const struct node_slot *node, char *value, size_t size);
 
 /* Copies a text to a value. As source_fact's value(). */
 ssize_t fact_text(const char *text, char *value, size_t size);

@@ -541,12 +541,12 @@ void node_opened_locked(struct state *state, uint32_t index)
 	state->index[index].handles++;
 }
 
-/* What ends some time after its last close, or at it, has to know when that was, whatever becomes of this worker. */
+/* When nobody has used it since, whatever becomes of this worker: for those whose life depends on it, and for who wants to know. */
 void node_closes_locked(struct state *state, uint64_t id)
 {
 	struct node_slot *slot = node_get(state, id);
 
-	if (slot && state->index[node_index_of(id)].handles == 1 && atomic_load(&slot->policy) & NODE_POLICY_LIFETIMES)
+	if (slot && state->index[node_index_of(id)].handles == 1)
 		atomic_store(&slot->closed_at, boottime_nanoseconds());
 }
 

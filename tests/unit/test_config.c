@@ -302,6 +302,11 @@ static void writes_what_it_read(void **state)
 		 "s]\n"
 		 "size = 9223372036854775807\nmode = 0600\ncommit = no\n\n[segment t]\nowner = 5:6\nload = /l\n"
 		 "commit = yes\n"},
+		{"[mount]\nsources = sysv,posix\n[directory d]\npath = //a//b\nsource = posix\n[directory e]\nsource=sysv\nipc-namespace=17",
+		 "[mount]\nsources = posix, sysv\n\n[directory d]\nsource = posix\npath = /a/b\n\n"
+		 "[directory e]\nsource = sysv\nipc-namespace = 17\n"},
+		{"[mount]\nsources = none\n[directory e]\nsource=sysv\nipc-namespace=/run/ns",
+		 "[mount]\nsources = none\n\n[directory e]\nsource = sysv\nipc-namespace = /run/ns\n"},
 		{"[mount]\nwriters = 007\n[directory d]\nlifetime = owner\nlock=mandatory\n"
 		 "[segment s]\nlifetime = ttl:120s\nsize-policy=fixed\nlock = advisory",
 		 "[mount]\nwriters = 7\n\n[directory d]\nlock = mandatory\nlifetime = owner\n\n"
