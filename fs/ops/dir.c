@@ -18,6 +18,10 @@
 #include <sys/stat.h>
 
 #define STREAM_BUFFER 32768 /* bytes read ahead */
+#define LARGE_DIRECTORY (STREAM_BUFFER - 512) /* bytes of a read-ahead that has filled the buffer */
+
+/* Bytes of an answer that tells of what the kernel may rely on for LISTED_TIMEOUT only: some 64 entries, for each of which ls(1) takes a while. */
+#define LISTED_ANSWER 12288
 
 /*
  * Cookies of the builtin directories, which are listed before all else: no file system counts that far, but that ext4 has
@@ -29,6 +33,7 @@ struct directory_stream {
 	off_t position;  /* cookie of the next entry in `buffer` */
 	size_t taken;    /* bytes of `buffer` already given */
 	size_t length;   /* bytes of `buffer` filled */
+	bool large;      /* it could not all be read ahead at the beginning */
 	char buffer[STREAM_BUFFER] __attribute__((aligned(8)));
 };
 
@@ -133,6 +138,8 @@ static int read_ahead(struct listing *listing)
 		return -errno;
 	stream->taken = 0;
 	stream->length = (size_t)length;
+	if (stream->position == 0)
+		stream->large = length >= LARGE_DIRECTORY;
 	return 0;
 }
 
@@ -218,6 +225,12 @@ static void write_entry(const struct wire_directory_entry *entry, const char *na
 	memcpy(at + offsetof(struct wire_directory_entry, name), name, entry->length);
 }
 
+/* What is in it may change without us. */
+static bool is_foreign(const struct listing *listing)
+{
+	return atomic_load(&listing->dir->flags) & NODE_FOREIGN;
+}
+
 /*
  * Adds one entry. With `plus` and `with_node` the kernel gets the node too and never looks the name up; an entry of
  * READDIRPLUS without node is as good as one of READDIR. Returns false where it does not fit.
@@ -234,6 +247,8 @@ static bool add_entry(struct listing *listing, const char *name, const struct wi
 	listing->used += size;
 	if (with_node && listing->source->find(&listing->fs->state, listing->dir, name, &file) == 0 &&
 	    entry_from_file(listing->fs, &file, &param) == 0) {
+		if (is_foreign(listing))
+			param.entry_timeout = param.attr_timeout = LISTED_TIMEOUT;
 		fuse_add_direntry_plus(listing->req, at, size, name, &param, (off_t)entry->next);
 		return true;
 	}
@@ -274,9 +289,10 @@ static int64_t list_builtins(struct listing *listing, int64_t position)
 
 static bool is_new_to_kernel(const struct listing *listing, const struct dirent64 *entry)
 {
-	/* what may change without us the kernel is to ask for when it is wanted */
-	return listing->plus && !is_dot_or_dotdot(entry->d_name) && !(atomic_load(&listing->dir->flags) & NODE_FOREIGN) &&
-	       !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
+	if (!listing->plus || is_dot_or_dotdot(entry->d_name))
+		return false;
+	return is_foreign(listing) ? listing->stream->large
+				   : !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
 }
 
 static int list_entries(struct listing *listing, int64_t position)
@@ -288,6 +304,11 @@ static int list_entries(struct listing *listing, int64_t position)
 	position = list_builtins(listing, position);
 	if (position < 0)
 		return 0;
+	if (listing->plus && is_foreign(listing) && listing->stream->large) {
+		node_was_listed(listing->fs, listing->dir);
+		if (listing->size > LISTED_ANSWER)
+			listing->size = LISTED_ANSWER;
+	}
 	for (;;) {
 		struct wire_directory_entry entry;
 

@@ -5,7 +5,10 @@
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <time.h>
+
+#define LISTED_FRESH 20u /* milliseconds after a part of a listing in which the next one is asked for */
 
 /* Half the time that the kernel may rely on what it was told, so that it can do so for as long as a listing takes. */
 static double fresh_seconds(const struct fs_options *options)
@@ -32,9 +35,23 @@ bool kernel_knows(struct fs *fs, uint16_t store, uint64_t inode)
 	return node_is_fresh(&fs->state, store, inode, since);
 }
 
-double attr_timeout(const struct fs *fs, const struct node_slot *node)
+static bool is_constant(const struct node_slot *node)
 {
-	return atomic_load(&node->flags) & NODE_FOREIGN ? 0 : fs->options.attr_timeout;
+	return atomic_load(&node->flags) & NODE_FIXED && node->handle_type == NODE_HANDLE_SOURCE;
+}
+
+void node_was_listed(struct fs *fs, const struct node_slot *dir)
+{
+	node_told(&fs->state, node_id(&fs->state, (uint32_t)(dir - fs->state.arena->nodes)), now_milliseconds());
+}
+
+double attr_timeout(struct fs *fs, const struct node_slot *node)
+{
+	if (!(atomic_load(&node->flags) & NODE_FOREIGN) || is_constant(node))
+		return fs->options.attr_timeout;
+	return node->type == S_IFDIR >> 12 && node_is_fresh(&fs->state, node->store, node->inode, now_milliseconds() - LISTED_FRESH)
+		       ? LISTED_TIMEOUT
+		       : 0;
 }
 
 void reply_status(fuse_req_t req, int result)
@@ -56,17 +73,17 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 	file->fd = -1;
 	if (result < 0)
 		return result;
-	node_told(&fs->state, id, now_milliseconds());
+	if (!(flags & NODE_FOREIGN))
+		node_told(&fs->state, id, now_milliseconds());
 	*entry = (struct fuse_entry_param){
 		.ino = id,
 		.generation = id >> 32,
 		.attr = file->stat,
+		.attr_timeout = attr_timeout(fs, node_get(&fs->state, id)),
 	};
-	/* what may change without segfs is asked for each time */
-	if (!(flags & NODE_FOREIGN)) {
+	/* of what may change without segfs only the names in the root are for ever */
+	if (!(flags & NODE_FOREIGN) || node_index_of(id) <= NODE_CONTROL)
 		entry->entry_timeout = fs->options.entry_timeout;
-		entry->attr_timeout = fs->options.attr_timeout;
-	}
 	return 0;
 }
 

@@ -8,8 +8,18 @@
 #include "fs/ops/fs.h"
 #include "fs/source/source.h"
 
+/*
+ * Seconds for which the kernel may rely on what a listing of a large directory tells of what others can change: the shortest time
+ * that it counts, one or two clock ticks, which is enough for who asks for each entry as it comes. A question for each would make
+ * the listing ten times as slow. Small directories are asked about each time.
+ */
+#define LISTED_TIMEOUT 0.001
+
 /* Seconds for which the kernel may rely on a node's attributes. */
-double attr_timeout(const struct fs *fs, const struct node_slot *node);
+double attr_timeout(struct fs *fs, const struct node_slot *node);
+
+/* Notes that entries of a large directory that others can change were told: who looks each up asks for the directory, too. */
+void node_was_listed(struct fs *fs, const struct node_slot *dir);
 
 /* Answers with `result`: 0 or a negative errno; EMFILE becomes ENFILE. */
 void reply_status(fuse_req_t req, int result);

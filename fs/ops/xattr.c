@@ -160,6 +160,7 @@ static ssize_t get(struct fs *fs, fuse_ino_t id, const char *name, char *value, 
 	const struct node_slot *node = node_get(&fs->state, id);
 	const struct source_fact *fact;
 	const struct source *source;
+	ssize_t length;
 
 	if (!node)
 		return -ESTALE;
@@ -171,7 +172,11 @@ static ssize_t get(struct fs *fs, fuse_ino_t id, const char *name, char *value, 
 		return get_own(fs, id, node, name, value, size);
 	if (starts_with(name, PRIVATE_PREFIX))
 		return -ENODATA;
-	return source->getxattr ? source->getxattr(&fs->state, node, name, value, size) : -ENODATA;
+	if (!source->getxattr)
+		return -ENODATA;
+	length = source->getxattr(&fs->state, node, name, value, size);
+	/* ls(1) asks for it again and again unless it hears that there are no labels here */
+	return length == -ENODATA && strcmp(name, "security.selinux") == 0 ? -EOPNOTSUPP : length;
 }
 
 /* size 0 asks for the length only. */

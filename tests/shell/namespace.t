@@ -20,7 +20,8 @@ trap cleanup EXIT
 unshare --ipc true 2>/dev/null || tap_skip_all "IPC namespaces"
 unshare --ipc sleep 60 &
 holder=$!
-until_true test "$(readlink "/proc/$holder/ns/ipc")" != "$(readlink /proc/self/ns/ipc)"
+is_elsewhere() { [ "$(readlink "/proc/$holder/ns/ipc")" != "$(readlink /proc/self/ns/ipc)" ]; }
+until_true is_elsewhere
 inside() { nsenter --target "$holder" --ipc "$@"; }
 mkdir "$other"
 mount -t tmpfs none "$other"
