@@ -39,6 +39,7 @@ source = posix
 path = $other
 END
 ok "it mounts" start --config "$TMPDIR/config"
+# shellcheck disable=SC2012 # names of the test's own
 is "no source in the root" "$(ls -A "$mnt" | tr '\n' ' ')" ".segfs objects web "
 is "the segment of the namespace" "$(stat -c %s "$mnt"/web/shm/0x*)" 5000
 ok "one is made" truncate -s 4K "$mnt/web/shm/0x77"
