@@ -6,12 +6,15 @@
 #include "fs/apply_internal.h"
 #include "fs/source/backing.h"
 #include "fs/source/posix.h"
+#include "fs/source/process.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 static const uint32_t indexes[SOURCE_KINDS] = {
 	[SOURCE_POSIX] = NODE_POSIX,
@@ -48,14 +51,61 @@ static int add_posix(struct state *state)
 	return result;
 }
 
+/* A record of what is no tree of files: no file is found in it by where it is. */
+static int add_record(struct state *state, const char *path, enum source_kind kind, int fd)
+{
+	struct arena_header *header = state->arena->header;
+
+	for (int i = 0; i < ARENA_STORES; i++) {
+		struct store_record *place = &header->stores[i];
+
+		if (atomic_load(&place->state) == SLOT_LIVE)
+			continue;
+		place->source = kind;
+		place->mount_id = -1;
+		place->root_fd = fd;
+		snprintf(place->path, sizeof(place->path), "%s", path);
+		atomic_store(&place->state, SLOT_LIVE);
+		return i;
+	}
+	return -ENFILE;
+}
+
+/* Opened before there is a mount over it. ENOENT, ENOTDIR where it is not there. */
+static int add_process(struct state *state)
+{
+	_cleanup_close_ int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct source_file file = {.fd = -1};
+	struct statfs found;
+	int result;
+
+	if (fd < 0 || fstatfs(fd, &found) < 0)
+		return -errno;
+	if (found.f_type != PROC_SUPER_MAGIC)
+		return -ENOENT;
+	result = add_record(state, "process", SOURCE_PROCESS, fd);
+	if (result < 0)
+		return result;
+	take_fd(&fd);
+	result = process_identify_root(state, (uint16_t)result, &file);
+	if (result == 0)
+		result = node_add_fixed(state, NODE_PROCESS, &file.key, file.stat.st_mode, NODE_FOREIGN, file.fd);
+	return result;
+}
+
+static int or_placeholder(struct state *state, enum source_kind kind, int result)
+{
+	return result == -ENOENT || result == -ENOTDIR ? add_placeholder(state, kind) : result;
+}
+
 int apply_builtins(struct state *state)
 {
-	int result = add_posix(state);
+	int result = or_placeholder(state, SOURCE_POSIX, add_posix(state));
 
-	if (result == -ENOENT || result == -ENOTDIR)
-		result = add_placeholder(state, SOURCE_POSIX);
-	for (int kind = SOURCE_SYSV; result == 0 && kind < SOURCE_KINDS; kind++)
-		result = add_placeholder(state, (enum source_kind)kind);
+	if (result == 0)
+		result = add_placeholder(state, SOURCE_SYSV);
+	if (result == 0)
+		result = or_placeholder(state, SOURCE_PROCESS, add_process(state));
 	return result;
 }
 

@@ -57,7 +57,8 @@ static void print_stores(struct control_text *text, const struct arena_header *h
 
 	control_print(text, "  \"stores\": [");
 	for (int i = 0; i < ARENA_STORES; i++) {
-		if (atomic_load(&header->stores[i].state) != SLOT_LIVE)
+		/* what is no tree of files has no size */
+		if (atomic_load(&header->stores[i].state) != SLOT_LIVE || header->stores[i].mount_id < 0)
 			continue;
 		control_print(text, "%s\n    ", separator);
 		print_store(text, &header->stores[i]);
