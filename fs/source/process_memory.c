@@ -65,12 +65,14 @@ static bool is_on_tmpfs(int fd)
 	return fstatfs(fd, &found) == 0 && found.f_type == TMPFS_MAGIC;
 }
 
-/* By the file itself, since a name can be anybody's: whether it is what its kind says. title: of a memfd, gets its name in `target`. */
+/* By the file itself, since a name can be anybody's: whether it is what its kind says. title: gets what it is called, in `target`. */
 static bool is_of_kind(const struct memory *memory, char *target, size_t size, const char **title, size_t *title_length)
 {
 	ssize_t length = target_of(memory->fd, target, size);
 	bool is_internal = memory->stat.st_dev == memory_device();
 
+	*title = target;
+	*title_length = 0;
 	if (length < 0 || !S_ISREG(memory->stat.st_mode) || memory->stat.st_nlink > 0)
 		return false;
 	switch (memory->key.kind) {
@@ -81,22 +83,24 @@ static bool is_of_kind(const struct memory *memory, char *target, size_t size, c
 		return is_internal ? process_is_anonymous(target, (size_t)length)
 				   : huge_is_on_hugetlbfs(memory->fd) && process_is_anonymous_huge(target, (size_t)length);
 	case PROCESS_DELETED:
-		return !is_internal && is_on_tmpfs(memory->fd);
+		return !is_internal && is_on_tmpfs(memory->fd) &&
+		       process_parse_deleted(target, (size_t)length, title, title_length);
 	default:
 		return false;
 	}
 }
 
 /*
- * Opens what a link leads to and makes sure that it is what it is to be.
- * title: what it is called, where the link does not tell. Of anonymous memory on huge pages the caller knows that it is shared.
+ * Opens what a link leads to and makes sure that it is what it is to be. Of anonymous memory on huge pages the caller has to know
+ * that it is shared.
  */
-static int identify(const struct task *task, const struct process_name *parsed, const char *title, size_t title_length,
-		    struct memory *memory)
+static int identify(const struct task *task, const struct process_name *parsed, struct memory *memory)
 {
 	struct memory found = {.key = {.kind = parsed->kind, .first = parsed->first, .second = parsed->second}, .fd = -1};
 	char path[TASK_PATH_MAX];
 	char target[PATH_MAX];
+	size_t title_length;
+	const char *title;
 	int result = 0;
 
 	link_path(task, parsed->kind, parsed->first, parsed->second, path);
@@ -149,8 +153,8 @@ static int mappings_open(const struct task *task, struct mappings *mappings)
 	return 0;
 }
 
-/* The next one that is of interest. title: a part of the line. Returns false at the end. */
-static bool mappings_next(struct mappings *mappings, struct process_name *parsed, const char **title, size_t *title_length)
+/* The next one that is of interest. Returns false at the end. */
+static bool mappings_next(struct mappings *mappings, struct process_name *parsed)
 {
 	ssize_t length;
 
@@ -159,7 +163,7 @@ static bool mappings_next(struct mappings *mappings, struct process_name *parsed
 
 		if (!process_parse_mapping(mappings->line, (size_t)length, &mapping))
 			continue;
-		parsed->kind = process_mapping_kind(&mapping, title, title_length);
+		parsed->kind = process_mapping_kind(&mapping);
 		parsed->first = mapping.start;
 		parsed->second = mapping.end;
 		if (parsed->kind)
@@ -174,14 +178,12 @@ static int find_mapping(const struct task *task, const struct process_name *want
 	_cleanup_mappings_ struct mappings mappings = {0};
 	int result = mappings_open(task, &mappings);
 	struct process_name parsed;
-	size_t title_length;
-	const char *title;
 
 	if (result < 0)
 		return result;
-	while (mappings_next(&mappings, &parsed, &title, &title_length) && parsed.first <= wanted->first)
+	while (mappings_next(&mappings, &parsed) && parsed.first <= wanted->first)
 		if (parsed.kind == wanted->kind && parsed.first == wanted->first)
-			return identify(task, &parsed, title, title_length, memory);
+			return identify(task, &parsed, memory);
 	return -ENOENT;
 }
 
@@ -196,7 +198,7 @@ int memory_find(const struct task *task, const char *name, struct memory *memory
 	if (wanted.kind == PROCESS_DELETED)
 		result = find_mapping(task, &wanted, &found);
 	else
-		result = identify(task, &wanted, "", 0, &found);
+		result = identify(task, &wanted, &found);
 	/* huge pages of a private mapping have the same target */
 	if (result == 0 && wanted.kind == PROCESS_ANONYMOUS && found.stat.st_dev != memory_device()) {
 		memory_close(&found);
@@ -246,7 +248,7 @@ static int list_memfds(const struct task *task, unsigned int *n, void (*found)(v
 		if (entry->d_name[0] == '.' || !is_memfd_link(dirfd(dir), entry->d_name))
 			continue;
 		parsed.first = strtoull(entry->d_name, NULL, 10);
-		result = identify(task, &parsed, "", 0, &memory);
+		result = identify(task, &parsed, &memory);
 		if (result == 0) {
 			found(context, &memory);
 			++*n;
@@ -263,13 +265,11 @@ static int list_mappings(const struct task *task, unsigned int *n,
 	_cleanup_mappings_ struct mappings mappings = {0};
 	int result = mappings_open(task, &mappings);
 	struct process_name parsed;
-	size_t title_length;
-	const char *title;
 
-	while (result == 0 && *n < MEMORY_LIST_MAX && mappings_next(&mappings, &parsed, &title, &title_length)) {
+	while (result == 0 && *n < MEMORY_LIST_MAX && mappings_next(&mappings, &parsed)) {
 		_cleanup_memory_ struct memory memory = MEMORY_NONE;
 
-		result = identify(task, &parsed, title, title_length, &memory);
+		result = identify(task, &parsed, &memory);
 		if (result == 0) {
 			found(context, &memory);
 			++*n;

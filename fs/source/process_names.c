@@ -205,33 +205,38 @@ bool process_is_anonymous_huge(const char *path, size_t length)
 	return is_text(path, length, "/anon_hugepage" DELETED_MARK);
 }
 
-enum process_kind process_mapping_kind(const struct process_mapping *mapping, const char **title, size_t *title_length)
+/* A path between these two, which may be part of a longer one that is not ended by a 0. */
+static bool parse_between(const char *path, size_t length, const char *prefix, size_t least, const char **title,
+			  size_t *title_length)
 {
-	const char *path = mapping->path;
-	size_t length = mapping->length;
+	const size_t around = strlen(prefix) + strlen(DELETED_MARK);
 
-	*title = "";
-	*title_length = 0;
-	if (!path)
-		return 0;
-	if (mapping->shared && (process_is_anonymous(path, length) || process_is_anonymous_huge(path, length)))
-		return PROCESS_ANONYMOUS;
-	if (!starts_with(path, length, OBJECTS) || !ends_with(path, length, DELETED_MARK) ||
-	    length <= strlen(OBJECTS) + strlen(DELETED_MARK))
-		return 0;
-	*title = path + strlen(OBJECTS);
-	*title_length = length - strlen(OBJECTS) - strlen(DELETED_MARK);
-	return PROCESS_DELETED;
+	if (length < around + least || !starts_with(path, length, prefix) || !ends_with(path, length, DELETED_MARK))
+		return false;
+	*title = path + strlen(prefix);
+	*title_length = length - around;
+	return true;
 }
 
 bool process_parse_memfd(const char *target, size_t length, const char **title, size_t *title_length)
 {
-	const char prefix[] = "/memfd:";
+	return parse_between(target, length, "/memfd:", 0, title, title_length);
+}
 
-	if (!starts_with(target, length, prefix) || !ends_with(target, length, DELETED_MARK) ||
-	    length < strlen(prefix) + strlen(DELETED_MARK))
-		return false;
-	*title = target + strlen(prefix);
-	*title_length = length - strlen(prefix) - strlen(DELETED_MARK);
-	return true;
+bool process_parse_deleted(const char *target, size_t length, const char **title, size_t *title_length)
+{
+	return parse_between(target, length, OBJECTS, 1, title, title_length);
+}
+
+enum process_kind process_mapping_kind(const struct process_mapping *mapping)
+{
+	const char *path = mapping->path;
+	size_t length = mapping->length;
+	const char *title;
+
+	if (!path)
+		return 0;
+	if (mapping->shared && (process_is_anonymous(path, length) || process_is_anonymous_huge(path, length)))
+		return PROCESS_ANONYMOUS;
+	return process_parse_deleted(path, length, &title, &length) ? PROCESS_DELETED : 0;
 }

@@ -57,14 +57,15 @@ void process_make_safe(char *text, size_t length);
 /* A line, with or without its newline. Returns false for one that is not understood. */
 bool process_parse_mapping(const char *line, size_t length, struct process_mapping *mapping);
 
-/*
- * What a mapping may be by its path, PROCESS_ANONYMOUS or PROCESS_DELETED, or 0.
- * title, title_length: get what it is called, a part of the path.
- */
-enum process_kind process_mapping_kind(const struct process_mapping *mapping, const char **title, size_t *title_length);
+/* What a mapping may be by its path: PROCESS_ANONYMOUS, PROCESS_DELETED, or 0. */
+enum process_kind process_mapping_kind(const struct process_mapping *mapping);
 
-/* The name of a memfd in the target of a link in /proc/PID/fd; false where that is no memfd's. */
+/*
+ * The name of a memfd, or of an object of shm_open(3) that has none any more, in the target of a link in /proc/PID/fd or map_files;
+ * false where that is of something else. title: a part of the target.
+ */
 bool process_parse_memfd(const char *target, size_t length, const char **title, size_t *title_length);
+bool process_parse_deleted(const char *target, size_t length, const char **title, size_t *title_length);
 
 /* Whether a target or path is that of shared anonymous memory on ordinary pages, or of anonymous memory on huge ones. */
 bool process_is_anonymous(const char *path, size_t length);
