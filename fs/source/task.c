@@ -90,8 +90,9 @@ int task_stat(const struct task *task, struct stat *stat)
 	struct stat found;
 	char path[TASK_PATH_MAX];
 
-	task_path(task, path, ".");
-	if (fstatat(task->proc_fd, path, &found, 0) < 0 || !task_is_there(task))
+	/* /proc/PID itself belongs to the user also where only root may look into the process; what is in it does not */
+	task_path(task, path, "comm");
+	if (fstatat(task->proc_fd, path, &found, AT_SYMLINK_NOFOLLOW) < 0 || !task_is_there(task))
 		return -ESRCH;
 	*stat = found;
 	return 0;

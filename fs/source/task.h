@@ -39,7 +39,10 @@ bool task_waits(void);
  */
 bool task_is_there(const struct task *task);
 
-/* Attributes of its directory in /proc: the owner is who may look into it. Waits for nobody. Returns 0; -ESRCH. */
+/*
+ * Attributes of it in /proc, of which those of the type mean nothing: the owner is who may look into it, root where it is not
+ * dumpable. Waits for nobody. Returns 0; -ESRCH.
+ */
 int task_stat(const struct task *task, struct stat *stat);
 
 /* What it is called, made safe to be a name; never empty. Waits for nobody. Returns 0; -ESRCH. */
