@@ -90,7 +90,7 @@ static bool handles_work(int root_fd)
 	return true;
 }
 
-int apply_register_virtual(struct state *state, const char *path, enum source_kind source)
+int apply_register_virtual(struct state *state, const char *path, enum source_kind source, int root_fd)
 {
 	struct arena_header *header = state->arena->header;
 
@@ -101,7 +101,7 @@ int apply_register_virtual(struct state *state, const char *path, enum source_ki
 			continue;
 		place->source = source;
 		place->mount_id = -1;
-		place->root_fd = -1;
+		place->root_fd = root_fd;
 		place->ipc_fd = -1;
 		place->no_handles = true;
 		place->on_disk = false;

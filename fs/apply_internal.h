@@ -45,8 +45,8 @@ int apply_policy(const struct application *application, int fd, const struct con
  */
 int apply_register(struct state *state, const char *path, enum source_kind source, int root_fd);
 
-/* The same for a source that is no directory of a file system. Returns its index; -ENFILE. */
-int apply_register_virtual(struct state *state, const char *path, enum source_kind source);
+/* The same for a source that is no directory of a file system. root_fd: what it looks into, or -1; taken over on success. Returns its index; -ENFILE. */
+int apply_register_virtual(struct state *state, const char *path, enum source_kind source, int root_fd);
 
 /* Makes the nodes of the directories that show sources, each in its place; none is shown yet. Returns 0 or a negative errno. */
 int apply_builtins(struct state *state);

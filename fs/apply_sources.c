@@ -6,6 +6,7 @@
 #include "fs/apply_internal.h"
 #include "fs/source/backing.h"
 #include "fs/source/posix.h"
+#include "fs/source/process.h"
 #include "fs/source/sysv.h"
 #include "lib/base/cleanup.h"
 
@@ -64,25 +65,48 @@ static int add_sysv(struct state *state)
 
 	if (!state->arena->header->privileged || access("/proc/sysvipc/shm", F_OK) < 0)
 		return -ENOENT;
-	store = apply_register_virtual(state, "sysv", SOURCE_SYSV);
+	store = apply_register_virtual(state, "sysv", SOURCE_SYSV, -1);
 	if (store < 0)
 		return store;
 	sysv_root_key((uint16_t)store, &key);
 	return node_add_fixed(state, NODE_SYSV, &key, S_IFDIR, NODE_FOREIGN, -1);
 }
 
+/* Opened before there is a mount over it. ENOENT, ENOTDIR where it is not there. */
+static int add_process(struct state *state)
+{
+	_cleanup_close_ int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct source_file file = {.fd = -1};
+	struct statfs found;
+	int result;
+
+	if (fd < 0 || fstatfs(fd, &found) < 0)
+		return -errno;
+	if (found.f_type != PROC_SUPER_MAGIC)
+		return -ENOENT;
+	result = apply_register_virtual(state, "process", SOURCE_PROCESS, fd);
+	if (result < 0)
+		return result;
+	take_fd(&fd);
+	result = process_identify_root(state, (uint16_t)result, &file);
+	if (result == 0)
+		result = node_add_fixed(state, NODE_PROCESS, &file.key, file.stat.st_mode, NODE_FOREIGN, file.fd);
+	return result;
+}
+
+static int or_placeholder(struct state *state, enum source_kind kind, int result)
+{
+	return result == -ENOENT || result == -ENOTDIR ? add_placeholder(state, kind) : result;
+}
+
 int apply_builtins(struct state *state)
 {
-	int result = add_posix(state);
+	int result = or_placeholder(state, SOURCE_POSIX, add_posix(state));
 
-	if (result == -ENOENT || result == -ENOTDIR)
-		result = add_placeholder(state, SOURCE_POSIX);
 	if (result == 0)
-		result = add_sysv(state);
-	if (result == -ENOENT)
-		result = add_placeholder(state, SOURCE_SYSV);
+		result = or_placeholder(state, SOURCE_SYSV, add_sysv(state));
 	if (result == 0)
-		result = add_placeholder(state, SOURCE_PROCESS);
+		result = or_placeholder(state, SOURCE_PROCESS, add_process(state));
 	return result;
 }
 

@@ -34,7 +34,10 @@
  *     store          a directory tree of backing files
  *     posix          ... of which that of shm_open(3) is one, and what is known of its objects
  *     sysv           System V shared memory
- *     process        memory of running processes
+ *     process        memory of running processes: its nodes, process_names their names, process_facts their attributes
+ *     process_memory ... what memory one has that is a file to the kernel
+ *     task           ... a process that is told from all others
+ *     records        a listing that is no directory's
  *     users          who uses a file, in all of the machine
  *     backing        from a node to its file and back, by file handle
  *     views          views that outlive their handle

@@ -2,6 +2,7 @@
 #include "fs/control/control.h"
 #include "fs/source/records.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -141,15 +142,15 @@ static int control_open(struct state *state, const struct node_slot *node, int f
 
 static int control_list(struct state *state, const struct node_slot *dir)
 {
-	_cleanup_records_ struct records records = {0};
-	int result = records_add(&records, ".", INODE_BASE | CONTROL_DIRECTORY, DT_DIR);
+	struct records records;
 
 	(void)dir;
-	if (result == 0)
-		result = records_add(&records, "..", state->arena->nodes[NODE_ROOT].inode, DT_DIR);
-	for (uint32_t i = 0; result == 0 && i < N_FILES; i++)
-		result = records_add(&records, files[i].name, INODE_BASE | (CONTROL_DIRECTORY + 1 + i), DT_REG);
-	return result < 0 ? result : records_open(&records);
+	records_begin(&records);
+	records_add(&records, ".", INODE_BASE | CONTROL_DIRECTORY, DT_DIR);
+	records_add(&records, "..", state->arena->nodes[NODE_ROOT].inode, DT_DIR);
+	for (uint32_t i = 0; i < N_FILES; i++)
+		records_add(&records, files[i].name, INODE_BASE | (CONTROL_DIRECTORY + 1 + i), DT_REG);
+	return records_finish(&records);
 }
 
 static const struct source control_source = {

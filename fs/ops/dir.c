@@ -73,6 +73,8 @@ static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct f
 		if (earlier)
 			handle_remove(&fs->state, earlier, &backing_id);
 	}
+	if (source_of(&fs->state, node)->as_requester)
+		request_identity(req);
 	fd = source_of(&fs->state, node)->list(&fs->state, node);
 	if (fd < 0)
 		return fd;
@@ -167,8 +169,11 @@ static off_t record_at(const struct listing *listing, off_t position)
 /* rewinddir(3) must show what is there now. The descriptor's number is the handle's. */
 static void list_again(struct listing *listing)
 {
-	_cleanup_close_ int fd = listing->source->list(&listing->fs->state, listing->dir);
+	_cleanup_close_ int fd = -1;
 
+	if (listing->source->as_requester)
+		request_identity(listing->req);
+	fd = listing->source->list(&listing->fs->state, listing->dir);
 	if (fd >= 0)
 		dup3(fd, listing->fd, O_CLOEXEC);
 }

@@ -44,6 +44,13 @@ static bool is_control(const struct fs *fs, uint64_t id)
 	return node && node->store == NODE_STORE_CONTROL;
 }
 
+static bool is_for_requester(const struct fs *fs, uint64_t id)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+
+	return node && source_of(&fs->state, node)->as_requester;
+}
+
 static int open_node(struct opening *opening)
 {
 	int result;
@@ -55,7 +62,9 @@ static int open_node(struct opening *opening)
 	opening->source = source_of(&opening->fs->state, opening->node);
 	if (!opening->source->change && opening_writes(opening))
 		return -EPERM;
-	result = opening_establish(opening);
+	result = opening->source->admit ? opening->source->admit(&opening->fs->state, opening->node, opening_writes(opening)) : 0;
+	if (result == 0)
+		result = opening_establish(opening);
 	if (result == 0 && opening->flags & O_TRUNC) {
 		const struct handle_slot *handle = handle_get(&opening->fs->state, opening->number);
 
@@ -122,6 +131,8 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 	if (is_control(fs, id)) {
 		request_identity(req);
 		loop_hand_over(fs);
+	} else if (is_for_requester(fs, id)) {
+		request_identity(req);
 	}
 	result = open_node(&opening);
 	if (result < 0) {

@@ -2,42 +2,63 @@
 #include "fs/source/records.h"
 #include "lib/base/cleanup.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-int records_add(struct records *records, const char *name, uint64_t inode, unsigned char type)
+void records_begin(struct records *records)
 {
-	const size_t name_size = strlen(name) + 1;
-	const size_t length = (offsetof(struct dirent64, d_name) + name_size + 7) / 8 * 8;
+	records->size = 0;
+	records->used = 0;
+	records->fd = memfd_create("segfs-list", MFD_CLOEXEC);
+	records->result = records->fd < 0 ? -errno : 0;
+}
+
+static void flush(struct records *records)
+{
+	for (size_t at = 0; records->result == 0 && at < records->used;) {
+		ssize_t written = pwrite(records->fd, records->buffer + at, records->used - at, (off_t)records->size);
+
+		if (written < 0) {
+			records->result = -errno;
+		} else {
+			at += (size_t)written;
+			records->size += (size_t)written;
+		}
+	}
+	records->used = 0;
+}
+
+void records_add(struct records *records, const char *name, uint64_t inode, unsigned char type)
+{
+	size_t length = (offsetof(struct dirent64, d_name) + strlen(name) + 1 + 7) / 8 * 8;
 	struct dirent64 *entry;
 
-	if (length > records->size - records->length) {
-		size_t size = records->size ? records->size * 2 : 4096;
-		char *bytes = realloc(records->bytes, size);
-
-		if (!bytes)
-			return -ENOMEM;
-		records->bytes = bytes;
-		records->size = size;
-	}
-	/* every record is aligned, as the first one is */
-	entry = (void *)(records->bytes + records->length);
+	if (length > sizeof(records->buffer) - records->used)
+		flush(records);
+	entry = (void *)(records->buffer + records->used);
 	memset(entry, 0, length);
-	records->length += length;
 	entry->d_ino = inode;
-	entry->d_off = (off_t)records->length;
+	entry->d_off = (off_t)(records->size + records->used + length);
 	entry->d_reclen = (unsigned short)length;
 	entry->d_type = type;
-	memcpy(records->bytes + records->length - length + offsetof(struct dirent64, d_name), name, name_size);
-	return 0;
+	memcpy(entry->d_name, name, strlen(name) + 1);
+	records->used += length;
+}
+
+int records_finish(struct records *records)
+{
+	_cleanup_close_ int fd = -1;
+
+	flush(records);
+	fd = take_fd(&records->fd);
+	return records->result < 0 ? records->result : take_fd(&fd);
 }
 
 int records_memfd(const char *bytes, size_t length)
 {
-	_cleanup_close_ int fd = memfd_create("segfs-list", MFD_CLOEXEC);
+	_cleanup_close_ int fd = memfd_create("segfs-text", MFD_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
@@ -49,15 +70,4 @@ int records_memfd(const char *bytes, size_t length)
 		at += (size_t)written;
 	}
 	return take_fd(&fd);
-}
-
-int records_open(const struct records *records)
-{
-	return records_memfd(records->bytes, records->length);
-}
-
-void records_free(struct records *records)
-{
-	free(records->bytes);
-	*records = (struct records){0};
 }

@@ -106,6 +106,18 @@ struct source {
 	/* The file `name` in a directory; ".." is its parent. ENOENT, ENOTDIR, ENAMETOOLONG, ... of open(2). */
 	int (*find)(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file);
 
+	/*
+	 * Whether opens and listings depend on who asks: then the thread has taken on the requester's identity before admit(), open() and
+	 * list() are called for them.
+	 */
+	bool as_requester;
+
+	/*
+	 * Says whether a node may be opened, now that the kernel has checked what it was told of it; NULL: yes. Called before each open.
+	 * Returns 0; EPERM for what can't be written to; EACCES; ESTALE.
+	 */
+	int (*admit)(struct state *state, const struct node_slot *node, bool writes);
+
 	/* Attributes of a node. ESTALE where its file is gone. */
 	int (*stat)(struct state *state, const struct node_slot *node, struct stat *stat);
 

@@ -12,6 +12,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -467,23 +468,25 @@ static int list_segment(const struct sysv_segment *segment, void *context)
 	char name[NAME_BYTES];
 
 	name_of(segment, name);
-	return records_add(listed->records, name, source_unique_inode((uint64_t)segment->id, listed->store), DT_REG);
+	records_add(listed->records, name, source_unique_inode((uint64_t)segment->id, listed->store), DT_REG);
+	return 0;
 }
 
 static int list(struct state *state, const struct node_slot *dir)
 {
-	_cleanup_records_ struct records records = {0};
+	struct records records;
 	struct listed listed = {&records, dir->store};
+	_cleanup_close_ int fd = -1;
 	int result;
 
 	if (!is_root(dir))
 		return -ENOTDIR;
-	result = records_add(&records, ".", source_inode_of(state, dir), DT_DIR);
-	if (result == 0)
-		result = records_add(&records, "..", state->arena->nodes[NODE_ROOT].inode, DT_DIR);
-	if (result == 0)
-		result = sysv_visit(state, dir->store, list_segment, &listed);
-	return result < 0 ? result : records_open(&records);
+	records_begin(&records);
+	records_add(&records, ".", source_inode_of(state, dir), DT_DIR);
+	records_add(&records, "..", state->arena->nodes[NODE_ROOT].inode, DT_DIR);
+	result = sysv_visit(state, dir->store, list_segment, &listed);
+	fd = records_finish(&records);
+	return result < 0 ? result : take_fd(&fd);
 }
 
 static int remove_name(struct state *state, const struct node_slot *dir, const char *name, int flags)

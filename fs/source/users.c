@@ -63,15 +63,23 @@ static int file_of(struct state *state, const struct node_slot *node, struct pro
 
 ssize_t users_find(struct state *state, const struct node_slot *node, struct procfs_user **users)
 {
-	struct procfs_file files[2] = {
-		[1] = {.device = state->arena->header->device, .inode = source_inode_of(state, node)},
+	struct procfs_file file;
+	int result = file_of(state, node, &file);
+
+	return result < 0 ? result : users_find_of(state, node, &file, users);
+}
+
+ssize_t users_find_of(const struct state *state, const struct node_slot *node, const struct procfs_file *file,
+		      struct procfs_user **users)
+{
+	const struct procfs_file files[] = {
+		*file,
+		{.device = state->arena->header->device, .inode = source_inode_of(state, node)},
 	};
-	ssize_t n = file_of(state, node, &files[0]);
 	struct procfs_user *found;
+	ssize_t n = procfs_find_users(files, 2, &found);
 	ssize_t kept = 0;
 
-	if (n == 0)
-		n = procfs_find_users(files, 2, &found);
 	if (n < 0)
 		return n;
 	for (ssize_t i = 0; i < n; i++)

@@ -17,6 +17,10 @@
  */
 ssize_t users_find(struct state *state, const struct node_slot *node, struct procfs_user **users);
 
+/* The same for any node. file: its memory, as the processes see it that don't come through the mount. */
+ssize_t users_find_of(const struct state *state, const struct node_slot *node, const struct procfs_file *file,
+		      struct procfs_user **users);
+
 /* For values of attributes: how many of the users map the file, which they are, separated by spaces. As source_fact's value(). */
 ssize_t users_print_count(const struct procfs_user *users, size_t n, char *value, size_t size);
 ssize_t users_print_pids(const struct procfs_user *users, size_t n, char *value, size_t size);

@@ -95,7 +95,7 @@ ok "... and none" until_true no_handle
 is ".segfs is a read-only directory" "$(stat -c '%A %U' "$mnt/.segfs")" "dr-xr-xr-x root"
 is "... of read-only files" "$(stat -c '%A' "$mnt"/.segfs/* | sort -u)" "-r--r--r--"
 is "... which are listed" "$(cd "$mnt/.segfs" && ls -A | tr '\n' ' ')" "attached config locks status version "
-is "... beside the segments" "$(cd "$mnt" && ls -A | tr '\n' ' ')" ".segfs posix segment sysv "
+is "... beside the segments" "$(cd "$mnt" && ls -A | tr '\n' ' ')" ".segfs posix process segment sysv "
 not_ok "nothing is made in it" touch "$mnt/.segfs/file"
 not_ok "nothing is removed from it" rm -f "$mnt/.segfs/status"
 not_ok "nothing is written to it" dd if=/dev/null of="$mnt/.segfs/status" conv=notrunc
@@ -216,7 +216,7 @@ ok "stop" stop
 ok "--purge" "$SEGFS" --purge "$name"
 ok "... leaves nothing" nothing_left
 ok "start after that" start
-is "... with an empty store" "$(cd "$mnt" && ls | tr '\n' ' ')" "posix sysv "
+is "... with an empty store" "$(cd "$mnt" && ls | tr '\n' ' ')" "posix process sysv "
 ok "stop" stop
 ok "--purge" "$SEGFS" --purge "$name"
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+/* What is known of the memory of a process, as attributes. */
+#include "fs/source/process.h"
+#include "fs/source/users.h"
+#include "lib/base/cleanup.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
+
+static bool is_memfd(struct state *state, const struct node_slot *node)
+{
+	struct process_key key;
+
+	(void)state;
+	return process_key_of(node, &key) && key.kind == PROCESS_MEMFD;
+}
+
+static ssize_t seals(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	static const struct {
+		int bit;
+		const char *name;
+	} names[] = {
+		{F_SEAL_SEAL, "seal"},   {F_SEAL_SHRINK, "shrink"},
+		{F_SEAL_GROW, "grow"},   {F_SEAL_WRITE, "write"},
+		{F_SEAL_FUTURE_WRITE, "future-write"}, {F_SEAL_EXEC, "exec"},
+	};
+	_cleanup_process_file_ struct process_file file = PROCESS_FILE_NONE;
+	int result = process_reach(state, node, &file);
+	char text[96] = "";
+
+	if (result == 0)
+		result = process_seals(&file);
+	if (result < 0)
+		return result == -EINVAL ? -ENODATA : result;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (result & names[i].bit)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", *text ? "," : "", names[i].name);
+	return fact_text(*text ? text : "none", value, size);
+}
+
+static ssize_t inode(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	struct process_key key;
+
+	(void)state;
+	if (!process_key_of(node, &key))
+		return -ENODATA;
+	return fact_number((long long)key.inode, value, size);
+}
+
+/* Beside the process whose directory it is in. */
+static ssize_t users(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	_cleanup_free_ struct procfs_user *found = NULL;
+	struct process_key key;
+	struct procfs_file file;
+	size_t others = 0;
+	ssize_t n;
+
+	if (!process_key_of(node, &key))
+		return -ENODATA;
+	file = (struct procfs_file){.device = (dev_t)key.device, .inode = key.inode};
+	n = users_find_of(state, node, &file, &found);
+	for (ssize_t i = 0; i < n; i++) {
+		if (found[i].process == key.pid)
+			continue;
+		found[others] = found[i];
+		/* who has it open can map it at any time, and may read and write it now */
+		found[others++].maps = true;
+	}
+	return n < 0 ? n : users_print_pids(found, others, value, size);
+}
+
+const struct source_fact process_facts[] = {
+	{.name = "seals", .waits = true, .applies = is_memfd, .value = seals},
+	{.name = "inode", .value = inode},
+	{.name = "users", .waits = true, .value = users},
+	{.name = NULL},
+};

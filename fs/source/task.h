@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process that is looked at: told from a later one that got its number, by what nobody else has.
+ *
+ * All of it goes by a descriptor of /proc. Functions may be called by several threads at once; a struct task belongs to one.
+ */
+#ifndef SEGFS_SOURCE_TASK_H
+#define SEGFS_SOURCE_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#define TASK_NAME_MAX 64 /* bytes of what a process is called, with the final 0 */
+#define TASK_PATH_MAX 96 /* bytes of a path made by task_path() */
+
+struct task {
+	int proc_fd;       /* of /proc; not its own */
+	int pidfd;         /* its own */
+	pid_t pid;
+	uint64_t identity; /* no two processes of the machine have the same since it was started */
+};
+
+#define TASK_NONE ((struct task){.proc_fd = -1, .pidfd = -1})
+
+/*
+ * Finds a process. Returns 0; -ESRCH where there is none, or only a thread with this number, or one that has ended and is yet to be
+ * waited for; -EMFILE, -ENFILE, -ENOMEM. Waits for nobody unless task_waits().
+ */
+int task_open(int proc_fd, pid_t pid, struct task *task);
+
+/* True where a process can be told from others only by what may have to wait for one that is in execve(2): Linux before 6.9. */
+bool task_waits(void);
+
+/*
+ * Whether the process is still there: then what was read in its directory of /proc was about it, since its number is not
+ * given to another one before.
+ */
+bool task_is_there(const struct task *task);
+
+/*
+ * Attributes of it in /proc, of which those of the type mean nothing: the owner is who may look into it, root where it is not
+ * dumpable. Waits for nobody. Returns 0; -ESRCH.
+ */
+int task_stat(const struct task *task, struct stat *stat);
+
+/* What it is called, made safe to be a name; never empty. Waits for nobody. Returns 0; -ESRCH. */
+int task_name(const struct task *task, char name[TASK_NAME_MAX]);
+
+/* The path of something in its directory, relative to /proc. */
+void task_path(const struct task *task, char path[TASK_PATH_MAX], const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+void task_close(struct task *task);
+
+#define _cleanup_task_ __attribute__((cleanup(task_close)))
+
+#endif
