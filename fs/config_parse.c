@@ -207,12 +207,36 @@ static bool is_below(const char *name, const char *directory)
 	return strncmp(name, directory, length) == 0 && name[length] == '/';
 }
 
+/* Whether a name is, or lies below, that of a source that the root shows. */
+static bool is_hidden(const struct config *config, const char *name)
+{
+	for (int kind = SOURCE_STORE + 1; kind < SOURCE_KINDS; kind++) {
+		const char *source = source_kind_name((enum source_kind)kind);
+
+		if ((!config->has_sources || config->sources & 1u << kind) && (strcmp(name, source) == 0 || is_below(name, source)))
+			return true;
+	}
+	return false;
+}
+
+static void check_hidden(struct parser *parser, const char *name, unsigned int line)
+{
+	if (!parser->result && is_hidden(parser->config, name))
+		parser_fail(parser, line, "'%s' is hidden by a source that the root shows; use another name, or leave that out of sources in [mount]",
+			    parser_show_string(name).text);
+}
+
 /* What a source shows is not made by the configuration. */
 static void check_below_sources(struct parser *parser)
 {
 	const struct config *config = parser->config;
 
-	for (size_t i = 0; i < config->n_directories; i++) {
+	for (size_t i = 0; i < config->n_directories; i++)
+		check_hidden(parser, config->directories[i].name, config->directories[i].line);
+	for (size_t i = 0; i < config->n_segments; i++)
+		check_hidden(parser, config->segments[i].name, config->segments[i].line);
+
+	for (size_t i = 0; !parser->result && i < config->n_directories; i++) {
 		const struct config_directory *source = &config->directories[i];
 
 		for (size_t j = 0; source->source != SOURCE_STORE && j < config->n_directories + config->n_segments; j++) {

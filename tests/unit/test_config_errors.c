@@ -155,6 +155,8 @@ static void says_what_is_wrong_with_keys(void **state)
 		 "t.ini:3: 'd/s' lies in a directory that shows a source (line 1); use another name"},
 		{"[directory d/e]\n[directory d]\nsource = posix",
 		 "t.ini:1: 'd/e' lies in a directory that shows a source (line 2); use another name"},
+		{"[segment sysv/x]\nsize = 1",
+		 "t.ini:1: 'sysv/x' is hidden by a source that the root shows; use another name, or leave that out of sources in [mount]"},
 		{"[mount]\nsources = posix sysv", "t.ini:2: sources = posix sysv: no comma between two sources; write posix, sysv, process"},
 		{"[mount]\nsources = posix, store",
 		 "t.ini:2: sources = posix, store: not a list of sources; write some of posix, sysv, process, with commas between them, or none"},
