@@ -15,6 +15,7 @@
  *
  *   ops/             the FUSE operations
  *     loop           takes requests from the kernel, and has them carried out
+ *     aside          requests that look into other processes
  *     placement      on which CPU they are taken
  *     request        the raw request, and on whose behalf it is carried out
  *     lookup attr name file io dir xattr lock ioctl init    the operations

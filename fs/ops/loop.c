@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/loop.h"
+#include "fs/ops/aside.h"
 #include "fs/ops/interrupt.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/parked.h"
@@ -99,9 +100,65 @@ void loop_hand_over(struct fs *fs)
 	pthread_mutex_unlock(&loop.reader);
 }
 
-static bool wants_attributes(const struct wire_in_header *header)
+static enum source_wanted wanted_by(const struct wire_in_header *header)
 {
-	return header->opcode == WIRE_OP_LOOKUP || header->opcode == WIRE_OP_GETATTR || header->opcode == WIRE_OP_STATX;
+	switch (header->opcode) {
+	case WIRE_OP_GETATTR:
+	case WIRE_OP_STATX:
+	case WIRE_OP_GETXATTR:
+		return SOURCE_ATTRIBUTES;
+	case WIRE_OP_LOOKUP:
+		return SOURCE_NAME;
+	default:
+		return SOURCE_ALL;
+	}
+}
+
+/* An attribute of segfs's own may be a fact about other processes. */
+static bool asks_for_fact(void)
+{
+	static const char prefix[] = "user.segfs.";
+	const char *in = request_body(sizeof(struct wire_getxattr_in) + sizeof(prefix) - 1);
+
+	return in && memcmp(in + sizeof(struct wire_getxattr_in), prefix, sizeof(prefix) - 1) == 0;
+}
+
+/* True if carrying out the request may mean to look into other processes, see aside.h. */
+static bool looks_aside(const struct fs *fs, const struct wire_in_header *header)
+{
+	const struct node_slot *node = node_get(&fs->state, header->node);
+
+	if (!node)
+		return false;
+	switch (header->opcode) {
+	/* what only needs what is open */
+	case WIRE_OP_READ:
+	case WIRE_OP_WRITE:
+	case WIRE_OP_RELEASE:
+	case WIRE_OP_RELEASEDIR:
+	case WIRE_OP_FLUSH:
+	case WIRE_OP_FSYNC:
+	case WIRE_OP_FSYNCDIR:
+	case WIRE_OP_FORGET:
+	case WIRE_OP_BATCH_FORGET:
+	case WIRE_OP_INTERRUPT:
+	case WIRE_OP_GETLK:
+	case WIRE_OP_SETLK:
+	case WIRE_OP_SETLKW:
+		return false;
+	case WIRE_OP_GETXATTR:
+		if (asks_for_fact())
+			return true;
+		break;
+	case WIRE_OP_OPEN:
+		/* lists are made when they are opened; writers are counted, views included */
+		if (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0)
+			return true;
+		break;
+	default:
+		break;
+	}
+	return source_of(&fs->state, node)->waits && source_of(&fs->state, node)->waits(&fs->state, node, wanted_by(header));
 }
 
 /* True if carrying out the request may take long enough for other requests to suffer. */
@@ -137,8 +194,6 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 	node = node_get(&fs->state, header->node);
 	if (!node || node->store == NODE_STORE_CONTROL)
 		return false;
-	if (source_of(&fs->state, node)->waits && source_of(&fs->state, node)->waits(&fs->state, node, wants_attributes(header)))
-		return true;
 	/* the end of a file without a name frees its memory */
 	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_SLOW_END;
 }
@@ -327,6 +382,26 @@ static void tidy(struct fs *fs)
 		become_reader();
 }
 
+/* The caller is the reader, before and after. */
+static void carry_out_aside(struct fs *fs, void *message, size_t length)
+{
+	struct aside *next;
+	int begun = aside_begin(message, length);
+
+	if (begun < 0)
+		request_answer_raw(fs, begun, NULL, 0);
+	if (begun <= 0)
+		return;
+	loop_hand_over(fs);
+	carry_out(fs, message, length);
+	while ((next = aside_next())) {
+		request_begin(next->message, next->length);
+		carry_out(fs, next->message, next->length);
+		free(next);
+	}
+	become_reader();
+}
+
 /* Reads one request and has it answered. The caller is the reader, before and after. */
 static void serve_one(struct fs *fs, void *message)
 {
@@ -375,6 +450,9 @@ static void serve_one(struct fs *fs, void *message)
 	if (mandatory_concerns(fs)) {
 		if (!mandatory_admits(fs))
 			return;
+	} else if (looks_aside(fs, header)) {
+		carry_out_aside(fs, message, (size_t)length);
+		return;
 	} else if (may_take_long(fs, header)) {
 		loop_hand_over(fs);
 	}

@@ -18,6 +18,7 @@
 #define WIRE_OP_RELEASE 18
 #define WIRE_OP_FSYNC 20
 #define WIRE_OP_SETXATTR 21
+#define WIRE_OP_GETXATTR 22
 #define WIRE_OP_REMOVEXATTR 24
 #define WIRE_OP_FLUSH 25
 #define WIRE_OP_INIT 26
@@ -178,6 +179,11 @@ struct wire_copy_file_range_in {
 
 struct wire_write_out {
 	uint32_t size;
+	uint32_t padding;
+};
+
+struct wire_getxattr_in {
+	uint32_t size; /* 0 = its length is asked for */
 	uint32_t padding;
 };
 

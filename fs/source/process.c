@@ -581,12 +581,14 @@ static int process_readlink(struct state *state, const struct node_slot *node, c
 }
 
 /* Which processes there are is known at once; what is in them, only when they let us look. */
-static bool process_waits(const struct state *state, const struct node_slot *node, bool attributes)
+static bool process_waits(const struct state *state, const struct node_slot *node, enum source_wanted wanted)
 {
 	struct process_key key;
 
 	(void)state;
-	return !attributes || task_waits() || !process_key_of(node, &key) || key.kind != PROCESS_ROOT;
+	if (wanted == SOURCE_ALL || task_waits() || !process_key_of(node, &key))
+		return true;
+	return wanted == SOURCE_NAME ? key.kind != PROCESS_ROOT : node->type != S_IFDIR >> 12;
 }
 
 const struct source process_source = {

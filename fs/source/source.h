@@ -57,6 +57,13 @@ struct source_file {
 	int fd;              /* O_PATH descriptor to keep for a new node, or -1; the caller closes it */
 };
 
+/* What a request wants of a node. */
+enum source_wanted {
+	SOURCE_ATTRIBUTES, /* ... and extended ones, but for what says itself that it waits */
+	SOURCE_NAME,       /* one of the names in it */
+	SOURCE_ALL,
+};
+
 /* What to change, as setattr_prepare() of the kernel left it: bits of SOURCE_SET_*. */
 struct source_change {
 	unsigned int what;
@@ -99,9 +106,8 @@ struct source {
 
 	/*
 	 * Whether carrying out a request on a node may wait for a device or another process, beside what all may; NULL: never.
-	 * attributes: no more than those are wanted.
 	 */
-	bool (*waits)(const struct state *state, const struct node_slot *node, bool attributes);
+	bool (*waits)(const struct state *state, const struct node_slot *node, enum source_wanted wanted);
 
 	/* The file `name` in a directory; ".." is its parent. ENOENT, ENOTDIR, ENAMETOOLONG, ... of open(2). */
 	int (*find)(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file);

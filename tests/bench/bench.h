@@ -108,6 +108,7 @@ void bench_names(const char *base); /* names.c */
 void bench_scale(const char *base); /* scale.c */
 void bench_locks(const char *base); /* locks.c */
 void bench_calls(const char *base); /* calls.c */
+void bench_sources(const char *base); /* sources.c */
 
 /* Further parts of tables. */
 void bench_held_locks(const char *base); /* held.c */

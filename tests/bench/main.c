@@ -12,6 +12,7 @@
  *   scale.c       table "scale": many segments in one directory; memory per node
  *   locks.c       table "locks": setting locks and giving them up, handing them over
  *   held.c        ... and what they cost when there are many
+ *   sources.c     table "sources": what `ls -l` of the machine's own shared memory costs
  *   calls.c       table "calls": round trips and system calls of each operation
  *   operations.c  those operations
  *   trace.c       strace of the worker, told apart by request
@@ -33,6 +34,7 @@ int main(int argc, char **argv)
 		{"scale", bench_scale},
 		{"locks", bench_locks},
 		{"calls", bench_calls},
+		{"sources", bench_sources},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -43,6 +45,6 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: bench data|names|scale|locks|calls BASE [ONLY]\n", stderr);
+	fputs("usage: bench data|names|scale|locks|calls|sources BASE [ONLY]\n", stderr);
 	return 2;
 }

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The machine's own shared memory: what `ls -l` of a great many segments, objects and processes costs, next to `ls -l` of as many files
+ * on tmpfs and to what asking the kernel for the same costs by itself.
+ */
+#include "tests/bench/bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SEGMENTS  4096u  /* as many as SHMMNI allows, less what there is */
+#define OBJECTS   10000u
+#define PROCESSES 2000u
+#define ROUNDS    9
+#define GOAL      3.0    /* times tmpfs, beside asking the kernel */
+#define FIRST_KEY 0x5e600000
+
+static int segments[SEGMENTS];
+static unsigned int n_segments;
+static pid_t processes[PROCESSES];
+static unsigned int n_processes;
+static char objects[PATH_MAX]; /* what the names of objects in /dev/shm begin with, "" = there are none */
+
+/* What this has made goes, however it ends. */
+static void clean_up(void)
+{
+	while (n_segments > 0)
+		shmctl(segments[--n_segments], IPC_RMID, NULL);
+	for (unsigned int i = 0; i < n_processes; i++)
+		kill(processes[i], SIGKILL);
+	while (n_processes > 0)
+		waitpid(processes[--n_processes], NULL, 0);
+	for (unsigned int i = 0; *objects && i < OBJECTS; i++) {
+		char path[PATH_MAX + 16];
+
+		snprintf(path, sizeof(path), "%s%05u", objects, i);
+		unlink(path);
+	}
+	*objects = 0;
+}
+
+/* Milliseconds of a program whose output nobody wants. */
+static double run(char *const arguments[])
+{
+	uint64_t begun = nanoseconds();
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execvp(arguments[0], arguments);
+		_exit(127);
+	}
+	must(pid);
+	must(waitpid(pid, &status, 0));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		die("%s can't be run", arguments[0]);
+	return (double)(nanoseconds() - begun) / 1e6;
+}
+
+/* prefix: of their paths, numbers come after it. */
+static void make_files(const char *prefix, unsigned int n, bool directories)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		char path[2 * PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s%05u", prefix, i);
+		if (directories)
+			must(mkdir(path, 0500));
+		else
+			close((int)must(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
+	}
+}
+
+/* One line: `ls -l` of what the source shows, of as many files on tmpfs, and the kernel's own listing. */
+static void compare(const char *name, unsigned int n, const char *shown, const char *on_tmpfs, char *const asking[])
+{
+	double times[3][ROUNDS];
+	double middle[3];
+
+	for (int round = 0; round < ROUNDS; round++) {
+		times[0][round] = run((char *[]){(char[]){"ls"}, (char[]){"-l"}, (char *)(uintptr_t)on_tmpfs, NULL});
+		times[1][round] = run((char *[]){(char[]){"ls"}, (char[]){"-l"}, (char *)(uintptr_t)shown, NULL});
+		times[2][round] = asking ? run(asking) : 0;
+	}
+	for (int i = 0; i < 3; i++)
+		middle[i] = median(times[i], ROUNDS);
+	printf("%-26s %8u %9.1f %9.1f %9.1f %9.2f  %s\n", name, n, middle[0], middle[1], middle[2],
+	       (middle[1] - middle[2]) / middle[0], middle[1] <= GOAL * middle[0] + middle[2] ? "reached" : "missed");
+}
+
+static void measure_segments(const char *base)
+{
+	char prefix[PATH_MAX + 8];
+	char shown[PATH_MAX];
+	char on_tmpfs[PATH_MAX];
+
+	while (n_segments < SEGMENTS) {
+		int id = shmget(FIRST_KEY + (key_t)n_segments, 4096, IPC_CREAT | IPC_EXCL | 0600);
+
+		if (id < 0 && errno == ENOSPC)
+			break;
+		segments[n_segments++] = (int)must(id);
+	}
+	snprintf(shown, sizeof(shown), "%s/segfs/sysv", base);
+	snprintf(on_tmpfs, sizeof(on_tmpfs), "%s/tmpfs/segments", base);
+	must(mkdir(on_tmpfs, 0755));
+	snprintf(prefix, sizeof(prefix), "%s/0x000", on_tmpfs);
+	make_files(prefix, n_segments, false);
+	compare("System V segments", n_segments, shown, on_tmpfs, (char *[]){(char[]){"ipcs"}, (char[]){"-m"}, NULL});
+}
+
+static void measure_objects(const char *base)
+{
+	const char *name = strrchr(base, '/') + 1;
+	char prefix[PATH_MAX + 256];
+	char shown[PATH_MAX];
+	char on_tmpfs[PATH_MAX];
+
+	snprintf(objects, sizeof(objects), "/dev/shm/%s.", name);
+	make_files(objects, OBJECTS, false);
+	snprintf(shown, sizeof(shown), "%s/segfs/posix", base);
+	snprintf(on_tmpfs, sizeof(on_tmpfs), "%s/tmpfs/objects", base);
+	must(mkdir(on_tmpfs, 0755));
+	snprintf(prefix, sizeof(prefix), "%s/%s.", on_tmpfs, name);
+	make_files(prefix, OBJECTS, false);
+	compare("POSIX objects", OBJECTS, shown, on_tmpfs, NULL);
+}
+
+static void measure_processes(const char *base)
+{
+	char prefix[PATH_MAX + 8];
+	char shown[PATH_MAX];
+	char on_tmpfs[PATH_MAX];
+
+	while (n_processes < PROCESSES) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				pause();
+		}
+		processes[n_processes++] = (pid_t)must(pid);
+	}
+	snprintf(shown, sizeof(shown), "%s/segfs/process", base);
+	snprintf(on_tmpfs, sizeof(on_tmpfs), "%s/tmpfs/processes", base);
+	must(mkdir(on_tmpfs, 0755));
+	snprintf(prefix, sizeof(prefix), "%s/1", on_tmpfs);
+	make_files(prefix, PROCESSES, true);
+	compare("processes", PROCESSES, shown, on_tmpfs, (char *[]){(char[]){"ls"}, (char[]){"-l"}, (char[]){"/proc"}, NULL});
+}
+
+void bench_sources(const char *base)
+{
+	static const struct {
+		const char *name;
+		void (*measure)(const char *base);
+	} lines[] = {
+		{"System V segments", measure_segments},
+		{"POSIX objects", measure_objects},
+		{"processes", measure_processes},
+	};
+
+	atexit(clean_up);
+	printf("\n%-26s %8s %9s %9s %9s %9s  goal: %.1f\n", "ls -l, ms", "entries", "tmpfs", "segfs", "asking", "x tmpfs", GOAL);
+	printf("asking: ipcs -m, nothing, ls -l /proc; x tmpfs: of what is beyond that. Medians.\n");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		if (!only || strstr(lines[i].name, only))
+			lines[i].measure(base);
+		clean_up();
+	}
+}
