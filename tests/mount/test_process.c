@@ -551,34 +551,76 @@ static void only_memory_is_shown(void **state)
 	close(object);
 }
 
-static void huge_pages_are_relayed(void **state)
+#define HUGE_PAGES "/proc/sys/vm/nr_hugepages"
+
+static char huge_pages_before[32]; /* how many there are to be again at the end; "" = as they are */
+
+/* A mapping of one huge page. */
+static char *map_huge(int fd, size_t size, int flags)
 {
-	const size_t size = 2u << 20;
-	int own = memfd_create("huge", MFD_HUGETLB | MFD_CLOEXEC);
-	char *view = MAP_FAILED;
+	char *view = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if (view == MAP_FAILED)
+		skip_missing("free huge pages");
+	return view;
+}
+
+static size_t get_huge_pages(void)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/meminfo", "re");
+	char line[128];
+	size_t kilobytes = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Hugepagesize: %zu kB", &kilobytes) == 1)
+			break;
+	if (kilobytes == 0 || read_text(HUGE_PAGES, huge_pages_before, sizeof(huge_pages_before)) <= 0)
+		skip_missing("huge pages");
+	write_text(HUGE_PAGES, path_of("%d\n", atoi(huge_pages_before) + 4));
+	return kilobytes << 10;
+}
+
+static void use_huge_file(const char *path, char *view, size_t size)
+{
+	char value[16] = "";
 	char bytes[4];
 	int fd;
 
-	(void)state;
-	if (own >= 0 && ftruncate(own, (off_t)size) == 0)
-		view = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, own, 0);
-	if (view == MAP_FAILED) {
-		if (own >= 0)
-			close(own);
-		skip_missing("free huge pages");
-	}
 	memcpy(view, "huge", 4);
-	fd = (int)check(open(path_of("%s/process/%d/memfd-%d-huge", mount_here.path, getpid(), own), O_RDWR));
+	fd = (int)check(open(path, O_RDWR));
 	assert_int_equal(check(pread(fd, bytes, 4, 0)), 4);
 	assert_memory_equal(bytes, "huge", 4);
 	assert_int_equal(check(pwrite(fd, "HUGE", 4, 0)), 4);
 	assert_memory_equal(view, "HUGE", 4);
 	check_error(EFBIG, pwrite(fd, "x", 1, (off_t)size));
-	memset(bytes, 0, sizeof(bytes));
-	expect_attribute(path_of("/proc/self/fd/%d", fd), "user.segfs.io-mode", "relayed");
+	check(fgetxattr(fd, "user.segfs.io-mode", value, sizeof(value) - 1));
+	assert_string_equal(value, "relayed");
 	close(fd);
+}
+
+static void huge_pages_are_relayed(void **state)
+{
+	const char *directory = path_of("%s/process/%d", mount_here.path, getpid());
+	const size_t size = get_huge_pages();
+	struct stat stat;
+	char *view;
+	int own = memfd_create("huge", MFD_HUGETLB | MFD_CLOEXEC);
+
+	(void)state;
+	if (own < 0)
+		skip_missing("MFD_HUGETLB");
+	check(ftruncate(own, (off_t)size));
+	view = map_huge(own, size, MAP_SHARED);
+	use_huge_file(path_of("%s/memfd-%d-huge", directory, own), view, size);
 	check(munmap(view, size));
 	close(own);
+	view = map_huge(-1, size, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB);
+	use_huge_file(path_of("%s/anon-%08lx-%08lx", directory, (unsigned long)view, (unsigned long)(view + size)), view, size);
+	check(munmap(view, size));
+	view = map_huge(-1, size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB);
+	view[0] = 1;
+	check_error(ENOENT, lstat(path_of("%s/anon-%08lx-%08lx", directory, (unsigned long)view, (unsigned long)(view + size)), &stat));
+	check(munmap(view, size));
 }
 
 /* --- */
@@ -598,6 +640,8 @@ static int tear_down(void **state)
 {
 	(void)state;
 	target_end(&target);
+	if (*huge_pages_before)
+		write_text(HUGE_PAGES, huge_pages_before);
 	return mount_stop(&mount_here);
 }
 
