@@ -52,12 +52,12 @@ struct sysv_key {
 struct sysv_note {
 	int32_t made;      /* SYSV_RESERVED: the segment that was made, plus one */
 	int32_t maker;     /* SYSV_RESERVED: the worker that began to make it; SYSV_SEGMENT: the one that attached it last */
-	uint32_t uid;      /* SYSV_SEGMENT: as they were when the segment was last there */
+	uint32_t uid;      /* as they were when the segment was last there */
 	uint32_t gid;
 	uint32_t mode;
 	int32_t last;      /* SYSV_SEGMENT: what the worker's own attaching has changed: as it was before */
-	uint32_t atime;
-	uint32_t dtime;
+	uint32_t atime;    /* SYSV_RESERVED: the size of what was made, lower half */
+	uint32_t dtime;    /* ... upper half */
 };
 
 _Static_assert(sizeof(struct sysv_key) + sizeof(struct sysv_note) <= sizeof(((struct node_slot *)0)->handle),
