@@ -303,6 +303,20 @@ static const struct node_slot *find_reservation(struct state *state, uint16_t st
 	return id ? node_get(state, id) : NULL;
 }
 
+static bool has_made(const struct node_slot *node, void *id)
+{
+	return sysv_key_of(node)->kind == SYSV_RESERVED && segment_id(node) == *(int *)id;
+}
+
+bool sysv_is_open(struct state *state, const struct node_slot *node, const struct sysv_segment *segment)
+{
+	int id = segment->id;
+	uint32_t writers;
+
+	return handle_count(state, id_of(state, node), &writers) > 0 ||
+	       node_find_open(state, node->store, RESERVED_INODE | segment->key, has_made, &id);
+}
+
 static int placeholder(void)
 {
 	_cleanup_close_ int fd = memfd_create("segfs-reserved", MFD_CLOEXEC | MFD_ALLOW_SEALING);

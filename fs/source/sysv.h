@@ -77,6 +77,9 @@ extern const struct source_fact sysv_facts[];
 /* Tells the segment of a node. Returns 0; -ESTALE where it is gone, or there is none yet. */
 int sysv_segment_of(struct state *state, const struct node_slot *node, struct sysv_segment *segment);
 
+/* Whether a node's segment is open through the mount, also by an open that made it. */
+bool sysv_is_open(struct state *state, const struct node_slot *node, const struct sysv_segment *segment);
+
 /* --- the kernel's calls; store: index of the store_record --- */
 
 /* Tells a segment. Returns 0; -ENOENT. */
