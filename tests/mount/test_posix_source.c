@@ -455,13 +455,16 @@ static void locks_work(void **state)
 
 static void semaphores(void **state)
 {
-	const char *name = path_of("/%s", own("s"));
-	const char *path = path_of("%s/posix/sem.%s", mount.path, own("s"));
-	sem_t *semaphore = sem_open(name, O_CREAT | O_EXCL, 0600, 0);
+	char name[NAME_MAX];
+	char path[PATH_MAX];
+	sem_t *semaphore;
 	int status;
 	pid_t child;
 
 	(void)state;
+	snprintf(name, sizeof(name), "/%s", own("s"));
+	snprintf(path, sizeof(path), "%s", path_of("%s/posix/sem.%s", mount.path, own("s")));
+	semaphore = sem_open(name, O_CREAT | O_EXCL, 0600, 0);
 	assert_ptr_not_equal(semaphore, SEM_FAILED);
 	assert_string_equal(attribute(path, "kind"), "semaphore");
 	assert_string_equal(attribute(path, "mapped"), "1");
