@@ -90,6 +90,20 @@ static void note_cached_read(struct fs *fs, fuse_ino_t id, const struct node_slo
 	cached.length = (off_t)length;
 }
 
+/* The last huge page of a segment goes past its end. *size: becomes what lies before that. */
+static void end_at_size(struct fs *fs, const struct node_slot *node, off_t offset, size_t *size)
+{
+	const struct source *source = source_of(&fs->state, node);
+	struct stat stat;
+
+	if (!source->fixed_size || source->stat(&fs->state, node, &stat) < 0)
+		return;
+	if (offset >= stat.st_size)
+		*size = 0;
+	else if ((off_t)*size > stat.st_size - offset)
+		*size = (size_t)(stat.st_size - offset);
+}
+
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info)
 {
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
@@ -105,6 +119,7 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 		reply_status(req, result);
 		return;
 	}
+	end_at_size(fs, opened.node, offset, &size);
 	length = pread(opened.fd, buffer, size, offset);
 	if (length < 0)
 		reply_status(req, -errno);
@@ -179,6 +194,10 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 		return;
 	}
 	result = policy_before_write(policy_word(&fs->state, opened.node), opened.fd, flags & RWF_APPEND, offset, &size);
+	if (result == 0 && size > 0) {
+		end_at_size(fs, opened.node, offset, &size);
+		result = size > 0 ? 0 : -EFBIG;
+	}
 	if (result < 0) {
 		reply_status(req, result);
 		return;

@@ -211,10 +211,17 @@ static int segment_id(const struct node_slot *node)
 	return id;
 }
 
+static bool is_unsized(struct state *state, const struct node_slot *node)
+{
+	(void)state;
+	return sysv_key_of(node)->kind == SYSV_RESERVED && segment_id(node) < 0;
+}
+
 int sysv_segment_of(struct state *state, const struct node_slot *node, struct sysv_segment *segment)
 {
 	int id = segment_id(node);
 	struct sysv_segment found;
+	struct sysv_note *note;
 	struct sysv_key key;
 	int result;
 
@@ -227,27 +234,31 @@ int sysv_segment_of(struct state *state, const struct node_slot *node, struct sy
 	/* the number was given again: once in 2^31 segments */
 	if (sysv_key_of(node)->kind == SYSV_SEGMENT && memcmp(&key, node->handle, sizeof(key)) != 0)
 		return -ESTALE;
-	if (sysv_key_of(node)->kind == SYSV_SEGMENT) {
-		struct sysv_note *note = note_of(node);
-
-		pthread_mutex_lock(&notes);
-		note->uid = found.uid;
-		note->gid = found.gid;
-		note->mode = found.mode;
+	note = note_of(node);
+	pthread_mutex_lock(&notes);
+	note->uid = found.uid;
+	note->gid = found.gid;
+	note->mode = found.mode;
+	if (sysv_key_of(node)->kind == SYSV_SEGMENT)
 		hide_own_attach(state, note, &found);
-		pthread_mutex_unlock(&notes);
-	}
+	pthread_mutex_unlock(&notes);
 	*segment = found;
 	return 0;
+}
+
+static uint64_t made_size(const struct sysv_note *note)
+{
+	return (uint64_t)note->dtime << 32 | note->atime;
 }
 
 /* A segment that is gone, but open: what was last known of it. */
 static void stat_of_gone(const struct node_slot *node, struct stat *stat)
 {
 	const struct sysv_key *key = sysv_key_of(node);
-	struct sysv_segment segment = {.id = key->id, .size = key->size};
+	struct sysv_segment segment = {.id = segment_id(node)};
 
 	pthread_mutex_lock(&notes);
+	segment.size = key->kind == SYSV_SEGMENT ? key->size : made_size(note_of(node));
 	segment.uid = note_of(node)->uid;
 	segment.gid = note_of(node)->gid;
 	segment.mode = note_of(node)->mode;
@@ -268,7 +279,7 @@ static int stat_node(struct state *state, const struct node_slot *node, struct s
 	result = sysv_segment_of(state, node, &segment);
 	if (result == 0)
 		stat_of_segment(&segment, node->store, stat);
-	else if (sysv_key_of(node)->kind == SYSV_RESERVED)
+	else if (is_unsized(state, node))
 		stat_of_reservation(sysv_key_of(node), node->store, stat);
 	else if (atomic_load(&node->fd) >= 0)
 		stat_of_gone(node, stat);
@@ -278,12 +289,6 @@ static int stat_node(struct state *state, const struct node_slot *node, struct s
 }
 
 /* --- reservations --- */
-
-static bool is_unsized(struct state *state, const struct node_slot *node)
-{
-	(void)state;
-	return sysv_key_of(node)->kind == SYSV_RESERVED && segment_id(node) < 0;
-}
 
 static bool is_reservation(const struct node_slot *node, void *unused)
 {
@@ -297,6 +302,20 @@ static const struct node_slot *find_reservation(struct state *state, uint16_t st
 	uint64_t id = node_find_open(state, store, RESERVED_INODE | key, is_reservation, NULL);
 
 	return id ? node_get(state, id) : NULL;
+}
+
+static bool has_made(const struct node_slot *node, void *id)
+{
+	return sysv_key_of(node)->kind == SYSV_RESERVED && segment_id(node) == *(int *)id;
+}
+
+bool sysv_is_open(struct state *state, const struct node_slot *node, const struct sysv_segment *segment)
+{
+	int id = segment->id;
+	uint32_t writers;
+
+	return handle_count(state, id_of(state, node), &writers) > 0 ||
+	       node_find_open(state, node->store, RESERVED_INODE | segment->key, has_made, &id);
 }
 
 static int placeholder(void)
@@ -382,6 +401,11 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 	}
 	handle_replace_fds(state, id_of(state, node), fd);
 	pthread_mutex_lock(&notes);
+	note_of(node)->uid = key->owner;
+	note_of(node)->gid = key->group;
+	note_of(node)->mode = key->mode;
+	note_of(node)->atime = (uint32_t)size;
+	note_of(node)->dtime = (uint32_t)(size >> 32);
 	note_of(node)->made = id + 1;
 	pthread_mutex_unlock(&notes);
 	return 0;
@@ -437,6 +461,21 @@ static void note_before_attach(struct state *state, const struct node_slot *node
 	pthread_mutex_unlock(&notes);
 }
 
+/*
+ * What opens hold of a node that reserves its key. The kernel gets a file that can't be mapped (of the namespace), since it would go on
+ * mapping the same one when there is a segment.
+ */
+static int open_reservation(struct state *state, const struct node_slot *node, int flags)
+{
+	int fd;
+
+	if (!(flags & O_PATH))
+		return is_unsized(state, node) ? backing_open(state, node, flags)
+					       : sysv_open_memory(state, node->store, segment_id(node), flags);
+	fd = open("/proc/self/ns/ipc", O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static int open_node(struct state *state, const struct node_slot *node, int flags)
 {
 	struct sysv_segment segment;
@@ -444,11 +483,11 @@ static int open_node(struct state *state, const struct node_slot *node, int flag
 
 	if (is_root(node))
 		return -EISDIR;
-	/* the descriptor that it keeps is the segment's, or the placeholder */
+	if (sysv_key_of(node)->kind == SYSV_RESERVED)
+		return open_reservation(state, node, flags);
+	/* the descriptor that it keeps is the segment's */
 	if (atomic_load(&node->fd) >= 0)
 		return backing_open(state, node, flags);
-	if (sysv_key_of(node)->kind != SYSV_SEGMENT)
-		return -ESTALE;
 	result = sysv_segment_of(state, node, &segment);
 	if (result < 0)
 		return result;
@@ -518,7 +557,7 @@ static int change(struct state *state, const struct node_slot *node, const struc
 	if (result == 0 && (change->what & (settable | SOURCE_SET_SIZE)))
 		result = sysv_segment_of(state, node, &segment);
 	if (result < 0)
-		return result == -ESTALE && is_unsized(state, node) ? -EPERM : result;
+		return result == -ESTALE && (is_unsized(state, node) || change->what & SOURCE_SET_SIZE) ? -EPERM : result;
 	if (change->what & SOURCE_SET_SIZE && (uint64_t)change->size != segment.size)
 		return -EPERM;
 	if (change->what & settable) {

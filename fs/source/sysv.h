@@ -52,12 +52,12 @@ struct sysv_key {
 struct sysv_note {
 	int32_t made;      /* SYSV_RESERVED: the segment that was made, plus one */
 	int32_t maker;     /* SYSV_RESERVED: the worker that began to make it; SYSV_SEGMENT: the one that attached it last */
-	uint32_t uid;      /* SYSV_SEGMENT: as they were when the segment was last there */
+	uint32_t uid;      /* as they were when the segment was last there */
 	uint32_t gid;
 	uint32_t mode;
 	int32_t last;      /* SYSV_SEGMENT: what the worker's own attaching has changed: as it was before */
-	uint32_t atime;
-	uint32_t dtime;
+	uint32_t atime;    /* SYSV_RESERVED: the size of what was made, lower half */
+	uint32_t dtime;    /* ... upper half */
 };
 
 _Static_assert(sizeof(struct sysv_key) + sizeof(struct sysv_note) <= sizeof(((struct node_slot *)0)->handle),
@@ -76,6 +76,9 @@ extern const struct source_fact sysv_facts[];
 
 /* Tells the segment of a node. Returns 0; -ESTALE where it is gone, or there is none yet. */
 int sysv_segment_of(struct state *state, const struct node_slot *node, struct sysv_segment *segment);
+
+/* Whether a node's segment is open through the mount, also by an open that made it. */
+bool sysv_is_open(struct state *state, const struct node_slot *node, const struct sysv_segment *segment);
 
 /* --- the kernel's calls; store: index of the store_record --- */
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/sysv.h"
 #include "fs/source/users.h"
-#include "fs/state/handle.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
@@ -46,15 +45,13 @@ static bool is_segment(struct state *state, const struct node_slot *node)
 /* Attached by nobody, and not in use through the mount either. */
 static ssize_t orphan(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
-	const uint64_t id = node_id(state, (uint32_t)(node - state->arena->nodes));
 	_cleanup_free_ struct procfs_view *views = NULL;
 	struct sysv_segment segment;
-	uint32_t writers;
 	ssize_t n;
 
 	if (sysv_segment_of(state, node, &segment) < 0)
 		return -ENODATA;
-	if (segment.nattch > 0 || handle_count(state, id, &writers) > 0)
+	if (segment.nattch > 0 || sysv_is_open(state, node, &segment))
 		return fact_text("no", value, size);
 	n = procfs_find_views((dev_t)state->arena->header->device, source_inode_of(state, node), &views);
 	return n < 0 ? n : fact_text(n > 0 ? "no" : "yes", value, size);

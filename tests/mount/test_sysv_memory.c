@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The memory of System V segments through the mount: the same pages both ways, all sizes, huge pages, and what stays of a segment
+ * that is removed while it is open; who counts as a user of one; locks.
+ */
+#include "lib/base/cleanup.h"
+#include "tests/lib/job.h"
+#include "tests/lib/modes.h"
+#include "tests/lib/process.h"
+#include "tests/lib/segments.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEY  0xc0deu
+#define PAGE 4096
+
+static struct mount mount;
+static const char *io_mode;
+
+static const char *at_key(uint32_t key)
+{
+	return path_of("%s/sysv/0x%08x", mount.path, key);
+}
+
+static int open_key(int flags)
+{
+	return (int)check(open(at_key(KEY), flags | O_CLOEXEC, 0600));
+}
+
+static bool shares_pages(void)
+{
+	return strcmp(io_mode, "relayed") != 0;
+}
+
+static char *attach(int id, int flags)
+{
+	char *memory = shmat(id, NULL, flags);
+
+	assert_ptr_not_equal(memory, (char *)-1);
+	return memory;
+}
+
+static char *map(int fd, size_t size, int protection)
+{
+	char *view = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(view, MAP_FAILED);
+	return view;
+}
+
+static bool has_orphan(const char *value)
+{
+	return strcmp(attribute(at_key(KEY), "orphan"), value) == 0;
+}
+
+/* --- bytes ---------------------------------------------------------------------------------------------------------- */
+
+static void pages_are_the_same(void **state)
+{
+	const size_t size = (size_t)8 * PAGE;
+	int id = segment_make(KEY, size, 0600);
+	char *memory;
+	char *view;
+	int fd;
+
+	(void)state;
+	if (!shares_pages())
+		return;
+	memory = attach(id, 0);
+	fd = open_key(O_RDWR);
+	view = map(fd, size, PROT_READ | PROT_WRITE);
+	close(fd);
+	for (size_t i = 0; i < 8; i++) {
+		/* touched first on the one side and on the other */
+		(i % 2 ? view : memory)[i * PAGE] = (char)('a' + i);
+		assert_int_equal((i % 2 ? memory : view)[i * PAGE], 'a' + i);
+		assert_int_equal(physical_page(view + i * PAGE), physical_page(memory + i * PAGE));
+	}
+	/* the mount's view is no attachment */
+	assert_int_equal(segment_stat(id).shm_nattch, 1);
+	assert_string_equal(attribute(at_key(KEY), "nattch"), "1");
+	check(munmap(view, size));
+	check(shmdt(memory));
+}
+
+static void reads_and_writes_go_both_ways(void **state)
+{
+	int id = segment_make(KEY, 3 * PAGE, 0600);
+	char *memory = attach(id, 0);
+	int fd = open_key(O_RDWR);
+	char bytes[PAGE];
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		off_t where = i * 61 % (2 * PAGE);
+
+		snprintf(memory + where, 16, "native %d", i);
+		assert_int_equal(pread(fd, bytes, 16, where), 16);
+		assert_string_equal(bytes, path_of("native %d", i));
+		snprintf(bytes, 16, "mount %d", i);
+		assert_int_equal(pwrite(fd, bytes, 16, where), 16);
+		assert_string_equal(memory + where, path_of("mount %d", i));
+	}
+	check(close(fd));
+	check(shmdt(memory));
+}
+
+static void modes_of_opening(void **state)
+{
+	int id = segment_make(KEY, PAGE, 0400);
+	char *memory = attach(id, SHM_RDONLY);
+	int fd = open_key(O_RDONLY);
+	char byte;
+
+	(void)state;
+	check_error(EBADF, pwrite(fd, "x", 1, 0));
+	assert_ptr_equal(mmap(NULL, PAGE, PROT_WRITE | PROT_READ, MAP_SHARED, fd, 0), MAP_FAILED);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(pread(fd, &byte, 1, 0), 1);
+	check(close(fd));
+	fd = open_key(O_WRONLY);
+	check_error(EBADF, pread(fd, &byte, 1, 0));
+	assert_int_equal(pwrite(fd, "w", 1, 0), 1);
+	assert_int_equal(memory[0], 'w');
+	check(close(fd));
+	check(shmdt(memory));
+}
+
+static void all_sizes(void **state)
+{
+	static const size_t sizes[] = {1, 2, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE + 17, (1 << 20) + 1, (2 << 20) - 1};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		const size_t size = sizes[i];
+		int id = segment_make(KEY, size, 0600);
+		struct stat found;
+		char bytes[32];
+		char *memory;
+		int fd;
+
+		segment_fill(id, size, 'f');
+		fd = open_key(O_RDWR);
+		check(fstat(fd, &found));
+		assert_int_equal(found.st_size, size);
+		assert_int_equal(lseek(fd, 0, SEEK_END), size);
+		assert_int_equal(pread(fd, bytes, 32, (off_t)size - 1), 1);
+		assert_int_equal(bytes[0], 'f');
+		assert_int_equal(pread(fd, bytes, 32, (off_t)size), 0);
+		assert_int_equal(pwrite(fd, "LAST", 4, (off_t)size - 1), 1);
+		check_error(EFBIG, pwrite(fd, "x", 1, (off_t)size));
+		memory = attach(id, 0);
+		assert_int_equal(memory[size - 1], 'L');
+		if (size % PAGE)
+			assert_int_equal(memory[size], 0);
+		check(shmdt(memory));
+		check(close(fd));
+		assert_int_equal(segment_stat(id).shm_segsz, size);
+		check(unlink(at_key(KEY)));
+	}
+}
+
+static void more_than_four_gigabytes(void **state)
+{
+	const off_t size = ((off_t)5 << 30) + 5;
+	int id;
+	char *memory;
+	char bytes[8] = "";
+	int fd;
+
+	(void)state;
+	if (shmget((key_t)KEY, (size_t)size, IPC_CREAT | SHM_NORESERVE | 0600) < 0)
+		skip_missing("5 GiB of address space for a segment");
+	id = (int)check(shmget((key_t)KEY, 0, 0));
+	memory = attach(id, 0);
+	fd = open_key(O_RDWR);
+	assert_int_equal(lseek(fd, 0, SEEK_END), size);
+	strcpy(memory + ((off_t)4 << 30) + 1, "high");
+	assert_int_equal(pread(fd, bytes, 4, ((off_t)4 << 30) + 1), 4);
+	assert_string_equal(bytes, "high");
+	assert_int_equal(pwrite(fd, "end.....", 8, size - 3), 3);
+	assert_memory_equal(memory + size - 3, "end", 3);
+	check_error(EFBIG, pwrite(fd, "x", 1, size));
+	assert_int_equal(pread(fd, bytes, 8, 1), 8);
+	assert_int_equal(bytes[0], 0);
+	check(close(fd));
+	check(shmdt(memory));
+	check(unlink(at_key(KEY)));
+	/* as large a one is made */
+	fd = open_key(O_RDWR | O_CREAT);
+	if (ftruncate(fd, (off_t)5 << 30) == 0)
+		assert_int_equal(segment_stat((int)check(shmget((key_t)KEY, 0, 0))).shm_segsz, (size_t)5 << 30);
+	close(fd);
+	assert_true(wait_for(mount_handles(&mount) == 0));
+}
+
+static long huge_pages(long wanted)
+{
+	char text[32];
+
+	if (wanted >= 0)
+		write_text("/proc/sys/vm/nr_hugepages", path_of("%ld\n", wanted));
+	return read_text("/proc/sys/vm/nr_hugepages", text, sizeof(text)) > 0 ? atol(text) : -1;
+}
+
+static void expect_huge_bytes(int id, size_t size, size_t page)
+{
+	char *memory = attach(id, 0);
+	struct stat found;
+	char bytes[16] = "";
+	char *view;
+	int fd = open_key(O_RDWR);
+
+	memset(memory, 'h', size);
+	check(fstat(fd, &found));
+	assert_int_equal(found.st_size, size);
+	assert_string_equal(attribute(at_key(KEY), "io-mode"), "relayed");
+	assert_int_equal(pread(fd, bytes, 4, (off_t)page - 2), 4);
+	assert_memory_equal(bytes, "hhhh", 4);
+	assert_int_equal(pwrite(fd, "across", 6, (off_t)page - 3), 6);
+	assert_memory_equal(memory + page - 3, "across", 6);
+	assert_int_equal(pread(fd, bytes, 16, (off_t)size - 2), 2);
+	assert_int_equal(pread(fd, bytes, 16, (off_t)size), 0);
+	check_error(EFBIG, pwrite(fd, "x", 1, (off_t)size));
+	assert_int_equal(pwrite(fd, "xyz", 3, (off_t)size - 1), 1);
+	assert_int_equal(memory[size - 1], 'x');
+	/* no view is better than one of other pages */
+	view = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (view != MAP_FAILED) {
+		assert_int_equal(view[0], 'h');
+		view[1] = 'v';
+		check(msync(view, page, MS_SYNC));
+		check(munmap(view, page));
+		assert_int_equal(memory[1], 'v');
+	}
+	check(close(fd));
+	check(shmdt(memory));
+}
+
+static long huge_before = -1; /* pages that the machine had; -1 = they were not changed */
+
+static int put_huge_pages_back(void **state)
+{
+	segments_clean(state);
+	if (huge_before >= 0)
+		huge_pages(huge_before);
+	huge_before = -1;
+	return 0;
+}
+
+static void huge_pages_are_relayed(void **state)
+{
+	const size_t page = 2 << 20;
+	int id = -1;
+
+	(void)state;
+	huge_before = huge_pages(-1);
+	if (huge_before >= 0 && huge_pages(huge_before + 3) > huge_before + 2)
+		id = shmget((key_t)KEY, page + 100, IPC_CREAT | IPC_EXCL | SHM_HUGETLB | 0600);
+	if (id < 0)
+		skip_missing("free huge pages");
+	expect_huge_bytes(id, page + 100, page);
+	check(unlink(at_key(KEY)));
+	assert_false(segment_exists(id));
+}
+
+/* --- life and death ------------------------------------------------------------------------------------------------- */
+
+static void removed_while_open(void **state)
+{
+	int id = segment_make(KEY, 2 * PAGE, 0640);
+	struct stat old;
+	struct stat found;
+	char *view = NULL;
+	char byte = 0;
+	int next;
+	int fd;
+	int new;
+
+	(void)state;
+	segment_fill(id, 2 * PAGE, 'o');
+	fd = open_key(O_RDWR);
+	check(fstat(fd, &old));
+	if (shares_pages())
+		view = map(fd, 2 * PAGE, PROT_READ);
+	check(shmctl(id, IPC_RMID, NULL));
+	assert_false(segment_exists(id));
+	next = segment_make(KEY, PAGE, 0600);
+	segment_fill(next, PAGE, 'n');
+	new = open_key(O_RDONLY);
+	for (int i = 0; i < 2; i++) {
+		check(fstat(fd, &found));
+		assert_int_equal(found.st_size, 2 * PAGE);
+		assert_int_equal(found.st_nlink, 0);
+		assert_int_equal(found.st_mode, old.st_mode);
+		assert_int_equal(found.st_ino, old.st_ino);
+		assert_int_equal(pread(fd, &byte, 1, 2 * PAGE - 1), 1);
+		assert_int_equal(byte, 'o');
+		assert_int_equal(pwrite(fd, "o", 1, 0), 1);
+		check_error(EFBIG, pwrite(fd, "o", 1, 2 * PAGE));
+		check(fstat(new, &found));
+		assert_int_equal(found.st_size, PAGE);
+		assert_int_equal(found.st_nlink, 1);
+		assert_int_not_equal(found.st_ino, old.st_ino);
+		assert_int_equal(pread(new, &byte, 1, 0), 1);
+		assert_int_equal(byte, 'n');
+		/* the old one is a file without a name */
+		check(close((int)check(open(path_of("/proc/self/fd/%d", fd), O_RDWR | O_CLOEXEC))));
+		/* and once more with another worker */
+		if (i == 0)
+			mount_kill_worker(&mount);
+	}
+	check(close(new));
+	check(unlink(at_key(KEY)));
+	assert_int_equal(segments_count(), 0);
+	check(close(fd));
+	if (view) {
+		assert_int_equal(view[2 * PAGE - 1], 'o');
+		check(munmap(view, 2 * PAGE));
+	}
+	assert_true(wait_for(segments_pages() == 0));
+}
+
+/* Of the machine, in kB; other programs may change it a little. */
+static long shared_memory(void)
+{
+	char text[4096];
+	const char *found;
+
+	assert_true(read_text("/proc/meminfo", text, sizeof(text)) > 0);
+	found = strstr(text, "\nShmem:");
+	return found ? atol(found + 7) : 0;
+}
+
+static void memory_is_given_back(void **state)
+{
+	const size_t size = 256 << 20;
+	long before = shared_memory();
+	int id = segment_make(KEY, size, 0600);
+	char *memory = attach(id, 0);
+	char byte;
+	int fd;
+
+	(void)state;
+	for (size_t i = 0; i < size; i += PAGE)
+		memory[i] = 1;
+	check(shmdt(memory));
+	fd = open_key(O_RDWR);
+	assert_int_equal(pread(fd, &byte, 1, 0), 1);
+	check(close(fd));
+	assert_true(shared_memory() - before > (200 << 10));
+	/* closed: nothing of segfs keeps it */
+	assert_true(wait_for(mount_handles(&mount) == 0));
+	check(shmctl(id, IPC_RMID, NULL));
+	assert_true(wait_for(shared_memory() - before < (100 << 10)));
+	assert_int_equal(segments_pages(), 0);
+	/* open: once it is closed */
+	id = segment_make(KEY, size, 0600);
+	memory = attach(id, 0);
+	for (size_t i = 0; i < size; i += PAGE)
+		memory[i] = 1;
+	check(shmdt(memory));
+	fd = open_key(O_RDWR);
+	check(unlink(at_key(KEY)));
+	assert_true(shared_memory() - before > (200 << 10));
+	mount_kill_worker(&mount);
+	assert_int_equal(pread(fd, &byte, 1, (off_t)size - PAGE), 1);
+	assert_int_equal(byte, 1);
+	check(close(fd));
+	assert_true(wait_for(shared_memory() - before < (100 << 10)));
+}
+
+static void orphans(void **state)
+{
+	int id = segment_make(KEY, PAGE, 0600);
+	char *memory;
+	char *view;
+	int fd;
+
+	(void)state;
+	assert_true(has_orphan("yes"));
+	assert_string_not_equal(attribute(at_key(KEY), "idle-since"), "ENODATA");
+	memory = attach(id, SHM_RDONLY);
+	assert_true(has_orphan("no"));
+	assert_string_equal(attribute(at_key(KEY), "idle-since"), "ENODATA");
+	check(shmdt(memory));
+	assert_true(has_orphan("yes"));
+	/* a handle only */
+	fd = open_key(O_RDONLY);
+	assert_true(has_orphan("no"));
+	mount_kill_worker(&mount);
+	assert_true(has_orphan("no"));
+	view = map(fd, PAGE, PROT_READ);
+	check(close(fd));
+	/* a view only */
+	assert_true(has_orphan("no"));
+	mount_kill_worker(&mount);
+	assert_true(has_orphan("no"));
+	check(munmap(view, PAGE));
+	assert_true(wait_for(has_orphan("yes")));
+	check(unlink(at_key(KEY)));
+	/* whoever has just made it uses it */
+	fd = open_key(O_RDWR | O_CREAT);
+	check(ftruncate(fd, PAGE));
+	assert_true(has_orphan("no"));
+	check(close(fd));
+	assert_true(wait_for(has_orphan("yes")));
+}
+
+/* In a socket, where no process has it. */
+static void orphan_in_flight(void **state)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+	struct iovec part = {.iov_base = (char[]){'x'}, .iov_len = 1};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	int ends[2];
+	int fd;
+
+	(void)state;
+	segment_make(KEY, PAGE, 0600);
+	fd = open_key(O_RDONLY);
+	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	check(sendmsg(ends[0], &message, 0));
+	check(close(fd));
+	assert_true(has_orphan("no"));
+	close(ends[0]);
+	close(ends[1]);
+	assert_true(wait_for(has_orphan("yes")));
+}
+
+static void idle_since_is_the_last_detach(void **state)
+{
+	int id = segment_make(KEY, PAGE, 0600);
+	char text[32];
+	struct tm parts;
+	time_t when;
+
+	(void)state;
+	segment_fill(id, PAGE, 'i');
+	when = segment_stat(id).shm_dtime;
+	gmtime_r(&when, &parts);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	/* what segfs attaches for does not count */
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(attribute(at_key(KEY), "idle-since"), text);
+		check(close(open_key(O_RDONLY)));
+	}
+}
+
+/* --- locks ---------------------------------------------------------------------------------------------------------- */
+
+static int try_lock(void *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_start = 10, .l_len = 10};
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 || fcntl(fd, F_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+static void locks_work(void **state)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_start = 0, .l_len = 20};
+	char path[PATH_MAX];
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", at_key(KEY));
+	segment_make(KEY, PAGE, 0600);
+	fd = open_key(O_RDWR);
+	assert_int_equal(as_user(0, 0, try_lock, path), 0);
+	check(fcntl(fd, F_SETLK, &lock));
+	assert_int_equal(as_user(0, 0, try_lock, path), -EAGAIN);
+	mount_kill_worker(&mount);
+	assert_int_equal(as_user(0, 0, try_lock, path), -EAGAIN);
+	lock.l_type = F_UNLCK;
+	check(fcntl(fd, F_SETLK, &lock));
+	assert_int_equal(as_user(0, 0, try_lock, path), 0);
+	check(close(fd));
+}
+
+static int start(const char *mode)
+{
+	io_mode = mode;
+	return mount_start(&mount, &(struct mount_spec){.options = path_of("io_mode=%s", mode)});
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	return mount_stop(&mount);
+}
+
+#define CASE(function) cmocka_unit_test_teardown(function, segments_clean)
+
+int main(void)
+{
+	static const struct CMUnitTest cases[] = {
+		CASE(pages_are_the_same),
+		CASE(reads_and_writes_go_both_ways),
+		CASE(modes_of_opening),
+		CASE(all_sizes),
+		CASE(more_than_four_gigabytes),
+		cmocka_unit_test_teardown(huge_pages_are_relayed, put_huge_pages_back),
+		CASE(removed_while_open),
+		CASE(memory_is_given_back),
+		CASE(orphans),
+		CASE(orphan_in_flight),
+		CASE(idle_since_is_the_last_detach),
+		CASE(locks_work),
+	};
+	const size_t n = sizeof(cases) / sizeof(cases[0]);
+
+	if (geteuid() != 0)
+		skip_program("root");
+	segments_isolate();
+	return run_in_mode("direct", cases, n, start, stop) + run_in_mode("mediated", cases, n, start, stop) +
+	       run_in_mode("relayed", cases, n, start, stop);
+}
