@@ -87,11 +87,17 @@ rm "$disk/file"
 ok "start" "$SEGFS" "$mnt"
 cd "$mnt" || exit 1
 echo data >segment
-for attribute in attached=0 commit=no io-mode=direct lifetime=persistent lock=advisory size-policy=variable source=store \
+for attribute in attached=0 commit=no io-mode=direct lifetime=persistent lock=advisory orphan=yes size-policy=variable source=store \
 	writers=0; do
 	is "a new segment has ${attribute%=*}" "$(policy "${attribute%=*}" segment)" "${attribute#*=}"
 done
-is "... and getfattr -d lists it all" "$(getfattr -d segment | grep -c '^user\.segfs\.')" 8
+is "... and getfattr -d lists it all" "$(getfattr -d segment | grep -c '^user\.segfs\.')" 10
+since=$(date -d "$(policy idle-since segment)" +%s)
+ok "... also since when nobody has had it" test $((since > $(date +%s) - 10)) = 1
+exec 5<segment
+is "... which is no more while somebody has" "$(policy orphan segment)" no
+not_ok "... nor is there such a time" getfattr -n user.segfs.idle-since segment
+exec 5<&-
 setfattr -n user.segfs.lock -v sometimes segment 2>"$TMPDIR/error"
 ok "a value that is none" grep -q "Invalid argument" "$TMPDIR/error"
 setfattr -n user.segfs.colour -v red segment 2>"$TMPDIR/error"
