@@ -19,8 +19,16 @@
 
 #define MAX_THREADS 16
 #define MESSAGE_MAX (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
+#define MAX_WAITING 8 /* threads that may wait for other processes at one time: these may wait for what the others have to answer */
 #define LARGE_IO (64u * 1024u)              /* bytes of one read or write that are worth another reader */
 #define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never gets there */
+
+/* A request that may wait for another process, and has no thread to do so yet. */
+struct deferred {
+	struct deferred *next;
+	size_t length;
+	_Alignas(8) char message[];
+};
 
 static struct {
 	pthread_mutex_t reader;       /* held by the thread that reads; taken before any other lock */
@@ -38,6 +46,9 @@ static struct {
 	pthread_t threads[MAX_THREADS]; /* those that live; order has no meaning */
 	pthread_t reader_thread;      /* the last one that became the reader */
 	bool has_reader;              /* ... and it lives */
+	unsigned int n_in_waits;      /* threads that carry out what may wait for another process */
+	struct deferred *deferred;    /* first in, first out */
+	struct deferred **deferred_end; /* where the next one goes; NULL = none was there yet */
 } loop = {
 	.reader = PTHREAD_MUTEX_INITIALIZER,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -137,10 +148,76 @@ static bool may_take_long(const struct fs *fs, const struct wire_in_header *head
 	node = node_get(&fs->state, header->node);
 	if (!node || node->store == NODE_STORE_CONTROL)
 		return false;
-	if (source_of(&fs->state, node)->waits && source_of(&fs->state, node)->waits(&fs->state, node, wants_attributes(header)))
-		return true;
 	/* the end of a file without a name frees its memory */
 	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_SLOW_END;
+}
+
+/* True if carrying out the request may wait for another process, and that one for a request of its own. */
+static bool may_wait(const struct fs *fs, const struct wire_in_header *header)
+{
+	const struct node_slot *node;
+
+	switch (header->opcode) {
+	case WIRE_OP_GETLK:
+	case WIRE_OP_SETLK:
+	case WIRE_OP_SETLKW:
+	case WIRE_OP_FLUSH:
+	case WIRE_OP_INTERRUPT:
+	case WIRE_OP_RELEASE:
+	case WIRE_OP_RELEASEDIR:
+	case WIRE_OP_FORGET:
+	case WIRE_OP_BATCH_FORGET:
+		return false;
+	default:
+		break;
+	}
+	node = node_get(&fs->state, header->node);
+	return node && node->store != NODE_STORE_CONTROL && source_of(&fs->state, node)->waits &&
+	       source_of(&fs->state, node)->waits(&fs->state, node, wants_attributes(header));
+}
+
+/*
+ * Takes one of the places for what may wait. Where all are taken, the request is put aside, for who gets free first: the reader
+ * must go on reading, since what the others wait for is the answer to a request. Returns false where it was, or has been answered.
+ */
+static bool begin_waiting(struct fs *fs, const void *message, size_t length)
+{
+	struct deferred *deferred = NULL;
+	bool is_free;
+
+	pthread_mutex_lock(&loop.lock);
+	is_free = loop.n_in_waits < MAX_WAITING;
+	if (is_free) {
+		loop.n_in_waits++;
+	} else {
+		deferred = malloc(sizeof(*deferred) + length);
+		if (deferred) {
+			deferred->next = NULL;
+			deferred->length = length;
+			memcpy(deferred->message, message, length);
+			*(loop.deferred ? loop.deferred_end : &loop.deferred) = deferred;
+			loop.deferred_end = &deferred->next;
+		}
+	}
+	pthread_mutex_unlock(&loop.lock);
+	if (!is_free && !deferred)
+		request_answer_raw(fs, -ENOMEM, NULL, 0);
+	return is_free;
+}
+
+/* What was put aside and is now this thread's, which frees it; or NULL: the place is given back. */
+static struct deferred *end_waiting(void)
+{
+	struct deferred *deferred;
+
+	pthread_mutex_lock(&loop.lock);
+	deferred = loop.deferred;
+	if (deferred)
+		loop.deferred = deferred->next;
+	else
+		loop.n_in_waits--;
+	pthread_mutex_unlock(&loop.lock);
+	return deferred;
 }
 
 static void process(struct fs *fs, void *message, size_t length)
@@ -272,6 +349,19 @@ static void carry_out(struct fs *fs, void *message, size_t length)
 	}
 }
 
+/* By a thread that is not the reader. */
+static void carry_out_deferred(struct fs *fs)
+{
+	struct deferred *deferred;
+
+	while ((deferred = end_waiting())) {
+		request_begin(deferred->message, deferred->length);
+		carry_out(fs, deferred->message, deferred->length);
+		forget_cached_read(fs);
+		free(deferred);
+	}
+}
+
 static bool has_request(const struct fs *fs)
 {
 	struct pollfd device = {.fd = fs->fuse_fd, .events = POLLIN};
@@ -331,6 +421,7 @@ static void tidy(struct fs *fs)
 static void serve_one(struct fs *fs, void *message)
 {
 	const struct wire_in_header *header;
+	bool waits = false;
 	ssize_t length;
 
 	if (loop.resending && !has_request(fs))
@@ -375,6 +466,11 @@ static void serve_one(struct fs *fs, void *message)
 	if (mandatory_concerns(fs)) {
 		if (!mandatory_admits(fs))
 			return;
+	} else if (may_wait(fs, header)) {
+		if (!begin_waiting(fs, message, (size_t)length))
+			return;
+		waits = true;
+		loop_hand_over(fs);
 	} else if (may_take_long(fs, header)) {
 		loop_hand_over(fs);
 	}
@@ -382,6 +478,8 @@ static void serve_one(struct fs *fs, void *message)
 	if (is_reader)
 		go_on(fs);
 	forget_cached_read(fs);
+	if (waits)
+		carry_out_deferred(fs);
 	if (!is_reader)
 		become_reader();
 }
