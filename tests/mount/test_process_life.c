@@ -350,9 +350,10 @@ static void open_and_exec(void)
  * In execve(2) a process closes files of the mount, and lets nobody look at its memory until it has its answer: who looks at it
  * waits for a process that waits for the daemon.
  */
-static void execute_many(struct job *job, void *unused)
+static void execute_many(struct job *job, void *context)
 {
-	(void)unused;
+	_Atomic pid_t *executing = context;
+
 	while (job->steps < EXECS) {
 		pid_t pid = fork();
 		int status;
@@ -360,25 +361,47 @@ static void execute_many(struct job *job, void *unused)
 		if (pid == 0)
 			open_and_exec();
 		job_must(job, pid > 0);
+		*executing = pid;
 		job_must(job, waitpid(pid, &status, 0) == pid);
 		job_must(job, status == 0);
 		job->steps++;
 	}
 }
 
+static void look_at_one(struct job *job, void *context)
+{
+	const _Atomic pid_t *executing = context;
+
+	while (!job->stop) {
+		_cleanup_close_ int root = open(path_of("%s/process", mount_here.path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		char number[16];
+
+		job_must(job, root >= 0);
+		snprintf(number, sizeof(number), "%d", (int)*executing);
+		look_into_directory(job, root, number);
+		job->steps++;
+	}
+}
+
 static void programs_are_executed_meanwhile(void **state)
 {
+	_Atomic pid_t *executing = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct job *listers[LISTERS] = {NULL};
 	struct job *executer;
 
 	(void)state;
-	start_listers(listers, LISTERS);
-	executer = job_start(execute_many, NULL);
+	assert_ptr_not_equal(executing, MAP_FAILED);
+	for (int i = 0; i < LISTERS; i++) {
+		listers[i] = job_start(look_at_one, executing);
+		assert_non_null(listers[i]);
+	}
+	executer = job_start(execute_many, executing);
 	assert_non_null(executer);
 	for (int i = 0; i < EXECS / 4; i++)
 		assert_true(executer->steps >= EXECS || job_goes_on(executer, 1));
 	assert_int_equal(jobs_end(&executer, 1), 0);
 	assert_int_equal(jobs_end(listers, LISTERS), 0);
+	check(munmap((void *)(uintptr_t)executing, 4096));
 	assert_true(wait_for(mount_handles(&mount_here) == 0));
 	check(unlink(path_of("%s/file", mount_here.path)));
 }
