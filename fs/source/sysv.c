@@ -363,17 +363,33 @@ static int create(struct state *state, const struct node_slot *dir, const char *
 	return take_fd(&fd);
 }
 
-/* Whether the segment in the way is one that this file's maker made, before it died or lost the answer. */
-static bool is_own_work(struct state *state, const struct node_slot *node, uint64_t size, int *id)
+/* Which worker was about to make the segment, or 0. */
+static pid_t maker_of(const struct node_slot *node)
 {
-	struct sysv_segment segment;
 	int32_t maker;
 
 	pthread_mutex_lock(&notes);
 	maker = note_of(node)->maker;
 	pthread_mutex_unlock(&notes);
+	return maker;
+}
+
+static void note_maker(const struct node_slot *node)
+{
+	pthread_mutex_lock(&notes);
+	note_of(node)->maker = getpid();
+	pthread_mutex_unlock(&notes);
+}
+
+/* Whether the segment in the way is one that this file's maker made, before it died or lost the answer. */
+static bool is_own_work(struct state *state, const struct node_slot *node, pid_t maker, uint64_t size, int *id)
+{
+	struct sysv_segment segment;
+
+	if (maker == 0)
+		return false;
 	*id = sysv_find(state, node->store, sysv_key_of(node)->key);
-	return maker && *id >= 0 && sysv_stat(state, node->store, *id, &segment) == 0 && segment.creator == maker &&
+	return *id >= 0 && sysv_stat(state, node->store, *id, &segment) == 0 && segment.creator == maker &&
 	       segment.size == size;
 }
 
@@ -386,14 +402,16 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 
 	if (size == 0)
 		return -EINVAL;
-	id = sysv_make(state, node->store, key->key, size, key->mode, key->owner, key->group);
-	if (id == -EEXIST && !is_own_work(state, node, size, &id))
-		return -EEXIST;
+	if (!is_own_work(state, node, maker_of(node), size, &id)) {
+		/* before it is made: a death between the two would leave a segment that nobody knows to be ours */
+		note_maker(node);
+		id = sysv_make(state, node->store, key->key, size, key->mode, key->owner, key->group);
+		/* another thread may have */
+		if (id == -EEXIST && !is_own_work(state, node, getpid(), size, &id))
+			return -EEXIST;
+	}
 	if (id < 0)
 		return id;
-	pthread_mutex_lock(&notes);
-	note_of(node)->maker = getpid();
-	pthread_mutex_unlock(&notes);
 	fd = sysv_open_memory(state, node->store, id, O_RDWR);
 	if (fd < 0) {
 		sysv_remove(state, node->store, id);

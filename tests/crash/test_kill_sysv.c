@@ -24,7 +24,7 @@
 #define PAGES_MAX  7
 #define POINTS_MAX 400 /* more than any operation has */
 #define READERS    3
-#define KILLS      25
+#define KILLS      12
 
 static struct mount mount;
 
