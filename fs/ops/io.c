@@ -90,13 +90,17 @@ static void note_cached_read(struct fs *fs, fuse_ino_t id, const struct node_slo
 	cached.length = (off_t)length;
 }
 
-/* The last huge page of a segment goes past its end. *size: becomes what lies before that. */
-static void end_at_size(struct fs *fs, const struct node_slot *node, off_t offset, size_t *size)
+/*
+ * The last huge page of a segment goes past its end. *size: becomes what lies before that. Where asking for the size may wait, the
+ * reader must not.
+ */
+static void end_at_size(struct fs *fs, const struct opened *opened, off_t offset, size_t *size)
 {
-	const struct source *source = source_of(&fs->state, node);
+	const struct source *source = source_of(&fs->state, opened->node);
 	struct stat stat;
 
-	if (!source->fixed_size || source->stat(&fs->state, node, &stat) < 0)
+	if (!source->fixed_size || source->waits || !huge_is_on_hugetlbfs(opened->fd) ||
+	    source->stat(&fs->state, opened->node, &stat) < 0)
 		return;
 	if (offset >= stat.st_size)
 		*size = 0;
@@ -119,7 +123,7 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 		reply_status(req, result);
 		return;
 	}
-	end_at_size(fs, opened.node, offset, &size);
+	end_at_size(fs, &opened, offset, &size);
 	length = pread(opened.fd, buffer, size, offset);
 	if (length < 0)
 		reply_status(req, -errno);
@@ -148,7 +152,8 @@ static void drop_privileges(struct fs *fs, const struct node_slot *node)
 	const struct source_change change = {.drop_privileges = true};
 	struct stat ignored;
 
-	if (in && in->write_flags & WIRE_WRITE_KILL_SUIDGID)
+	/* segments of a fixed size have none */
+	if (in && in->write_flags & WIRE_WRITE_KILL_SUIDGID && !source_of(&fs->state, node)->fixed_size)
 		source_of(&fs->state, node)->change(&fs->state, node, &change, &ignored);
 }
 
@@ -195,7 +200,7 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 	}
 	result = policy_before_write(policy_word(&fs->state, opened.node), opened.fd, flags & RWF_APPEND, offset, &size);
 	if (result == 0 && size > 0) {
-		end_at_size(fs, opened.node, offset, &size);
+		end_at_size(fs, &opened, offset, &size);
 		result = size > 0 ? 0 : -EFBIG;
 	}
 	if (result < 0) {
