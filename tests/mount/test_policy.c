@@ -105,8 +105,11 @@ struct snapshot {
 	char text[2048];
 };
 
+#define IDLE_SINCE "user.segfs.idle-since,"
+
 static struct snapshot snapshot_of(const char *path)
 {
+	char *idle;
 	static const char *const fields[] = {"lock", "writers", "commit", "size-policy", "lifetime"};
 	struct snapshot snapshot = {""};
 	size_t used = 0;
@@ -120,6 +123,11 @@ static struct snapshot snapshot_of(const char *path)
 	for (ssize_t i = 0; i < length; i++)
 		if (!snapshot.text[used + (size_t)i])
 			snapshot.text[used + (size_t)i] = ',';
+	snapshot.text[used + (size_t)length] = 0;
+	/* since when nobody has had it is no part of a policy, and known at times only */
+	idle = strstr(snapshot.text, IDLE_SINCE);
+	if (idle)
+		memmove(idle, idle + strlen(IDLE_SINCE), strlen(idle + strlen(IDLE_SINCE)) + 1);
 	return snapshot;
 }
 
