@@ -95,7 +95,6 @@ void op_setlk_raw(struct fs *fs, bool wait)
 		request_answer_raw(fs, result, NULL, 0);
 }
 
-/* close(2), of any descriptor of the file: a process loses what locks of fcntl(2) it has on it. */
 /* What close(2) is to return: EINVAL for a file that was made and never given the size without which it comes to nothing. */
 static int close_status(struct fs *fs)
 {
@@ -105,6 +104,7 @@ static int close_status(struct fs *fs)
 	return source && source->unsized && source->unsized(&fs->state, node) ? -EINVAL : 0;
 }
 
+/* close(2), of any descriptor of the file: a process loses what locks of fcntl(2) it has on it. */
 void op_flush_raw(struct fs *fs)
 {
 	const struct wire_flush_in *in = request_body(sizeof(*in));

@@ -565,7 +565,7 @@ static int remove_name(struct state *state, const struct node_slot *dir, const c
 static int change(struct state *state, const struct node_slot *node, const struct source_change *change, struct stat *stat)
 {
 	const unsigned int settable = SOURCE_SET_MODE | SOURCE_SET_UID | SOURCE_SET_GID;
-	struct sysv_segment segment;
+	struct sysv_segment segment = {0};
 	int result = 0;
 
 	if (is_root(node) || change->what & (SOURCE_SET_ATIME | SOURCE_SET_MTIME))

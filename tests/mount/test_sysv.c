@@ -480,7 +480,7 @@ static void a_view_of_the_maker_is_true_or_refused(void **state)
 	assert_int_equal(errno, ENODEV);
 	check(ftruncate(fd, PAGE));
 	memory = shmat((int)check(shmget((key_t)KEY, 0, 0)), NULL, 0);
-	strcpy(memory, "true");
+	memcpy(memory, "true", 5);
 	for (int i = 0; i < 2; i++) {
 		view = mmap(NULL, PAGE, i ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
 		if (view == MAP_FAILED) {

@@ -183,7 +183,7 @@ static void more_than_four_gigabytes(void **state)
 	memory = attach(id, 0);
 	fd = open_key(O_RDWR);
 	assert_int_equal(lseek(fd, 0, SEEK_END), size);
-	strcpy(memory + ((off_t)4 << 30) + 1, "high");
+	memcpy(memory + ((off_t)4 << 30) + 1, "high", 5);
 	assert_int_equal(pread(fd, bytes, 4, ((off_t)4 << 30) + 1), 4);
 	assert_string_equal(bytes, "high");
 	assert_int_equal(pwrite(fd, "end.....", 8, size - 3), 3);
