@@ -339,8 +339,10 @@ static struct directory_stream *stream_of(struct fs *fs, uint64_t number)
 
 	if (!*place) {
 		*place = malloc(sizeof(**place));
-		if (*place)
+		if (*place) {
 			(*place)->position = -1;
+			(*place)->large = false;
+		}
 	}
 	return *place;
 }

@@ -297,7 +297,7 @@ static int find_task(struct state *state, uint16_t store, const char *name, stru
 {
 	_cleanup_task_ struct task task = TASK_NONE;
 	struct process_key key;
-	struct stat proc;
+	struct stat proc = {0};
 	pid_t pid;
 	int result;
 
@@ -319,7 +319,7 @@ static int find_in_task(const struct task *task, uint16_t store, const char *nam
 	_cleanup_memory_ struct memory memory = MEMORY_NONE;
 	char target[TASK_NAME_MAX];
 	struct process_key key;
-	struct stat proc;
+	struct stat proc = {0};
 	int result;
 
 	if (strcmp(name, PROCESS_COMM) == 0)
@@ -370,7 +370,7 @@ static int stat_task(struct state *state, const struct node_slot *node, const st
 {
 	_cleanup_task_ struct task task = TASK_NONE;
 	char target[TASK_NAME_MAX] = "";
-	struct stat proc;
+	struct stat proc = {0};
 	int result = open_task(state, node->store, key, &task);
 
 	if (result == 0 && key->kind == PROCESS_LINK)
@@ -467,7 +467,7 @@ static void list_task(struct state *state, struct listing *listing, const char *
 {
 	_cleanup_task_ struct task task = TASK_NONE;
 	struct process_key key;
-	struct stat proc;
+	struct stat proc = {0};
 	pid_t pid;
 
 	if (!process_parse_number(name, &pid) || is_segfs(state, pid) ||
@@ -508,7 +508,7 @@ static int list_in_task(struct listing *listing)
 {
 	char target[TASK_NAME_MAX];
 	struct process_key key;
-	struct stat proc;
+	struct stat proc = {0};
 	int result = task_name(listing->task, target);
 
 	if (result < 0)
@@ -525,32 +525,29 @@ static int list_in_task(struct listing *listing)
 static int process_list(struct state *state, const struct node_slot *dir)
 {
 	const struct process_key root = {.kind = PROCESS_ROOT};
-	_cleanup_free_ struct listing *listing = calloc(1, sizeof(*listing));
+	struct listing listing = {.store = dir->store};
 	_cleanup_task_ struct task task = TASK_NONE;
 	_cleanup_close_ int fd = -1;
 	struct process_key key;
 	int result = 0;
 
-	if (!listing)
-		return -ENOMEM;
 	if (!process_key_of(dir, &key) || dir->type != S_IFDIR >> 12)
 		return -ENOTDIR;
 	if (key.kind != PROCESS_ROOT)
 		result = stale(open_task(state, dir->store, &key, &task));
 	if (result < 0)
 		return result;
-	listing->store = dir->store;
-	listing->task = &task;
-	records_begin(&listing->records);
-	list_key(listing, ".", &key, DT_DIR);
+	listing.task = &task;
+	records_begin(&listing.records);
+	list_key(&listing, ".", &key, DT_DIR);
 	if (key.kind == PROCESS_ROOT) {
-		records_add(&listing->records, "..", source_inode_of(state, &state->arena->nodes[NODE_ROOT]), DT_DIR);
-		result = list_tasks(state, listing);
+		records_add(&listing.records, "..", source_inode_of(state, &state->arena->nodes[NODE_ROOT]), DT_DIR);
+		result = list_tasks(state, &listing);
 	} else {
-		list_key(listing, "..", &root, DT_DIR);
-		result = stale(list_in_task(listing));
+		list_key(&listing, "..", &root, DT_DIR);
+		result = stale(list_in_task(&listing));
 	}
-	fd = records_finish(&listing->records);
+	fd = records_finish(&listing.records);
 	return result < 0 ? result : take_fd(&fd);
 }
 
@@ -564,7 +561,7 @@ static int process_change(struct state *state, const struct node_slot *node, con
 static int process_readlink(struct state *state, const struct node_slot *node, char *target, size_t size)
 {
 	_cleanup_task_ struct task task = TASK_NONE;
-	char found[TASK_NAME_MAX];
+	char found[TASK_NAME_MAX] = "";
 	struct process_key key;
 	int result;
 

@@ -237,9 +237,11 @@ static int list_memfds(const struct task *task, unsigned int *n, void (*found)(v
 	if (fd < 0)
 		return lack_or_none(errno);
 	dir = fdopendir(fd);
+	/* which looks at the directory once more: the process may have ended */
 	if (!dir) {
+		result = lack_or_none(errno);
 		close(fd);
-		return -ENOMEM;
+		return result;
 	}
 	while (result == 0 && *n < MEMORY_LIST_MAX && (entry = readdir(dir))) {
 		struct process_name parsed = {.kind = PROCESS_MEMFD};

@@ -49,12 +49,12 @@ static void make_memory(struct target *target)
 	must(target->read_only >= 0);
 	close(fd);
 	target->anonymous = map(-1, MAP_ANONYMOUS);
-	strcpy(target->anonymous, TARGET_TEXT_ANONYMOUS);
+	memcpy(target->anonymous, TARGET_TEXT_ANONYMOUS, sizeof(TARGET_TEXT_ANONYMOUS));
 	snprintf(target->deleted_title, sizeof(target->deleted_title), "segfs-test %d", getpid());
 	fd = shm_open(target->deleted_title, O_RDWR | O_CREAT | O_EXCL, 0600);
 	must(fd >= 0 && ftruncate(fd, TARGET_SIZE) == 0);
 	target->deleted = map(fd, 0);
-	strcpy(target->deleted, TARGET_TEXT_DELETED);
+	memcpy(target->deleted, TARGET_TEXT_DELETED, sizeof(TARGET_TEXT_DELETED));
 	must(shm_unlink(target->deleted_title) == 0);
 	close(fd);
 }

@@ -420,7 +420,8 @@ static int sees_only_own(void *context)
 	if (!dir)
 		return 1;
 	/* again, from the start: a listing is made anew */
-	readdir(dir);
+	if (!readdir(dir))
+		return 1;
 	rewinddir(dir);
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
