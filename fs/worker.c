@@ -216,6 +216,10 @@ int worker_run(const struct program *the_program, struct fuse_session *session)
 		log_error("the worker can't go on: %s", strerror(-result));
 		return EXIT_FAILURE;
 	}
+	if (result > 0) {
+		log_info("the worker ends with a thread that waits for another process");
+		return EXIT_SUCCESS;
+	}
 	lifetime_stop();
 	if (state_check(&fs.state, why, sizeof(why)) < 0)
 		log_error("internal error: at the end: %s", why);

@@ -15,11 +15,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define MAX_THREADS 16
 #define MESSAGE_MAX (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
+#define LEAVE_SECONDS 4 /* for the threads to end what they do: one may wait for another process, which nobody awaits any more */
 #define LARGE_IO (64u * 1024u)              /* bytes of one read or write that are worth another reader */
 #define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never gets there */
 
@@ -39,6 +41,7 @@ static struct {
 	pthread_t threads[MAX_THREADS]; /* those that live; order has no meaning */
 	pthread_t reader_thread;      /* the last one that became the reader */
 	bool has_reader;              /* ... and it lives */
+	bool is_leaving;              /* loop_stop() was called */
 } loop = {
 	.reader = PTHREAD_MUTEX_INITIALIZER,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -549,12 +552,17 @@ void loop_wake_reader(void)
 
 int loop_wait(void)
 {
-	int result;
+	struct timespec end;
+	int result = 0;
 
 	pthread_mutex_lock(&loop.lock);
-	while (loop.n_threads > 0)
+	while (loop.n_threads > 0 && !loop.is_leaving)
 		pthread_cond_wait(&loop.ended, &loop.lock);
-	result = loop.failure;
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += LEAVE_SECONDS;
+	while (loop.n_threads > 0 && result == 0)
+		result = pthread_cond_timedwait(&loop.ended, &loop.lock, &end);
+	result = loop.failure < 0 ? loop.failure : loop.n_threads > 0;
 	pthread_mutex_unlock(&loop.lock);
 	return result;
 }
@@ -563,6 +571,8 @@ void loop_stop(struct fs *fs)
 {
 	atomic_store(&fs->leaving, true);
 	pthread_mutex_lock(&loop.lock);
+	loop.is_leaving = true;
+	pthread_cond_signal(&loop.ended);
 	for (unsigned int i = 0; i < loop.n_threads; i++)
 		pthread_kill(loop.threads[i], INTERRUPT_SIGNAL);
 	pthread_mutex_unlock(&loop.lock);

@@ -24,8 +24,8 @@ int loop_start(struct fs *fs, void (*ready)(struct fs *fs));
 void loop_hand_over(struct fs *fs);
 
 /*
- * Waits until the connection ended or loop_stop() was called, and all requests under way are answered.
- * Returns 0; the negative errno for which nothing can be answered, while the connection goes on: -ENOMEM most of all.
+ * Waits until the connection ended or loop_stop() was called, and all requests under way are answered, which it gives some seconds.
+ * Returns 0; 1 where there are threads left, which may use all that they use; the negative errno for which nothing can be answered, while the connection goes on: -ENOMEM most of all.
  */
 int loop_wait(void);
 
