@@ -12,11 +12,14 @@
 
 ssize_t fact_text(const char *text, char *value, size_t size)
 {
-	size_t length = strlen(text);
+	size_t length = 0;
 
-	if (length > size)
-		return -ERANGE;
-	memcpy(value, text, length);
+	/* without the final 0 */
+	for (; text[length]; length++) {
+		if (length == size)
+			return -ERANGE;
+		value[length] = text[length];
+	}
 	return (ssize_t)length;
 }
 

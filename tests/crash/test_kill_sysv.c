@@ -409,7 +409,6 @@ static void objects_are_not_mixed(void **state)
 		worker_replace(&mount);
 	}
 out:
-	remove_object();
 	assert_int_equal(jobs_end(jobs, READERS + 1), 0);
 	remove_object();
 	assert_int_equal(mount_verify(&mount, 0), 0);
