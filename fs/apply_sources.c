@@ -22,22 +22,16 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-static const uint32_t indexes[SOURCE_KINDS] = {
-	[SOURCE_POSIX] = NODE_POSIX,
-	[SOURCE_SYSV] = NODE_SYSV,
-	[SOURCE_PROCESS] = NODE_PROCESS,
-};
-
 /* What shows nothing has a key that no file has. */
 static int add_placeholder(struct state *state, enum source_kind kind)
 {
 	const struct node_key key = {
 		.store = NODE_STORE_CONTROL,
-		.inode = indexes[kind],
+		.inode = source_builtin_index(kind),
 		.handle_type = NODE_HANDLE_SOURCE,
 	};
 
-	return node_add_fixed(state, indexes[kind], &key, S_IFDIR, NODE_FOREIGN, -1);
+	return node_add_fixed(state, source_builtin_index(kind), &key, S_IFDIR, NODE_FOREIGN, -1);
 }
 
 /* ENOENT, ENOTDIR where the machine has no such directory. */
@@ -112,7 +106,7 @@ int apply_builtins(struct state *state)
 
 static bool is_there(const struct state *state, enum source_kind kind)
 {
-	return state->arena->nodes[indexes[kind]].store != NODE_STORE_CONTROL;
+	return state->arena->nodes[source_builtin_index(kind)].store != NODE_STORE_CONTROL;
 }
 
 int apply_sources(const struct application *application, const struct config *config)

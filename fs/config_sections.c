@@ -22,21 +22,6 @@ void parser_trim(const char **text, size_t *length)
 		(*length)--;
 }
 
-/* The configuration is no process that could end. */
-static int check_segment(struct parser *parser)
-{
-	const struct config_segment *segment = parser->record;
-	size_t i = 0;
-
-	if (segment->policy.policy.lifetime != LIFETIME_OWNER)
-		return 0;
-	while (strcmp(parser->section->keys[i].name, "lifetime") != 0)
-		i++;
-	return parser_fail(parser, parser->key_lines[i],
-			   "lifetime = owner: no process makes %s; write persistent, last-close or ttl:TIME",
-			   parser_show_section(parser->section, parser->name).text);
-}
-
 /* The line in which a key of the section was given, 0 = it was not. */
 static unsigned int line_of(const struct parser *parser, const char *name)
 {
@@ -44,6 +29,18 @@ static unsigned int line_of(const struct parser *parser, const char *name)
 		if (strcmp(parser->section->keys[i].name, name) == 0)
 			return parser->key_lines[i];
 	return 0;
+}
+
+/* The configuration is no process that could end. */
+static int check_segment(struct parser *parser)
+{
+	const struct config_segment *segment = parser->record;
+
+	if (segment->policy.policy.lifetime != LIFETIME_OWNER)
+		return 0;
+	return parser_fail(parser, line_of(parser, "lifetime"),
+			   "lifetime = owner: no process makes %s; write persistent, last-close or ttl:TIME",
+			   parser_show_section(parser->section, parser->name).text);
 }
 
 /* A source has its own bytes, owners and rules: of all keys only its own make sense. */
@@ -72,7 +69,7 @@ static int check_source(struct parser *parser, const struct config_directory *di
 				   directory->source == SOURCE_STORE ? "has no source"
 				   : is_sources                      ? "shows another one"
 								     : "shows a source",
-				   line_of(parser, "source") && !is_sources ? "one of the two" : name);
+				   is_sources ? name : "one of the two");
 	}
 	return 0;
 }

@@ -160,6 +160,7 @@ static const struct source control_source = {
 	.open = control_open,
 	.list = control_list,
 	.listed_in_memory = true,
+	.as_requester = true,
 };
 
 int control_add_nodes(struct state *state)

@@ -57,7 +57,7 @@ uint32_t attached_views(struct fs *fs, uint64_t id, const struct node_slot *node
 	uint32_t writers;
 	uint32_t handles = handle_count(&fs->state, id, &writers);
 	bool any = (only_writers ? writers : handles) > 0;
-	bool is_foreign = source_is_foreign(&fs->state, node);
+	bool is_foreign = node_is_foreign(node);
 	uint32_t count;
 
 	/* without passthrough a view keeps its handle */

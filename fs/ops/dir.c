@@ -51,6 +51,15 @@ struct listing {
 	size_t used;
 };
 
+static int open_list(struct fs *fs, fuse_req_t req, const struct node_slot *dir)
+{
+	const struct source *source = source_of(&fs->state, dir);
+
+	if (source->as_requester)
+		request_identity(req);
+	return source->list(&fs->state, dir);
+}
+
 static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct fuse_file_info *file_info)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
@@ -73,9 +82,7 @@ static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct f
 		if (earlier)
 			handle_remove(&fs->state, earlier, &backing_id);
 	}
-	if (source_of(&fs->state, node)->as_requester)
-		request_identity(req);
-	fd = source_of(&fs->state, node)->list(&fs->state, node);
+	fd = open_list(fs, req, node);
 	if (fd < 0)
 		return fd;
 	return handle_add(&fs->state, &open, &fd, &file_info->fh, &backing_id);
@@ -169,11 +176,8 @@ static off_t record_at(const struct listing *listing, off_t position)
 /* rewinddir(3) must show what is there now. The descriptor's number is the handle's. */
 static void list_again(struct listing *listing)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = open_list(listing->fs, listing->req, listing->dir);
 
-	if (listing->source->as_requester)
-		request_identity(listing->req);
-	fd = listing->source->list(&listing->fs->state, listing->dir);
 	if (fd >= 0)
 		dup3(fd, listing->fd, O_CLOEXEC);
 }
@@ -230,12 +234,6 @@ static void write_entry(const struct wire_directory_entry *entry, const char *na
 	memcpy(at + offsetof(struct wire_directory_entry, name), name, entry->length);
 }
 
-/* What is in it may change without us. */
-static bool is_foreign(const struct listing *listing)
-{
-	return atomic_load(&listing->dir->flags) & NODE_FOREIGN;
-}
-
 /*
  * Adds one entry. With `plus` and `with_node` the kernel gets the node too and never looks the name up; an entry of
  * READDIRPLUS without node is as good as one of READDIR. Returns false where it does not fit.
@@ -252,7 +250,7 @@ static bool add_entry(struct listing *listing, const char *name, const struct wi
 	listing->used += size;
 	if (with_node && listing->source->find(&listing->fs->state, listing->dir, name, &file) == 0 &&
 	    entry_from_file(listing->fs, &file, &param) == 0) {
-		if (is_foreign(listing))
+		if (node_is_foreign(listing->dir))
 			param.entry_timeout = param.attr_timeout = LISTED_TIMEOUT;
 		fuse_add_direntry_plus(listing->req, at, size, name, &param, (off_t)entry->next);
 		return true;
@@ -272,16 +270,16 @@ static int64_t list_builtins(struct listing *listing, int64_t position)
 	struct state *state = &listing->fs->state;
 	int64_t n = position == 0 ? 0 : position - BUILTIN_COOKIE(0);
 
-	if (listing->dir != &state->arena->nodes[NODE_ROOT] || n < 0 || n > SOURCE_BUILTINS)
+	if (listing->dir != &state->arena->nodes[NODE_ROOT] || n < 0 || n > SOURCE_KINDS)
 		return position;
-	for (; n < SOURCE_BUILTINS; n++) {
+	for (; n < SOURCE_KINDS; n++) {
 		const struct builtin *builtin = source_builtin(state, (unsigned int)n);
 		struct wire_directory_entry entry;
 
 		if (!builtin)
 			continue;
 		entry = (struct wire_directory_entry){
-			.inode = source_inode_of(state, &state->arena->nodes[builtin->index]),
+			.inode = source_inode_of(&state->arena->nodes[builtin->index]),
 			.next = (uint64_t)BUILTIN_COOKIE(n + 1),
 			.length = (uint32_t)strlen(builtin->name),
 			.type = DT_DIR,
@@ -296,7 +294,7 @@ static bool is_new_to_kernel(const struct listing *listing, const struct dirent6
 {
 	if (!listing->plus || is_dot_or_dotdot(entry->d_name))
 		return false;
-	return is_foreign(listing) ? listing->stream->large
+	return node_is_foreign(listing->dir) ? listing->stream->large
 				   : !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
 }
 
@@ -309,7 +307,7 @@ static int list_entries(struct listing *listing, int64_t position)
 	position = list_builtins(listing, position);
 	if (position < 0)
 		return 0;
-	if (listing->plus && is_foreign(listing) && listing->stream->large) {
+	if (listing->plus && node_is_foreign(listing->dir) && listing->stream->large) {
 		node_was_listed(listing->fs, listing->dir);
 		if (listing->size > LISTED_ANSWER)
 			listing->size = LISTED_ANSWER;

@@ -94,7 +94,7 @@ static void set_file_info(const struct opening *opening, struct fuse_file_info *
 	file_info->parallel_direct_writes = opening->mode == IO_MEDIATED;
 	/* no page of the mount's stays right where others write past it */
 	file_info->direct_io = opening->mode == IO_MEDIATED || opening->is_control ||
-			       (opening->mode == IO_RELAYED && atomic_load(&opening->node->flags) & NODE_FOREIGN);
+			       (opening->mode == IO_RELAYED && node_is_foreign(opening->node));
 	file_info->keep_cache = opening->mode == IO_RELAYED && !file_info->direct_io;
 	/* closing a descriptor gives up locks, so that the kernel has to say so; nobody locks what is under .segfs */
 	file_info->noflush = opening->is_control || opening->fs->options.local_posix;
@@ -127,13 +127,8 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 	int result;
 
 	drop_earlier_attempt(fs);
-	/* a list is made for its reader, and may be long */
-	if (is_control(fs, id)) {
+	if (is_for_requester(fs, id))
 		request_identity(req);
-		loop_hand_over(fs);
-	} else if (is_for_requester(fs, id)) {
-		request_identity(req);
-	}
 	result = open_node(&opening);
 	if (result < 0) {
 		reply_status(req, result);

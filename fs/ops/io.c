@@ -272,13 +272,6 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_
 	reply_status(req, sync_node(fs_of(req), file_info->fh, data_only));
 }
 
-static bool is_unsized(struct fs *fs, const struct node_slot *node)
-{
-	const struct source *source = source_of(&fs->state, node);
-
-	return source->unsized && source->unsized(&fs->state, node);
-}
-
 /* The first size makes the segment. */
 static int give_size(struct fs *fs, uint64_t id, off_t offset, off_t length)
 {
@@ -299,7 +292,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t l
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
 	int result = open_for(fs_of(req), file_info->fh, O_WRONLY, &opened);
 
-	if (result == 0 && is_unsized(fs_of(req), opened.node)) {
+	if (result == 0 && source_is_unsized(&fs_of(req)->state, opened.node)) {
 		reply_status(req, mode == 0 ? give_size(fs_of(req), id, offset, length) : -EOPNOTSUPP);
 		return;
 	}

@@ -99,9 +99,8 @@ void op_setlk_raw(struct fs *fs, bool wait)
 static int close_status(struct fs *fs)
 {
 	const struct node_slot *node = node_get(&fs->state, request_node());
-	const struct source *source = node ? source_of(&fs->state, node) : NULL;
 
-	return source && source->unsized && source->unsized(&fs->state, node) ? -EINVAL : 0;
+	return node && source_is_unsized(&fs->state, node) ? -EINVAL : 0;
 }
 
 /* close(2), of any descriptor of the file: a process loses what locks of fcntl(2) it has on it. */

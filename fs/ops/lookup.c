@@ -24,7 +24,7 @@ static void key_of(const struct node_slot *node, struct source_file *file)
 static int find_self(struct fs *fs, const struct node_slot *node, struct source_file *file)
 {
 	key_of(node, file);
-	file->flags = atomic_load(&node->flags) & NODE_FOREIGN;
+	file->flags = node_is_foreign(node) ? NODE_FOREIGN : 0;
 	return source_of(&fs->state, node)->stat(&fs->state, node, &file->stat);
 }
 
@@ -51,7 +51,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	const struct node_slot *dir = node_get(&fs->state, parent);
 	int result = find(fs, parent, name, &file);
 
-	if (result == -ENOENT && fs->options.negative_timeout > 0 && !(atomic_load(&dir->flags) & NODE_FOREIGN)) {
+	if (result == -ENOENT && fs->options.negative_timeout > 0 && !node_is_foreign(dir)) {
 		struct fuse_entry_param none = {.entry_timeout = fs->options.negative_timeout};
 
 		reply_entry(req, &none);

@@ -15,8 +15,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_THREADS 16
@@ -130,6 +130,7 @@ static bool asks_for_fact(void)
 static bool looks_aside(const struct fs *fs, const struct wire_in_header *header)
 {
 	const struct node_slot *node = node_get(&fs->state, header->node);
+	const struct source *source;
 
 	if (!node)
 		return false;
@@ -161,7 +162,8 @@ static bool looks_aside(const struct fs *fs, const struct wire_in_header *header
 	default:
 		break;
 	}
-	return source_of(&fs->state, node)->waits && source_of(&fs->state, node)->waits(&fs->state, node, wanted_by(header));
+	source = source_of(&fs->state, node);
+	return source->waits && source->waits(&fs->state, node, wanted_by(header));
 }
 
 /* True if carrying out the request may take long enough for other requests to suffer. */

@@ -148,7 +148,7 @@ static void count_views(struct opening *opening)
 /* What may go without segfs is held while it is open, by the descriptor that is no open. */
 static void pin(struct opening *opening)
 {
-	if (!(atomic_load(&opening->node->flags) & NODE_FOREIGN) || atomic_load(&opening->node->fd) >= 0)
+	if (!node_is_foreign(opening->node) || atomic_load(&opening->node->fd) >= 0)
 		return;
 	if (open_to_register(opening) == 0)
 		node_pin(&opening->fs->state, opening->id, &opening->path_fd);

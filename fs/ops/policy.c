@@ -67,7 +67,7 @@ uint32_t policy_word(struct state *state, const struct node_slot *node)
 	if (word & NODE_POLICY_KNOWN || node->store == NODE_STORE_CONTROL)
 		return word;
 	/* what is not segfs's own has no policy but that of its kind */
-	if (source_is_foreign(state, node)) {
+	if (node_is_foreign(node)) {
 		word = NODE_POLICY_KNOWN | (source_of(state, node)->fixed_size ? NODE_POLICY_FIXED : 0u);
 		atomic_store(&slot_of(state, node)->policy, word);
 		return word;
@@ -222,7 +222,7 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 
 	*policy = (struct policy){0};
 	text[0] = 0;
-	if (!source_is_foreign(state, dir) && policy_word(state, dir) & ~(uint32_t)NODE_POLICY_KNOWN)
+	if (!node_is_foreign(dir) && policy_word(state, dir) & ~(uint32_t)NODE_POLICY_KNOWN)
 		result = policy_read(state, dir, policy);
 	if (result == 0 && is_file && policy->lifetime == LIFETIME_OWNER)
 		result = procfs_owner(request_pid(), &policy->owner);
@@ -235,7 +235,7 @@ void policy_made(struct state *state, uint64_t id, bool is_file, const struct po
 {
 	struct node_slot *node = node_get(state, id);
 
-	if (!node || source_is_foreign(state, node))
+	if (!node || node_is_foreign(node))
 		return;
 	node->creator = request_pid();
 	node->created = (uint32_t)(boottime_nanoseconds() / 100000000);

@@ -42,12 +42,12 @@ static bool is_constant(const struct node_slot *node)
 
 void node_was_listed(struct fs *fs, const struct node_slot *dir)
 {
-	node_told(&fs->state, node_id(&fs->state, (uint32_t)(dir - fs->state.arena->nodes)), now_milliseconds());
+	node_told(&fs->state, node_id_of(&fs->state, dir), now_milliseconds());
 }
 
 double attr_timeout(struct fs *fs, const struct node_slot *node)
 {
-	if (!(atomic_load(&node->flags) & NODE_FOREIGN) || is_constant(node))
+	if (!node_is_foreign(node) || is_constant(node))
 		return fs->options.attr_timeout;
 	return node->type == S_IFDIR >> 12 && node_is_fresh(&fs->state, node->store, node->inode, now_milliseconds() - LISTED_FRESH)
 		       ? LISTED_TIMEOUT

@@ -4,7 +4,6 @@
  * segment tells about itself and is given its policy.
  */
 #include "fs/ops/attached.h"
-#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
@@ -85,7 +84,7 @@ static const struct own_attribute {
 static enum policy_field find_field(const struct node_slot *node, const char *name)
 {
 	if ((node->type != S_IFREG >> 12 && node->type != S_IFDIR >> 12) || node->store == NODE_STORE_CONTROL ||
-	    atomic_load(&node->flags) & NODE_FOREIGN || !starts_with(name, OWN_PREFIX))
+	    node_is_foreign(node) || !starts_with(name, OWN_PREFIX))
 		return POLICY_FIELDS;
 	return policy_field_find(name + strlen(OWN_PREFIX));
 }
@@ -116,7 +115,7 @@ static const struct source_fact *find_fact(struct fs *fs, const struct node_slot
 	if (!starts_with(name, OWN_PREFIX))
 		return NULL;
 	for (; fact && fact->name; fact++)
-		if (has_fact(fs, node, fact) && strcmp(fact->name, name + strlen(OWN_PREFIX)) == 0)
+		if (strcmp(fact->name, name + strlen(OWN_PREFIX)) == 0 && has_fact(fs, node, fact))
 			return fact;
 	return NULL;
 }
@@ -126,8 +125,6 @@ static ssize_t get_fact(struct fs *fs, const struct node_slot *node, const struc
 {
 	ssize_t length;
 
-	if (fact->waits)
-		loop_hand_over(fs);
 	length = fact->value(&fs->state, node, value, XATTR_SIZE_MAX);
 	return length > 0 && size > 0 && (size_t)length > size ? -ERANGE : length;
 }
@@ -172,9 +169,7 @@ static ssize_t get(struct fs *fs, fuse_ino_t id, const char *name, char *value, 
 		return get_own(fs, id, node, name, value, size);
 	if (starts_with(name, PRIVATE_PREFIX))
 		return -ENODATA;
-	if (!source->getxattr)
-		return -ENODATA;
-	length = source->getxattr(&fs->state, node, name, value, size);
+	length = source->getxattr ? source->getxattr(&fs->state, node, name, value, size) : -ENODATA;
 	/* ls(1) asks for it again and again unless it hears that there are no labels here */
 	return length == -ENODATA && strcmp(name, "security.selinux") == 0 ? -EOPNOTSUPP : length;
 }

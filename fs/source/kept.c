@@ -31,11 +31,6 @@ static int place_of(uint64_t id)
 	return (int)(node_index_of(id) % places());
 }
 
-static uint64_t id_of(const struct state *state, const struct node_slot *node)
-{
-	return node_id(state, (uint32_t)(node - state->arena->nodes));
-}
-
 /* The id goes first and comes last, so that no record ever names a descriptor that is not its node's. */
 static int replace(struct kept_record *record, uint64_t id, int fd)
 {
@@ -47,9 +42,15 @@ static int replace(struct kept_record *record, uint64_t id, int fd)
 	return old;
 }
 
+/* A node that the kernel has forgotten is asked for by nobody who would forget it again; a file may go without us. */
+static bool may_be_kept(const struct node_slot *node)
+{
+	return atomic_load(&node->lookups) > 0 && (!node_is_foreign(node) || node->type == S_IFDIR >> 12);
+}
+
 int kept_get(struct state *state, const struct node_slot *node, struct kept *out)
 {
-	uint64_t id = id_of(state, node);
+	uint64_t id = node_id_of(state, node);
 	int place = place_of(id);
 	struct kept_record *record = &state->arena->header->kept[place];
 	_cleanup_close_ int old = -1;
@@ -73,8 +74,7 @@ int kept_get(struct state *state, const struct node_slot *node, struct kept *out
 		return fd;
 	*out = (struct kept){.fd = fd, .slot = KEPT_OWN};
 	pthread_mutex_lock(&table_lock);
-	/* a node that the kernel has forgotten is asked for by nobody who would forget it again; a file that goes without us is not kept */
-	if (!(atomic_load(&node->flags) & NODE_FOREIGN && node->type != S_IFDIR >> 12) && users[place] == 0 && atomic_load(&record->id) != id && atomic_load(&node->lookups) > 0) {
+	if (users[place] == 0 && atomic_load(&record->id) != id && may_be_kept(node)) {
 		old = replace(record, id, fd);
 		users[place] = 1;
 		out->slot = place;

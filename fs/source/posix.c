@@ -79,8 +79,8 @@ static ssize_t mapped_pids(struct state *state, const struct node_slot *node, ch
 
 const struct source_fact posix_facts[] = {
 	{.name = "kind", .value = kind},
-	{.name = "mapped", .waits = true, .value = mapped},
-	{.name = "mapped-pids", .waits = true, .value = mapped_pids},
-	{.name = "orphan", .waits = true, .value = users_print_orphan},
+	{.name = "mapped", .value = mapped},
+	{.name = "mapped-pids", .value = mapped_pids},
+	{.name = "orphan", .value = users_print_orphan},
 	{.name = NULL},
 };

@@ -105,13 +105,6 @@ static int proc_of(const struct state *state, uint16_t store)
 	return state->arena->header->stores[store].root_fd;
 }
 
-static bool is_segfs(const struct state *state, pid_t pid)
-{
-	const struct arena_header *header = state->arena->header;
-
-	return pid == header->supervisor_pid || pid == atomic_load(&header->worker_pid);
-}
-
 static int stat_root(const struct state *state, uint16_t store, const struct process_key *key, struct stat *stat)
 {
 	struct stat found;
@@ -301,7 +294,7 @@ static int find_task(struct state *state, uint16_t store, const char *name, stru
 	pid_t pid;
 	int result;
 
-	if (!process_parse_number(name, &pid) || is_segfs(state, pid))
+	if (!process_parse_number(name, &pid) || source_is_segfs(state, pid))
 		return -ENOENT;
 	result = task_open(proc_of(state, store), pid, &task);
 	if (result == 0)
@@ -470,7 +463,7 @@ static void list_task(struct state *state, struct listing *listing, const char *
 	struct stat proc = {0};
 	pid_t pid;
 
-	if (!process_parse_number(name, &pid) || is_segfs(state, pid) ||
+	if (!process_parse_number(name, &pid) || source_is_segfs(state, pid) ||
 	    task_open(proc_of(state, listing->store), pid, &task) < 0 || task_stat(&task, &proc) < 0 ||
 	    !is_for_requester(proc.st_uid))
 		return;
@@ -541,7 +534,7 @@ static int process_list(struct state *state, const struct node_slot *dir)
 	records_begin(&listing.records);
 	list_key(&listing, ".", &key, DT_DIR);
 	if (key.kind == PROCESS_ROOT) {
-		records_add(&listing.records, "..", source_inode_of(state, &state->arena->nodes[NODE_ROOT]), DT_DIR);
+		records_add(&listing.records, "..", source_inode_of(&state->arena->nodes[NODE_ROOT]), DT_DIR);
 		result = list_tasks(state, &listing);
 	} else {
 		list_key(&listing, "..", &root, DT_DIR);

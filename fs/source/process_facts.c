@@ -80,8 +80,8 @@ static ssize_t users(struct state *state, const struct node_slot *node, char *va
 }
 
 const struct source_fact process_facts[] = {
-	{.name = "seals", .waits = true, .applies = is_memfd, .value = seals},
+	{.name = "seals", .applies = is_memfd, .value = seals},
 	{.name = "inode", .value = inode},
-	{.name = "users", .waits = true, .value = users},
+	{.name = "users", .value = users},
 	{.name = NULL},
 };

@@ -13,11 +13,11 @@ static const struct source *const sources[SOURCE_KINDS] = {
 };
 
 /* The control directory, then those that show a source, in the order of their kinds. */
-static const struct builtin builtins[SOURCE_BUILTINS] = {
+static const struct builtin builtins[SOURCE_KINDS] = {
 	{".segfs", NODE_CONTROL},
-	{"posix", NODE_POSIX},
-	{"sysv", NODE_SYSV},
-	{"process", NODE_PROCESS},
+	[SOURCE_POSIX] = {"posix", NODE_POSIX},
+	[SOURCE_SYSV] = {"sysv", NODE_SYSV},
+	[SOURCE_PROCESS] = {"process", NODE_PROCESS},
 };
 
 static const struct source *control;
@@ -34,9 +34,8 @@ ino_t source_unique_inode(ino_t inode, uint16_t store)
 	return inode ^ (ino_t)store << STORE_INODE_SHIFT;
 }
 
-ino_t source_inode_of(const struct state *state, const struct node_slot *node)
+ino_t source_inode_of(const struct node_slot *node)
 {
-	(void)state;
 	return node->store == NODE_STORE_CONTROL ? node->inode : source_unique_inode(node->inode, node->store);
 }
 
@@ -83,10 +82,23 @@ enum source_kind source_kind_find(const char *name, size_t length)
 	return SOURCE_KINDS;
 }
 
-bool source_is_foreign(const struct state *state, const struct node_slot *node)
+bool source_is_unsized(struct state *state, const struct node_slot *node)
 {
-	return node->store != NODE_STORE_CONTROL &&
-	       state->arena->header->stores[node->store].source != SOURCE_STORE;
+	const struct source *source = source_of(state, node);
+
+	return source->unsized && source->unsized(state, node);
+}
+
+bool source_is_segfs(const struct state *state, pid_t process)
+{
+	const struct arena_header *header = state->arena->header;
+
+	return process == header->supervisor_pid || process == atomic_load(&header->worker_pid);
+}
+
+uint32_t source_builtin_index(enum source_kind kind)
+{
+	return builtins[kind].index;
 }
 
 const struct builtin *source_builtin(const struct state *state, unsigned int n)
@@ -98,7 +110,7 @@ uint32_t source_find_builtin(const struct state *state, uint64_t parent, const c
 {
 	if (parent != NODE_ROOT)
 		return 0;
-	for (unsigned int n = 0; n < SOURCE_BUILTINS; n++) {
+	for (unsigned int n = 0; n < SOURCE_KINDS; n++) {
 		const struct builtin *builtin = source_builtin(state, n);
 
 		if (builtin && strcmp(builtin->name, name) == 0)

@@ -34,13 +34,10 @@ struct builtin {
 	uint32_t index; /* of its node slot, the same for the life of the mount */
 };
 
-#define SOURCE_BUILTINS 4 /* there can be */
-
-/* What a source knows about its nodes: a read-only attribute, user.segfs.NAME. */
+/* What a source knows about its nodes: a read-only attribute, user.segfs.NAME. Telling it may wait for other processes. */
 struct source_fact {
 	const char *name;
 	bool of_directories; /* those have it, too */
-	bool waits;          /* telling it may wait for other processes: not for the thread that reads requests */
 
 	/* Whether a node has it; NULL: each has. */
 	bool (*applies)(struct state *state, const struct node_slot *node);
@@ -59,7 +56,7 @@ struct source_file {
 
 /* What a request wants of a node. */
 enum source_wanted {
-	SOURCE_ATTRIBUTES, /* ... and extended ones, but for what says itself that it waits */
+	SOURCE_ATTRIBUTES, /* ... and extended ones, but for facts */
 	SOURCE_NAME,       /* one of the names in it */
 	SOURCE_ALL,
 };
@@ -210,7 +207,7 @@ int source_identify_root(struct state *state, struct source_file *file);
 /* An inode number of a store's file system, made unique among the stores of a mount; and which node that is, or 0. */
 ino_t source_unique_inode(ino_t inode, uint16_t store);
 uint64_t source_node_of(struct state *state, ino_t unique);
-ino_t source_inode_of(const struct state *state, const struct node_slot *node); /* ... of a node's file, in the mount */
+ino_t source_inode_of(const struct node_slot *node); /* ... of a node's file, in the mount */
 
 /* Makes `source` answer for .segfs and what is in it (NODE_STORE_CONTROL). Called once, before there are requests. */
 void source_set_control(const struct source *source);
@@ -219,8 +216,11 @@ void source_set_control(const struct source *source);
 const char *source_kind_name(enum source_kind kind);
 enum source_kind source_kind_find(const char *name, size_t length);
 
-/* Whether a node is of a source that others change without segfs. False for what is under .segfs. */
-bool source_is_foreign(const struct state *state, const struct node_slot *node);
+/* Whether a node has no size yet, as `unsized` of its source says. */
+bool source_is_unsized(struct state *state, const struct node_slot *node);
+
+/* Whether a process is the supervisor or the worker. */
+bool source_is_segfs(const struct state *state, pid_t process);
 
 /* The extended attribute in which a backing file keeps its policy; nobody but segfs sees it. */
 const char *source_policy_attribute(const struct state *state);
@@ -228,8 +228,11 @@ const char *source_policy_attribute(const struct state *state);
 /* The one that tells what became of a segment whose life depends on being open; see fs/ops/lifetime.h. */
 const char *source_use_attribute(const struct state *state);
 
-/* The n-th of the builtin directories, n < SOURCE_BUILTINS, or NULL where that one is not shown. */
+/* The n-th of the builtin directories, n < SOURCE_KINDS, or NULL where that one is not shown. */
 const struct builtin *source_builtin(const struct state *state, unsigned int n);
+
+/* The index of the one that shows a source, shown or not. */
+uint32_t source_builtin_index(enum source_kind kind);
 
 /* The index of the builtin directory `name` if `parent` is the root and it is shown, else 0. */
 uint32_t source_find_builtin(const struct state *state, uint64_t parent, const char *name);

@@ -7,9 +7,9 @@
 #include "fs/source/kept.h"
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"
+#include "fs/source/source.h"
 #include "fs/source/users.h"
 #include "fs/state/handle.h"
-#include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 
@@ -575,7 +575,7 @@ static bool was_closed(struct state *state, const struct node_slot *node)
 {
 	uint32_t writers;
 
-	return atomic_load(&node->closed_at) && handle_count(state, node_id(state, (uint32_t)(node - state->arena->nodes)), &writers) == 0;
+	return atomic_load(&node->closed_at) && handle_count(state, node_id_of(state, node), &writers) == 0;
 }
 
 /* Since its last close, as long as segfs remembers it. */
@@ -589,7 +589,7 @@ static ssize_t idle_since(struct state *state, const struct node_slot *node, cha
 }
 
 static const struct source_fact store_facts[] = {
-	{.name = "orphan", .waits = true, .value = users_print_orphan},
+	{.name = "orphan", .value = users_print_orphan},
 	{.name = "idle-since", .applies = was_closed, .value = idle_since},
 	{.name = NULL},
 };

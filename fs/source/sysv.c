@@ -36,11 +36,6 @@ static struct sysv_note *note_of(const struct node_slot *node)
 	return (void *)(uintptr_t)(node->handle + sizeof(struct sysv_key));
 }
 
-static uint64_t id_of(const struct state *state, const struct node_slot *node)
-{
-	return node_id(state, (uint32_t)(node - state->arena->nodes));
-}
-
 /* --- names --- */
 
 /* "0x" and up to eight digits, as people write keys. 0 is no key. */
@@ -314,7 +309,7 @@ bool sysv_is_open(struct state *state, const struct node_slot *node, const struc
 	int id = segment->id;
 	uint32_t writers;
 
-	return handle_count(state, id_of(state, node), &writers) > 0 ||
+	return handle_count(state, node_id_of(state, node), &writers) > 0 ||
 	       node_find_open(state, node->store, RESERVED_INODE | segment->key, has_made, &id);
 }
 
@@ -417,7 +412,7 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 		sysv_remove(state, node->store, id);
 		return fd == -ENOENT ? -EIDRM : fd;
 	}
-	handle_replace_fds(state, id_of(state, node), fd);
+	handle_replace_fds(state, node_id_of(state, node), fd);
 	pthread_mutex_lock(&notes);
 	note_of(node)->uid = key->owner;
 	note_of(node)->gid = key->group;
@@ -464,18 +459,15 @@ static int find(struct state *state, const struct node_slot *dir, const char *na
 }
 
 /* Notes what attaching changes, so that it can be hidden. */
-static void note_before_attach(struct state *state, const struct node_slot *node)
+static void note_before_attach(const struct node_slot *node, const struct sysv_segment *segment)
 {
-	struct sysv_segment segment;
 	struct sysv_note *note = note_of(node);
 
-	if (sysv_segment_of(state, node, &segment) < 0)
-		return;
 	pthread_mutex_lock(&notes);
 	note->maker = getpid();
-	note->last = segment.last;
-	note->atime = (uint32_t)segment.atime;
-	note->dtime = (uint32_t)segment.dtime;
+	note->last = segment->last;
+	note->atime = (uint32_t)segment->atime;
+	note->dtime = (uint32_t)segment->dtime;
 	pthread_mutex_unlock(&notes);
 }
 
@@ -509,7 +501,7 @@ static int open_node(struct state *state, const struct node_slot *node, int flag
 	result = sysv_segment_of(state, node, &segment);
 	if (result < 0)
 		return result;
-	note_before_attach(state, node);
+	note_before_attach(node, &segment);
 	result = sysv_open_memory(state, node->store, segment.id, flags);
 	return result == -ENOENT ? -ESTALE : result;
 }
@@ -539,7 +531,7 @@ static int list(struct state *state, const struct node_slot *dir)
 	if (!is_root(dir))
 		return -ENOTDIR;
 	records_begin(&records);
-	records_add(&records, ".", source_inode_of(state, dir), DT_DIR);
+	records_add(&records, ".", source_inode_of(dir), DT_DIR);
 	records_add(&records, "..", state->arena->nodes[NODE_ROOT].inode, DT_DIR);
 	result = sysv_visit(state, dir->store, list_segment, &listed);
 	fd = records_finish(&records);
@@ -593,16 +585,6 @@ static int change(struct state *state, const struct node_slot *node, const struc
 }
 
 /* There are none but those that segfs tells itself. */
-static ssize_t no_getxattr(struct state *state, const struct node_slot *node, const char *name, void *value, size_t size)
-{
-	(void)state;
-	(void)node;
-	(void)name;
-	(void)value;
-	(void)size;
-	return -ENODATA;
-}
-
 static int no_setxattr(struct state *state, const struct node_slot *node, const char *name, const void *value, size_t size,
 		       int flags)
 {
@@ -642,6 +624,5 @@ const struct source sysv_source = {
 	.remove = remove_name,
 	.path = path_of,
 	.change = change,
-	.getxattr = no_getxattr,
 	.setxattr = no_setxattr,
 };

@@ -53,7 +53,7 @@ static ssize_t orphan(struct state *state, const struct node_slot *node, char *v
 		return -ENODATA;
 	if (segment.nattch > 0 || sysv_is_open(state, node, &segment))
 		return fact_text("no", value, size);
-	n = procfs_find_views((dev_t)state->arena->header->device, source_inode_of(state, node), &views);
+	n = procfs_find_views((dev_t)state->arena->header->device, source_inode_of(node), &views);
 	return n < 0 ? n : fact_text(n > 0 ? "no" : "yes", value, size);
 }
 
@@ -83,7 +83,7 @@ const struct source_fact sysv_facts[] = {
 	{.name = "creator-uid", .applies = is_segment, .value = creator_uid},
 	{.name = "locked", .applies = is_segment, .value = locked},
 	{.name = "removed", .applies = is_segment, .value = removed},
-	{.name = "orphan", .waits = true, .applies = is_segment, .value = orphan},
+	{.name = "orphan", .applies = is_segment, .value = orphan},
 	{.name = "idle-since", .applies = is_idle, .value = idle_since},
 	{.name = NULL},
 };

@@ -42,13 +42,6 @@ ssize_t fact_time(long long seconds, char *value, size_t size)
 	return fact_text(text, value, size);
 }
 
-static bool is_segfs(const struct state *state, pid_t process)
-{
-	const struct arena_header *header = state->arena->header;
-
-	return process == header->supervisor_pid || process == atomic_load(&header->worker_pid);
-}
-
 /* As the processes see a file that don't come through the mount. */
 static int file_of(struct state *state, const struct node_slot *node, struct procfs_file *file)
 {
@@ -77,7 +70,7 @@ ssize_t users_find_of(const struct state *state, const struct node_slot *node, c
 {
 	const struct procfs_file files[] = {
 		*file,
-		{.device = state->arena->header->device, .inode = source_inode_of(state, node)},
+		{.device = state->arena->header->device, .inode = source_inode_of(node)},
 	};
 	struct procfs_user *found;
 	ssize_t n = procfs_find_users(files, 2, &found);
@@ -86,7 +79,7 @@ ssize_t users_find_of(const struct state *state, const struct node_slot *node, c
 	if (n < 0)
 		return n;
 	for (ssize_t i = 0; i < n; i++)
-		if (!is_segfs(state, found[i].process))
+		if (!source_is_segfs(state, found[i].process))
 			found[kept++] = found[i];
 	*users = found;
 	return kept;

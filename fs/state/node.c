@@ -15,6 +15,11 @@ uint64_t node_id(const struct state *state, uint32_t index)
 	return (uint64_t)atomic_load(&state->arena->nodes[index].generation) << 32 | index;
 }
 
+uint64_t node_id_of(const struct state *state, const struct node_slot *node)
+{
+	return node_id(state, (uint32_t)(node - state->arena->nodes));
+}
+
 struct node_slot *node_get(const struct state *state, uint64_t id)
 {
 	uint32_t index = node_index_of(id);
@@ -154,11 +159,6 @@ static void idle_append(struct state *state, uint32_t index)
 	state->n_idle++;
 }
 
-static bool is_foreign(const struct node_slot *slot)
-{
-	return atomic_load(&slot->flags) & NODE_FOREIGN;
-}
-
 /* Idle nodes are in the list, but for those that never go. */
 static void leave_idle(struct state *state, uint32_t index)
 {
@@ -190,7 +190,7 @@ static void unhold_locked(struct state *state, uint32_t index)
 	struct node_slot *slot = &state->arena->nodes[index];
 	uint32_t *place = &state->resting[index % ARENA_RESTING];
 
-	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0 && !is_foreign(slot)) {
+	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0 && !node_is_foreign(slot)) {
 		if (*place && *place != index) {
 			atomic_fetch_or(&slot->flags, NODE_HELD);
 			return;
@@ -527,7 +527,7 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 		if (is_idle(state, index)) {
 			leave_idle(state, index);
 			drop_locked(state, index);
-		} else if (atomic_load(&slot->fd) < 0 && (!is_foreign(slot) || state->index[index].handles > 0)) {
+		} else if (atomic_load(&slot->fd) < 0 && (!node_is_foreign(slot) || state->index[index].handles > 0)) {
 			atomic_store(&slot->fd, take_fd(fd));
 		}
 	}
@@ -552,7 +552,7 @@ void node_closes_locked(struct state *state, uint64_t id)
 
 static bool is_held(const struct node_slot *slot)
 {
-	return atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_HELD) && !is_foreign(slot);
+	return atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_HELD) && !node_is_foreign(slot);
 }
 
 /* The node's id rests until it is opened again. Returns the id of the node that had this place. */
@@ -574,7 +574,7 @@ int node_closed_locked(struct state *state, uint32_t index)
 	if (state->index[index].handles > 0)
 		return 0;
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_REFUSED);
-	if (is_foreign(slot)) {
+	if (node_is_foreign(slot)) {
 		/* whoever removes it elsewhere wants its memory back */
 		id = take_backing_id(state, index);
 		if (!(atomic_load(&slot->flags) & NODE_KEEP_FD))
@@ -646,11 +646,11 @@ void node_index_unopened(struct state *state)
 		id = atomic_load(&slot->backing_id);
 		if (id > 0 && is_closing(header, id))
 			atomic_store(&slot->backing_id, 0);
-		if (is_foreign(slot) && !(atomic_load(&slot->flags) & NODE_KEEP_FD))
+		if (node_is_foreign(slot) && !(atomic_load(&slot->flags) & NODE_KEEP_FD))
 			close_kept(slot);
 		if (atomic_load(&slot->lookups) == 0)
 			became_idle_locked(state, i);
-		else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot) && !is_foreign(slot) &&
+		else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot) && !node_is_foreign(slot) &&
 			 !state->resting[i % ARENA_RESTING])
 			state->resting[i % ARENA_RESTING] = i;
 	}

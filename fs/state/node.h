@@ -70,8 +70,15 @@ static inline uint32_t node_index_of(uint64_t id)
 	return (uint32_t)id;
 }
 
-/* The id of the node in slot `index`. */
+/* The id of the node in slot `index`, and of a node. */
 uint64_t node_id(const struct state *state, uint32_t index);
+uint64_t node_id_of(const struct state *state, const struct node_slot *node);
+
+/* Whether others change what a node is of without segfs. */
+static inline bool node_is_foreign(const struct node_slot *node)
+{
+	return atomic_load(&node->flags) & NODE_FOREIGN;
+}
 
 /*
  * Finds the live node with id `id`. Returns its slot, or NULL for an id that was never given or is no longer
