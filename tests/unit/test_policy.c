@@ -639,6 +639,13 @@ static void *live(void *argument)
 	return read(thread->stop[0], &byte, 1) == 0 ? argument : NULL;
 }
 
+/* pthread_join(3) returns once the thread has left its memory, which is before its number goes. */
+static void wait_until_gone(pid_t id)
+{
+	for (int i = 0; i < 10000 && syscall(SYS_tgkill, getpid(), id, 0) == 0; i++)
+		usleep(1000);
+}
+
 static void a_thread_is_its_process(void **state)
 {
 	struct thread thread;
@@ -673,6 +680,7 @@ static void a_thread_is_its_process(void **state)
 	assert_int_equal(procfs_owner_open(&by_thread), -ESRCH);
 	close(thread.stop[1]);
 	pthread_join(thread.handle, NULL);
+	wait_until_gone(thread.id);
 	assert_int_equal(procfs_owner(thread.id, &by_thread), -ESRCH);
 	fd = procfs_owner_open(&owner);
 	assert_true(fd >= 0);
