@@ -20,8 +20,11 @@
 #define STREAM_BUFFER 32768 /* bytes read ahead */
 #define LARGE_DIRECTORY (STREAM_BUFFER - 512) /* bytes of a read-ahead that has filled the buffer */
 
-/* Bytes of an answer that tells of what the kernel may rely on for LISTED_TIMEOUT only: some 64 entries, for each of which ls(1) takes a while. */
-#define LISTED_ANSWER 12288
+/*
+ * Bytes of an answer that tells of what the kernel may rely on for LISTED_TIMEOUT only: some 20 entries. ls(1) asks for the ACL of each of
+ * them, and more would be past their time before it is done.
+ */
+#define LISTED_ANSWER 4096
 
 /*
  * Cookies of the builtin directories, which are listed before all else: no file system counts that far, but that ext4 has
