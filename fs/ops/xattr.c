@@ -64,7 +64,10 @@ static bool starts_with(const char *text, const char *prefix)
 
 static int attached_value(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
 {
-	return snprintf(value, OWN_VALUE_MAX, "%u", attached_count(fs, id, node));
+	uint32_t attached;
+	int result = attached_count(fs, id, node, &attached);
+
+	return result < 0 ? result : snprintf(value, OWN_VALUE_MAX, "%u", attached);
 }
 
 /* What a segment tells about itself; its policy comes in addition. */
