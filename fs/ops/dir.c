@@ -8,6 +8,7 @@
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
+#include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
 #include <dirent.h>
@@ -79,12 +80,8 @@ static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct f
 
 	if (!node)
 		return -ESTALE;
-	if (request_is_resent()) {
-		uint64_t earlier = handle_find_by_request(&fs->state, open.unique);
-
-		if (earlier)
-			handle_remove(&fs->state, earlier, &backing_id);
-	}
+	if (journal_is_again())
+		drop_earlier_attempt(fs);
 	fd = open_list(fs, req, node);
 	if (fd < 0)
 		return fd;
