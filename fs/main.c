@@ -7,6 +7,7 @@
  *   main.c           command line in hand, makes what supervisor and workers run on, goes into the background
  *   options          the command line
  *   supervisor       mounts, starts workers, survives them
+ *   watchdog         ... sees that a worker does not go on
  *   worker           one worker's life: recover, serve, leave
  *   config*          the INI file -> a checked struct, and back
  *   apply*           makes the stores, directories and segments that a configuration declares
@@ -18,6 +19,7 @@
  *     aside          requests that look into other processes
  *     placement      on which CPU they are taken
  *     request        the raw request, and on whose behalf it is carried out
+ *     opcode         what is known of operations by their numbers
  *     lookup attr name file io dir xattr lock ioctl init    the operations
  *     policy         policies of nodes
  *     lifetime       ends segments whose life is limited
@@ -32,7 +34,7 @@
  *
  *   source/          where nodes come from; knows no FUSE
  *     source         the table of functions that a source is
- *     store          a directory tree of backing files
+ *     store          a directory tree of backing files; store_names its names
  *     posix          ... of which that of shm_open(3) is one, and what is known of its objects
  *     sysv           System V shared memory
  *     process        memory of running processes: its nodes, process_names their names, process_facts their attributes
@@ -49,6 +51,8 @@
  *   state/           what survives a worker; knows no FUSE
  *     arena          the shared memory and the layout of all that is in it
  *     node handle    slots and indexes
+ *     journal        requests that are being carried out: what a worker dies over is done once
+ *     fault          where a worker was that died by itself
  *     lock           locks: what operations call, made of
  *     lock_queue     ... requests that wait
  *     lock_table     ... locks that are held
