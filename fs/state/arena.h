@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
-#define ARENA_LAYOUT 5u                 /* changes with every change of a struct below */
+#define ARENA_LAYOUT 6u                 /* changes with every change of a struct below */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
 #define ARENA_KEPT 1024                 /* nodes whose descriptors are kept open */
@@ -147,6 +147,8 @@ struct arena_header {
 
 	int32_t supervisor_pid;
 	_Atomic int32_t worker_pid;
+	uint32_t supervisor_filter; /* the filter of system calls that the supervisor is under, 0 = none yet */
+	_Atomic int32_t forbidden_call; /* number of the system call for which the worker ends by SIGSYS; -1 = none */
 	_Atomic uint32_t workers_started;
 	_Atomic uint32_t workers_serving; /* equals workers_started once the present worker reached its loop */
 	uint64_t started_at;  /* CLOCK_REALTIME, nanoseconds */
