@@ -8,6 +8,7 @@
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
+#include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
 #include <dirent.h>
@@ -20,8 +21,11 @@
 #define STREAM_BUFFER 32768 /* bytes read ahead */
 #define LARGE_DIRECTORY (STREAM_BUFFER - 512) /* bytes of a read-ahead that has filled the buffer */
 
-/* Bytes of an answer that tells of what the kernel may rely on for LISTED_TIMEOUT only: some 64 entries, for each of which ls(1) takes a while. */
-#define LISTED_ANSWER 12288
+/*
+ * Bytes of an answer that tells of what the kernel may rely on for LISTED_TIMEOUT only: some 20 entries. ls(1) asks for the ACL of each of
+ * them, and more would be past their time before it is done.
+ */
+#define LISTED_ANSWER 4096
 
 /*
  * Cookies of the builtin directories, which are listed before all else: no file system counts that far, but that ext4 has
@@ -76,12 +80,8 @@ static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct f
 
 	if (!node)
 		return -ESTALE;
-	if (request_is_resent()) {
-		uint64_t earlier = handle_find_by_request(&fs->state, open.unique);
-
-		if (earlier)
-			handle_remove(&fs->state, earlier, &backing_id);
-	}
+	if (journal_is_again())
+		drop_earlier_attempt(fs);
 	fd = open_list(fs, req, node);
 	if (fd < 0)
 		return fd;

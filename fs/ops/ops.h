@@ -78,6 +78,10 @@ void op_flush_raw(struct fs *fs);
 bool op_interrupt_raw(struct fs *fs);    /* ... returns false where no request for a lock is meant, and does nothing */
 void op_statx_raw(struct fs *fs);        /* attr.c */
 void op_release_raw(struct fs *fs);      /* file.c */
+
+/* An open that a worker carried out before it died is undone, since the kernel does not know its number, or has no use for it. */
+void drop_earlier_attempt(struct fs *fs);
+
 void op_releasedir_raw(struct fs *fs);   /* dir.c */
 void op_forget_raw(struct fs *fs);       /* lookup.c */
 void op_batch_forget_raw(struct fs *fs); /* lookup.c */
