@@ -11,6 +11,8 @@
  *   worker           one worker's life: recover, serve, leave
  *   config*          the INI file -> a checked struct, and back
  *   apply*           makes the stores, directories and segments that a configuration declares
+ *   privileges       what supervisor and worker give up before they begin
+ *   filter           ... system calls among them; filter/ makes the lists when the program is built
  *   instance         /run/segfs/NAME: the default store, the lock, --purge
  *   mounts, notify   /proc/self/mountinfo; sd_notify
  *
@@ -250,11 +252,16 @@ static int make_content(struct program *program)
 	return result < 0 ? complain(config_status(result), error) : EXIT_SUCCESS;
 }
 
-/* As many descriptors as there may be, since nodes of some media hold one each. */
+/*
+ * Of the resource limits, those that would be in the way of users. All others stay as they were set for this program, and bind
+ * supervisor and workers: RLIMIT_CORE too, though a privileged worker makes no core (fs/privileges.c); RLIMIT_NPROC, which
+ * does not bind root, and an ordinary user's daemon like any process of that user.
+ */
 static void raise_limits(void)
 {
 	struct rlimit limit;
 
+	/* as many descriptors as there may be, since nodes of some media hold one each */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);

@@ -2,6 +2,7 @@
 #include "fs/supervisor.h"
 #include "fs/mounts.h"
 #include "fs/notify.h"
+#include "fs/privileges.h"
 #include "fs/state/fault.h"
 #include "fs/watchdog.h"
 #include "fs/worker.h"
@@ -131,6 +132,8 @@ __attribute__((noreturn)) static void be_worker(void)
 		_exit(EXIT_FAILURE);
 	atomic_store(&header->worker_pid, getpid());
 	prctl(PR_SET_NAME, "segfs-worker");
+	if (privileges_limit_worker(self.program) < 0)
+		_exit(EXIT_FAILURE);
 	_exit(worker_run(self.program, self.session));
 }
 
@@ -148,6 +151,7 @@ static void start_worker(void)
 	fault_clear(header);
 	self.watchdog = (struct watchdog){0};
 	self.next_look = 0;
+	privileges_expect_no_call(self.program);
 	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 	if (pid == 0)
 		be_worker();
@@ -196,6 +200,8 @@ static int worker_ended(const siginfo_t *info)
 		self.failures = 0;
 	else
 		self.failures++;
+	if (killed && info->si_status == SIGSYS)
+		privileges_log_call(self.program, info->si_pid);
 	if (killed)
 		log_warning("worker %d was ended by signal %d (%s); starting another", info->si_pid, info->si_status,
 			    strsignal(info->si_status));
@@ -394,7 +400,9 @@ int supervisor_run(struct program *program)
 	header->supervisor_pid = getpid();
 	instance_tell_holder(&program->instance, program->mount_point);
 	result = note_base_fds(header);
-	if (result < 0) {
+	if (result == 0 && privileges_limit_supervisor(program) < 0) {
+		status = EXIT_FAILURE;
+	} else if (result < 0) {
 		log_error("too many open descriptors, or no /proc: %s", strerror(-result));
 		status = EXIT_FAILURE;
 	} else {

@@ -199,6 +199,8 @@ struct arena_header {
 
 	int32_t supervisor_pid;
 	_Atomic int32_t worker_pid;
+	uint32_t supervisor_filter; /* the filter of system calls that the supervisor is under, 0 = none yet */
+	_Atomic int32_t forbidden_call; /* number of the system call for which the worker ends by SIGSYS; -1 = none */
 	_Atomic uint32_t workers_started;
 	_Atomic uint32_t workers_serving; /* equals workers_started once the present worker reached its loop */
 	_Atomic uint32_t death; /* enum arena_death */
