@@ -333,7 +333,7 @@ static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value
 	if (!source_of(&fs->state, node)->setxattr)
 		return -EPERM;
 	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, size, flags);
-	if (result == 0 && in && in->setxattr_flags & WIRE_SETXATTR_ACL_KILL_SGID)
+	if (result == 0 && in && !fs->short_setxattr && in->setxattr_flags & WIRE_SETXATTR_ACL_KILL_SGID)
 		result = drop_set_group_id(fs, node);
 	return result;
 }
