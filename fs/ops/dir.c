@@ -60,6 +60,29 @@ static int open_list(struct fs *fs, fuse_req_t req, const struct node_slot *dir)
 	return source->list(&fs->state, dir);
 }
 
+static void drop_stream(struct fs *fs, uint64_t number)
+{
+	uint32_t index = (uint32_t)number;
+
+	free(fs->streams[index]);
+	fs->streams[index] = NULL;
+}
+
+/* Returns 0, also where it is closed already; EBADF for a handle that is none of a directory. */
+static int close_directory(struct fs *fs, uint64_t number)
+{
+	const struct handle_slot *handle = handle_get(&fs->state, number);
+	int backing_id;
+
+	if (!handle)
+		return 0;
+	if (handle->kind != HANDLE_DIRECTORY)
+		return -EBADF;
+	drop_stream(fs, number);
+	handle_remove(&fs->state, number, &backing_id);
+	return 0;
+}
+
 static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct fuse_file_info *file_info)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
@@ -76,34 +99,14 @@ static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct f
 
 	if (!node)
 		return -ESTALE;
-	if (request_is_resent()) {
-		uint64_t earlier = handle_find_by_request(&fs->state, open.unique);
-
-		if (earlier)
-			handle_remove(&fs->state, earlier, &backing_id);
-	}
+	if (node->type != S_IFDIR >> 12)
+		return -ENOTDIR;
+	if (request_is_resent())
+		close_directory(fs, handle_find_by_request(&fs->state, open.unique));
 	fd = open_list(fs, req, node);
 	if (fd < 0)
 		return fd;
 	return handle_add(&fs->state, &open, &fd, &file_info->fh, &backing_id);
-}
-
-static void drop_stream(struct fs *fs, uint64_t number)
-{
-	uint32_t index = (uint32_t)number;
-
-	free(fs->streams[index]);
-	fs->streams[index] = NULL;
-}
-
-static void close_directory(struct fs *fs, uint64_t number)
-{
-	int backing_id;
-
-	if (!handle_get(&fs->state, number))
-		return;
-	drop_stream(fs, number);
-	handle_remove(&fs->state, number, &backing_id);
 }
 
 void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
@@ -121,9 +124,7 @@ void op_releasedir_raw(struct fs *fs)
 {
 	const struct wire_release_in *in = request_body(sizeof(*in));
 
-	if (in)
-		close_directory(fs, in->handle);
-	request_answer_raw(fs, in ? 0 : -EINVAL, NULL, 0);
+	request_answer_raw(fs, in ? close_directory(fs, in->handle) : -EINVAL, NULL, 0);
 }
 
 void directory_streams_free(struct fs *fs)
