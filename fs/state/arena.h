@@ -21,6 +21,7 @@
 
 #define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
 #define ARENA_LAYOUT 5u                 /* changes with every change of a struct below */
+#define ARENA_SOURCES 4                 /* kinds that a store can be of */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
 #define ARENA_KEPT 1024                 /* nodes whose descriptors are kept open */
@@ -183,6 +184,12 @@ int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles, 
 
 /* Finds the slots in an arena whose memory is mapped at arena->header. */
 void arena_locate(struct arena *arena);
+
+/*
+ * Says whether the header and the stores' records make sense: a worker that died may have gone mad before. Sizes and counts are
+ * within what is mapped. Slots are looked at where they are indexed. Returns 0, or -EUCLEAN.
+ */
+int arena_check(const struct arena *arena);
 
 /* Unmaps and closes; the memory goes when no process maps it. */
 void arena_destroy(struct arena *arena);
