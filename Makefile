@@ -52,7 +52,7 @@ sanitizer := -fsanitize=thread -fno-omit-frame-pointer
 else ifeq ($(FLAVOUR),fuzz)
 CC := clang
 CFLAGS ?= -O1 -g
-sanitizer := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+sanitizer := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 else
 $(error FLAVOUR is release, asan, tsan or fuzz, not $(FLAVOUR))
 endif
@@ -84,6 +84,8 @@ stress_program := $(OUT)/tests/stress/stress
 bench_sources := $(wildcard tests/bench/*.c)
 bench_program := $(OUT)/tests/bench/bench
 preloads := $(patsubst tests/preload/%.c,$(OUT)/tests/preload/%.so,$(wildcard tests/preload/*.c))
+request_fuzzer := answers.c mutate.c stand.c
+comma := ,
 fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(OUT)/segfs ## build the program: build/segfs
@@ -138,10 +140,15 @@ $(preloads): $(OUT)/%.so: %.c Makefile build/bootstrap.mk $(wildcard tests/prelo
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(preprocessor) $(CPPFLAGS) -std=gnu17 -pthread -fPIC -fvisibility=hidden $(warnings) -O2 -g -shared -o $@ $< -ldl
 
+# the requests' fuzzer stands in for the kernel and the machine; tests/fuzz/stand.c says how
+$(OUT)/tests/fuzz/fuzz_request: $(call object,$(wildcard fs/ops/*.c fs/control/*.c) $(addprefix tests/fuzz/,$(request_fuzzer)))
+$(OUT)/tests/fuzz/fuzz_request: private libraries := $(FUSE_LIBS) $(addprefix -Wl$(comma)--wrap=,pthread_create \
+	passthrough_open passthrough_close procfs_find_views procfs_find_users placement_follow lifetime_changed)
+$(OUT)/tests/fuzz/fuzz_arena: private libraries := -Wl,--wrap=close
 $(fuzzers): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS)
+	$(Q)$(link) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS) $(libraries)
 
 $(OBJ)/%.o: %.c Makefile build/bootstrap.mk
 	$(call say,CC,$<)
