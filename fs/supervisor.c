@@ -35,6 +35,7 @@ static struct {
 	unsigned int failures;   /* in a row */
 	bool told_ready;
 	bool stopping;
+	bool hung;               /* the worker was killed since it did not go on */
 	int64_t deadline;        /* of what is waited for, CLOCK_MONOTONIC; 0 = none */
 } self;
 
@@ -172,6 +173,7 @@ static int worker_ended(const siginfo_t *info)
 {
 	bool lived_long = now() - self.worker_started >= LIVED_LONG_NS;
 	bool killed = info->si_code != CLD_EXITED;
+	bool by_itself;
 
 	self.worker = 0;
 	if (!killed && info->si_status == EXIT_SUCCESS)
@@ -179,7 +181,10 @@ static int worker_ended(const siginfo_t *info)
 	if (self.stopping)
 		return EXIT_SUCCESS;
 	/* SIGKILL comes from outside and says nothing about the worker */
-	if (did_serve() && (lived_long || (killed && info->si_status == SIGKILL)))
+	by_itself = !killed || info->si_status != SIGKILL || self.hung;
+	self.hung = false;
+	atomic_store(&self.program->arena.header->death, by_itself ? ARENA_DEATH_FAULT : ARENA_DEATH_OUTSIDE);
+	if (did_serve() && (lived_long || !by_itself))
 		self.failures = 0;
 	else
 		self.failures++;

@@ -9,6 +9,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/procfs.h"
+#include "lib/base/procfs_users.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -226,6 +227,7 @@ static void print_views(struct control_text *text, struct state *state, const st
 	ssize_t n = facts->passthrough ? procfs_find_views(facts->device, 0, &views) : 0;
 	struct segment segment = {0};
 
+	text->failed |= n < 0;
 	for (ssize_t i = 0; i < n; i++) {
 		uint64_t id = source_node_of(state, views[i].inode);
 		char command[PROCFS_COMMAND_MAX];

@@ -4,7 +4,9 @@
 #include "fs/source/views.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
+#include "lib/base/procfs_users.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* Threads that have opened a node and still have a handle of it. Returns an array that the caller frees. */
@@ -38,28 +40,33 @@ static bool is_opener(pid_t process, const pid_t *openers, size_t n)
 }
 
 /* Processes that have a view and are not among those that have a handle. */
-static uint32_t count_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers)
+static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers, uint32_t *count)
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
 	ssize_t n = procfs_find_views(fs->device, source_unique_inode(node->inode, node->store), &views);
+	_cleanup_free_ pid_t *openers = NULL;
 	size_t n_openers;
-	pid_t *openers = find_openers(fs, id, only_writers, &n_openers);
-	uint32_t count = 0;
 
+	if (n < 0)
+		return (int)n;
+	openers = find_openers(fs, id, only_writers, &n_openers);
+	if (!openers)
+		return -ENOMEM;
+	*count = 0;
 	for (ssize_t i = 0; i < n; i++)
-		count += (views[i].writable || !only_writers) && !is_opener(views[i].process, openers, n_openers);
-	free(openers);
-	return count;
+		*count += (views[i].writable || !only_writers) && !is_opener(views[i].process, openers, n_openers);
+	return 0;
 }
 
-uint32_t attached_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers)
+int attached_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers, uint32_t *views)
 {
 	uint32_t writers;
 	uint32_t handles = handle_count(&fs->state, id, &writers);
 	bool any = (only_writers ? writers : handles) > 0;
 	bool is_foreign = node_is_foreign(node);
-	uint32_t count;
+	int result;
 
+	*views = 0;
 	/* without passthrough a view keeps its handle */
 	if (!fs->passthrough || node->type != S_IFREG >> 12)
 		return 0;
@@ -67,17 +74,19 @@ uint32_t attached_views(struct fs *fs, uint64_t id, const struct node_slot *node
 	if (!any && !is_foreign && !views_are_left(&fs->state, node, only_writers))
 		return 0;
 	loop_hand_over(fs);
-	count = count_views(fs, id, node, only_writers);
-	/* who uses it past the mount is not attached to it */
-	if (is_foreign)
-		return count;
-	/* somebody whom we can't see, or who may only begin to write */
-	return count == 0 && !any ? 1 : count;
+	result = count_views(fs, id, node, only_writers, views);
+	/* somebody whom we can't see, or who may only begin to write; who uses a foreign file past the mount is not attached to it */
+	if (result == 0 && *views == 0 && !any && !is_foreign)
+		*views = 1;
+	return result;
 }
 
-uint32_t attached_count(struct fs *fs, uint64_t id, const struct node_slot *node)
+int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t *attached)
 {
 	uint32_t writers;
+	uint32_t views;
+	int result = attached_views(fs, id, node, false, &views);
 
-	return handle_count(&fs->state, id, &writers) + attached_views(fs, id, node, false);
+	*attached = handle_count(&fs->state, id, &writers) + views;
+	return result;
 }

@@ -8,6 +8,7 @@
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
+#include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
 #include <dirent.h>
@@ -20,8 +21,11 @@
 #define STREAM_BUFFER 32768 /* bytes read ahead */
 #define LARGE_DIRECTORY (STREAM_BUFFER - 512) /* bytes of a read-ahead that has filled the buffer */
 
-/* Bytes of an answer that tells of what the kernel may rely on for LISTED_TIMEOUT only: some 64 entries, for each of which ls(1) takes a while. */
-#define LISTED_ANSWER 12288
+/*
+ * Bytes of an answer that tells of what the kernel may rely on for LISTED_TIMEOUT only: some 20 entries. ls(1) asks for the ACL of each of
+ * them, and more would be past their time before it is done.
+ */
+#define LISTED_ANSWER 4096
 
 /*
  * Cookies of the builtin directories, which are listed before all else: no file system counts that far, but that ext4 has
@@ -68,8 +72,7 @@ static void drop_stream(struct fs *fs, uint64_t number)
 	fs->streams[index] = NULL;
 }
 
-/* Returns 0, also where it is closed already; EBADF for a handle that is none of a directory. */
-static int close_directory(struct fs *fs, uint64_t number)
+int directory_close(struct fs *fs, uint64_t number)
 {
 	const struct handle_slot *handle = handle_get(&fs->state, number);
 	int backing_id;
@@ -101,8 +104,8 @@ static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct f
 		return -ESTALE;
 	if (node->type != S_IFDIR >> 12)
 		return -ENOTDIR;
-	if (request_is_resent())
-		close_directory(fs, handle_find_by_request(&fs->state, open.unique));
+	if (journal_is_again())
+		drop_earlier_attempt(fs);
 	fd = open_list(fs, req, node);
 	if (fd < 0)
 		return fd;
@@ -117,14 +120,14 @@ void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 	if (result < 0)
 		reply_status(req, result);
 	else if (fuse_reply_open(req, file_info) < 0)
-		close_directory(fs, file_info->fh);
+		directory_close(fs, file_info->fh);
 }
 
 void op_releasedir_raw(struct fs *fs)
 {
 	const struct wire_release_in *in = request_body(sizeof(*in));
 
-	request_answer_raw(fs, in ? close_directory(fs, in->handle) : -EINVAL, NULL, 0);
+	request_answer_raw(fs, in ? directory_close(fs, in->handle) : -EINVAL, NULL, 0);
 }
 
 void directory_streams_free(struct fs *fs)

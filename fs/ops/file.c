@@ -10,6 +10,7 @@
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
+#include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
@@ -76,20 +77,16 @@ static int open_node(struct opening *opening)
 	return result;
 }
 
-/* An open that a worker carried out before it died is undone, since its number is not known to the kernel. */
-static void drop_earlier_attempt(struct fs *fs)
+void drop_earlier_attempt(struct fs *fs)
 {
-	uint64_t number;
+	const uint64_t number = handle_find_by_request(&fs->state, request_unique());
 	int backing_id;
 
-	if (!request_is_resent())
+	if (!number || directory_close(fs, number) == 0)
 		return;
-	number = handle_find_by_request(&fs->state, request_unique());
-	if (number && handle_get(&fs->state, number)->kind != HANDLE_DIRECTORY) {
-		lock_drop_handle(&fs->state, handle_get(&fs->state, number)->node, number);
-		handle_remove(&fs->state, number, &backing_id);
-		passthrough_close(fs, backing_id);
-	}
+	lock_drop_handle(&fs->state, handle_get(&fs->state, number)->node, number);
+	handle_remove(&fs->state, number, &backing_id);
+	passthrough_close(fs, backing_id);
 }
 
 static void set_file_info(const struct opening *opening, struct fuse_file_info *file_info)
@@ -132,7 +129,8 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 	};
 	int result;
 
-	drop_earlier_attempt(fs);
+	if (journal_is_again())
+		drop_earlier_attempt(fs);
 	if (is_for_requester(fs, id))
 		request_identity(req);
 	result = open_node(&opening);
@@ -182,8 +180,10 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 		if (result < 0)
 			entry_forget(fs, entry->ino, 1);
 	}
-	if (result < 0 && name)
+	if (result < 0 && name) {
+		journal_begin_anew();
 		opening->source->remove(&fs->state, dir, name, 0);
+	}
 	return result;
 }
 
@@ -201,7 +201,8 @@ static void create_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name
 	struct fuse_entry_param entry;
 	int result;
 
-	drop_earlier_attempt(fs);
+	if (journal_is_again())
+		drop_earlier_attempt(fs);
 	result = create(req, parent, name, mode, &opening, &entry);
 	/*
 	 * The name came into being after the kernel's lookup. With ESTALE the kernel starts over, finds the name, and

@@ -10,6 +10,7 @@
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
+#include "fs/state/journal.h"
 #include "fs/source/huge.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
@@ -182,7 +183,7 @@ static size_t appended_already(int fd, size_t size, off_t offset)
 {
 	struct stat stat;
 
-	if (!request_is_resent() || fstat(fd, &stat) < 0 || stat.st_size < offset ||
+	if (!journal_is_again() || fstat(fd, &stat) < 0 || stat.st_size < offset ||
 	    stat.st_size - offset > (off_t)size)
 		return 0;
 	return (size_t)(stat.st_size - offset);

@@ -2,11 +2,13 @@
 #include "fs/ops/loop.h"
 #include "fs/ops/aside.h"
 #include "fs/ops/interrupt.h"
+#include "fs/ops/opcode.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/parked.h"
 #include "fs/ops/placement.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
+#include "fs/state/journal.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -91,6 +93,7 @@ void loop_hand_over(struct fs *fs)
 {
 	bool nobody;
 
+	journal_may_last();
 	if (!is_reader || goes_on)
 		return;
 	is_reader = false;
@@ -288,7 +291,7 @@ static bool handle_init(struct fs *fs, void *message, size_t length)
 	return !loop.initialized;
 }
 
-static void carry_out(struct fs *fs, void *message, size_t length)
+static void dispatch(struct fs *fs, void *message, size_t length)
 {
 	const struct wire_in_header *header = message;
 
@@ -330,6 +333,54 @@ static void carry_out(struct fs *fs, void *message, size_t length)
 		process(fs, message, length);
 		break;
 	}
+}
+
+/* A worker has done it, and died with the answer ready. Where nobody wants that, nobody has the handle. */
+static void answer_again(struct fs *fs)
+{
+	if (!request_answer_again(fs) && opcode_opens(request_opcode()))
+		drop_earlier_attempt(fs);
+}
+
+static void refuse_poison(const struct fs *fs, const struct wire_in_header *header)
+{
+	log_error("%s of node %#llx, asked for by process %u of user %u: %u workers have died over it; it is answered with EIO",
+		  opcode_name(header->opcode), (unsigned long long)header->node, header->pid, header->uid, journal_deaths());
+	request_answer_raw(fs, -EIO, NULL, 0);
+}
+
+/* The request is this thread's, see request_begin(). */
+static void carry_out(struct fs *fs, void *message, size_t length)
+{
+	const struct wire_in_header *header = message;
+	const struct journal_request request = {
+		.unique = request_unique(),
+		.node = header->node,
+		.opcode = header->opcode,
+		.pid = (int32_t)header->pid,
+		.uid = header->uid,
+		.repeated = request_is_resent(),
+		.lasting = !is_reader,
+	};
+
+	/* what is never sent again needs no record */
+	if (!wire_is_answered(header->opcode)) {
+		dispatch(fs, message, length);
+		return;
+	}
+	switch (journal_begin(&request)) {
+	case JOURNAL_NEW:
+	case JOURNAL_AGAIN:
+		dispatch(fs, message, length);
+		break;
+	case JOURNAL_ANSWERED:
+		answer_again(fs);
+		break;
+	case JOURNAL_POISON:
+		refuse_poison(fs, header);
+		break;
+	}
+	journal_end();
 }
 
 static bool has_request(const struct fs *fs)
@@ -374,6 +425,7 @@ static void go_on(struct fs *fs)
 static void all_are_sent_again(struct fs *fs)
 {
 	loop.resending = false;
+	journal_drop_rest();
 	lock_recovered(&fs->state);
 	go_on(fs);
 }
@@ -466,6 +518,10 @@ void loop_take(struct fs *fs, void *message, size_t length)
 	if (loop.resending && !is_sent_again_or_aside(header)) {
 		all_are_sent_again(fs);
 		request_begin(message, length);
+	}
+	if (header->unique & WIRE_UNIQUE_RESEND && journal_expect(request_unique())) {
+		carry_out(fs, message, length);
+		return;
 	}
 	/* before anybody reads what comes after it: nobody awaits this request, and who asks for the lock next is to get it */
 	if (header->opcode == WIRE_OP_RELEASE) {

@@ -136,13 +136,13 @@ static int open_for_mode(struct opening *opening, bool id_known)
 }
 
 /* Writers that have a view only, where their number is limited. */
-static void count_views(struct opening *opening)
+static int count_views(struct opening *opening)
 {
 	opening->views = 0;
 	if (node_policy_writers(opening->policy) == 0 || (opening->flags & O_ACCMODE) == O_RDONLY || opening->is_new)
-		return;
+		return 0;
 	opening->closes = handle_closes(&opening->fs->state, opening->id);
-	opening->views = attached_views(opening->fs, opening->id, opening->node, true);
+	return attached_views(opening->fs, opening->id, opening->node, true, &opening->views);
 }
 
 /* What may go without segfs is held while it is open, by the descriptor that is no open. */
@@ -162,11 +162,12 @@ int opening_establish(struct opening *opening)
 		int result;
 
 		opening->policy = policy_word(&opening->fs->state, opening->node);
-		count_views(opening);
 		/* what can't be enforced is not given away */
 		if (opening->policy & NODE_POLICY_MANDATORY && opening->fs->options.local_posix)
 			return -EOPNOTSUPP;
-		result = choose_mode(opening);
+		result = count_views(opening);
+		if (result == 0)
+			result = choose_mode(opening);
 		if (result == 0)
 			result = open_for_mode(opening, id_known);
 		if (result < 0)

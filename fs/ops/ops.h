@@ -54,6 +54,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 void op_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
 void op_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
 void directory_streams_free(struct fs *fs); /* what listings that are open have read ahead */
+int directory_close(struct fs *fs, uint64_t number); /* EBADF for a handle that is none of a directory; 0 also where it is closed already */
 void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file_info);
 
 /* xattr.c */
@@ -78,6 +79,10 @@ void op_flush_raw(struct fs *fs);
 bool op_interrupt_raw(struct fs *fs);    /* ... returns false where no request for a lock is meant, and does nothing */
 void op_statx_raw(struct fs *fs);        /* attr.c */
 void op_release_raw(struct fs *fs);      /* file.c */
+
+/* An open that a worker carried out before it died is undone, since the kernel does not know its number, or has no use for it. */
+void drop_earlier_attempt(struct fs *fs);
+
 void op_releasedir_raw(struct fs *fs);   /* dir.c */
 void op_forget_raw(struct fs *fs);       /* lookup.c */
 void op_batch_forget_raw(struct fs *fs); /* lookup.c */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/request.h"
+#include "fs/ops/opcode.h"
+#include "fs/state/journal.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -97,6 +99,13 @@ static ssize_t session_read(int fd, void *message, size_t size, void *user_data)
 	return read(fd, message, size);
 }
 
+/* From here on the request counts as done. What libfuse sends of itself is no answer to it. */
+static void keep_answer(uint64_t unique, const struct iovec *parts, int n_parts)
+{
+	if (self.header && unique == self.header->unique && opcode_is_once(self.header->opcode))
+		journal_keep_answer(parts, n_parts);
+}
+
 static ssize_t session_writev(int fd, struct iovec *parts, int n_parts, void *user_data)
 {
 	const struct wire_out_header *answer = parts[0].iov_base;
@@ -105,6 +114,7 @@ static ssize_t session_writev(int fd, struct iovec *parts, int n_parts, void *us
 	/* to INIT: the kernel would give the connection up for good, over what the next worker may well have memory for */
 	if (!fs->initialized && answer->error == -ENOMEM)
 		return (ssize_t)parts[0].iov_len;
+	keep_answer(answer->unique, parts, n_parts);
 	return send_parts(fd, parts, n_parts);
 }
 
@@ -127,6 +137,7 @@ static void answer(const struct fs *fs, uint64_t unique, int result, const void 
 		{.iov_base = (void *)(uintptr_t)body, .iov_len = result == 0 ? size : 0},
 	};
 
+	keep_answer(unique, parts, result == 0 ? 2 : 1);
 	if (send_parts(fs->fuse_fd, parts, result == 0 ? 2 : 1) < 0 && errno != ENOENT)
 		log_warning("an answer was refused by the kernel: %s", strerror(errno));
 }
@@ -134,6 +145,17 @@ static void answer(const struct fs *fs, uint64_t unique, int result, const void 
 void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size)
 {
 	answer(fs, self.header->unique, result, body, size);
+}
+
+bool request_answer_again(const struct fs *fs)
+{
+	size_t length;
+	struct wire_out_header *header = journal_answer_of(&length);
+
+	if (length < sizeof(*header))
+		return false;
+	header->unique = self.header->unique;
+	return write(fs->fuse_fd, header, length) == (ssize_t)length;
 }
 
 uint64_t request_tag(void)

@@ -51,6 +51,9 @@ uid_t request_uid(void);
  */
 void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size);
 
+/* Sends the answer that the journal has kept. Returns false where the kernel does not want it any more. */
+bool request_answer_again(const struct fs *fs);
+
 /*
  * For a request that is answered later, by any thread, past libfuse: what tells it from others to the kernel, and an answer
  * without a body, `result` being 0 or a negative errno.

@@ -9,6 +9,7 @@
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
+#include "fs/state/journal.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -64,7 +65,10 @@ static bool starts_with(const char *text, const char *prefix)
 
 static int attached_value(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
 {
-	return snprintf(value, OWN_VALUE_MAX, "%u", attached_count(fs, id, node));
+	uint32_t attached;
+	int result = attached_count(fs, id, node, &attached);
+
+	return result < 0 ? result : snprintf(value, OWN_VALUE_MAX, "%u", attached);
 }
 
 /* What a segment tells about itself; its policy comes in addition. */
@@ -315,6 +319,27 @@ static int drop_set_group_id(struct fs *fs, const struct node_slot *node)
 	return source->change(&fs->state, node, &change, &attr);
 }
 
+/*
+ * Whether an attribute was there when the request was begun: 1 or 0; a negative errno where that can't be said. The kernel lets nobody else
+ * change attributes of the file meanwhile.
+ */
+static int was_there(struct fs *fs, const struct node_slot *node, const char *name)
+{
+	struct journal_note note = {.fd = -1};
+	ssize_t length;
+
+	if (journal_noted(&note))
+		return (int)note.flags;
+	if (!source_of(&fs->state, node)->getxattr)
+		return -EOPNOTSUPP;
+	length = source_of(&fs->state, node)->getxattr(&fs->state, node, name, NULL, 0);
+	if (length < 0 && length != -ENODATA)
+		return (int)length;
+	note.flags = length >= 0;
+	journal_note(&note);
+	return (int)note.flags;
+}
+
 static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value, size_t size, int flags)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
@@ -332,6 +357,9 @@ static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value
 		return result;
 	if (!source_of(&fs->state, node)->setxattr)
 		return -EPERM;
+	/* who made it, if it was not there when the request was begun, is a worker that died over it */
+	if (flags & XATTR_CREATE && was_there(fs, node, name) == 0 && journal_is_again())
+		flags &= ~XATTR_CREATE;
 	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, size, flags);
 	if (result == 0 && in && !fs->short_setxattr && in->setxattr_flags & WIRE_SETXATTR_ACL_KILL_SGID)
 		result = drop_set_group_id(fs, node);
@@ -349,6 +377,7 @@ static int remove_attribute(struct fs *fs, fuse_ino_t id, const char *name)
 	static const struct policy by_default;
 	enum policy_field field;
 	int result;
+	int was;
 
 	if (!node)
 		return -ESTALE;
@@ -360,7 +389,9 @@ static int remove_attribute(struct fs *fs, fuse_ino_t id, const char *name)
 		return result == -EOPNOTSUPP ? -ENODATA : result;
 	if (!source_of(&fs->state, node)->removexattr)
 		return -EPERM;
-	return source_of(&fs->state, node)->removexattr(&fs->state, node, name);
+	was = was_there(fs, node, name);
+	result = source_of(&fs->state, node)->removexattr(&fs->state, node, name);
+	return result == -ENODATA && was == 1 && journal_is_again() ? 0 : result;
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)

@@ -3,6 +3,7 @@
 #include "fs/source/backing.h"
 #include "fs/source/huge.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs_users.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,12 +15,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statfs.h>
-
-/* A lack of our own; all else that /proc says is that there is no such thing, or none that we may see. */
-static int lack_or_none(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM ? -error : -ENOENT;
-}
 
 /* The file system of memfds and shared anonymous memory, which nobody can mount. 0 = it can't be found out now. */
 static dev_t memory_device(void)
@@ -106,7 +101,7 @@ static int identify(const struct task *task, const struct process_name *parsed, 
 	link_path(task, parsed->kind, parsed->first, parsed->second, path);
 	found.fd = openat(task->proc_fd, path, O_PATH | O_CLOEXEC);
 	if (found.fd < 0)
-		return lack_or_none(errno);
+		return procfs_lack_or_none(errno);
 	if (fstatat(found.fd, "", &found.stat, AT_EMPTY_PATH) < 0 ||
 	    !is_of_kind(&found, target, sizeof(target), &title, &title_length) || !task_is_there(task))
 		result = -ENOENT;
@@ -121,70 +116,67 @@ static int identify(const struct task *task, const struct process_name *parsed, 
 	return 0;
 }
 
-/* The mappings of a process, one after the other. */
-struct mappings {
-	FILE *file;
-	char *line;
-	size_t size;
+/* What a process has mapped that may be of interest. */
+struct search {
+	const struct task *task;
+	const struct process_name *wanted; /* a mapping whose address is known; or NULL, and all are told to `found` */
+	struct memory *memory;             /* gets that one */
+	void (*found)(void *context, const struct memory *memory);
+	void *context;
+	unsigned int n; /* told */
 };
 
-static void mappings_close(struct mappings *mappings)
+/* Returns 1 to end the search. */
+static int tell(struct search *search, const struct process_name *parsed)
 {
-	free(mappings->line);
-	if (mappings->file)
-		fclose(mappings->file);
-}
+	_cleanup_memory_ struct memory memory = MEMORY_NONE;
+	int result;
 
-#define _cleanup_mappings_ __attribute__((cleanup(mappings_close)))
-
-static int mappings_open(const struct task *task, struct mappings *mappings)
-{
-	_cleanup_close_ int fd = -1;
-	char path[TASK_PATH_MAX];
-
-	task_path(task, path, "maps");
-	fd = openat(task->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return lack_or_none(errno);
-	mappings->file = fdopen(fd, "r");
-	if (!mappings->file)
-		return -ENOMEM;
-	take_fd(&fd);
+	if (search->n == MEMORY_LIST_MAX)
+		return 1;
+	result = identify(search->task, parsed, &memory);
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	search->found(search->context, &memory);
+	search->n++;
 	return 0;
 }
 
-/* The next one that is of interest. Returns false at the end. */
-static bool mappings_next(struct mappings *mappings, struct process_name *parsed)
+static int visit_mapping(void *context, const char *line, size_t length)
 {
-	ssize_t length;
+	struct process_mapping mapping;
+	struct search *search = context;
+	struct process_name parsed;
+	int result;
 
-	while ((length = getline(&mappings->line, &mappings->size, mappings->file)) > 0) {
-		struct process_mapping mapping;
+	if (!process_parse_mapping(line, length, &mapping))
+		return 0;
+	parsed = (struct process_name){.kind = process_mapping_kind(&mapping), .first = mapping.start, .second = mapping.end};
+	if (!search->wanted)
+		return parsed.kind ? tell(search, &parsed) : 0;
+	if (mapping.start < search->wanted->first)
+		return 0;
+	if (mapping.start > search->wanted->first || parsed.kind != search->wanted->kind)
+		return -ENOENT;
+	result = identify(search->task, &parsed, search->memory);
+	return result < 0 ? result : 1;
+}
 
-		if (!process_parse_mapping(mappings->line, (size_t)length, &mapping))
-			continue;
-		parsed->kind = process_mapping_kind(&mapping);
-		parsed->first = mapping.start;
-		parsed->second = mapping.end;
-		if (parsed->kind)
-			return true;
-	}
-	return false;
+static int walk_mappings(struct search *search)
+{
+	char path[TASK_PATH_MAX];
+
+	task_path(search->task, path, "maps");
+	return procfs_walk_lines(search->task->proc_fd, path, visit_mapping, search);
 }
 
 /* A mapping whose address the name tells, but not its end, or not whether it is shared. */
 static int find_mapping(const struct task *task, const struct process_name *wanted, struct memory *memory)
 {
-	_cleanup_mappings_ struct mappings mappings = {0};
-	int result = mappings_open(task, &mappings);
-	struct process_name parsed;
+	struct search search = {.task = task, .wanted = wanted, .memory = memory};
+	int result = walk_mappings(&search);
 
-	if (result < 0)
-		return result;
-	while (mappings_next(&mappings, &parsed) && parsed.first <= wanted->first)
-		if (parsed.kind == wanted->kind && parsed.first == wanted->first)
-			return identify(task, &parsed, memory);
-	return -ENOENT;
+	return result < 0 ? result : result > 0 ? 0 : -ENOENT;
 }
 
 int memory_find(const struct task *task, const char *name, struct memory *memory)
@@ -223,8 +215,7 @@ static bool is_memfd_link(int dir_fd, const char *name)
 	return length > 0 && process_parse_memfd(target, (size_t)length, &title, &title_length);
 }
 
-static int list_memfds(const struct task *task, unsigned int *n, void (*found)(void *context, const struct memory *memory),
-		       void *context)
+static int list_memfds(struct search *search)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
@@ -232,65 +223,37 @@ static int list_memfds(const struct task *task, unsigned int *n, void (*found)(v
 	int result = 0;
 	int fd;
 
-	task_path(task, path, "fd");
-	fd = openat(task->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	task_path(search->task, path, "fd");
+	fd = openat(search->task->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return lack_or_none(errno);
+		return procfs_lack_or_none(errno);
 	dir = fdopendir(fd);
 	/* which looks at the directory once more: the process may have ended */
 	if (!dir) {
-		result = lack_or_none(errno);
+		result = procfs_lack_or_none(errno);
 		close(fd);
 		return result;
 	}
-	while (result == 0 && *n < MEMORY_LIST_MAX && (entry = readdir(dir))) {
+	while (result == 0 && (entry = readdir(dir))) {
 		struct process_name parsed = {.kind = PROCESS_MEMFD};
-		_cleanup_memory_ struct memory memory = MEMORY_NONE;
 
 		if (entry->d_name[0] == '.' || !is_memfd_link(dirfd(dir), entry->d_name))
 			continue;
 		parsed.first = strtoull(entry->d_name, NULL, 10);
-		result = identify(task, &parsed, &memory);
-		if (result == 0) {
-			found(context, &memory);
-			++*n;
-		} else if (result == -ENOENT) {
-			result = 0;
-		}
-	}
-	return result;
-}
-
-static int list_mappings(const struct task *task, unsigned int *n,
-			 void (*found)(void *context, const struct memory *memory), void *context)
-{
-	_cleanup_mappings_ struct mappings mappings = {0};
-	int result = mappings_open(task, &mappings);
-	struct process_name parsed;
-
-	while (result == 0 && *n < MEMORY_LIST_MAX && mappings_next(&mappings, &parsed)) {
-		_cleanup_memory_ struct memory memory = MEMORY_NONE;
-
-		result = identify(task, &parsed, &memory);
-		if (result == 0) {
-			found(context, &memory);
-			++*n;
-		} else if (result == -ENOENT) {
-			result = 0;
-		}
+		result = tell(search, &parsed);
 	}
 	return result;
 }
 
 int memory_list(const struct task *task, void (*found)(void *context, const struct memory *memory), void *context)
 {
-	unsigned int n = 0;
-	int result = list_memfds(task, &n, found, context);
+	struct search search = {.task = task, .found = found, .context = context};
+	int result = list_memfds(&search);
 
 	/* what may not be seen, or has no memory, shows none */
 	if (result == 0 || result == -ENOENT)
-		result = list_mappings(task, &n, found, context);
-	if (result == -ENOENT && task_is_there(task))
+		result = walk_mappings(&search);
+	if (result > 0 || (result == -ENOENT && task_is_there(task)))
 		result = 0;
 	return result;
 }
@@ -303,7 +266,7 @@ int memory_open(const struct task *task, const struct memory_key *key, struct st
 	link_path(task, key->kind, key->first, key->second, path);
 	fd = openat(task->proc_fd, path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
-		return lack_or_none(errno);
+		return procfs_lack_or_none(errno);
 	if (fstatat(fd, "", stat, AT_EMPTY_PATH) < 0 || stat->st_dev != key->device || stat->st_ino != key->inode ||
 	    !task_is_there(task))
 		return -ENOENT;
@@ -317,7 +280,7 @@ int memory_is_writable(const struct task *task, const struct memory_key *key)
 
 	link_path(task, key->kind, key->first, key->second, path);
 	if (fstatat(task->proc_fd, path, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return lack_or_none(errno);
+		return procfs_lack_or_none(errno);
 	return stat.st_mode & S_IWUSR ? 1 : 0;
 }
 

@@ -9,6 +9,7 @@
 #include "fs/source/backing.h"
 #include "fs/source/records.h"
 #include "fs/state/handle.h"
+#include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 
@@ -543,7 +544,11 @@ static int remove_name(struct state *state, const struct node_slot *dir, const c
 	struct source_file file;
 	int result = find(state, dir, name, &file);
 	const struct sysv_key *key = (const void *)file.key.handle;
+	struct journal_note note;
 
+	/* ids are not used again for a long time */
+	if (journal_noted(&note) && (result == -ENOENT || (result == 0 && (uint64_t)key->id != note.inode[0])))
+		return 0;
 	if (result < 0)
 		return result;
 	if (flags & AT_REMOVEDIR)
@@ -551,6 +556,8 @@ static int remove_name(struct state *state, const struct node_slot *dir, const c
 	/* it has no segment yet, and goes by itself */
 	if (key->kind == SYSV_RESERVED)
 		return -EBUSY;
+	note = (struct journal_note){.inode = {(uint64_t)key->id}, .fd = -1};
+	journal_note(&note);
 	return sysv_remove(state, dir->store, key->id);
 }
 

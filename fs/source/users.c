@@ -115,6 +115,7 @@ ssize_t users_print_orphan(struct state *state, const struct node_slot *node, ch
 {
 	struct views_probe probe = VIEWS_PROBE_NONE;
 	_cleanup_free_ struct procfs_user *users = NULL;
+	ssize_t n;
 	int busy;
 
 	/* the kernel first: who lets go of it while we look is told as unknown, and who takes it meanwhile is not told as none */
@@ -124,7 +125,6 @@ ssize_t users_print_orphan(struct state *state, const struct node_slot *node, ch
 	views_probe_close(&probe);
 	if (busy == 0)
 		return fact_text("yes", value, size);
-	if (users_find(state, node, &users) > 0)
-		return fact_text("no", value, size);
-	return fact_text("unknown", value, size);
+	n = users_find(state, node, &users);
+	return n < 0 ? n : fact_text(n > 0 ? "no" : "unknown", value, size);
 }

@@ -9,7 +9,7 @@
 #define SEGFS_SOURCE_USERS_H
 
 #include "fs/source/source.h"
-#include "lib/base/procfs.h"
+#include "lib/base/procfs_users.h"
 
 /*
  * Finds the processes that use a node's file, segfs itself left out. For a source whose nodes are files of a file system.

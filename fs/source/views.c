@@ -32,8 +32,10 @@ int views_probe(const struct views_probe *probe, bool only_writers)
 bool views_are_left(struct state *state, const struct node_slot *node, bool only_writers)
 {
 	struct views_probe probe = VIEWS_PROBE_NONE;
-	bool left = views_probe_open(state, node, &probe) == 0 && views_probe(&probe, only_writers) == 1;
+	int result = views_probe_open(state, node, &probe);
 
+	if (result == 0)
+		result = views_probe(&probe, only_writers);
 	views_probe_close(&probe);
-	return left;
+	return result == 1 || result == -ENOMEM || result == -EMFILE || result == -ENFILE;
 }

@@ -29,7 +29,7 @@ void views_probe_close(struct views_probe *probe);
  */
 int views_probe(const struct views_probe *probe, bool only_writers);
 
-/* The same with a probe for once; where there are no leases, 0. */
+/* The same with a probe for once. Where there are no leases, false; where it can't be found out for want of memory or descriptors, true. */
 bool views_are_left(struct state *state, const struct node_slot *node, bool only_writers);
 
 #endif

@@ -20,13 +20,14 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
-#define ARENA_LAYOUT 5u                 /* changes with every change of a struct below */
+#define ARENA_LAYOUT 6u                 /* changes with every change of a struct below */
 #define ARENA_SOURCES 4                 /* kinds that a store can be of */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
 #define ARENA_KEPT 1024                 /* nodes whose descriptors are kept open */
 #define ARENA_CLOSING 64                /* passthrough ids being closed at one time, at least one per thread */
 #define ARENA_RESTING 1024              /* passthrough ids kept for nodes that are not open */
+#define ARENA_JOURNAL 128               /* requests that are being carried out, and those that a worker died over */
 #define ARENA_INIT_MAX 256              /* bytes of the kernel's INIT request */
 #define ARENA_STORE_PATH 512            /* bytes of a store's path below the mount, with the final 0 */
 
@@ -125,6 +126,47 @@ struct lock_slot {
 	bool access;                 /* waits to read or write, and will hold nothing */
 };
 
+enum journal_slot_state {
+	JOURNAL_FREE = 0,
+	JOURNAL_BEGUN = 1, /* it is being carried out */
+	JOURNAL_DONE = 2,  /* it is done, and `answer` says so; whether the kernel has that is not known */
+};
+
+#define JOURNAL_ANSWER_MAX 160 /* bytes: the answer to CREATE */
+
+/* A request that is being carried out, 256 bytes. */
+struct journal_slot {
+	_Atomic uint32_t state;    /* enum journal_slot_state; last in, first out */
+	_Atomic uint32_t worker;   /* number of the worker that carries it out; 0 = none does */
+	uint64_t unique;           /* id of the request, without the resend bit */
+	uint64_t node;             /* id of the node that it is about */
+	_Atomic uint64_t begun_at; /* CLOCK_MONOTONIC, nanoseconds */
+	uint64_t since;            /* when it was begun first: CLOCK_REALTIME as of the last tick, nanoseconds */
+	uint32_t opcode;
+	int32_t pid;               /* who made it */
+	uint32_t uid;
+	uint32_t crashes;          /* workers that died over it by themselves */
+	uint32_t kills;            /* ... from outside */
+	_Atomic bool lasting;      /* it may take any time */
+	_Atomic bool blamed;       /* a fault was in its own thread */
+	_Atomic bool noted;        /* what follows is whole */
+	uint64_t inode[2];         /* see struct journal_note */
+	uint64_t node_of_name;
+	uint32_t flags;
+	_Atomic int32_t fd;        /* -1 = none */
+	uint32_t answer_length;    /* bytes of `answer` */
+	uint8_t answer[JOURNAL_ANSWER_MAX];
+};
+
+_Static_assert(sizeof(struct journal_slot) <= 264, "a journal slot is small");
+
+/* How the last worker ended. */
+enum arena_death {
+	ARENA_DEATH_NONE = 0,    /* there was none, or it was asked for */
+	ARENA_DEATH_OUTSIDE = 1, /* SIGKILL */
+	ARENA_DEATH_FAULT = 2,   /* another signal, a failure, or a hang */
+};
+
 struct arena_header {
 	uint64_t magic;
 	uint32_t layout;      /* ARENA_LAYOUT */
@@ -150,6 +192,7 @@ struct arena_header {
 	_Atomic int32_t worker_pid;
 	_Atomic uint32_t workers_started;
 	_Atomic uint32_t workers_serving; /* equals workers_started once the present worker reached its loop */
+	_Atomic uint32_t death; /* enum arena_death */
 	uint64_t started_at;  /* CLOCK_REALTIME, nanoseconds */
 	uint64_t device;      /* st_dev of what is in the mount; 0 = not known */
 	_Atomic uint32_t shown; /* builtin sources in the root: bits 1 << enum source_kind */
@@ -162,6 +205,7 @@ struct arena_header {
 	uint32_t n_base_fds;
 	int32_t base_fds[ARENA_BASE_FDS]; /* descriptors that no slot names and that are not closed at recovery */
 
+	struct journal_slot journal[ARENA_JOURNAL];
 	struct store_record stores[ARENA_STORES];
 	struct kept_record kept[ARENA_KEPT];
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/state.h"
 #include "fs/state/handle.h"
+#include "fs/state/journal.h"
 #include "fs/state/lock.h"
 #include "fs/state/node.h"
 #include "lib/base/cleanup.h"
@@ -58,6 +59,7 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 		goto no_locks;
 	node_index_unopened(state);
 	drop_kept_of_forgotten(state);
+	journal_recover(state);
 	return 0;
 
 no_locks:
@@ -108,6 +110,9 @@ static void mark_named(const struct state *state, unsigned char *named, int n_fd
 	for (int i = 0; i < ARENA_KEPT; i++)
 		if (atomic_load(&header->kept[i].id))
 			mark(named, n_fds, header->kept[i].fd);
+	for (int i = 0; i < ARENA_JOURNAL; i++)
+		if (atomic_load(&header->journal[i].state) != JOURNAL_FREE)
+			mark(named, n_fds, atomic_load(&header->journal[i].fd));
 	for (uint32_t i = 1; i < header->nodes_high; i++)
 		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE)
 			mark(named, n_fds, atomic_load(&arena->nodes[i].fd));

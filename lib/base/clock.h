@@ -17,6 +17,24 @@ static inline uint64_t realtime_nanoseconds(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* The time that a file gets that is made right now: CLOCK_REALTIME as of the last tick, nanoseconds. */
+static inline uint64_t file_time_nanoseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* CLOCK_MONOTONIC_COARSE, nanoseconds since any moment, to within a few milliseconds; not 0. */
+static inline uint64_t monotonic_nanoseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* CLOCK_BOOTTIME, nanoseconds since the machine was started, sleep included; not 0. */
 static inline uint64_t boottime_nanoseconds(void)
 {

@@ -35,41 +35,6 @@ int procfs_owner(pid_t thread, struct policy_owner *owner);
  */
 int procfs_owner_open(const struct policy_owner *owner);
 
-/* A process that maps a file. */
-struct procfs_view {
-	pid_t process;
-	uint64_t inode;
-	bool writable; /* a shared mapping that may be written to */
-};
-
-/*
- * Finds who maps files of the file system `device`: one element for each process and file, in the order of processes.
- * inode: limits it to one file; 0 = all. views: gets a malloc'd array that the caller frees, NULL where there are none.
- * Processes that may not be looked at are left out. Returns how many, or -ENOMEM, or the errno of opening /proc.
- */
-ssize_t procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **views);
-
-/* A file as the kernel shows it to processes: by device and inode number. */
-struct procfs_file {
-	dev_t device;
-	uint64_t inode;
-};
-
-/* A process that uses a file. */
-struct procfs_user {
-	pid_t process;
-	bool maps;  /* it has a mapping of it */
-	bool opens; /* it has a descriptor of it, which may be an O_PATH one */
-};
-
-/*
- * Finds who maps or has open a file that is known to processes under any of `n` names.
- * users: gets a malloc'd array that the caller frees, NULL where there are none, in the order of processes.
- * May wait for a process that is in execve(2). Processes that may not be looked at are left out.
- * Returns how many, or -ENOMEM, or the errno of opening /proc.
- */
-ssize_t procfs_find_users(const struct procfs_file *files, size_t n, struct procfs_user **users);
-
 /*
  * Whether a thread of a process waits, without being interruptible, in a system call that changes the file with this inode number
  * through a descriptor. False where that can't be seen.

@@ -110,6 +110,10 @@ void bench_locks(const char *base); /* locks.c */
 void bench_calls(const char *base); /* calls.c */
 void bench_sources(const char *base); /* sources.c */
 
+/* floor.c: mounts a directory of n empty files, or directories, "00000" and on, whose server does the least that one can. */
+void floor_start(const char *mount_point, unsigned int n, bool directories);
+void floor_stop(void); /* may be called without */
+
 /* Further parts of tables. */
 void bench_held_locks(const char *base); /* held.c */
 

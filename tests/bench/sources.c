@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The machine's own shared memory: what `ls -l` of a great many segments, objects and processes costs, next to `ls -l` of as many files
- * on tmpfs and to what asking the kernel for the same costs by itself.
+ * on tmpfs, to what asking the kernel for the same costs by itself, and to the least that any FUSE server has to take for it.
  */
 #include "tests/bench/bench.h"
 
@@ -85,28 +85,53 @@ static void make_files(const char *prefix, unsigned int n, bool directories)
 	}
 }
 
-/* One line: `ls -l` of what the source shows, of as many files on tmpfs, and the kernel's own listing. */
-static void compare(const char *name, unsigned int n, const char *shown, const char *on_tmpfs, char *const asking[])
-{
-	double times[3][ROUNDS];
-	double middle[3];
+struct listing {
+	const char *name;
+	unsigned int n;      /* entries */
+	bool directories;    /* ... which are these, not files */
+	const char *base;
+	const char *shown;   /* below BASE/segfs */
+	char prefix[64];     /* of the names on tmpfs, numbers come after it */
+	char *asking[4];     /* the command that asks the kernel, none if empty */
+};
 
-	for (int round = 0; round < ROUNDS; round++) {
-		times[0][round] = run((char *[]){(char[]){"ls"}, (char[]){"-l"}, (char *)(uintptr_t)on_tmpfs, NULL});
-		times[1][round] = run((char *[]){(char[]){"ls"}, (char[]){"-l"}, (char *)(uintptr_t)shown, NULL});
-		times[2][round] = asking ? run(asking) : 0;
-	}
+/* One line: `ls -l` of what the source shows, of as many files on tmpfs, and the kernel's own listing. */
+static void compare(struct listing *listing)
+{
+	static const char *const places[] = {"tmpfs/listed", "segfs", "floor"};
+	char directories[3][PATH_MAX];
+	char prefix[2 * PATH_MAX];
+	double times[4][ROUNDS];
+	double middle[4];
+
 	for (int i = 0; i < 3; i++)
+		snprintf(directories[i], PATH_MAX, "%s/%s%s%s", listing->base, places[i], i == 1 ? "/" : "", i == 1 ? listing->shown : "");
+	must(mkdir(directories[0], 0755));
+	snprintf(prefix, sizeof(prefix), "%s/%s", directories[0], listing->prefix);
+	make_files(prefix, listing->n, listing->directories);
+	must(mkdir(directories[2], 0755));
+	floor_start(directories[2], listing->n, listing->directories);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < 3; i++)
+			times[i][round] = run((char *[]){(char[]){"ls"}, (char[]){"-l"}, directories[i], NULL});
+		times[3][round] = listing->asking[0] ? run(listing->asking) : 0;
+	}
+	floor_stop();
+	must(rmdir(directories[2]));
+	run((char *[]){(char[]){"rm"}, (char[]){"-r"}, directories[0], NULL});
+	for (int i = 0; i < 4; i++)
 		middle[i] = median(times[i], ROUNDS);
-	printf("%-26s %8u %9.1f %9.1f %9.1f %9.2f  %s\n", name, n, middle[0], middle[1], middle[2],
-	       (middle[1] - middle[2]) / middle[0], middle[1] <= GOAL * middle[0] + middle[2] ? "reached" : "missed");
+	printf("%-26s %8u %9.1f %9.1f %9.1f %9.1f %9.2f %9.2f  %s\n", listing->name, listing->n, middle[0], middle[1], middle[3],
+	       middle[2], (middle[1] - middle[3]) / middle[0], middle[2] / middle[0],
+	       middle[1] <= GOAL * middle[0] + middle[3] ? "reached"
+	       : middle[2] > GOAL * middle[0]		? "out of reach, see floor"
+							: "missed");
 }
 
 static void measure_segments(const char *base)
 {
-	char prefix[PATH_MAX + 8];
-	char shown[PATH_MAX];
-	char on_tmpfs[PATH_MAX];
+	struct listing listing = {.name = "System V segments", .base = base, .shown = "sysv", .prefix = "0x000",
+				  .asking = {(char[]){"ipcs"}, (char[]){"-m"}}};
 
 	while (n_segments < SEGMENTS) {
 		int id = shmget(FIRST_KEY + (key_t)n_segments, 4096, IPC_CREAT | IPC_EXCL | 0600);
@@ -115,36 +140,24 @@ static void measure_segments(const char *base)
 			break;
 		segments[n_segments++] = (int)must(id);
 	}
-	snprintf(shown, sizeof(shown), "%s/segfs/sysv", base);
-	snprintf(on_tmpfs, sizeof(on_tmpfs), "%s/tmpfs/segments", base);
-	must(mkdir(on_tmpfs, 0755));
-	snprintf(prefix, sizeof(prefix), "%s/0x000", on_tmpfs);
-	make_files(prefix, n_segments, false);
-	compare("System V segments", n_segments, shown, on_tmpfs, (char *[]){(char[]){"ipcs"}, (char[]){"-m"}, NULL});
+	listing.n = n_segments;
+	compare(&listing);
 }
 
 static void measure_objects(const char *base)
 {
-	const char *name = strrchr(base, '/') + 1;
-	char prefix[PATH_MAX + 256];
-	char shown[PATH_MAX];
-	char on_tmpfs[PATH_MAX];
+	struct listing listing = {.name = "POSIX objects", .n = OBJECTS, .base = base, .shown = "posix"};
 
-	snprintf(objects, sizeof(objects), "/dev/shm/%s.", name);
+	snprintf(listing.prefix, sizeof(listing.prefix), "%.60s.", strrchr(base, '/') + 1);
+	snprintf(objects, sizeof(objects), "/dev/shm/%s", listing.prefix);
 	make_files(objects, OBJECTS, false);
-	snprintf(shown, sizeof(shown), "%s/segfs/posix", base);
-	snprintf(on_tmpfs, sizeof(on_tmpfs), "%s/tmpfs/objects", base);
-	must(mkdir(on_tmpfs, 0755));
-	snprintf(prefix, sizeof(prefix), "%s/%s.", on_tmpfs, name);
-	make_files(prefix, OBJECTS, false);
-	compare("POSIX objects", OBJECTS, shown, on_tmpfs, NULL);
+	compare(&listing);
 }
 
 static void measure_processes(const char *base)
 {
-	char prefix[PATH_MAX + 8];
-	char shown[PATH_MAX];
-	char on_tmpfs[PATH_MAX];
+	struct listing listing = {.name = "processes", .n = PROCESSES, .directories = true, .base = base, .shown = "process",
+				  .prefix = "1", .asking = {(char[]){"ls"}, (char[]){"-l"}, (char[]){"/proc"}}};
 
 	while (n_processes < PROCESSES) {
 		pid_t pid = fork();
@@ -156,12 +169,7 @@ static void measure_processes(const char *base)
 		}
 		processes[n_processes++] = (pid_t)must(pid);
 	}
-	snprintf(shown, sizeof(shown), "%s/segfs/process", base);
-	snprintf(on_tmpfs, sizeof(on_tmpfs), "%s/tmpfs/processes", base);
-	must(mkdir(on_tmpfs, 0755));
-	snprintf(prefix, sizeof(prefix), "%s/1", on_tmpfs);
-	make_files(prefix, PROCESSES, true);
-	compare("processes", PROCESSES, shown, on_tmpfs, (char *[]){(char[]){"ls"}, (char[]){"-l"}, (char[]){"/proc"}, NULL});
+	compare(&listing);
 }
 
 void bench_sources(const char *base)
@@ -176,8 +184,10 @@ void bench_sources(const char *base)
 	};
 
 	atexit(clean_up);
-	printf("\n%-26s %8s %9s %9s %9s %9s  goal: %.1f\n", "ls -l, ms", "entries", "tmpfs", "segfs", "asking", "x tmpfs", GOAL);
-	printf("asking: ipcs -m, nothing, ls -l /proc; x tmpfs: of what is beyond that. Medians.\n");
+	atexit(floor_stop);
+	printf("\n%-26s %8s %9s %9s %9s %9s %9s %9s  goal: %.1f\n", "ls -l, ms", "entries", "tmpfs", "segfs", "asking", "floor",
+	       "x tmpfs", "floor", GOAL);
+	printf("asking: ipcs -m, nothing, ls -l /proc; x tmpfs: of what is beyond that; floor: a FUSE server that only answers. Medians.\n");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		if (!only || strstr(lines[i].name, only))
 			lines[i].measure(base);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Kills under load: no client of operations that may be repeated sees anything of them, in each of the three I/O modes,
- * on memory and on disk. STRESS_TIME in the environment is the number of seconds for which each case is to go on.
+ * Kills under load: no client sees anything of them, in each of the three I/O modes. STRESS_TIME in the environment is the number of seconds for which each case is to go on.
  */
 #include "tests/lib/leaks.h"
 #include "tests/lib/load.h"
@@ -27,8 +26,7 @@ static void kill_under(enum load_kind kind)
 	assert_int_equal(load_start(&load, &mount, kind, CLIENTS), 0);
 	for (kills = 0; went_on && (kills < KILLS || deadline_wait(&deadline)); kills++)
 		went_on = load_kill_worker(&load, OPERATIONS);
-	print_message("%d kills, %lu operations, %lu of names found done\n", kills, load_operations(&load),
-		      atomic_load(&load.shared->tolerated));
+	print_message("%d kills, %lu operations\n", kills, load_operations(&load));
 	assert_int_equal(load_end(&load), 0);
 	assert_true(went_on);
 	assert_int_equal(mount_verify(&mount, 0), 0);
@@ -56,8 +54,6 @@ static int start(const char *tag, const char *options)
 	return mount_start(&mount, &spec);
 }
 
-#define UNCACHED ",entry_timeout=0,attr_timeout=0"
-
 static int start_direct(void **unused)
 {
 	(void)unused;
@@ -76,24 +72,6 @@ static int start_relayed(void **unused)
 	return start("relayed", "io_mode=relayed");
 }
 
-static int start_direct_uncached(void **unused)
-{
-	(void)unused;
-	return start("direct-uncached", "io_mode=direct" UNCACHED);
-}
-
-static int start_mediated_uncached(void **unused)
-{
-	(void)unused;
-	return start("mediated-uncached", "io_mode=mediated" UNCACHED);
-}
-
-static int start_relayed_uncached(void **unused)
-{
-	(void)unused;
-	return start("relayed-uncached", "io_mode=relayed" UNCACHED);
-}
-
 static int stop(void **unused)
 {
 	(void)unused;
@@ -102,10 +80,7 @@ static int stop(void **unused)
 
 int main(void)
 {
-	static const struct CMUnitTest cached[] = {
-		cmocka_unit_test(operations_that_may_be_repeated),
-	};
-	static const struct CMUnitTest uncached[] = {
+	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test(operations_that_may_be_repeated),
 		cmocka_unit_test(operations_of_all_kinds),
 	};
@@ -113,11 +88,8 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	failed = cmocka_run_group_tests_name("direct", cached, start_direct, stop);
-	failed += cmocka_run_group_tests_name("mediated", cached, start_mediated, stop);
-	failed += cmocka_run_group_tests_name("relayed", cached, start_relayed, stop);
-	failed += cmocka_run_group_tests_name("direct, uncached", uncached, start_direct_uncached, stop);
-	failed += cmocka_run_group_tests_name("mediated, uncached", uncached, start_mediated_uncached, stop);
-	failed += cmocka_run_group_tests_name("relayed, uncached", uncached, start_relayed_uncached, stop);
+	failed = cmocka_run_group_tests_name("direct", cases, start_direct, stop);
+	failed += cmocka_run_group_tests_name("mediated", cases, start_mediated, stop);
+	failed += cmocka_run_group_tests_name("relayed", cases, start_relayed, stop);
 	return failed;
 }

@@ -3,10 +3,8 @@
  * Loads for tests that kill the worker: clients that do file operations on a mount, each in a process of its own and in a
  * directory of its own, beside a file that all of them share, and that fail at the first result that is not right.
  *
- * LOAD_REPEATABLE has only operations that may be carried out twice, so no client may ever see an error. LOAD_ANY has those
- * that make, move and remove names as well: after a death the second execution may find that the first one has done
- * it (EEXIST, ENOENT), which is tolerated then and only then, and what is there afterwards has to be right. It is for
- * mounts with entry_timeout=0,attr_timeout=0.
+ * LOAD_REPEATABLE has only operations that may be carried out twice. LOAD_ANY has those that make, move and remove names as well. No
+ * client may ever see an error that it would not see without kills.
  */
 #ifndef SEGFS_TESTS_LOAD_H
 #define SEGFS_TESTS_LOAD_H
@@ -52,7 +50,6 @@ int load_end(struct load *load);
 struct load_shared {
 	atomic_ulong kills;      /* odd while one is under way */
 	atomic_ulong operations;
-	atomic_ulong tolerated;  /* errors that a second execution explains */
 };
 
 struct load_client {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Operations on names, of which each changes what the next one finds. All work on names of their own in the client's
- * directory `names`, which is empty before a round and after it. The kernel takes an operation that was refused when it
- * was carried out again for one that changed nothing, so for what comes after it nothing may be cached.
+ * directory `names`, which is empty before a round and after it.
  */
 #include "tests/lib/load.h"
 #include "lib/base/cleanup.h"
@@ -13,26 +12,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-
-/* Whether a kill was under way at some time since `kills` was read. */
-static bool was_killed(const struct load_client *client, unsigned long kills)
-{
-	return kills % 2 || atomic_load(&client->shared->kills) != kills;
-}
-
-/* `error` is what the call says when an execution before this one has done it already. */
-#define once(client, error, call)                                                                                  \
-	do {                                                                                                       \
-		unsigned long kills_ = atomic_load(&(client)->shared->kills);                                      \
-		bool done_ = (call) >= 0;                                                                          \
-		if (!done_ && errno == (error) && was_killed(client, kills_)) {                                    \
-			atomic_fetch_add(&(client)->shared->tolerated, 1);                                         \
-			done_ = true;                                                                              \
-		}                                                                                                  \
-		if (!done_)                                                                                        \
-			job_fail((client)->job, __FILE__, __LINE__, #call);                                        \
-		atomic_fetch_add(&(client)->shared->operations, 1);                                                \
-	} while (0)
 
 static const char *name(const struct load_client *client, const char *what)
 {
@@ -60,14 +39,10 @@ static bool contains(const struct load_client *client, const char *what, const c
 	return read_text(name(client, what), found, sizeof(found)) >= 0 && strcmp(found, text) == 0;
 }
 
-/* The descriptor of an O_EXCL create that an earlier execution has done is opened without O_CREAT. */
 static int make_file(struct load_client *client, const char *what)
 {
-	int fd = -1;
+	int fd = open(name(client, what), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	once(client, EEXIST, fd = open(name(client, what), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-	if (fd < 0)
-		fd = open(name(client, what), O_RDWR | O_CLOEXEC);
 	load_must(client, fd >= 0);
 	return fd;
 }
@@ -84,23 +59,23 @@ static void use_files(struct load_client *client)
 	fd = open(name(client, "b"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	load_must(client, fd >= 0);
 	load_must(client, pwrite(fd, "beta", 4, 0) == 4);
-	once(client, ENOENT, rename(name(client, "a"), name(client, "c")));
+	load_must(client, rename(name(client, "a"), name(client, "c")) == 0);
 	load_must(client, is_missing(client, "a"));
 	load_must(client, contains(client, "c", "alpha"));
-	once(client, ENOENT, rename(name(client, "c"), name(client, "b")));
+	load_must(client, rename(name(client, "c"), name(client, "b")) == 0);
 	load_must(client, is_missing(client, "c"));
 	load_must(client, contains(client, "b", "alpha"));
 	/* what was replaced is still there for who has it open */
 	load_must(client, fstat(fd, &stat_buffer) == 0);
 	load_must(client, stat_buffer.st_nlink == 0 && stat_buffer.st_size == 4);
 	load_must(client, close(fd) == 0);
-	once(client, EEXIST, link(name(client, "b"), name(client, "d")));
+	load_must(client, link(name(client, "b"), name(client, "d")) == 0);
 	load_must(client, contains(client, "d", "alpha"));
 	load_must(client, stat(name(client, "b"), &stat_buffer) == 0);
 	load_must(client, stat_buffer.st_nlink == 2);
-	once(client, ENOENT, unlink(name(client, "d")));
+	load_must(client, unlink(name(client, "d")) == 0);
 	load_must(client, is_missing(client, "d"));
-	once(client, ENOENT, unlink(name(client, "b")));
+	load_must(client, unlink(name(client, "b")) == 0);
 	load_must(client, is_missing(client, "b"));
 }
 
@@ -114,7 +89,7 @@ static void use_nameless(struct load_client *client)
 	load_must(client, pwrite(fd, "gamma", 5, 0) == 5);
 	view = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	load_must(client, view != MAP_FAILED);
-	once(client, ENOENT, unlink(name(client, "n")));
+	load_must(client, unlink(name(client, "n")) == 0);
 	load_must(client, memcmp(view, "gamma", 5) == 0);
 	load_must(client, pread(fd, bytes, 5, 0) == 5);
 	load_must(client, memcmp(bytes, "gamma", 5) == 0);
@@ -128,28 +103,27 @@ static void use_nameless(struct load_client *client)
 	fd = open(path_of("%s/names", client->directory), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	load_must(client, fd >= 0);
 	load_must(client, write(fd, "delta", 5) == 5);
-	once(client, EEXIST,
-	     linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, name(client, "t"), AT_SYMLINK_FOLLOW));
+	load_must(client, linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, name(client, "t"), AT_SYMLINK_FOLLOW) == 0);
 	load_must(client, close(fd) == 0);
 	load_must(client, contains(client, "t", "delta"));
-	once(client, ENOENT, unlink(name(client, "t")));
+	load_must(client, unlink(name(client, "t")) == 0);
 }
 
 static void use_directories(struct load_client *client)
 {
 	int fd;
 
-	once(client, EEXIST, mkdir(name(client, "dir"), 0700));
-	once(client, EEXIST, mkdir(name(client, "dir/below"), 0700));
+	load_must(client, mkdir(name(client, "dir"), 0700) == 0);
+	load_must(client, mkdir(name(client, "dir/below"), 0700) == 0);
 	load_must(client, rmdir(name(client, "dir")) < 0 && errno == ENOTEMPTY);
 	fd = make_file(client, "dir/below/file");
 	load_must(client, close(fd) == 0);
-	once(client, ENOENT, rename(name(client, "dir/below"), name(client, "moved")));
+	load_must(client, rename(name(client, "dir/below"), name(client, "moved")) == 0);
 	load_must(client, exists(client, "moved/file"));
 	load_must(client, is_missing(client, "dir/below"));
-	once(client, ENOENT, unlink(name(client, "moved/file")));
-	once(client, ENOENT, rmdir(name(client, "moved")));
-	once(client, ENOENT, rmdir(name(client, "dir")));
+	load_must(client, unlink(name(client, "moved/file")) == 0);
+	load_must(client, rmdir(name(client, "moved")) == 0);
+	load_must(client, rmdir(name(client, "dir")) == 0);
 	load_must(client, is_missing(client, "moved"));
 	load_must(client, is_missing(client, "dir"));
 }
@@ -159,14 +133,14 @@ static void use_other_types(struct load_client *client)
 	struct stat stat_buffer;
 	char target[16];
 
-	once(client, EEXIST, symlink("elsewhere", name(client, "link")));
+	load_must(client, symlink("elsewhere", name(client, "link")) == 0);
 	load_must(client, readlink(name(client, "link"), target, sizeof(target)) == 9);
 	load_must(client, memcmp(target, "elsewhere", 9) == 0);
-	once(client, ENOENT, unlink(name(client, "link")));
-	once(client, EEXIST, mkfifo(name(client, "fifo"), 0600));
+	load_must(client, unlink(name(client, "link")) == 0);
+	load_must(client, mkfifo(name(client, "fifo"), 0600) == 0);
 	load_must(client, stat(name(client, "fifo"), &stat_buffer) == 0);
 	load_must(client, S_ISFIFO(stat_buffer.st_mode));
-	once(client, ENOENT, unlink(name(client, "fifo")));
+	load_must(client, unlink(name(client, "fifo")) == 0);
 	load_must(client, is_missing(client, "fifo"));
 }
 
@@ -175,9 +149,9 @@ static void use_xattrs(struct load_client *client)
 	const char *path = path_of("%s/copy", client->directory);
 	char value[8];
 
-	once(client, EEXIST, setxattr(path, "user.made", "m", 1, XATTR_CREATE));
+	load_must(client, setxattr(path, "user.made", "m", 1, XATTR_CREATE) == 0);
 	load_must(client, getxattr(path, "user.made", value, sizeof(value)) == 1);
-	once(client, ENODATA, removexattr(path, "user.made"));
+	load_must(client, removexattr(path, "user.made") == 0);
 	load_must(client, getxattr(path, "user.made", value, sizeof(value)) < 0 && errno == ENODATA);
 }
 

@@ -24,7 +24,12 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define WAIT_SECONDS 10 /* after which a condition that does not come is a failure */
+/* After which a condition that does not come is a failure. Sanitizers look through all memory at the end of a process. */
+#ifdef __SANITIZE_ADDRESS__
+#define WAIT_SECONDS 60
+#else
+#define WAIT_SECONDS 10
+#endif
 
 /* How a segfs is to be started; all zero is a plain one. */
 struct mount_spec {

@@ -55,7 +55,7 @@ long keep_fd(struct side *side, int slot, int fd)
 	return 0;
 }
 
-int open_flags(unsigned int choice)
+static int open_flags(unsigned int choice)
 {
 	static const int flags[] = {
 		O_RDWR,
@@ -148,11 +148,6 @@ static long exchange_names(struct side *side, const struct operation *operation,
 	(void)side;
 	(void)outcome;
 	return result_of(renameat2(AT_FDCWD, operation->from, AT_FDCWD, operation->to, RENAME_EXCHANGE));
-}
-
-bool is_exchange(const struct operation *operation)
-{
-	return operation->kind->run == exchange_names;
 }
 
 static long link_name(struct side *side, const struct operation *operation, struct outcome *outcome)
@@ -280,7 +275,7 @@ static long set_times(struct side *side, const struct operation *operation, stru
 
 /* --- extended attributes and ACLs ------------------------------------------------------------------------------- */
 
-int xattr_flags(unsigned int choice)
+static int xattr_flags(unsigned int choice)
 {
 	static const int flags[] = {0, XATTR_CREATE, XATTR_REPLACE};
 
@@ -382,20 +377,20 @@ static long set_acl(struct side *side, const struct operation *operation, struct
 }
 
 const struct kind name_kinds[] = {
-	{.name = "open", .weight = 14, .run = open_name, .done = EEXIST, .makes_fd = true},
-	{.name = "create", .weight = 12, .run = create_name, .done = EEXIST, .makes_fd = true},
-	{.name = "tmpfile", .weight = 3, .run = make_nameless, .makes_fd = true},
-	{.name = "link tmpfile", .weight = 3, .run = name_nameless, .done = EEXIST},
-	{.name = "mkdir", .weight = 6, .run = make_directory, .done = EEXIST},
-	{.name = "rmdir", .weight = 4, .run = remove_directory, .done = ENOENT},
-	{.name = "unlink", .weight = 9, .run = remove_name, .done = ENOENT},
-	{.name = "rename", .weight = 7, .run = rename_name, .done = ENOENT},
-	{.name = "rename noreplace", .weight = 2, .run = rename_unless_there, .done = ENOENT},
+	{.name = "open", .weight = 14, .run = open_name},
+	{.name = "create", .weight = 12, .run = create_name},
+	{.name = "tmpfile", .weight = 3, .run = make_nameless},
+	{.name = "link tmpfile", .weight = 3, .run = name_nameless},
+	{.name = "mkdir", .weight = 6, .run = make_directory},
+	{.name = "rmdir", .weight = 4, .run = remove_directory},
+	{.name = "unlink", .weight = 9, .run = remove_name},
+	{.name = "rename", .weight = 7, .run = rename_name},
+	{.name = "rename noreplace", .weight = 2, .run = rename_unless_there},
 	{.name = "exchange", .weight = 3, .run = exchange_names},
-	{.name = "link", .weight = 5, .run = link_name, .done = EEXIST},
-	{.name = "symlink", .weight = 3, .run = make_symlink, .done = EEXIST},
+	{.name = "link", .weight = 5, .run = link_name},
+	{.name = "symlink", .weight = 3, .run = make_symlink},
 	{.name = "readlink", .weight = 1, .run = read_symlink},
-	{.name = "mkfifo", .weight = 1, .run = make_fifo, .done = EEXIST},
+	{.name = "mkfifo", .weight = 1, .run = make_fifo},
 	{.name = "readdir", .weight = 4, .run = list},
 	{.name = "stat", .weight = 8, .run = look_at_name},
 	{.name = "access", .weight = 2, .run = may_access},
@@ -403,9 +398,9 @@ const struct kind name_kinds[] = {
 	{.name = "chmod", .weight = 4, .run = change_mode},
 	{.name = "chown", .weight = 3, .run = change_owner},
 	{.name = "utimens", .weight = 2, .run = set_times},
-	{.name = "setxattr", .weight = 6, .run = set_xattr, .done = EEXIST},
+	{.name = "setxattr", .weight = 6, .run = set_xattr},
 	{.name = "getxattr", .weight = 3, .run = get_xattr},
-	{.name = "removexattr", .weight = 3, .run = remove_xattr, .done = ENODATA},
+	{.name = "removexattr", .weight = 3, .run = remove_xattr},
 	{.name = "listxattr", .weight = 2, .run = list_xattrs},
 	{.name = "acl", .weight = 4, .run = set_acl},
 };

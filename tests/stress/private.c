@@ -143,48 +143,10 @@ static bool is_same(const struct outcome *one, const struct outcome *other)
 	return one->result == other->result && one->sum == other->sum && strcmp(one->text, other->text) == 0;
 }
 
-/* What the operation says when an execution before it has done it; 0 where it may be carried out twice. */
-static int done_already(const struct operation *operation)
-{
-	const char *name = operation->kind->name;
-
-	if (strcmp(name, "open") == 0 && !(open_flags(operation->choice) & O_EXCL))
-		return 0;
-	if (strcmp(name, "setxattr") == 0 && !(xattr_flags(operation->choice) & XATTR_CREATE))
-		return 0;
-	return operation->kind->done;
-}
-
-/* The file is there, but the create did not say so. */
-static void open_again(struct stress_client *client, const struct operation *operation)
-{
-	int flags = strcmp(operation->kind->name, "create") == 0 ? O_RDWR | O_CLOEXEC : open_flags(operation->choice);
-
-	if (keep_fd(&client->mount, operation->slot, open(operation->from, flags & ~(O_EXCL | O_CREAT))) == 0)
-		return;
-	/* who makes a file may use it whatever its mode is, and not so who opens it */
-	if (errno != EACCES)
-		client_fail(client, "opening %s again: %s", operation->from, strerrorname_np(errno));
-	for (int i = 0; i < 2; i++) {
-		struct side *side = i ? &client->twin : &client->mount;
-
-		if (side->fds[operation->slot] >= 0)
-			close(side->fds[operation->slot]);
-		side->fds[operation->slot] = -1;
-	}
-}
-
 static void enter(struct stress_client *client, const struct side *side)
 {
 	if (fchdir(side->root) < 0)
 		client_fail(client, "fchdir: %s", strerrorname_np(errno));
-}
-
-static ino_t inode_of(const char *path)
-{
-	struct stat stat;
-
-	return lstat(path, &stat) == 0 ? stat.st_ino : 0;
 }
 
 static void run(struct stress_client *client, struct side *side, const struct operation *operation,
@@ -207,36 +169,16 @@ void private_step(struct stress_client *client)
 	struct operation *operation = &step->operation;
 	unsigned int number = choose_operation(&client->private_choices, operation);
 	unsigned long kills;
-	ino_t before = 0;
-	bool killed;
 
 	step->n = client->n;
 	step->twin = (struct outcome){.text = "(not yet)"};
-	enter(client, &client->mount);
-	if (client->killing && is_exchange(operation))
-		before = inode_of(operation->from);
 	kills = atomic_load(&client->shared->kills);
 	run(client, &client->mount, operation, &step->mount);
-	killed = was_killed(client, kills);
 	atomic_fetch_add(&client->shared->operations, 1);
 	atomic_fetch_add(&client->shared->done[number], 1);
-	if (killed && before && step->mount.result == 0 && inode_of(operation->from) == before &&
-	    inode_of(operation->to) != before) {
-		atomic_fetch_add(&client->shared->tolerated[number], 1);
-		step->twin = (struct outcome){.text = "(left out: the exchange was taken back)"};
-		client->n++;
-		return;
-	}
 	run(client, &client->twin, operation, &step->twin);
-	if (!is_same(&step->mount, &step->twin)) {
-		if (!killed || step->twin.result < 0 || done_already(operation) == 0 ||
-		    step->mount.result != -done_already(operation))
-			client_fail(client, "%s differs%s", operation->kind->name, killed ? " (under a kill)" : "");
-		atomic_fetch_add(&client->shared->tolerated[number], 1);
-		if (operation->kind->makes_fd) {
-			enter(client, &client->mount);
-			open_again(client, operation);
-		}
-	}
+	if (!is_same(&step->mount, &step->twin))
+		client_fail(client, "%s differs%s", operation->kind->name,
+			    was_killed(client, kills) ? " (under a kill)" : "");
 	client->n++;
 }

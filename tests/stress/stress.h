@@ -6,10 +6,8 @@
  * what it returns, reads and leaves has to be the same. Besides, all clients work on the same names in a directory that
  * they share, where the order is nobody's and only what can't be is an error.
  *
- * A request that a killed worker has carried out and not answered is carried out once more by the next one. So an operation
- * that overlaps a kill may say that it has been done already (done_already()), where its twin succeeds; and an exchange
- * of names may be taken back. And a death may leave a node's count of references too high, which holds the file when it is
- * removed. Nothing else is allowed, and nothing at all where no kill was under way.
+ * A kill changes nothing of that: what a worker has begun is done once. It may leave a node's count of references too high, which
+ * holds the file when it is removed, for a while.
  *
  * Choices come from the seed, by streams of their own for private and shared operations: a client's private
  * operations are the same ones with the same seed, up to the moment at which it ends.
@@ -35,7 +33,6 @@ struct stress_shared {
 	atomic_ulong kills;              /* counts the begin and the end of each: odd while one is under way */
 	atomic_ulong operations;
 	atomic_ulong done[KINDS];        /* by kind */
-	atomic_ulong tolerated[KINDS];   /* of them, those that a second execution explains */
 	atomic_ulong added[COUNTERS];    /* by all clients to the counters */
 };
 
@@ -82,8 +79,6 @@ struct kind {
 	unsigned int weight; /* how often it is chosen */
 	/* In the root of the side. Returns >= 0 or -errno; tells more in `outcome`. */
 	long (*run)(struct side *side, const struct operation *operation, struct outcome *outcome);
-	int done;            /* the errno of an execution after another one, or 0; see done_already() */
-	bool makes_fd;       /* in `slot` */
 };
 
 struct stress_client {
@@ -113,11 +108,6 @@ extern const unsigned int n_file_kinds;
 void tell(struct outcome *outcome, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void tell_bytes(struct outcome *outcome, const void *bytes, size_t length);
 void tell_attributes(struct outcome *outcome, const struct stat *stat);
-
-/* Flags of open(2) and others, by choice; they decide what is done already. */
-int open_flags(unsigned int choice);
-int xattr_flags(unsigned int choice);
-bool is_exchange(const struct operation *operation);
 
 /* Puts a descriptor into the slot, which is closed first. Returns 0 or -errno. */
 long keep_fd(struct side *side, int slot, int fd);

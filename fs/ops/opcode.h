@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is known of operations by their numbers.
+ */
+#ifndef SEGFS_OPS_OPCODE_H
+#define SEGFS_OPS_OPCODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The name of an operation, in lower case; "operation" for an unknown one. */
+const char *opcode_name(uint32_t opcode);
+
+/* Whether carrying it out a second time could end otherwise, or leave something else behind. */
+bool opcode_is_once(uint32_t opcode);
+
+/* Whether its answer hands out a handle, which is nobody's if the answer is not wanted. */
+bool opcode_opens(uint32_t opcode);
+
+#endif

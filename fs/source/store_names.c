@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/store_names.h"
+#include "fs/source/backing.h"
+#include "fs/source/kept.h"
+#include "fs/source/paths.h"
+#include "fs/state/journal.h"
+#include "fs/state/node.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+/* --- making -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * A name exists though the kernel, which lets nobody else change the directory meanwhile, took it for free. It is what a worker that died
+ * over this request has made, unless somebody made it past the mount: that one is older, another user's, or of another kind.
+ */
+static bool was_made(const struct state *state, int dir_fd, const char *name, mode_t mode)
+{
+	uint64_t since = journal_since();
+	struct statx found;
+
+	if (!journal_is_again() || statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
+	    (found.stx_mode & S_IFMT) != (mode & S_IFMT))
+		return false;
+	if (state->arena->header->privileged && found.stx_uid != journal_uid())
+		return false;
+	return !(found.stx_mask & STATX_BTIME) ||
+	       (uint64_t)found.stx_btime.tv_sec * 1000000000u + found.stx_btime.tv_nsec >= since;
+}
+
+/* A user's own file that the user must not write takes an attribute only while it may be written. */
+static int set_policy(const struct state *state, int fd, const char *policy)
+{
+	const char *name = source_policy_attribute(state);
+	char path[PROC_FD_MAX];
+	struct stat found;
+	int result;
+
+	proc_fd_path(path, fd);
+	if (setxattr(path, name, policy, strlen(policy), 0) == 0)
+		return 0;
+	if (errno != EACCES || stat(path, &found) < 0 || chmod(path, (found.st_mode & 07777) | S_IWUSR) < 0)
+		return -errno;
+	result = setxattr(path, name, policy, strlen(policy), 0) < 0 ? -errno : 0;
+	return chmod(path, found.st_mode & 07777) < 0 ? -errno : result;
+}
+
+/*
+ * O_EXCL always: that a name exists is the kernel's to find out, with its checks of who may open it. A file with a policy gets
+ * its name last, so that nobody sees it without. Returns a descriptor.
+ */
+static int create_file(const struct state *state, int dir_fd, const char *name, mode_t mode, int flags, const char *policy)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PROC_FD_MAX];
+	int result = 0;
+
+	if (name && journal_is_again() && was_made(state, dir_fd, name, S_IFREG)) {
+		fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+		return fd < 0 ? -errno : take_fd(&fd);
+	}
+	if (name && !*policy) {
+		fd = openat(dir_fd, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+		return fd < 0 ? -errno : take_fd(&fd);
+	}
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		flags |= O_RDWR; /* a file without a name can't be opened to be read only */
+	fd = openat(dir_fd, ".", flags | O_TMPFILE | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	if (*policy)
+		result = set_policy(state, fd, policy);
+	proc_fd_path(path, fd);
+	if (result == 0 && name && linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
+		result = -errno;
+	return result < 0 ? result : take_fd(&fd);
+}
+
+int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
+		 const char *policy, struct source_file *file)
+{
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
+	_cleanup_close_ int fd = -1;
+	int result;
+
+	result = kept_get_directory(state, dir, &parent);
+	if (result < 0)
+		return result;
+	fd = create_file(state, parent.fd, name, mode & 07777, flags, policy);
+	if (fd < 0)
+		return fd;
+	result = backing_identify(state, dir->store, fd, "", file);
+	if (result < 0)
+		return result;
+	if (!name) {
+		/* no name leads to it: it is reached by descriptor until it gets one or goes */
+		char path[PROC_FD_MAX];
+
+		file->flags |= NODE_UNLINKED | NODE_SLOW_END;
+		/* one that is no open: nobody must take it for a view that somebody has */
+		proc_fd_path(path, fd);
+		if (file->fd < 0)
+			file->fd = open(path, O_PATH | O_CLOEXEC);
+		if (file->fd < 0)
+			return -errno;
+	}
+	return take_fd(&fd);
+}
+
+static int make_directory(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *policy)
+{
+	_cleanup_close_ int fd = -1;
+	int result;
+
+	if (mkdirat(dir_fd, name, mode) < 0 && (errno != EEXIST || !was_made(state, dir_fd, name, S_IFDIR)))
+		return -errno;
+	if (!*policy)
+		return 0;
+	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+	result = fd < 0 ? -errno : set_policy(state, fd, policy);
+	if (result < 0)
+		unlinkat(dir_fd, name, AT_REMOVEDIR);
+	return result;
+}
+
+static int make_file(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *policy)
+{
+	int fd = create_file(state, dir_fd, name, mode, O_RDWR, policy);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/* The inode number of the file that a name means; 0 = there is none. */
+static ino_t inode_of(int dir_fd, const char *name)
+{
+	struct stat stat;
+
+	return fstatat(dir_fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 ? stat.st_ino : 0;
+}
+
+static bool leads_to(int dir_fd, const char *name, const char *target)
+{
+	char found[PATH_MAX];
+	ssize_t length = readlinkat(dir_fd, name, found, sizeof(found));
+
+	return length >= 0 && (size_t)length == strlen(target) && memcmp(found, target, (size_t)length) == 0;
+}
+
+static int make_node(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *target,
+		     const char *policy)
+{
+	int result;
+
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return make_directory(state, dir_fd, name, mode & 07777, policy);
+	case S_IFLNK:
+		result = symlinkat(target, dir_fd, name);
+		break;
+	case S_IFREG:
+		return make_file(state, dir_fd, name, mode & 07777, policy);
+	case S_IFIFO:
+	case S_IFSOCK:
+		result = mknodat(dir_fd, name, mode, 0);
+		break;
+	default: /* a device would be a way around the kernel's checks; the mount is nodev anyway */
+		return -EPERM;
+	}
+	if (result == 0)
+		return 0;
+	result = -errno;
+	if (result == -EEXIST && was_made(state, dir_fd, name, mode) && (!S_ISLNK(mode) || leads_to(dir_fd, name, target)))
+		result = 0;
+	return result;
+}
+
+int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
+		      const char *target, const char *policy, struct source_file *file)
+{
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
+	int result;
+
+	result = kept_get_directory(state, dir, &parent);
+	if (result == 0)
+		result = make_node(state, parent.fd, name, mode, target, policy);
+	return result < 0 ? result : backing_identify(state, dir->store, parent.fd, name, file);
+}
+
+int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
+		      const char *name, struct source_file *file)
+{
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
+	_cleanup_kept_ struct kept kept = KEPT_NONE;
+	char path[PROC_FD_MAX];
+	int result;
+
+	result = kept_get_directory(state, dir, &parent);
+	if (result == 0)
+		result = kept_get(state, node, &kept);
+	if (result < 0)
+		return result;
+	proc_fd_path(path, kept.fd);
+	if (linkat(AT_FDCWD, path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0) {
+		result = -errno;
+		if (result != -EEXIST || !journal_is_again() || inode_of(parent.fd, name) != node->inode)
+			return result;
+	}
+	return backing_identify(state, dir->store, parent.fd, name, file);
+}
+
+/* --- removing and renaming ----------------------------------------------------------------------------------------- */
+
+/* A file that is about to lose a name. */
+struct victim {
+	bool last_name;
+	bool slow;           /* it has much memory */
+	bool known;          /* by inode number: `node` is set, else `key` */
+	uint64_t inode;      /* 0 = there is no such file */
+	uint64_t node;
+	struct node_key key;
+	int fd;              /* O_PATH; -1 where the node holds the file, or there is nothing to do */
+};
+
+#define VICTIM_NONE ((struct victim){.fd = -1})
+
+/* What the journal keeps of it. */
+enum {
+	VICTIM_LAST_NAME = 1,
+	VICTIM_SLOW = 2,
+};
+
+static void cleanup_victim(struct victim *victim)
+{
+	journal_let_go();
+	cleanup_close(&victim->fd);
+}
+
+#define _cleanup_victim_ __attribute__((cleanup(cleanup_victim)))
+
+/* The name may have come to mean another file since its inode number was looked at; false where that is so. */
+static bool has_inode(int fd, ino_t inode)
+{
+	struct stat stat;
+
+	return fstatat(fd, "", &stat, AT_EMPTY_PATH) == 0 && stat.st_ino == inode;
+}
+
+/* By the file itself. Where that fails nobody can refer to it either. */
+static void identify_victim(struct state *state, uint16_t store, struct victim *victim)
+{
+	struct source_file file = {.fd = -1};
+
+	victim->known = false;
+	victim->last_name = backing_identify(state, store, victim->fd, "", &file) == 0;
+	cleanup_close(&file.fd);
+	victim->key = file.key;
+}
+
+/* The name is still there. Returns what removing it failed with. */
+static int victim_stays(struct state *state, const struct victim *victim, int error)
+{
+	if (victim->node)
+		node_unhold(state, victim->node);
+	return -error;
+}
+
+/* Whoever refers to the file by then is to go on with it. */
+static int find_victim(struct state *state, uint16_t store, int dir_fd, const char *name, struct victim *victim)
+{
+	struct stat stat;
+	bool held;
+
+	if (fstatat(dir_fd, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	victim->inode = stat.st_ino;
+	victim->last_name = S_ISDIR(stat.st_mode) || stat.st_nlink <= 1;
+	if (!victim->last_name)
+		return 0;
+	victim->slow = stat.st_blocks >= SOURCE_SLOW_BLOCKS;
+	victim->node = node_hold(state, store, stat.st_ino, &held);
+	victim->known = victim->node != 0;
+	if (held)
+		return 0;
+	victim->fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (victim->fd < 0)
+		return victim_stays(state, victim, errno);
+	if (!victim->known || !has_inode(victim->fd, stat.st_ino))
+		identify_victim(state, store, victim);
+	return 0;
+}
+
+/* other: inode number of what is renamed, 0 = nothing is. */
+static void note_victim(const struct victim *victim, uint64_t other)
+{
+	const struct journal_note note = {
+		.inode = {victim->inode, other},
+		.node = victim->known ? victim->node : 0,
+		.flags = (victim->last_name ? VICTIM_LAST_NAME : 0u) | (victim->slow ? VICTIM_SLOW : 0u),
+		.fd = victim->fd,
+	};
+
+	journal_note(&note);
+}
+
+/* What a worker has noted that died over the removal, which was carried out. */
+static void recall_victim(struct state *state, uint16_t store, const struct journal_note *note, struct victim *victim)
+{
+	const struct node_slot *node;
+
+	*victim = (struct victim){
+		.last_name = note->flags & VICTIM_LAST_NAME,
+		.slow = note->flags & VICTIM_SLOW,
+		.known = note->node != 0,
+		.inode = note->inode[0],
+		.node = note->node,
+		.fd = note->fd,
+	};
+	if (!victim->known && victim->fd >= 0) {
+		identify_victim(state, store, victim);
+		victim->node = node_find(state, &victim->key);
+	}
+	/* the node has it by now */
+	node = node_get(state, victim->node);
+	if (node && atomic_load(&node->fd) == victim->fd)
+		victim->fd = -1;
+}
+
+static void victim_is_gone(struct state *state, struct victim *victim)
+{
+	uint64_t node;
+
+	if (!victim->last_name)
+		return;
+	node = victim->known ? victim->node : node_find(state, &victim->key);
+	if (node)
+		node_unlinked(state, node, victim->slow ? NODE_SLOW_END : 0, &victim->fd);
+}
+
+/* What was noted is of no use: it is found anew. */
+static void close_noted(const struct journal_note *note)
+{
+	journal_let_go();
+	if (note->fd >= 0)
+		close(note->fd);
+}
+
+/* Held for writing by the end of a segment, while its name must not come to mean another file; a leaf but for state.lock. */
+static pthread_rwlock_t names = PTHREAD_RWLOCK_INITIALIZER;
+
+/* Whether a worker that died over this request had removed the name: nobody else can have, but past the mount. Then the rest is done. */
+static bool was_removed(struct state *state, uint16_t store, int dir_fd, const char *name)
+{
+	_cleanup_victim_ struct victim victim = VICTIM_NONE;
+	struct journal_note note;
+
+	if (!journal_noted(&note))
+		return false;
+	if (inode_of(dir_fd, name) == note.inode[0]) {
+		close_noted(&note);
+		return false;
+	}
+	recall_victim(state, store, &note, &victim);
+	victim_is_gone(state, &victim);
+	return true;
+}
+
+static int remove_name(struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
+{
+	_cleanup_victim_ struct victim victim = VICTIM_NONE;
+	int result = find_victim(state, store, dir_fd, name, &victim);
+
+	if (result < 0)
+		return result;
+	note_victim(&victim, 0);
+	if (unlinkat(dir_fd, name, flags) < 0)
+		return victim_stays(state, &victim, errno);
+	victim_is_gone(state, &victim);
+	return 0;
+}
+
+int store_remove(struct state *state, const struct node_slot *dir, const char *name, int flags)
+{
+	_cleanup_kept_ struct kept parent = KEPT_NONE;
+	int result = kept_get_directory(state, dir, &parent);
+
+	if (result < 0)
+		return result;
+	pthread_rwlock_rdlock(&names);
+	if (!was_removed(state, dir->store, parent.fd, name))
+		result = remove_name(state, dir->store, parent.fd, name, flags);
+	pthread_rwlock_unlock(&names);
+	return result;
+}
+
+int store_end(struct state *state, const struct node_slot *node, struct source_name *gone)
+{
+	_cleanup_close_ int dir_fd = -1;
+	struct source_file dir = {.fd = -1};
+	char path[PATH_MAX];
+	char *slash;
+	struct stat stat;
+	int result = paths_find(state, node, path, sizeof(path));
+
+	if (result < 0)
+		return result;
+	slash = strrchr(path, '/');
+	snprintf(gone->name, sizeof(gone->name), "%.*s", NAME_MAX, slash ? slash + 1 : path);
+	if (slash)
+		*slash = 0;
+	dir_fd = paths_open_directory(state, slash ? path : "");
+	if (dir_fd < 0)
+		return dir_fd;
+	result = backing_identify(state, 0, dir_fd, "", &dir);
+	cleanup_close(&dir.fd);
+	if (result < 0)
+		return result;
+	gone->dir = dir.key;
+	/* the name may mean another file by now, but from here on it doesn't change */
+	pthread_rwlock_wrlock(&names);
+	if (fstatat(dir_fd, gone->name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		result = -errno;
+	else if (stat.st_ino != node->inode)
+		result = -ESTALE;
+	else
+		result = remove_name(state, node->store, dir_fd, gone->name, 0);
+	pthread_rwlock_unlock(&names);
+	return result;
+}
+
+/* Two directories, and a name in each. */
+struct change_of_names {
+	uint16_t store; /* of the new one */
+	int from_fd;
+	int to_fd;
+	const char *name;
+	const char *new_name;
+	unsigned int flags; /* of renameat2(2) */
+};
+
+/* The same for a rename: the new name means what the old one meant, and that means something else now, or nothing. */
+static bool was_renamed(struct state *state, const struct change_of_names *change)
+{
+	_cleanup_victim_ struct victim victim = VICTIM_NONE;
+	struct journal_note note;
+
+	if (!journal_noted(&note))
+		return false;
+	if (note.inode[1] == note.inode[0] || inode_of(change->to_fd, change->new_name) != note.inode[1] ||
+	    inode_of(change->from_fd, change->name) == note.inode[1]) {
+		close_noted(&note);
+		return false;
+	}
+	recall_victim(state, change->store, &note, &victim);
+	if (!(change->flags & RENAME_EXCHANGE))
+		victim_is_gone(state, &victim);
+	return true;
+}
+
+static int rename_name(struct state *state, const struct change_of_names *change)
+{
+	_cleanup_victim_ struct victim victim = VICTIM_NONE;
+	int result = 0;
+
+	if (change->flags & RENAME_EXCHANGE)
+		victim.inode = inode_of(change->to_fd, change->new_name);
+	else if (change->flags == 0)
+		result = find_victim(state, change->store, change->to_fd, change->new_name, &victim);
+	if (result < 0 && result != -ENOENT)
+		return result;
+	note_victim(&victim, inode_of(change->from_fd, change->name));
+	if (renameat2(change->from_fd, change->name, change->to_fd, change->new_name, change->flags) < 0)
+		return victim_stays(state, &victim, errno);
+	/* a file with one name that was renamed onto itself would have been left alone by the kernel that asks us */
+	victim_is_gone(state, &victim);
+	return 0;
+}
+
+int store_rename(struct state *state, const struct node_slot *dir, const char *name, const struct node_slot *new_dir,
+		 const char *new_name, unsigned int flags)
+{
+	struct change_of_names change = {.store = new_dir->store, .name = name, .new_name = new_name, .flags = flags};
+	_cleanup_kept_ struct kept from = KEPT_NONE;
+	_cleanup_kept_ struct kept to = KEPT_NONE;
+	int result;
+
+	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	result = kept_get_directory(state, dir, &from);
+	if (result == 0)
+		result = kept_get_directory(state, new_dir, &to);
+	if (result < 0)
+		return result;
+	change.from_fd = from.fd;
+	change.to_fd = to.fd;
+	pthread_rwlock_rdlock(&names);
+	if (!was_renamed(state, &change))
+		result = rename_name(state, &change);
+	pthread_rwlock_unlock(&names);
+	return result;
+}
