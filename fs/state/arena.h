@@ -147,9 +147,9 @@ struct journal_slot {
 	uint32_t uid;
 	uint32_t crashes;          /* workers that died over it by themselves */
 	uint32_t kills;            /* ... from outside */
-	_Atomic bool lasting;      /* it may take any time */
-	_Atomic bool blamed;       /* a fault was in its own thread */
-	_Atomic bool noted;        /* what follows is whole */
+	_Atomic uint8_t lasting;   /* it may take any time */
+	_Atomic uint8_t blamed;    /* a fault was in its own thread */
+	_Atomic uint8_t noted;     /* what follows is whole */
 	uint64_t inode[2];         /* see struct journal_note */
 	uint64_t node_of_name;
 	uint32_t flags;
