@@ -116,9 +116,12 @@ static void fill(struct state *state)
 
 static char *part_of(unsigned int part, unsigned int slot, size_t *size)
 {
-	switch (part % 8) {
+	switch (part % 9) {
+	case 8:
+		*size = sizeof(struct journal_slot);
+		return (char *)&arena.header->journal[slot % ARENA_JOURNAL];
 	case 0:
-		*size = offsetof(struct arena_header, stores);
+		*size = offsetof(struct arena_header, journal);
 		return (char *)arena.header;
 	case 1:
 		*size = sizeof(struct store_record);

@@ -8,7 +8,7 @@
 #include "fs/source/source.h"
 #include "fs/state/lock_table.h"
 #include "lib/base/log.h"
-#include "lib/base/procfs.h"
+#include "lib/base/procfs_users.h"
 #include "tests/fuzz/answers.h"
 
 #include <dirent.h>
@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@
 #define FILE_MAX (4u * 1024u * 1024u) /* bytes of any file: what is asked for must not fill the machine's memory */
 #define PASSTHROUGH_IDS 1024          /* that one input may take */
 #define WATCHED_FDS 128
+#define ARENA_SPACE (4u * 1024u * 1024u) /* bytes, at least those of an arena */
 
 static struct fs fs; /* the session's user data */
 static struct control_facts facts = {.instance = "fuzz", .mount_point = "/fuzz"};
@@ -42,6 +44,7 @@ static struct {
 	int last_id;
 	bool was_open[WATCHED_FDS];
 	struct arena arena;
+	void *arena_place; /* where each input's is mapped: the journal keeps a thread's slot for the life of the thread */
 } stand;
 
 /* --- what is not to be used of the machine, by --wrap of the linker --- */
@@ -264,6 +267,8 @@ void stand_setup(void)
 	fuse_set_log_func(be_silent);
 	check(setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit");
 	make_place();
+	stand.arena_place = mmap(NULL, ARENA_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(stand.arena_place != MAP_FAILED, "no place for an arena");
 	fs.fuse_fd = answers_open();
 	fs.privileged = geteuid() == 0;
 	check(request_thread_init(&fs) == 0, "identities can't be taken");
@@ -277,6 +282,17 @@ void stand_setup(void)
 	stand_end(&fs);
 }
 
+static void make_arena(bool few)
+{
+	void *memory;
+
+	check(arena_create(&stand.arena, few ? 16 : 256, few ? 16 : 64, few ? 16 : 256) == 0, "no arena");
+	memory = mremap(stand.arena.header, stand.arena.size, stand.arena.size, MREMAP_MAYMOVE | MREMAP_FIXED, stand.arena_place);
+	check(memory == stand.arena_place, "the arena can't be moved");
+	stand.arena.header = memory;
+	arena_locate(&stand.arena);
+}
+
 struct fs *stand_begin(unsigned int options)
 {
 	bool few = options & STAND_FEW_SLOTS;
@@ -286,7 +302,7 @@ struct fs *stand_begin(unsigned int options)
 	/* libFuzzer has set its own since */
 	signal(SIGXFSZ, SIG_IGN);
 	note_fds();
-	check(arena_create(&stand.arena, few ? 16 : 256, few ? 16 : 64, few ? 16 : 256) == 0, "no arena");
+	make_arena(few);
 	header = stand.arena.header;
 	header->privileged = fs.privileged;
 	header->fuse_fd = fs.fuse_fd;
@@ -382,7 +398,9 @@ void stand_end(struct fs *the_fs)
 	index_unmap(fs.streams, header->max_handles, sizeof(void *));
 	close_fd(header->stores[0].root_fd);
 	state_close(&fs.state);
-	arena_destroy(&stand.arena);
+	check(mmap(stand.arena_place, ARENA_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == stand.arena_place,
+	      "the arena does not go");
+	close_fd(stand.arena.fd);
 	remove_all(stand.dir_fd, "store");
 	check(unlinkat(stand.dir_fd, "store", AT_REMOVEDIR) == 0, "the store can't be removed: %s", strerror(errno));
 	check_place();
