@@ -198,6 +198,7 @@ tsan: ## every test with the thread sanitizer
 
 fuzz: build/bootstrap-fuzz.stamp ## run each fuzzer for FUZZ_TIME seconds
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-run
+fuzzers: $(fuzzers)
 fuzz-run: $(fuzzers)
 	$(Q)set -e; for fuzzer in $(notdir $(fuzzers)); do \
 		mkdir -p $(OUT)/corpus/$$fuzzer; \
@@ -205,6 +206,13 @@ fuzz-run: $(fuzzers)
 		$(OUT)/tests/fuzz/$$fuzzer -max_total_time=$(FUZZ_TIME) -artifact_prefix=$(OUT)/$$fuzzer- \
 			$(OUT)/corpus/$$fuzzer $$corpus; \
 	done
+
+# what the kernel sends while these run
+recorded := posix_names posix_open posix_io posix_dir posix_attr posix_xattr posix_acl locks lock_waits mandatory ownership policy
+fuzz-seeds: tests build/bootstrap-fuzz.stamp ## record requests of some tests as seeds for fuzz_request, as root
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzzers
+	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) FUZZER=build/fuzz/tests/fuzz/fuzz_request \
+		tests/fuzz/record $(addprefix $(OUT)/tests/mount/test_,$(recorded))
 
 bench: all $(bench_program) build/bootstrap-bench.stamp ## compare with tmpfs and bindfs, as root; 5 minutes
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/bench/run
@@ -240,5 +248,5 @@ help: ## this list
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 FORCE:
-.PHONY: all run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzz-run bench lint \
+.PHONY: all run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench lint \
 	install uninstall clean help FORCE
