@@ -59,7 +59,7 @@ endif
 
 # _GNU_SOURCE is empty, so that a file may define it as well
 preprocessor := -I. -D_GNU_SOURCE= -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=317 -DSEGFS_VERSION='"$(VERSION)"' \
-	$(FUSE_CFLAGS) $(INIH_CFLAGS)
+	$(FUSE_CFLAGS) $(INIH_CFLAGS) $(CAPNG_CFLAGS) $(SECCOMP_CFLAGS)
 language := -std=gnu17 -pthread -fPIE -fno-common -fvisibility=hidden
 compile = $(CC) $(preprocessor) $(CPPFLAGS) $(language) $(warnings) $(hardening) $(sanitizer) $(CFLAGS)
 link = $(CC) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(sanitizer) $(CFLAGS) $(LDFLAGS)
@@ -68,7 +68,9 @@ link = $(CC) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(sanitizer) $(CF
 
 object = $(patsubst %.c,$(OBJ)/%.o,$(1))
 base_sources := $(wildcard lib/base/*.c)
-program_sources := $(sort $(wildcard fs/*.c fs/*/*.c)) $(base_sources)
+# fs/filter/ is a program of its own, which runs here and writes a part of the program
+generator_sources := $(wildcard fs/filter/*.c)
+program_sources := $(sort $(filter-out $(generator_sources),$(wildcard fs/*.c fs/*/*.c))) $(base_sources)
 # all that knows no FUSE, for unit tests and fuzzers
 core_sources := $(sort $(wildcard fs/config*.c fs/state/*.c fs/source/*.c)) $(base_sources)
 support_sources := $(wildcard tests/mount/harness.c tests/lib/*.c)
@@ -90,9 +92,22 @@ fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(OUT)/segfs ## build the program: build/segfs
 
-$(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/program.list
+$(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/filter_programs.o $(OBJ)/program.list
 	$(call say,LINK,$@)
-	$(Q)$(link) -o $@ $(filter %.o,$^) $(FUSE_LIBS) $(INIH_LIBS)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(FUSE_LIBS) $(INIH_LIBS) $(CAPNG_LIBS)
+
+$(OBJ)/generate-filters: $(call object,$(generator_sources)) $(OBJ)/generator.list
+	$(call say,LINK,$@)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(SECCOMP_LIBS)
+
+# libseccomp keeps what it has allocated to itself
+$(OBJ)/filter_programs.c: $(OBJ)/generate-filters
+	$(call say,RUN,$<)
+	$(Q)ASAN_OPTIONS=detect_leaks=0 $< >$@
+
+$(OBJ)/filter_programs.o: $(OBJ)/filter_programs.c
+	$(call say,CC,$<)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
 $(OBJ)/core.a: $(call object,$(core_sources)) $(OBJ)/core.list
 	$(call say,AR,$@)

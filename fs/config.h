@@ -18,6 +18,7 @@
 #include "lib/base/policy.h"
 
 #define CONFIG_ERROR_MAX    512  /* bytes of an error line, with the final 0 */
+#define CONFIG_HANG_LIMIT   10000 /* milliseconds after which a worker that does not go on is replaced */
 #define CONFIG_SEGMENT_MODE 0600 /* permission bits of a segment that gives no mode */
 
 /* Where the bytes of a directory's segments live. */
@@ -79,6 +80,8 @@ struct config {
 	struct config_store root;             /* the default store; medium is MEDIUM_MEMORY */
 	unsigned int sources;                 /* [mount] sources: bits 1 << enum source_kind */
 	bool has_sources;                     /* `sources` was given; else all that the machine has */
+	uint64_t hang_limit;                  /* [mount] hang-limit: milliseconds, 0 = never */
+	bool has_hang_limit;                  /* it was given; else CONFIG_HANG_LIMIT */
 	struct config_directory *directories; /* parents before children, else in the order of the file */
 	size_t n_directories;                 /* elements of directories */
 	struct config_segment *segments;      /* in the order of the file */

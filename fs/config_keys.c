@@ -26,6 +26,7 @@
 static const struct config_key mount_keys[] = {
 	{"path", &config_type_path, MOUNT(mount_path), NONE, NONE, false},
 	{"sources", &config_type_sources, MOUNT(sources), NONE, MOUNT(has_sources), false},
+	{"hang-limit", &config_type_time, MOUNT(hang_limit), NONE, MOUNT(has_hang_limit), false},
 	{"size", &config_type_size, MOUNT(root.size), NONE, NONE, true},
 	{"huge", &config_type_huge, MOUNT(root.huge), NONE, NONE, true},
 	{"numa", &config_type_numa, MOUNT(root.numa), NONE, NONE, true},

@@ -454,3 +454,31 @@ static int parse_namespace(const struct config_key *key, void *record, const cha
 }
 
 const struct config_type config_type_namespace = {parse_namespace, format_string};
+
+/* --- time: 0 for never, or a number with a unit --- */
+
+static int parse_time(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	uint64_t milliseconds = 0;
+
+	if (strcmp(value, "0") != 0 && policy_parse_time(value, &milliseconds) < 0)
+		return wrong(why, "not a time; write a whole number with ms, s, m, h or d, such as 10s, or 0 for never");
+	*(uint64_t *)field(record, key->value) = milliseconds;
+	*(bool *)field(record, key->given) = true;
+	return 0;
+}
+
+static bool format_time(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	uint64_t milliseconds = *(const uint64_t *)const_field(record, key->value);
+
+	if (!is_given(key, record))
+		return false;
+	if (milliseconds == 0)
+		snprintf(value, CONFIG_VALUE_MAX, "0");
+	else
+		policy_format_time(milliseconds, value);
+	return true;
+}
+
+const struct config_type config_type_time = {parse_time, format_time};

@@ -7,9 +7,12 @@
  *   main.c           command line in hand, makes what supervisor and workers run on, goes into the background
  *   options          the command line
  *   supervisor       mounts, starts workers, survives them
+ *   watchdog         ... sees that a worker does not go on
  *   worker           one worker's life: recover, serve, leave
  *   config*          the INI file -> a checked struct, and back
  *   apply*           makes the stores, directories and segments that a configuration declares
+ *   privileges       what supervisor and worker give up before they begin
+ *   filter           ... system calls among them; filter/ makes the lists when the program is built
  *   instance         /run/segfs/NAME: the default store, the lock, --purge
  *   mounts, notify   /proc/self/mountinfo; sd_notify
  *
@@ -19,6 +22,7 @@
  *     placement      on which CPU they are taken
  *     wire           the kernel's messages, and whether they are what they say
  *     request        the raw request, and on whose behalf it is carried out
+ *     opcode         what is known of operations by their numbers
  *     lookup attr name file io dir xattr lock ioctl init    the operations
  *     policy         policies of nodes
  *     lifetime       ends segments whose life is limited
@@ -33,7 +37,7 @@
  *
  *   source/          where nodes come from; knows no FUSE
  *     source         the table of functions that a source is
- *     store          a directory tree of backing files
+ *     store          a directory tree of backing files; store_names its names
  *     posix          ... of which that of shm_open(3) is one, and what is known of its objects
  *     sysv           System V shared memory
  *     process        memory of running processes: its nodes, process_names their names, process_facts their attributes
@@ -51,6 +55,8 @@
  *   state/           what survives a worker; knows no FUSE
  *     arena          the shared memory and the layout of all that is in it
  *     node handle    slots and indexes
+ *     journal        requests that are being carried out: what a worker dies over is done once
+ *     fault          where a worker was that died by itself
  *     lock           locks: what operations call, made of
  *     lock_queue     ... requests that wait
  *     lock_table     ... locks that are held
@@ -248,11 +254,16 @@ static int make_content(struct program *program)
 	return result < 0 ? complain(config_status(result), error) : EXIT_SUCCESS;
 }
 
-/* As many descriptors as there may be, since nodes of some media hold one each. */
+/*
+ * Of the resource limits, those that would be in the way of users. All others stay as they were set for this program, and bind
+ * supervisor and workers: RLIMIT_CORE too, though a privileged worker makes no core (fs/privileges.c); RLIMIT_NPROC, which
+ * does not bind root, and an ordinary user's daemon like any process of that user.
+ */
 static void raise_limits(void)
 {
 	struct rlimit limit;
 
+	/* as many descriptors as there may be, since nodes of some media hold one each */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);

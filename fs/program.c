@@ -23,6 +23,8 @@ int program_keep_config(struct arena *arena, const struct config *config)
 	length = strlen(text);
 	if (length > 0 && pwrite(fd, text, length, 0) != (ssize_t)length)
 		return -ENOSPC;
+	atomic_store(&arena->header->hang_limit,
+		     (config->has_hang_limit ? config->hang_limit : CONFIG_HANG_LIMIT) * UINT64_C(1000000));
 	/* readers of the old one have their own copy */
 	old = atomic_exchange(&arena->header->config_fd, take_fd(&fd));
 	if (old >= 0)

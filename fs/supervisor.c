@@ -2,6 +2,9 @@
 #include "fs/supervisor.h"
 #include "fs/mounts.h"
 #include "fs/notify.h"
+#include "fs/privileges.h"
+#include "fs/state/fault.h"
+#include "fs/watchdog.h"
 #include "fs/worker.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
@@ -37,6 +40,8 @@ static struct {
 	bool stopping;
 	bool hung;               /* the worker was killed since it did not go on */
 	int64_t deadline;        /* of what is waited for, CLOCK_MONOTONIC; 0 = none */
+	struct watchdog watchdog;
+	int64_t next_look;       /* of the watchdog; 0 = none */
 } self;
 
 static int64_t now(void)
@@ -127,6 +132,8 @@ __attribute__((noreturn)) static void be_worker(void)
 		_exit(EXIT_FAILURE);
 	atomic_store(&header->worker_pid, getpid());
 	prctl(PR_SET_NAME, "segfs-worker");
+	if (privileges_limit_worker(self.program) < 0)
+		_exit(EXIT_FAILURE);
 	_exit(worker_run(self.program, self.session));
 }
 
@@ -141,6 +148,10 @@ static void start_worker(void)
 	long pid;
 
 	atomic_fetch_add(&header->workers_started, 1);
+	fault_clear(header);
+	self.watchdog = (struct watchdog){0};
+	self.next_look = 0;
+	privileges_expect_no_call(self.program);
 	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 	if (pid == 0)
 		be_worker();
@@ -173,6 +184,7 @@ static int worker_ended(const siginfo_t *info)
 {
 	bool lived_long = now() - self.worker_started >= LIVED_LONG_NS;
 	bool killed = info->si_code != CLD_EXITED;
+	bool was_hung = self.hung;
 	bool by_itself;
 
 	self.worker = 0;
@@ -181,18 +193,22 @@ static int worker_ended(const siginfo_t *info)
 	if (self.stopping)
 		return EXIT_SUCCESS;
 	/* SIGKILL comes from outside and says nothing about the worker */
-	by_itself = !killed || info->si_status != SIGKILL || self.hung;
+	by_itself = !killed || info->si_status != SIGKILL || was_hung;
 	self.hung = false;
 	atomic_store(&self.program->arena.header->death, by_itself ? ARENA_DEATH_FAULT : ARENA_DEATH_OUTSIDE);
 	if (did_serve() && (lived_long || !by_itself))
 		self.failures = 0;
 	else
 		self.failures++;
+	if (killed && info->si_status == SIGSYS)
+		privileges_log_call(self.program, info->si_pid);
 	if (killed)
 		log_warning("worker %d was ended by signal %d (%s); starting another", info->si_pid, info->si_status,
 			    strsignal(info->si_status));
 	else
 		log_warning("worker %d ended with status %d; starting another", info->si_pid, info->si_status);
+	if (!was_hung)
+		fault_log(self.program->arena.header);
 	if (self.failures >= FAILURES_MAX) {
 		log_error("%u workers in a row could not go on; giving up. The segments stay in %s",
 			  self.failures, self.program->instance.store);
@@ -278,25 +294,57 @@ static void deadline_passed(void)
 	}
 }
 
-/* Waits for one of `signals`, or the deadline. Returns the signal, or 0. */
+static void look_at_worker(void)
+{
+	struct arena_header *header = self.program->arena.header;
+
+	self.next_look = 0;
+	if (!self.worker || self.stopping || self.hung || !watchdog_look(&self.watchdog, header))
+		return;
+	watchdog_tell(header, self.worker);
+	log_error("worker %d does not go on; killing it", self.worker);
+	self.hung = true;
+	kill(self.worker, SIGKILL);
+}
+
+/* The moment at which something is to be done, if nothing happens before; 0 = none. */
+static int64_t next_moment(void)
+{
+	int64_t pause = self.worker && !self.stopping ? watchdog_pause(self.program->arena.header) : 0;
+
+	if (pause == 0)
+		self.next_look = 0;
+	else if (self.next_look == 0)
+		self.next_look = now() + pause;
+	if (self.deadline && self.next_look)
+		return self.deadline < self.next_look ? self.deadline : self.next_look;
+	return self.deadline ? self.deadline : self.next_look;
+}
+
+/* Waits for one of `signals`, or the next moment. Returns the signal, or 0. */
 static int wait_signal(const sigset_t *signals)
 {
+	int64_t moment = next_moment();
 	struct timespec timeout = {0};
 	int64_t left;
 	int signal;
 
-	if (!self.deadline) {
+	if (!moment) {
 		signal = sigwaitinfo(signals, NULL);
 		return signal < 0 ? 0 : signal;
 	}
-	left = self.deadline - now();
+	left = moment - now();
 	if (left > 0) {
 		timeout.tv_sec = left / 1000000000;
 		timeout.tv_nsec = left % 1000000000;
 	}
 	signal = sigtimedwait(signals, NULL, &timeout);
-	if (signal < 0 && errno == EAGAIN)
-		deadline_passed();
+	if (signal < 0 && errno == EAGAIN) {
+		if (self.next_look && now() >= self.next_look)
+			look_at_worker();
+		if (self.deadline && now() >= self.deadline)
+			deadline_passed();
+	}
 	return signal < 0 ? 0 : signal;
 }
 
@@ -348,10 +396,13 @@ int supervisor_run(struct program *program)
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, WORKER_READY_SIGNAL);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
+	fault_prepare();
 	header->supervisor_pid = getpid();
 	instance_tell_holder(&program->instance, program->mount_point);
 	result = note_base_fds(header);
-	if (result < 0) {
+	if (result == 0 && privileges_limit_supervisor(program) < 0) {
+		status = EXIT_FAILURE;
+	} else if (result < 0) {
 		log_error("too many open descriptors, or no /proc: %s", strerror(-result));
 		status = EXIT_FAILURE;
 	} else {

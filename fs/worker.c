@@ -9,6 +9,7 @@
 #include "fs/ops/passthrough.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/request.h"
+#include "fs/state/fault.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -182,12 +183,13 @@ static void set_signals(void)
 	sigfillset(&signals);
 	for (int signal = 1; signal < NSIG; signal++)
 		if (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGABRT ||
-		    signal == SIGSYS || signal == SIGTRAP || signal == INTERRUPT_SIGNAL)
+		    signal == SIGSYS || signal == SIGTRAP || signal == INTERRUPT_SIGNAL || signal == FAULT_TELL_SIGNAL)
 			sigdelset(&signals, signal);
 	/* a full pipe or a file-size limit is an errno, not a death */
 	sigaction(SIGPIPE, &ignored, NULL);
 	sigaction(SIGXFSZ, &ignored, NULL);
 	sigaction(SIGCHLD, &by_default, NULL);
+	fault_setup(program->arena.header);
 	pthread_sigmask(SIG_SETMASK, &signals, NULL);
 	interrupt_setup();
 }

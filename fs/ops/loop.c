@@ -8,6 +8,7 @@
 #include "fs/ops/placement.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
+#include "fs/state/fault.h"
 #include "fs/state/journal.h"
 #include "lib/base/log.h"
 
@@ -15,13 +16,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_THREADS 16
+#define MAX_THREADS ARENA_THREADS
 #define MESSAGE_MAX (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
 #define LEAVE_SECONDS 4 /* for the threads to end what they do: one may wait for another process, which nobody awaits any more */
 #define LARGE_IO (64u * 1024u)              /* bytes of one read or write that are worth another reader */
@@ -342,10 +344,26 @@ static void answer_again(struct fs *fs)
 		drop_earlier_attempt(fs);
 }
 
+/* Where a node is, below the mount, as far as it can be known. */
+static const char *path_of_node(const struct fs *fs, uint64_t id, char path[PATH_MAX])
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+
+	path[0] = '/';
+	path[1] = 0;
+	if (node && node_index_of(id) != NODE_ROOT &&
+	    (!source_of(&fs->state, node)->path || source_of(&fs->state, node)->path(&fs->state, node, path + 1, PATH_MAX - 1) < 0))
+		snprintf(path, PATH_MAX, "a file without a name");
+	return path;
+}
+
 static void refuse_poison(const struct fs *fs, const struct wire_in_header *header)
 {
-	log_error("%s of node %#llx, asked for by process %u of user %u: %u workers have died over it; it is answered with EIO",
-		  opcode_name(header->opcode), (unsigned long long)header->node, header->pid, header->uid, journal_deaths());
+	char path[PATH_MAX];
+
+	log_error("%s of node %#llx (%s), asked for by process %u of user %u: %u workers have died over it; it is answered with EIO",
+		  opcode_name(header->opcode), (unsigned long long)header->node, path_of_node(fs, header->node, path), header->pid,
+		  header->uid, journal_deaths());
 	request_answer_raw(fs, -EIO, NULL, 0);
 }
 
@@ -584,6 +602,7 @@ static void *serve(void *argument)
 {
 	struct fs *fs = argument;
 	void *message = new_message();
+	void *stack = fault_thread_init();
 	int result = request_thread_init(fs);
 
 	if (result < 0)
@@ -599,6 +618,7 @@ static void *serve(void *argument)
 		pthread_mutex_unlock(&loop.reader);
 	}
 	free(message);
+	fault_thread_done(stack);
 	interrupt_thread_done();
 	request_thread_done();
 	pthread_mutex_lock(&loop.lock);

@@ -183,8 +183,9 @@ int request_thread_init(const struct fs *fs)
 	self.uid = (uid_t)setfsuid((uid_t)-1);
 	self.gid = (gid_t)setfsgid((gid_t)-1);
 	self.may_switch = fs->privileged;
-	/* without it a switch to an ordinary user would take the capabilities that the operations need */
-	if (fs->privileged && prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
+	/* without it, which a worker has by now, a switch to an ordinary user would take needed capabilities */
+	if (fs->privileged && !(prctl(PR_GET_SECUREBITS) & SECBIT_NO_SETUID_FIXUP) &&
+	    prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
 		return -errno;
 	return 0;
 }

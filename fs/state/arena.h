@@ -28,6 +28,9 @@
 #define ARENA_CLOSING 64                /* passthrough ids being closed at one time, at least one per thread */
 #define ARENA_RESTING 1024              /* passthrough ids kept for nodes that are not open */
 #define ARENA_JOURNAL 128               /* requests that are being carried out, and those that a worker died over */
+#define ARENA_THREADS 16                /* threads of a worker that carry out requests, at most */
+#define ARENA_STACKS 24                 /* threads whose stacks can be told */
+#define ARENA_FRAMES 24                 /* of one stack */
 #define ARENA_INIT_MAX 256              /* bytes of the kernel's INIT request */
 #define ARENA_STORE_PATH 512            /* bytes of a store's path below the mount, with the final 0 */
 
@@ -160,6 +163,13 @@ struct journal_slot {
 
 _Static_assert(sizeof(struct journal_slot) <= 264, "a journal slot is small");
 
+/* Where a thread was. */
+struct stack_record {
+	_Atomic int32_t thread; /* its id; 0 = nothing was told; written last */
+	uint32_t n;             /* frames, the innermost first */
+	uint64_t frames[ARENA_FRAMES]; /* addresses */
+};
+
 /* How the last worker ended. */
 enum arena_death {
 	ARENA_DEATH_NONE = 0,    /* there was none, or it was asked for */
@@ -190,9 +200,13 @@ struct arena_header {
 
 	int32_t supervisor_pid;
 	_Atomic int32_t worker_pid;
+	uint32_t supervisor_filter; /* the filter of system calls that the supervisor is under, 0 = none yet */
+	_Atomic int32_t forbidden_call; /* number of the system call for which the worker ends by SIGSYS; -1 = none */
 	_Atomic uint32_t workers_started;
 	_Atomic uint32_t workers_serving; /* equals workers_started once the present worker reached its loop */
 	_Atomic uint32_t death; /* enum arena_death */
+	_Atomic uint32_t n_stacks; /* how many were told */
+	_Atomic uint64_t hang_limit; /* nanoseconds for which requests may wait for a worker that does not go on; 0 = for ever */
 	uint64_t started_at;  /* CLOCK_REALTIME, nanoseconds */
 	uint64_t device;      /* st_dev of what is in the mount; 0 = not known */
 	_Atomic uint32_t shown; /* builtin sources in the root: bits 1 << enum source_kind */
@@ -206,6 +220,7 @@ struct arena_header {
 	int32_t base_fds[ARENA_BASE_FDS]; /* descriptors that no slot names and that are not closed at recovery */
 
 	struct journal_slot journal[ARENA_JOURNAL];
+	struct stack_record stacks[ARENA_STACKS];
 	struct store_record stores[ARENA_STORES];
 	struct kept_record kept[ARENA_KEPT];
 };

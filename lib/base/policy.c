@@ -75,7 +75,7 @@ static int set_writers(struct policy *policy, const char *value, char why[POLICY
 	return 0;
 }
 
-static int parse_time(const char *text, uint64_t *milliseconds)
+int policy_parse_time(const char *text, uint64_t *milliseconds)
 {
 	const char *unit;
 	uint64_t number;
@@ -106,7 +106,7 @@ static int set_lifetime(struct policy *policy, const char *value, char why[POLIC
 	}
 	if (strncmp(value, "ttl:", 4) != 0)
 		return wrong(why, "not a lifetime; write persistent, last-close, owner, or ttl:TIME such as ttl:30s");
-	result = parse_time(value + 4, &policy->ttl);
+	result = policy_parse_time(value + 4, &policy->ttl);
 	if (result == -ERANGE)
 		return wrong(why, "too long a time; the longest is ttl:3650d");
 	if (result < 0)
@@ -141,10 +141,17 @@ int policy_set(struct policy *policy, enum policy_field field, const char *value
 	return wrong(why, "no such attribute");
 }
 
-static int format_lifetime(const struct policy *policy, char value[POLICY_VALUE_MAX])
+int policy_format_time(uint64_t milliseconds, char *value)
 {
 	size_t unit = 0;
 
+	while (milliseconds % units[unit].milliseconds)
+		unit++;
+	return snprintf(value, POLICY_TIME_MAX, "%" PRIu64 "%s", milliseconds / units[unit].milliseconds, units[unit].name);
+}
+
+static int format_lifetime(const struct policy *policy, char value[POLICY_VALUE_MAX])
+{
 	switch (policy->lifetime) {
 	case LIFETIME_PERSISTENT:
 		return snprintf(value, POLICY_VALUE_MAX, "persistent");
@@ -155,10 +162,8 @@ static int format_lifetime(const struct policy *policy, char value[POLICY_VALUE_
 	case LIFETIME_TTL:
 		break;
 	}
-	while (policy->ttl % units[unit].milliseconds)
-		unit++;
-	return snprintf(value, POLICY_VALUE_MAX, "ttl:%" PRIu64 "%s", policy->ttl / units[unit].milliseconds,
-			units[unit].name);
+	memcpy(value, "ttl:", 4);
+	return 4 + policy_format_time(policy->ttl, value + 4);
 }
 
 int policy_format(const struct policy *policy, enum policy_field field, char value[POLICY_VALUE_MAX])

@@ -89,4 +89,15 @@ int policy_store(const struct policy *policy, char text[POLICY_TEXT_MAX]);
  */
 int policy_load(struct policy *policy, const char *text, size_t length);
 
+#define POLICY_TIME_MAX 24 /* bytes of a time as text, with the final 0 */
+
+/*
+ * Reads a time: a whole number above 0 and ms, s, m, h or d, nothing being s. milliseconds: set on success.
+ * Returns 0; -EINVAL; -ERANGE for more than POLICY_TTL_MAX.
+ */
+int policy_parse_time(const char *text, uint64_t *milliseconds);
+
+/* Writes it with the largest unit that fits, POLICY_TIME_MAX bytes at most. Returns the length. */
+int policy_format_time(uint64_t milliseconds, char *value);
+
 #endif

@@ -109,6 +109,17 @@ not_ok "... nor ends it" as $other fusermount3 -u "$mnt"
 
 worker=$(status worker_pid)
 supervisor=$(status supervisor_pid)
+privileges() { # PID KEY...: values of /proc/PID/status, of all its threads, without what is said twice
+	local pid=$1 key
+	shift
+	for key; do
+		sed -n "s/^$key:[[:space:]]*//p" /proc/"$pid"/task/*/status | sort -u
+	done | tr '\n' ' '
+}
+none=0000000000000000
+is "the worker has no capabilities" "$(privileges "$worker" CapInh CapPrm CapEff CapAmb)" "$none $none $none $none "
+is "... can't get any, and has a filter of system calls" "$(privileges "$worker" NoNewPrivs Seccomp)" "1 2 "
+is "nor has the supervisor any" "$(privileges "$supervisor" CapInh CapPrm CapEff CapAmb)" "$none $none $none $none "
 if [ "$(awk '/^PPid:/ {print $2}' "/proc/$worker/status")" = "$supervisor" ]; then
 	as $user sh -c "exec 5<'$mnt/renamed'; kill -KILL $worker; cat <&5" >"$TMPDIR/heard"
 	is "an open file outlives the worker" "$(cat "$TMPDIR/heard")" text

@@ -305,6 +305,8 @@ static void writes_what_it_read(void **state)
 		{"[mount]\nsources = sysv,posix\n[directory d]\npath = //a//b\nsource = posix\n[directory e]\nsource=sysv\nipc-namespace=17",
 		 "[mount]\nsources = posix, sysv\n\n[directory d]\nsource = posix\npath = /a/b\n\n"
 		 "[directory e]\nsource = sysv\nipc-namespace = 17\n"},
+		{"[mount]\nhang-limit = 120s", "[mount]\nhang-limit = 2m\n"},
+		{"[mount]\nhang-limit = 0", "[mount]\nhang-limit = 0\n"},
 		{"[mount]\nsources = none\n[directory e]\nsource=sysv\nipc-namespace=/run/ns",
 		 "[mount]\nsources = none\n\n[directory e]\nsource = sysv\nipc-namespace = /run/ns\n"},
 		{"[mount]\nwriters = 007\n[directory d]\nlifetime = owner\nlock=mandatory\n"

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/*
+ * makecall.so, for LD_PRELOAD: lets a worker make a system call that a test chooses, in the middle of an operation.
+ */
+#include "tests/preload/makecall.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static struct make_call *plan;
+
+__attribute__((constructor)) static void map_plan(void)
+{
+	const char *path = getenv("MAKE_CALL");
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *memory;
+
+	if (fd < 0)
+		return;
+	memory = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (memory != MAP_FAILED)
+		plan = memory;
+}
+
+__attribute__((visibility("default"))) int mkdirat(int fd, const char *name, mode_t mode)
+{
+	if (plan && strcmp(name, MAKE_CALL_NAME) == 0 && atomic_exchange(&plan->wanted, 0)) {
+		const long *arguments = plan->arguments;
+		long result = syscall(plan->number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+				      arguments[5]);
+
+		atomic_store(&plan->result, result < 0 ? -errno : result);
+	}
+	return (int)syscall(SYS_mkdirat, fd, name, mode);
+}
