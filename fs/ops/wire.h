@@ -302,11 +302,11 @@ _Static_assert(sizeof(struct wire_statx_in) == 24, "layout of struct fuse_statx_
 _Static_assert(sizeof(struct wire_statx_out) == 32 + 256, "layout of struct fuse_statx_out");
 
 /*
- * Says whether a message is what a kernel sends: libfuse takes its word for what the message contains, and so do the operations.
- * message: `length` bytes, at least a header. short_setxattr: SETXATTR has no setxattr_flags, which is agreed upon at INIT.
- * Returns 0: its opcode's fixed part is there, so are the strings and bytes that follow, names are names, and positions in a file
- * are below 2^63, and it has an id; else what is to be answered: -EIO, or -EINVAL for a position; -ENOSYS for an opcode that nobody carries out;
- * -EPROTO for an INIT of a version so old that its requests have other forms.
+ * Says whether a message is what a kernel sends: libfuse takes its word for what it contains, and so do the operations.
+ * message: `length` bytes, at least a header. short_setxattr: SETXATTR has no setxattr_flags, as is agreed upon at INIT.
+ * Returns 0: it has an id and its opcode's fixed part, the strings and bytes that follow are there, names are names, and
+ * positions in a file are below 2^63. Else what is to be answered: -EIO; -EINVAL for a position; -ENOSYS for an opcode that
+ * nobody carries out; -EPROTO for an INIT of a version so old that its requests have other forms.
  */
 int wire_check(const void *message, size_t length, bool short_setxattr);
 

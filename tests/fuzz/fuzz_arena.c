@@ -72,15 +72,16 @@ static uint64_t add_open(struct state *state, uint64_t node, enum io_mode mode, 
 	return number;
 }
 
-static int lock(struct state *state, uint64_t node, uint64_t handle, uint64_t owner, uint64_t start, uint64_t end, enum lock_type type,
-		bool access)
+static int lock(struct state *state, uint64_t node, uint64_t handle, uint64_t owner, uint64_t start, uint64_t end,
+		enum lock_type type, bool access)
 {
-	static uint64_t unique;
+	static uint64_t last;
+	const uint64_t unique = last += 2;
 	struct lock_request request = {
 		.node = node,
 		.owner = owner,
 		.handle = handle,
-		.unique = unique += 2,
+		.unique = unique,
 		.start = start,
 		.end = end,
 		.pid = (int32_t)owner,
@@ -189,6 +190,12 @@ static void drop_ids(struct state *state)
 			atomic_store(&arena.nodes[i].backing_id, 0);
 }
 
+/* For a node; the header may say that there are fewer than we made. */
+static bool has_room(const struct state *state)
+{
+	return arena.header->nodes_high < arena.header->max_nodes || state->free_node || state->idle_head;
+}
+
 static void use(struct state *state)
 {
 	struct arena_header *header = arena.header;
@@ -207,12 +214,8 @@ static void use(struct state *state)
 			lock(state, handle->node, number, owner, owner, 200, owner == 2 ? LOCK_SHARED : LOCK_EXCLUSIVE, owner == 3);
 		drain(state);
 	}
-	for (uint64_t inode = 90; inode < 110; inode++) {
-		uint64_t node = header->nodes_high < MAX_NODES || state->free_node || state->idle_head ? add_file(state, inode, 0, -1) : 0;
-
-		if (node && (header->handles_high < MAX_HANDLES || state->free_handle))
-			add_open(state, node, IO_RELAYED, -1);
-	}
+	for (uint64_t inode = 90; inode < 110 && has_room(state); inode++)
+		add_open(state, add_file(state, inode, 0, -1), IO_RELAYED, -1);
 	check_state(state, "in use");
 	for (uint32_t i = 1; i < header->handles_high; i++) {
 		uint64_t number = (uint64_t)atomic_load(&arena.handles[i].generation) << 32 | i;

@@ -41,17 +41,18 @@ static void check_segment_name(const char *text, size_t length)
 static void check_path(const char *text)
 {
 	char *path = strdup(text);
-	char *again = strdup(text);
+	char *again;
 	char instance[NAME_MAX + 1] = "";
 	char instance_again[NAME_MAX + 1] = "";
 	int result;
 
-	check(path && again);
+	check(path != NULL);
 	result = path_normalize(path);
 	check(result == 0 || ((result == -EINVAL || result == -ENAMETOOLONG) && strcmp(path, text) == 0));
 	if (result == 0) {
-		strcpy(again, path);
-		check(path_normalize(again) == 0 && strcmp(path, again) == 0);
+		again = strdup(path);
+		check(again && path_normalize(again) == 0 && strcmp(path, again) == 0);
+		free(again);
 		check(path[0] == '/' && !strstr(path, "//") && (path[1] == 0 || name_check(path + 1, strlen(path + 1)) == NAME_OK));
 	}
 	if (instance_name_from_path(text, instance) == 0) {
@@ -60,7 +61,6 @@ static void check_path(const char *text)
 			check(instance_name_from_path(path, instance_again) == 0 && strcmp(instance, instance_again) == 0);
 	}
 	free(path);
-	free(again);
 }
 
 static void check_process_name(const char *text)
