@@ -607,9 +607,11 @@ static int64_t count_live(const struct arena *arena)
 	for (uint32_t i = 1; i < high; i++) {
 		struct node_slot *slot = &arena->nodes[i];
 
-		if (atomic_load(&slot->state) == SLOT_LIVE && slot_is_sane(arena, slot))
+		uint32_t found = atomic_load(&slot->state);
+
+		if (found == SLOT_LIVE && slot_is_sane(arena, slot))
 			live++;
-		else
+		else if (found != SLOT_FREE)
 			atomic_store(&slot->state, SLOT_FREE);
 	}
 	return high > NODE_ROOT && atomic_load(&arena->nodes[NODE_ROOT].state) != SLOT_LIVE ? -EUCLEAN : live;

@@ -25,6 +25,8 @@ static struct {
 	} awaited[AWAITED_MAX];
 } answers;
 
+void (*answers_before_the_end)(void);
+
 void answers_fail(const char *format, ...)
 {
 	va_list arguments;
@@ -34,6 +36,8 @@ void answers_fail(const char *format, ...)
 	vfprintf(stderr, format, arguments);
 	fprintf(stderr, "\n");
 	va_end(arguments);
+	if (answers_before_the_end)
+		answers_before_the_end();
 	abort();
 }
 

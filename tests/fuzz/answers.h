@@ -12,6 +12,9 @@
 #define check(ok, ...) ((ok) ? (void)0 : answers_fail(__VA_ARGS__))
 _Noreturn void answers_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Called before it does so, if set. */
+extern void (*answers_before_the_end)(void);
+
 /* Makes the descriptor that stands for /dev/fuse. */
 int answers_open(void);
 

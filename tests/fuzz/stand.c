@@ -180,6 +180,7 @@ static void make_place(void)
 	if (!mount_place()) {
 		stand.dir_fd = open(stand.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		atexit(clean_up);
+		answers_before_the_end = clean_up;
 		__sanitizer_set_death_callback(clean_up);
 	}
 	check(stand.dir_fd >= 0 && mknodat(stand.dir_fd, "beside", S_IFREG | 0600, 0) == 0, "no place for a store: %s",
