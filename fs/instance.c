@@ -158,6 +158,15 @@ int instance_open(struct instance *instance, const char *name, bool privileged, 
 	return result;
 }
 
+int instance_adopt(struct instance *instance, const char *name, bool privileged, int lock_fd)
+{
+	char base[PATH_MAX];
+	int result = set_paths(instance, name, privileged, base);
+
+	instance->lock_fd = lock_fd;
+	return result;
+}
+
 bool is_mount_root(int fd)
 {
 	struct statx found;

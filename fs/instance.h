@@ -32,6 +32,9 @@ struct instance {
  */
 int instance_open(struct instance *instance, const char *name, bool privileged, char error[INSTANCE_ERROR_MAX]);
 
+/* Takes over the instance that another program has opened, with its lock. Returns 0; -ENAMETOOLONG. */
+int instance_adopt(struct instance *instance, const char *name, bool privileged, int lock_fd);
+
 /*
  * Makes the default store, or finds the one that an earlier start left, and applies limits, mode and owner to it.
  * Returns a descriptor of its root directory; the negative errno of mount(2) and others, with `error` filled.

@@ -8,6 +8,7 @@
  *   options          the command line
  *   supervisor       mounts, starts workers, survives them
  *   watchdog         ... sees that a worker does not go on
+ *   upgrade          another version of the program takes over from it
  *   worker           one worker's life: recover, serve, leave
  *   config*          the INI file -> a checked struct, and back
  *   apply*           makes the stores, directories and segments that a configuration declares
@@ -72,6 +73,7 @@
 #include "fs/options.h"
 #include "fs/program.h"
 #include "fs/supervisor.h"
+#include "fs/upgrade.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -238,6 +240,10 @@ static int make_content(struct program *program)
 	}
 	program->arena.header->started_at = realtime_nanoseconds();
 	program->arena.header->privileged = program->privileged;
+	program->arena.header->lock_fd = program->instance.lock_fd;
+	snprintf(program->arena.header->mount_point, ARENA_PATH_MAX, "%s", program->mount_point);
+	snprintf(program->arena.header->config_file, ARENA_PATH_MAX, "%s", program->config_file);
+	snprintf(program->arena.header->instance, ARENA_NAME_MAX, "%s", program->instance.name);
 	result = state_recover(&state, &program->arena, 0);
 	if (result == 0)
 		result = apply_root(&state, root_fd);
@@ -345,8 +351,13 @@ static int start(struct program *program)
 
 static int mount_segfs(struct program *program)
 {
+	int ready_fd = program->options.ready_fd;
 	int status;
 
+	if (ready_fd >= 0 && fcntl(ready_fd, F_GETFD) < 0) {
+		log_error("--ready-fd %d: an open descriptor, 3 or higher, is wanted", ready_fd);
+		return EXIT_USAGE;
+	}
 	program->privileged = geteuid() == 0;
 	status = load_config(program);
 	if (status != EXIT_SUCCESS)
@@ -366,9 +377,35 @@ static int mount_segfs(struct program *program)
 	return status;
 }
 
+/* Its log is read where that of the program is that runs. */
+static int check_take_over(struct program *program)
+{
+	log_setup(program->options.foreground ? LOG_TO_STDERR : LOG_TO_BOTH, program->options.log_priority);
+	log_open();
+	return upgrade_check(program) == EXIT_SUCCESS ? supervisor_check_options(program) : EXIT_FAILURE;
+}
+
+/* The mount is there, and answers nothing until a worker runs: it is not looked at. */
+static int take_over(struct program *program)
+{
+	int status;
+
+	log_setup(program->options.foreground ? LOG_TO_STDERR : LOG_TO_BOTH, program->options.log_priority);
+	log_open();
+	notify_setup();
+	raise_limits();
+	if (upgrade_adopt(program) < 0 || supervisor_adopt(program) < 0)
+		return EXIT_FAILURE;
+	log_notice("segfs %s has taken over", SEGFS_VERSION);
+	status = supervisor_run(program);
+	instance_close(&program->instance, false);
+	return status;
+}
+
 int main(int argc, char *argv[])
 {
 	static struct program program;
+	enum upgrade_role role = upgrade_begin(argv);
 	char error[OPTIONS_ERROR_MAX];
 
 	if (options_parse(argc, argv, &program.options, error) < 0)
@@ -388,5 +425,7 @@ int main(int argc, char *argv[])
 	case ACTION_MOUNT:
 		break;
 	}
-	return mount_segfs(&program);
+	if (role == UPGRADE_CHECK)
+		return check_take_over(&program);
+	return role == UPGRADE_TAKE_OVER ? take_over(&program) : mount_segfs(&program);
 }

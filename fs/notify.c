@@ -2,10 +2,12 @@
 #include "fs/notify.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 static int notify_fd = -1;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -32,4 +34,15 @@ void notify_send(const char *message)
 	if (notify_fd >= 0)
 		sendto(notify_fd, message, strlen(message), MSG_NOSIGNAL, (const struct sockaddr *)&address,
 		       address_length);
+}
+
+void notify_reloading(void)
+{
+	char message[64];
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+	notify_send(message);
 }

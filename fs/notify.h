@@ -10,6 +10,9 @@
 /* Opens the socket that $NOTIFY_SOCKET names; without one all calls do nothing. */
 void notify_setup(void);
 
+/* Says that the service is busy with a new configuration or version, until READY=1 is sent again. */
+void notify_reloading(void);
+
 /* Sends one message, such as "READY=1". What can't be sent is lost, as sd_notify(3) has it. */
 void notify_send(const char *message);
 

@@ -33,7 +33,7 @@ struct options {
 	const char *name;         /* --name or --purge, or NULL */
 	bool foreground;          /* -f */
 	bool debug;               /* -d: every request is logged; implies -f */
-	int ready_fd;             /* --ready-fd, or -1 */
+	int ready_fd;             /* --ready-fd, or -1; whether it is open is not known, and an upgrade finds it used */
 	int log_priority;         /* of syslog(3); more verbose messages are dropped */
 	double entry_timeout;     /* seconds */
 	double attr_timeout;

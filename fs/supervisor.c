@@ -4,6 +4,8 @@
 #include "fs/notify.h"
 #include "fs/privileges.h"
 #include "fs/state/fault.h"
+#include "fs/state/state.h"
+#include "fs/upgrade.h"
 #include "fs/watchdog.h"
 #include "fs/worker.h"
 #include "lib/base/cleanup.h"
@@ -27,6 +29,7 @@
 #define BACKOFF_MAX_NS 1000000000L    /* up to 1 s */
 #define LIVED_LONG_NS 1000000000L     /* a worker that lived this long is no failure */
 #define RELOAD_TRIES 3                /* workers that may die over one reading of the configuration */
+#define CHECK_TIMEOUT_NS 5000000000L /* for another version to see whether it can take over */
 #define STOP_TIMEOUT_NS 5000000000L   /* for a worker to finish what it has read, before it is killed */
 
 static struct {
@@ -40,6 +43,9 @@ static struct {
 	bool stopping;
 	bool hung;               /* the worker was killed since it did not go on */
 	int64_t deadline;        /* of what is waited for, CLOCK_MONOTONIC; 0 = none */
+	bool reloading;          /* the service manager was told so, and waits for READY=1 */
+	pid_t checker;           /* the process that sees whether another version can take over, 0 = none */
+	int64_t checker_deadline; /* CLOCK_MONOTONIC */
 	struct watchdog watchdog;
 	int64_t next_look;       /* of the watchdog; 0 = none */
 } self;
@@ -81,6 +87,28 @@ int supervisor_mount(struct program *program)
 	return 0;
 }
 
+int supervisor_adopt(struct program *program)
+{
+	self.program = program;
+	self.device = program->arena.header->device;
+	self.told_ready = true;
+	self.reloading = true;
+	/* closed by whom this one has taken over from */
+	program->options.ready_fd = -1;
+	self.session = worker_session_new(program);
+	return self.session ? 0 : libfuse_failed(program, -EINVAL);
+}
+
+int supervisor_check_options(struct program *program)
+{
+	struct fuse_session *session = worker_session_new(program);
+
+	if (!session)
+		return EXIT_FAILURE;
+	fuse_session_destroy(session);
+	return EXIT_SUCCESS;
+}
+
 static bool is_mounted(void)
 {
 	char type[32] = "";
@@ -100,19 +128,22 @@ void supervisor_unmount(const struct program *program)
 		unmount_as_user(program->mount_point);
 }
 
-/* The descriptors that the supervisor needs, which no worker may close as another worker's remains. */
-static int note_base_fds(struct arena_header *header)
+/* The descriptors that the supervisor needs beside those that slots name, which no worker may close as another worker's remains. */
+static int note_base_fds(const struct arena *arena)
 {
+	_cleanup_free_ unsigned char *named = NULL;
+	int n_named = state_name_descriptors(arena, &named);
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	struct arena_header *header = arena->header;
 	const struct dirent *entry;
 
-	if (!dir)
-		return -errno;
+	if (!dir || n_named < 0)
+		return dir ? n_named : -errno;
 	header->n_base_fds = 0;
 	while ((entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 
-		if (entry->d_name[0] == '.' || fd == dirfd(dir))
+		if (entry->d_name[0] == '.' || fd == dirfd(dir) || (fd < n_named && named[fd]))
 			continue;
 		if (header->n_base_fds == ARENA_BASE_FDS)
 			return -EMFILE;
@@ -218,6 +249,78 @@ static int worker_ended(const siginfo_t *info)
 	return -1;
 }
 
+/* --- upgrade ---------------------------------------------------------------------------------------------------------- */
+
+static void refuse_upgrade(const char *why)
+{
+	log_error("no upgrade: %s; this version goes on", why);
+	self.reloading = false;
+	notify_send("READY=1");
+}
+
+static void begin_upgrade(void)
+{
+	pid_t pid;
+
+	if (self.checker || self.stopping)
+		return;
+	notify_reloading();
+	self.reloading = true;
+	pid = upgrade_start_check(self.program);
+	self.checker = pid > 0 ? pid : 0;
+	self.checker_deadline = now() + CHECK_TIMEOUT_NS;
+	if (pid < 0)
+		refuse_upgrade(strerror((int)-pid));
+}
+
+/* Whether the worker is gone. One that waits for a device can't be killed until that answers. */
+static bool end_worker(void)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	int64_t end = now() + STOP_TIMEOUT_NS;
+	siginfo_t info = {0};
+
+	if (!self.worker)
+		return true;
+	kill(self.worker, SIGKILL);
+	while (waitid(P_PID, (id_t)self.worker, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0 && now() < end)
+		nanosleep(&pause, NULL);
+	if (info.si_pid == 0)
+		return false;
+	self.worker = 0;
+	return true;
+}
+
+static const char *why_not(const siginfo_t *info)
+{
+	if (info->si_code != CLD_EXITED && now() >= self.checker_deadline)
+		return "the program file has not finished its check within 5 s";
+	if (info->si_code == CLD_EXITED && info->si_status == 127)
+		return "the program file can't be executed";
+	return "the program file has not passed its check";
+}
+
+static void checker_ended(const siginfo_t *info)
+{
+	int result;
+
+	self.checker = 0;
+	if (info->si_code != CLD_EXITED || info->si_status != EXIT_SUCCESS) {
+		refuse_upgrade(why_not(info));
+		return;
+	}
+	if (!end_worker()) {
+		refuse_upgrade("the worker does not end");
+		return;
+	}
+	atomic_store(&self.program->arena.header->death, ARENA_DEATH_NONE);
+	result = upgrade_execute(self.program);
+	refuse_upgrade(strerror(-result));
+	start_worker();
+	if (!self.worker)
+		start_later();
+}
+
 /* Returns as worker_ended(). */
 static int reap(void)
 {
@@ -227,6 +330,8 @@ static int reap(void)
 	while (status < 0 && waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0) {
 		if (info.si_pid == self.worker)
 			status = worker_ended(&info);
+		else if (info.si_pid == self.checker)
+			checker_ended(&info);
 		info.si_pid = 0;
 	}
 	return status;
@@ -250,6 +355,10 @@ static void tell_ready(void)
 	struct arena_header *header = self.program->arena.header;
 	int fd = self.program->options.ready_fd;
 
+	if (self.reloading && did_serve() && atomic_load(&header->reload_tries) == 0) {
+		self.reloading = false;
+		notify_send("READY=1");
+	}
 	if (self.told_ready || !did_serve())
 		return;
 	self.told_ready = true;
@@ -307,6 +416,12 @@ static void look_at_worker(void)
 	kill(self.worker, SIGKILL);
 }
 
+/* 0 is never. */
+static int64_t earlier(int64_t one, int64_t other)
+{
+	return one && (!other || one < other) ? one : other;
+}
+
 /* The moment at which something is to be done, if nothing happens before; 0 = none. */
 static int64_t next_moment(void)
 {
@@ -316,9 +431,7 @@ static int64_t next_moment(void)
 		self.next_look = 0;
 	else if (self.next_look == 0)
 		self.next_look = now() + pause;
-	if (self.deadline && self.next_look)
-		return self.deadline < self.next_look ? self.deadline : self.next_look;
-	return self.deadline ? self.deadline : self.next_look;
+	return earlier(earlier(self.deadline, self.next_look), self.checker ? self.checker_deadline : 0);
 }
 
 /* Waits for one of `signals`, or the next moment. Returns the signal, or 0. */
@@ -342,6 +455,8 @@ static int wait_signal(const sigset_t *signals)
 	if (signal < 0 && errno == EAGAIN) {
 		if (self.next_look && now() >= self.next_look)
 			look_at_worker();
+		if (self.checker && now() >= self.checker_deadline)
+			kill(self.checker, SIGKILL);
 		if (self.deadline && now() >= self.deadline)
 			deadline_passed();
 	}
@@ -367,10 +482,15 @@ static int supervise(const sigset_t *signals)
 				status = EXIT_SUCCESS;
 			break;
 		case SIGHUP:
+			notify_reloading();
+			self.reloading = true;
 			/* a worker that starts later looks there by itself */
 			atomic_store(&self.program->arena.header->reload_tries, RELOAD_TRIES);
 			if (self.worker)
 				kill(self.worker, SIGHUP);
+			break;
+		case SIGUSR2:
+			begin_upgrade();
 			break;
 		case WORKER_READY_SIGNAL:
 			tell_ready();
@@ -394,12 +514,13 @@ int supervisor_run(struct program *program)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR2);
 	sigaddset(&signals, WORKER_READY_SIGNAL);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	fault_prepare();
 	header->supervisor_pid = getpid();
 	instance_tell_holder(&program->instance, program->mount_point);
-	result = note_base_fds(header);
+	result = note_base_fds(&program->arena);
 	if (result == 0 && privileges_limit_supervisor(program) < 0) {
 		status = EXIT_FAILURE;
 	} else if (result < 0) {

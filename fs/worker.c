@@ -152,6 +152,7 @@ static void reload(void)
 	if (program_reload(program, &fs.state) == 0)
 		log_notice("the configuration %s is in force", program->config_file);
 	atomic_store(&header->reload_tries, 0);
+	kill(header->supervisor_pid, WORKER_READY_SIGNAL);
 }
 
 /* Signals are taken one after another, by a thread that does nothing else. */

@@ -85,9 +85,9 @@ void control_print_status(struct control_text *text, struct state *state, const 
 	control_print(text, ",\n  \"mount_point\": ");
 	control_print_json_string(text, facts->mount_point);
 	control_print(text, ",\n  \"uptime\": %.3f,\n", seconds_since(header->started_at));
-	control_print(text, "  \"supervisor_pid\": %d,\n  \"worker_pid\": %d,\n  \"workers_started\": %u,\n",
+	control_print(text, "  \"supervisor_pid\": %d,\n  \"worker_pid\": %d,\n  \"workers_started\": %u,\n  \"upgrades\": %u,\n",
 		      header->supervisor_pid, atomic_load(&header->worker_pid),
-		      atomic_load(&header->workers_started));
+		      atomic_load(&header->workers_started), header->upgrades);
 	control_print(text, "  \"privileged\": %s,\n  \"passthrough\": %s,\n", header->privileged ? "true" : "false",
 		      facts->passthrough ? "true" : "false");
 	control_print(text, "  \"requests\": %llu,\n", (unsigned long long)atomic_load(&header->requests));

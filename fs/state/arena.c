@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define COMMIT_STEP (256u * 1024u) /* bytes reserved at a time */
@@ -25,6 +26,11 @@ static size_t locks_offset(uint32_t max_nodes, uint32_t max_handles)
 	return handles_offset(max_nodes) + ROUND_UP(max_handles * sizeof(struct handle_slot), COMMIT_STEP);
 }
 
+static size_t size_for(uint32_t max_nodes, uint32_t max_handles, uint32_t max_locks)
+{
+	return locks_offset(max_nodes, max_handles) + ROUND_UP(max_locks * sizeof(struct lock_slot), COMMIT_STEP);
+}
+
 static int reserve(const struct arena *arena, size_t offset, size_t length)
 {
 	while (fallocate(arena->fd, 0, (off_t)offset, (off_t)length) < 0) {
@@ -42,7 +48,7 @@ int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles, 
 
 	if (max_nodes < 16 || max_handles < 16 || max_locks < 16)
 		return -EINVAL;
-	made.size = locks_offset(max_nodes, max_handles) + ROUND_UP(max_locks * sizeof(struct lock_slot), COMMIT_STEP);
+	made.size = size_for(max_nodes, max_handles, max_locks);
 	made.fd = memfd_create("segfs-arena", MFD_CLOEXEC);
 	if (made.fd < 0)
 		return -errno;
@@ -71,11 +77,43 @@ int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles, 
 	made.header->config_fd = -1;
 	made.header->ready_fd = -1;
 	made.header->fuse_fd = -1;
+	made.header->lock_fd = -1;
 	*arena = made;
 	return 0;
 fail:
 	close(made.fd);
 	return result;
+}
+
+int arena_open(struct arena *arena, int fd)
+{
+	struct {
+		uint64_t magic;
+		uint32_t layout;
+		uint32_t max_nodes;
+		uint32_t max_handles;
+		uint32_t max_locks;
+	} head;
+	struct arena found = {.fd = fd};
+	struct stat stat;
+	void *memory;
+
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) || head.magic != ARENA_MAGIC)
+		return -EINVAL;
+	if (head.layout != ARENA_LAYOUT)
+		return -EPROTO;
+	found.size = size_for(head.max_nodes, head.max_handles, head.max_locks);
+	if ((off_t)found.size != stat.st_size)
+		return -EINVAL;
+	memory = mmap(NULL, found.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	found.header = memory;
+	arena_locate(&found);
+	*arena = found;
+	return 0;
 }
 
 void arena_locate(struct arena *arena)

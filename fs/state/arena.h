@@ -31,6 +31,8 @@
 #define ARENA_THREADS 16                /* threads of a worker that carry out requests, at most */
 #define ARENA_STACKS 24                 /* threads whose stacks can be told */
 #define ARENA_FRAMES 24                 /* of one stack */
+#define ARENA_PATH_MAX 4096
+#define ARENA_NAME_MAX 256
 #define ARENA_INIT_MAX 256              /* bytes of the kernel's INIT request */
 #define ARENA_STORE_PATH 512            /* bytes of a store's path below the mount, with the final 0 */
 
@@ -191,6 +193,13 @@ struct arena_header {
 	_Atomic uint64_t handles_committed;
 	_Atomic uint64_t locks_committed;
 
+	/* what a program needs that takes over from this one */
+	char mount_point[ARENA_PATH_MAX];
+	char config_file[ARENA_PATH_MAX]; /* "" = there is none */
+	char instance[ARENA_NAME_MAX];
+	int32_t lock_fd;      /* the instance's lock */
+	uint32_t upgrades;    /* how often the program was replaced by another one */
+
 	int32_t fuse_fd;      /* the connection */
 	_Atomic uint32_t init_state; /* enum init_state */
 	uint32_t init_length; /* bytes of init_request */
@@ -240,6 +249,12 @@ struct arena {
  * Returns 0; -ENOMEM, -EMFILE or -ENFILE of memfd_create(2), mmap(2); -EINVAL for limits out of range.
  */
 int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles, uint32_t max_locks);
+
+/*
+ * Maps the arena behind a descriptor, as another program has made it. fd: becomes arena->fd on success.
+ * Returns 0; -EPROTO where its layout is not that of this program; -EINVAL for what is no arena; the errno of mmap(2).
+ */
+int arena_open(struct arena *arena, int fd);
 
 /* Finds the slots in an arena whose memory is mapped at arena->header. */
 void arena_locate(struct arena *arena);

@@ -93,17 +93,15 @@ static void mark_store(unsigned char *named, int n_fds, const struct store_recor
 	mark(named, n_fds, store->ipc_fd);
 }
 
-static void mark_named(const struct state *state, unsigned char *named, int n_fds)
+static void mark_named(const struct arena *arena, unsigned char *named, int n_fds)
 {
-	const struct arena *arena = state->arena;
 	const struct arena_header *header = arena->header;
 
 	mark(named, n_fds, arena->fd);
 	mark(named, n_fds, header->fuse_fd);
 	mark(named, n_fds, header->ready_fd);
+	mark(named, n_fds, header->lock_fd);
 	mark(named, n_fds, atomic_load(&header->config_fd));
-	for (uint32_t i = 0; i < header->n_base_fds; i++)
-		mark(named, n_fds, header->base_fds[i]);
 	for (int i = 0; i < ARENA_STORES; i++)
 		if (atomic_load(&header->stores[i].state) == SLOT_LIVE)
 			mark_store(named, n_fds, &header->stores[i]);
@@ -135,23 +133,41 @@ static int highest_fd(DIR *dir)
 	return highest;
 }
 
+/* Room for a mark for each descriptor that is open now. Returns how many, or a negative errno. */
+static int new_marks(DIR *dir, unsigned char **marks)
+{
+	int n = highest_fd(dir) + 1;
+
+	rewinddir(dir);
+	*marks = calloc((size_t)n + 1, 1);
+	return *marks ? n : -ENOMEM;
+}
+
+int state_name_descriptors(const struct arena *arena, unsigned char **named)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	int n = dir ? new_marks(dir, named) : -errno;
+
+	if (n > 0)
+		mark_named(arena, *named, n);
+	return n;
+}
+
 int state_close_strays(struct state *state)
 {
+	const struct arena_header *header = state->arena->header;
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
 	_cleanup_free_ unsigned char *named = NULL;
 	const struct dirent *entry;
 	int closed = 0;
-	int n_fds;
+	int n_fds = dir ? new_marks(dir, &named) : -errno;
 
-	if (!dir)
-		return -errno;
-	n_fds = highest_fd(dir) + 1;
-	named = calloc((size_t)n_fds, 1);
-	if (!named)
-		return -ENOMEM;
-	mark_named(state, named, n_fds);
+	if (n_fds < 0)
+		return n_fds;
+	mark_named(state->arena, named, n_fds);
+	for (uint32_t i = 0; i < header->n_base_fds; i++)
+		mark(named, n_fds, header->base_fds[i]);
 	mark(named, n_fds, dirfd(dir));
-	rewinddir(dir);
 	while ((entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 

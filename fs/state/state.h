@@ -73,6 +73,13 @@ void state_close(struct state *state);
 int state_close_strays(struct state *state);
 
 /*
+ * Finds the descriptors that must outlive a program that another one replaces: those of the connection, the instance and the stores, and all that
+ * slots name. named: gets an array that the caller frees, also after a failure, with 1 for each of them. Returns its
+ * length; -ENOMEM; the errno of opening /proc/self/fd.
+ */
+int state_name_descriptors(const struct arena *arena, unsigned char **named);
+
+/*
  * Memory for an index over slots, all zeros, which takes none until it is written to.
  * n: elements, for all the slots that there can be; size: bytes of one. Returns NULL without memory.
  */

@@ -50,6 +50,14 @@ told() {
 receive "$work/notify"
 ok "a mount with NOTIFY_SOCKET starts" env NOTIFY_SOCKET="$work/notify" "$SEGFS" --name "$name" "$mnt"
 ok "the service manager hears READY=1" told '^READY=1$'
+pid=$(sed -n 's/.*"supervisor_pid": \([0-9]*\).*/\1/p' "$mnt/.segfs/status")
+for signal in HUP USR2; do
+	: >"$received"
+	kill -$signal "$pid"
+	ok "SIG$signal: the service manager hears RELOADING=1" told '^RELOADING=1$'
+	ok "... since when" told '^MONOTONIC_USEC=[1-9][0-9]*$'
+	ok "... and READY=1 at the end" told '^READY=1$'
+done
 ok "it ends" umount "$mnt"
 ok "the service manager hears STOPPING=1" told '^STOPPING=1$'
 kill "$listener"

@@ -127,6 +127,15 @@ if [ "$(awk '/^PPid:/ {print $2}' "/proc/$worker/status")" = "$supervisor" ]; th
 	is "... and nothing is lost" "$(as $user stat -c '%s %h' "$mnt/renamed")" "5 1"
 fi
 
+worker=$(status worker_pid)
+upgraded() { [ "$(status upgrades)" = 1 ] && [ "$(status worker_pid)" != "$worker" ]; }
+cp "$SEGFS" "$SEGFS.next" && mv "$SEGFS.next" "$SEGFS"
+as $user sh -c "exec 5<'$mnt/renamed'; kill -USR2 $supervisor; sleep 0.2; cat <&5" >"$TMPDIR/heard"
+ok "another version takes over" until_true upgraded
+is "... under an open file" "$(cat "$TMPDIR/heard")" text
+is "... with the same pid" "$(status supervisor_pid)" "$supervisor"
+is "... and no more capabilities" "$(privileges "$(status worker_pid)" CapInh CapPrm CapEff CapAmb)" "$none $none $none $none "
+
 ok "stop" stop
 ok "start again" as $user "$SEGFS" "$mnt"
 is "segments survive" "$(as $user cat "$mnt/renamed")" text
