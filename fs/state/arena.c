@@ -135,8 +135,7 @@ static bool has_sizes(const struct arena *arena)
 		return false;
 	arena_locate(&located);
 	return located.nodes == arena->nodes && located.handles == arena->handles && located.locks == arena->locks &&
-	       locks_offset(header->max_nodes, header->max_handles) +
-			       ROUND_UP(header->max_locks * sizeof(struct lock_slot), COMMIT_STEP) == arena->size;
+	       size_for(header->max_nodes, header->max_handles, header->max_locks) == arena->size;
 }
 
 static bool is_high(uint32_t high, uint32_t max)
