@@ -52,7 +52,7 @@ sanitizer := -fsanitize=thread -fno-omit-frame-pointer
 else ifeq ($(FLAVOUR),fuzz)
 CC := clang
 CFLAGS ?= -O1 -g
-sanitizer := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+sanitizer := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 else
 $(error FLAVOUR is release, asan, tsan or fuzz, not $(FLAVOUR))
 endif
@@ -86,6 +86,8 @@ stress_program := $(OUT)/tests/stress/stress
 bench_sources := $(wildcard tests/bench/*.c)
 bench_program := $(OUT)/tests/bench/bench
 preloads := $(patsubst tests/preload/%.c,$(OUT)/tests/preload/%.so,$(wildcard tests/preload/*.c))
+request_fuzzer := answers.c mutate.c stand.c
+comma := ,
 fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(OUT)/segfs ## build the program: build/segfs
@@ -153,10 +155,15 @@ $(preloads): $(OUT)/%.so: %.c Makefile build/bootstrap.mk $(wildcard tests/prelo
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(preprocessor) $(CPPFLAGS) -std=gnu17 -pthread -fPIC -fvisibility=hidden $(warnings) -O2 -g -shared -o $@ $< -ldl
 
+# the requests' fuzzer stands in for the kernel and the machine; tests/fuzz/stand.c says how
+$(OUT)/tests/fuzz/fuzz_request: $(call object,$(wildcard fs/ops/*.c fs/control/*.c) $(addprefix tests/fuzz/,$(request_fuzzer)))
+$(OUT)/tests/fuzz/fuzz_request: private libraries := $(FUSE_LIBS) $(addprefix -Wl$(comma)--wrap=,pthread_create \
+	passthrough_open passthrough_close procfs_find_views procfs_find_users placement_follow lifetime_changed)
+$(OUT)/tests/fuzz/fuzz_arena: private libraries := -Wl,--wrap=close
 $(fuzzers): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS)
+	$(Q)$(link) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS) $(libraries)
 
 $(OBJ)/%.o: %.c Makefile build/bootstrap.mk
 	$(call say,CC,$<)
@@ -206,6 +213,7 @@ tsan: ## every test with the thread sanitizer
 
 fuzz: build/bootstrap-fuzz.stamp ## run each fuzzer for FUZZ_TIME seconds
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-run
+fuzzers: $(fuzzers)
 fuzz-run: $(fuzzers)
 	$(Q)set -e; for fuzzer in $(notdir $(fuzzers)); do \
 		mkdir -p $(OUT)/corpus/$$fuzzer; \
@@ -213,6 +221,13 @@ fuzz-run: $(fuzzers)
 		$(OUT)/tests/fuzz/$$fuzzer -max_total_time=$(FUZZ_TIME) -artifact_prefix=$(OUT)/$$fuzzer- \
 			$(OUT)/corpus/$$fuzzer $$corpus; \
 	done
+
+# what the kernel sends while these run
+recorded := posix_names posix_open posix_io posix_dir posix_attr posix_xattr posix_acl locks lock_waits mandatory ownership policy
+fuzz-seeds: tests build/bootstrap-fuzz.stamp ## record requests of some tests as seeds for fuzz_request, as root
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzzers
+	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) FUZZER=build/fuzz/tests/fuzz/fuzz_request \
+		tests/fuzz/record $(addprefix $(OUT)/tests/mount/test_,$(recorded))
 
 bench: all $(bench_program) build/bootstrap-bench.stamp ## compare with tmpfs and bindfs, as root; 5 minutes
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/bench/run
@@ -248,5 +263,5 @@ help: ## this list
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 FORCE:
-.PHONY: all run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzz-run bench lint \
+.PHONY: all run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench lint \
 	install uninstall clean help FORCE

@@ -21,6 +21,7 @@
  *     loop           takes requests from the kernel, and has them carried out
  *     aside          requests that look into other processes
  *     placement      on which CPU they are taken
+ *     wire           the kernel's messages, and whether they are what they say
  *     request        the raw request, and on whose behalf it is carried out
  *     opcode         what is known of operations by their numbers
  *     lookup attr name file io dir xattr lock ioctl init    the operations
@@ -42,6 +43,7 @@
  *     posix          ... of which that of shm_open(3) is one, and what is known of its objects
  *     sysv           System V shared memory
  *     process        memory of running processes: its nodes, process_names their names, process_facts their attributes
+ *     sysv_names     names of System V segments
  *     process_memory ... what memory one has that is a file to the kernel
  *     task           ... a process that is told from all others
  *     records        a listing that is no directory's

@@ -64,6 +64,28 @@ static int open_list(struct fs *fs, fuse_req_t req, const struct node_slot *dir)
 	return source->list(&fs->state, dir);
 }
 
+static void drop_stream(struct fs *fs, uint64_t number)
+{
+	uint32_t index = (uint32_t)number;
+
+	free(fs->streams[index]);
+	fs->streams[index] = NULL;
+}
+
+int directory_close(struct fs *fs, uint64_t number)
+{
+	const struct handle_slot *handle = handle_get(&fs->state, number);
+	int backing_id;
+
+	if (!handle)
+		return 0;
+	if (handle->kind != HANDLE_DIRECTORY)
+		return -EBADF;
+	drop_stream(fs, number);
+	handle_remove(&fs->state, number, &backing_id);
+	return 0;
+}
+
 static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct fuse_file_info *file_info)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
@@ -81,30 +103,14 @@ static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct f
 
 	if (!node)
 		return -ESTALE;
+	if (node->type != S_IFDIR >> 12)
+		return -ENOTDIR;
 	if (journal_is_again())
 		drop_earlier_attempt(fs);
 	fd = open_list(fs, req, node);
 	if (fd < 0)
 		return fd;
 	return handle_add(&fs->state, &open, &fd, &file_info->fh, &backing_id);
-}
-
-static void drop_stream(struct fs *fs, uint64_t number)
-{
-	uint32_t index = (uint32_t)number;
-
-	free(fs->streams[index]);
-	fs->streams[index] = NULL;
-}
-
-static void close_directory(struct fs *fs, uint64_t number)
-{
-	int backing_id;
-
-	if (!handle_get(&fs->state, number))
-		return;
-	drop_stream(fs, number);
-	handle_remove(&fs->state, number, &backing_id);
 }
 
 void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
@@ -115,16 +121,14 @@ void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 	if (result < 0)
 		reply_status(req, result);
 	else if (fuse_reply_open(req, file_info) < 0)
-		close_directory(fs, file_info->fh);
+		directory_close(fs, file_info->fh);
 }
 
 void op_releasedir_raw(struct fs *fs)
 {
 	const struct wire_release_in *in = request_body(sizeof(*in));
 
-	if (in)
-		close_directory(fs, in->handle);
-	request_answer_raw(fs, in ? 0 : -EINVAL, NULL, 0);
+	request_answer_raw(fs, in ? directory_close(fs, in->handle) : -EINVAL, NULL, 0);
 }
 
 void directory_streams_free(struct fs *fs)

@@ -59,6 +59,9 @@ static int open_node(struct opening *opening)
 	opening->node = node_get(&opening->fs->state, opening->id);
 	if (!opening->node)
 		return -ESTALE;
+	/* the kernel opens nothing else here; a fifo would keep us waiting */
+	if (opening->node->type != S_IFREG >> 12)
+		return opening->node->type == S_IFDIR >> 12 ? -EISDIR : -ENXIO;
 	opening->is_control = is_control(opening->fs, opening->id);
 	opening->source = source_of(&opening->fs->state, opening->node);
 	if (!opening->source->change && opening_writes(opening))
@@ -76,12 +79,14 @@ static int open_node(struct opening *opening)
 
 void drop_earlier_attempt(struct fs *fs)
 {
-	uint64_t number;
+	const uint64_t number = handle_find_by_request(&fs->state, request_unique());
 	int backing_id;
 
-	number = handle_find_by_request(&fs->state, request_unique());
-	if (number && handle_remove(&fs->state, number, &backing_id) == 0)
-		passthrough_close(fs, backing_id);
+	if (!number || directory_close(fs, number) == 0)
+		return;
+	lock_drop_handle(&fs->state, handle_get(&fs->state, number)->node, number);
+	handle_remove(&fs->state, number, &backing_id);
+	passthrough_close(fs, backing_id);
 }
 
 static void set_file_info(const struct opening *opening, struct fuse_file_info *file_info)
@@ -231,8 +236,10 @@ void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file
 void op_release_raw(struct fs *fs)
 {
 	const struct wire_release_in *in = request_body(sizeof(*in));
+	const struct handle_slot *handle = in ? handle_get(&fs->state, in->handle) : NULL;
+	bool is_other = handle && handle->kind == HANDLE_DIRECTORY;
 
-	if (in)
+	if (handle && !is_other)
 		release(fs, in->handle);
-	request_answer_raw(fs, in ? 0 : -EINVAL, NULL, 0);
+	request_answer_raw(fs, !in ? -EINVAL : is_other ? -EBADF : 0, NULL, 0);
 }

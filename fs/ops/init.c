@@ -50,7 +50,6 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 		FUSE_CAP_CACHE_SYMLINKS,
 		FUSE_CAP_HANDLE_KILLPRIV_V2, /* else every write asks for security.capability first */
 		FUSE_CAP_DIRECT_IO_ALLOW_MMAP, /* views of what is read past the page cache without passthrough */
-		FUSE_CAP_SETXATTR_EXT,       /* tells when an ACL change takes the set-group-id bit */
 	};
 	struct fs *fs = userdata;
 
@@ -58,6 +57,8 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!fuse_set_feature_flag(connection, wanted[i]))
 			log_debug("the kernel lacks FUSE capability %#llx", (unsigned long long)wanted[i]);
+	/* tells when an ACL change takes the set-group-id bit */
+	fs->short_setxattr = !fuse_set_feature_flag(connection, FUSE_CAP_SETXATTR_EXT);
 	if (!fs->options.local_posix)
 		fuse_set_feature_flag(connection, FUSE_CAP_POSIX_LOCKS);
 	if (!fs->options.local_flock)

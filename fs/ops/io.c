@@ -38,13 +38,9 @@ static void cleanup_opened(struct opened *opened)
 #define _cleanup_opened_ __attribute__((cleanup(cleanup_opened)))
 #define OPENED_NONE ((struct opened){.fd = -1})
 
-/* access: O_RDONLY or O_WRONLY, what the operation needs. EBADF for a handle that is not good. */
-static int open_for(struct fs *fs, uint64_t number, int access, struct opened *opened)
+/* access: O_RDONLY or O_WRONLY, what the operation needs. */
+static int open_handle(struct fs *fs, const struct handle_slot *handle, int access, struct opened *opened)
 {
-	const struct handle_slot *handle = handle_get(&fs->state, number);
-
-	if (!handle)
-		return -EBADF;
 	opened->node = node_get(&fs->state, handle->node);
 	if (!opened->node)
 		return -ESTALE;
@@ -55,6 +51,16 @@ static int open_for(struct fs *fs, uint64_t number, int access, struct opened *o
 	}
 	opened->fd = source_of(&fs->state, opened->node)->open(&fs->state, opened->node, access);
 	return opened->fd < 0 ? opened->fd : 0;
+}
+
+/* EBADF for a handle that is not good, or not for this: what is told in memory, of a directory or under .segfs, is not written to. */
+static int open_for(struct fs *fs, uint64_t number, int access, struct opened *opened)
+{
+	const struct handle_slot *handle = handle_get(&fs->state, number);
+
+	if (!handle || handle->kind == HANDLE_DIRECTORY || (handle->kind == HANDLE_CONTROL && access != O_RDONLY))
+		return -EBADF;
+	return open_handle(fs, handle, access, opened);
 }
 
 /*
@@ -252,10 +258,12 @@ static int sync_node(struct fs *fs, uint64_t number, int data_only)
 	const struct node_slot *node = handle ? node_get(&fs->state, handle->node) : NULL;
 	int result;
 
+	if (!handle)
+		return -EBADF;
 	/* memory is as safe as it gets */
 	if (node && (node->store == NODE_STORE_CONTROL || !fs->state.arena->header->stores[node->store].on_disk))
 		return 0;
-	result = open_for(fs, number, O_RDONLY, &opened);
+	result = open_handle(fs, handle, O_RDONLY, &opened);
 	if (result == 0 && (data_only ? fdatasync(opened.fd) : fsync(opened.fd)) < 0)
 		result = -errno;
 	return result;

@@ -39,14 +39,17 @@ static enum lock_holder find_holder(struct fs *fs)
 	}
 }
 
-/* Fills a request from the message. Returns 0; EBADF for a handle that was never given; EINVAL. */
+/* Fills a request from the message. Returns 0; EBADF for a handle that is no open of the node; EINVAL. */
 static int read_request(struct fs *fs, struct lock_request *request)
 {
 	const struct wire_lk_in *in = request_body(sizeof(*in));
+	const struct handle_slot *handle;
 
 	if (!in || in->lock.type > F_UNLCK || in->lock.start > in->lock.end)
 		return -EINVAL;
-	if (!handle_get(&fs->state, in->handle))
+	/* which keeps the node for as long as there are locks, and takes them away when it goes */
+	handle = handle_get(&fs->state, in->handle);
+	if (!handle || handle->node != request_node() || handle->kind == HANDLE_DIRECTORY)
 		return -EBADF;
 	*request = (struct lock_request){
 		.node = request_node(),
@@ -108,7 +111,7 @@ void op_flush_raw(struct fs *fs)
 {
 	const struct wire_flush_in *in = request_body(sizeof(*in));
 
-	if (in)
+	if (in && node_get(&fs->state, request_node()))
 		lock_drop_owner(&fs->state, request_node(), in->lock_owner, LOCK_RANGE);
 	request_answer_raw(fs, in ? close_status(fs) : -EINVAL, NULL, 0);
 }
@@ -116,9 +119,10 @@ void op_flush_raw(struct fs *fs)
 void locks_release(struct fs *fs)
 {
 	const struct wire_release_in *in = request_body(sizeof(*in));
+	const struct handle_slot *handle = in ? handle_get(&fs->state, in->handle) : NULL;
 
-	if (in)
-		lock_drop_handle(&fs->state, request_node(), in->handle);
+	if (handle)
+		lock_drop_handle(&fs->state, handle->node, in->handle);
 }
 
 bool op_interrupt_raw(struct fs *fs)

@@ -368,11 +368,6 @@ static void refuse_poison(const struct fs *fs, const struct wire_in_header *head
 	request_answer_raw(fs, -EIO, NULL, 0);
 }
 
-static bool wants_no_answer(uint32_t opcode)
-{
-	return opcode == WIRE_OP_FORGET || opcode == WIRE_OP_BATCH_FORGET || opcode == WIRE_OP_INTERRUPT;
-}
-
 /* The request is this thread's, see request_begin(). */
 static void carry_out(struct fs *fs, void *message, size_t length)
 {
@@ -388,7 +383,7 @@ static void carry_out(struct fs *fs, void *message, size_t length)
 	};
 
 	/* what is never sent again needs no record */
-	if (wants_no_answer(header->opcode)) {
+	if (!wire_is_answered(header->opcode)) {
 		dispatch(fs, message, length);
 		return;
 	}
@@ -483,10 +478,24 @@ static void carry_out_aside(struct fs *fs, void *message, size_t length)
 	become_reader();
 }
 
+/* What a kernel never sends; true where that was all of it. Nothing of it is believed but its id and opcode. */
+static bool refuse(const struct fs *fs, const struct wire_in_header *header, size_t length)
+{
+	const int result = wire_check(header, length, fs->short_setxattr);
+
+	if (result == 0)
+		return false;
+	if (result != -ENOSYS)
+		log_error("the kernel sent %zu bytes as a request with opcode %u, which they are not", length, header->opcode);
+	/* with no id the answer would be a notification */
+	if (wire_is_answered(header->opcode) && request_unique() != 0)
+		request_answer_raw(fs, result, NULL, 0);
+	return true;
+}
+
 /* Reads one request and has it answered. The caller is the reader, before and after. */
 static void serve_one(struct fs *fs, void *message)
 {
-	const struct wire_in_header *header;
 	ssize_t length;
 
 	if (loop.resending && !has_request(fs))
@@ -510,38 +519,46 @@ static void serve_one(struct fs *fs, void *message)
 		return;
 	}
 	atomic_fetch_add(&fs->state.arena->header->requests, 1);
-	request_begin(message, (size_t)length);
-	if (handle_init(fs, message, (size_t)length))
+	loop_take(fs, message, (size_t)length);
+}
+
+void loop_take(struct fs *fs, void *message, size_t length)
+{
+	const struct wire_in_header *header = message;
+
+	if (!is_reader)
+		become_reader();
+	request_begin(message, length);
+	if (refuse(fs, header, length) || handle_init(fs, message, length))
 		return;
-	header = message;
 	/* of a process that closes files in execve(2) nothing can be read in /proc until it has our answer */
 	if (header->opcode != WIRE_OP_FLUSH)
 		placement_follow((pid_t)header->pid);
 	if (loop.resending && !is_sent_again_or_aside(header)) {
 		all_are_sent_again(fs);
-		request_begin(message, (size_t)length);
+		request_begin(message, length);
 	}
 	if (header->unique & WIRE_UNIQUE_RESEND && journal_expect(request_unique())) {
-		carry_out(fs, message, (size_t)length);
+		carry_out(fs, message, length);
 		return;
 	}
 	/* before anybody reads what comes after it: nobody awaits this request, and who asks for the lock next is to get it */
 	if (header->opcode == WIRE_OP_RELEASE) {
 		locks_release(fs);
 		go_on(fs);
-		request_begin(message, (size_t)length);
+		request_begin(message, length);
 	}
 	/* where locks are mandatory the reader stays it: nobody may get one between the look at it and the deed */
 	if (mandatory_concerns(fs)) {
 		if (!mandatory_admits(fs))
 			return;
 	} else if (looks_aside(fs, header)) {
-		carry_out_aside(fs, message, (size_t)length);
+		carry_out_aside(fs, message, length);
 		return;
 	} else if (may_take_long(fs, header)) {
 		loop_hand_over(fs);
 	}
-	carry_out(fs, message, (size_t)length);
+	carry_out(fs, message, length);
 	if (is_reader)
 		go_on(fs);
 	forget_cached_read(fs);

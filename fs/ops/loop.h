@@ -18,6 +18,12 @@
 int loop_start(struct fs *fs, void (*ready)(struct fs *fs));
 
 /*
+ * Has a message carried out that was read: `length` bytes, at least a header. What no kernel sends is refused. The caller is the
+ * reader, before and after; a thread that is not becomes it. For the loop itself, and for tests that stand in for the kernel.
+ */
+void loop_take(struct fs *fs, void *message, size_t length);
+
+/*
  * To be called by an operation that turns out to take long: another thread reads from here on. The calling thread becomes
  * the reader again when it is done. Does nothing for a thread that is not the reader.
  */

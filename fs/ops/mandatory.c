@@ -267,6 +267,14 @@ static void start_ticking(struct fs *fs)
 	pthread_attr_destroy(&attributes);
 }
 
+/* Whether a request names no handle, or one of the node that it is about: what waits must not outlive that. */
+static bool has_handle_of_node(const struct fs *fs, const struct lock_request *request)
+{
+	const struct handle_slot *handle = handle_get(&fs->state, request->handle);
+
+	return request->handle == 0 || (handle && handle->node == request->node);
+}
+
 /* Returns 0: nothing is in the way; -EINPROGRESS: it waits; another negative errno to be told. */
 static int ask(struct fs *fs, struct want *want)
 {
@@ -275,6 +283,8 @@ static int ask(struct fs *fs, struct want *want)
 
 	if (result == 0)
 		return 0;
+	if (!has_handle_of_node(fs, &want->request))
+		return -EBADF;
 	/* who asks for himself by thread may have the lock as a process */
 	if (want->request.owner == 0) {
 		want->request.pid = procfs_process_of(want->request.pid);

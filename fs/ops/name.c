@@ -69,7 +69,11 @@ static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, 
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
 	(void)device; /* fifos and sockets have none, and devices are refused */
-	make_and_reply(req, parent, name, mode, NULL);
+	/* which have requests of their own, with what they need */
+	if (S_ISLNK(mode) || S_ISDIR(mode))
+		reply_status(req, -EINVAL);
+	else
+		make_and_reply(req, parent, name, mode, NULL);
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)

@@ -54,6 +54,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 void op_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
 void op_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info);
 void directory_streams_free(struct fs *fs); /* what listings that are open have read ahead */
+int directory_close(struct fs *fs, uint64_t number); /* EBADF for a handle that is none of a directory; 0 also where it is closed already */
 void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file_info);
 
 /* xattr.c */

@@ -42,7 +42,7 @@ void passthrough_close(struct fs *fs, int id)
 }
 
 /* Nodes that a death kept from giving their id back do so now; says which of the ids above `last` nodes name. */
-static void recover_nodes(struct fs *fs, int last, bool named[RECOVERED_IDS])
+static void recover_nodes(struct fs *fs, int64_t last, bool named[RECOVERED_IDS])
 {
 	struct arena *arena = fs->state.arena;
 
@@ -65,7 +65,7 @@ static void recover_nodes(struct fs *fs, int last, bool named[RECOVERED_IDS])
 void passthrough_recover(struct fs *fs)
 {
 	struct arena_header *header = fs->state.arena->header;
-	int last = atomic_load(&header->backing_last);
+	int64_t last = atomic_load(&header->backing_last);
 	bool named[RECOVERED_IDS] = {false};
 
 	for (int i = 0; i < ARENA_CLOSING; i++) {
@@ -79,5 +79,5 @@ void passthrough_recover(struct fs *fs)
 	recover_nodes(fs, last, named);
 	for (int i = 0; i < RECOVERED_IDS; i++)
 		if (!named[i])
-			close_id(fs, last + 1 + i);
+			close_id(fs, (int)(last + 1 + i));
 }

@@ -6,31 +6,53 @@
 #ifndef SEGFS_OPS_WIRE_H
 #define SEGFS_OPS_WIRE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#define WIRE_MAJOR 7 /* of the protocol's version */
 
 #define WIRE_OP_LOOKUP 1
 #define WIRE_OP_FORGET 2
 #define WIRE_OP_GETATTR 3
 #define WIRE_OP_SETATTR 4
+#define WIRE_OP_READLINK 5
+#define WIRE_OP_SYMLINK 6
+#define WIRE_OP_MKNOD 8
+#define WIRE_OP_MKDIR 9
+#define WIRE_OP_UNLINK 10
+#define WIRE_OP_RMDIR 11
+#define WIRE_OP_RENAME 12
+#define WIRE_OP_LINK 13
 #define WIRE_OP_OPEN 14
 #define WIRE_OP_READ 15
 #define WIRE_OP_WRITE 16
+#define WIRE_OP_STATFS 17
 #define WIRE_OP_RELEASE 18
 #define WIRE_OP_FSYNC 20
 #define WIRE_OP_SETXATTR 21
 #define WIRE_OP_GETXATTR 22
+#define WIRE_OP_LISTXATTR 23
 #define WIRE_OP_REMOVEXATTR 24
 #define WIRE_OP_FLUSH 25
 #define WIRE_OP_INIT 26
+#define WIRE_OP_OPENDIR 27
+#define WIRE_OP_READDIR 28
 #define WIRE_OP_RELEASEDIR 29
 #define WIRE_OP_FSYNCDIR 30
 #define WIRE_OP_GETLK 31
 #define WIRE_OP_SETLK 32
 #define WIRE_OP_SETLKW 33
+#define WIRE_OP_CREATE 35
 #define WIRE_OP_INTERRUPT 36
+#define WIRE_OP_IOCTL 39
 #define WIRE_OP_BATCH_FORGET 42
 #define WIRE_OP_FALLOCATE 43
+#define WIRE_OP_READDIRPLUS 44
+#define WIRE_OP_RENAME2 45
+#define WIRE_OP_LSEEK 46
 #define WIRE_OP_COPY_FILE_RANGE 47
+#define WIRE_OP_TMPFILE 51
 #define WIRE_OP_STATX 52
 
 #define WIRE_NOTIFY_RESEND 7
@@ -39,6 +61,7 @@
 /* Set in `unique` of a request that was read before but not answered. */
 #define WIRE_UNIQUE_RESEND (UINT64_C(1) << 63)
 
+#define WIRE_INIT_EXT (1u << 30)                   /* flags of INIT */
 #define WIRE_OPEN_KILL_SUIDGID (1u << 0)           /* open_flags of OPEN and CREATE */
 #define WIRE_READ_LOCKOWNER (1u << 1)              /* read_flags of READ: lock_owner is set */
 #define WIRE_WRITE_LOCKOWNER (1u << 1)             /* write_flags of WRITE: the same */
@@ -73,6 +96,14 @@ struct wire_prune_out {
 	uint32_t count; /* of node ids that follow */
 	uint32_t padding;
 	uint64_t spare;
+};
+
+/* As far as each kernel sends it. */
+struct wire_init_in {
+	uint32_t major;
+	uint32_t minor;
+	uint32_t max_readahead;
+	uint32_t flags;
 };
 
 struct wire_forget_in {
@@ -201,6 +232,15 @@ struct wire_setxattr_in {
 	uint32_t padding;
 };
 
+struct wire_ioctl_in {
+	uint64_t handle;
+	uint32_t flags;
+	uint32_t command;
+	uint64_t argument;
+	uint32_t in_size;  /* bytes that follow */
+	uint32_t out_size; /* bytes that there is room for in the answer */
+};
+
 /* An entry of READDIR; of READDIRPLUS after what is told of the node. Padded with zeros to a multiple of 8 bytes. */
 struct wire_directory_entry {
 	uint64_t inode;
@@ -264,7 +304,20 @@ _Static_assert(sizeof(struct wire_fallocate_in) == 32, "layout of struct fuse_fa
 _Static_assert(sizeof(struct wire_copy_file_range_in) == 56, "layout of struct fuse_copy_file_range_in");
 _Static_assert(sizeof(struct wire_write_in) == 40, "layout of struct fuse_write_in");
 _Static_assert(offsetof(struct wire_directory_entry, name) == 24, "layout of struct fuse_dirent");
+_Static_assert(sizeof(struct wire_ioctl_in) == 32, "layout of struct fuse_ioctl_in");
 _Static_assert(sizeof(struct wire_statx_in) == 24, "layout of struct fuse_statx_in");
 _Static_assert(sizeof(struct wire_statx_out) == 32 + 256, "layout of struct fuse_statx_out");
+
+/*
+ * Says whether a message is what a kernel sends: libfuse takes its word for what it contains, and so do the operations.
+ * message: `length` bytes, at least a header. short_setxattr: SETXATTR has no setxattr_flags, as is agreed upon at INIT.
+ * Returns 0: it has an id and its opcode's fixed part, the strings and bytes that follow are there, names are names, and
+ * positions in a file are below 2^63. Else what is to be answered: -EIO; -EINVAL for a position; -ENOSYS for an opcode that
+ * nobody carries out; -EPROTO for an INIT of a version so old that its requests have other forms.
+ */
+int wire_check(const void *message, size_t length, bool short_setxattr);
+
+/* Whether the kernel awaits an answer to each request with this opcode. */
+bool wire_is_answered(uint32_t opcode);
 
 #endif

@@ -361,7 +361,7 @@ static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value
 	if (flags & XATTR_CREATE && was_there(fs, node, name) == 0 && journal_is_again())
 		flags &= ~XATTR_CREATE;
 	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, size, flags);
-	if (result == 0 && in && in->setxattr_flags & WIRE_SETXATTR_ACL_KILL_SGID)
+	if (result == 0 && in && !fs->short_setxattr && in->setxattr_flags & WIRE_SETXATTR_ACL_KILL_SGID)
 		result = drop_set_group_id(fs, node);
 	return result;
 }

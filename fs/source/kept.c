@@ -106,7 +106,8 @@ void kept_drop(struct state *state, uint64_t id)
 	struct kept_record *record = &state->arena->header->kept[place];
 	_cleanup_close_ int old = -1;
 
-	if (atomic_load(&record->id) != id)
+	/* 0 is no node, but what free places say */
+	if (id == 0 || atomic_load(&record->id) != id)
 		return;
 	pthread_mutex_lock(&table_lock);
 	if (users[place] == 0 && atomic_load(&record->id) == id) {

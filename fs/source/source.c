@@ -5,6 +5,8 @@
 
 #define STORE_INODE_SHIFT 48 /* file systems count from below */
 
+_Static_assert(SOURCE_KINDS == ARENA_SOURCES, "a store is of one of these");
+
 static const struct source *const sources[SOURCE_KINDS] = {
 	[SOURCE_STORE] = &store_source,
 	[SOURCE_POSIX] = &posix_source,

@@ -6,6 +6,7 @@
  * is given makes the segment. Until then, what opens it holds is a sealed, empty memfd in its place.
  */
 #include "fs/source/sysv.h"
+#include "fs/source/sysv_names.h"
 #include "fs/source/backing.h"
 #include "fs/source/records.h"
 #include "fs/state/handle.h"
@@ -25,7 +26,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define NAME_BYTES 24                            /* of a segment's name, with the final 0 */
 #define ROOT_MODE 01777                          /* anybody may make segments; who owns one may remove it, as IPC_RMID has it */
 #define RESERVED_INODE (UINT64_C(1) << 40)       /* inode numbers of reservations are this and the key; those of segments are below */
 #define ROOT_INODE (UINT64_C(1) << 41)
@@ -35,43 +35,6 @@ static pthread_mutex_t notes = PTHREAD_MUTEX_INITIALIZER; /* guards every sysv_n
 static struct sysv_note *note_of(const struct node_slot *node)
 {
 	return (void *)(uintptr_t)(node->handle + sizeof(struct sysv_key));
-}
-
-/* --- names --- */
-
-/* "0x" and up to eight digits, as people write keys. 0 is no key. */
-static bool parse_key(const char *name, uint32_t *key)
-{
-	size_t digits;
-
-	if (name[0] != '0' || name[1] != 'x')
-		return false;
-	digits = strspn(name + 2, "0123456789abcdefABCDEF");
-	if (digits < 1 || digits > 8 || name[2 + digits])
-		return false;
-	*key = (uint32_t)strtoul(name + 2, NULL, 16);
-	return *key != 0;
-}
-
-static bool parse_id(const char *name, int *id)
-{
-	char again[NAME_BYTES];
-	unsigned long number;
-
-	if (strncmp(name, "id-", 3) != 0)
-		return false;
-	number = strtoul(name + 3, NULL, 10);
-	snprintf(again, sizeof(again), "id-%lu", number);
-	*id = (int)number;
-	return number <= INT_MAX && strcmp(again, name) == 0;
-}
-
-static void name_of(const struct sysv_segment *segment, char name[NAME_BYTES])
-{
-	if (segment->key)
-		snprintf(name, NAME_BYTES, "0x%08" PRIx32, segment->key);
-	else
-		snprintf(name, NAME_BYTES, "id-%d", segment->id);
 }
 
 /* --- keys and attributes --- */
@@ -336,7 +299,7 @@ static int create(struct state *state, const struct node_slot *dir, const char *
 	if (!name)
 		return -EOPNOTSUPP;
 	/* a key or nothing; and who can't give it a size can't make a segment */
-	if (!parse_key(name, &key.key) || (flags & O_ACCMODE) == O_RDONLY)
+	if (!sysv_parse_key(name, &key.key) || (flags & O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
 	if (find_reservation(state, dir->store, key.key) || sysv_find(state, dir->store, key.key) >= 0)
 		return -EEXIST;
@@ -436,7 +399,7 @@ static int find(struct state *state, const struct node_slot *dir, const char *na
 
 	if (!is_root(dir))
 		return -ENOTDIR;
-	if (parse_key(name, &key)) {
+	if (sysv_parse_key(name, &key)) {
 		id = sysv_find(state, dir->store, key);
 		if (id == -ENOENT) {
 			reservation = find_reservation(state, dir->store, key);
@@ -449,7 +412,7 @@ static int find(struct state *state, const struct node_slot *dir, const char *na
 		}
 		if (id < 0)
 			return id;
-	} else if (!parse_id(name, &id)) {
+	} else if (!sysv_parse_id(name, &id)) {
 		return -ENOENT;
 	}
 	if (sysv_stat(state, dir->store, id, &segment) < 0 || segment.key != key)
@@ -515,9 +478,9 @@ struct listed {
 static int list_segment(const struct sysv_segment *segment, void *context)
 {
 	const struct listed *listed = context;
-	char name[NAME_BYTES];
+	char name[SYSV_NAME_BYTES];
 
-	name_of(segment, name);
+	sysv_write_name(segment->key, segment->id, name);
 	records_add(listed->records, name, source_unique_inode((uint64_t)segment->id, listed->store), DT_REG);
 	return 0;
 }
@@ -607,12 +570,12 @@ static int no_setxattr(struct state *state, const struct node_slot *node, const 
 static int path_of(const struct state *state, const struct node_slot *node, char *path, size_t size)
 {
 	struct sysv_segment segment;
-	char name[NAME_BYTES];
+	char name[SYSV_NAME_BYTES];
 	int length;
 
 	if (is_root(node) || sysv_segment_of((struct state *)(uintptr_t)state, node, &segment) < 0)
 		return -ENOENT;
-	name_of(&segment, name);
+	sysv_write_name(segment.key, segment.id, name);
 	length = snprintf(path, size, "%s/%s", state->arena->header->stores[node->store].path, name);
 	return (size_t)length < size ? length : -ENAMETOOLONG;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -123,6 +124,44 @@ void arena_locate(struct arena *arena)
 	arena->nodes = (struct node_slot *)(void *)(memory + nodes_offset());
 	arena->handles = (struct handle_slot *)(void *)(memory + handles_offset(header->max_nodes));
 	arena->locks = (struct lock_slot *)(void *)(memory + locks_offset(header->max_nodes, header->max_handles));
+}
+
+static bool has_sizes(const struct arena *arena)
+{
+	const struct arena_header *header = arena->header;
+	struct arena located = {.header = arena->header};
+
+	if (header->magic != ARENA_MAGIC || header->layout != ARENA_LAYOUT)
+		return false;
+	arena_locate(&located);
+	return located.nodes == arena->nodes && located.handles == arena->handles && located.locks == arena->locks &&
+	       size_for(header->max_nodes, header->max_handles, header->max_locks) == arena->size;
+}
+
+static bool is_high(uint32_t high, uint32_t max)
+{
+	return high >= 1 && high <= max;
+}
+
+static bool is_store(const struct store_record *store)
+{
+	return store->source < ARENA_SOURCES && memchr(store->path, 0, sizeof(store->path));
+}
+
+int arena_check(const struct arena *arena)
+{
+	const struct arena_header *header = arena->header;
+
+	if (!has_sizes(arena) || !is_high(header->nodes_high, header->max_nodes) ||
+	    !is_high(header->handles_high, header->max_handles) || !is_high(header->locks_high, header->max_locks) ||
+	    header->nodes_committed > arena->size || header->handles_committed > arena->size ||
+	    header->locks_committed > arena->size || header->init_length > ARENA_INIT_MAX ||
+	    header->n_base_fds > ARENA_BASE_FDS)
+		return -EUCLEAN;
+	for (int i = 0; i < ARENA_STORES; i++)
+		if (!is_store(&header->stores[i]))
+			return -EUCLEAN;
+	return 0;
 }
 
 void arena_destroy(struct arena *arena)

@@ -21,6 +21,7 @@
 
 #define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
 #define ARENA_LAYOUT 6u                 /* changes with every change of a struct below */
+#define ARENA_SOURCES 4                 /* kinds that a store can be of */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
 #define ARENA_KEPT 1024                 /* nodes whose descriptors are kept open */
@@ -152,9 +153,9 @@ struct journal_slot {
 	uint32_t uid;
 	uint32_t crashes;          /* workers that died over it by themselves */
 	uint32_t kills;            /* ... from outside */
-	_Atomic bool lasting;      /* it may take any time */
-	_Atomic bool blamed;       /* a fault was in its own thread */
-	_Atomic bool noted;        /* what follows is whole */
+	_Atomic uint8_t lasting;   /* it may take any time */
+	_Atomic uint8_t blamed;    /* a fault was in its own thread */
+	_Atomic uint8_t noted;     /* what follows is whole */
 	uint64_t inode[2];         /* see struct journal_note */
 	uint64_t node_of_name;
 	uint32_t flags;
@@ -263,6 +264,12 @@ int arena_open(struct arena *arena, int fd);
 
 /* Finds the slots in an arena whose memory is mapped at arena->header. */
 void arena_locate(struct arena *arena);
+
+/*
+ * Says whether the header and the stores' records make sense: a worker that died may have gone mad before. Sizes and counts are
+ * within what is mapped. Slots are looked at where they are indexed. Returns 0, or -EUCLEAN.
+ */
+int arena_check(const struct arena *arena);
 
 /* Unmaps and closes; the memory goes when no process maps it. */
 void arena_destroy(struct arena *arena);

@@ -257,6 +257,12 @@ uint64_t handle_find_by_request(const struct state *state, uint64_t unique)
 	return 0;
 }
 
+/* A handle whose node is gone can't be: nodes with handles are kept; drop it rather than trip over it. */
+static bool slot_is_sane(const struct state *state, const struct handle_slot *slot)
+{
+	return node_get(state, slot->node) && slot->mode <= IO_RELAYED && slot->kind <= HANDLE_CONTROL;
+}
+
 int handle_index_slots(struct state *state)
 {
 	struct arena *arena = state->arena;
@@ -268,8 +274,7 @@ int handle_index_slots(struct state *state)
 	for (uint32_t i = high - 1; i >= 1; i--) {
 		struct handle_slot *slot = &arena->handles[i];
 
-		/* a handle whose node is gone can't be: nodes with handles are kept; drop it rather than trip over it */
-		if (atomic_load(&slot->state) == SLOT_LIVE && node_get(state, slot->node)) {
+		if (atomic_load(&slot->state) == SLOT_LIVE && slot_is_sane(state, slot)) {
 			state->index[node_index_of(slot->node)].handles++;
 			state->index[node_index_of(slot->node)].writers += handle_writes(slot);
 			state->n_handles++;

@@ -182,7 +182,8 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 		locks->first_outcome = index->right[BY_OWNER];
 		if (!locks->first_outcome)
 			locks->last_outcome = 0;
-		if (!outcome->access)
+		/* I/O keeps its place until it has ended, unless it is not to begin */
+		if (!outcome->access || outcome->result < 0)
 			table_push_free(locks, decided);
 	}
 	pthread_mutex_unlock(&locks->lock);
@@ -247,7 +248,7 @@ void lock_drop_handle(struct state *state, uint64_t node, uint64_t handle)
 		uint32_t next = locks->forest.index[waiter].right[0];
 
 		if (table_slot(locks, waiter)->handle == handle && !queue_is_decided(locks, waiter))
-			queue_remove(locks, waiter);
+			queue_end(locks, waiter, -EBADF);
 		waiter = next;
 	}
 	if (found)

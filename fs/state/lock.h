@@ -66,7 +66,7 @@ struct lock_request {
 /* What a waiting request has come to. */
 struct lock_outcome {
 	uint64_t tag; /* as lock_wait() was given it */
-	int result;   /* 0: it holds the lock, or may read or write; -ENOLCK */
+	int result;   /* 0: it holds the lock, or may read or write; -ENOLCK; -EBADF: its handle is gone */
 	bool access;  /* it came by lock_access() */
 	uint32_t slot; /* used by lock_access_end() */
 };
@@ -134,7 +134,7 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome);
 /* Gives up all that an owner has of a kind on a node, as closing any descriptor of it does for a process. */
 void lock_drop_owner(struct state *state, uint64_t node, uint64_t owner, enum lock_kind kind);
 
-/* Gives up all that was set through a handle, and what waits there: its last descriptor is closed. */
+/* Gives up all that was set through a handle: its last descriptor is closed. What waits there, which no kernel lets happen, is told EBADF. */
 void lock_drop_handle(struct state *state, uint64_t node, uint64_t handle);
 
 /*

@@ -169,7 +169,7 @@ static void decide(struct locks *locks, uint32_t waiter, int result)
 	struct lock_slot *slot = table_slot(locks, waiter);
 	struct lock_index *index = &locks->forest.index[waiter];
 
-	if (slot->access) {
+	if (slot->access && result == 0) {
 		locks->n_decided++;
 	} else {
 		atomic_store(&slot->state, LOCK_SLOT_FREE);
@@ -182,6 +182,16 @@ static void decide(struct locks *locks, uint32_t waiter, int result)
 	else
 		locks->first_outcome = waiter;
 	locks->last_outcome = waiter;
+}
+
+void queue_end(struct locks *locks, uint32_t waiter, int result)
+{
+	if (!locks->forest.index[waiter].tag) {
+		queue_remove(locks, waiter);
+		return;
+	}
+	dequeue(locks, table_find(locks, table_slot(locks, waiter)->node), waiter);
+	decide(locks, waiter, result);
 }
 
 /* Goes through a queue once. Returns whether somebody got something. */

@@ -32,6 +32,9 @@ static inline bool queue_is_decided(const struct locks *locks, uint32_t waiter)
 /* Takes a request out; nobody is told. */
 void queue_remove(struct locks *locks, uint32_t waiter);
 
+/* Takes a request out, and has lock_next_outcome() tell `result`, a negative errno, where there is somebody to be told. */
+void queue_end(struct locks *locks, uint32_t waiter, int result);
+
 /*
  * To be called after something on a node was given up or changed: whoever can go on has what it waited for, and
  * lock_next_outcome() tells. Not while a new worker waits for requests to come again.

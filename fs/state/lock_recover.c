@@ -12,6 +12,39 @@
 
 #define LEFT_BEHIND UINT32_MAX /* `left` of a slot that is still to be recovered */
 
+/* Links a lock that overlaps none, as one with those of the same type that it touches. */
+static void link_joined(struct locks *locks, struct lock_node *node, uint32_t lock)
+{
+	struct lock_slot *slot = table_slot(locks, lock);
+	uint32_t root = node->by_owner[slot->kind];
+	uint32_t before = slot->start > 0 ? lock_tree_owned(&locks->forest, root, slot->owner, slot->start - 1) : 0;
+	uint32_t after = slot->end < LOCK_END ? lock_tree_owned(&locks->forest, root, slot->owner, slot->end + 1) : 0;
+
+	if (before && table_slot(locks, before)->end == slot->start - 1 && table_slot(locks, before)->type == slot->type) {
+		table_unlink(locks, node, before);
+		slot->start = table_slot(locks, before)->start;
+		table_free_slot(locks, before);
+	}
+	if (after && table_slot(locks, after)->start == slot->end + 1 && table_slot(locks, after)->type == slot->type) {
+		table_unlink(locks, node, after);
+		slot->end = table_slot(locks, after)->end;
+		table_free_slot(locks, after);
+	}
+	table_link(locks, node, lock);
+}
+
+/* The first part of a lock, up to and with `end`, becomes one of its own. Takes a slot that is reserved. */
+static void split_off(struct locks *locks, struct lock_node *node, const struct lock_slot *slot, uint64_t end)
+{
+	uint32_t first = table_take_slot(locks);
+	struct lock_slot content;
+
+	memcpy(&content, slot, sizeof(content));
+	content.end = end;
+	table_fill_slot(locks, first, &content, LOCK_SLOT_HELD);
+	link_joined(locks, node, first);
+}
+
 /* A death in the middle of a change leaves overlaps: what was set last is right. */
 static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t lock)
 {
@@ -24,6 +57,11 @@ static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t
 
 		if (found->start > slot->end)
 			break;
+		/* no death leaves so much to cut that there is no slot for it */
+		if (table_reserve(locks) < 0) {
+			table_free_slot(locks, lock);
+			return;
+		}
 		/* what was to be cut off, and is a slot of its own already; or what the new one was widened by */
 		if (found->type == slot->type) {
 			table_unlink(locks, node, other);
@@ -37,15 +75,12 @@ static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t
 			table_cut(locks, node, slot->kind, slot->owner, slot->start, slot->end);
 			break;
 		}
-		/* what sticks out at its end is recovered as a lock of its own */
+		/* what sticks out at its end goes on; what sticks out before is a lock of its own then */
 		if (slot->end > found->end) {
-			struct lock_slot content;
-			uint32_t rest = table_take_slot(locks);
-
-			memcpy(&content, slot, sizeof(content));
-			content.start = found->end + 1;
-			table_fill_slot(locks, rest, &content, LOCK_SLOT_HELD);
-			link_recovered(locks, node, rest);
+			if (slot->start < found->start)
+				split_off(locks, node, slot, found->start - 1);
+			slot->start = found->end + 1;
+			continue;
 		}
 		if (slot->start >= found->start) {
 			table_free_slot(locks, lock);
@@ -53,7 +88,45 @@ static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t
 		}
 		slot->end = found->start - 1;
 	}
-	table_link(locks, node, lock);
+	link_joined(locks, node, lock);
+}
+
+/* What no worker writes that has its wits. */
+static bool slot_is_sane(const struct locks *locks, const struct lock_slot *slot)
+{
+	uint32_t state = atomic_load(&slot->state);
+	unsigned char access;
+
+	memcpy(&access, &slot->access, 1);
+	return (state == LOCK_SLOT_HELD || state == LOCK_SLOT_WAITING) &&
+	       (uint32_t)slot->handle < locks->state->arena->header->max_handles && slot->kind < LOCK_KINDS &&
+	       slot->type < LOCK_TYPES && slot->holder <= LOCK_OF_OPEN && slot->start <= slot->end &&
+	       (access == 0 || (access == 1 && state == LOCK_SLOT_WAITING && slot->kind == LOCK_RANGE));
+}
+
+/* Of a handle that was closed when the worker died, or of none. */
+static bool is_left_over(const struct locks *locks, const struct lock_slot *slot)
+{
+	const struct handle_slot *handle = handle_get(locks->state, slot->handle);
+
+	if (slot->handle == 0 || !handle)
+		return slot->handle || !slot->access || !node_get(locks->state, slot->node);
+	return handle->node != slot->node;
+}
+
+/* Never with what another owner has: there is no moment at which a death leaves that. */
+static bool is_in_conflict(const struct locks *locks, const struct lock_slot *slot)
+{
+	const struct lock_request request = {
+		.node = slot->node,
+		.owner = slot->owner,
+		.start = slot->start,
+		.end = slot->end,
+		.kind = slot->kind,
+		.type = slot->type,
+	};
+
+	return atomic_load(&slot->state) == LOCK_SLOT_HELD && table_conflict(locks, &request);
 }
 
 static int recover_slot(struct locks *locks, uint32_t lock)
@@ -61,8 +134,7 @@ static int recover_slot(struct locks *locks, uint32_t lock)
 	struct lock_slot *slot = table_slot(locks, lock);
 	struct lock_node *node;
 
-	/* of a handle that was closed when the worker died */
-	if ((slot->handle && !handle_get(locks->state, slot->handle)) || !node_get(locks->state, slot->node)) {
+	if (is_left_over(locks, slot) || is_in_conflict(locks, slot)) {
 		table_free_slot(locks, lock);
 		return 0;
 	}
@@ -89,7 +161,8 @@ static int index_slots(struct locks *locks)
 
 	/* downwards, so that the free list gives low slots first */
 	for (uint32_t i = high - 1; i >= 1; i--) {
-		if (atomic_load(&table_slot(locks, i)->state) == LOCK_SLOT_FREE) {
+		if (!slot_is_sane(locks, table_slot(locks, i))) {
+			atomic_store(&table_slot(locks, i)->state, LOCK_SLOT_FREE);
 			table_push_free(locks, i);
 		} else {
 			table_count_handle(locks, table_slot(locks, i), 1);

@@ -27,6 +27,8 @@ int table_reserve(struct locks *locks)
 
 		if (arena_commit_lock(arena) < 0)
 			return -ENOLCK;
+		/* never used, but for a header that was written to by chance */
+		atomic_store(&table_slot(locks, high)->state, LOCK_SLOT_FREE);
 		atomic_store(&arena->header->locks_high, high + 1);
 		table_push_free(locks, high);
 	}

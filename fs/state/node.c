@@ -597,14 +597,41 @@ int node_closed_locked(struct state *state, uint32_t index)
 	return id;
 }
 
+/* What others take for granted. The root is where all begins. */
+static bool slot_is_sane(const struct arena *arena, const struct node_slot *slot)
+{
+	return slot->handle_bytes <= sizeof(slot->handle) &&
+	       (slot->store == NODE_STORE_CONTROL || slot->store < ARENA_STORES) &&
+	       (slot != &arena->nodes[NODE_ROOT] || (atomic_load(&slot->generation) == 0 && slot->type == S_IFDIR >> 12));
+}
+
+/* Frees slots that make no sense; what is in them is nobody's. Returns how many are live; -EUCLEAN without a root. */
+static int64_t count_live(const struct arena *arena)
+{
+	uint32_t high = arena->header->nodes_high;
+	int64_t live = 0;
+
+	for (uint32_t i = 1; i < high; i++) {
+		struct node_slot *slot = &arena->nodes[i];
+
+		uint32_t found = atomic_load(&slot->state);
+
+		if (found == SLOT_LIVE && slot_is_sane(arena, slot))
+			live++;
+		else if (found != SLOT_FREE)
+			atomic_store(&slot->state, SLOT_FREE);
+	}
+	return high > NODE_ROOT && atomic_load(&arena->nodes[NODE_ROOT].state) != SLOT_LIVE ? -EUCLEAN : live;
+}
+
 int node_index_slots(struct state *state)
 {
 	struct arena *arena = state->arena;
 	uint32_t high = arena->header->nodes_high;
-	uint32_t live = 0;
+	int64_t live = count_live(arena);
 
-	for (uint32_t i = 1; i < high; i++)
-		live += atomic_load(&arena->nodes[i].state) == SLOT_LIVE;
+	if (live < 0)
+		return (int)live;
 	state->n_buckets = BUCKETS_MIN;
 	while (state->n_buckets < live)
 		state->n_buckets *= 2;

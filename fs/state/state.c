@@ -44,6 +44,9 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 {
 	int result;
 
+	result = arena_check(arena);
+	if (result < 0)
+		return result;
 	*state = (struct state){.arena = arena, .max_idle = max_idle};
 	pthread_mutex_init(&state->lock, NULL);
 	result = share_open(state);

@@ -58,8 +58,8 @@ struct state {
 
 /*
  * Builds the indexes over an arena, which may hold the slots of a worker that died.
- * max_idle: nodes to remember that the kernel has forgotten.
- * Returns 0; -ENOMEM.
+ * max_idle: nodes to remember that the kernel has forgotten. A slot that can't be right, since that worker went mad before it died, is
+ * freed. Returns 0; -ENOMEM; -EUCLEAN where nothing is to be believed: the header makes no sense, or there is no root.
  */
 int state_recover(struct state *state, struct arena *arena, uint32_t max_idle);
 

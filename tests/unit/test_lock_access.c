@@ -444,11 +444,12 @@ static void do_drop_owner(void)
 		expect_served(wish.node);
 }
 
-/* What waits there is nobody's any more, and nobody is told. */
 static void do_drop_handle(void)
 {
 	int node = below(NODES);
 	int open = below(OPENS);
+	uint64_t ended[WAITERS];
+	int n_ended = 0;
 	bool any = false;
 
 	for (int owner = 0; owner < OWNERS; owner++) {
@@ -462,11 +463,19 @@ static void do_drop_handle(void)
 	}
 	for (int i = 0; i < model.n_queue; i++) {
 		if (model.queue[i].node == node && model.queue[i].open == open) {
+			ended[n_ended++] = model.queue[i].unique + 1;
 			withdraw(i--);
 			any = true;
 		}
 	}
 	lock_drop_handle(&slots.state, nodes[node], handles[node][open]);
+	for (int i = 0; i < n_ended; i++) {
+		struct lock_outcome outcome;
+
+		assert_true(lock_next_outcome(&slots.state, &outcome));
+		assert_int_equal(outcome.tag, ended[i]);
+		assert_int_equal(outcome.result, -EBADF);
+	}
 	if (any)
 		expect_served(node);
 }

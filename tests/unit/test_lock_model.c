@@ -305,6 +305,8 @@ static void do_drop_handle(void)
 {
 	struct wish wish = any_wish(true);
 	uint64_t served[WAITERS] = {0};
+	uint64_t ended[WAITERS];
+	int n_ended = 0;
 	bool any = false;
 
 	wish.first = 0;
@@ -315,11 +317,19 @@ static void do_drop_handle(void)
 	}
 	for (int i = 0; i < model.n_queue; i++) {
 		if (model.queue[i].node == wish.node && model.queue[i].owner == wish.owner) {
+			ended[n_ended++] = model.queue[i].unique + 1;
 			withdraw(i--);
 			any = true;
 		}
 	}
 	lock_drop_handle(&slots.state, nodes[wish.node], handles[wish.node][wish.owner]);
+	for (int i = 0; i < n_ended; i++) {
+		struct lock_outcome outcome;
+
+		assert_true(lock_next_outcome(&slots.state, &outcome));
+		assert_int_equal(outcome.tag, ended[i]);
+		assert_int_equal(outcome.result, -EBADF);
+	}
 	expect_served(served, any ? serve(wish.node, served) : 0);
 }
 

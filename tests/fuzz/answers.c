@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "tests/fuzz/answers.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SPACE (3u * 1024u * 1024u) /* bytes that one request may be answered with, all told */
+#define AWAITED_MAX 1024           /* requests of one input */
+#define ERRNO_MAX 4095
+
+static struct {
+	int fd;
+	const char *bytes; /* what is in it */
+	size_t n;
+	struct awaited {
+		uint64_t unique;
+		uint32_t opcode;
+		size_t room;   /* bytes that the answer may have after its header */
+		bool optional; /* an INTERRUPT may be answered, with EAGAIN */
+	} awaited[AWAITED_MAX];
+} answers;
+
+void (*answers_before_the_end)(void);
+
+void answers_fail(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fprintf(stderr, "fuzz_request: ");
+	vfprintf(stderr, format, arguments);
+	fprintf(stderr, "\n");
+	va_end(arguments);
+	if (answers_before_the_end)
+		answers_before_the_end();
+	abort();
+}
+
+int answers_open(void)
+{
+	void *bytes;
+
+	answers.fd = memfd_create("fuzz-answers", MFD_CLOEXEC);
+	check(answers.fd >= 0 && ftruncate(answers.fd, SPACE) == 0, "no memory for answers");
+	bytes = mmap(NULL, SPACE, PROT_READ, MAP_SHARED, answers.fd, 0);
+	check(bytes != MAP_FAILED, "no memory for answers");
+	answers.bytes = bytes;
+	return answers.fd;
+}
+
+void answers_begin(void)
+{
+	answers.n = 0;
+	lseek(answers.fd, 0, SEEK_SET);
+}
+
+static size_t room_for(const struct wire_in_header *request, size_t length)
+{
+	const struct wire_read_in *read = (const void *)(request + 1);
+	const struct wire_getxattr_in *xattr = (const void *)(request + 1);
+
+	switch (request->opcode) {
+	case WIRE_OP_READ:
+	case WIRE_OP_READDIR:
+	case WIRE_OP_READDIRPLUS:
+		return length < sizeof(*request) + sizeof(*read) ? 0 : read->size;
+	case WIRE_OP_GETXATTR:
+	case WIRE_OP_LISTXATTR:
+		return length < sizeof(*request) + sizeof(*xattr) ? 0 : xattr->size ? xattr->size : 8;
+	default:
+		return 4096;
+	}
+}
+
+void answers_await(const struct wire_in_header *request, size_t length)
+{
+	bool optional = request->opcode == WIRE_OP_INTERRUPT;
+
+	if ((!wire_is_answered(request->opcode) && !optional) || (request->unique & ~WIRE_UNIQUE_RESEND) == 0)
+		return;
+	check(answers.n < AWAITED_MAX, "too many requests in one input");
+	answers.awaited[answers.n++] = (struct awaited){
+		.unique = request->unique,
+		.opcode = request->opcode,
+		.room = room_for(request, length),
+		.optional = optional,
+	};
+}
+
+/* As the kernel reads them. */
+static void look_at_entries(const char *at, size_t left, bool plus)
+{
+	size_t before = plus ? WIRE_ENTRY_OUT_SIZE : 0;
+
+	while (left >= before + offsetof(struct wire_directory_entry, name)) {
+		struct wire_directory_entry entry;
+		size_t size;
+
+		memcpy(&entry, at + before, sizeof(entry));
+		size = (before + sizeof(entry) + entry.length + 7) & ~(size_t)7;
+		check(entry.length > 0 && entry.length <= 1024, "an entry with a name of %u bytes", entry.length);
+		check(size <= left, "an entry that is cut off");
+		check(!memchr(at + before + sizeof(entry), '/', entry.length), "an entry whose name has a '/'");
+		check(!memchr(at + before + sizeof(entry), 0, entry.length), "an entry whose name has a 0");
+		at += size;
+		left -= size;
+	}
+	check(left == 0, "%zu bytes after the last entry", left);
+}
+
+static void look_at(const struct wire_out_header *header, const char *body)
+{
+	size_t size = header->length - sizeof(*header);
+	size_t i = 0;
+	struct awaited asked;
+
+	/* a notification */
+	if (header->unique == 0) {
+		check(header->error > 0 && header->error <= WIRE_NOTIFY_RESEND, "a notification %d", header->error);
+		return;
+	}
+	/* an INTERRUPT may have the id of another request */
+	while (i < answers.n && (answers.awaited[i].unique != header->unique ||
+				 (answers.awaited[i].optional && header->error != -EAGAIN)))
+		i++;
+	check(i < answers.n, "an answer to %#llx, which nobody awaits", (unsigned long long)header->unique);
+	asked = answers.awaited[i];
+	answers.awaited[i] = answers.awaited[--answers.n];
+	check(header->error <= 0 && header->error >= -ERRNO_MAX, "opcode %u: error %d", asked.opcode, header->error);
+	check(header->error == 0 || size == 0, "opcode %u: an error with %zu bytes", asked.opcode, size);
+	check(size <= asked.room, "opcode %u: an answer of %zu bytes, at most %zu are awaited", asked.opcode, size, asked.room);
+	if (asked.opcode == WIRE_OP_READDIR || asked.opcode == WIRE_OP_READDIRPLUS)
+		look_at_entries(body, size, asked.opcode == WIRE_OP_READDIRPLUS);
+}
+
+void answers_look(size_t may_wait)
+{
+	size_t length = (size_t)lseek(answers.fd, 0, SEEK_CUR);
+	size_t waiting = 0;
+
+	for (size_t at = 0; at < length;) {
+		struct wire_out_header header;
+
+		check(length - at >= sizeof(header), "%zu bytes as an answer", length - at);
+		memcpy(&header, answers.bytes + at, sizeof(header));
+		check(header.length >= sizeof(header) && header.length <= length - at, "an answer that says it has %u bytes, of %zu",
+		      header.length, length - at);
+		look_at(&header, answers.bytes + at + sizeof(header));
+		at += header.length;
+	}
+	lseek(answers.fd, 0, SEEK_SET);
+	for (size_t i = 0; i < answers.n; i++)
+		waiting += !answers.awaited[i].optional;
+	check(waiting <= may_wait, "%zu requests without an answer, %zu may wait", waiting, may_wait);
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Any messages as requests of the kernel, to the real operations over a small store. One byte chooses options, enum stand_option;
+ * then messages follow, each after its length as 16 bits: struct wire_in_header and a body.
+ *
+ * So that there is something to find behind the first check, a message is made true before it is sent, unless it lies grossly: a
+ * length below 65536 becomes the real one, an id of 0 a new one, and a node id or a handle below 256 gets the generation that its
+ * slot has. Node 255 is that of the handle in the message.
+ */
+#include "fs/ops/loop.h"
+#include "fs/ops/wire.h"
+#include "fs/state/node.h"
+#include "tests/fuzz/answers.h"
+#include "tests/fuzz/stand.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGES_MAX 200 /* of one input */
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint64_t last_unique;
+
+static uint64_t true_node(const struct fs *fs, uint64_t node)
+{
+	return node > 1 && node < 256 && node < fs->state.arena->header->nodes_high ? node_id(&fs->state, (uint32_t)node) : node;
+}
+
+static uint64_t true_handle(const struct fs *fs, uint64_t handle)
+{
+	const struct arena *arena = fs->state.arena;
+
+	if (handle >= 256 || handle >= arena->header->handles_high)
+		return handle;
+	return (uint64_t)atomic_load(&arena->handles[handle].generation) << 32 | handle;
+}
+
+/* Makes a number in the body true. */
+static void improve(const struct fs *fs, char *message, size_t length, size_t at,
+		    uint64_t (*improved)(const struct fs *fs, uint64_t number))
+{
+	struct wire_in_header *header = (void *)message;
+	const struct handle_slot *handle;
+	uint64_t number;
+
+	at += sizeof(*header);
+	if (at + sizeof(number) > length)
+		return;
+	memcpy(&number, message + at, sizeof(number));
+	number = improved(fs, number);
+	memcpy(message + at, &number, sizeof(number));
+	handle = improved == true_handle ? handle_get(&fs->state, number) : NULL;
+	if (header->node == STAND_NODE_OF_HANDLE && handle)
+		header->node = handle->node;
+}
+
+static void improve_body(const struct fs *fs, char *message, size_t length)
+{
+	switch (((const struct wire_in_header *)(const void *)message)->opcode) {
+	case WIRE_OP_READ:
+	case WIRE_OP_WRITE:
+	case WIRE_OP_RELEASE:
+	case WIRE_OP_FSYNC:
+	case WIRE_OP_FLUSH:
+	case WIRE_OP_READDIR:
+	case WIRE_OP_READDIRPLUS:
+	case WIRE_OP_RELEASEDIR:
+	case WIRE_OP_FSYNCDIR:
+	case WIRE_OP_GETLK:
+	case WIRE_OP_SETLK:
+	case WIRE_OP_SETLKW:
+	case WIRE_OP_IOCTL:
+	case WIRE_OP_FALLOCATE:
+	case WIRE_OP_LSEEK:
+		improve(fs, message, length, 0, true_handle);
+		break;
+	case WIRE_OP_GETATTR:
+	case WIRE_OP_SETATTR:
+		improve(fs, message, length, 8, true_handle);
+		break;
+	case WIRE_OP_COPY_FILE_RANGE:
+		improve(fs, message, length, offsetof(struct wire_copy_file_range_in, handle_in), true_handle);
+		improve(fs, message, length, offsetof(struct wire_copy_file_range_in, node_out), true_node);
+		improve(fs, message, length, offsetof(struct wire_copy_file_range_in, handle_out), true_handle);
+		break;
+	case WIRE_OP_LINK:
+	case WIRE_OP_RENAME:
+	case WIRE_OP_RENAME2:
+		improve(fs, message, length, 0, true_node);
+		break;
+	default:
+		break;
+	}
+}
+
+static void send(struct fs *fs, struct wire_in_header *message, size_t length)
+{
+	answers_await(message, length);
+	loop_take(fs, message, length);
+	answers_look(stand_waiting(fs));
+}
+
+/* A copy that ends where the message does, so that nothing can be read behind it. */
+static void send_improved(struct fs *fs, const uint8_t *data, size_t length)
+{
+	struct wire_in_header *header = malloc(length);
+
+	check(header, "no memory");
+	memcpy(header, data, length);
+	if (header->length < UINT16_MAX)
+		header->length = (uint32_t)length;
+	if (header->unique == 0)
+		header->unique = last_unique += 2;
+	header->node = true_node(fs, header->node);
+	improve_body(fs, (char *)header, length);
+	send(fs, header, length);
+	free(header);
+}
+
+/* What a kernel sends that is done with the mount. */
+static void let_go(struct fs *fs)
+{
+	const struct arena *arena = fs->state.arena;
+
+	for (uint32_t i = 1; i < arena->header->handles_high; i++) {
+		const struct handle_slot *handle = &arena->handles[i];
+		struct {
+			struct wire_in_header header;
+			struct wire_release_in in;
+		} message = {
+			.header = {
+				.length = sizeof(message),
+				.opcode = handle->kind == HANDLE_DIRECTORY ? WIRE_OP_RELEASEDIR : WIRE_OP_RELEASE,
+				.unique = last_unique += 2,
+				.node = handle->node,
+			},
+			.in = {.handle = true_handle(fs, i)},
+		};
+
+		if (atomic_load(&handle->state) == SLOT_LIVE)
+			send(fs, &message.header, sizeof(message));
+	}
+	for (uint32_t i = NODE_ROOT; i < arena->header->nodes_high; i++) {
+		struct {
+			struct wire_in_header header;
+			struct wire_forget_in in;
+		} message = {
+			.header = {.length = sizeof(message), .opcode = WIRE_OP_FORGET, .node = node_id(&fs->state, i)},
+			.in = {.lookups = UINT64_MAX},
+		};
+
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE)
+			send(fs, &message.header, sizeof(message));
+	}
+}
+
+/* libfuse keeps an INTERRUPT that came too early until the next request, one at a time. */
+static void send_interrupts_back(struct fs *fs)
+{
+	for (int i = 0; i < MESSAGES_MAX; i++) {
+		struct {
+			struct wire_in_header header;
+			uint64_t in[2];
+		} message = {
+			.header = {.length = sizeof(message), .opcode = WIRE_OP_GETATTR, .unique = last_unique += 2, .node = NODE_ROOT},
+		};
+
+		send(fs, &message.header, sizeof(message));
+	}
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	stand_setup();
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *end = data + size;
+	bool interrupts = false;
+	struct fs *fs;
+
+	if (size < 1)
+		return -1;
+	last_unique = 0;
+	answers_begin();
+	fs = stand_begin(*data++);
+	for (int i = 0; i < MESSAGES_MAX && end - data >= 2; i++) {
+		size_t length = (size_t)(data[0] | data[1] << 8);
+
+		data += 2;
+		if (length > (size_t)(end - data))
+			length = (size_t)(end - data);
+		/* what is shorter the loop itself refuses */
+		if (length >= sizeof(struct wire_in_header)) {
+			interrupts |= data[4] == WIRE_OP_INTERRUPT;
+			send_improved(fs, data, length);
+		}
+		data += length;
+	}
+	stand_check(fs);
+	let_go(fs);
+	if (interrupts)
+		send_interrupts_back(fs);
+	answers_look(0);
+	stand_end(fs);
+	return 0;
+}
