@@ -43,9 +43,10 @@ static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode
 		return -EPERM;
 	if (S_ISREG(mode) || S_ISDIR(mode))
 		result = policy_inherit(&fs->state, place.dir, S_ISREG(mode), policy, text);
+	if (result == 0)
+		result = request_identity(req);
 	if (result < 0)
 		return result;
-	request_identity(req);
 	return place.source->make(&fs->state, place.dir, name, mode, target, text, file);
 }
 
