@@ -195,17 +195,17 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 	struct fs *fs = fs_of(req);
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
 	int flags = write_flags(file_info);
+	uint32_t policy = 0;
 	size_t before = 0;
 	ssize_t length;
 	int result;
 
 	(void)id;
 	result = open_for(fs, file_info->fh, O_WRONLY, &opened);
-	if (result < 0) {
-		reply_status(req, result);
-		return;
-	}
-	result = policy_before_write(policy_word(&fs->state, opened.node), opened.fd, flags & RWF_APPEND, offset, &size);
+	if (result == 0)
+		result = policy_find(&fs->state, opened.node, &policy);
+	if (result == 0)
+		result = policy_before_write(policy, opened.fd, flags & RWF_APPEND, offset, &size);
 	if (result == 0 && size > 0) {
 		end_at_size(fs, &opened, offset, &size);
 		result = size > 0 ? 0 : -EFBIG;
@@ -300,13 +300,16 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t l
 {
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
 	int result = open_for(fs_of(req), file_info->fh, O_WRONLY, &opened);
+	uint32_t policy = 0;
 
 	if (result == 0 && source_is_unsized(&fs_of(req)->state, opened.node)) {
 		reply_status(req, mode == 0 ? give_size(fs_of(req), id, offset, length) : -EOPNOTSUPP);
 		return;
 	}
 	if (result == 0)
-		result = policy_before_fallocate(policy_word(&fs_of(req)->state, opened.node), opened.fd, mode, offset, length);
+		result = policy_find(&fs_of(req)->state, opened.node, &policy);
+	if (result == 0)
+		result = policy_before_fallocate(policy, opened.fd, mode, offset, length);
 	if (result == 0)
 		result = killable_fallocate(req, opened.fd, mode, offset, length);
 	reply_status(req, result);
@@ -337,6 +340,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struc
 {
 	_cleanup_opened_ struct opened in = OPENED_NONE;
 	_cleanup_opened_ struct opened out = OPENED_NONE;
+	uint32_t policy = 0;
 	ssize_t copied = 0;
 	int result;
 
@@ -345,10 +349,12 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struc
 	result = open_for(fs_of(req), file_info_in->fh, O_RDONLY, &in);
 	if (result == 0)
 		result = open_for(fs_of(req), file_info_out->fh, O_WRONLY, &out);
+	if (result == 0)
+		result = policy_find(&fs_of(req)->state, out.node, &policy);
 	if (result == 0) {
 		if (length > COPY_MAX)
 			length = COPY_MAX;
-		result = policy_before_write(policy_word(&fs_of(req)->state, out.node), out.fd, false, offset_out, &length);
+		result = policy_before_write(policy, out.fd, false, offset_out, &length);
 	}
 	if (result == 0) {
 		interrupt_enable(req);
