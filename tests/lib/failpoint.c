@@ -35,22 +35,31 @@ static const struct known_call {
 	int likely; /* NEVER: it is not counted */
 	enum how how;
 } calls[] = {
-	CALL(openat, EMFILE), CALL(open_by_handle_at, EMFILE), CALL(fcntl, EMFILE), CALL(memfd_create, EMFILE), CALL(dup3, EMFILE),
-	CALL(pidfd_open, EMFILE), CALL(inotify_init1, EMFILE), CALL(eventfd2, EMFILE), CALL(timerfd_create, EMFILE), CALL(epoll_create1, EMFILE),
-	CALL(name_to_handle_at, ENOMEM), CALL(newfstatat, ENOMEM), CALL(fstat, ENOMEM), CALL(statx, ENOMEM), CALL(fstatfs, EINTR), CALL(readlinkat, ENOMEM),
-	CALL(getdents64, EINTR), CALL(read, EINTR), CALL(pread64, EINTR), CALL(lseek, ENXIO), CALL(poll, EINTR), CALL(ppoll, EINTR),
-	CALL(write, ENOSPC), CALL(writev, ENOSPC), CALL(pwrite64, ENOSPC), CALL(pwritev2, ENOSPC), CALL(fallocate, ENOSPC), CALL(ftruncate, ENOSPC),
+	CALL(openat, EMFILE), CALL(openat2, EMFILE), CALL(open_by_handle_at, EMFILE), CALL(fcntl, EMFILE),
+	CALL(memfd_create, EMFILE), CALL(dup3, EMFILE),
+	CALL(pidfd_open, EMFILE), CALL(inotify_init1, EMFILE), CALL(eventfd2, EMFILE),
+	CALL(timerfd_create, EMFILE), CALL(epoll_create1, EMFILE),
+	CALL(name_to_handle_at, ENOMEM), CALL(newfstatat, ENOMEM), CALL(fstat, ENOMEM),
+	CALL(statx, ENOMEM), CALL(fstatfs, EINTR), CALL(readlinkat, ENOMEM),
+	CALL(getdents64, EINTR), CALL(read, EINTR), CALL(pread64, EINTR), CALL(lseek, ENXIO),
+	CALL(ppoll, EINTR),
+	CALL(write, ENOSPC), CALL(writev, ENOSPC), CALL(pwrite64, ENOSPC), CALL(pwritev2, ENOSPC),
+	CALL(fallocate, ENOSPC), CALL(ftruncate, ENOSPC),
 	CALL(truncate, ENOSPC), CALL(copy_file_range, ENOSPC), CALL(fsync, ENOSPC), CALL(fdatasync, ENOSPC),
-	CALL(mkdirat, ENOSPC), CALL(mknodat, ENOSPC), CALL(symlinkat, ENOSPC), CALL(linkat, ENOSPC), CALL(unlinkat, ENOMEM), CALL(renameat2, ENOSPC),
-	CALL(setxattr, ENOSPC), CALL(fsetxattr, ENOSPC), CALL(getxattr, ENOMEM), CALL(listxattr, ENOMEM), CALL(removexattr, ENOMEM),
+	CALL(mkdirat, ENOSPC), CALL(mknodat, ENOSPC), CALL(symlinkat, ENOSPC), CALL(linkat, ENOSPC),
+	CALL(unlinkat, ENOMEM), CALL(renameat2, ENOSPC),
+	CALL(setxattr, ENOSPC), CALL(fsetxattr, ENOSPC), CALL(getxattr, ENOMEM), CALL(listxattr, ENOMEM),
+	CALL(removexattr, ENOMEM),
 	CALL(fchmodat, ENOMEM), CALL(fchownat, ENOMEM), CALL(utimensat, ENOMEM), CALL(ioctl, ENOMEM),
-	CALL(mmap, ENOMEM), CALL(mprotect, ENOMEM), CALL(madvise, ENOMEM), CALL(mremap, ENOMEM), CALL(brk, ENOMEM), CALL(clone, EAGAIN), CALL(unshare, ENOMEM),
-	CALL(timer_create, EAGAIN), CALL(sigaltstack, ENOMEM), CALL(getrandom, EINTR), CALL(prlimit64, EPERM), CALL(prctl, EPERM),
+	CALL(mmap, ENOMEM), CALL(mprotect, ENOMEM), CALL(madvise, ENOMEM), CALL(mremap, ENOMEM),
+	CALL(brk, ENOMEM), CALL(clone, EAGAIN), CALL(unshare, ENOMEM),
+	CALL(timer_create, EAGAIN), CALL(sigaltstack, ENOMEM), CALL(getrandom, EINTR),
+	CALL(prlimit64, EPERM), CALL(prctl, EPERM),
 #ifdef SYS_chmod
 	CALL(chmod, ENOMEM),
 #endif
 #ifdef SYS_open
-	CALL(open, EMFILE), CALL(stat, ENOMEM), CALL(lstat, ENOMEM), CALL(readlink, ENOMEM),
+	CALL(open, EMFILE), CALL(stat, ENOMEM), CALL(lstat, ENOMEM), CALL(readlink, ENOMEM), CALL(poll, EINTR),
 #endif
 	{SYS_setfsuid, "setfsuid", 0, BY_USER}, {SYS_setfsgid, "setfsgid", 0, BY_GROUP},
 

@@ -12,14 +12,6 @@
 #define FAILURES_MAX 100000 /* more allocations than any operation makes */
 #define EACH 64             /* of more than these only some fail: what is done for each process of the machine */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED false
-#endif
-
 static struct fail_malloc *plan;
 
 const char *lack_preload(void)

@@ -254,7 +254,7 @@ static bool is_same(const struct mount *mount, const struct holdings *before, st
 
 bool has_the_same(const struct mount *mount, const struct holdings *before)
 {
-	struct holdings now;
+	struct holdings now = {0};
 
 	if (wait_for(is_same(mount, before, &now)))
 		return true;

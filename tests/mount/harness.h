@@ -31,6 +31,15 @@
 #define WAIT_SECONDS 10
 #endif
 
+/* Whether this build has a sanitizer, which has a malloc(3) and system calls of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED false
+#endif
+
 /* How a segfs is to be started; all zero is a plain one. */
 struct mount_spec {
 	const char *tag;          /* last component of the mount point; NULL = "mnt" */
