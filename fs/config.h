@@ -19,6 +19,8 @@
 
 #define CONFIG_ERROR_MAX    512  /* bytes of an error line, with the final 0 */
 #define CONFIG_HANG_LIMIT   10000 /* milliseconds after which a worker that does not go on is replaced */
+#define CONFIG_COUNT_LEAST  64           /* of what there may be many */
+#define CONFIG_COUNT_MOST   (1u << 26)
 #define CONFIG_SEGMENT_MODE 0600 /* permission bits of a segment that gives no mode */
 
 /* Where the bytes of a directory's segments live. */
@@ -39,6 +41,7 @@ struct config_store {
 	enum config_medium medium;
 	char *path;     /* MEDIUM_PATH: absolute, normalized; else NULL */
 	uint64_t size;  /* bytes, the tmpfs limit; 0 = the kernel's default */
+	uint64_t files; /* names, attributes and what they take besides bytes: tmpfs nr_inodes=; 0 = the kernel's default */
 	char *huge;     /* tmpfs huge= value: never, always, within_size or advise; NULL = not given */
 	char *numa;     /* tmpfs mpol= value, checked for form, may hold commas; NULL = not given */
 	mode_t mode;    /* permission bits of the directory, 07777 */
@@ -82,6 +85,11 @@ struct config {
 	bool has_sources;                     /* `sources` was given; else all that the machine has */
 	uint64_t hang_limit;                  /* [mount] hang-limit: milliseconds, 0 = never */
 	bool has_hang_limit;                  /* it was given; else CONFIG_HANG_LIMIT */
+	uint64_t max_nodes;                   /* [mount] bounds; 0 = not given */
+	uint64_t max_handles;
+	uint64_t max_locks;
+	uint64_t max_waiting;                 /* bytes */
+	uint64_t user_share;                  /* percent */
 	struct config_directory *directories; /* parents before children, else in the order of the file */
 	size_t n_directories;                 /* elements of directories */
 	struct config_segment *segments;      /* in the order of the file */

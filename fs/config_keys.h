@@ -64,7 +64,7 @@ extern const struct config_section config_sections[CONFIG_KINDS];
 /* The types; what each accepts is said at its parse function. */
 extern const struct config_type config_type_size, config_type_mode, config_type_owner, config_type_huge,
 	config_type_numa, config_type_path, config_type_medium, config_type_policy, config_type_sources,
-	config_type_source, config_type_namespace, config_type_time;
+	config_type_source, config_type_namespace, config_type_time, config_type_count, config_type_percent;
 
 /* Writes "key, key, key", cut at `size` bytes: the keys that a section knows. */
 void config_list_keys(const struct config_section *section, char *list, size_t size);

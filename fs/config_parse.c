@@ -19,7 +19,7 @@
 #include "lib/base/textfile.h"
 
 #define LINE_LIMIT 8192 /* bytes of a line: a path of PATH_MAX bytes and a comment fit */
-#define LIST_MAX   128  /* bytes of a list of keys in a message */
+#define LIST_MAX   320  /* bytes of a list of keys in a message */
 
 /* Debian's inih can be told at run time to take lines over 200 bytes; others can't, and the reader copes. */
 extern int ini_max_line __attribute__((weak));

@@ -455,6 +455,53 @@ static int parse_namespace(const struct config_key *key, void *record, const cha
 
 const struct config_type config_type_namespace = {parse_namespace, format_string};
 
+/* --- count: how many of something there may be --- */
+
+static int parse_count(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	uint64_t count;
+
+	if (size_parse(value, &count) < 0 || count < CONFIG_COUNT_LEAST || count > CONFIG_COUNT_MOST)
+		return wrong(why, "not a count; write a whole number from 64 to 64M");
+	*(uint64_t *)field(record, key->value) = count;
+	return 0;
+}
+
+static bool format_count(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	uint64_t count = *(const uint64_t *)const_field(record, key->value);
+
+	if (count)
+		size_format(count, value);
+	return count != 0;
+}
+
+const struct config_type config_type_count = {parse_count, format_count};
+
+/* --- percent --- */
+
+static int parse_percent(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+{
+	size_t digits = strspn(value, "0123456789");
+	long number = digits > 0 && digits < 4 ? strtol(value, NULL, 10) : 0;
+
+	if (number < 1 || number > 100 || (strcmp(value + digits, "%") != 0 && value[digits]))
+		return wrong(why, "not a part; write 1% to 100%");
+	*(uint64_t *)field(record, key->value) = (uint64_t)number;
+	return 0;
+}
+
+static bool format_percent(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	uint64_t number = *(const uint64_t *)const_field(record, key->value);
+
+	if (number)
+		snprintf(value, CONFIG_VALUE_MAX, "%llu%%", (unsigned long long)number);
+	return number != 0;
+}
+
+const struct config_type config_type_percent = {parse_percent, format_percent};
+
 /* --- time: 0 for never, or a number with a unit --- */
 
 static int parse_time(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])

@@ -198,13 +198,16 @@ int tmpfs_apply(int fd, bool is_mounted, const struct config_store *store, mode_
 	if (store->size)
 		length += snprintf(options + length, sizeof(options) - (size_t)length, ",size=%llu",
 				   (unsigned long long)store->size);
+	if (store->files)
+		length += snprintf(options + length, sizeof(options) - (size_t)length, ",nr_inodes=%llu",
+				   (unsigned long long)store->files);
 	if (store->huge)
 		length += snprintf(options + length, sizeof(options) - (size_t)length, ",huge=%s", store->huge);
 	if (store->numa)
 		length += snprintf(options + length, sizeof(options) - (size_t)length, ",mpol=%s", store->numa);
 	if ((size_t)length >= sizeof(options))
 		return fail(-EINVAL, error, "the options of the tmpfs are too long: shorten 'numa'");
-	if (is_mounted && !store->size && !store->huge && !store->numa)
+	if (is_mounted && !store->size && !store->files && !store->huge && !store->numa)
 		return 0;
 	if (mount("segfs", target, "tmpfs", MS_NOSUID | MS_NODEV | (is_mounted ? MS_REMOUNT : 0), options) < 0)
 		return fail(-errno, error, "%s a tmpfs with the options '%s': %s",

@@ -32,6 +32,7 @@
  *     passthrough    backing files for the kernel
  *     interrupt      a requester's signal ends a long system call
  *     killable       ... also one that only a fatal signal ends
+ *     prune          room for nodes
  *     reply          answers
  *   control/         the files under .segfs
  *     lists          what is locked, and what is open
@@ -58,6 +59,7 @@
  *     node handle    slots and indexes
  *     journal        requests that are being carried out: what a worker dies over is done once
  *     fault          where a worker was that died by itself
+ *     share          how much of what is bounded one user has
  *     lock           locks: what operations call, made of
  *     lock_queue     ... requests that wait
  *     lock_table     ... locks that are held
@@ -90,11 +92,6 @@
 
 #define DEFAULT_CONFIG "/etc/segfs/segfs.ini"
 #define EXIT_USAGE 2
-
-/* Bounds of the arena: address space, not memory. */
-#define MAX_NODES (4u * 1024u * 1024u)
-#define MAX_HANDLES (1024u * 1024u)
-#define MAX_LOCKS (4u * 1024u * 1024u)
 
 static int complain(int status, const char *text)
 {
@@ -232,7 +229,9 @@ static int make_content(struct program *program)
 	root_fd = instance_open_store(&program->instance, &program->config.root, error);
 	if (root_fd < 0)
 		return complain(EXIT_FAILURE, error);
-	result = arena_create(&program->arena, MAX_NODES, MAX_HANDLES, MAX_LOCKS);
+	result = arena_create(&program->arena, program_slots(program->config.max_nodes, PROGRAM_MAX_NODES),
+			      program_slots(program->config.max_handles, PROGRAM_MAX_HANDLES),
+			      program_slots(program->config.max_locks, PROGRAM_MAX_LOCKS));
 	if (result < 0) {
 		close(root_fd);
 		log_error("memory for the state of the mount: %s", strerror(-result));

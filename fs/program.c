@@ -9,6 +9,28 @@
 #include <string.h>
 #include <sys/mman.h>
 
+uint32_t program_slots(uint64_t wanted, uint32_t by_default)
+{
+	return wanted > by_default ? (uint32_t)wanted : by_default;
+}
+
+static uint32_t bound(uint64_t wanted, uint32_t by_default, uint32_t slots)
+{
+	return wanted == 0 ? by_default : wanted < slots ? (uint32_t)wanted : slots;
+}
+
+static void set_bounds(struct arena_header *header, const struct config *config)
+{
+	uint64_t milliseconds = config->has_hang_limit ? config->hang_limit : CONFIG_HANG_LIMIT;
+
+	atomic_store(&header->limit_nodes, bound(config->max_nodes, PROGRAM_MAX_NODES, header->max_nodes));
+	atomic_store(&header->limit_handles, bound(config->max_handles, PROGRAM_MAX_HANDLES, header->max_handles));
+	atomic_store(&header->limit_locks, bound(config->max_locks, PROGRAM_MAX_LOCKS, header->max_locks));
+	atomic_store(&header->limit_parked, config->max_waiting ? config->max_waiting : PROGRAM_MAX_WAITING);
+	atomic_store(&header->user_percent, config->user_share ? (uint32_t)config->user_share : PROGRAM_USER_SHARE);
+	atomic_store(&header->hang_limit, milliseconds * UINT64_C(1000000));
+}
+
 int program_keep_config(struct arena *arena, const struct config *config)
 {
 	_cleanup_free_ char *text = config_format(config);
@@ -23,8 +45,7 @@ int program_keep_config(struct arena *arena, const struct config *config)
 	length = strlen(text);
 	if (length > 0 && pwrite(fd, text, length, 0) != (ssize_t)length)
 		return -ENOSPC;
-	atomic_store(&arena->header->hang_limit,
-		     (config->has_hang_limit ? config->hang_limit : CONFIG_HANG_LIMIT) * UINT64_C(1000000));
+	set_bounds(arena->header, config);
 	/* readers of the old one have their own copy */
 	old = atomic_exchange(&arena->header->config_fd, take_fd(&fd));
 	if (old >= 0)
@@ -52,6 +73,30 @@ static int apply_default_store(const struct state *state, const struct config_st
 	return result;
 }
 
+/* The arena does not grow. */
+static int check_bounds(const struct arena_header *header, const struct config *config, const char *file,
+			char error[CONFIG_ERROR_MAX])
+{
+	const struct {
+		const char *key;
+		uint64_t wanted;
+		uint32_t slots;
+	} bounds[] = {
+		{"max-nodes", config->max_nodes, header->max_nodes},
+		{"max-handles", config->max_handles, header->max_handles},
+		{"max-locks", config->max_locks, header->max_locks},
+	};
+
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		if (bounds[i].wanted <= bounds[i].slots)
+			continue;
+		snprintf(error, CONFIG_ERROR_MAX, "%.200s: %s: this mount has room for %u; write no more, or unmount and start anew", file,
+			 bounds[i].key, bounds[i].slots);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int program_reload(const struct program *program, struct state *state)
 {
 	char error[CONFIG_ERROR_MAX];
@@ -67,7 +112,9 @@ int program_reload(const struct program *program, struct state *state)
 		log_error("%s; nothing was changed", error);
 		return result;
 	}
-	result = apply_default_store(state, &config.root, program->config_file, error);
+	result = check_bounds(state->arena->header, &config, program->config_file, error);
+	if (result == 0)
+		result = apply_default_store(state, &config.root, program->config_file, error);
 	if (result == 0)
 		result = apply_config(state, &config, program->config_file, error);
 	if (result < 0) {

@@ -5,6 +5,13 @@
 #ifndef SEGFS_PROGRAM_H
 #define SEGFS_PROGRAM_H
 
+/* Bounds without a configuration. Of the arena they are address space, not memory. */
+#define PROGRAM_MAX_NODES (4u * 1024u * 1024u)
+#define PROGRAM_MAX_HANDLES (1024u * 1024u)
+#define PROGRAM_MAX_LOCKS (4u * 1024u * 1024u)
+#define PROGRAM_MAX_WAITING (256u * 1024u * 1024u) /* bytes */
+#define PROGRAM_USER_SHARE 50                      /* percent */
+
 #include "fs/config.h"
 #include "fs/instance.h"
 #include "fs/options.h"
@@ -28,6 +35,9 @@ struct program {
  * Returns 0, or a negative errno with the reason logged; then the configuration in force stays as it was.
  */
 int program_reload(const struct program *program, struct state *state);
+
+/* Slots that the arena of a mount has, for the bounds of its configuration, and more. */
+uint32_t program_slots(uint64_t wanted, uint32_t by_default);
 
 /* Keeps a configuration as the one in force, as text in the arena. Returns 0 or a negative errno. */
 int program_keep_config(struct arena *arena, const struct config *config);

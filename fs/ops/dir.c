@@ -94,6 +94,7 @@ static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct f
 		.unique = request_unique(),
 		.flags = (uint32_t)file_info->flags,
 		.pid = fuse_req_ctx(req)->pid,
+		.uid = fuse_req_ctx(req)->uid,
 		.mode = IO_RELAYED,
 		.kind = HANDLE_DIRECTORY,
 	};

@@ -124,6 +124,7 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 		.id = id,
 		.flags = file_info->flags,
 		.pid = fuse_req_ctx(req)->pid,
+		.uid = fuse_req_ctx(req)->uid,
 		.fd = -1,
 		.path_fd = -1,
 	};
@@ -195,6 +196,7 @@ static void create_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name
 		.fs = fs,
 		.flags = file_info->flags,
 		.pid = fuse_req_ctx(req)->pid,
+		.uid = fuse_req_ctx(req)->uid,
 		.fd = -1,
 		.path_fd = -1,
 	};

@@ -141,5 +141,5 @@ void locks_tell(struct fs *fs, const struct lock_outcome *outcome)
 	struct parked *parked = outcome->access ? parked_of(outcome->tag) : NULL;
 
 	request_answer_tag(fs, parked ? parked_unique(parked) : outcome->tag, outcome->result);
-	parked_free(parked);
+	parked_free(&fs->state, parked);
 }

@@ -6,6 +6,7 @@
 #include "fs/ops/ops.h"
 #include "fs/ops/parked.h"
 #include "fs/ops/placement.h"
+#include "fs/ops/prune.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
 #include "fs/state/fault.h"
@@ -435,7 +436,7 @@ static void go_on(struct fs *fs)
 		if (mandatory_admits(fs))
 			carry_out(fs, parked->message, parked->length);
 		lock_access_end(&fs->state, &outcome);
-		parked_free(parked);
+		parked_free(&fs->state, parked);
 	}
 	goes_on = false;
 }
@@ -561,6 +562,8 @@ void loop_take(struct fs *fs, void *message, size_t length)
 	if (is_reader)
 		go_on(fs);
 	forget_cached_read(fs);
+	if (is_reader && prune_is_due(fs))
+		prune(fs);
 	if (!is_reader)
 		become_reader();
 }

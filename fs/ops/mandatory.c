@@ -13,6 +13,7 @@
 #include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/parked.h"
+#include "fs/state/share.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
@@ -32,32 +33,37 @@
 
 static struct {
 	struct parked *first; /* the reader's */
-	size_t bytes;         /* the reader's */
 	atomic_uint n;        /* how many there are */
 	atomic_bool look;     /* it is time for the reader to look; set by the thread */
 	atomic_bool ticking;  /* the thread is there */
 } parking;
 
-struct parked *parked_new(const void *message, size_t length)
+static uint32_t user_of(const struct parked *parked)
+{
+	return ((const struct wire_in_header *)parked->message)->uid;
+}
+
+int parked_new(struct state *state, const void *message, size_t length, struct parked **out)
 {
 	struct parked *parked;
 
-	if (length > PARKED_MAX - parking.bytes)
-		return NULL;
+	if (!share_admits(state, ((const struct wire_in_header *)message)->uid, SHARE_PARKED, length))
+		return -EAGAIN;
 	parked = malloc(sizeof(*parked) + length);
 	if (!parked)
-		return NULL;
+		return -ENOMEM;
 	*parked = (struct parked){.next = parking.first, .length = length};
 	memcpy(parked->message, message, length);
 	if (parking.first)
 		parking.first->previous = parked;
 	parking.first = parked;
-	parking.bytes += length;
+	share_count(state, user_of(parked), SHARE_PARKED, (int64_t)length);
 	atomic_fetch_add(&parking.n, 1);
-	return parked;
+	*out = parked;
+	return 0;
 }
 
-void parked_free(struct parked *parked)
+void parked_free(struct state *state, struct parked *parked)
 {
 	if (!parked)
 		return;
@@ -67,7 +73,7 @@ void parked_free(struct parked *parked)
 		parked->previous->next = parked->next;
 	else
 		parking.first = parked->next;
-	parking.bytes -= parked->length;
+	share_count(state, user_of(parked), SHARE_PARKED, -(int64_t)parked->length);
 	atomic_fetch_sub(&parking.n, 1);
 	free(parked);
 }
@@ -288,10 +294,11 @@ static int ask(struct fs *fs, struct want *want)
 	}
 	if (want->nonblock)
 		return result;
-	parked = parked_new(request_message(), request_length());
-	result = parked ? lock_access(&fs->state, &want->request, parked_tag(parked)) : -ENOLCK;
+	result = parked_new(&fs->state, request_message(), request_length(), &parked);
+	if (result == 0)
+		result = lock_access(&fs->state, &want->request, parked_tag(parked));
 	if (result != -EINPROGRESS)
-		parked_free(parked);
+		parked_free(&fs->state, parked);
 	else if (holds_inode(request_opcode()))
 		start_ticking(fs);
 	return result;

@@ -107,6 +107,7 @@ static int add_handle(struct opening *opening)
 		.unique = request_unique(),
 		.flags = (uint32_t)opening->flags,
 		.pid = opening->pid,
+		.uid = opening->uid,
 		.mode = opening->mode,
 		.kind = opening->is_control ? HANDLE_CONTROL : HANDLE_FILE,
 		.policy = opening->policy,

@@ -22,6 +22,7 @@ struct opening {
 	struct node_slot *node;
 	uint64_t id;       /* of the node */
 	int flags;         /* of open(2), as the kernel sent them */
+	uint32_t uid;
 	int pid;
 	int fd;            /* the backing file, or -1: not opened */
 	int path_fd;       /* O_PATH descriptor of it for the kernel, or -1 */

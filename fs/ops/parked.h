@@ -2,15 +2,15 @@
 /*
  * Requests that wait to read or write: copies of their messages, carried out when their turn has come.
  *
- * Belong to the reader. What waits for more than PARKED_MAX bytes in all finds no room, as in a lock table that is full.
+ * Belong to the reader. How many bytes may wait is bounded, see fs/state/share.h.
  */
 #ifndef SEGFS_OPS_PARKED_H
 #define SEGFS_OPS_PARKED_H
 
+#include "fs/state/state.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#define PARKED_MAX (256u * 1024u * 1024u) /* bytes */
 
 struct parked {
 	struct parked *next;     /* neighbours among all that are parked */
@@ -20,11 +20,11 @@ struct parked {
 	_Alignas(8) char message[];
 };
 
-/* Copies a message. Returns NULL without room. */
-struct parked *parked_new(const void *message, size_t length);
+/* Copies a message. Returns 0; -EAGAIN where its user or all have too much waiting; -ENOMEM. */
+int parked_new(struct state *state, const void *message, size_t length, struct parked **parked);
 
 /* NULL is fine. */
-void parked_free(struct parked *parked);
+void parked_free(struct state *state, struct parked *parked);
 
 /* A parked message as the tag of a request that waits, and back. */
 static inline uint64_t parked_tag(const struct parked *parked)

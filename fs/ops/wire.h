@@ -56,6 +56,7 @@
 #define WIRE_OP_STATX 52
 
 #define WIRE_NOTIFY_RESEND 7
+#define WIRE_NOTIFY_PRUNE 9 /* since 6.18 */
 
 /* Set in `unique` of a request that was read before but not answered. */
 #define WIRE_UNIQUE_RESEND (UINT64_C(1) << 63)
@@ -89,6 +90,12 @@ struct wire_out_header {
 	uint32_t length;
 	int32_t error;
 	uint64_t unique;
+};
+
+struct wire_prune_out {
+	uint32_t count; /* of node ids that follow */
+	uint32_t padding;
+	uint64_t spare;
 };
 
 /* As far as each kernel sends it. */

@@ -108,7 +108,8 @@ struct handle_slot {
 	uint8_t mode;                /* enum io_mode */
 	uint8_t kind;                /* enum handle_kind */
 	uint16_t unused;
-	uint64_t unused2[2];
+	uint32_t uid;                /* user that opened it */
+	uint32_t unused2[3];
 };
 
 _Static_assert(sizeof(struct handle_slot) == 64, "a handle slot is one cache line");
@@ -215,6 +216,11 @@ struct arena_header {
 	_Atomic uint32_t workers_serving; /* equals workers_started once the present worker reached its loop */
 	_Atomic uint32_t death; /* enum arena_death */
 	_Atomic uint32_t n_stacks; /* how many were told */
+	_Atomic uint32_t limit_nodes; /* bounds that are in force; 0 = as many as there are slots */
+	_Atomic uint32_t limit_handles;
+	_Atomic uint32_t limit_locks;
+	_Atomic uint32_t user_percent; /* of each bound but that of nodes, for one user other than root; 0 = all */
+	_Atomic uint64_t limit_parked; /* bytes of requests that wait to read or write; 0 = no bound */
 	_Atomic uint64_t hang_limit; /* nanoseconds for which requests may wait for a worker that does not go on; 0 = for ever */
 	uint64_t started_at;  /* CLOCK_REALTIME, nanoseconds */
 	uint64_t device;      /* st_dev of what is in the mount; 0 = not known */

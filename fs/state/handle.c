@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/handle.h"
 #include "fs/state/node.h"
+#include "fs/state/share.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 
@@ -34,10 +35,14 @@ struct handle_slot *handle_get(const struct state *state, uint64_t number)
 }
 
 /* The slot stays on its list until fill_slot(), so that nothing has to be undone. */
-static int find_free_slot(struct state *state, uint32_t *index)
+static int find_free_slot(struct state *state, const struct handle_open *open, uint32_t *index)
 {
+	/* who has to find out why there are no more must be able to */
+	bool is_exempt = open->kind == HANDLE_CONTROL && open->uid == 0;
 	int result;
 
+	if (!is_exempt && !share_admits(state, open->uid, SHARE_HANDLES, 1))
+		return -ENFILE;
 	if (state->free_handle) {
 		*index = state->free_handle;
 		return 0;
@@ -63,12 +68,14 @@ static void fill_slot(struct state *state, uint32_t index, const struct handle_o
 	slot->open_flags = open->flags;
 	slot->fd = fd;
 	slot->pid = open->pid;
+	slot->uid = open->uid;
 	slot->mode = (uint8_t)open->mode;
 	slot->kind = (uint8_t)open->kind;
 	atomic_fetch_add(&slot->generation, 1);
 	atomic_store(&slot->state, SLOT_LIVE);
 	state->index[node_index_of(open->node)].writers += handle_writes(slot);
 	state->n_handles++;
+	share_count(state, slot->uid, SHARE_HANDLES, 1);
 }
 
 static int backing_of(struct state *state, struct node_slot *node, const struct handle_open *open)
@@ -116,7 +123,7 @@ int handle_add(struct state *state, const struct handle_open *open, int *fd, uin
 	node = node_get(state, open->node);
 	result = node ? check_policy(state, node, open) : -ESTALE;
 	if (result == 0)
-		result = find_free_slot(state, &index);
+		result = find_free_slot(state, open, &index);
 	if (result == 0)
 		result = backing_of(state, node, open);
 	if (result >= 0) {
@@ -148,6 +155,7 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id)
 		state->free_handles[index] = state->free_handle;
 		state->free_handle = index;
 		state->n_handles--;
+		share_count(state, slot->uid, SHARE_HANDLES, -1);
 		if (node_get(state, slot->node)) {
 			state->index[node_index_of(slot->node)].writers -= handle_writes(slot);
 			state->index[node_index_of(slot->node)].closes += handle_writes(slot);
@@ -270,6 +278,7 @@ int handle_index_slots(struct state *state)
 			state->index[node_index_of(slot->node)].handles++;
 			state->index[node_index_of(slot->node)].writers += handle_writes(slot);
 			state->n_handles++;
+			share_count(state, slot->uid, SHARE_HANDLES, 1);
 		} else {
 			atomic_store(&slot->state, SLOT_FREE);
 			slot->fd = -1;

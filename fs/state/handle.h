@@ -31,6 +31,7 @@ struct handle_open {
 	uint64_t unique;   /* id of the request, without the resend bit */
 	uint32_t flags;    /* of open(2) */
 	int32_t pid;       /* opener */
+	uint32_t uid;      /* its user */
 	enum io_mode mode;
 	enum handle_kind kind;
 	uint32_t policy;   /* of the node, as it was when `mode` was chosen */
@@ -53,7 +54,7 @@ const char *io_mode_name(enum io_mode mode);
  * fd: descriptor to hold, or -1; taken over on success, and then *fd becomes -1.
  * number: gets what the kernel is to carry. backing_id: gets the node's passthrough id, 0 for an open without one.
  * Returns 0; -EAGAIN where the node's policy is another by now, or a writer has closed: choose again; -EBUSY where it has as many writers as its
- * policy allows; -ENFILE where all slots are in use; -ENOMEM, -ENOSPC for want of memory; -ESTALE for an unknown node;
+ * policy allows; -ENFILE where all slots are in use, or the user has as many as one may; -ENOMEM, -ENOSPC for want of memory; -ESTALE for an unknown node;
  * what backing_open() returned.
  */
 int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number, int *backing_id);

@@ -265,7 +265,7 @@ int queue_park(struct locks *locks, const struct lock_request *request, uint64_t
 		table_put(locks, request->node);
 		return -EDEADLK;
 	}
-	if (!node || table_reserve(locks) < 0) {
+	if (!node || !table_admits(locks, request) || table_reserve(locks) < 0) {
 		table_put(locks, request->node);
 		return -ENOLCK;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/lock_table.h"
 #include "fs/state/node.h"
+#include "fs/state/share.h"
 #include "lib/base/clock.h"
 
 #include <errno.h>
@@ -43,11 +44,23 @@ uint32_t table_take_slot(struct locks *locks)
 	return lock;
 }
 
+/* Of whose opens' locks are counted as theirs. */
+static uint32_t user_of(const struct locks *locks, uint64_t handle)
+{
+	return locks->state->arena->handles[(uint32_t)handle].uid;
+}
+
+bool table_admits(const struct locks *locks, const struct lock_request *request)
+{
+	return share_admits(locks->state, user_of(locks, request->handle), SHARE_LOCKS, 1);
+}
+
 void table_count_handle(struct locks *locks, const struct lock_slot *slot, int change)
 {
 	uint32_t *count = &locks->of_handle[(uint32_t)slot->handle];
 
 	*count = (uint32_t)((int)*count + change);
+	share_count(locks->state, user_of(locks, slot->handle), SHARE_LOCKS, change);
 }
 
 /* The state word goes first and comes last. */
@@ -263,7 +276,7 @@ int table_set(struct locks *locks, const struct lock_request *request, uint64_t 
 		return -ENOLCK;
 	if (widen(locks, node, request, &start, &end))
 		return 0;
-	result = table_reserve(locks);
+	result = table_admits(locks, request) ? table_reserve(locks) : -ENOLCK;
 	if (result < 0) {
 		table_put(locks, request->node);
 		return result;

@@ -55,6 +55,9 @@ void table_push_free(struct locks *locks, uint32_t lock);
 /* Sees to it that two slots can be taken, as a change of a range may need. Returns 0; -ENOLCK. */
 int table_reserve(struct locks *locks);
 
+/* Whether the user of a request may have one lock more; what is given up may always take the slots that it needs. */
+bool table_admits(const struct locks *locks, const struct lock_request *request);
+
 /* Takes one that is there by table_reserve(). */
 uint32_t table_take_slot(struct locks *locks);
 

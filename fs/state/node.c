@@ -280,8 +280,15 @@ static void became_idle_locked(struct state *state, uint32_t index)
 static int take_slot_locked(struct state *state, uint32_t *index)
 {
 	struct arena_header *header = state->arena->header;
+	uint32_t limit = atomic_load(&header->limit_nodes);
 	int result;
 
+	/* who is idle goes before anybody is refused */
+	if (limit && state->n_nodes >= limit) {
+		if (!state->idle_head)
+			return -ENFILE;
+		drop_oldest_idle(state);
+	}
 	if (!state->free_node) {
 		result = arena_commit_node(state->arena);
 		if (result == 0) {

@@ -4,6 +4,7 @@
 #include "fs/state/journal.h"
 #include "fs/state/lock.h"
 #include "fs/state/node.h"
+#include "fs/state/share.h"
 #include "lib/base/cleanup.h"
 
 #include <dirent.h>
@@ -48,9 +49,12 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 		return result;
 	*state = (struct state){.arena = arena, .max_idle = max_idle};
 	pthread_mutex_init(&state->lock, NULL);
-	result = node_index_slots(state);
+	result = share_open(state);
 	if (result < 0)
 		return result;
+	result = node_index_slots(state);
+	if (result < 0)
+		goto no_nodes;
 	result = handle_index_slots(state);
 	if (result < 0)
 		goto no_handles;
@@ -67,6 +71,8 @@ no_locks:
 no_handles:
 	index_unmap(state->index, arena->header->max_nodes, sizeof(*state->index));
 	free(state->buckets);
+no_nodes:
+	share_close(state);
 	return result;
 }
 
@@ -75,6 +81,7 @@ void state_close(struct state *state)
 	const struct arena_header *header = state->arena->header;
 
 	lock_close_index(state);
+	share_close(state);
 	index_unmap(state->index, header->max_nodes, sizeof(*state->index));
 	index_unmap(state->free_handles, header->max_handles, sizeof(*state->free_handles));
 	free(state->buckets);

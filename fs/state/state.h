@@ -53,6 +53,7 @@ struct state {
 	uint32_t n_handles;
 
 	struct locks *locks; /* see lock.h; with a mutex of its own */
+	struct shares *shares; /* see share.h; the same */
 };
 
 /*

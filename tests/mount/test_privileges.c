@@ -155,6 +155,19 @@ static void the_supervisor(void **unused)
 	expect_status(m->supervisor, OF_SUPERVISOR, 1);
 }
 
+/* A program that takes over has neither more nor less, and no second filter. */
+static void after_an_upgrade(void **unused)
+{
+	pid_t worker = worker_pid(m);
+
+	(void)unused;
+	check(kill(m->supervisor, SIGUSR2));
+	worker_wait_next(m, worker);
+	assert_true(wait_for(log_has(m, "has taken over")));
+	expect_status(m->supervisor, OF_SUPERVISOR, 1);
+	expect_threads(worker_pid(m));
+}
+
 /* --- what no other test needs of it -------------------------------------------------------------------------------- */
 
 static void capabilities_of_files(void **unused)
@@ -345,11 +358,16 @@ static void other_signals(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		cmocka_unit_test(every_thread_of_the_worker), cmocka_unit_test(the_supervisor),
-		cmocka_unit_test(capabilities_of_files),      cmocka_unit_test(views_of_a_file_of_somebody_else),
+		cmocka_unit_test(every_thread_of_the_worker),
+		cmocka_unit_test(the_supervisor),
+		cmocka_unit_test(after_an_upgrade),
+		cmocka_unit_test(capabilities_of_files),
+		cmocka_unit_test(views_of_a_file_of_somebody_else),
 		cmocka_unit_test(system_v_segments_of_somebody_else),
-		cmocka_unit_test(forbidden_calls),            cmocka_unit_test(calls_of_another_table),
-		cmocka_unit_test(calls_that_return),            cmocka_unit_test(other_signals),
+		cmocka_unit_test(forbidden_calls),
+		cmocka_unit_test(calls_of_another_table),
+		cmocka_unit_test(calls_that_return),
+		cmocka_unit_test(other_signals),
 	};
 
 	if (geteuid() != 0)

@@ -134,9 +134,9 @@ static void says_what_is_wrong_with_keys(void **state)
 		 "t.ini:2: size has no value; write size = VALUE, or leave out the line"},
 		{"[mount]\nsise = 1",
 		 "t.ini:2: unknown key 'sise' in [mount], perhaps 'size'; known keys: path, "
-		 "sources, hang-limit, size, huge, numa, mode, owner" POLICY_NAMES},
+		 "sources, hang-limit, max-nodes, max-handles, max-locks, max-waiting, user-share, size, files, huge, numa, mode, owner" POLICY_NAMES},
 		{"[directory d]\nquestion = 1", "t.ini:2: unknown key 'question' in [directory d]; known keys: source, path, ipc-namespace, "
-					     "medium, size, huge, numa, mode, owner" POLICY_NAMES},
+					     "medium, size, files, huge, numa, mode, owner" POLICY_NAMES},
 		{"[directory d]\npath = /x",
 		 "t.ini:2: path is for source = posix, and [directory d] has no source; leave out path"},
 		{"[directory d]\nsource = sysv\npath = /x",
@@ -160,6 +160,10 @@ static void says_what_is_wrong_with_keys(void **state)
 		{"[mount]\nsources = posix sysv", "t.ini:2: sources = posix sysv: no comma between two sources; write posix, sysv, process"},
 		{"[mount]\nsources = posix, store",
 		 "t.ini:2: sources = posix, store: not a list of sources; write some of posix, sysv, process, with commas between them, or none"},
+		{"[mount]\nmax-nodes = 1", "t.ini:2: max-nodes = 1: not a count; write a whole number from 64 to 64M"},
+		{"[mount]\nfiles = many", "t.ini:2: files = many: not a count; write a whole number from 64 to 64M"},
+		{"[mount]\nuser-share = 0%", "t.ini:2: user-share = 0%: not a part; write 1% to 100%"},
+		{"[mount]\nuser-share = 50 %", "t.ini:2: user-share = 50 %: not a part; write 1% to 100%"},
 		{"[mount]\nhang-limit = -1s",
 		 "t.ini:2: hang-limit = -1s: not a time; write a whole number with ms, s, m, h or d, such as 10s, or 0 for never"},
 		{"[mount]\nhang-limit = 10 parsecs",

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/share.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define USERS 4096u /* that are told from each other; a power of two. Further ones are bound by the whole only */
+
+struct user {
+	uint32_t uid; /* not 0; 0 = free */
+	uint64_t used[SHARE_KINDS];
+};
+
+struct shares {
+	pthread_mutex_t lock;
+	uint64_t total[SHARE_KINDS];
+	struct user users[USERS];
+};
+
+/* 0 = there is none. */
+static uint64_t limit_of(const struct state *state, enum share_kind kind)
+{
+	const struct arena_header *header = state->arena->header;
+
+	switch (kind) {
+	case SHARE_HANDLES:
+		return atomic_load(&header->limit_handles);
+	case SHARE_LOCKS:
+		return atomic_load(&header->limit_locks);
+	case SHARE_PARKED:
+		return atomic_load(&header->limit_parked);
+	default:
+		return 0;
+	}
+}
+
+static bool has_nothing(const struct user *user)
+{
+	for (int kind = 0; kind < SHARE_KINDS; kind++)
+		if (user->used[kind])
+			return false;
+	return true;
+}
+
+/* A place is taken for good; one whose user has nothing any more is given to the next one that would come there. */
+static struct user *find(struct shares *shares, uint32_t uid)
+{
+	struct user *vacant = NULL;
+
+	for (uint32_t n = 0; n < USERS; n++) {
+		struct user *user = &shares->users[(uid * 2654435761u + n) % USERS];
+
+		if (user->uid == uid)
+			return user;
+		if (!vacant && (user->uid == 0 || has_nothing(user)))
+			vacant = user;
+		if (user->uid == 0)
+			break;
+	}
+	if (vacant)
+		*vacant = (struct user){.uid = uid};
+	return vacant;
+}
+
+bool share_admits(const struct state *state, uint32_t uid, enum share_kind kind, uint64_t more)
+{
+	uint64_t percent = atomic_load(&state->arena->header->user_percent);
+	struct shares *shares = state->shares;
+	uint64_t limit = limit_of(state, kind);
+	const struct user *user;
+	bool admits;
+
+	if (limit == 0)
+		return true;
+	pthread_mutex_lock(&shares->lock);
+	admits = shares->total[kind] + more <= limit;
+	if (admits && uid != 0 && percent > 0 && percent < 100) {
+		user = find(shares, uid);
+		admits = !user || user->used[kind] + more <= limit * percent / 100;
+	}
+	pthread_mutex_unlock(&shares->lock);
+	return admits;
+}
+
+void share_count(struct state *state, uint32_t uid, enum share_kind kind, int64_t change)
+{
+	struct shares *shares = state->shares;
+	struct user *user;
+
+	pthread_mutex_lock(&shares->lock);
+	shares->total[kind] += (uint64_t)change;
+	user = uid ? find(shares, uid) : NULL;
+	/* who found no place when he took it has none to give it back to */
+	if (user && (change > 0 || user->used[kind] >= (uint64_t)-change))
+		user->used[kind] += (uint64_t)change;
+	pthread_mutex_unlock(&shares->lock);
+}
+
+uint64_t share_total(const struct state *state, enum share_kind kind)
+{
+	struct shares *shares = state->shares;
+	uint64_t total;
+
+	pthread_mutex_lock(&shares->lock);
+	total = shares->total[kind];
+	pthread_mutex_unlock(&shares->lock);
+	return total;
+}
+
+int share_open(struct state *state)
+{
+	state->shares = index_map(1, sizeof(*state->shares));
+	if (!state->shares)
+		return -ENOMEM;
+	pthread_mutex_init(&state->shares->lock, NULL);
+	return 0;
+}
+
+void share_close(struct state *state)
+{
+	if (!state->shares)
+		return;
+	pthread_mutex_destroy(&state->shares->lock);
+	index_unmap(state->shares, 1, sizeof(*state->shares));
+	state->shares = NULL;
+}
