@@ -180,8 +180,8 @@ int state_close_strays(struct state *state)
 	int n;
 
 	n = state_name_descriptors(state->arena, &named);
-	if (n < 0)
-		return n;
+	if (n < 0 || !named)
+		return n < 0 ? n : -ENOMEM;
 	for (uint32_t i = 0; i < header->n_base_fds; i++)
 		mark(named, n, header->base_fds[i]);
 	dir = opendir("/proc/self/fd");
