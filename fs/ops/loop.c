@@ -436,6 +436,7 @@ static void go_on(struct fs *fs)
 		if (mandatory_admits(fs))
 			carry_out(fs, parked->message, parked->length);
 		lock_access_end(&fs->state, &outcome);
+		request_end();
 		parked_free(&fs->state, parked);
 	}
 	goes_on = false;
@@ -473,6 +474,7 @@ static void carry_out_aside(struct fs *fs, void *message, size_t length)
 	while ((next = aside_next())) {
 		request_begin(next->message, next->length);
 		carry_out(fs, next->message, next->length);
+		request_end();
 		free(next);
 	}
 	become_reader();
