@@ -342,10 +342,20 @@ static void go_on(struct fs *fs)
 	goes_on = false;
 }
 
+/*
+ * A request over which a worker died was withdrawn, its process being killed; or its answer was on its way, and the kernel has it. What it
+ * has opened is nobody's in the one case.
+ */
+static void not_asked_again(void *context, const struct journal_slot *slot)
+{
+	if (opcode_opens(slot->opcode))
+		op_withdrawn(context, slot->unique, atomic_load(&slot->state) == JOURNAL_DONE ? slot->pid : 0);
+}
+
 static void all_are_sent_again(struct fs *fs)
 {
 	loop.resending = false;
-	journal_drop_rest();
+	journal_drop_rest(not_asked_again, fs);
 	lock_recovered(&fs->state);
 	go_on(fs);
 }

@@ -182,7 +182,7 @@ static void wait_for_others(void)
 {
 	/* it was answered: nobody asks again */
 	must(!journal_expect(10));
-	journal_drop_rest();
+	journal_drop_rest(NULL, NULL);
 	must(slots_in_use() == 0);
 	must(begin(8, true) == JOURNAL_NEW);
 	journal_end();
@@ -198,7 +198,7 @@ static void answers_that_were_taken_are_dropped(void **state)
 static void expect_and_wait(void)
 {
 	must(journal_expect(8));
-	journal_drop_rest();
+	journal_drop_rest(NULL, NULL);
 	must(slots_in_use() == 1);
 	must(begin(12, false) == JOURNAL_NEW);
 	journal_end();
@@ -228,7 +228,7 @@ static void close_what_nobody_asks_for(void)
 		if (atomic_load(&arena.header->journal[i].state) != JOURNAL_FREE)
 			fd = atomic_load(&arena.header->journal[i].fd);
 	must(fd > 2 && dup2(2, fd) == fd);
-	journal_drop_rest();
+	journal_drop_rest(NULL, NULL);
 	must(fcntl(fd, F_GETFD) < 0 && errno == EBADF);
 }
 
