@@ -5,6 +5,7 @@
 #include "fs/ops/interrupt.h"
 #include "fs/ops/lifetime.h"
 #include "fs/ops/loop.h"
+#include "fs/ops/opcode.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/passthrough.h"
 #include "fs/ops/policy.h"
@@ -119,6 +120,7 @@ static int recover(struct fuse_session *session)
 	};
 	facts.instance = program->instance.name;
 	facts.mount_point = program->mount_point;
+	facts.operation_name = opcode_known_name;
 	if (mounts_find(program->mount_point, &facts.device, NULL, 0) < 0)
 		log_debug("%s is not among the mounts", program->mount_point);
 	fs.device = facts.device;

@@ -16,6 +16,7 @@ struct control_facts {
 	const char *mount_point; /* absolute */
 	dev_t device;            /* st_dev of what is in the mount; 0 = not known */
 	bool passthrough;        /* set once the kernel said so */
+	const char *(*operation_name)(uint32_t opcode); /* NULL for an unknown one */
 };
 
 /* Adds the nodes of .segfs to a new arena, after the other fixed ones. Returns 0 or as node_add_fixed(). */

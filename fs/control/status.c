@@ -66,6 +66,23 @@ static void print_stores(struct control_text *text, const struct arena_header *h
 	control_print(text, "\n  ]\n");
 }
 
+/* All that have a name, also those that nobody has asked for. */
+static void print_operations(struct control_text *text, const struct arena_header *header, const struct control_facts *facts)
+{
+	const char *separator = "";
+
+	control_print(text, "  \"operations\": {");
+	for (uint32_t opcode = 0; opcode < ARENA_OPERATIONS; opcode++) {
+		const char *name = facts->operation_name(opcode);
+
+		if (!name)
+			continue;
+		control_print(text, "%s\"%s\": %u", separator, name, atomic_load(&header->operations[opcode]));
+		separator = ", ";
+	}
+	control_print(text, "},\n");
+}
+
 static double seconds_since(uint64_t nanoseconds)
 {
 	struct timespec now;
@@ -91,6 +108,7 @@ void control_print_status(struct control_text *text, struct state *state, const 
 	control_print(text, "  \"privileged\": %s,\n  \"passthrough\": %s,\n", header->privileged ? "true" : "false",
 		      facts->passthrough ? "true" : "false");
 	control_print(text, "  \"requests\": %llu,\n", (unsigned long long)atomic_load(&header->requests));
+	print_operations(text, header, facts);
 	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n", counts.nodes, counts.nodes_idle);
 	control_print(text,
 		      "  \"handles\": {\"direct\": %u, \"mediated\": %u, \"relayed\": %u, \"directories\": %u},\n",

@@ -75,9 +75,12 @@ static void change_from_request(const struct stat *attr, int what, struct source
 
 static int check_resize(struct fs *fs, const struct node_slot *node, off_t size, int held)
 {
-	uint32_t policy = policy_word(&fs->state, node);
 	_cleanup_close_ int fd = -1;
+	uint32_t policy;
+	int result = policy_find(&fs->state, node, &policy);
 
+	if (result < 0)
+		return result;
 	if (held < 0 && policy & (NODE_POLICY_FIXED | NODE_POLICY_COMMIT)) {
 		fd = source_of(&fs->state, node)->open(&fs->state, node, O_RDWR);
 		if (fd < 0)

@@ -59,9 +59,9 @@ static int open_list(struct fs *fs, fuse_req_t req, const struct node_slot *dir)
 {
 	const struct source *source = source_of(&fs->state, dir);
 
-	if (source->as_requester)
-		request_identity(req);
-	return source->list(&fs->state, dir);
+	int result = source->as_requester ? request_identity(req) : 0;
+
+	return result < 0 ? result : source->list(&fs->state, dir);
 }
 
 static void drop_stream(struct fs *fs, uint64_t number)

@@ -154,13 +154,14 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 		.fd = -1,
 		.path_fd = -1,
 	};
-	int result;
+	int result = 0;
 
 	if (journal_is_again())
 		drop_earlier_attempt(fs);
 	if (is_for_requester(fs, id))
-		request_identity(req);
-	result = open_node(&opening);
+		result = request_identity(req);
+	if (result == 0)
+		result = open_node(&opening);
 	if (result < 0) {
 		reply_status(req, result);
 		return;
@@ -187,9 +188,10 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	if (!opening->source->create || (name && source_find_builtin(&fs->state, parent, name)))
 		return -EPERM;
 	result = policy_inherit(&fs->state, dir, true, &policy, text);
+	if (result == 0)
+		result = request_identity(req);
 	if (result < 0)
 		return result;
-	request_identity(req);
 	opening->fd = opening->source->create(&fs->state, dir, name, mode,
 					      (opening->flags & OPENING_FLAGS) | (name ? 0 : opening->flags & O_EXCL),
 					      text, &file);

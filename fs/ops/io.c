@@ -153,15 +153,17 @@ static int write_flags(const struct fuse_file_info *file_info)
 	return flags;
 }
 
-static void drop_privileges(struct fs *fs, const struct node_slot *node)
+/* They go before the first byte is written. */
+static int drop_privileges(struct fs *fs, const struct node_slot *node)
 {
 	const struct wire_write_in *in = request_body(sizeof(*in));
 	const struct source_change change = {.drop_privileges = true};
 	struct stat ignored;
 
 	/* segments of a fixed size have none */
-	if (in && in->write_flags & WIRE_WRITE_KILL_SUIDGID && !source_of(&fs->state, node)->fixed_size)
-		source_of(&fs->state, node)->change(&fs->state, node, &change, &ignored);
+	if (!in || !(in->write_flags & WIRE_WRITE_KILL_SUIDGID) || source_of(&fs->state, node)->fixed_size)
+		return 0;
+	return source_of(&fs->state, node)->change(&fs->state, node, &change, &ignored);
 }
 
 static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, int flags)
@@ -178,15 +180,20 @@ static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, 
 /*
  * How much of an append an earlier worker has carried out before it died: 0 to `size` bytes. The kernel says where it takes the
  * end to be, and lets nobody else append until it is answered; a file that ends elsewhere was changed past the mount.
+ * Returns 0, or a negative errno where that can't be said.
  */
-static size_t appended_already(int fd, size_t size, off_t offset)
+static int appended_already(int fd, size_t size, off_t offset, size_t *appended)
 {
 	struct stat stat;
 
-	if (!journal_is_again() || fstat(fd, &stat) < 0 || stat.st_size < offset ||
-	    stat.st_size - offset > (off_t)size)
+	*appended = 0;
+	if (!journal_is_again())
 		return 0;
-	return (size_t)(stat.st_size - offset);
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (stat.st_size >= offset && stat.st_size - offset <= (off_t)size)
+		*appended = (size_t)(stat.st_size - offset);
+	return 0;
 }
 
 void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset,
@@ -195,28 +202,29 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 	struct fs *fs = fs_of(req);
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
 	int flags = write_flags(file_info);
+	uint32_t policy = 0;
 	size_t before = 0;
 	ssize_t length;
 	int result;
 
 	(void)id;
 	result = open_for(fs, file_info->fh, O_WRONLY, &opened);
-	if (result < 0) {
-		reply_status(req, result);
-		return;
-	}
-	result = policy_before_write(policy_word(&fs->state, opened.node), opened.fd, flags & RWF_APPEND, offset, &size);
+	if (result == 0)
+		result = policy_find(&fs->state, opened.node, &policy);
+	if (result == 0)
+		result = policy_before_write(policy, opened.fd, flags & RWF_APPEND, offset, &size);
 	if (result == 0 && size > 0) {
 		end_at_size(fs, &opened, offset, &size);
 		result = size > 0 ? 0 : -EFBIG;
 	}
+	if (result == 0)
+		result = drop_privileges(fs, opened.node);
+	if (result == 0 && flags & RWF_APPEND)
+		result = appended_already(opened.fd, size, offset, &before);
 	if (result < 0) {
 		reply_status(req, result);
 		return;
 	}
-	drop_privileges(fs, opened.node);
-	if (flags & RWF_APPEND)
-		before = appended_already(opened.fd, size, offset);
 	length = write_bytes(opened.fd, data + before, size - before, offset + (off_t)before, flags);
 	if (length < 0 && before == 0)
 		reply_status(req, (int)length);
@@ -300,13 +308,16 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t l
 {
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
 	int result = open_for(fs_of(req), file_info->fh, O_WRONLY, &opened);
+	uint32_t policy = 0;
 
 	if (result == 0 && source_is_unsized(&fs_of(req)->state, opened.node)) {
 		reply_status(req, mode == 0 ? give_size(fs_of(req), id, offset, length) : -EOPNOTSUPP);
 		return;
 	}
 	if (result == 0)
-		result = policy_before_fallocate(policy_word(&fs_of(req)->state, opened.node), opened.fd, mode, offset, length);
+		result = policy_find(&fs_of(req)->state, opened.node, &policy);
+	if (result == 0)
+		result = policy_before_fallocate(policy, opened.fd, mode, offset, length);
 	if (result == 0)
 		result = killable_fallocate(req, opened.fd, mode, offset, length);
 	reply_status(req, result);
@@ -337,6 +348,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struc
 {
 	_cleanup_opened_ struct opened in = OPENED_NONE;
 	_cleanup_opened_ struct opened out = OPENED_NONE;
+	uint32_t policy = 0;
 	ssize_t copied = 0;
 	int result;
 
@@ -345,10 +357,12 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struc
 	result = open_for(fs_of(req), file_info_in->fh, O_RDONLY, &in);
 	if (result == 0)
 		result = open_for(fs_of(req), file_info_out->fh, O_WRONLY, &out);
+	if (result == 0)
+		result = policy_find(&fs_of(req)->state, out.node, &policy);
 	if (result == 0) {
 		if (length > COPY_MAX)
 			length = COPY_MAX;
-		result = policy_before_write(policy_word(&fs_of(req)->state, out.node), out.fd, false, offset_out, &length);
+		result = policy_before_write(policy, out.fd, false, offset_out, &length);
 	}
 	if (result == 0) {
 		interrupt_enable(req);

@@ -282,6 +282,8 @@ static void carry_out(struct fs *fs, void *message, size_t length)
 		.lasting = !is_reader,
 	};
 
+	if (header->opcode < ARENA_OPERATIONS)
+		atomic_fetch_add(&fs->state.arena->header->operations[header->opcode], 1);
 	/* what is never sent again needs no record */
 	if (!wire_is_answered(header->opcode)) {
 		dispatch(fs, message, length);

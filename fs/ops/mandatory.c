@@ -151,17 +151,21 @@ static bool setattr_wants(struct fs *fs, struct want *want)
 {
 	const struct wire_setattr_in *in = request_body(sizeof(*in));
 	const struct node_slot *node = node_get(&fs->state, request_node());
+	uint64_t from = 0;
 	struct stat attr;
-	uint64_t from;
+	bool is_known;
 
-	if (!in || !(in->valid & WIRE_SETATTR_SIZE) || source_of(&fs->state, node)->stat(&fs->state, node, &attr) < 0)
+	if (!in || !(in->valid & WIRE_SETATTR_SIZE))
 		return false;
 	want->request.owner = in->valid & WIRE_SETATTR_LOCKOWNER ? in->lock_owner : 0;
 	want->request.handle = in->valid & WIRE_SETATTR_FH ? in->handle : 0;
 	want->nonblock = opened_nonblock(fs, want->request.handle);
-	from = in->size < (uint64_t)attr.st_size ? in->size : (uint64_t)attr.st_size;
+	/* where the present size can't be found out, it is all of it: nobody's lock is passed over */
+	is_known = source_of(&fs->state, node)->stat(&fs->state, node, &attr) == 0;
+	if (is_known)
+		from = in->size < (uint64_t)attr.st_size ? in->size : (uint64_t)attr.st_size;
 	set_range(want, from, 0);
-	return in->size != (uint64_t)attr.st_size;
+	return !is_known || in->size != (uint64_t)attr.st_size;
 }
 
 static bool open_wants(struct want *want)

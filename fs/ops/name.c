@@ -6,6 +6,7 @@
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
+#include "fs/state/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,10 +43,27 @@ static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode
 		return -EPERM;
 	if (S_ISREG(mode) || S_ISDIR(mode))
 		result = policy_inherit(&fs->state, place.dir, S_ISREG(mode), policy, text);
+	if (result == 0)
+		result = request_identity(req);
 	if (result < 0)
 		return result;
-	request_identity(req);
 	return place.source->make(&fs->state, place.dir, name, mode, target, text, file);
+}
+
+/* The entry of a name that was made; where there is no node for it, it has not been made. */
+static int entry_of_made(struct fs *fs, fuse_ino_t parent, const char *name, struct source_file *file,
+			 struct fuse_entry_param *entry)
+{
+	const int flags = S_ISDIR(file->stat.st_mode) ? AT_REMOVEDIR : 0;
+	int result = entry_from_file(fs, file, entry);
+	struct place place;
+
+	if (result == 0)
+		return 0;
+	journal_begin_anew();
+	if (find_place(fs, parent, name, &place) == 0 && place.source->remove)
+		place.source->remove(&fs->state, place.dir, name, flags);
+	return result;
 }
 
 static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const char *target)
@@ -56,7 +74,7 @@ static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, 
 	int result = make(req, parent, name, mode, target, &policy, &file);
 
 	if (result == 0)
-		result = entry_from_file(fs_of(req), &file, &entry);
+		result = entry_of_made(fs_of(req), parent, name, &file, &entry);
 	if (result != 0) {
 		reply_status(req, result);
 		return;
@@ -107,9 +125,15 @@ static int link_node(struct fs *fs, fuse_ino_t id, fuse_ino_t new_parent, const 
 void op_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t new_parent, const char *new_name)
 {
 	struct source_file file = {.fd = -1};
+	struct fuse_entry_param entry;
 	int result = link_node(fs_of(req), id, new_parent, new_name, &file);
 
-	reply_file(req, result, &file);
+	if (result == 0)
+		result = entry_of_made(fs_of(req), new_parent, new_name, &file, &entry);
+	if (result < 0)
+		reply_status(req, result);
+	else
+		reply_entry(req, &entry);
 }
 
 static int remove_name(struct fs *fs, fuse_ino_t parent, const char *name, int flags)

@@ -50,10 +50,10 @@ static const struct {
 	[38] = {"destroy", 0},
 	[39] = {"ioctl", 0},
 	[40] = {"poll", 0},
-	[42] = {"forget", 0},
+	[42] = {"batch_forget", 0},
 	[43] = {"fallocate", ONCE},
 	[44] = {"readdirplus", 0},
-	[45] = {"rename", ONCE},
+	[45] = {"rename2", ONCE},
 	[46] = {"lseek", 0},
 	[47] = {"copy_file_range", ONCE},
 	[50] = {"syncfs", 0},
@@ -66,9 +66,16 @@ static unsigned int properties_of(uint32_t opcode)
 	return opcode < sizeof(opcodes) / sizeof(opcodes[0]) ? opcodes[opcode].properties : 0;
 }
 
+const char *opcode_known_name(uint32_t opcode)
+{
+	return opcode < sizeof(opcodes) / sizeof(opcodes[0]) ? opcodes[opcode].name : NULL;
+}
+
 const char *opcode_name(uint32_t opcode)
 {
-	return opcode < sizeof(opcodes) / sizeof(opcodes[0]) && opcodes[opcode].name ? opcodes[opcode].name : "operation";
+	const char *name = opcode_known_name(opcode);
+
+	return name ? name : "operation";
 }
 
 bool opcode_is_once(uint32_t opcode)

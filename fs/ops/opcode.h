@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The name of an operation, in lower case; "operation" for an unknown one. */
+/* The name of an operation, in lower case and its own; NULL for an unknown one. */
+const char *opcode_known_name(uint32_t opcode);
+
+/* The same; "operation" for an unknown one. */
 const char *opcode_name(uint32_t opcode);
 
 /* Whether carrying it out a second time could end otherwise, or leave something else behind. */

@@ -160,9 +160,10 @@ int opening_establish(struct opening *opening)
 	bool id_known = atomic_load(&opening->node->backing_id) > 0;
 
 	for (;;) {
-		int result;
+		int result = policy_find(&opening->fs->state, opening->node, &opening->policy);
 
-		opening->policy = policy_word(&opening->fs->state, opening->node);
+		if (result < 0)
+			return result;
 		/* what can't be enforced is not given away */
 		if (opening->policy & NODE_POLICY_MANDATORY && opening->fs->options.local_posix)
 			return -EOPNOTSUPP;

@@ -58,28 +58,38 @@ static struct node_slot *slot_of(struct state *state, const struct node_slot *no
 	return &state->arena->nodes[node - state->arena->nodes];
 }
 
-uint32_t policy_word(struct state *state, const struct node_slot *node)
+int policy_find(struct state *state, const struct node_slot *node, uint32_t *out)
 {
 	uint32_t word = atomic_load(&node->policy);
 	struct policy policy;
 	int result;
 
-	if (word & NODE_POLICY_KNOWN || node->store == NODE_STORE_CONTROL)
-		return word;
+	if (word & NODE_POLICY_KNOWN || node->store == NODE_STORE_CONTROL) {
+		*out = word;
+		return 0;
+	}
 	/* what is not segfs's own has no policy but that of its kind */
 	if (node_is_foreign(node)) {
 		word = NODE_POLICY_KNOWN | (source_of(state, node)->fixed_size ? NODE_POLICY_FIXED : 0u);
 		atomic_store(&slot_of(state, node)->policy, word);
-		return word;
+		*out = word;
+		return 0;
 	}
 	result = policy_read(state, node, &policy);
-	if (result < 0) {
-		log_warning("the policy of a segment can't be read: %s", strerror(-result));
-		return word;
-	}
+	if (result < 0)
+		return result;
 	/* unless it was changed, or read, by somebody else meanwhile */
-	if (atomic_compare_exchange_strong(&slot_of(state, node)->policy, &word, policy_pack(&policy)))
-		return policy_pack(&policy);
+	*out = atomic_compare_exchange_strong(&slot_of(state, node)->policy, &word, policy_pack(&policy)) ? policy_pack(&policy) : word;
+	return 0;
+}
+
+uint32_t policy_word(struct state *state, const struct node_slot *node)
+{
+	uint32_t word = atomic_load(&node->policy);
+	int result = policy_find(state, node, &word);
+
+	if (result < 0)
+		log_warning("the policy of a segment can't be read: %s", strerror(-result));
 	return word;
 }
 
@@ -218,11 +228,12 @@ int policy_change(struct state *state, uint64_t id, enum policy_field field, con
 int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, struct policy *policy,
 		   char text[POLICY_TEXT_MAX])
 {
-	int result = 0;
+	uint32_t word = 0;
+	int result = node_is_foreign(dir) ? 0 : policy_find(state, dir, &word);
 
 	*policy = (struct policy){0};
 	text[0] = 0;
-	if (!node_is_foreign(dir) && policy_word(state, dir) & ~(uint32_t)NODE_POLICY_KNOWN)
+	if (result == 0 && word & ~(uint32_t)NODE_POLICY_KNOWN)
 		result = policy_read(state, dir, policy);
 	if (result == 0 && is_file && policy->lifetime == LIFETIME_OWNER)
 		result = procfs_owner(request_pid(), &policy->owner);

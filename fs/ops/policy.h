@@ -8,7 +8,13 @@
 #include "fs/state/handle.h"
 #include "lib/base/policy.h"
 
-/* The policy word of a node: enum node_policy. What can't be read counts as the default. */
+/*
+ * Finds the policy word of a node: enum node_policy. Returns 0, or the errno of reading it: a policy that is not known must not be
+ * taken for none.
+ */
+int policy_find(struct state *state, const struct node_slot *node, uint32_t *word);
+
+/* The same where there is nobody to be refused: what can't be read counts as the default. */
 uint32_t policy_word(struct state *state, const struct node_slot *node);
 
 /* The whole policy of a segment, or a directory's default. Returns 0; the errno of reading it. */
@@ -28,7 +34,7 @@ int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
 /*
  * The line to be stored with a file or directory that the request makes in `dir`; "" where there is no default.
  * is_file: a regular file, which has an owner if its lifetime says so. policy: gets the same.
- * Returns 0; -ESRCH where the requester, as owner, is in a pid namespace that is not visible here.
+ * Returns 0; -ESRCH where the requester, as owner, is in a pid namespace that is not visible here; as policy_find().
  */
 int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, struct policy *policy,
 		   char text[POLICY_TEXT_MAX]);

@@ -202,7 +202,7 @@ void request_thread_done(void)
 	self.buffer = NULL;
 }
 
-void request_identity(fuse_req_t req)
+int request_identity(fuse_req_t req)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(req);
 
@@ -211,15 +211,17 @@ void request_identity(fuse_req_t req)
 		self.umask = context->umask;
 	}
 	if (!self.may_switch)
-		return;
+		return 0;
+	/* they do not tell whether they have failed */
 	if (context->gid != self.gid) {
 		setfsgid(context->gid);
-		self.gid = context->gid;
+		self.gid = (gid_t)setfsgid((gid_t)-1);
 	}
 	if (context->uid != self.uid) {
 		setfsuid(context->uid);
-		self.uid = context->uid;
+		self.uid = (uid_t)setfsuid((uid_t)-1);
 	}
+	return context->gid == self.gid && context->uid == self.uid ? 0 : -ENOMEM;
 }
 
 char *request_buffer(void)

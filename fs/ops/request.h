@@ -78,9 +78,10 @@ void request_thread_done(void);
 
 /*
  * Makes what this thread creates belong to the requester, with the requester's umask, from its first instant.
- * Capabilities stay as they are. Costs a system call only where something differs from the last request.
+ * Capabilities stay as they are. Costs system calls only where something differs from the last request.
+ * Returns 0; -ENOMEM where the thread keeps another identity: nothing must be made then.
  */
-void request_identity(fuse_req_t req);
+int request_identity(fuse_req_t req);
 
 /* A buffer of REQUEST_BUFFER_SIZE bytes of this thread's own, or NULL without memory. */
 char *request_buffer(void);

@@ -28,9 +28,13 @@ static int io_mode_value(struct fs *fs, uint64_t id, const struct node_slot *nod
 	static const enum io_mode modes[] = {IO_DIRECT, IO_MEDIATED, IO_RELAYED};
 	const struct arena *arena = fs->state.arena;
 	uint32_t high = atomic_load(&arena->header->handles_high);
+	uint32_t policy = 0;
 	unsigned int used = 0;
 	int length = 0;
+	int result = policy_find(&fs->state, node, &policy);
 
+	if (result < 0)
+		return result;
 	pthread_mutex_lock(&fs->state.lock);
 	for (uint32_t i = 1; i < high; i++) {
 		const struct handle_slot *handle = &arena->handles[i];
@@ -39,7 +43,7 @@ static int io_mode_value(struct fs *fs, uint64_t id, const struct node_slot *nod
 			used |= 1u << handle->mode;
 	}
 	pthread_mutex_unlock(&fs->state.lock);
-	if (!used && policy_word(&fs->state, node) & NODE_POLICY_MANDATORY)
+	if (!used && policy & NODE_POLICY_MANDATORY)
 		used = 1u << IO_MEDIATED;
 	else if (!used && (!fs->passthrough || atomic_load(&node->flags) & NODE_REFUSED))
 		used = 1u << IO_RELAYED;
@@ -142,10 +146,13 @@ static ssize_t get_own(struct fs *fs, uint64_t id, const struct node_slot *node,
 	struct policy policy;
 	int length;
 
-	if (field != POLICY_FIELDS)
-		length = policy_read(&fs->state, node, &policy) < 0 ? -EIO : policy_format(&policy, field, text);
-	else
+	if (field != POLICY_FIELDS) {
+		length = policy_read(&fs->state, node, &policy);
+		if (length == 0)
+			length = policy_format(&policy, field, text);
+	} else {
 		length = attribute ? attribute->value(fs, id, node, text) : -ENODATA;
+	}
 	if (length < 0)
 		return length;
 	if (size == 0)

@@ -82,6 +82,16 @@ static int create_file(const struct state *state, int dir_fd, const char *name, 
 	return result < 0 ? result : take_fd(&fd);
 }
 
+/* A name that its maker is not told of is nobody's: it goes again. */
+static int identify_made(struct state *state, uint16_t store, int dir_fd, const char *name, int flags, struct source_file *file)
+{
+	int result = backing_identify(state, store, dir_fd, name, file);
+
+	if (result < 0)
+		unlinkat(dir_fd, name, flags);
+	return result;
+}
+
 int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
 		 const char *policy, struct source_file *file)
 {
@@ -96,8 +106,11 @@ int store_create(struct state *state, const struct node_slot *dir, const char *n
 	if (fd < 0)
 		return fd;
 	result = backing_identify(state, dir->store, fd, "", file);
-	if (result < 0)
+	if (result < 0) {
+		if (name)
+			unlinkat(parent.fd, name, 0);
 		return result;
+	}
 	if (!name) {
 		/* no name leads to it: it is reached by descriptor until it gets one or goes */
 		char path[PROC_FD_MAX];
@@ -192,7 +205,9 @@ int store_make(struct state *state, const struct node_slot *dir, const char *nam
 	result = kept_get_directory(state, dir, &parent);
 	if (result == 0)
 		result = make_node(state, parent.fd, name, mode, target, policy);
-	return result < 0 ? result : backing_identify(state, dir->store, parent.fd, name, file);
+	if (result < 0)
+		return result;
+	return identify_made(state, dir->store, parent.fd, name, S_ISDIR(mode) ? AT_REMOVEDIR : 0, file);
 }
 
 int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
@@ -214,7 +229,7 @@ int store_link(struct state *state, const struct node_slot *node, const struct n
 		if (result != -EEXIST || !journal_is_again() || inode_of(parent.fd, name) != node->inode)
 			return result;
 	}
-	return backing_identify(state, dir->store, parent.fd, name, file);
+	return identify_made(state, dir->store, parent.fd, name, 0, file);
 }
 
 /* --- removing and renaming ----------------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@
 #define ARENA_FRAMES 24                 /* of one stack */
 #define ARENA_PATH_MAX 4096
 #define ARENA_NAME_MAX 256
+#define ARENA_OPERATIONS 64             /* opcodes that are counted: more than there are */
 #define ARENA_INIT_MAX 256              /* bytes of the kernel's INIT request */
 #define ARENA_STORE_PATH 512            /* bytes of a store's path below the mount, with the final 0 */
 
@@ -227,6 +228,7 @@ struct arena_header {
 	_Atomic uint32_t shown; /* builtin sources in the root: bits 1 << enum source_kind */
 	_Atomic uint32_t searched; /* the stores were searched for segments whose life is limited */
 	_Atomic uint64_t requests; /* requests taken from the kernel, by all workers */
+	_Atomic uint32_t operations[ARENA_OPERATIONS]; /* those that were carried out, by opcode; one that is repeated counts again */
 
 	_Atomic int32_t config_fd; /* memfd with the configuration in force */
 	_Atomic uint32_t reload_tries; /* how often reading the configuration again may still be begun; 0 = not wanted */

@@ -3,6 +3,7 @@
 #include "fs/control/control.h"
 #include "fs/ops/interrupt.h"
 #include "fs/ops/loop.h"
+#include "fs/ops/opcode.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/passthrough.h"
 #include "fs/ops/request.h"
@@ -36,7 +37,11 @@
 #define ARENA_SPACE (4u * 1024u * 1024u) /* bytes, at least those of an arena */
 
 static struct fs fs; /* the session's user data */
-static struct control_facts facts = {.instance = "fuzz", .mount_point = "/fuzz"};
+static struct control_facts facts = {
+	.instance = "fuzz",
+	.mount_point = "/fuzz",
+	.operation_name = opcode_known_name,
+};
 
 static struct {
 	char path[64];     /* of the directory that all is in */

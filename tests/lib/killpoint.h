@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Killing the worker at a point that can be chosen: before or after its Nth system call from now on. A child process
- * follows the worker with ptrace(2), counts, and kills.
+ * Killing the worker at a point that can be chosen: before or after its Nth system call from now on; and the one after it at such a
+ * point of its own, counted from its birth. A child process follows them with ptrace(2), counts, and kills.
  */
 #ifndef SEGFS_TESTS_KILLPOINT_H
 #define SEGFS_TESTS_KILLPOINT_H
@@ -20,13 +20,20 @@ struct killpoint {
  */
 int killpoint_set(struct killpoint *point, const struct mount *mount, unsigned int n);
 
-/* Whether the worker has been killed. */
-bool killpoint_killed(const struct killpoint *point);
+/* The same, and kills the next worker when its calls have begun or ended `next` times. */
+int killpoint_set_two(struct killpoint *point, const struct mount *mount, unsigned int n, unsigned int next);
+
+/* How many workers have been killed. */
+unsigned int killpoint_killed(const struct killpoint *point);
+
+/* How many points the first worker, if it was not killed, and the next one have passed. */
+unsigned int killpoint_passed(const struct killpoint *point);
+unsigned int killpoint_passed_by_next(const struct killpoint *point);
 
 /*
  * Ends it, and lets go of a worker that has not come that far.
- * Returns whether the worker was killed; then waits until another one answers.
+ * Returns how many workers were killed; if any, then waits until another one answers.
  */
-bool killpoint_end(struct killpoint *point, const struct mount *mount);
+unsigned int killpoint_end(struct killpoint *point, const struct mount *mount);
 
 #endif

@@ -277,6 +277,26 @@ static void more_files_than_nodes(void **unused)
 	assert_int_equal(mount_verify(&mount, 0), 0);
 }
 
+/* Every file is in use, so that the kernel forgets none. */
+static void nothing_is_made_without_a_node(void **unused)
+{
+	struct stat found;
+	int n = 0;
+
+	(void)unused;
+	make_many("free/held", NODES);
+	while (n < NODES && (fds[n] = open(at(path_of("free/held/%d", n)), O_PATH | O_CLOEXEC)) >= 0)
+		n++;
+	assert_in_range(n, 1, NODES - 1);
+	check_error(ENFILE, mkdir(at("free/new"), 0700));
+	check_error(ENFILE, mknod(at("free/new"), S_IFREG | 0600, 0));
+	check_error(ENFILE, symlink("target", at("free/new")));
+	check_error(ENFILE, open(at("free/new"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	check_error(ENOENT, lstat(path_of("%s/free/new", mount.store), &found));
+	for (int i = 0; i < n; i++)
+		check(close(fds[i]));
+}
+
 static void a_mount_does_not_grow(void **unused)
 {
 	(void)unused;
@@ -317,7 +337,7 @@ int main(void)
 {
 	static const struct CMUnitTest cases[] = {
 		CASE(handles), CASE(locks), CASE(waiting), CASE(names_and_attributes),
-		CASE(nodes),   CASE(more_files_than_nodes), CASE(a_mount_does_not_grow),
+		CASE(nodes),   CASE(more_files_than_nodes), CASE(nothing_is_made_without_a_node), CASE(a_mount_does_not_grow),
 	};
 
 	if (geteuid() != 0)

@@ -85,6 +85,7 @@ is "... with the instance" "$(json 'd["instance"]')" "$name"
 is "... the mount point" "$(json 'd["mount_point"]')" "$mnt"
 is "... the first worker" "$(json 'd["workers_started"]')" 1
 is "... a time" "$(json '0 <= d["uptime"] < 1000')" True
+is "... operations by kind" "$(json 'd["operations"]["open"] > 0 and d["operations"]["rename"] == 0')" True
 is "... handles by mode" "$(json 'sorted(d["handles"])')" "['direct', 'directories', 'mediated', 'relayed']"
 is "... the store" "$(json '[(s["path"], s["bytes_used"] <= s["bytes_limit"]) for s in d["stores"]]')" "[('.', True)]"
 exec 9<"$mnt/segment"

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Each operation on bytes, in each I/O mode, with a kill before and after each of the worker's system calls that it takes, one after
+ * another, see killwalk.h.
+ */
+#include "tests/lib/killwalk.h"
+#include "tests/lib/modes.h"
+
+#include <unistd.h>
+
+static void operations(void **unused)
+{
+	static const struct operation *const tables[] = {operations_on_bytes, NULL};
+
+	(void)unused;
+	killwalk_points(tables);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest cases[] = {
+		cmocka_unit_test(operations),
+	};
+	int failed;
+
+	if (geteuid() != 0)
+		skip_program("root");
+	failed = run_in_mode("direct", cases, 1, killwalk_start, killwalk_stop);
+	failed += run_in_mode("mediated", cases, 1, killwalk_start, killwalk_stop);
+	failed += run_in_mode("relayed", cases, 1, killwalk_start, killwalk_stop);
+	return failed;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "tests/lib/killwalk.h"
+#include "lib/base/cleanup.h"
+#include "tests/lib/killpoint.h"
+#include "tests/lib/leaks.h"
+#include "tests/lib/worker.h"
+
+#include <string.h>
+
+#define POINTS_MAX 400     /* more than any operation has */
+#define NEVER UINT32_MAX   /* a point that is not reached */
+#define STEPS 5            /* points of the next worker for one of the first one's */
+
+static struct mount mount;
+static unsigned int kills; /* of one walk */
+static unsigned int most;  /* points that a next worker has passed */
+static unsigned int turn;  /* which of the next worker's points have their turn */
+
+int killwalk_start(const char *mode)
+{
+	const struct mount_spec spec = {
+		.tag = mode,
+		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode),
+	};
+
+	if (mount_start(&mount, &spec) < 0)
+		return -1;
+	scene_set(&mount);
+	return scene_begin();
+}
+
+int killwalk_stop(void **unused)
+{
+	(void)unused;
+	return mount_stop(&mount);
+}
+
+const struct mount *killwalk_mount(void)
+{
+	return &mount;
+}
+
+char *killwalk_carry_out(const struct operation *operation)
+{
+	int result;
+
+	operation_prepare(operation);
+	result = operation->run();
+	if (result != 0 || (operation->done && !operation->done()))
+		fail_msg("%s: %s", operation->name, result ? strerror(-result) : "it was not done");
+	return scene_print();
+}
+
+/* Where workers were killed, and how far they came. */
+struct try {
+	unsigned int at;
+	unsigned int next_at;        /* 0 = the next one was not to be */
+	unsigned int killed;         /* how many were */
+	unsigned int passed;
+	unsigned int passed_by_next;
+};
+
+static void try_points(const struct operation *operation, struct try *try, const char *expected)
+{
+	_cleanup_free_ char *found = NULL;
+	struct killpoint point;
+	char what[128];
+	int result;
+
+	snprintf(what, sizeof(what), "%s, point %u, then %u", operation->name, try->at, try->next_at);
+	operation_prepare(operation);
+	result = killpoint_set_two(&point, &mount, try->at, try->next_at);
+	if (result < 0)
+		fail_msg("following the worker: %s", strerror(-result));
+	result = operation->run();
+	/* what comes after the last close(2) is of the operation, too */
+	if (mount_verify(&mount, 0) < 0)
+		fail_msg("%s", what);
+	/* the next one is to come as far as its point */
+	if (try->next_at && killpoint_killed(&point))
+		worker_wait_next(&mount, point.worker);
+	try->passed = killpoint_passed(&point);
+	try->passed_by_next = killpoint_passed_by_next(&point);
+	try->killed = killpoint_end(&point, &mount);
+	kills += try->killed;
+	if (result != 0)
+		fail_msg("%s: %s", what, strerror(-result));
+	if (operation->done && !operation->done())
+		fail_msg("%s: it was not done", what);
+	found = scene_print();
+	if (strcmp(found, expected) != 0) {
+		scene_tell_difference(expected, found);
+		fail_msg("%s: the store is another one", what);
+	}
+	if (mount_verify(&mount, 0) < 0 || !no_lost_descriptors(&mount))
+		fail_msg("after %s", what);
+}
+
+static void walk_points(const struct operation *operation)
+{
+	_cleanup_free_ char *expected = killwalk_carry_out(operation);
+	struct try try = {.at = 0, .killed = 1};
+
+	while (try.killed && try.at < POINTS_MAX) {
+		try.at++;
+		try_points(operation, &try, expected);
+	}
+	if (try.at <= 5 || try.at == POINTS_MAX)
+		fail_msg("%s: %u points", operation->name, try.at - 1);
+	if (!no_lost_backing_ids(&mount))
+		fail_msg("%s", operation->name);
+}
+
+static void walk_two(const struct operation *operation)
+{
+	_cleanup_free_ char *expected = killwalk_carry_out(operation);
+	struct try try = {.at = NEVER};
+	unsigned int at[3] = {1};
+
+	try_points(operation, &try, expected);
+	at[1] = try.passed / 2;
+	at[2] = try.passed - 1;
+	for (int i = 0; i < 3; i++) {
+		unsigned int points;
+
+		try = (struct try){.at = at[i], .next_at = NEVER};
+		try_points(operation, &try, expected);
+		points = try.passed_by_next;
+		if (points > most)
+			most = points;
+		for (unsigned int step = 0; points > 0 && step < STEPS; step++) {
+			try.at = at[i];
+			try.next_at = (points * step + turn++ % points) / STEPS + 1;
+			try_points(operation, &try, expected);
+		}
+	}
+	if (!no_lost_backing_ids(&mount))
+		fail_msg("%s", operation->name);
+}
+
+static void walk(const struct operation *const tables[], void (*walk_one)(const struct operation *operation))
+{
+	kills = 0;
+	operations_walk(tables, walk_one);
+	print_message("%u kills\n", kills);
+	assert_false(log_has(&mount, "internal error"));
+}
+
+void killwalk_points(const struct operation *const tables[])
+{
+	walk(tables, walk_points);
+}
+
+void killwalk_two(const struct operation *const tables[])
+{
+	walk(tables, walk_two);
+	print_message("a worker that comes next has up to %u points\n", most);
+	assert_true(most > 50);
+}

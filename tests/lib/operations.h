@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What programs do on a mount: the operations that are walked through with a death, or a failure, at each of their points.
+ *
+ * They run on the scene of scene_set(), which scene_lay() has laid. Each kind of request that the daemon answers must be among those
+ * that they make, see operations_check_complete().
+ */
+#ifndef SEGFS_TESTS_OPERATIONS_H
+#define SEGFS_TESTS_OPERATIONS_H
+
+#include "tests/lib/scene.h"
+
+struct operation {
+	const char *name;
+	int (*run)(void);      /* 0, or -errno; -EBADMSG where what it found is wrong */
+	bool (*done)(void);    /* that it has been carried out, by the store; NULL = it leaves nothing there */
+	void (*prepare)(void); /* after scene_lay(); NULL = there is nothing more to prepare */
+	bool in_steps;         /* it changes several things, one after another */
+	bool asks_after;       /* having done it, it asks about it, which may fail */
+};
+
+/* A table, which ends with an operation without a name. */
+extern const struct operation operations_on_bytes[]; /* these take other ways in each I/O mode */
+extern const struct operation operations_on_files[]; /* attributes, locks, lists, and what is told */
+extern const struct operation operations_on_names[];
+
+/* All of them; ends with NULL. */
+extern const struct operation *const operations_all[];
+
+/* Lays the scene for an operation. */
+void operation_prepare(const struct operation *operation);
+
+/* Calls a function with each operation of some tables, but for those whose name TEST_FILTER, if that is set, is no part of. */
+void operations_walk(const struct operation *const tables[], void (*function)(const struct operation *operation));
+
+/* How many requests of each kind a daemon has carried out. */
+struct operation_counts {
+	char status[8192]; /* the line of MOUNT/.segfs/status */
+};
+
+void operations_count(const struct mount *mount, struct operation_counts *counts);
+
+/*
+ * Fails the case unless requests of every kind that the daemon has a name for came since `before`, but for those that a kernel does not
+ * send here. Does nothing where TEST_FILTER is set.
+ */
+void operations_check_complete(const struct mount *mount, const struct operation_counts *before);
+
+#endif
