@@ -191,3 +191,76 @@ int removed_files_held(const struct mount *mount, bool print)
 	}
 	return held;
 }
+
+/* --- how much there is ------------------------------------------------------------------------------------------------ */
+
+#define QUIET_LOOKS 20 /* one after another that show the same, a millisecond apart */
+
+static int count_descriptors(const struct mount *mount)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/fd", mount->supervisor));
+	const struct dirent *entry;
+	int n = 0;
+
+	while (dir && (entry = readdir(dir)))
+		n += isdigit((unsigned char)entry->d_name[0]) != 0;
+	return n;
+}
+
+static struct holdings look(const struct mount *mount)
+{
+	_cleanup_arena_ struct arena arena = {.fd = -1};
+	struct holdings found = {.descriptors = -1};
+	int number;
+
+	if (map_arena(mount, &arena, &number) < 0)
+		return found;
+	found.descriptors = count_descriptors(mount);
+	for (int i = 0; i < ARENA_KEPT; i++)
+		found.descriptors -= atomic_load(&arena.header->kept[i].id) != 0;
+	for (uint32_t i = 1; i < atomic_load(&arena.header->nodes_high); i++)
+		found.nodes += atomic_load(&arena.nodes[i].state) == SLOT_LIVE && atomic_load(&arena.nodes[i].lookups) > 0;
+	for (uint32_t i = 1; i < atomic_load(&arena.header->handles_high); i++)
+		found.handles += atomic_load(&arena.handles[i].state) == SLOT_LIVE;
+	for (uint32_t i = 1; i < atomic_load(&arena.header->locks_high); i++)
+		found.locks += atomic_load(&arena.locks[i].state) != LOCK_SLOT_FREE;
+	for (int i = 0; i < ARENA_JOURNAL; i++)
+		found.requests += atomic_load(&arena.header->journal[i].state) != JOURNAL_FREE;
+	for (int i = 0; i < ARENA_CLOSING; i++)
+		found.closing += atomic_load(&arena.header->backing_closing[i]) != 0;
+	return found;
+}
+
+struct holdings holdings_of(const struct mount *mount)
+{
+	const struct deadline deadline = deadline_in(WAIT_SECONDS);
+	struct holdings found = look(mount);
+
+	for (int quiet = 0; quiet < QUIET_LOOKS && deadline_wait(&deadline); quiet++) {
+		struct holdings next = look(mount);
+
+		if (memcmp(&next, &found, sizeof(next)) != 0)
+			quiet = 0;
+		found = next;
+	}
+	return found;
+}
+
+static bool is_same(const struct mount *mount, const struct holdings *before, struct holdings *now)
+{
+	*now = look(mount);
+	return memcmp(now, before, sizeof(*now)) == 0;
+}
+
+bool has_the_same(const struct mount *mount, const struct holdings *before)
+{
+	struct holdings now;
+
+	if (wait_for(is_same(mount, before, &now)))
+		return true;
+	fprintf(stderr, "before: %d descriptors, %d nodes, %d handles, %d locks, %d requests, %d ids being closed\n", before->descriptors,
+		before->nodes, before->handles, before->locks, before->requests, before->closing);
+	fprintf(stderr, "now:    %d descriptors, %d nodes, %d handles, %d locks, %d requests, %d ids being closed\n", now.descriptors,
+		now.nodes, now.handles, now.locks, now.requests, now.closing);
+	return false;
+}

@@ -24,4 +24,20 @@ bool no_lost_backing_ids(const struct mount *mount);
  */
 int removed_files_held(const struct mount *mount, bool print);
 
+/* What a segfs has: of each kind, how many. */
+struct holdings {
+	int descriptors; /* but for those that are kept for directories and files that may be asked for again: these depend on chance */
+	int nodes;       /* that the kernel refers to */
+	int handles;
+	int locks;       /* held or waited for */
+	int requests;    /* that are being carried out */
+	int closing;     /* passthrough ids */
+};
+
+/* Waits until what a mount has no longer changes. */
+struct holdings holdings_of(const struct mount *mount);
+
+/* Whether it comes to have the same as before. Else says on stderr what it has. */
+bool has_the_same(const struct mount *mount, const struct holdings *before);
+
 #endif

@@ -128,7 +128,11 @@ void scene_lay(void)
 
 void scene_settle(void)
 {
+	static const char *const stay[] = {"file", "list/0", "list/1", "list/2", "symlink"};
 	struct stat found;
+
+	for (size_t i = 0; i < COUNT(stay); i++)
+		check(lstat(in_mount(stay[i]), &found));
 
 	for (size_t i = 0; i < COUNT(files); i++)
 		lstat(in_mount(files[i]), &found);

@@ -51,7 +51,10 @@ int result_of_bytes(ssize_t got, ssize_t wanted);
 /* Of one that should have failed with `error`: 0, -errno of another failure, or -EBADMSG for success. */
 int result_of_failure(int error, long long result);
 
-/* What a process has asked for and the kernel still remembers of names that are gone is dropped, by asking for them once more. */
+/*
+ * Has the kernel remember what stays, and nothing else: what it still remembers of names that are gone is dropped by asking for them once
+ * more. To be called after scene_clean().
+ */
 void scene_settle(void);
 
 /*
