@@ -19,6 +19,7 @@
  *
  *   ops/             the FUSE operations
  *     loop           takes requests from the kernel, and has them carried out
+ *     cost           what carrying out a request may cost others
  *     aside          requests that look into other processes
  *     placement      on which CPU they are taken
  *     wire           the kernel's messages, and whether they are what they say

@@ -59,17 +59,21 @@ static int capabilities_failed(void)
 	return failed("capabilities", errno ? -errno : -EPERM);
 }
 
-static void set_worker_capabilities(capng_type_t sets)
+static void add_capability(unsigned int capability)
+{
+	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, capability);
+	capng_update(CAPNG_ADD, CAPNG_PERMITTED, capability);
+}
+
+static void add_worker_capabilities(void)
 {
 	for (size_t i = 0; i < N_CAPABILITIES; i++)
 		if (permitted[i])
-			capng_update(CAPNG_ADD, sets, worker_capabilities[i]);
+			add_capability(worker_capabilities[i]);
 }
 
 static int limit_privileged(void)
 {
-	const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET;
-
 	errno = 0;
 	if (capng_get_caps_process() < 0)
 		return capabilities_failed();
@@ -82,8 +86,12 @@ static int limit_privileged(void)
 				 capng_capability_to_name(worker_capabilities[i]));
 	}
 	capng_clear(CAPNG_SELECT_ALL);
-	set_worker_capabilities(sets);
-	capng_update(CAPNG_ADD, sets, SUPERVISOR_CAPABILITY);
+	add_worker_capabilities();
+	add_capability(SUPERVISOR_CAPABILITY);
+	for (size_t i = 0; i < N_CAPABILITIES; i++)
+		if (permitted[i])
+			capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET, worker_capabilities[i]);
+	capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET, SUPERVISOR_CAPABILITY);
 	errno = 0;
 	return capng_apply(CAPNG_SELECT_ALL) < 0 ? capabilities_failed() : 0;
 }
@@ -93,7 +101,9 @@ static int drop_capabilities(void)
 {
 	errno = 0;
 	capng_clear(CAPNG_SELECT_CAPS);
-	return capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT) < 0 ? capabilities_failed() : 0;
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_AMBIENT) < 0)
+		return capabilities_failed();
+	return 0;
 }
 
 int privileges_limit_supervisor(const struct program *program)
@@ -126,7 +136,7 @@ static int limit_worker_capabilities(const struct program *program)
 	capng_setpid(getpid());
 	capng_clear(CAPNG_SELECT_CAPS);
 	if (program->privileged)
-		set_worker_capabilities(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
+		add_worker_capabilities();
 	errno = 0;
 	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? capabilities_failed() : 0;
 }

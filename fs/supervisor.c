@@ -44,6 +44,7 @@ static struct {
 	bool hung;               /* the worker was killed since it did not go on */
 	int64_t deadline;        /* of what is waited for, CLOCK_MONOTONIC; 0 = none */
 	bool reloading;          /* the service manager was told so, and waits for READY=1 */
+	bool upgrade_again;      /* asked for while a check was under way */
 	pid_t checker;           /* the process that sees whether another version can take over, 0 = none */
 	int64_t checker_deadline; /* CLOCK_MONOTONIC */
 	struct watchdog watchdog;
@@ -262,6 +263,8 @@ static void begin_upgrade(void)
 {
 	pid_t pid;
 
+	/* the file may be another one by now: it is looked at once more */
+	self.upgrade_again = self.checker != 0;
 	if (self.checker || self.stopping)
 		return;
 	notify_reloading();
@@ -307,6 +310,8 @@ static void checker_ended(const siginfo_t *info)
 	self.checker = 0;
 	if (info->si_code != CLD_EXITED || info->si_status != EXIT_SUCCESS) {
 		refuse_upgrade(why_not(info));
+		if (self.upgrade_again)
+			begin_upgrade();
 		return;
 	}
 	if (!end_worker()) {

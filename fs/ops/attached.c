@@ -44,8 +44,8 @@ static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node,
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
 	ssize_t n = procfs_find_views(fs->device, source_unique_inode(node->inode, node->store), &views);
-	_cleanup_free_ pid_t *openers = NULL;
 	size_t n_openers;
+	pid_t *openers;
 
 	if (n < 0)
 		return (int)n;
@@ -55,6 +55,7 @@ static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node,
 	*count = 0;
 	for (ssize_t i = 0; i < n; i++)
 		*count += (views[i].writable || !only_writers) && !is_opener(views[i].process, openers, n_openers);
+	free(openers);
 	return 0;
 }
 

@@ -10,11 +10,13 @@
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
+#include "fs/source/views.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 
 /* The file as it was is gone only once nothing else can fail. */
 static int truncate_opened(struct opening *opening, int fd)
@@ -89,6 +91,43 @@ void drop_earlier_attempt(struct fs *fs)
 	passthrough_close(fs, backing_id);
 }
 
+static void release(struct fs *fs, uint64_t number)
+{
+	const struct handle_slot *handle = handle_get(&fs->state, number);
+	const struct node_slot *node = handle ? node_get(&fs->state, handle->node) : NULL;
+	uint32_t policy = node ? atomic_load(&node->policy) : 0;
+	int backing_id;
+
+	if (handle_remove(&fs->state, number, &backing_id) == 0) {
+		passthrough_close(fs, backing_id);
+		lifetime_closed(policy);
+	}
+}
+
+/*
+ * Whoever lives has the answer. Of who doesn't, others may have the descriptor, which of an open that the kernel reads and writes by itself
+ * the backing file tells.
+ */
+static bool may_be_open(struct fs *fs, const struct handle_slot *handle, pid_t pid)
+{
+	const struct node_slot *node = node_get(&fs->state, handle->node);
+
+	if (pid == 0)
+		return false;
+	if (kill(pid, 0) == 0 || errno != ESRCH || !node || handle->kind != HANDLE_FILE || handle->mode != IO_DIRECT)
+		return true;
+	return views_are_left(&fs->state, node, false);
+}
+
+void op_withdrawn(struct fs *fs, uint64_t unique, pid_t pid)
+{
+	uint64_t number = handle_find_by_request(&fs->state, unique);
+	const struct handle_slot *handle = number ? handle_get(&fs->state, number) : NULL;
+
+	if (handle && !may_be_open(fs, handle, pid))
+		release(fs, number);
+}
+
 static void set_file_info(const struct opening *opening, struct fuse_file_info *file_info)
 {
 	file_info->fh = opening->number;
@@ -101,19 +140,6 @@ static void set_file_info(const struct opening *opening, struct fuse_file_info *
 	file_info->keep_cache = opening->mode == IO_RELAYED && !file_info->direct_io;
 	/* closing a descriptor gives up locks, so that the kernel has to say so; nobody locks what is under .segfs */
 	file_info->noflush = opening->is_control || opening->fs->options.local_posix;
-}
-
-static void release(struct fs *fs, uint64_t number)
-{
-	const struct handle_slot *handle = handle_get(&fs->state, number);
-	const struct node_slot *node = handle ? node_get(&fs->state, handle->node) : NULL;
-	uint32_t policy = node ? atomic_load(&node->policy) : 0;
-	int backing_id;
-
-	if (handle_remove(&fs->state, number, &backing_id) == 0) {
-		passthrough_close(fs, backing_id);
-		lifetime_closed(policy);
-	}
 }
 
 void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)

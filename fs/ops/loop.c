@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/loop.h"
 #include "fs/ops/aside.h"
+#include "fs/ops/cost.h"
 #include "fs/ops/interrupt.h"
 #include "fs/ops/opcode.h"
 #include "fs/ops/ops.h"
@@ -27,7 +28,6 @@
 #define MAX_THREADS ARENA_THREADS
 #define MESSAGE_MAX (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
 #define LEAVE_SECONDS 4 /* for the threads to end what they do: one may wait for another process, which nobody awaits any more */
-#define LARGE_IO (64u * 1024u)              /* bytes of one read or write that are worth another reader */
 #define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never gets there */
 
 static struct {
@@ -107,106 +107,6 @@ void loop_hand_over(struct fs *fs)
 	if (nobody)
 		add_thread(fs);
 	pthread_mutex_unlock(&loop.reader);
-}
-
-static enum source_wanted wanted_by(const struct wire_in_header *header)
-{
-	switch (header->opcode) {
-	case WIRE_OP_GETATTR:
-	case WIRE_OP_STATX:
-	case WIRE_OP_GETXATTR:
-		return SOURCE_ATTRIBUTES;
-	case WIRE_OP_LOOKUP:
-		return SOURCE_NAME;
-	default:
-		return SOURCE_ALL;
-	}
-}
-
-/* An attribute of segfs's own may be a fact about other processes. */
-static bool asks_for_fact(void)
-{
-	static const char prefix[] = "user.segfs.";
-	const char *in = request_body(sizeof(struct wire_getxattr_in) + sizeof(prefix) - 1);
-
-	return in && memcmp(in + sizeof(struct wire_getxattr_in), prefix, sizeof(prefix) - 1) == 0;
-}
-
-/* True if carrying out the request may mean to look into other processes, see aside.h. */
-static bool looks_aside(const struct fs *fs, const struct wire_in_header *header)
-{
-	const struct node_slot *node = node_get(&fs->state, header->node);
-	const struct source *source;
-
-	if (!node)
-		return false;
-	switch (header->opcode) {
-	/* what only needs what is open */
-	case WIRE_OP_READ:
-	case WIRE_OP_WRITE:
-	case WIRE_OP_RELEASE:
-	case WIRE_OP_RELEASEDIR:
-	case WIRE_OP_FLUSH:
-	case WIRE_OP_FSYNC:
-	case WIRE_OP_FSYNCDIR:
-	case WIRE_OP_FORGET:
-	case WIRE_OP_BATCH_FORGET:
-	case WIRE_OP_INTERRUPT:
-	case WIRE_OP_GETLK:
-	case WIRE_OP_SETLK:
-	case WIRE_OP_SETLKW:
-		return false;
-	case WIRE_OP_GETXATTR:
-		if (asks_for_fact())
-			return true;
-		break;
-	case WIRE_OP_OPEN:
-		/* lists are made when they are opened; writers are counted, views included */
-		if (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0)
-			return true;
-		break;
-	default:
-		break;
-	}
-	source = source_of(&fs->state, node);
-	return source->waits && source->waits(&fs->state, node, wanted_by(header));
-}
-
-/* True if carrying out the request may take long enough for other requests to suffer. */
-static bool may_take_long(const struct fs *fs, const struct wire_in_header *header)
-{
-	const struct node_slot *node;
-
-	switch (header->opcode) {
-	/* nothing but memory; and an INTERRUPT must find the request that it is about */
-	case WIRE_OP_GETLK:
-	case WIRE_OP_SETLK:
-	case WIRE_OP_SETLKW:
-	case WIRE_OP_FLUSH:
-	case WIRE_OP_INTERRUPT:
-		return false;
-	case WIRE_OP_FSYNC:
-	case WIRE_OP_FSYNCDIR:
-	case WIRE_OP_FALLOCATE:
-	case WIRE_OP_COPY_FILE_RANGE:
-		return true;
-	case WIRE_OP_READ:
-	case WIRE_OP_WRITE: {
-		/* handle, offset, size: the same places in both */
-		const struct wire_write_in *in = request_body(offsetof(struct wire_write_in, write_flags));
-
-		if (in && in->size >= LARGE_IO)
-			return true;
-		break;
-	}
-	default:
-		break;
-	}
-	node = node_get(&fs->state, header->node);
-	if (!node || node->store == NODE_STORE_CONTROL)
-		return false;
-	/* the end of a file without a name frees its memory */
-	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_SLOW_END;
 }
 
 static void process(struct fs *fs, void *message, size_t length)
@@ -438,15 +338,26 @@ static void go_on(struct fs *fs)
 		if (mandatory_admits(fs))
 			carry_out(fs, parked->message, parked->length);
 		lock_access_end(&fs->state, &outcome);
+		request_end();
 		parked_free(&fs->state, parked);
 	}
 	goes_on = false;
 }
 
+/*
+ * A request over which a worker died was withdrawn, its process being killed; or its answer was on its way, and the kernel has it. What it
+ * has opened is nobody's in the one case.
+ */
+static void not_asked_again(void *context, const struct journal_slot *slot)
+{
+	if (opcode_opens(slot->opcode))
+		op_withdrawn(context, slot->unique, atomic_load(&slot->state) == JOURNAL_DONE ? slot->pid : 0);
+}
+
 static void all_are_sent_again(struct fs *fs)
 {
 	loop.resending = false;
-	journal_drop_rest();
+	journal_drop_rest(not_asked_again, fs);
 	lock_recovered(&fs->state);
 	go_on(fs);
 }
@@ -475,6 +386,7 @@ static void carry_out_aside(struct fs *fs, void *message, size_t length)
 	while ((next = aside_next())) {
 		request_begin(next->message, next->length);
 		carry_out(fs, next->message, next->length);
+		request_end();
 		free(next);
 	}
 	become_reader();
@@ -554,10 +466,10 @@ void loop_take(struct fs *fs, void *message, size_t length)
 	if (mandatory_concerns(fs)) {
 		if (!mandatory_admits(fs))
 			return;
-	} else if (looks_aside(fs, header)) {
+	} else if (cost_looks_aside(fs, header)) {
 		carry_out_aside(fs, message, length);
 		return;
-	} else if (may_take_long(fs, header)) {
+	} else if (cost_may_be_high(fs, header)) {
 		loop_hand_over(fs);
 	}
 	carry_out(fs, message, length);

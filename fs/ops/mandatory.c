@@ -394,7 +394,9 @@ bool mandatory_end_stuck(struct fs *fs)
 		if (parked->seen_stuck < STUCK_LOOKS || !lock_cancel(&fs->state, request_unique(), &outcome))
 			continue;
 		outcome.result = -EDEADLK;
+		request_end();
 		locks_tell(fs, &outcome);
 	}
+	request_end();
 	return true;
 }

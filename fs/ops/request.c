@@ -33,6 +33,12 @@ void request_begin(const void *message, size_t length)
 	self.length = length;
 }
 
+void request_end(void)
+{
+	self.header = NULL;
+	self.length = 0;
+}
+
 const void *request_message(void)
 {
 	return self.header;

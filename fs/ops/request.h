@@ -25,6 +25,9 @@ int request_use_session(struct fuse_session *session, int fuse_fd);
 /* Makes `message`, of `length` bytes, this thread's request. It is not copied. */
 void request_begin(const void *message, size_t length);
 
+/* The thread has none any more. To be called before the memory of the message goes. */
+void request_end(void);
+
 /* The message, its length in bytes, and what it asks for. */
 const void *request_message(void);
 size_t request_length(void);

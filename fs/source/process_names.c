@@ -235,8 +235,8 @@ enum process_kind process_mapping_kind(const struct process_mapping *mapping)
 	const char *title;
 
 	if (!path)
-		return 0;
+		return PROCESS_NONE;
 	if (mapping->shared && (process_is_anonymous(path, length) || process_is_anonymous_huge(path, length)))
 		return PROCESS_ANONYMOUS;
-	return process_parse_deleted(path, length, &title, &length) ? PROCESS_DELETED : 0;
+	return process_parse_deleted(path, length, &title, &length) ? PROCESS_DELETED : PROCESS_NONE;
 }

@@ -15,7 +15,8 @@
 
 /* What a node under process/ is. */
 enum process_kind {
-	PROCESS_ROOT = 1,
+	PROCESS_NONE,      /* nothing of interest */
+	PROCESS_ROOT,
 	PROCESS_DIRECTORY, /* of a process */
 	PROCESS_LINK,      /* PROCESS_COMM */
 	PROCESS_MEMFD,     /* memfd-FD-NAME */

@@ -162,7 +162,7 @@ struct journal_slot {
 	uint32_t flags;
 	_Atomic int32_t fd;        /* -1 = none */
 	uint32_t answer_length;    /* bytes of `answer` */
-	uint8_t answer[JOURNAL_ANSWER_MAX];
+	_Alignas(8) uint8_t answer[JOURNAL_ANSWER_MAX]; /* begins with a header of the protocol */
 };
 
 _Static_assert(sizeof(struct journal_slot) <= 264, "a journal slot is small");

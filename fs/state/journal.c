@@ -268,7 +268,7 @@ bool journal_expect(uint64_t unique)
 	return atomic_load(&slot->state) == JOURNAL_DONE;
 }
 
-void journal_drop_rest(void)
+void journal_drop_rest(void (*dropped)(void *context, const struct journal_slot *slot), void *context)
 {
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
 		int fd;
@@ -276,6 +276,8 @@ void journal_drop_rest(void)
 		if (!journal.left[i])
 			continue;
 		journal.left[i] = false;
+		if (dropped)
+			dropped(context, &journal.slots[i]);
 		fd = atomic_exchange(&journal.slots[i].fd, -1);
 		if (fd >= 0)
 			close(fd);

@@ -98,9 +98,9 @@ void journal_recover(struct state *state);
 /*
  * For the one thread that reads requests. A request was sent again: what is known of it is kept until it is carried out. Returns whether
  * it needs no more than the answer that was kept. Once none more will come, the rest is given back, since the kernel has these
- * answers, or wants none.
+ * answers, or wants none: `dropped` hears of each before.
  */
 bool journal_expect(uint64_t unique);
-void journal_drop_rest(void);
+void journal_drop_rest(void (*dropped)(void *context, const struct journal_slot *slot), void *context);
 
 #endif

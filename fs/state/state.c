@@ -140,50 +140,56 @@ static int highest_fd(DIR *dir)
 	return highest;
 }
 
-/* Room for a mark for each descriptor that is open now. Returns how many, or a negative errno. */
-static int new_marks(DIR *dir, unsigned char **marks)
-{
-	int n = highest_fd(dir) + 1;
-
-	rewinddir(dir);
-	*marks = calloc((size_t)n + 1, 1);
-	return *marks ? n : -ENOMEM;
-}
-
 int state_name_descriptors(const struct arena *arena, unsigned char **named)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
-	int n = dir ? new_marks(dir, named) : -errno;
+	int n;
 
-	if (n > 0)
-		mark_named(arena, *named, n);
+	if (!dir)
+		return -errno;
+	n = highest_fd(dir) + 1;
+	*named = calloc((size_t)n + 1, 1);
+	if (!*named)
+		return -ENOMEM;
+	mark_named(arena, *named, n);
 	return n;
 }
 
-int state_close_strays(struct state *state)
+/* Closes what is open and not marked. Returns how many. */
+static int close_unnamed(DIR *dir, const unsigned char *named, int n)
 {
-	const struct arena_header *header = state->arena->header;
-	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
-	_cleanup_free_ unsigned char *named = NULL;
 	const struct dirent *entry;
 	int closed = 0;
-	int n_fds = dir ? new_marks(dir, &named) : -errno;
 
-	if (n_fds < 0)
-		return n_fds;
-	mark_named(state->arena, named, n_fds);
-	for (uint32_t i = 0; i < header->n_base_fds; i++)
-		mark(named, n_fds, header->base_fds[i]);
-	mark(named, n_fds, dirfd(dir));
 	while ((entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 
-		if (entry->d_name[0] == '.' || fd >= n_fds || named[fd])
+		if (entry->d_name[0] == '.' || fd == dirfd(dir) || fd >= n || named[fd])
 			continue;
 		close(fd);
 		closed++;
 	}
 	return closed;
+}
+
+int state_close_strays(struct state *state)
+{
+	const struct arena_header *header = state->arena->header;
+	unsigned char *named = NULL;
+	DIR *dir;
+	int n;
+
+	n = state_name_descriptors(state->arena, &named);
+	if (n < 0 || !named)
+		return n < 0 ? n : -ENOMEM;
+	for (uint32_t i = 0; i < header->n_base_fds; i++)
+		mark(named, n, header->base_fds[i]);
+	dir = opendir("/proc/self/fd");
+	n = dir ? close_unnamed(dir, named, n) : -errno;
+	if (dir)
+		closedir(dir);
+	free(named);
+	return n;
 }
 
 static int check_node(const struct state *state, uint32_t i, char *why, size_t size)

@@ -152,6 +152,8 @@ int policy_format_time(uint64_t milliseconds, char *value)
 
 static int format_lifetime(const struct policy *policy, char value[POLICY_VALUE_MAX])
 {
+	int length;
+
 	switch (policy->lifetime) {
 	case LIFETIME_PERSISTENT:
 		return snprintf(value, POLICY_VALUE_MAX, "persistent");
@@ -162,8 +164,8 @@ static int format_lifetime(const struct policy *policy, char value[POLICY_VALUE_
 	case LIFETIME_TTL:
 		break;
 	}
-	memcpy(value, "ttl:", 4);
-	return 4 + policy_format_time(policy->ttl, value + 4);
+	length = snprintf(value, POLICY_VALUE_MAX, "ttl:");
+	return length + policy_format_time(policy->ttl, value + length);
 }
 
 int policy_format(const struct policy *policy, enum policy_field field, char value[POLICY_VALUE_MAX])

@@ -19,7 +19,7 @@ int procfs_lack_or_none(int error)
 int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, const char *line, size_t length), void *context)
 {
 	_cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *line = NULL;
+	char *line = NULL;
 	size_t size = 0;
 	ssize_t length;
 	int result = 0;
@@ -40,6 +40,7 @@ int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, 
 	}
 	if (result == 0 && errno == ENOMEM)
 		result = -ENOMEM;
+	free(line);
 	fclose(file);
 	return result;
 }

@@ -109,6 +109,7 @@ void bench_scale(const char *base); /* scale.c */
 void bench_locks(const char *base); /* locks.c */
 void bench_calls(const char *base); /* calls.c */
 void bench_sources(const char *base); /* sources.c */
+void bench_kills(const char *base); /* kills.c */
 
 /* floor.c: mounts a directory of n empty files, or directories, "00000" and on, whose server does the least that one can. */
 void floor_start(const char *mount_point, unsigned int n, bool directories);

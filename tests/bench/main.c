@@ -13,6 +13,8 @@
  *   locks.c       table "locks": setting locks and giving them up, handing them over
  *   held.c        ... and what they cost when there are many
  *   sources.c     table "sources": what `ls -l` of the machine's own shared memory costs
+ *   kills.c       table "kills": what deaths of the worker and upgrades add to calls
+ *   floor.c       a FUSE server that does nothing but answer
  *   calls.c       table "calls": round trips and system calls of each operation
  *   operations.c  those operations
  *   trace.c       strace of the worker, told apart by request
@@ -35,6 +37,7 @@ int main(int argc, char **argv)
 		{"locks", bench_locks},
 		{"calls", bench_calls},
 		{"sources", bench_sources},
+		{"kills", bench_kills},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -45,6 +48,6 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: bench data|names|scale|locks|calls|sources BASE [ONLY]\n", stderr);
+	fputs("usage: bench data|names|scale|locks|calls|sources|kills BASE [ONLY]\n", stderr);
 	return 2;
 }

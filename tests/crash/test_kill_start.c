@@ -68,14 +68,6 @@ static int start(const char *config)
 	return mount_start(m, &spec);
 }
 
-/* Adds options of a sanitizer to those that there are. */
-static void add_options(const char *variable, const char *options)
-{
-	const char *given = getenv(variable);
-
-	setenv(variable, path_of("%s:%s", given ? given : "", options), 1);
-}
-
 static int map_plan(void **unused)
 {
 	const char *path = path_of("%s/end-worker", test_directory());
@@ -90,10 +82,8 @@ static int map_plan(void **unused)
 		return -1;
 	plan = memory;
 	setenv("END_WORKER", path, 1);
-	add_options("ASAN_OPTIONS", "verify_asan_link_order=0");
 	/* the signals that end workers here are no findings */
-	add_options("ASAN_OPTIONS", "handle_segv=0:handle_abort=0");
-	add_options("TSAN_OPTIONS", "handle_segv=0:handle_abort=0");
+	preload_with_sanitizers("handle_segv=0:handle_abort=0");
 	return 0;
 }
 

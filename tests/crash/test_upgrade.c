@@ -224,6 +224,23 @@ static void check_that_hangs(void **unused)
 	expect_refusal("no upgrade: the program file has not finished its check");
 }
 
+/* Who asks while a check is under way is not forgotten. */
+static void asked_twice(void **unused)
+{
+	pid_t worker = worker_pid(&mount);
+	long long before = upgrades();
+
+	(void)unused;
+	check(unlink(program));
+	check(write_text(program, "#!/bin/sh\nsleep 1\nexit 1\n"));
+	check(chmod(program, 0755));
+	check(kill(mount.supervisor, SIGUSR2));
+	replace_program();
+	check(kill(mount.supervisor, SIGUSR2));
+	worker_wait_next(&mount, worker);
+	assert_int_equal(upgrades(), before + 1);
+}
+
 /* What the supervisor's arena says of its layout. */
 static void set_layout(uint32_t layout)
 {
@@ -311,6 +328,7 @@ int main(void)
 		CASE(nobody_notices),      CASE_RELAYED(nobody_notices), CASE(the_configuration_is_read_again),
 		CASE(under_load),          CASE(no_file),                CASE(no_program),
 		CASE(failed_check),        CASE(check_that_hangs),       CASE(other_layout),
+		CASE(asked_twice),
 		CASE(wrong_configuration), CASE(another_mount_point),
 	};
 

@@ -224,6 +224,44 @@ static void deaths_of_both(void **unused)
 	assert_true(no_lost_backing_ids(&mount));
 }
 
+static void open_and_wait(struct job *job, void *context)
+{
+	int fd = open(context, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	job_must(job, fd >= 0);
+	for (;;)
+		pause();
+}
+
+/*
+ * A worker dies over an open, and before there is another one, which the supervisor that is stopped sees to, so does who has asked for
+ * it. Nothing stays open.
+ */
+static void deaths_over_an_open(void **unused)
+{
+	bool killed = true;
+
+	(void)unused;
+	for (unsigned int n = 1; killed; n++) {
+		struct killpoint point;
+		struct job *job;
+
+		assert_true(n < 100);
+		assert_int_equal(killpoint_set(&point, &mount, n), 0);
+		check(kill(mount.supervisor, SIGSTOP));
+		job = job_start(open_and_wait, (void *)(uintptr_t)at("opened"));
+		assert_non_null(job);
+		killed = wait_for(killpoint_killed(&point) || job_is_in_call(job, SYS_pause)) && killpoint_killed(&point);
+		check(kill(job->pid, SIGKILL));
+		check(kill(mount.supervisor, SIGCONT));
+		job_kill(&job);
+		killpoint_end(&point, &mount);
+		if (mount_verify(&mount, 0) < 0)
+			fail_msg("point %u", n);
+		check(unlink(at("opened")) == 0 || errno == ENOENT ? 0 : -1);
+	}
+}
+
 /* --- while a request is carried out -------------------------------------------------------------------------------- */
 
 static unsigned long long bytes_used(void)
@@ -360,6 +398,7 @@ int main(void)
 	static const struct CMUnitTest direct[] = {
 		CASE(requests_that_nobody_took),
 		CASE(deaths_of_both),
+		CASE(deaths_over_an_open),
 		CASE(long_allocation_killed),
 		CASE(long_allocation_interrupted),
 		CASE(others_do_not_wait),

@@ -121,7 +121,7 @@ static void look_at(const struct wire_out_header *header, const char *body)
 
 	/* a notification */
 	if (header->unique == 0) {
-		check(header->error > 0 && header->error <= WIRE_NOTIFY_RESEND, "a notification %d", header->error);
+		check(header->error > 0 && header->error <= WIRE_NOTIFY_PRUNE, "a notification %d", header->error);
 		return;
 	}
 	/* an INTERRUPT may have the id of another request */

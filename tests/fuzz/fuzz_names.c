@@ -155,7 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
 
-	check(text != NULL);
+	if (!text)
+		abort();
 	if (size > 0)
 		memcpy(text, data, size);
 	text[size] = 0;

@@ -107,7 +107,8 @@ static void send_improved(struct fs *fs, const uint8_t *data, size_t length)
 {
 	struct wire_in_header *header = malloc(length);
 
-	check(header, "no memory");
+	if (!header)
+		abort();
 	memcpy(header, data, length);
 	if (header->length < UINT16_MAX)
 		header->length = (uint32_t)length;

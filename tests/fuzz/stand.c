@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/fuzz/stand.h"
 #include "fs/control/control.h"
+#include "fs/ops/interrupt.h"
 #include "fs/ops/loop.h"
 #include "fs/ops/opcode.h"
 #include "fs/ops/ops.h"
@@ -8,6 +9,7 @@
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
 #include "fs/state/lock_table.h"
+#include "fs/state/share.h"
 #include "lib/base/log.h"
 #include "lib/base/procfs_users.h"
 #include "tests/fuzz/answers.h"
@@ -299,6 +301,17 @@ static void make_arena(bool few)
 	arena_locate(&stand.arena);
 }
 
+/* So narrow that each is met. */
+static void set_bounds(struct arena_header *header)
+{
+	atomic_store(&header->limit_nodes, 14);
+	atomic_store(&header->limit_handles, 8);
+	atomic_store(&header->limit_locks, 6);
+	atomic_store(&header->limit_parked, 250);
+	atomic_store(&header->user_percent, 50);
+	atomic_store(&header->requests, 1000);
+}
+
 struct fs *stand_begin(unsigned int options)
 {
 	bool few = options & STAND_FEW_SLOTS;
@@ -307,6 +320,7 @@ struct fs *stand_begin(unsigned int options)
 
 	/* libFuzzer has set its own since */
 	signal(SIGXFSZ, SIG_IGN);
+	interrupt_setup();
 	note_fds();
 	make_arena(few);
 	header = stand.arena.header;
@@ -335,6 +349,9 @@ struct fs *stand_begin(unsigned int options)
 		.local_posix = options & STAND_LOCAL_POSIX,
 	};
 	fs.passthrough = options & STAND_PASSTHROUGH;
+	fs.pruned_at = 0;
+	if (few)
+		set_bounds(header);
 	stand.last_id = 0;
 	stand.carrying_out = true;
 	return &fs;
@@ -388,6 +405,9 @@ void stand_end(struct fs *the_fs)
 	check(fs.state.n_handles == 0, "%u handles are left", fs.state.n_handles);
 	check(fs.state.locks->n_held == 0 && stand_waiting(the_fs) == 0, "%u locks are left, %zu are waited for",
 	      fs.state.locks->n_held, stand_waiting(the_fs));
+	for (enum share_kind kind = 0; kind < SHARE_KINDS; kind++)
+		check(share_total(&fs.state, kind) == 0, "%llu of share %d are not given back",
+		      (unsigned long long)share_total(&fs.state, kind), (int)kind);
 	for (uint32_t i = NODE_ROOT; i < header->nodes_high; i++) {
 		const struct node_slot *node = &stand.arena.nodes[i];
 

@@ -17,7 +17,7 @@ enum stand_option {
 	STAND_LOCAL_POSIX = 16, /* local_lock=posix */
 	STAND_ON_DISK = 32,     /* operations may wait for a device */
 	STAND_LATER = 64,       /* it is not the first worker */
-	STAND_FEW_SLOTS = 128,
+	STAND_FEW_SLOTS = 128,  /* ... and narrow bounds */
 };
 
 /* A node id in an input that stands for the node of the handle that the message names. */

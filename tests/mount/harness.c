@@ -125,6 +125,19 @@ const char *segfs_program(void)
 	return program;
 }
 
+static void add_options(const char *variable, const char *options)
+{
+	const char *given = getenv(variable);
+
+	setenv(variable, path_of("%s:%s", given ? given : "", options), 1);
+}
+
+void preload_with_sanitizers(const char *options)
+{
+	add_options("ASAN_OPTIONS", path_of("verify_asan_link_order=0:%s", options));
+	add_options("TSAN_OPTIONS", options);
+}
+
 /* --- cleaning up ------------------------------------------------------------------------------------------------ */
 
 int mount_purge(const struct mount *mount)

@@ -72,6 +72,12 @@ const char *disk_directory(void);
 /* The program under test, absolute. */
 const char *segfs_program(void);
 
+/*
+ * Lets a library be preloaded into daemons that are built with a sanitizer. options: more of them, NAME=VALUE with ':' between them, of those that
+ * all sanitizers have; or "".
+ */
+void preload_with_sanitizers(const char *options);
+
 /* A path made by printf(3); valid until 16 further calls. Ends the program where it is too long. */
 const char *path_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

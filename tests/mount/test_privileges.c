@@ -57,7 +57,6 @@ static const char *preload(void)
 static int setup(void **unused)
 {
 	const char *path = path_of("%s/make-call", test_directory());
-	const char *given = getenv("ASAN_OPTIONS");
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	struct mount_spec spec = {0};
 	void *memory;
@@ -70,7 +69,7 @@ static int setup(void **unused)
 		return -1;
 	plan = memory;
 	setenv("MAKE_CALL", path, 1);
-	setenv("ASAN_OPTIONS", path_of("%s:verify_asan_link_order=0", given ? given : ""), 1);
+	preload_with_sanitizers("");
 	spec.preload = preload();
 	return mount_start(m, &spec);
 }

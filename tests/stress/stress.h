@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define CLIENTS  4
+#define CLIENTS  8
 #define SLOTS    6      /* files that a client has open at one time */
 #define RECORD   64     /* bytes that are written to shared files at once, and not torn */
 #define LONGEST  70000  /* bytes of a read or write */

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "fs/ops/cost.h"
+#include "fs/ops/request.h"
+#include "fs/source/source.h"
+#include "fs/state/node.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define LARGE_IO (64u * 1024u) /* bytes of one read or write that are worth another reader */
+
+static enum source_wanted wanted_by(const struct wire_in_header *header)
+{
+	switch (header->opcode) {
+	case WIRE_OP_GETATTR:
+	case WIRE_OP_STATX:
+	case WIRE_OP_GETXATTR:
+		return SOURCE_ATTRIBUTES;
+	case WIRE_OP_LOOKUP:
+		return SOURCE_NAME;
+	default:
+		return SOURCE_ALL;
+	}
+}
+
+/* An attribute of segfs's own may be a fact about other processes. */
+static bool asks_for_fact(void)
+{
+	static const char prefix[] = "user.segfs.";
+	const char *in = request_body(sizeof(struct wire_getxattr_in) + sizeof(prefix) - 1);
+
+	return in && memcmp(in + sizeof(struct wire_getxattr_in), prefix, sizeof(prefix) - 1) == 0;
+}
+
+bool cost_looks_aside(const struct fs *fs, const struct wire_in_header *header)
+{
+	const struct node_slot *node = node_get(&fs->state, header->node);
+	const struct source *source;
+
+	if (!node)
+		return false;
+	switch (header->opcode) {
+	/* what only needs what is open */
+	case WIRE_OP_READ:
+	case WIRE_OP_WRITE:
+	case WIRE_OP_RELEASE:
+	case WIRE_OP_RELEASEDIR:
+	case WIRE_OP_FLUSH:
+	case WIRE_OP_FSYNC:
+	case WIRE_OP_FSYNCDIR:
+	case WIRE_OP_FORGET:
+	case WIRE_OP_BATCH_FORGET:
+	case WIRE_OP_INTERRUPT:
+	case WIRE_OP_GETLK:
+	case WIRE_OP_SETLK:
+	case WIRE_OP_SETLKW:
+		return false;
+	case WIRE_OP_GETXATTR:
+		if (asks_for_fact())
+			return true;
+		break;
+	case WIRE_OP_OPEN:
+		/* lists are made when they are opened; writers are counted, views included */
+		if (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0)
+			return true;
+		break;
+	default:
+		break;
+	}
+	source = source_of(&fs->state, node);
+	return source->waits && source->waits(&fs->state, node, wanted_by(header));
+}
+
+bool cost_may_be_high(const struct fs *fs, const struct wire_in_header *header)
+{
+	const struct node_slot *node;
+
+	switch (header->opcode) {
+	/* nothing but memory; and an INTERRUPT must find the request that it is about */
+	case WIRE_OP_GETLK:
+	case WIRE_OP_SETLK:
+	case WIRE_OP_SETLKW:
+	case WIRE_OP_FLUSH:
+	case WIRE_OP_INTERRUPT:
+		return false;
+	case WIRE_OP_FSYNC:
+	case WIRE_OP_FSYNCDIR:
+	case WIRE_OP_FALLOCATE:
+	case WIRE_OP_COPY_FILE_RANGE:
+		return true;
+	case WIRE_OP_READ:
+	case WIRE_OP_WRITE: {
+		/* handle, offset, size: the same places in both */
+		const struct wire_write_in *in = request_body(offsetof(struct wire_write_in, write_flags));
+
+		if (in && in->size >= LARGE_IO)
+			return true;
+		break;
+	}
+	default:
+		break;
+	}
+	node = node_get(&fs->state, header->node);
+	if (!node || node->store == NODE_STORE_CONTROL)
+		return false;
+	/* the end of a file without a name frees its memory */
+	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_SLOW_END;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What carrying out a request may cost others. Both are about the calling thread's request, whose header is given.
+ */
+#ifndef SEGFS_OPS_COST_H
+#define SEGFS_OPS_COST_H
+
+#include "fs/ops/fs.h"
+#include "fs/ops/wire.h"
+
+/* True if carrying it out may mean to look into other processes, see aside.h. */
+bool cost_looks_aside(const struct fs *fs, const struct wire_in_header *header);
+
+/* True if carrying it out may take long enough for other requests to suffer. */
+bool cost_may_be_high(const struct fs *fs, const struct wire_in_header *header);
+
+#endif

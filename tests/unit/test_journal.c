@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The journal over deaths. Each worker is a process of its own that shares the arena with those before and after it, and does what a function
+ * says; whatever is wrong in it is an exit status.
+ */
+#include "tests/unit/slots.h"
+
+#include "fs/state/journal.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+static struct arena arena;
+
+#define must(condition) ((condition) ? (void)0 : _exit(__LINE__ % 251 + 1))
+
+static struct journal_request request_of(uint64_t unique, bool repeated)
+{
+	return (struct journal_request){.unique = unique, .node = 1, .opcode = 9, .pid = 77, .uid = 5, .repeated = repeated};
+}
+
+static enum journal_found begin(uint64_t unique, bool repeated)
+{
+	struct journal_request request = request_of(unique, repeated);
+
+	return journal_begin(&request);
+}
+
+static void keep(const char *text)
+{
+	const struct iovec parts[] = {{(void *)(uintptr_t)text, 3}, {(void *)(uintptr_t)(text + 3), strlen(text) - 3}};
+
+	journal_keep_answer(parts, 2);
+}
+
+static bool is_kept(const char *text)
+{
+	size_t size;
+	const char *answer = journal_answer_of(&size);
+
+	return size == strlen(text) && memcmp(answer, text, size) == 0;
+}
+
+/* A worker that lives as `life` says, and how the one before it ended. Returns its exit status, 0 where it has come to the end. */
+static int worker(enum arena_death before, void (*life)(void))
+{
+	int status;
+	pid_t pid;
+
+	atomic_store(&arena.header->death, before);
+	atomic_fetch_add(&arena.header->workers_started, 1);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct state state;
+
+		must(state_recover(&state, &arena, 0) == 0);
+		life();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define WORKER(before, life) assert_int_equal(worker(before, life), 0)
+
+static int set_up(void **state)
+{
+	(void)state;
+	return arena_create(&arena, 64, 16, 16);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	arena_destroy(&arena);
+	return 0;
+}
+
+static unsigned int slots_in_use(void)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < ARENA_JOURNAL; i++)
+		n += atomic_load(&arena.header->journal[i].state) != JOURNAL_FREE;
+	return n;
+}
+
+/* --- one worker ---------------------------------------------------------------------------------------------------- */
+
+static void ordinary_life(void)
+{
+	struct journal_note note;
+
+	must(journal_since() == 0 && !journal_is_again() && journal_deaths() == 0);
+	/* outside of a request all that says nothing */
+	journal_note(&(struct journal_note){.fd = -1});
+	must(!journal_noted(&note));
+	keep("nobody's");
+	journal_end();
+	must(slots_in_use() == 0);
+	for (uint64_t unique = 2; unique < 1000; unique += 2) {
+		must(begin(unique, false) == JOURNAL_NEW);
+		must(slots_in_use() == 1);
+		must(journal_since() > 0 && journal_uid() == 5);
+		journal_note(&(struct journal_note){.inode = {unique, 1}, .fd = -1});
+		/* it is for the next worker */
+		must(!journal_noted(&note));
+		keep("an answer");
+		journal_end();
+		must(slots_in_use() == 0);
+	}
+	/* sent again, and never begun */
+	must(begin(1000, true) == JOURNAL_NEW && !journal_is_again());
+	journal_end();
+}
+
+static void one_request_after_the_other(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, ordinary_life);
+}
+
+/* --- deaths --------------------------------------------------------------------------------------------------------- */
+
+static void die_before_the_deed(void)
+{
+	must(begin(8, false) == JOURNAL_NEW);
+}
+
+static void find_nothing_noted(void)
+{
+	struct journal_note note;
+
+	must(!journal_expect(8));
+	must(begin(8, true) == JOURNAL_AGAIN && journal_is_again());
+	must(!journal_noted(&note));
+	journal_note(&(struct journal_note){.inode = {3, 4}, .node = 6, .flags = 9, .fd = -1});
+}
+
+static void find_the_note(void)
+{
+	struct journal_note note;
+
+	must(!journal_expect(8));
+	must(begin(8, true) == JOURNAL_AGAIN);
+	must(journal_noted(&note) && note.inode[0] == 3 && note.inode[1] == 4 && note.node == 6 && note.flags == 9 && note.fd == -1);
+	/* what takes it back is another matter */
+	journal_begin_anew();
+	must(!journal_is_again() && !journal_noted(&note));
+	journal_note(&(struct journal_note){.inode = {5, 5}, .fd = -1});
+	must(!journal_noted(&note));
+	keep("done");
+}
+
+static void find_the_answer(void)
+{
+	must(journal_expect(8));
+	must(begin(8, true) == JOURNAL_ANSWERED);
+	must(is_kept("done"));
+	journal_end();
+	must(slots_in_use() == 0);
+}
+
+static void what_was_begun_is_known(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, die_before_the_deed);
+	WORKER(ARENA_DEATH_OUTSIDE, find_nothing_noted);
+	WORKER(ARENA_DEATH_OUTSIDE, find_the_note);
+	WORKER(ARENA_DEATH_OUTSIDE, find_the_answer);
+}
+
+static void answer_and_die(void)
+{
+	must(begin(8, false) == JOURNAL_NEW);
+	keep("done");
+}
+
+static void wait_for_others(void)
+{
+	/* it was answered: nobody asks again */
+	must(!journal_expect(10));
+	journal_drop_rest(NULL, NULL);
+	must(slots_in_use() == 0);
+	must(begin(8, true) == JOURNAL_NEW);
+	journal_end();
+}
+
+static void answers_that_were_taken_are_dropped(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, answer_and_die);
+	WORKER(ARENA_DEATH_OUTSIDE, wait_for_others);
+}
+
+static void expect_and_wait(void)
+{
+	must(journal_expect(8));
+	journal_drop_rest(NULL, NULL);
+	must(slots_in_use() == 1);
+	must(begin(12, false) == JOURNAL_NEW);
+	journal_end();
+	must(begin(8, true) == JOURNAL_ANSWERED && is_kept("done"));
+	journal_end();
+}
+
+static void what_waits_for_its_turn_is_kept(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, answer_and_die);
+	WORKER(ARENA_DEATH_OUTSIDE, expect_and_wait);
+}
+
+static void note_a_descriptor(void)
+{
+	must(begin(8, false) == JOURNAL_NEW);
+	/* the tables of real workers are one */
+	journal_note(&(struct journal_note){.inode = {3, 0}, .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)});
+}
+
+static void close_what_nobody_asks_for(void)
+{
+	int fd = -1;
+
+	for (int i = 0; i < ARENA_JOURNAL; i++)
+		if (atomic_load(&arena.header->journal[i].state) != JOURNAL_FREE)
+			fd = atomic_load(&arena.header->journal[i].fd);
+	must(fd > 2 && dup2(2, fd) == fd);
+	journal_drop_rest(NULL, NULL);
+	must(fcntl(fd, F_GETFD) < 0 && errno == EBADF);
+}
+
+static void descriptors_do_not_stay(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, note_a_descriptor);
+	WORKER(ARENA_DEATH_OUTSIDE, close_what_nobody_asks_for);
+}
+
+/* --- poison --------------------------------------------------------------------------------------------------------- */
+
+static void die_over_it(void)
+{
+	journal_expect(8);
+	must(begin(8, true) == JOURNAL_AGAIN);
+}
+
+static void refuse(void)
+{
+	journal_expect(8);
+	must(begin(8, true) == JOURNAL_POISON);
+	must(journal_deaths() >= JOURNAL_CRASHES);
+	journal_end();
+	must(slots_in_use() == 0);
+}
+
+static void two_faults(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, die_before_the_deed);
+	WORKER(ARENA_DEATH_FAULT, die_over_it);
+	WORKER(ARENA_DEATH_FAULT, refuse);
+}
+
+static void ten_kills(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, die_before_the_deed);
+	for (int i = 1; i < JOURNAL_KILLS; i++)
+		WORKER(ARENA_DEATH_OUTSIDE, die_over_it);
+	WORKER(ARENA_DEATH_OUTSIDE, refuse);
+}
+
+static void asked_for(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, die_before_the_deed);
+	for (int i = 0; i < 3 * JOURNAL_KILLS; i++)
+		WORKER(ARENA_DEATH_NONE, die_over_it);
+}
+
+static void nothing(void)
+{
+}
+
+/* Nor do deaths count of workers that had not begun it. */
+static void deaths_over_something_else(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, die_before_the_deed);
+	for (int i = 0; i < 5; i++)
+		WORKER(ARENA_DEATH_FAULT, nothing);
+	WORKER(ARENA_DEATH_FAULT, die_over_it);
+	WORKER(ARENA_DEATH_FAULT, refuse);
+}
+
+static void *have_fault(void *unused)
+{
+	(void)unused;
+	must(begin(10, false) == JOURNAL_NEW || begin(10, true) != JOURNAL_NEW);
+	journal_blame();
+	return NULL;
+}
+
+/* Two requests under way, of which the one is at fault. */
+static void one_of_two(void)
+{
+	pthread_t thread;
+
+	journal_expect(8);
+	journal_expect(10);
+	must(begin(8, true) != JOURNAL_POISON);
+	must(pthread_create(&thread, NULL, have_fault, NULL) == 0);
+	must(pthread_join(thread, NULL) == 0);
+}
+
+static void find_the_guilty_one(void)
+{
+	journal_expect(8);
+	journal_expect(10);
+	must(begin(8, true) == JOURNAL_AGAIN && journal_deaths() == 0);
+	journal_end();
+	must(begin(10, true) == JOURNAL_AGAIN && journal_deaths() == 1);
+	journal_end();
+}
+
+static void only_the_guilty_one_is_blamed(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, one_of_two);
+	WORKER(ARENA_DEATH_FAULT, find_the_guilty_one);
+}
+
+/* --- limits ---------------------------------------------------------------------------------------------------------- */
+
+static void keep_too_much(void)
+{
+	static const char bytes[JOURNAL_ANSWER_MAX + 1];
+	const struct iovec part = {(void *)(uintptr_t)bytes, sizeof(bytes)};
+	const struct iovec fits = {(void *)(uintptr_t)bytes, sizeof(bytes) - 1};
+
+	must(begin(8, false) == JOURNAL_NEW);
+	journal_keep_answer(&part, 1);
+	must(atomic_load(&arena.header->journal[0].state) == JOURNAL_BEGUN);
+	journal_keep_answer(&fits, 1);
+	must(atomic_load(&arena.header->journal[0].state) == JOURNAL_DONE);
+	journal_end();
+}
+
+static void answers_have_a_size(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, keep_too_much);
+}
+
+static void *begin_and_stay(void *unique)
+{
+	must(begin((uint64_t)(uintptr_t)unique, false) == JOURNAL_NEW);
+	return NULL;
+}
+
+/* Each thread keeps its slot for good; who finds none goes on without. */
+static void more_threads_than_slots(void)
+{
+	for (uintptr_t i = 0; i < ARENA_JOURNAL + 8; i++) {
+		pthread_t thread;
+
+		must(pthread_create(&thread, NULL, begin_and_stay, (void *)(2 + 2 * i)) == 0);
+		must(pthread_join(thread, NULL) == 0);
+	}
+	must(slots_in_use() == ARENA_JOURNAL);
+	must(begin(4000, false) == JOURNAL_NEW);
+	keep("nowhere");
+	journal_end();
+}
+
+static void all_slots(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, more_threads_than_slots);
+}
+
+int main(void)
+{
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+	static const struct CMUnitTest tests[] = {
+		CASE(one_request_after_the_other),
+		CASE(what_was_begun_is_known),
+		CASE(answers_that_were_taken_are_dropped),
+		CASE(what_waits_for_its_turn_is_kept),
+		CASE(descriptors_do_not_stay),
+		CASE(two_faults),
+		CASE(ten_kills),
+		CASE(asked_for),
+		CASE(deaths_over_something_else),
+		CASE(only_the_guilty_one_is_blamed),
+		CASE(answers_have_a_size),
+		CASE(all_slots),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
