@@ -35,11 +35,11 @@ struct state {
 	struct node_index *index; /* one per node slot, mapped for all that there can be */
 	uint32_t *buckets;        /* heads of the hash chains */
 	uint32_t n_buckets;       /* a power of two */
-	uint32_t n_nodes;         /* live nodes */
+	_Atomic uint32_t n_nodes; /* live nodes; it and n_idle are read without the lock where some more or less are no matter */
 	uint32_t free_node;       /* head of the free list */
 	uint32_t idle_head;       /* the node that was forgotten longest ago */
 	uint32_t idle_tail;
-	uint32_t n_idle;
+	_Atomic uint32_t n_idle;
 	uint32_t max_idle;        /* more idle nodes than this are dropped, oldest first */
 
 	/*
