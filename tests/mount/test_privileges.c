@@ -24,12 +24,6 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#else
-#define SANITIZED false
-#endif
-
 #define CAPABILITY(name) (UINT64_C(1) << (name))
 #define OF_WORKER                                                                                                  \
 	(CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_DAC_READ_SEARCH) |               \
