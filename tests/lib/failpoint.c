@@ -288,11 +288,11 @@ bool failpoint_failed(const struct failpoint *point)
 void failpoint_end(struct failpoint *point, struct failed_call *failed)
 {
 	const struct known_call *call;
+	bool has_ended;
 
 	/* a call that was not made must not return as if it were another one */
 	atomic_store(&point->shared->n, 0);
-	if (!wait_for(atomic_load(&point->shared->thread) == 0))
-		print_error("a call that was to fail does not end\n");
+	has_ended = wait_for(atomic_load(&point->shared->thread) == 0);
 	follow_end(&point->shared->follow, point->tracer);
 	*failed = (struct failed_call){0};
 	if (atomic_load(&point->shared->failed)) {
@@ -301,4 +301,6 @@ void failpoint_end(struct failpoint *point, struct failed_call *failed)
 		failed->error = point->shared->returned < 0 ? -point->shared->returned : 0;
 	}
 	munmap(point->shared, sizeof(*point->shared));
+	if (!has_ended)
+		fail_msg("a call that was to fail does not end");
 }

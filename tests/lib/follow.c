@@ -135,6 +135,7 @@ int follow_start(pid_t worker, struct follow_shared *shared, void (*follow)(void
 void follow_end(struct follow_shared *shared, pid_t child)
 {
 	atomic_store(&shared->stop, true);
+	assert_true(child > 0);
 	kill(child, LET_GO);
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
