@@ -120,10 +120,10 @@ static void send_improved(struct fs *fs, const uint8_t *data, size_t length)
 	free(header);
 }
 
-/* What a kernel sends that is done with the mount. */
-static void let_go(struct fs *fs)
+static bool release_all(struct fs *fs)
 {
 	const struct arena *arena = fs->state.arena;
+	bool any = false;
 
 	for (uint32_t i = 1; i < arena->header->handles_high; i++) {
 		const struct handle_slot *handle = &arena->handles[i];
@@ -140,9 +140,21 @@ static void let_go(struct fs *fs)
 			.in = {.handle = true_handle(fs, i)},
 		};
 
-		if (atomic_load(&handle->state) == SLOT_LIVE)
-			send(fs, &message.header, sizeof(message));
+		if (atomic_load(&handle->state) != SLOT_LIVE)
+			continue;
+		send(fs, &message.header, sizeof(message));
+		any = true;
 	}
+	return any;
+}
+
+/* What a kernel sends that is done with the mount. An open that has waited for a lock is carried out when another handle goes. */
+static void let_go(struct fs *fs)
+{
+	const struct arena *arena = fs->state.arena;
+
+	for (int i = 0; i < MESSAGES_MAX && release_all(fs); i++)
+		;
 	for (uint32_t i = NODE_ROOT; i < arena->header->nodes_high; i++) {
 		struct {
 			struct wire_in_header header;
