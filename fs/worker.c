@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/worker.h"
 #include "fs/control/control.h"
-#include "fs/mounts.h"
 #include "fs/ops/interrupt.h"
 #include "fs/ops/lifetime.h"
 #include "fs/ops/loop.h"
@@ -121,9 +120,6 @@ static int recover(struct fuse_session *session)
 	facts.instance = program->instance.name;
 	facts.mount_point = program->mount_point;
 	facts.operation_name = opcode_known_name;
-	if (mounts_find(program->mount_point, &facts.device, NULL, 0) < 0)
-		log_debug("%s is not among the mounts", program->mount_point);
-	fs.device = facts.device;
 	control_setup(&facts);
 	if (atomic_load(&header->workers_started) > 1) {
 		int strays = state_close_strays(&fs.state);

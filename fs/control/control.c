@@ -26,11 +26,6 @@ static void print_status(struct control_text *text, struct state *state)
 	control_print_status(text, state, facts);
 }
 
-static void print_locks(struct control_text *text, struct state *state)
-{
-	control_print_locks(text, state, facts);
-}
-
 static void print_attached(struct control_text *text, struct state *state)
 {
 	control_print_attached(text, state, facts);
@@ -57,7 +52,7 @@ static const struct control_file {
 	{"version", print_version},
 	{"status", print_status},
 	{"config", print_config},
-	{"locks", print_locks},
+	{"locks", control_print_locks},
 	{"attached", print_attached},
 };
 

@@ -14,7 +14,6 @@
 struct control_facts {
 	const char *instance;    /* name of the instance */
 	const char *mount_point; /* absolute */
-	dev_t device;            /* st_dev of what is in the mount; 0 = not known */
 	bool passthrough;        /* set once the kernel said so */
 	const char *(*operation_name)(uint32_t opcode); /* NULL for an unknown one */
 };
@@ -39,7 +38,7 @@ void control_print(struct control_text *text, const char *format, ...) __attribu
 void control_print_json_string(struct control_text *text, const char *string);
 
 /* What locks and attached say. */
-void control_print_locks(struct control_text *text, struct state *state, const struct control_facts *facts);
+void control_print_locks(struct control_text *text, struct state *state);
 void control_print_attached(struct control_text *text, struct state *state, const struct control_facts *facts);
 
 /* What status says. */

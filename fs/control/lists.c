@@ -107,14 +107,14 @@ static const char *lock_kind_name(const struct lock_entry *lock)
 	return lock->holder == LOCK_OF_OPEN ? "OFDLCK" : "POSIX";
 }
 
-static void print_lock(struct control_text *text, const struct control_facts *facts, size_t number,
+static void print_lock(struct control_text *text, dev_t device, size_t number,
 		       const struct lock_entry *lock, const struct segment *segment)
 {
 	const char *enforced = segment->mandatory && lock->kind == LOCK_RANGE ? "MANDATORY" : "ADVISORY";
 
 	control_print(text, "%zu: %s%-6s %-9s %-5s %d %02x:%02x:%llu %llu ", number, lock->waits ? "-> " : "",
 		      lock_kind_name(lock), enforced, lock->type == LOCK_EXCLUSIVE ? "WRITE" : "READ", (int)lock->pid,
-		      major(facts->device), minor(facts->device), (unsigned long long)segment->inode,
+		      major(device), minor(device), (unsigned long long)segment->inode,
 		      (unsigned long long)lock->start);
 	if (lock->end == LOCK_END)
 		control_print(text, "EOF");
@@ -147,7 +147,7 @@ static struct lock_entry *collect_locks(struct state *state, size_t *n)
 	}
 }
 
-void control_print_locks(struct control_text *text, struct state *state, const struct control_facts *facts)
+void control_print_locks(struct control_text *text, struct state *state)
 {
 	struct segment segment = {0};
 	size_t n;
@@ -160,7 +160,7 @@ void control_print_locks(struct control_text *text, struct state *state, const s
 	qsort(locks, n, sizeof(*locks), compare_locks);
 	for (size_t i = 0; i < n; i++) {
 		find_segment(state, locks[i].node, &segment);
-		print_lock(text, facts, i + 1, &locks[i], &segment);
+		print_lock(text, (dev_t)state->arena->header->device, i + 1, &locks[i], &segment);
 	}
 }
 
@@ -224,7 +224,7 @@ static void print_views(struct control_text *text, struct state *state, const st
 			const struct handle_slot *handles, size_t n_handles)
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
-	ssize_t n = facts->passthrough ? procfs_find_views(facts->device, 0, &views) : 0;
+	ssize_t n = facts->passthrough ? procfs_find_views((dev_t)state->arena->header->device, 0, &views) : 0;
 	struct segment segment = {0};
 
 	text->failed |= n < 0;

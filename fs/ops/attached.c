@@ -43,7 +43,7 @@ static bool is_opener(pid_t process, const pid_t *openers, size_t n)
 static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers, uint32_t *count)
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
-	ssize_t n = procfs_find_views(fs->device, source_unique_inode(node->inode, node->store), &views);
+	ssize_t n = procfs_find_views((dev_t)fs->state.arena->header->device, source_unique_inode(node->inode, node->store), &views);
 	size_t n_openers;
 	pid_t *openers;
 

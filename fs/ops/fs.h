@@ -31,7 +31,6 @@ struct fs {
 	struct fuse_session *session;
 	int fuse_fd;             /* the connection */
 	struct fs_options options;
-	dev_t device;            /* st_dev of what is in the mount; 0 = not known */
 	bool privileged;         /* may mount, open by file handle and hand backing files to the kernel */
 	bool passthrough;        /* the kernel takes backing files; set by op_init() */
 	bool short_setxattr;     /* the kernel sends no setxattr_flags (before Linux 5.14); set by op_init() */
