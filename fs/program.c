@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define RELOAD_TRIES 3 /* workers that may die over one reading of the configuration */
+
 uint32_t program_slots(uint64_t wanted, uint32_t by_default)
 {
 	return wanted > by_default ? (uint32_t)wanted : by_default;
@@ -95,6 +97,11 @@ static int check_bounds(const struct arena_header *header, const struct config *
 		return -EINVAL;
 	}
 	return 0;
+}
+
+void program_want_reload(struct arena_header *header)
+{
+	atomic_store(&header->reload_tries, RELOAD_TRIES);
 }
 
 int program_reload(const struct program *program, struct state *state)

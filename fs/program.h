@@ -39,6 +39,9 @@ int program_reload(const struct program *program, struct state *state);
 /* Slots that the arena of a mount has, for the bounds of its configuration, and more. */
 uint32_t program_slots(uint64_t wanted, uint32_t by_default);
 
+/* Has the worker that runs, or the next one, read the configuration again. The worker is told by SIGHUP where one runs. */
+void program_want_reload(struct arena_header *header);
+
 /* Keeps a configuration as the one in force, as text in the arena. Returns 0 or a negative errno. */
 int program_keep_config(struct arena *arena, const struct config *config);
 

@@ -28,7 +28,6 @@
 #define BACKOFF_FIRST_NS 10000000L    /* 10 ms before the second try, then twice as long each time */
 #define BACKOFF_MAX_NS 1000000000L    /* up to 1 s */
 #define LIVED_LONG_NS 1000000000L     /* a worker that lived this long is no failure */
-#define RELOAD_TRIES 3                /* workers that may die over one reading of the configuration */
 #define CHECK_TIMEOUT_NS 5000000000L /* for another version to see whether it can take over */
 #define STOP_TIMEOUT_NS 5000000000L   /* for a worker to finish what it has read, before it is killed */
 
@@ -204,6 +203,13 @@ static void start_later(void)
 	self.deadline = now() + delay;
 }
 
+static void start_or_retry(void)
+{
+	start_worker();
+	if (!self.worker)
+		start_later();
+}
+
 static bool did_serve(void)
 {
 	const struct arena_header *header = self.program->arena.header;
@@ -252,11 +258,23 @@ static int worker_ended(const siginfo_t *info)
 
 /* --- upgrade ---------------------------------------------------------------------------------------------------------- */
 
+/* The service manager is told that we are busy, and that we are not any more. */
+static void tell_reloading(void)
+{
+	notify_reloading();
+	self.reloading = true;
+}
+
+static void tell_reloaded(void)
+{
+	self.reloading = false;
+	notify_send("READY=1");
+}
+
 static void refuse_upgrade(const char *why)
 {
 	log_error("no upgrade: %s; this version goes on", why);
-	self.reloading = false;
-	notify_send("READY=1");
+	tell_reloaded();
 }
 
 static void begin_upgrade(void)
@@ -267,8 +285,7 @@ static void begin_upgrade(void)
 	self.upgrade_again = self.checker != 0;
 	if (self.checker || self.stopping)
 		return;
-	notify_reloading();
-	self.reloading = true;
+	tell_reloading();
 	pid = upgrade_start_check(self.program);
 	self.checker = pid > 0 ? pid : 0;
 	self.checker_deadline = now() + CHECK_TIMEOUT_NS;
@@ -308,6 +325,8 @@ static void checker_ended(const siginfo_t *info)
 	int result;
 
 	self.checker = 0;
+	if (self.stopping)
+		return;
 	if (info->si_code != CLD_EXITED || info->si_status != EXIT_SUCCESS) {
 		refuse_upgrade(why_not(info));
 		if (self.upgrade_again)
@@ -321,9 +340,7 @@ static void checker_ended(const siginfo_t *info)
 	atomic_store(&self.program->arena.header->death, ARENA_DEATH_NONE);
 	result = upgrade_execute(self.program);
 	refuse_upgrade(strerror(-result));
-	start_worker();
-	if (!self.worker)
-		start_later();
+	start_or_retry();
 }
 
 /* Returns as worker_ended(). */
@@ -360,10 +377,8 @@ static void tell_ready(void)
 	struct arena_header *header = self.program->arena.header;
 	int fd = self.program->options.ready_fd;
 
-	if (self.reloading && did_serve() && atomic_load(&header->reload_tries) == 0) {
-		self.reloading = false;
-		notify_send("READY=1");
-	}
+	if (self.reloading && did_serve() && atomic_load(&header->reload_tries) == 0)
+		tell_reloaded();
 	if (self.told_ready || !did_serve())
 		return;
 	self.told_ready = true;
@@ -402,9 +417,7 @@ static void deadline_passed(void)
 		log_warning("worker %d does not finish; killing it", self.worker);
 		kill(self.worker, SIGKILL);
 	} else if (!self.worker) {
-		start_worker();
-		if (!self.worker)
-			start_later();
+		start_or_retry();
 	}
 }
 
@@ -487,10 +500,9 @@ static int supervise(const sigset_t *signals)
 				status = EXIT_SUCCESS;
 			break;
 		case SIGHUP:
-			notify_reloading();
-			self.reloading = true;
+			tell_reloading();
 			/* a worker that starts later looks there by itself */
-			atomic_store(&self.program->arena.header->reload_tries, RELOAD_TRIES);
+			program_want_reload(self.program->arena.header);
 			if (self.worker)
 				kill(self.worker, SIGHUP);
 			break;

@@ -16,7 +16,6 @@
 
 #define CHECK_VARIABLE "SEGFS_CHECK_TAKE_OVER" /* each holds the arena's descriptor */
 #define TAKE_OVER_VARIABLE "SEGFS_TAKE_OVER"
-#define RELOAD_TRIES 3 /* workers that may die over the configuration, which may be another one by now */
 
 static struct {
 	char file[PATH_MAX]; /* the program; "" = not known */
@@ -164,7 +163,8 @@ int upgrade_adopt(struct program *program)
 		result = set_inheritable(&program->arena, false);
 	if (result < 0)
 		log_error("taking over: %s", strerror(-result));
+	/* it may be another one by now */
 	if (*program->config_file)
-		atomic_store(&header->reload_tries, RELOAD_TRIES);
+		program_want_reload(header);
 	return result;
 }
