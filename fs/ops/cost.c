@@ -26,10 +26,10 @@ static enum source_wanted wanted_by(const struct wire_in_header *header)
 /* An attribute of segfs's own may be a fact about other processes. */
 static bool asks_for_fact(void)
 {
-	static const char prefix[] = "user.segfs.";
-	const char *in = request_body(sizeof(struct wire_getxattr_in) + sizeof(prefix) - 1);
+	const size_t length = strlen(SOURCE_OWN_PREFIX);
+	const char *in = request_body(sizeof(struct wire_getxattr_in) + length);
 
-	return in && memcmp(in + sizeof(struct wire_getxattr_in), prefix, sizeof(prefix) - 1) == 0;
+	return in && memcmp(in + sizeof(struct wire_getxattr_in), SOURCE_OWN_PREFIX, length) == 0;
 }
 
 bool cost_looks_aside(const struct fs *fs, const struct wire_in_header *header)

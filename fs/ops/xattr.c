@@ -17,8 +17,6 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#define OWN_PREFIX "user.segfs."
-#define PRIVATE_PREFIX "trusted.segfs." /* what segfs stores with a backing file; nobody's business */
 #define TRUSTED_PREFIX "trusted."
 #define OWN_VALUE_MAX 64
 
@@ -81,9 +79,9 @@ static const struct own_attribute {
 	bool of_directories; /* directories have it as well as regular files */
 	int (*value)(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX]);
 } own_attributes[] = {
-	{OWN_PREFIX "attached", false, attached_value},
-	{OWN_PREFIX "io-mode", false, io_mode_value},
-	{OWN_PREFIX "source", true, source_value},
+	{SOURCE_OWN_PREFIX "attached", false, attached_value},
+	{SOURCE_OWN_PREFIX "io-mode", false, io_mode_value},
+	{SOURCE_OWN_PREFIX "source", true, source_value},
 };
 
 #define N_OWN (sizeof(own_attributes) / sizeof(own_attributes[0]))
@@ -92,9 +90,9 @@ static const struct own_attribute {
 static enum policy_field find_field(const struct node_slot *node, const char *name)
 {
 	if ((node->type != S_IFREG >> 12 && node->type != S_IFDIR >> 12) || node->store == NODE_STORE_CONTROL ||
-	    node_is_foreign(node) || !starts_with(name, OWN_PREFIX))
+	    node_is_foreign(node) || !starts_with(name, SOURCE_OWN_PREFIX))
 		return POLICY_FIELDS;
-	return policy_field_find(name + strlen(OWN_PREFIX));
+	return policy_field_find(name + strlen(SOURCE_OWN_PREFIX));
 }
 
 static bool has_fact(struct fs *fs, const struct node_slot *node, const struct source_fact *fact)
@@ -120,10 +118,10 @@ static const struct source_fact *find_fact(struct fs *fs, const struct node_slot
 {
 	const struct source_fact *fact = source_of(&fs->state, node)->facts;
 
-	if (!starts_with(name, OWN_PREFIX))
+	if (!starts_with(name, SOURCE_OWN_PREFIX))
 		return NULL;
 	for (; fact && fact->name; fact++)
-		if (strcmp(fact->name, name + strlen(OWN_PREFIX)) == 0 && has_fact(fs, node, fact))
+		if (strcmp(fact->name, name + strlen(SOURCE_OWN_PREFIX)) == 0 && has_fact(fs, node, fact))
 			return fact;
 	return NULL;
 }
@@ -176,9 +174,9 @@ static ssize_t get(struct fs *fs, fuse_ino_t id, const char *name, char *value, 
 	fact = find_fact(fs, node, name);
 	if (fact)
 		return get_fact(fs, node, fact, value, size);
-	if (starts_with(name, OWN_PREFIX))
+	if (starts_with(name, SOURCE_OWN_PREFIX))
 		return get_own(fs, id, node, name, value, size);
-	if (starts_with(name, PRIVATE_PREFIX))
+	if (starts_with(name, SOURCE_PRIVATE_PREFIX))
 		return -ENODATA;
 	length = source->getxattr ? source->getxattr(&fs->state, node, name, value, size) : -ENODATA;
 	/* ls(1) asks for it again and again unless it hears that there are no labels here */
@@ -218,8 +216,8 @@ static size_t without_private(char *list, size_t length, bool is_root)
 	for (size_t at = 0; at < length;) {
 		size_t name = strnlen(list + at, length - at - 1) + 1;
 
-		if (!starts_with(list + at, is_root ? PRIVATE_PREFIX : TRUSTED_PREFIX) &&
-		    !starts_with(list + at, OWN_PREFIX)) {
+		if (!starts_with(list + at, is_root ? SOURCE_PRIVATE_PREFIX : TRUSTED_PREFIX) &&
+		    !starts_with(list + at, SOURCE_OWN_PREFIX)) {
 			memmove(list + kept, list + at, name);
 			kept += name;
 		}
@@ -251,11 +249,11 @@ static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list, bool is_root
 			length += sprintf(list + length, "%s", own_attributes[i].name) + 1;
 	for (const struct source_fact *fact = source->facts; fact && fact->name; fact++)
 		if (has_fact(fs, node, fact))
-			length += sprintf(list + length, OWN_PREFIX "%s", fact->name) + 1;
+			length += sprintf(list + length, SOURCE_OWN_PREFIX "%s", fact->name) + 1;
 	for (int field = 0; field < POLICY_FIELDS; field++) {
 		char name[OWN_VALUE_MAX];
 
-		snprintf(name, sizeof(name), OWN_PREFIX "%s", policy_field_name((enum policy_field)field));
+		snprintf(name, sizeof(name), SOURCE_OWN_PREFIX "%s", policy_field_name((enum policy_field)field));
 		if (find_field(node, name) != POLICY_FIELDS)
 			length += sprintf(list + length, "%s", name) + 1;
 	}
@@ -296,7 +294,7 @@ static int set_field_text(struct fs *fs, uint64_t id, const struct node_slot *no
 	if (flags & XATTR_CREATE)
 		return -EEXIST;
 	if (policy_set(&wanted, field, value, size, why) < 0) {
-		log_info("setting %s%s: %s", OWN_PREFIX, policy_field_name(field), why);
+		log_info("setting %s%s: %s", SOURCE_OWN_PREFIX, policy_field_name(field), why);
 		return -EINVAL;
 	}
 	return set_field(fs, id, node, field, &wanted);
@@ -305,9 +303,9 @@ static int set_field_text(struct fs *fs, uint64_t id, const struct node_slot *no
 /* An own attribute that is no policy can't be set. EOPNOTSUPP for one that does not exist. */
 static int refuse_own(struct fs *fs, const struct node_slot *node, const char *name)
 {
-	if (starts_with(name, OWN_PREFIX))
+	if (starts_with(name, SOURCE_OWN_PREFIX))
 		return find_own(node, name) || find_fact(fs, node, name) ? -EPERM : -EOPNOTSUPP;
-	if (starts_with(name, PRIVATE_PREFIX))
+	if (starts_with(name, SOURCE_PRIVATE_PREFIX))
 		return -EPERM;
 	return 0;
 }

@@ -58,12 +58,12 @@ uint64_t source_node_of(struct state *state, ino_t unique)
 /* Ordinary users can't have trusted attributes; nobody else reaches their store anyway. */
 const char *source_policy_attribute(const struct state *state)
 {
-	return state->arena->header->privileged ? "trusted.segfs.policy" : "user.segfs.policy";
+	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "policy" : SOURCE_OWN_PREFIX "policy";
 }
 
 const char *source_use_attribute(const struct state *state)
 {
-	return state->arena->header->privileged ? "trusted.segfs.use" : "user.segfs.use";
+	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "use" : SOURCE_OWN_PREFIX "use";
 }
 
 void source_set_control(const struct source *source)

@@ -20,6 +20,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#define SOURCE_OWN_PREFIX "user.segfs."        /* of the attributes by which segfs tells about a node, and is told */
+#define SOURCE_PRIVATE_PREFIX "trusted.segfs." /* of what segfs stores with a backing file; nobody's business */
+
 enum source_kind {
 	SOURCE_STORE = 0,
 	SOURCE_POSIX = 1,
