@@ -10,10 +10,6 @@
 #include <string.h>
 #include <sys/fsuid.h>
 
-#ifndef F_SEAL_FUTURE_WRITE
-#define F_SEAL_FUTURE_WRITE 0x0010
-#endif
-
 #define INODE_BITS 47
 
 _Static_assert(sizeof(struct process_key) <= sizeof(((struct node_key *)0)->handle), "a key fits into a node");

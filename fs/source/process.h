@@ -9,6 +9,12 @@
 #include "fs/source/process_memory.h"
 #include "fs/source/source.h"
 
+#include <fcntl.h>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
 /* The key of a node under process/, in the bytes of its handle. */
 struct process_key {
 	uint32_t kind;     /* enum process_kind */
