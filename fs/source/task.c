@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 
 /* Linux 6.9 gave pidfds a file system of their own, on which each process has an inode number. */
 static bool has_number(int pidfd)
@@ -29,7 +28,7 @@ bool task_waits(void)
 	int waits = atomic_load(&known);
 
 	if (waits == 0) {
-		_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+		_cleanup_close_ int pidfd = procfs_pidfd_open(getpid());
 
 		waits = pidfd >= 0 && has_number(pidfd) ? 1 : 2;
 		if (pidfd >= 0)
@@ -55,9 +54,9 @@ int task_open(int proc_fd, pid_t pid, struct task *task)
 	struct task found = {.proc_fd = proc_fd, .pid = pid};
 	int result;
 
-	found.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	found.pidfd = procfs_pidfd_open(pid);
 	if (found.pidfd < 0)
-		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno; /* both are said of a thread's number */
+		return found.pidfd;
 	result = find_identity(&found);
 	if (result == 0 && !task_is_there(&found))
 		result = -ESRCH;

@@ -103,6 +103,15 @@ int procfs_owner(pid_t thread, struct policy_owner *owner)
 	return 0;
 }
 
+int procfs_pidfd_open(pid_t process)
+{
+	int fd = (int)syscall(SYS_pidfd_open, process, 0);
+
+	if (fd < 0)
+		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno; /* both are said of a thread's number */
+	return fd;
+}
+
 int procfs_owner_open(const struct policy_owner *owner)
 {
 	_cleanup_close_ int fd = -1;
@@ -111,9 +120,9 @@ int procfs_owner_open(const struct policy_owner *owner)
 
 	if (owner->pid <= 0 || read_boot(boot) < 0 || strcmp(boot, owner->boot) != 0)
 		return -ESRCH;
-	fd = (int)syscall(SYS_pidfd_open, owner->pid, 0);
+	fd = procfs_pidfd_open(owner->pid);
 	if (fd < 0)
-		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno; /* both are said of a thread's number */
+		return fd;
 	/* the descriptor holds the number: whoever has it now is who it is about */
 	if (procfs_start(owner->pid, &start) < 0 || start != owner->start)
 		return -ESRCH;

@@ -30,6 +30,12 @@ int procfs_command(pid_t process, char command[PROCFS_COMMAND_MAX]);
 int procfs_owner(pid_t thread, struct policy_owner *owner);
 
 /*
+ * A pidfd of the process that has a number now. Returns a descriptor that the caller closes; -ESRCH where there is none, or only a
+ * thread with this number; -EMFILE, -ENFILE, -ENOMEM.
+ */
+int procfs_pidfd_open(pid_t process);
+
+/*
  * A pidfd of that very process. Returns a descriptor that the caller closes and that polls as readable once the process has ended;
  * -ESRCH where it has; -EMFILE, -ENFILE, -ENOMEM.
  */
