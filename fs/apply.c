@@ -7,6 +7,7 @@
 #include "fs/source/posix.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -181,8 +182,8 @@ static int bind_path(const struct application *application, const struct config_
 	_cleanup_close_ int source = -1;
 	struct stat theirs;
 	struct stat here;
-	char target[32];
-	char from[32];
+	char target[PROCFS_FD_MAX];
+	char from[PROCFS_FD_MAX];
 
 	source = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (source < 0 || fstat(source, &theirs) < 0 || fstat(fd, &here) < 0)
@@ -196,8 +197,8 @@ static int bind_path(const struct application *application, const struct config_
 				  "directory '%s' has another medium since an earlier start; end that with --purge first",
 				  directory->name);
 	}
-	snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
-	snprintf(from, sizeof(from), "/proc/self/fd/%d", source);
+	procfs_fd_path(target, fd);
+	procfs_fd_path(from, source);
 	if (mount(from, target, NULL, MS_BIND, NULL) < 0)
 		return apply_fail(application, -errno, directory->line, "showing %s as '%s': %s", path, directory->name,
 				  strerror(errno));

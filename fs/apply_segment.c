@@ -5,6 +5,7 @@
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -161,7 +162,7 @@ static int make_segment(const struct application *application, const struct conf
 	_cleanup_close_ int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	_cleanup_close_ int load = -1;
 	struct policy policy;
-	char path[32];
+	char path[PROCFS_FD_MAX];
 	off_t length = 0;
 	int result;
 
@@ -185,7 +186,7 @@ static int make_segment(const struct application *application, const struct conf
 		result = set_owner_and_mode(application, segment, fd, true);
 	if (result < 0)
 		return result;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	procfs_fd_path(path, fd);
 	if (linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
 		return fail_segment(application, segment, -errno, "giving it its name");
 	if (policy.lifetime != LIFETIME_PERSISTENT)

@@ -2,6 +2,7 @@
 #include "fs/instance.h"
 #include "fs/mounts.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,10 +189,10 @@ int tmpfs_apply(int fd, bool is_mounted, const struct config_store *store, mode_
 		char error[INSTANCE_ERROR_MAX])
 {
 	char options[512];
-	char target[32];
+	char target[PROCFS_FD_MAX];
 	int length = 0;
 
-	snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+	procfs_fd_path(target, fd);
 	/* never shorter than this: a remount without any option would be refused by some kernels */
 	length += snprintf(options + length, sizeof(options) - (size_t)length, "mode=%o",
 			   store->has_mode ? store->mode : fresh_mode);

@@ -237,11 +237,11 @@ static int update_watch(struct fs *fs, uint64_t id)
 /* Has inotify(7) tell when a view goes. Without it the segment is looked at every now and then. */
 static void await_close(struct watch *watch)
 {
-	char path[PROC_FD_MAX];
+	char path[PROCFS_FD_MAX];
 
 	if (life.inotify_fd < 0)
 		life.inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	proc_fd_path(path, watch->probe.fd);
+	procfs_fd_path(path, watch->probe.fd);
 	if (life.inotify_fd >= 0)
 		watch->wd = inotify_add_watch(life.inotify_fd, path, IN_CLOSE);
 }
@@ -459,7 +459,7 @@ static void look_at_file(int dir_fd, const char *name, void *context)
 {
 	struct fs *fs = context;
 	struct source_file file = {.fd = -1};
-	char path[PROC_FD_MAX + NAME_MAX + 1];
+	char path[PROCFS_FD_MAX + NAME_MAX + 1];
 	struct node_slot *node;
 	struct policy policy;
 	char text[POLICY_TEXT_MAX];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 /* A file handle as name_to_handle_at(2) wants it, with room for the longest that exists. */
@@ -12,11 +12,6 @@ union handle_buffer {
 	struct file_handle handle;
 	char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
 };
-
-void proc_fd_path(char path[PROC_FD_MAX], int fd)
-{
-	snprintf(path, PROC_FD_MAX, "/proc/self/fd/%d", fd);
-}
 
 /* Which store the mount id of a file means, -1: none. What is near comes first: two can be on one mount. */
 static int store_of_mount_id(const struct state *state, uint16_t near, int mount_id)
@@ -39,14 +34,9 @@ int backing_open(const struct state *state, const struct node_slot *node, int fl
 	int fd;
 
 	if (kept >= 0) {
-		char path[PROC_FD_MAX];
-
-		if (flags & O_PATH) {
-			fd = fcntl(kept, F_DUPFD_CLOEXEC, 0);
-			return fd < 0 ? -errno : fd;
-		}
-		proc_fd_path(path, kept);
-		fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+		if (!(flags & O_PATH))
+			return procfs_fd_open(kept, flags);
+		fd = fcntl(kept, F_DUPFD_CLOEXEC, 0);
 		return fd < 0 ? -errno : fd;
 	}
 	buffer.handle.handle_bytes = node->handle_bytes;

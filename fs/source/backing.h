@@ -8,11 +8,6 @@
 
 #include "fs/source/source.h"
 
-#define PROC_FD_MAX 32 /* bytes of a path made by proc_fd_path() */
-
-/* Writes "/proc/self/fd/FD": the path by which calls without a descriptor form reach an O_PATH descriptor. */
-void proc_fd_path(char path[PROC_FD_MAX], int fd);
-
 /*
  * Opens a node's backing file, any flags of open(2) but O_CREAT; O_PATH reaches every type of file.
  * Returns a descriptor that the caller closes; ESTALE where the file is gone; the errno of open_by_handle_at(2).

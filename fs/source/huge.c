@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/huge.h"
-#include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,20 +18,10 @@ bool huge_is_on_hugetlbfs(int fd)
 	return fstatfs(fd, &found) == 0 && found.f_type == HUGETLBFS_MAGIC;
 }
 
-/* A mapping that can be written is one that can be read, too. */
-static int open_for_mapping(int fd)
-{
-	char path[PROC_FD_MAX];
-	int readable;
-
-	proc_fd_path(path, fd);
-	readable = open(path, O_RDWR | O_CLOEXEC);
-	return readable < 0 ? -errno : readable;
-}
-
 ssize_t huge_write(int fd, const void *data, size_t size, off_t offset)
 {
-	_cleanup_close_ int readable = open_for_mapping(fd);
+	/* a mapping that can be written is one that can be read, too */
+	_cleanup_close_ int readable = procfs_fd_open(fd, O_RDWR);
 	struct stat stat;
 	size_t length;
 	off_t start;

@@ -2,6 +2,7 @@
 #include "fs/source/paths.h"
 #include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,10 +14,10 @@
 
 int paths_of_descriptor(int fd, char *path, size_t size)
 {
-	char link[PROC_FD_MAX];
+	char link[PROCFS_FD_MAX];
 	ssize_t length;
 
-	proc_fd_path(link, fd);
+	procfs_fd_path(link, fd);
 	length = readlink(link, path, size);
 	if (length < 0)
 		return -errno;

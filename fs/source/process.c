@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/process.h"
-#include "fs/source/backing.h"
 #include "fs/source/records.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -259,19 +259,9 @@ void process_file_close(struct process_file *file)
 	*file = PROCESS_FILE_NONE;
 }
 
-static int open_by_path(int fd, int flags)
-{
-	char path[PROC_FD_MAX];
-	int opened;
-
-	proc_fd_path(path, fd);
-	opened = open(path, flags | O_CLOEXEC | O_NOCTTY);
-	return opened < 0 ? -errno : opened;
-}
-
 int process_seals(const struct process_file *file)
 {
-	_cleanup_close_ int fd = open_by_path(file->fd, O_RDONLY);
+	_cleanup_close_ int fd = procfs_fd_open(file->fd, O_RDONLY);
 	int found;
 
 	if (fd < 0)
@@ -436,7 +426,7 @@ static int process_open(struct state *state, const struct node_slot *node, int f
 	result = process_reach(state, node, &file);
 	if (result < 0)
 		return result;
-	return flags & O_PATH ? take_fd(&file.fd) : open_by_path(file.fd, flags);
+	return flags & O_PATH ? take_fd(&file.fd) : procfs_fd_open(file.fd, flags);
 }
 
 /* --- listing */

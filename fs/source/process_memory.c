@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/process_memory.h"
-#include "fs/source/backing.h"
 #include "fs/source/huge.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 #include "lib/base/procfs_users.h"
 
 #include <errno.h>
@@ -45,10 +45,10 @@ static void link_path(const struct task *task, enum process_kind kind, uint64_t 
 /* Where an O_PATH descriptor leads, at most size bytes. Returns the length. */
 static ssize_t target_of(int fd, char *target, size_t size)
 {
-	char path[PROC_FD_MAX];
+	char path[PROCFS_FD_MAX];
 	ssize_t length;
 
-	proc_fd_path(path, fd);
+	procfs_fd_path(path, fd);
 	length = readlink(path, target, size);
 	return length < 0 ? -errno : length;
 }

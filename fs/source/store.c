@@ -13,6 +13,7 @@
 #include "fs/state/handle.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@
 /* A node's file, reached by an O_PATH descriptor and by the path of that descriptor. */
 struct reached {
 	struct kept kept;
-	char path[PROC_FD_MAX];
+	char path[PROCFS_FD_MAX];
 };
 
 static void cleanup_reached(struct reached *reached)
@@ -39,7 +40,7 @@ static int reach(struct state *state, const struct node_slot *node, struct reach
 	int result = kept_get(state, node, &reached->kept);
 
 	if (result == 0)
-		proc_fd_path(reached->path, reached->kept.fd);
+		procfs_fd_path(reached->path, reached->kept.fd);
 	return result;
 }
 

@@ -6,6 +6,7 @@
 #include "fs/state/journal.h"
 #include "fs/state/node.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,11 +39,11 @@ static bool was_made(const struct state *state, int dir_fd, const char *name, mo
 static int set_policy(const struct state *state, int fd, const char *policy)
 {
 	const char *name = source_policy_attribute(state);
-	char path[PROC_FD_MAX];
+	char path[PROCFS_FD_MAX];
 	struct stat found;
 	int result;
 
-	proc_fd_path(path, fd);
+	procfs_fd_path(path, fd);
 	if (setxattr(path, name, policy, strlen(policy), 0) == 0)
 		return 0;
 	if (errno != EACCES || stat(path, &found) < 0 || chmod(path, (found.st_mode & 07777) | S_IWUSR) < 0)
@@ -58,7 +59,7 @@ static int set_policy(const struct state *state, int fd, const char *policy)
 static int create_file(const struct state *state, int dir_fd, const char *name, mode_t mode, int flags, const char *policy)
 {
 	_cleanup_close_ int fd = -1;
-	char path[PROC_FD_MAX];
+	char path[PROCFS_FD_MAX];
 	int result = 0;
 
 	if (name && journal_is_again() && was_made(state, dir_fd, name, S_IFREG)) {
@@ -76,7 +77,7 @@ static int create_file(const struct state *state, int dir_fd, const char *name, 
 		return -errno;
 	if (*policy)
 		result = set_policy(state, fd, policy);
-	proc_fd_path(path, fd);
+	procfs_fd_path(path, fd);
 	if (result == 0 && name && linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
 		result = -errno;
 	return result < 0 ? result : take_fd(&fd);
@@ -113,15 +114,12 @@ int store_create(struct state *state, const struct node_slot *dir, const char *n
 	}
 	if (!name) {
 		/* no name leads to it: it is reached by descriptor until it gets one or goes */
-		char path[PROC_FD_MAX];
-
 		file->flags |= NODE_UNLINKED | NODE_SLOW_END;
 		/* one that is no open: nobody must take it for a view that somebody has */
-		proc_fd_path(path, fd);
 		if (file->fd < 0)
-			file->fd = open(path, O_PATH | O_CLOEXEC);
+			file->fd = procfs_fd_open(fd, O_PATH);
 		if (file->fd < 0)
-			return -errno;
+			return file->fd;
 	}
 	return take_fd(&fd);
 }
@@ -215,7 +213,7 @@ int store_link(struct state *state, const struct node_slot *node, const struct n
 {
 	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	_cleanup_kept_ struct kept kept = KEPT_NONE;
-	char path[PROC_FD_MAX];
+	char path[PROCFS_FD_MAX];
 	int result;
 
 	result = kept_get_directory(state, dir, &parent);
@@ -223,7 +221,7 @@ int store_link(struct state *state, const struct node_slot *node, const struct n
 		result = kept_get(state, node, &kept);
 	if (result < 0)
 		return result;
-	proc_fd_path(path, kept.fd);
+	procfs_fd_path(path, kept.fd);
 	if (linkat(AT_FDCWD, path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0) {
 		result = -errno;
 		if (result != -EEXIST || !journal_is_again() || inode_of(parent.fd, name) != node->inode)

@@ -13,6 +13,7 @@
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/base/procfs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -292,7 +293,6 @@ static int create(struct state *state, const struct node_slot *dir, const char *
 {
 	struct sysv_key key = {.kind = SYSV_RESERVED};
 	_cleanup_close_ int fd = -1;
-	char path[PROC_FD_MAX];
 	mode_t mask;
 
 	(void)policy;
@@ -313,10 +313,9 @@ static int create(struct state *state, const struct node_slot *dir, const char *
 	if (fd < 0)
 		return fd;
 	*file = (struct source_file){.flags = NODE_FOREIGN | NODE_KEEP_FD, .fd = -1};
-	proc_fd_path(path, fd);
-	file->fd = open(path, O_PATH | O_CLOEXEC);
+	file->fd = procfs_fd_open(fd, O_PATH);
 	if (file->fd < 0)
-		return -errno;
+		return file->fd;
 	stat_of_reservation(&key, dir->store, &file->stat);
 	put_key(&file->key, dir->store, RESERVED_INODE | key.key, &key);
 	return take_fd(&fd);

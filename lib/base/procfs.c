@@ -21,6 +21,21 @@ uint64_t procfs_ticks_per_second(void)
 	return ticks > 0 ? (uint64_t)ticks : 100;
 }
 
+void procfs_fd_path(char path[PROCFS_FD_MAX], int fd)
+{
+	snprintf(path, PROCFS_FD_MAX, "/proc/self/fd/%d", fd);
+}
+
+int procfs_fd_open(int fd, int flags)
+{
+	char path[PROCFS_FD_MAX];
+	int opened;
+
+	procfs_fd_path(path, fd);
+	opened = open(path, flags | O_CLOEXEC | O_NOCTTY);
+	return opened < 0 ? -errno : opened;
+}
+
 /* Up to size - 1 bytes of a file of /proc, with a final 0. Returns their number. */
 static ssize_t read_file(const char *path, char *text, size_t size)
 {

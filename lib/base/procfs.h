@@ -13,6 +13,16 @@
 #include <sys/types.h>
 
 #define PROCFS_COMMAND_MAX 64 /* bytes of a process's name, with the final 0 */
+#define PROCFS_FD_MAX 32      /* bytes of a path made by procfs_fd_path() */
+
+/* Writes "/proc/self/fd/FD": the path by which calls without a descriptor form reach an O_PATH descriptor. */
+void procfs_fd_path(char path[PROCFS_FD_MAX], int fd);
+
+/*
+ * Opens once more what a descriptor is of, also an O_PATH one. flags: of open(2), without O_CREAT; O_CLOEXEC and O_NOCTTY are a matter
+ * of course. Returns a descriptor that the caller closes, or the negative errno of open(2).
+ */
+int procfs_fd_open(int fd, int flags);
 
 /* Clock ticks in a second, of starts of processes. */
 uint64_t procfs_ticks_per_second(void);
