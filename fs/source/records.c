@@ -7,6 +7,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
+static int write_all(int fd, const char *bytes, size_t length, uint64_t offset)
+{
+	for (size_t at = 0; at < length;) {
+		ssize_t written = pwrite(fd, bytes + at, length - at, (off_t)(offset + at));
+
+		if (written < 0)
+			return -errno;
+		at += (size_t)written;
+	}
+	return 0;
+}
+
 void records_begin(struct records *records)
 {
 	records->size = 0;
@@ -17,16 +29,10 @@ void records_begin(struct records *records)
 
 static void flush(struct records *records)
 {
-	for (size_t at = 0; records->result == 0 && at < records->used;) {
-		ssize_t written = pwrite(records->fd, records->buffer + at, records->used - at, (off_t)records->size);
-
-		if (written < 0) {
-			records->result = -errno;
-		} else {
-			at += (size_t)written;
-			records->size += (size_t)written;
-		}
-	}
+	if (records->result == 0)
+		records->result = write_all(records->fd, records->buffer, records->used, records->size);
+	if (records->result == 0)
+		records->size += records->used;
 	records->used = 0;
 }
 
@@ -59,15 +65,10 @@ int records_finish(struct records *records)
 int records_memfd(const char *bytes, size_t length)
 {
 	_cleanup_close_ int fd = memfd_create("segfs-text", MFD_CLOEXEC);
+	int result;
 
 	if (fd < 0)
 		return -errno;
-	for (size_t at = 0; at < length;) {
-		ssize_t written = pwrite(fd, bytes + at, length - at, (off_t)at);
-
-		if (written < 0)
-			return -errno;
-		at += (size_t)written;
-	}
-	return take_fd(&fd);
+	result = write_all(fd, bytes, length, 0);
+	return result < 0 ? result : take_fd(&fd);
 }
