@@ -27,6 +27,24 @@ int paths_of_descriptor(int fd, char *path, size_t size)
 	return 0;
 }
 
+int paths_below(int root_fd, int fd, char *path, size_t size)
+{
+	char root[PATH_MAX];
+	char absolute[PATH_MAX];
+	size_t length;
+	int result;
+
+	result = paths_of_descriptor(root_fd, root, sizeof(root));
+	if (result == 0)
+		result = paths_of_descriptor(fd, absolute, sizeof(absolute));
+	if (result < 0)
+		return result;
+	length = strlen(root);
+	if (strncmp(absolute, root, length) != 0 || absolute[length] != '/')
+		return -ENOENT;
+	return snprintf(path, size, "%s", absolute + length + 1) < (int)size ? (int)strlen(path) : -ENAMETOOLONG;
+}
+
 int paths_open_beneath(int dir_fd, const char *path)
 {
 	struct open_how how = {
@@ -60,17 +78,7 @@ static bool leads_to(const struct state *state, const char *path, const struct s
 /* What the kernel says, if it is so. */
 static bool find_by_descriptor(const struct state *state, int fd, const struct stat *file, char *path, size_t size)
 {
-	char root[PATH_MAX];
-	char absolute[PATH_MAX];
-	size_t length;
-
-	if (paths_of_descriptor(state->arena->header->stores[0].root_fd, root, sizeof(root)) < 0 ||
-	    paths_of_descriptor(fd, absolute, sizeof(absolute)) < 0)
-		return false;
-	length = strlen(root);
-	if (strncmp(absolute, root, length) != 0 || absolute[length] != '/' || !leads_to(state, absolute + length + 1, file))
-		return false;
-	return snprintf(path, size, "%s", absolute + length + 1) < (int)size;
+	return paths_below(state->arena->header->stores[0].root_fd, fd, path, size) >= 0 && leads_to(state, path, file);
 }
 
 /* --- walking --- */

@@ -15,6 +15,13 @@ int paths_find(const struct state *state, const struct node_slot *node, char *pa
 int paths_of_descriptor(int fd, char *path, size_t size);
 
 /*
+ * Where the file of a descriptor is below the directory of another one, as the kernel has it; of a file without a name that is of no
+ * use. path: `size` bytes, without a '/' at the start; of no use after a failure. Returns its length; -ENOENT where the file is not
+ * below it; -ENAMETOOLONG; the errno of readlink(2).
+ */
+int paths_below(int root_fd, int fd, char *path, size_t size);
+
+/*
  * Opens a directory by its path below another one, following no link, not even one of /proc; mounts are crossed. Returns a
  * descriptor; the errno of openat2(2).
  */

@@ -14,27 +14,16 @@
 /* Where the node's file is below the root of its store. */
 static int path_below(const struct state *state, const struct node_slot *node, char *path, size_t size)
 {
-	const int root_fd = state->arena->header->stores[node->store].root_fd;
 	_cleanup_close_ int fd = source_of(state, node)->open((struct state *)(uintptr_t)state, node, O_PATH);
-	char absolute[PATH_MAX];
-	char root[PATH_MAX];
 	struct stat stat;
-	size_t length;
-	int result;
 
 	if (fd < 0)
 		return fd;
 	if (fstatat(fd, "", &stat, AT_EMPTY_PATH) < 0)
 		return -errno;
-	result = paths_of_descriptor(root_fd, root, sizeof(root));
-	if (result == 0)
-		result = paths_of_descriptor(fd, absolute, sizeof(absolute));
-	if (result < 0)
-		return result;
-	length = strlen(root);
-	if (stat.st_nlink == 0 || strncmp(absolute, root, length) != 0 || absolute[length] != '/')
+	if (stat.st_nlink == 0)
 		return -ENOENT;
-	return snprintf(path, size, "%s", absolute + length + 1) < (int)size ? (int)strlen(path) : -ENAMETOOLONG;
+	return paths_below(state->arena->header->stores[node->store].root_fd, fd, path, size);
 }
 
 int posix_path(const struct state *state, const struct node_slot *node, char *path, size_t size)
