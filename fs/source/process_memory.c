@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/process_memory.h"
 #include "fs/source/huge.h"
+#include "fs/source/paths.h"
 #include "lib/base/cleanup.h"
-#include "lib/base/procfs.h"
 #include "lib/base/procfs_users.h"
 
 #include <errno.h>
@@ -42,17 +42,6 @@ static void link_path(const struct task *task, enum process_kind kind, uint64_t 
 		task_path(task, path, "map_files/%" PRIx64 "-%" PRIx64, first, second);
 }
 
-/* Where an O_PATH descriptor leads, at most size bytes. Returns the length. */
-static ssize_t target_of(int fd, char *target, size_t size)
-{
-	char path[PROCFS_FD_MAX];
-	ssize_t length;
-
-	procfs_fd_path(path, fd);
-	length = readlink(path, target, size);
-	return length < 0 ? -errno : length;
-}
-
 static bool is_on_tmpfs(int fd)
 {
 	struct statfs found;
@@ -63,23 +52,24 @@ static bool is_on_tmpfs(int fd)
 /* By the file itself, since a name can be anybody's: whether it is what its kind says. title: gets what it is called, in `target`. */
 static bool is_of_kind(const struct memory *memory, char *target, size_t size, const char **title, size_t *title_length)
 {
-	ssize_t length = target_of(memory->fd, target, size);
 	bool is_internal = memory->stat.st_dev == memory_device();
+	size_t length;
 
 	*title = target;
 	*title_length = 0;
-	if (length < 0 || !S_ISREG(memory->stat.st_mode) || memory->stat.st_nlink > 0)
+	if (!S_ISREG(memory->stat.st_mode) || memory->stat.st_nlink > 0 || paths_of_descriptor(memory->fd, target, size) < 0)
 		return false;
+	length = strlen(target);
 	switch (memory->key.kind) {
 	case PROCESS_MEMFD:
 		return (is_internal || huge_is_on_hugetlbfs(memory->fd)) &&
-		       process_parse_memfd(target, (size_t)length, title, title_length);
+		       process_parse_memfd(target, length, title, title_length);
 	case PROCESS_ANONYMOUS:
-		return is_internal ? process_is_anonymous(target, (size_t)length)
-				   : huge_is_on_hugetlbfs(memory->fd) && process_is_anonymous_huge(target, (size_t)length);
+		return is_internal ? process_is_anonymous(target, length)
+				   : huge_is_on_hugetlbfs(memory->fd) && process_is_anonymous_huge(target, length);
 	case PROCESS_DELETED:
 		return !is_internal && is_on_tmpfs(memory->fd) &&
-		       process_parse_deleted(target, (size_t)length, title, title_length);
+		       process_parse_deleted(target, length, title, title_length);
 	default:
 		return false;
 	}
