@@ -62,7 +62,7 @@ static int create_file(const struct state *state, int dir_fd, const char *name, 
 	char path[PROCFS_FD_MAX];
 	int result = 0;
 
-	if (name && journal_is_again() && was_made(state, dir_fd, name, S_IFREG)) {
+	if (name && was_made(state, dir_fd, name, S_IFREG)) {
 		fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
 		return fd < 0 ? -errno : take_fd(&fd);
 	}
