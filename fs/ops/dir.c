@@ -58,7 +58,6 @@ struct listing {
 static int open_list(struct fs *fs, fuse_req_t req, const struct node_slot *dir)
 {
 	const struct source *source = source_of(&fs->state, dir);
-
 	int result = source->as_requester ? request_identity(req) : 0;
 
 	return result < 0 ? result : source->list(&fs->state, dir);

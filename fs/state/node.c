@@ -613,7 +613,6 @@ static int64_t count_live(const struct arena *arena)
 
 	for (uint32_t i = 1; i < high; i++) {
 		struct node_slot *slot = &arena->nodes[i];
-
 		uint32_t found = atomic_load(&slot->state);
 
 		if (found == SLOT_LIVE && slot_is_sane(arena, slot))
