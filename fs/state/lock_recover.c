@@ -4,6 +4,7 @@
 #include "fs/state/lock.h"
 #include "fs/state/lock_queue.h"
 #include "fs/state/node.h"
+#include "fs/state/share.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -293,6 +294,7 @@ int lock_check(struct state *state, char *why, size_t size)
 	uint32_t high = atomic_load(&state->arena->header->locks_high);
 	uint32_t held = 0;
 	uint32_t waiting = 0;
+	uint32_t taken = 0;
 	uint32_t linked = 0;
 	int result = 0;
 
@@ -300,6 +302,7 @@ int lock_check(struct state *state, char *why, size_t size)
 	for (uint32_t i = 1; i < high; i++) {
 		held += atomic_load(&table_slot(locks, i)->state) == LOCK_SLOT_HELD;
 		waiting += atomic_load(&table_slot(locks, i)->state) == LOCK_SLOT_WAITING;
+		taken += atomic_load(&table_slot(locks, i)->state) != LOCK_SLOT_FREE;
 	}
 	for (uint32_t i = 1; i < locks->n_nodes && result >= 0; i++) {
 		for (int kind = 0; kind < LOCK_KINDS && result >= 0 && locks->nodes[i].node; kind++) {
@@ -310,6 +313,11 @@ int lock_check(struct state *state, char *why, size_t size)
 	if (result >= 0 && (held != locks->n_held || held != linked || waiting != locks->n_waiting)) {
 		snprintf(why, size, "%u locks held, %u waited for; counted %u and %u, listed %u", held, waiting,
 			 locks->n_held, locks->n_waiting, linked);
+		result = -EUCLEAN;
+	}
+	if (result >= 0 && share_total(state, SHARE_LOCKS) != taken) {
+		snprintf(why, size, "%u locks held or waited for; users have %llu", taken,
+			 (unsigned long long)share_total(state, SHARE_LOCKS));
 		result = -EUCLEAN;
 	}
 	pthread_mutex_unlock(&locks->lock);

@@ -257,6 +257,11 @@ static int check_locked(struct state *state, char *why, size_t size)
 			 (unsigned long long)handles_of_nodes);
 		return -EUCLEAN;
 	}
+	if (share_total(state, SHARE_HANDLES) != handles) {
+		snprintf(why, size, "counted %u handles; users have %llu", handles,
+			 (unsigned long long)share_total(state, SHARE_HANDLES));
+		return -EUCLEAN;
+	}
 	return 0;
 }
 

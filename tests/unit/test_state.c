@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What state_recover() makes of slots, which descriptors state_close_strays() closes, what state_check()
  * sees. */
+#include "fs/state/share.h"
 #include "tests/unit/slots.h"
 
 #include <dirent.h>
@@ -309,6 +310,16 @@ static void handle_not_counted(struct slots *slots)
 	slots->state.index[2].handles++;
 }
 
+static void handle_not_given_back(struct slots *slots)
+{
+	share_count(&slots->state, 7, SHARE_HANDLES, 1);
+}
+
+static void lock_not_given_back(struct slots *slots)
+{
+	share_count(&slots->state, 7, SHARE_LOCKS, 1);
+}
+
 static void idle_lost(struct slots *slots)
 {
 	slots->state.idle_head = 0;
@@ -336,6 +347,8 @@ static void sees_what_is_wrong(void **state)
 		{handle_gone, "counted 4 nodes, 1 idle, 0 handles; expected 4, 1, 1, 1 by nodes"},
 		{handle_from_nowhere, "counted 4 nodes, 1 idle, 2 handles; expected 4, 1, 1, 1 by nodes"},
 		{handle_not_counted, "counted 4 nodes, 1 idle, 1 handles; expected 4, 1, 1, 2 by nodes"},
+		{handle_not_given_back, "counted 1 handles; users have 2"},
+		{lock_not_given_back, "0 locks held or waited for; users have 1"},
 		{idle_lost, "counted 4 nodes, 0 idle, 1 handles; expected 4, 1, 1, 1 by nodes"},
 		{idle_too_many, "counted 4 nodes, 1 idle, 1 handles; expected 4, 2, 1, 1 by nodes"},
 	};
