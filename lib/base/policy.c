@@ -223,12 +223,6 @@ bool policy_is_same(const struct policy *a, enum policy_field field, const struc
 	return strcmp(first, second) == 0;
 }
 
-bool policy_is_default(const struct policy *policy)
-{
-	return !policy->mandatory && !policy->commit && !policy->fixed_size && policy->writers == 0 &&
-	       policy->lifetime == LIFETIME_PERSISTENT;
-}
-
 int policy_store(const struct policy *policy, char text[POLICY_TEXT_MAX])
 {
 	static const struct policy by_default;

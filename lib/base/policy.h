@@ -77,9 +77,6 @@ void policy_copy(struct policy *policy, enum policy_field field, const struct po
 /* Whether two have the same in one field; of an owner, which process it is makes no difference. */
 bool policy_is_same(const struct policy *a, enum policy_field field, const struct policy *b);
 
-/* Whether it is all zeros, in effect. */
-bool policy_is_default(const struct policy *policy);
-
 /* Writes a policy as one line, without a newline; the empty string for the default. Returns its length. */
 int policy_store(const struct policy *policy, char text[POLICY_TEXT_MAX]);
 
