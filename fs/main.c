@@ -58,6 +58,8 @@
  *   state/           what survives a worker; knows no FUSE
  *     arena          the shared memory and the layout of all that is in it
  *     node handle    slots and indexes
+ *     node_table     ... from a file to its node
+ *     backing_id     ... which nodes keep their passthrough id
  *     journal        requests that are being carried out: what a worker dies over is done once
  *     fault          where a worker was that died by itself
  *     share          how much of what is bounded one user has

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/node.h"
+#include "fs/state/backing_id.h"
+#include "fs/state/node_table.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 
@@ -7,8 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define BUCKETS_MIN 1024u
 
 uint64_t node_id(const struct state *state, uint32_t index)
 {
@@ -31,102 +31,6 @@ struct node_slot *node_get(const struct state *state, uint64_t id)
 	if (atomic_load(&slot->state) != SLOT_LIVE || atomic_load(&slot->generation) != (uint32_t)(id >> 32))
 		return NULL;
 	return slot;
-}
-
-/* Multiplies by the golden ratio: inode numbers come in rows. */
-static uint32_t hash_inode(uint16_t store, uint64_t inode)
-{
-	return (uint32_t)((inode ^ store * UINT64_C(0xff51afd7ed558ccd)) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-}
-
-uint32_t node_hash(const struct node_key *key)
-{
-	return hash_inode(key->store, key->inode);
-}
-
-static void slot_key(const struct node_slot *slot, struct node_key *key)
-{
-	key->inode = slot->inode;
-	key->store = slot->store;
-	key->handle_bytes = slot->handle_bytes;
-	key->handle_type = slot->handle_type;
-	memcpy(key->handle, slot->handle, slot->handle_bytes);
-}
-
-static bool slot_matches(const struct node_slot *slot, const struct node_key *key)
-{
-	return slot->inode == key->inode && slot->store == key->store && slot->handle_type == key->handle_type &&
-	       slot->handle_bytes == key->handle_bytes && memcmp(slot->handle, key->handle, key->handle_bytes) == 0;
-}
-
-static uint32_t find_locked(const struct state *state, const struct node_key *key, uint32_t hash)
-{
-	uint32_t index = state->buckets[hash & (state->n_buckets - 1)];
-
-	while (index != 0 && !slot_matches(&state->arena->nodes[index], key))
-		index = state->index[index].hash_next;
-	return index;
-}
-
-/* The one live node with this inode number, or 0. */
-static uint32_t find_inode_locked(const struct state *state, uint16_t store, uint64_t inode)
-{
-	uint32_t index = state->buckets[hash_inode(store, inode) & (state->n_buckets - 1)];
-	uint32_t found = 0;
-
-	for (; index; index = state->index[index].hash_next) {
-		const struct node_slot *slot = &state->arena->nodes[index];
-
-		if (slot->inode != inode || slot->store != store)
-			continue;
-		if (found)
-			return 0;
-		found = index;
-	}
-	return found;
-}
-
-static void hash_insert(struct state *state, uint32_t *buckets, uint32_t n_buckets, uint32_t index)
-{
-	struct node_key key;
-	uint32_t *head;
-
-	slot_key(&state->arena->nodes[index], &key);
-	head = &buckets[node_hash(&key) & (n_buckets - 1)];
-	state->index[index].hash_next = *head;
-	*head = index;
-}
-
-static void hash_remove(struct state *state, uint32_t index)
-{
-	struct node_key key;
-	uint32_t *link;
-
-	slot_key(&state->arena->nodes[index], &key);
-	link = &state->buckets[node_hash(&key) & (state->n_buckets - 1)];
-	while (*link != index)
-		link = &state->index[*link].hash_next;
-	*link = state->index[index].hash_next;
-}
-
-/* Doubles the table once chains are longer than one on average; without memory it stays as it is, only slower. */
-static void grow_buckets(struct state *state)
-{
-	uint32_t n_buckets = state->n_buckets * 2;
-	uint32_t high = state->arena->header->nodes_high;
-	uint32_t *buckets;
-
-	if (state->n_nodes < state->n_buckets)
-		return;
-	buckets = calloc(n_buckets, sizeof(*buckets));
-	if (!buckets)
-		return;
-	for (uint32_t i = 1; i < high; i++)
-		if (atomic_load(&state->arena->nodes[i].state) == SLOT_LIVE)
-			hash_insert(state, buckets, n_buckets, i);
-	free(state->buckets);
-	state->buckets = buckets;
-	state->n_buckets = n_buckets;
 }
 
 static void idle_remove(struct state *state, uint32_t index)
@@ -166,54 +70,6 @@ static void leave_idle(struct state *state, uint32_t index)
 		idle_remove(state, index);
 }
 
-/* There is a place per thread and more. A worker that dies before the id is closed leaves it to the next one. */
-static void note_closing(struct arena_header *header, int id)
-{
-	for (int i = 0; i < ARENA_CLOSING; i++) {
-		if (atomic_load(&header->backing_closing[i]) == 0) {
-			atomic_store(&header->backing_closing[i], id);
-			return;
-		}
-	}
-}
-
-/* Gives its place among those that rest to the next one that wants it. */
-static void leave_rest(struct state *state, uint32_t index)
-{
-	if (state->resting[index % ARENA_RESTING] == index)
-		state->resting[index % ARENA_RESTING] = 0;
-}
-
-/* Without a free place among those that rest it stays held, which does no harm. */
-static void unhold_locked(struct state *state, uint32_t index)
-{
-	struct node_slot *slot = &state->arena->nodes[index];
-	uint32_t *place = &state->resting[index % ARENA_RESTING];
-
-	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0 && !node_is_foreign(slot)) {
-		if (*place && *place != index) {
-			atomic_fetch_or(&slot->flags, NODE_HELD);
-			return;
-		}
-		*place = index;
-	}
-	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_HELD);
-}
-
-/* Takes the passthrough id from a node that is not open. The caller of the caller closes it. Returns it, or 0. */
-static int take_backing_id(struct state *state, uint32_t index)
-{
-	struct node_slot *slot = &state->arena->nodes[index];
-	int id = atomic_load(&slot->backing_id);
-
-	leave_rest(state, index);
-	if (id) {
-		note_closing(state->arena->header, id);
-		atomic_store(&slot->backing_id, 0);
-	}
-	return id;
-}
-
 static bool is_idle(const struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
@@ -227,7 +83,7 @@ static void drop_locked(struct state *state, uint32_t index)
 	struct node_slot *slot = &state->arena->nodes[index];
 	int fd = atomic_load(&slot->fd);
 
-	hash_remove(state, index);
+	node_table_remove(state, index);
 	atomic_store(&slot->state, SLOT_FREE);
 	atomic_store(&slot->fd, -1);
 	if (fd >= 0)
@@ -333,9 +189,9 @@ static void fill_slot(struct state *state, uint32_t index, const struct node_key
 	}
 	atomic_store(&slot->state, SLOT_LIVE);
 	state->index[index] = (struct node_index){0};
-	hash_insert(state, state->buckets, state->n_buckets, index);
+	node_table_add(state, index);
 	state->n_nodes++;
-	grow_buckets(state);
+	node_table_grow(state);
 }
 
 int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint32_t flags, int fd)
@@ -356,12 +212,11 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
 int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags, int *fd,
 		   uint64_t *id)
 {
-	uint32_t hash = node_hash(key);
 	uint32_t index;
 	int result = 0;
 
 	pthread_mutex_lock(&state->lock);
-	index = find_locked(state, key, hash);
+	index = node_table_find(state, key);
 	if (index) {
 		struct node_slot *slot = &state->arena->nodes[index];
 
@@ -370,7 +225,7 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 		/* a name leads to it again, as linkat(2) can do for an unlinked file */
 		if (atomic_load(&slot->flags) & NODE_UNLINKED && !(flags & NODE_UNLINKED)) {
 			atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_UNLINKED);
-			unhold_locked(state, index);
+			backing_id_unhold(state, index);
 		}
 	} else {
 		result = take_slot_locked(state, &index);
@@ -397,49 +252,6 @@ bool node_keep(struct state *state, uint64_t id)
 	return slot;
 }
 
-uint64_t node_find(struct state *state, const struct node_key *key)
-{
-	uint32_t hash = node_hash(key);
-	uint32_t index;
-	uint64_t id = 0;
-
-	pthread_mutex_lock(&state->lock);
-	index = find_locked(state, key, hash);
-	if (index)
-		id = node_id(state, index);
-	pthread_mutex_unlock(&state->lock);
-	return id;
-}
-
-uint64_t node_find_inode(struct state *state, uint16_t store, uint64_t inode)
-{
-	uint32_t index;
-	uint64_t id;
-
-	pthread_mutex_lock(&state->lock);
-	index = find_inode_locked(state, store, inode);
-	id = index ? node_id(state, index) : 0;
-	pthread_mutex_unlock(&state->lock);
-	return id;
-}
-
-uint64_t node_find_open(struct state *state, uint16_t store, uint64_t inode,
-			bool (*match)(const struct node_slot *node, void *context), void *context)
-{
-	uint64_t id = 0;
-
-	pthread_mutex_lock(&state->lock);
-	for (uint32_t index = state->buckets[hash_inode(store, inode) & (state->n_buckets - 1)]; index && !id;
-	     index = state->index[index].hash_next) {
-		const struct node_slot *slot = &state->arena->nodes[index];
-
-		if (slot->inode == inode && slot->store == store && state->index[index].handles > 0 && match(slot, context))
-			id = node_id(state, index);
-	}
-	pthread_mutex_unlock(&state->lock);
-	return id;
-}
-
 void node_told(struct state *state, uint64_t id, uint32_t now)
 {
 	pthread_mutex_lock(&state->lock);
@@ -455,7 +267,7 @@ bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t
 
 	pthread_mutex_lock(&state->lock);
 	/* of two nodes one is a file that is gone: which, only the handle would tell */
-	index = find_inode_locked(state, store, inode);
+	index = node_table_find_inode(state, store, inode);
 	if (index)
 		fresh = atomic_load(&state->arena->nodes[index].lookups) > 0 && state->index[index].told &&
 			(int32_t)(state->index[index].told - since) >= 0;
@@ -477,37 +289,10 @@ void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_
 			count = lookups;
 		atomic_store(&slot->lookups, lookups - count);
 		if (count > 0 && is_idle(state, node_index_of(id))) {
-			*backing_id = take_backing_id(state, node_index_of(id));
+			*backing_id = backing_id_take(state, node_index_of(id));
 			became_idle_locked(state, node_index_of(id));
 		}
 	}
-	pthread_mutex_unlock(&state->lock);
-}
-
-uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *held)
-{
-	struct node_slot *slot;
-	uint32_t index;
-	uint64_t id;
-
-	pthread_mutex_lock(&state->lock);
-	index = find_inode_locked(state, store, inode);
-	slot = &state->arena->nodes[index];
-	id = index ? node_id(state, index) : 0;
-	*held = index && (atomic_load(&slot->backing_id) > 0 || atomic_load(&slot->fd) >= 0);
-	if (index && atomic_load(&slot->backing_id) > 0) {
-		atomic_fetch_or(&slot->flags, NODE_HELD);
-		leave_rest(state, index);
-	}
-	pthread_mutex_unlock(&state->lock);
-	return id;
-}
-
-void node_unhold(struct state *state, uint64_t id)
-{
-	pthread_mutex_lock(&state->lock);
-	if (node_get(state, id))
-		unhold_locked(state, node_index_of(id));
 	pthread_mutex_unlock(&state->lock);
 }
 
@@ -544,7 +329,7 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 void node_opened_locked(struct state *state, uint32_t index)
 {
 	leave_idle(state, index);
-	leave_rest(state, index);
+	backing_id_leave_rest(state, index);
 	state->index[index].handles++;
 }
 
@@ -555,21 +340,6 @@ void node_closes_locked(struct state *state, uint64_t id)
 
 	if (slot && state->index[node_index_of(id)].handles == 1)
 		atomic_store(&slot->closed_at, boottime_nanoseconds());
-}
-
-static bool is_held(const struct node_slot *slot)
-{
-	return atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_HELD) && !node_is_foreign(slot);
-}
-
-/* The node's id rests until it is opened again. Returns the id of the node that had this place. */
-static int rest(struct state *state, uint32_t index)
-{
-	uint32_t *place = &state->resting[index % ARENA_RESTING];
-	int id = *place ? take_backing_id(state, *place) : 0;
-
-	*place = index;
-	return id;
 }
 
 int node_closed_locked(struct state *state, uint32_t index)
@@ -583,16 +353,16 @@ int node_closed_locked(struct state *state, uint32_t index)
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_REFUSED);
 	if (node_is_foreign(slot)) {
 		/* whoever removes it elsewhere wants its memory back */
-		id = take_backing_id(state, index);
+		id = backing_id_take(state, index);
 		if (!(atomic_load(&slot->flags) & NODE_KEEP_FD))
 			close_kept(slot);
 		if (is_idle(state, index))
 			became_idle_locked(state, index);
 	} else if (is_idle(state, index)) {
-		id = take_backing_id(state, index);
+		id = backing_id_take(state, index);
 		became_idle_locked(state, index);
-	} else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot)) {
-		id = rest(state, index);
+	} else {
+		id = backing_id_rest(state, index);
 	}
 	return id;
 }
@@ -628,15 +398,13 @@ int node_index_slots(struct state *state)
 	struct arena *arena = state->arena;
 	uint32_t high = arena->header->nodes_high;
 	int64_t live = count_live(arena);
+	int result;
 
 	if (live < 0)
 		return (int)live;
-	state->n_buckets = BUCKETS_MIN;
-	while (state->n_buckets < live)
-		state->n_buckets *= 2;
-	state->buckets = calloc(state->n_buckets, sizeof(*state->buckets));
-	if (!state->buckets)
-		return -ENOMEM;
+	result = node_table_open(state, live);
+	if (result < 0)
+		return result;
 	state->index = index_map(arena->header->max_nodes, sizeof(*state->index));
 	if (!state->index) {
 		free(state->buckets);
@@ -645,7 +413,7 @@ int node_index_slots(struct state *state)
 	/* downwards, so that the free list gives low slots first */
 	for (uint32_t i = high - 1; i >= 1; i--) {
 		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE) {
-			hash_insert(state, state->buckets, state->n_buckets, i);
+			node_table_add(state, i);
 			state->n_nodes++;
 		} else {
 			atomic_store(&arena->nodes[i].fd, -1);
@@ -656,14 +424,6 @@ int node_index_slots(struct state *state)
 	return 0;
 }
 
-static bool is_closing(const struct arena_header *header, int id)
-{
-	for (int i = 0; i < ARENA_CLOSING; i++)
-		if (atomic_load(&header->backing_closing[i]) == id)
-			return true;
-	return false;
-}
-
 void node_index_unopened(struct state *state)
 {
 	const struct arena_header *header = state->arena->header;
@@ -671,27 +431,15 @@ void node_index_unopened(struct state *state)
 
 	for (uint32_t i = NODE_ROOT + 1; i < high; i++) {
 		struct node_slot *slot = &state->arena->nodes[i];
-		int id;
 
 		if (atomic_load(&slot->state) != SLOT_LIVE || state->index[i].handles > 0)
 			continue;
-		/* the death came between the two steps of take_backing_id() */
-		id = atomic_load(&slot->backing_id);
-		if (id > 0 && is_closing(header, id))
-			atomic_store(&slot->backing_id, 0);
+		backing_id_drop_closing(state, i);
 		if (node_is_foreign(slot) && !(atomic_load(&slot->flags) & NODE_KEEP_FD))
 			close_kept(slot);
 		if (atomic_load(&slot->lookups) == 0)
 			became_idle_locked(state, i);
-		else if (atomic_load(&slot->backing_id) > 0 && !is_held(slot) && !node_is_foreign(slot) &&
-			 !state->resting[i % ARENA_RESTING])
-			state->resting[i % ARENA_RESTING] = i;
+		else
+			backing_id_rest_again(state, i);
 	}
-}
-
-bool node_keeps_id(const struct state *state, uint32_t index)
-{
-	const struct node_slot *slot = &state->arena->nodes[index];
-
-	return state->resting[index % ARENA_RESTING] == index || (is_held(slot) && atomic_load(&slot->lookups) > 0);
 }

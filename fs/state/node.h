@@ -175,7 +175,6 @@ int node_closed_locked(struct state *state, uint32_t index);
 bool node_keeps_id(const struct state *state, uint32_t index);
 
 /* Used by state.c. The last one, after handles have been counted: which nodes are idle, and which rest. */
-uint32_t node_hash(const struct node_key *key);
 int node_index_slots(struct state *state);
 void node_index_unopened(struct state *state);
 

@@ -3,7 +3,7 @@
 #include "fs/state/handle.h"
 #include "fs/state/journal.h"
 #include "fs/state/lock.h"
-#include "fs/state/node.h"
+#include "fs/state/node_table.h"
 #include "fs/state/share.h"
 #include "lib/base/cleanup.h"
 
