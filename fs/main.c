@@ -27,7 +27,7 @@
  *     opcode         what is known of operations by their numbers
  *     lookup attr name file io dir xattr lock ioctl init    the operations
  *     policy         policies of nodes
- *     lifetime       ends segments whose life is limited
+ *     lifetime       ends segments whose life is limited; lifetime_watch when, lifetime_use what is noted of their use
  *     attached       who has a segment open or mapped
  *     opening        the way that the reads, writes and views of an open take
  *     passthrough    backing files for the kernel

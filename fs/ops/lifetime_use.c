@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "fs/ops/lifetime_use.h"
+#include "fs/source/source.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define USE_MAX 48 /* bytes of what the attribute says */
+
+static void note_use(struct fs *fs, const struct node_slot *node, const char *use)
+{
+	const struct source *source = source_of(&fs->state, node);
+	int result = source->setxattr ? source->setxattr(&fs->state, node, source_use_attribute(&fs->state), use,
+							 strlen(use), 0)
+				      : -EOPNOTSUPP;
+
+	if (result < 0)
+		log_warning("that a segment is %.6s can't be noted: %s", use, strerror(-result));
+}
+
+void use_note_open(struct fs *fs, const struct node_slot *node)
+{
+	note_use(fs, node, "open");
+}
+
+void use_note_closed(struct fs *fs, const struct node_slot *node)
+{
+	char use[USE_MAX];
+	uint64_t ago = boottime_nanoseconds() - atomic_load(&node->closed_at);
+
+	snprintf(use, sizeof(use), "closed %" PRIu64, realtime_nanoseconds() - ago);
+	note_use(fs, node, use);
+}
+
+bool use_read(struct fs *fs, const struct node_slot *node, uint64_t *ago)
+{
+	const struct source *source = source_of(&fs->state, node);
+	uint64_t now = realtime_nanoseconds();
+	char text[USE_MAX + 1];
+	uint64_t at;
+	ssize_t length = source->getxattr ? source->getxattr(&fs->state, node, source_use_attribute(&fs->state), text,
+							     USE_MAX)
+					  : -ENODATA;
+
+	if (length < 0)
+		return false;
+	text[length] = 0;
+	/* one that was open has been closed by the end of the mount */
+	*ago = sscanf(text, "closed %" SCNu64, &at) == 1 && at < now ? now - at : 0;
+	return true;
+}
