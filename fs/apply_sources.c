@@ -7,7 +7,7 @@
 #include "fs/source/backing.h"
 #include "fs/source/posix.h"
 #include "fs/source/process.h"
-#include "fs/source/sysv.h"
+#include "fs/source/sysv_node.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the System V source share: the kernel's calls for segments of an IPC namespace, and what tells nodes apart.
+ * System V segments of an IPC namespace, by the kernel's calls.
  *
  * The calls work in the namespace of a store: one that is not the daemon's own is entered for the call, by the calling thread alone.
  * See svipc(7), shmctl(2). Knows nothing of FUSE.
@@ -31,54 +31,8 @@ struct sysv_segment {
 	time_t ctime;
 };
 
-enum sysv_kind {
-	SYSV_ROOT = 1,
-	SYSV_RESERVED = 2, /* a key that somebody wants to give a segment: it has no size yet */
-	SYSV_SEGMENT = 3,
-};
-
-/* What tells a node of this source from others: the start of its slot's handle. */
-struct sysv_key {
-	uint32_t kind;     /* enum sysv_kind */
-	int32_t id;        /* SYSV_SEGMENT: which comes again only after some 2^31 others */
-	uint64_t size;     /* SYSV_SEGMENT: bytes; SYSV_RESERVED: a number that no other reservation has */
-	uint32_t owner;    /* SYSV_SEGMENT: creator's uid; SYSV_RESERVED: uid of the segment to be */
-	uint32_t group;    /* SYSV_SEGMENT: 0 */
-	uint32_t mode;     /* SYSV_SEGMENT: the creator's pid */
-	uint32_t key;      /* SYSV_SEGMENT: 0, since it changes */
-};
-
-/* What is noted of a node: the rest of its slot's handle, which is no part of its key. Guarded by a lock of sysv.c's. */
-struct sysv_note {
-	int32_t made;      /* SYSV_RESERVED: the segment that was made, plus one */
-	int32_t maker;     /* SYSV_RESERVED: the worker that began to make it; SYSV_SEGMENT: the one that attached it last */
-	uint32_t uid;      /* as they were when the segment was last there */
-	uint32_t gid;
-	uint32_t mode;
-	int32_t last;      /* SYSV_SEGMENT: what the worker's own attaching has changed: as it was before */
-	uint32_t atime;    /* SYSV_RESERVED: the size of what was made, lower half */
-	uint32_t dtime;    /* ... upper half */
-};
-
-_Static_assert(sizeof(struct sysv_key) + sizeof(struct sysv_note) <= sizeof(((struct node_slot *)0)->handle),
-	       "both fit into a slot");
-
-static inline const struct sysv_key *sysv_key_of(const struct node_slot *node)
-{
-	return (const void *)node->handle;
-}
-
-/* The key of the directory of all segments. */
-void sysv_root_key(uint16_t store, struct node_key *key);
-
 /* Facts about segments. */
 extern const struct source_fact sysv_facts[];
-
-/* Tells the segment of a node. Returns 0; -ESTALE where it is gone, or there is none yet. */
-int sysv_segment_of(struct state *state, const struct node_slot *node, struct sysv_segment *segment);
-
-/* Whether a node's segment is open through the mount, also by an open that made it. */
-bool sysv_is_open(struct state *state, const struct node_slot *node, const struct sysv_segment *segment);
 
 /* --- the kernel's calls; store: index of the store_record --- */
 
