@@ -6,7 +6,7 @@
 #include "fs/apply_internal.h"
 #include "fs/source/backing.h"
 #include "fs/source/posix.h"
-#include "fs/source/process.h"
+#include "fs/source/process_node.h"
 #include "fs/source/sysv_node.h"
 #include "lib/base/cleanup.h"
 

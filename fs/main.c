@@ -43,7 +43,7 @@
  *     store          a directory tree of backing files; store_names its names
  *     posix          ... of which that of shm_open(3) is one, and what is known of its objects
  *     sysv           System V shared memory: its segments, sysv_node their nodes, sysv_calls the kernel's calls for them
- *     process        memory of running processes: its nodes, process_names their names, process_facts their attributes
+ *     process        memory of running processes: process_node its nodes, process_names their names, process_facts their attributes
  *     sysv_names     names of System V segments
  *     process_memory ... what memory one has that is a file to the kernel
  *     task           ... a process that is told from all others

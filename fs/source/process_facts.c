@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What is known of the memory of a process, as attributes. */
-#include "fs/source/process.h"
+#include "fs/source/process_node.h"
 #include "fs/source/users.h"
 #include "lib/base/cleanup.h"
 
