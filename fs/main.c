@@ -19,6 +19,7 @@
  *
  *   ops/             the FUSE operations
  *     loop           takes requests from the kernel, and has them carried out
+ *     dispatch       ... each once, by its operation
  *     cost           what carrying out a request may cost others
  *     aside          requests that look into other processes
  *     placement      on which CPU they are taken
