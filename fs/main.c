@@ -41,7 +41,7 @@
  *
  *   source/          where nodes come from; knows no FUSE
  *     source         the table of functions that a source is
- *     store          a directory tree of backing files; store_names its names
+ *     store          a directory tree of backing files; store_make makes names in it, store_names removes and renames them
  *     posix          ... of which that of shm_open(3) is one, and what is known of its objects
  *     sysv           System V shared memory: its segments, sysv_node their nodes, sysv_calls the kernel's calls for them
  *     process        memory of running processes: process_node its nodes, process_names their names, process_facts their attributes

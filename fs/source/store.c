@@ -8,6 +8,7 @@
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"
 #include "fs/source/source.h"
+#include "fs/source/store_make.h"
 #include "fs/source/store_names.h"
 #include "fs/source/users.h"
 #include "fs/state/handle.h"

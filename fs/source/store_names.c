@@ -4,233 +4,20 @@
 #include "fs/source/kept.h"
 #include "fs/source/paths.h"
 #include "fs/state/journal.h"
-#include "fs/state/node.h"
 #include "lib/base/cleanup.h"
-#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/xattr.h>
 
-/* --- making -------------------------------------------------------------------------------------------------------- */
-
-/*
- * A name exists though the kernel, which lets nobody else change the directory meanwhile, took it for free. It is what a worker that died
- * over this request has made, unless somebody made it past the mount: that one is older, another user's, or of another kind.
- */
-static bool was_made(const struct state *state, int dir_fd, const char *name, mode_t mode)
-{
-	uint64_t since = journal_since();
-	struct statx found;
-
-	if (!journal_is_again() || statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
-	    (found.stx_mode & S_IFMT) != (mode & S_IFMT))
-		return false;
-	if (state->arena->header->privileged && found.stx_uid != journal_uid())
-		return false;
-	return !(found.stx_mask & STATX_BTIME) ||
-	       (uint64_t)found.stx_btime.tv_sec * 1000000000u + found.stx_btime.tv_nsec >= since;
-}
-
-/* A user's own file that the user must not write takes an attribute only while it may be written. */
-static int set_policy(const struct state *state, int fd, const char *policy)
-{
-	const char *name = source_policy_attribute(state);
-	char path[PROCFS_FD_MAX];
-	struct stat found;
-	int result;
-
-	procfs_fd_path(path, fd);
-	if (setxattr(path, name, policy, strlen(policy), 0) == 0)
-		return 0;
-	if (errno != EACCES || stat(path, &found) < 0 || chmod(path, (found.st_mode & 07777) | S_IWUSR) < 0)
-		return -errno;
-	result = setxattr(path, name, policy, strlen(policy), 0) < 0 ? -errno : 0;
-	return chmod(path, found.st_mode & 07777) < 0 ? -errno : result;
-}
-
-/*
- * O_EXCL always: that a name exists is the kernel's to find out, with its checks of who may open it. A file with a policy gets
- * its name last, so that nobody sees it without. Returns a descriptor.
- */
-static int create_file(const struct state *state, int dir_fd, const char *name, mode_t mode, int flags, const char *policy)
-{
-	_cleanup_close_ int fd = -1;
-	char path[PROCFS_FD_MAX];
-	int result = 0;
-
-	if (name && was_made(state, dir_fd, name, S_IFREG)) {
-		fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
-		return fd < 0 ? -errno : take_fd(&fd);
-	}
-	if (name && !*policy) {
-		fd = openat(dir_fd, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-		return fd < 0 ? -errno : take_fd(&fd);
-	}
-	if ((flags & O_ACCMODE) == O_RDONLY)
-		flags |= O_RDWR; /* a file without a name can't be opened to be read only */
-	fd = openat(dir_fd, ".", flags | O_TMPFILE | O_CLOEXEC, mode);
-	if (fd < 0)
-		return -errno;
-	if (*policy)
-		result = set_policy(state, fd, policy);
-	procfs_fd_path(path, fd);
-	if (result == 0 && name && linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
-		result = -errno;
-	return result < 0 ? result : take_fd(&fd);
-}
-
-/* A name that its maker is not told of is nobody's: it goes again. */
-static int identify_made(struct state *state, uint16_t store, int dir_fd, const char *name, int flags, struct source_file *file)
-{
-	int result = backing_identify(state, store, dir_fd, name, file);
-
-	if (result < 0)
-		unlinkat(dir_fd, name, flags);
-	return result;
-}
-
-int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
-		 const char *policy, struct source_file *file)
-{
-	_cleanup_kept_ struct kept parent = KEPT_NONE;
-	_cleanup_close_ int fd = -1;
-	int result;
-
-	result = kept_get_directory(state, dir, &parent);
-	if (result < 0)
-		return result;
-	fd = create_file(state, parent.fd, name, mode & 07777, flags, policy);
-	if (fd < 0)
-		return fd;
-	result = backing_identify(state, dir->store, fd, "", file);
-	if (result < 0) {
-		if (name)
-			unlinkat(parent.fd, name, 0);
-		return result;
-	}
-	if (!name) {
-		/* no name leads to it: it is reached by descriptor until it gets one or goes */
-		file->flags |= NODE_UNLINKED | NODE_SLOW_END;
-		/* one that is no open: nobody must take it for a view that somebody has */
-		if (file->fd < 0)
-			file->fd = procfs_fd_open(fd, O_PATH);
-		if (file->fd < 0)
-			return file->fd;
-	}
-	return take_fd(&fd);
-}
-
-static int make_directory(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *policy)
-{
-	_cleanup_close_ int fd = -1;
-	int result;
-
-	if (mkdirat(dir_fd, name, mode) < 0 && (errno != EEXIST || !was_made(state, dir_fd, name, S_IFDIR)))
-		return -errno;
-	if (!*policy)
-		return 0;
-	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
-	result = fd < 0 ? -errno : set_policy(state, fd, policy);
-	if (result < 0)
-		unlinkat(dir_fd, name, AT_REMOVEDIR);
-	return result;
-}
-
-static int make_file(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *policy)
-{
-	int fd = create_file(state, dir_fd, name, mode, O_RDWR, policy);
-
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
-}
-
-/* The inode number of the file that a name means; 0 = there is none. */
-static ino_t inode_of(int dir_fd, const char *name)
+ino_t store_inode_of(int dir_fd, const char *name)
 {
 	struct stat stat;
 
 	return fstatat(dir_fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 ? stat.st_ino : 0;
 }
-
-static bool leads_to(int dir_fd, const char *name, const char *target)
-{
-	char found[PATH_MAX];
-	ssize_t length = readlinkat(dir_fd, name, found, sizeof(found));
-
-	return length >= 0 && (size_t)length == strlen(target) && memcmp(found, target, (size_t)length) == 0;
-}
-
-static int make_node(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *target,
-		     const char *policy)
-{
-	int result;
-
-	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return make_directory(state, dir_fd, name, mode & 07777, policy);
-	case S_IFLNK:
-		result = symlinkat(target, dir_fd, name);
-		break;
-	case S_IFREG:
-		return make_file(state, dir_fd, name, mode & 07777, policy);
-	case S_IFIFO:
-	case S_IFSOCK:
-		result = mknodat(dir_fd, name, mode, 0);
-		break;
-	default: /* a device would be a way around the kernel's checks; the mount is nodev anyway */
-		return -EPERM;
-	}
-	if (result == 0)
-		return 0;
-	result = -errno;
-	if (result == -EEXIST && was_made(state, dir_fd, name, mode) && (!S_ISLNK(mode) || leads_to(dir_fd, name, target)))
-		result = 0;
-	return result;
-}
-
-int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
-		      const char *target, const char *policy, struct source_file *file)
-{
-	_cleanup_kept_ struct kept parent = KEPT_NONE;
-	int result;
-
-	result = kept_get_directory(state, dir, &parent);
-	if (result == 0)
-		result = make_node(state, parent.fd, name, mode, target, policy);
-	if (result < 0)
-		return result;
-	return identify_made(state, dir->store, parent.fd, name, S_ISDIR(mode) ? AT_REMOVEDIR : 0, file);
-}
-
-int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
-		      const char *name, struct source_file *file)
-{
-	_cleanup_kept_ struct kept parent = KEPT_NONE;
-	_cleanup_kept_ struct kept kept = KEPT_NONE;
-	char path[PROCFS_FD_MAX];
-	int result;
-
-	result = kept_get_directory(state, dir, &parent);
-	if (result == 0)
-		result = kept_get(state, node, &kept);
-	if (result < 0)
-		return result;
-	procfs_fd_path(path, kept.fd);
-	if (linkat(AT_FDCWD, path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0) {
-		result = -errno;
-		if (result != -EEXIST || !journal_is_again() || inode_of(parent.fd, name) != node->inode)
-			return result;
-	}
-	return identify_made(state, dir->store, parent.fd, name, 0, file);
-}
-
-/* --- removing and renaming ----------------------------------------------------------------------------------------- */
 
 /* A file that is about to lose a name. */
 struct victim {
@@ -377,7 +164,7 @@ static bool was_removed(struct state *state, uint16_t store, int dir_fd, const c
 
 	if (!journal_noted(&note))
 		return false;
-	if (inode_of(dir_fd, name) == note.inode[0]) {
+	if (store_inode_of(dir_fd, name) == note.inode[0]) {
 		close_noted(&note);
 		return false;
 	}
@@ -467,8 +254,8 @@ static bool was_renamed(struct state *state, const struct change_of_names *chang
 
 	if (!journal_noted(&note))
 		return false;
-	if (note.inode[1] == note.inode[0] || inode_of(change->to_fd, change->new_name) != note.inode[1] ||
-	    inode_of(change->from_fd, change->name) == note.inode[1]) {
+	if (note.inode[1] == note.inode[0] || store_inode_of(change->to_fd, change->new_name) != note.inode[1] ||
+	    store_inode_of(change->from_fd, change->name) == note.inode[1]) {
 		close_noted(&note);
 		return false;
 	}
@@ -484,12 +271,12 @@ static int rename_name(struct state *state, const struct change_of_names *change
 	int result = 0;
 
 	if (change->flags & RENAME_EXCHANGE)
-		victim.inode = inode_of(change->to_fd, change->new_name);
+		victim.inode = store_inode_of(change->to_fd, change->new_name);
 	else if (change->flags == 0)
 		result = find_victim(state, change->store, change->to_fd, change->new_name, &victim);
 	if (result < 0 && result != -ENOENT)
 		return result;
-	note_victim(&victim, inode_of(change->from_fd, change->name));
+	note_victim(&victim, store_inode_of(change->from_fd, change->name));
 	if (renameat2(change->from_fd, change->name, change->to_fd, change->new_name, change->flags) < 0)
 		return victim_stays(state, &victim, errno);
 	/* a file with one name that was renamed onto itself would have been left alone by the kernel that asks us */
