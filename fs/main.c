@@ -28,7 +28,9 @@
  *     opcode         what is known of operations by their numbers
  *     lookup attr name file io dir xattr lock ioctl init    the operations
  *     policy         policies of nodes
- *     lifetime       ends segments whose life is limited; lifetime_watch when, lifetime_use what is noted of their use
+ *     lifetime       ends segments whose life is limited
+ *     lifetime_watch ... when each is to end
+ *     lifetime_use   ... what is noted with each for a later start
  *     attached       who has a segment open or mapped
  *     opening        the way that the reads, writes and views of an open take
  *     passthrough    backing files for the kernel
@@ -41,11 +43,15 @@
  *
  *   source/          where nodes come from; knows no FUSE
  *     source         the table of functions that a source is
- *     store          a directory tree of backing files; store_make makes names in it, store_names removes and renames them
+ *     store          a directory tree of backing files
+ *     store_make     ... names are made in it
+ *     store_names    ... and removed and renamed
  *     posix          ... of which that of shm_open(3) is one, and what is known of its objects
- *     sysv           System V shared memory: its segments, sysv_node their nodes, sysv_calls the kernel's calls for them
- *     process        memory of running processes: process_node its nodes, process_names their names, process_facts their attributes
- *     sysv_names     names of System V segments
+ *     sysv           System V shared memory
+ *     sysv_node      ... its nodes; sysv_names their names, sysv_facts their attributes
+ *     sysv_calls     ... the kernel's calls for segments
+ *     process        memory of running processes
+ *     process_node   ... its nodes; process_names their names, process_facts their attributes
  *     process_memory ... what memory one has that is a file to the kernel
  *     task           ... a process that is told from all others
  *     records        a listing that is no directory's
