@@ -144,7 +144,7 @@ enum journal_slot_state {
 /* A request that is being carried out, 256 bytes. */
 struct journal_slot {
 	_Atomic uint32_t state;    /* enum journal_slot_state; last in, first out */
-	_Atomic uint32_t worker;   /* number of the worker that carries it out; 0 = none does */
+	_Atomic uint32_t worker;   /* number of the one that has carried it out last */
 	uint64_t unique;           /* id of the request, without the resend bit */
 	uint64_t node;             /* id of the node that it is about */
 	_Atomic uint64_t begun_at; /* CLOCK_MONOTONIC, nanoseconds */

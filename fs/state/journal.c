@@ -219,8 +219,6 @@ static void count_death(struct journal_slot *slot, const struct arena_header *he
 
 	if (atomic_load(&slot->state) != JOURNAL_BEGUN || atomic_load(&slot->worker) != dead)
 		return;
-	/* once: not again when the next worker does not get beyond its recovery */
-	atomic_store(&slot->worker, 0);
 	switch (atomic_load(&header->death)) {
 	case ARENA_DEATH_OUTSIDE:
 		slot->kills++;
