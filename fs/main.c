@@ -66,6 +66,7 @@
  *     lock_table     ... locks that are held
  *     lock_tree      ... trees over them
  *     lock_recover   ... what a new worker finds
+ *     descriptors    those that outlive a worker: whose each is, which are nobody's
  *     state          recovery and invariants
  */
 #include "fs/apply.h"

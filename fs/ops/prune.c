@@ -39,15 +39,18 @@ bool prune_is_due(struct fs *fs)
 {
 	const struct arena_header *header = fs->state.arena->header;
 	uint32_t limit = atomic_load_explicit(&header->limit_nodes, memory_order_relaxed);
+	/* a look without the lock, which may be some nodes off */
+	bool is_crowded = atomic_load_explicit(&fs->state.is_crowded, memory_order_relaxed) ||
+			  (limit && fs->state.n_nodes - fs->state.n_idle >= PRUNE_BEGIN(limit));
 	uint64_t requests;
 
-	/* a look without the lock, which may be some nodes off */
-	if (limit == 0 || fs->cannot_prune || fs->state.n_nodes - fs->state.n_idle < PRUNE_BEGIN(limit))
+	if (!is_crowded || fs->cannot_prune)
 		return false;
 	requests = atomic_load(&header->requests);
 	if (requests - fs->pruned_at < PRUNE_PAUSE)
 		return false;
 	fs->pruned_at = requests;
+	atomic_store_explicit(&fs->state.is_crowded, false, memory_order_relaxed);
 	return true;
 }
 
@@ -67,6 +70,6 @@ void prune(struct fs *fs)
 	loop_hand_over(fs);
 	if (write(fs->fuse_fd, &message, message.header.length) < 0 && errno == EINVAL) {
 		fs->cannot_prune = true;
-		log_info("this kernel can't be asked to forget files that nobody uses: with max-nodes of them there is ENFILE");
+		log_info("this kernel can't be asked to forget files that nobody uses: with too many of them there is ENFILE");
 	}
 }

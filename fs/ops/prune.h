@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Room for nodes. The kernel goes on referring to files that nobody uses any more for as long as it has memory; where it refers to nearly as many as
- * there may be, it is asked to let go of some, so that who looks at a great many files does not keep others from
+ * there may be, or as descriptors can be kept for, it is asked to let go of some, so that who looks at a great many files does not keep others from
  * looking at theirs.
  */
 #ifndef SEGFS_OPS_PRUNE_H

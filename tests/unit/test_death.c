@@ -7,6 +7,8 @@
 #include "tests/unit/compare.h"
 #include "tests/unit/steps.h"
 
+#include "fs/state/descriptors.h"
+
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -297,9 +299,9 @@ static void survives_kills(void **state)
 		start_worker();
 		kill_worker(&random);
 		slots_again(&slots);
-		assert_true(state_close_strays(&slots.state) >= 0);
+		assert_true(descriptors_close_strays(&slots.arena) >= 0);
 		compare(&view);
-		assert_int_equal(state_close_strays(&slots.state), 0);
+		assert_int_equal(descriptors_close_strays(&slots.arena), 0);
 		note_what_was_under_way();
 		compare(&view);
 	}
