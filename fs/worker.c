@@ -216,6 +216,7 @@ static void share_out_descriptors(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= RESERVED_FDS)
 		return;
 	limit.rlim_cur -= RESERVED_FDS;
+	limit.rlim_max = limit.rlim_cur;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	passing = limit.rlim_cur / 4 < PASSING_FDS ? limit.rlim_cur / 4 : PASSING_FDS;
 	if (limit.rlim_cur < INT_MAX)

@@ -4,6 +4,7 @@
  */
 #include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
+#include "fs/ops/prune.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
@@ -100,6 +101,7 @@ void op_forget_raw(struct fs *fs)
 
 	if (in)
 		forget(fs, request_node(), in->lookups);
+	prune_made_room();
 }
 
 void op_batch_forget_raw(struct fs *fs)
@@ -112,6 +114,7 @@ void op_batch_forget_raw(struct fs *fs)
 	forgets = (const void *)(in + 1);
 	for (uint32_t i = 0; i < in->count; i++)
 		forget(fs, forgets[i].node, forgets[i].lookups);
+	prune_made_room();
 }
 
 void forget_unknown(struct fs *fs)

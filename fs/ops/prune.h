@@ -15,4 +15,13 @@ bool prune_is_due(struct fs *fs);
 /* Asks the kernel. The reader hands over: what is let go of may have to be written first. */
 void prune(struct fs *fs);
 
+/*
+ * For a request that has found no room for its node: asks the kernel, and waits until it has let go of one, or for a tenth of a second. The
+ * reader hands over. Returns whether there is room now; false at once where that was in vain a moment ago.
+ */
+bool prune_for_room(struct fs *fs);
+
+/* The kernel has let go of some. */
+void prune_made_room(void);
+
 #endif
