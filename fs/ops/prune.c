@@ -114,8 +114,11 @@ bool prune_for_room(struct fs *fs)
 	pthread_mutex_unlock(&room.lock);
 	if (!found)
 		return false;
-	atomic_fetch_add(&room.waiters, 1);
-	prune(fs);
+	/* one asks for all: each thread that does may have to wait for pages that another has to write */
+	if (atomic_fetch_add(&room.waiters, 1) == 0)
+		prune(fs);
+	else
+		loop_hand_over(fs);
 	pthread_mutex_lock(&room.lock);
 	found = wait_for_room(fs, begin + PRUNE_PATIENCE);
 	if (!found)
