@@ -75,6 +75,7 @@
  *     lock_table     ... locks that are held
  *     lock_tree      ... trees over them
  *     lock_recover   ... what a new worker finds
+ *     descriptors    those that outlive a worker: whose each is, which are nobody's
  *     state          recovery and invariants
  */
 #include "fs/apply.h"
@@ -271,8 +272,8 @@ static int make_content(struct program *program)
 
 /*
  * Of the resource limits, those that would be in the way of users. All others stay as they were set for this program, and bind
- * supervisor and workers: RLIMIT_CORE too, though a privileged worker makes no core (fs/privileges.c); RLIMIT_NPROC, which
- * does not bind root, and an ordinary user's daemon like any process of that user.
+ * supervisor and workers, but for what workers have no use for (fs/privileges.c): RLIMIT_NPROC too, which does not bind root, and an
+ * ordinary user's daemon like any process of that user.
  */
 static void raise_limits(void)
 {

@@ -8,6 +8,7 @@
 #include <linux/securebits.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /*
@@ -141,19 +142,32 @@ static int limit_worker_capabilities(const struct program *program)
 	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? capabilities_failed() : 0;
 }
 
+/* None of it has a use here; all of it would have one for who got hold of a worker. Descriptors: see worker.c. */
+static int limit_resources(bool makes_core)
+{
+	static const int unused[] = {RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_CORE};
+	const size_t n = sizeof(unused) / sizeof(unused[0]) - makes_core;
+
+	for (size_t i = 0; i < n; i++)
+		if (setrlimit(unused[i], &(struct rlimit){0}) < 0)
+			return failed("resource limits", -errno);
+	return 0;
+}
+
 int privileges_limit_worker(const struct program *program)
 {
+	/* segments' bytes pass through this memory; an ordinary user's worker has nothing that is not the user's own */
+	const bool makes_core = !program->privileged || program->options.debug;
 	int result;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return failed("no_new_privs", -errno);
-	/*
-	 * No core: segments' bytes pass through this memory. And nobody without CAP_SYS_PTRACE looks into it. An ordinary
-	 * user's worker has nothing that is not the user's own.
-	 */
-	if (program->privileged && !program->options.debug && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	/* and nobody without CAP_SYS_PTRACE looks into it */
+	if (!makes_core && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return failed("no core dumps", -errno);
-	result = limit_worker_capabilities(program);
+	result = limit_resources(makes_core);
+	if (result == 0)
+		result = limit_worker_capabilities(program);
 	if (result == 0) {
 		result = filter_install_worker(&program->arena.header->forbidden_call);
 		if (result < 0)

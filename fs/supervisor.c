@@ -3,8 +3,8 @@
 #include "fs/mounts.h"
 #include "fs/notify.h"
 #include "fs/privileges.h"
+#include "fs/state/descriptors.h"
 #include "fs/state/fault.h"
-#include "fs/state/state.h"
 #include "fs/upgrade.h"
 #include "fs/watchdog.h"
 #include "fs/worker.h"
@@ -132,7 +132,7 @@ void supervisor_unmount(const struct program *program)
 static int note_base_fds(const struct arena *arena)
 {
 	_cleanup_free_ unsigned char *named = NULL;
-	int n_named = state_name_descriptors(arena, &named);
+	int n_named = descriptors_name(arena, &named);
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
 	struct arena_header *header = arena->header;
 	const struct dirent *entry;
@@ -371,6 +371,17 @@ static void detach_from_terminal(void)
 		close(fd);
 }
 
+/* From here on the number may be of a descriptor that a worker opens. */
+static void close_base_fd(int fd)
+{
+	struct arena_header *header = self.program->arena.header;
+
+	for (uint32_t i = 0; i < header->n_base_fds; i++)
+		if (header->base_fds[i] == fd)
+			header->base_fds[i] = -1;
+	close(fd);
+}
+
 /* The descriptors are shared with the worker, which may recover just now: each is opened, used and closed at once. */
 static void tell_ready(void)
 {
@@ -386,7 +397,7 @@ static void tell_ready(void)
 	if (fd >= 0) {
 		if (write(fd, "READY\n", 6) < 0)
 			log_warning("--ready-fd %d: %s", fd, strerror(errno));
-		close(fd);
+		close_base_fd(fd);
 	}
 	notify_send("READY=1");
 	if (header->ready_fd >= 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/upgrade.h"
 #include "fs/config.h"
-#include "fs/state/state.h"
+#include "fs/state/descriptors.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 
@@ -80,7 +80,7 @@ pid_t upgrade_start_check(const struct program *program)
 static int set_inheritable(const struct arena *arena, bool inheritable)
 {
 	_cleanup_free_ unsigned char *named = NULL;
-	int n = state_name_descriptors(arena, &named);
+	int n = descriptors_name(arena, &named);
 
 	for (int fd = 0; fd < n; fd++)
 		if (named[fd])

@@ -9,22 +9,27 @@
 #include "fs/ops/passthrough.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/request.h"
+#include "fs/state/descriptors.h"
 #include "fs/state/fault.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
 #endif
 
 #define MAX_IDLE_NODES 262144u /* nodes remembered after the kernel forgot them: 150 bytes each */
+#define PASSING_FDS 256 /* more than all threads need at a time */
+#define RESERVED_FDS 16 /* more than a worker needs until it has closed what the one before it left */
 
 static struct fs fs; /* this process's; the session's user data */
 static struct control_facts facts;
@@ -92,9 +97,15 @@ static int recover(struct fuse_session *session)
 {
 	struct arena *arena = (struct arena *)(uintptr_t)&program->arena;
 	struct arena_header *header = arena->header;
+	bool is_successor = atomic_load(&header->workers_started) > 1;
 	char why[128];
 	int result;
 
+	if (is_successor) {
+		result = descriptors_check(arena);
+		if (result < 0)
+			return result;
+	}
 	result = state_recover(&fs.state, arena, MAX_IDLE_NODES);
 	if (result < 0)
 		return result;
@@ -121,8 +132,8 @@ static int recover(struct fuse_session *session)
 	facts.mount_point = program->mount_point;
 	facts.operation_name = opcode_known_name;
 	control_setup(&facts);
-	if (atomic_load(&header->workers_started) > 1) {
-		int strays = state_close_strays(&fs.state);
+	if (is_successor) {
+		int strays = descriptors_close_strays(arena);
 
 		if (strays < 0)
 			return strays;
@@ -193,6 +204,25 @@ static void set_signals(void)
 	interrupt_setup();
 }
 
+/*
+ * Some descriptors are left to the supervisor, and to a worker that takes over from one that died with all others in use; some
+ * to requests that need one for as long as they are carried out, so that files can be looked at and removed when no more can be opened.
+ */
+static void share_out_descriptors(void)
+{
+	struct rlimit limit;
+	rlim_t passing;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= RESERVED_FDS)
+		return;
+	limit.rlim_cur -= RESERVED_FDS;
+	limit.rlim_max = limit.rlim_cur;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	passing = limit.rlim_cur / 4 < PASSING_FDS ? limit.rlim_cur / 4 : PASSING_FDS;
+	if (limit.rlim_cur < INT_MAX)
+		fs.state.max_fd = (int)(limit.rlim_cur - passing);
+}
+
 int worker_run(const struct program *the_program, struct fuse_session *session)
 {
 	pthread_t signal_thread;
@@ -206,6 +236,7 @@ int worker_run(const struct program *the_program, struct fuse_session *session)
 		result = -pthread_create(&signal_thread, NULL, take_signals, NULL);
 	if (result == 0)
 		result = lifetime_start(&fs);
+	share_out_descriptors();
 	if (result == 0)
 		result = loop_start(&fs, serving);
 	if (result < 0) {

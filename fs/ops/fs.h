@@ -35,7 +35,7 @@ struct fs {
 	bool passthrough;        /* the kernel takes backing files; set by op_init() */
 	bool short_setxattr;     /* the kernel sends no setxattr_flags (before Linux 5.14); set by op_init() */
 	bool initialized;        /* op_init() has been called; the reader's */
-	bool cannot_prune;       /* the kernel does not know how; see prune.h */
+	_Atomic bool cannot_prune; /* the kernel does not know how; see prune.h */
 	uint64_t pruned_at;      /* number of the request after which it was asked last; the reader's */
 	atomic_bool leaving;     /* the worker is to end; set by any thread */
 	struct directory_stream **streams; /* per handle slot: what was read ahead, or NULL; its handle's user only */

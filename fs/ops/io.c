@@ -83,14 +83,16 @@ void forget_cached_read(struct fs *fs)
 	cached.id = 0;
 }
 
-static void note_cached_read(struct fs *fs, fuse_ino_t id, const struct node_slot *node, off_t offset, size_t length)
+static bool is_cached_read(const struct fs *fs, const struct node_slot *node)
 {
 	const struct wire_read_in *in = request_body(sizeof(*in));
 	const struct handle_slot *handle = in ? handle_get(&fs->state, in->handle) : NULL;
 
-	if (!handle || handle->mode != IO_MEDIATED || in->read_flags & WIRE_READ_LOCKOWNER ||
-	    atomic_load(&node->backing_id) <= 0)
-		return;
+	return handle && handle->mode == IO_MEDIATED && !(in->read_flags & WIRE_READ_LOCKOWNER) && atomic_load(&node->backing_id) > 0;
+}
+
+static void note_cached_read(struct fs *fs, fuse_ino_t id, off_t offset, size_t length)
+{
 	forget_cached_read(fs);
 	cached.id = id;
 	cached.offset = offset;
@@ -120,6 +122,7 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
 	struct fs *fs = fs_of(req);
 	char *buffer = request_buffer();
+	bool is_cached;
 	ssize_t length;
 	int result;
 
@@ -132,11 +135,14 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 	}
 	end_at_size(fs, &opened, offset, &size);
 	length = pread(opened.fd, buffer, size, offset);
+	/* once it is answered, the handle may be closed */
+	is_cached = is_cached_read(fs, opened.node);
 	if (length < 0)
 		reply_status(req, -errno);
 	else
 		fuse_reply_buf(req, buffer, (size_t)length);
-	note_cached_read(fs, id, opened.node, offset, size);
+	if (is_cached)
+		note_cached_read(fs, id, offset, size);
 }
 
 /* Flags of this one write: those that the file has now, which fcntl(2) may have changed since it was opened. */

@@ -4,6 +4,7 @@
  */
 #include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
+#include "fs/ops/prune.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
@@ -60,10 +61,19 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply_file(req, result, &file);
 }
 
-static bool may_be_stale(const struct fs *fs, const struct node_slot *node)
+/* Another file may get the slot at any time. */
+static bool may_be_stale(struct fs *fs, uint64_t id)
 {
-	return atomic_load(&fs->state.arena->header->workers_started) > 1 && node->store != NODE_STORE_CONTROL &&
-	       atomic_load(&node->lookups) > 0 && atomic_load(&node->flags) & NODE_UNLINKED;
+	const struct node_slot *node = node_get(&fs->state, id);
+	bool is_segment;
+
+	if (atomic_load(&fs->state.arena->header->workers_started) == 1 || !node || atomic_load(&node->lookups) == 0 ||
+	    !(atomic_load(&node->flags) & NODE_UNLINKED))
+		return false;
+	pthread_mutex_lock(&fs->state.lock);
+	is_segment = node->store != NODE_STORE_CONTROL;
+	pthread_mutex_unlock(&fs->state.lock);
+	return is_segment;
 }
 
 /*
@@ -80,11 +90,8 @@ static void drop_if_unknown(struct fs *fs, uint64_t id)
 
 static void forget(struct fs *fs, uint64_t id, uint64_t count)
 {
-	const struct node_slot *node;
-
 	entry_forget(fs, id, count);
-	node = node_get(&fs->state, id);
-	if (node && may_be_stale(fs, node))
+	if (may_be_stale(fs, id))
 		drop_if_unknown(fs, id);
 }
 
@@ -94,6 +101,7 @@ void op_forget_raw(struct fs *fs)
 
 	if (in)
 		forget(fs, request_node(), in->lookups);
+	prune_made_room();
 }
 
 void op_batch_forget_raw(struct fs *fs)
@@ -106,6 +114,7 @@ void op_batch_forget_raw(struct fs *fs)
 	forgets = (const void *)(in + 1);
 	for (uint32_t i = 0; i < in->count; i++)
 		forget(fs, forgets[i].node, forgets[i].lookups);
+	prune_made_room();
 }
 
 void forget_unknown(struct fs *fs)
@@ -114,6 +123,6 @@ void forget_unknown(struct fs *fs)
 	uint32_t high = atomic_load(&arena->header->nodes_high);
 
 	for (uint32_t i = NODE_ROOT + 1; i < high; i++)
-		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE && may_be_stale(fs, &arena->nodes[i]))
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE && may_be_stale(fs, node_id(&fs->state, i)))
 			drop_if_unknown(fs, node_id(&fs->state, i));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/reply.h"
 #include "fs/ops/passthrough.h"
+#include "fs/ops/prune.h"
 #include "fs/source/kept.h"
 #include "lib/base/cleanup.h"
 
@@ -69,6 +70,8 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 	int result;
 
 	result = node_reference(&fs->state, &file->key, file->stat.st_mode, flags, &file->fd, &id);
+	if (result == -ENFILE && prune_for_room(fs))
+		result = node_reference(&fs->state, &file->key, file->stat.st_mode, flags, &file->fd, &id);
 	cleanup_close(&file->fd);
 	file->fd = -1;
 	if (result < 0)

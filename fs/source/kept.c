@@ -74,7 +74,7 @@ int kept_get(struct state *state, const struct node_slot *node, struct kept *out
 		return fd;
 	*out = (struct kept){.fd = fd, .slot = KEPT_OWN};
 	pthread_mutex_lock(&table_lock);
-	if (users[place] == 0 && atomic_load(&record->id) != id && may_be_kept(node)) {
+	if (fd < state->max_fd && users[place] == 0 && atomic_load(&record->id) != id && may_be_kept(node)) {
 		old = replace(record, id, fd);
 		users[place] = 1;
 		out->slot = place;

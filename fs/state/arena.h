@@ -70,7 +70,7 @@ struct store_record {
 /* A node whose O_PATH descriptor is kept. */
 struct kept_record {
 	_Atomic uint64_t id; /* node id, 0 = free; written last */
-	int32_t fd;
+	_Atomic int32_t fd;
 	uint32_t unused;
 };
 
@@ -104,7 +104,7 @@ struct handle_slot {
 	uint64_t unique;             /* id of the request that opened it, without the resend bit */
 	uint64_t opened_at;          /* CLOCK_REALTIME, nanoseconds */
 	uint32_t open_flags;         /* flags of open(2) as the kernel sent them */
-	int32_t fd;                  /* descriptor held, -1 = none */
+	_Atomic int32_t fd;          /* descriptor held, -1 = none */
 	int32_t pid;                 /* process that opened it, in the daemon's pid namespace; 0 = not visible there */
 	uint8_t mode;                /* enum io_mode */
 	uint8_t kind;                /* enum handle_kind */
@@ -144,7 +144,7 @@ enum journal_slot_state {
 /* A request that is being carried out, 256 bytes. */
 struct journal_slot {
 	_Atomic uint32_t state;    /* enum journal_slot_state; last in, first out */
-	_Atomic uint32_t worker;   /* number of the worker that carries it out; 0 = none does */
+	_Atomic uint32_t worker;   /* number of the one that has carried it out last */
 	uint64_t unique;           /* id of the request, without the resend bit */
 	uint64_t node;             /* id of the node that it is about */
 	_Atomic uint64_t begun_at; /* CLOCK_MONOTONIC, nanoseconds */

@@ -34,14 +34,18 @@ struct handle_slot *handle_get(const struct state *state, uint64_t number)
 	return slot;
 }
 
+/* Who has to find out why there are no more must be able to. */
+static bool is_exempt(const struct handle_open *open)
+{
+	return open->kind == HANDLE_CONTROL && open->uid == 0;
+}
+
 /* The slot stays on its list until fill_slot(), so that nothing has to be undone. */
 static int find_free_slot(struct state *state, const struct handle_open *open, uint32_t *index)
 {
-	/* who has to find out why there are no more must be able to */
-	bool is_exempt = open->kind == HANDLE_CONTROL && open->uid == 0;
 	int result;
 
-	if (!is_exempt && !share_admits(state, open->uid, SHARE_HANDLES, 1))
+	if (!is_exempt(open) && !share_admits(state, open->uid, SHARE_HANDLES, 1))
 		return -ENFILE;
 	if (state->free_handle) {
 		*index = state->free_handle;
@@ -122,6 +126,8 @@ int handle_add(struct state *state, const struct handle_open *open, int *fd, uin
 	pthread_mutex_lock(&state->lock);
 	node = node_get(state, open->node);
 	result = node ? check_policy(state, node, open) : -ESTALE;
+	if (result == 0 && *fd >= state->max_fd && !is_exempt(open))
+		result = -ENFILE;
 	if (result == 0)
 		result = find_free_slot(state, open, &index);
 	if (result == 0)
@@ -244,17 +250,20 @@ uint32_t handle_closes(struct state *state, uint64_t node)
 	return closes;
 }
 
-uint64_t handle_find_by_request(const struct state *state, uint64_t unique)
+uint64_t handle_find_by_request(struct state *state, uint64_t unique)
 {
 	uint32_t high = atomic_load(&state->arena->header->handles_high);
+	uint64_t found = 0;
 
-	for (uint32_t i = 1; i < high; i++) {
+	pthread_mutex_lock(&state->lock);
+	for (uint32_t i = 1; i < high && !found; i++) {
 		struct handle_slot *slot = &state->arena->handles[i];
 
 		if (atomic_load(&slot->state) == SLOT_LIVE && slot->unique == unique)
-			return handle_number(state, i);
+			found = handle_number(state, i);
 	}
-	return 0;
+	pthread_mutex_unlock(&state->lock);
+	return found;
 }
 
 /* A handle whose node is gone can't be: nodes with handles are kept; drop it rather than trip over it. */

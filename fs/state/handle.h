@@ -97,7 +97,7 @@ void handle_backing_closed(struct state *state, int backing_id);
  * Finds the handle that request `unique` opened, if a worker that died got as far as that. Returns its number, or 0.
  * Linear in the number of handles: for requests that the kernel sends again only.
  */
-uint64_t handle_find_by_request(const struct state *state, uint64_t unique);
+uint64_t handle_find_by_request(struct state *state, uint64_t unique);
 
 /* Used by state.c. */
 int handle_index_slots(struct state *state);

@@ -8,9 +8,10 @@
 
 static struct {
 	pthread_mutex_t lock; /* a leaf */
-	bool taken[ARENA_JOURNAL]; /* by a thread, or left by a worker before this one */
+	bool taken[ARENA_JOURNAL]; /* by a thread, or left */
+	bool old[ARENA_JOURNAL];   /* ... by a worker before this one, and not over */
 	bool left[ARENA_JOURNAL];  /* ... and not asked for by now */
-	bool has_left;             /* something was left */
+	bool has_old;              /* something was left */
 	struct journal_slot *slots;
 	uint32_t worker;            /* number of the present one */
 } journal = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -21,12 +22,18 @@ static _Thread_local struct {
 	bool again;
 } mine;
 
-static struct journal_slot *find_left(uint64_t unique)
+static struct journal_slot *find_old(uint64_t unique)
 {
-	for (unsigned int i = 0; i < ARENA_JOURNAL; i++)
-		if (atomic_load(&journal.slots[i].state) != JOURNAL_FREE && journal.slots[i].unique == unique)
-			return &journal.slots[i];
-	return NULL;
+	struct journal_slot *found = NULL;
+
+	if (!journal.has_old)
+		return NULL;
+	pthread_mutex_lock(&journal.lock);
+	for (unsigned int i = 0; i < ARENA_JOURNAL && !found; i++)
+		if (journal.old[i] && journal.slots[i].unique == unique)
+			found = &journal.slots[i];
+	pthread_mutex_unlock(&journal.lock);
+	return found;
 }
 
 /* For the life of the thread, which is that of the worker. */
@@ -52,6 +59,7 @@ static void free_slot(struct journal_slot *slot)
 		return;
 	pthread_mutex_lock(&journal.lock);
 	journal.taken[slot - journal.slots] = false;
+	journal.old[slot - journal.slots] = false;
 	pthread_mutex_unlock(&journal.lock);
 }
 
@@ -75,11 +83,9 @@ enum journal_found journal_begin(const struct journal_request *request)
 
 	mine.slot = NULL;
 	mine.again = false;
-	if (request->repeated && journal.has_left) {
-		slot = find_left(request->unique);
-		if (slot)
-			return begin_again(slot, request);
-	}
+	slot = request->repeated ? find_old(request->unique) : NULL;
+	if (slot)
+		return begin_again(slot, request);
 	if (!mine.home)
 		mine.home = take_home();
 	slot = mine.home;
@@ -219,8 +225,6 @@ static void count_death(struct journal_slot *slot, const struct arena_header *he
 
 	if (atomic_load(&slot->state) != JOURNAL_BEGUN || atomic_load(&slot->worker) != dead)
 		return;
-	/* once: not again when the next worker does not get beyond its recovery */
-	atomic_store(&slot->worker, 0);
 	switch (atomic_load(&header->death)) {
 	case ARENA_DEATH_OUTSIDE:
 		slot->kills++;
@@ -242,7 +246,7 @@ void journal_recover(struct state *state)
 
 	journal.slots = header->journal;
 	journal.worker = present;
-	journal.has_left = false;
+	journal.has_old = false;
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++)
 		somebody_is_blamed |= atomic_load(&journal.slots[i].state) == JOURNAL_BEGUN && atomic_load(&journal.slots[i].blamed);
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
@@ -253,14 +257,14 @@ void journal_recover(struct state *state)
 		if (found != JOURNAL_BEGUN && (found != JOURNAL_DONE || slot->answer_length > sizeof(slot->answer)))
 			atomic_store(&slot->state, JOURNAL_FREE);
 		count_death(slot, header, present - 1, somebody_is_blamed);
-		journal.taken[i] = journal.left[i] = atomic_load(&slot->state) != JOURNAL_FREE;
-		journal.has_left |= journal.left[i];
+		journal.taken[i] = journal.old[i] = journal.left[i] = atomic_load(&slot->state) != JOURNAL_FREE;
+		journal.has_old |= journal.old[i];
 	}
 }
 
 bool journal_expect(uint64_t unique)
 {
-	const struct journal_slot *slot = journal.has_left ? find_left(unique) : NULL;
+	const struct journal_slot *slot = find_old(unique);
 
 	if (!slot)
 		return false;

@@ -227,7 +227,11 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 			atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_UNLINKED);
 			backing_id_unhold(state, index);
 		}
+	} else if (*fd >= state->max_fd) {
+		result = -ENFILE;
 	} else {
+		if (*fd >= state->max_fd - state->max_fd / 8)
+			atomic_store_explicit(&state->is_crowded, true, memory_order_relaxed);
 		result = take_slot_locked(state, &index);
 		if (result == 0)
 			fill_slot(state, index, key, mode, flags, 1, take_fd(fd));

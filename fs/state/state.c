@@ -5,11 +5,11 @@
 #include "fs/state/lock.h"
 #include "fs/state/node_table.h"
 #include "fs/state/share.h"
-#include "lib/base/cleanup.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -47,7 +47,7 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 	result = arena_check(arena);
 	if (result < 0)
 		return result;
-	*state = (struct state){.arena = arena, .max_idle = max_idle};
+	*state = (struct state){.arena = arena, .max_idle = max_idle, .max_fd = INT_MAX};
 	pthread_mutex_init(&state->lock, NULL);
 	result = share_open(state);
 	if (result < 0)
@@ -86,110 +86,6 @@ void state_close(struct state *state)
 	index_unmap(state->free_handles, header->max_handles, sizeof(*state->free_handles));
 	free(state->buckets);
 	pthread_mutex_destroy(&state->lock);
-}
-
-static void mark(unsigned char *named, int n_fds, int fd)
-{
-	if (fd >= 0 && fd < n_fds)
-		named[fd] = 1;
-}
-
-static void mark_store(unsigned char *named, int n_fds, const struct store_record *store)
-{
-	mark(named, n_fds, store->root_fd);
-	mark(named, n_fds, store->ipc_fd);
-}
-
-static void mark_named(const struct arena *arena, unsigned char *named, int n_fds)
-{
-	const struct arena_header *header = arena->header;
-
-	mark(named, n_fds, arena->fd);
-	mark(named, n_fds, header->fuse_fd);
-	mark(named, n_fds, header->ready_fd);
-	mark(named, n_fds, header->lock_fd);
-	mark(named, n_fds, atomic_load(&header->config_fd));
-	for (int i = 0; i < ARENA_STORES; i++)
-		if (atomic_load(&header->stores[i].state) == SLOT_LIVE)
-			mark_store(named, n_fds, &header->stores[i]);
-	for (int i = 0; i < ARENA_KEPT; i++)
-		if (atomic_load(&header->kept[i].id))
-			mark(named, n_fds, header->kept[i].fd);
-	for (int i = 0; i < ARENA_JOURNAL; i++)
-		if (atomic_load(&header->journal[i].state) != JOURNAL_FREE)
-			mark(named, n_fds, atomic_load(&header->journal[i].fd));
-	for (uint32_t i = 1; i < header->nodes_high; i++)
-		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE)
-			mark(named, n_fds, atomic_load(&arena->nodes[i].fd));
-	for (uint32_t i = 1; i < header->handles_high; i++)
-		if (atomic_load(&arena->handles[i].state) == SLOT_LIVE)
-			mark(named, n_fds, arena->handles[i].fd);
-}
-
-static int highest_fd(DIR *dir)
-{
-	const struct dirent *entry;
-	int highest = -1;
-
-	while ((entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (fd > highest)
-			highest = fd;
-	}
-	return highest;
-}
-
-int state_name_descriptors(const struct arena *arena, unsigned char **named)
-{
-	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
-	int n;
-
-	if (!dir)
-		return -errno;
-	n = highest_fd(dir) + 1;
-	*named = calloc((size_t)n + 1, 1);
-	if (!*named)
-		return -ENOMEM;
-	mark_named(arena, *named, n);
-	return n;
-}
-
-/* Closes what is open and not marked. Returns how many. */
-static int close_unnamed(DIR *dir, const unsigned char *named, int n)
-{
-	const struct dirent *entry;
-	int closed = 0;
-
-	while ((entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (entry->d_name[0] == '.' || fd == dirfd(dir) || fd >= n || named[fd])
-			continue;
-		close(fd);
-		closed++;
-	}
-	return closed;
-}
-
-int state_close_strays(struct state *state)
-{
-	const struct arena_header *header = state->arena->header;
-	unsigned char *named = NULL;
-	DIR *dir;
-	int n;
-
-	n = state_name_descriptors(state->arena, &named);
-	if (n < 0 || !named)
-		return n < 0 ? n : -ENOMEM;
-	for (uint32_t i = 0; i < header->n_base_fds; i++)
-		mark(named, n, header->base_fds[i]);
-	dir = opendir("/proc/self/fd");
-	n = dir ? close_unnamed(dir, named, n) : -errno;
-	if (dir)
-		closedir(dir);
-	free(named);
-	return n;
 }
 
 static int check_node(const struct state *state, uint32_t i, char *why, size_t size)

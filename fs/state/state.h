@@ -52,6 +52,10 @@ struct state {
 	uint32_t free_handle;
 	uint32_t n_handles;
 
+	/* descriptors that slots keep are below this: the rest is for requests that are being carried out; INT_MAX = all there are */
+	int max_fd;
+	_Atomic bool is_crowded; /* nodes keep nearly as many as there may be */
+
 	struct locks *locks; /* see lock.h; with a mutex of its own */
 	struct shares *shares; /* see share.h; the same */
 };
@@ -65,20 +69,6 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle);
 
 /* Gives back the heap; the arena stays. */
 void state_close(struct state *state);
-
-/*
- * Closes every descriptor of this process that neither the supervisor had before its first worker nor any slot
- * names: what a worker that died had open between two instructions. To be called before threads are started.
- * Returns the number closed, or the negative errno of opening /proc/self/fd.
- */
-int state_close_strays(struct state *state);
-
-/*
- * Finds the descriptors that must outlive a program that another one replaces: those of the connection, the instance and the stores, and all that
- * slots name. named: gets an array that the caller frees, also after a failure, with 1 for each of them. Returns its
- * length; -ENOMEM; the errno of opening /proc/self/fd.
- */
-int state_name_descriptors(const struct arena *arena, unsigned char **named);
 
 /*
  * Memory for an index over slots, all zeros, which takes none until it is written to.

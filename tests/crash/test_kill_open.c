@@ -68,9 +68,9 @@ static void expect_stored(const char *name, off_t at, char byte)
 	expect_byte(fd, at, byte);
 }
 
-static bool is_relayed(void)
+static bool is_in_mode(const char *mode)
 {
-	return strcmp(mount.path + strlen(mount.path) - 7, "relayed") == 0;
+	return strcmp(mount.path + strlen(mount.path) - strlen(mode), mode) == 0;
 }
 
 /* After a case nothing is left of what it opened. */
@@ -142,7 +142,7 @@ static void views_never_wait(void **unused)
 
 	(void)unused;
 	/* the page cache of the mount is filled by requests */
-	if (is_relayed())
+	if (is_in_mode("relayed"))
 		memset(spinner.view, 1, SIZE);
 	without_worker(&spinner);
 	munmap(spinner.view, SIZE);
@@ -294,6 +294,60 @@ static void many_open_files(void **unused)
 	assert_true(wait_for(handles_in_status() == 0));
 	for (int i = 0; i < MANY; i++)
 		check(unlink(at_mount(path_of("many-%d", i))));
+}
+
+/* Descriptors that the daemon and the workers to come may have. Returns how many it was before. */
+static rlim_t limit_descriptors(rlim_t n)
+{
+	struct rlimit before, after;
+
+	check(prlimit(mount.supervisor, RLIMIT_NOFILE, NULL, &before));
+	after = (struct rlimit){.rlim_cur = n, .rlim_max = before.rlim_max};
+	check(prlimit(mount.supervisor, RLIMIT_NOFILE, &after, NULL));
+	worker_replace(&mount);
+	return before.rlim_cur;
+}
+
+/* One that no more can be opened in: it goes on, may die, and is looked at and tidied up. */
+static void as_many_open_files_as_can_be(void **unused)
+{
+	enum { LIMIT = 160 };
+	static int fds[LIMIT];
+	struct stat stat;
+	rlim_t before;
+	int n = 0;
+
+	(void)unused;
+	/* there open files need none */
+	if (is_in_mode("direct"))
+		return;
+	before = limit_descriptors(LIMIT);
+	while (n < LIMIT && (fds[n] = open(at_mount(path_of("most-%d", n)), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) >= 0) {
+		put_byte(fds[n], 0, (char)n);
+		n++;
+	}
+	assert_int_equal(errno, ENFILE);
+	assert_true(n > 10 && n < LIMIT);
+	for (int round = 0; round < 3; round++) {
+		worker_replace(&mount);
+		for (int i = 0; i < n; i++)
+			expect_byte(fds[i], 0, (char)i);
+		assert_int_equal(open(at_mount("most"), O_RDWR | O_CREAT | O_CLOEXEC, 0600), -1);
+		assert_int_equal(errno, ENFILE);
+		check(lstat(at_mount("most-0"), &stat));
+		assert_int_equal(stat.st_size, 1);
+		assert_int_equal(handles_in_status(), n);
+	}
+	check(unlink(at_mount("most-0")));
+	expect_byte(fds[0], 0, 0);
+	for (int i = 0; i < n; i++) {
+		check(close(fds[i]));
+		if (i > 0)
+			check(unlink(at_mount(path_of("most-%d", i))));
+	}
+	check(close((int)check(open(at_mount("most"), O_RDWR | O_CREAT | O_CLOEXEC, 0600))));
+	check(unlink(at_mount("most")));
+	limit_descriptors(before);
 }
 
 /* Opens a file, and closes it once the test says so. */
@@ -609,6 +663,7 @@ int main(void)
 		CASE(dirty_pages_are_written),
 		CASE(opens_of_several_workers),
 		CASE(many_open_files),
+		CASE(as_many_open_files_as_can_be),
 		CASE(closed_without_worker),
 		CASE(unlinked_files),
 		CASE(replaced_files),

@@ -6,6 +6,7 @@
  * An input consists of records: what is written to (part), which slot, where in it (16 bits), how many bytes, and the bytes. They
  * change an arena with files that are open, locked, waited for and forgotten.
  */
+#include "fs/state/descriptors.h"
 #include "fs/state/handle.h"
 #include "fs/state/lock.h"
 #include "fs/state/node.h"
@@ -243,7 +244,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fill(&state);
 	state_close(&state);
 	scribble(data, size);
-	result = state_recover(&state, &arena, 4);
+	result = descriptors_check(&arena);
+	if (result == 0)
+		result = state_recover(&state, &arena, 4);
 	check(result == 0 || result == -EUCLEAN || result == -ENOMEM, "recovery: %d", result);
 	if (result == 0) {
 		drop_ids(&state);

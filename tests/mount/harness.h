@@ -31,13 +31,19 @@
 #define WAIT_SECONDS 10
 #endif
 
-/* Whether this build has a sanitizer, which has a malloc(3) and system calls of its own. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+/* Whether this build has a sanitizer, which has a malloc(3) and system calls of its own; or that for threads, which puts signals off. */
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#ifdef __SANITIZE_THREAD__
+#define THREAD_SANITIZED true
 #else
-#define SANITIZED false
+#define THREAD_SANITIZED __has_feature(thread_sanitizer)
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#else
+#define SANITIZED (THREAD_SANITIZED || __has_feature(address_sanitizer))
 #endif
 
 /* How a segfs is to be started; all zero is a plain one. */

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -140,6 +141,25 @@ static void every_thread_of_the_worker(void **unused)
 	worker_replace(m);
 	assert_true(expect_threads(worker_pid(m)) > 1);
 	check(unlink(at("of-a-user")));
+}
+
+static void resources_of_the_worker(void **unused)
+{
+	static const int none[] = {RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_CORE};
+	struct rlimit of_worker, of_supervisor;
+	const pid_t worker = worker_pid(m);
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		check(prlimit(worker, none[i], NULL, &of_worker));
+		assert_int_equal(of_worker.rlim_cur, 0);
+		assert_int_equal(of_worker.rlim_max, 0);
+	}
+	/* some are left for the next one */
+	check(prlimit(worker, RLIMIT_NOFILE, NULL, &of_worker));
+	check(prlimit(m->supervisor, RLIMIT_NOFILE, NULL, &of_supervisor));
+	assert_true(of_worker.rlim_max == of_worker.rlim_cur && of_worker.rlim_cur < of_supervisor.rlim_cur);
+	assert_int_equal(of_supervisor.rlim_cur, of_supervisor.rlim_max);
 }
 
 static void the_supervisor(void **unused)
@@ -352,6 +372,7 @@ int main(void)
 {
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test(every_thread_of_the_worker),
+		cmocka_unit_test(resources_of_the_worker),
 		cmocka_unit_test(the_supervisor),
 		cmocka_unit_test(after_an_upgrade),
 		cmocka_unit_test(capabilities_of_files),

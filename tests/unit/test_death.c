@@ -5,13 +5,14 @@
  * on with the same slots.
  */
 #include "tests/unit/compare.h"
+#include "tests/unit/steps.h"
+
+#include "fs/state/descriptors.h"
 
 #include <linux/sched.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -118,11 +119,8 @@ static bool is_open_in_worker(int fd)
 	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-__attribute__((noreturn)) static void be_followed(void)
+static void live(void)
 {
-	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
-		_exit(77);
-	raise(SIGSTOP);
 	for (size_t i = 0; i < SCRIPT; i++)
 		world_do(world, &slots, &script[i]);
 	for (;;)
@@ -155,34 +153,6 @@ static double now(void)
 	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Two processes that take turns are many times faster on one processor. */
-static void stay_on_one_processor(void)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET((size_t)sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof(one), &one);
-}
-
-static void start_followed(void)
-{
-	int status;
-
-	worker = fork();
-	assert_true(worker >= 0);
-	if (worker == 0)
-		be_followed();
-	assert_int_equal(waitpid(worker, &status, 0), worker);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		worker = -1;
-		print_message("missing: ptrace(2)\n");
-		skip();
-	}
-	assert_true(WIFSTOPPED(status));
-	assert_int_equal(ptrace(PTRACE_SETOPTIONS, worker, NULL, (void *)PTRACE_O_EXITKILL), 0);
-}
-
 static void survives_a_death_at_every_store(void **state)
 {
 	struct part parts[N_PARTS], seen[N_PARTS], copies[N_PARTS];
@@ -191,7 +161,6 @@ static void survives_a_death_at_every_store(void **state)
 	double end = now() + SECONDS;
 	struct slots left;
 	cpu_set_t all;
-	int status;
 
 	(void)state;
 	assert_int_equal(arena_create(&left.arena, WORLD_NODES, WORLD_OPENS + 1, slots.arena.header->max_locks), 0);
@@ -205,17 +174,12 @@ static void survives_a_death_at_every_store(void **state)
 		assert_non_null(seen[i].at);
 	}
 	copy(parts, seen);
-	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
-	stay_on_one_processor();
-	start_followed();
+	all = steps_on_one_processor();
+	worker = steps_start(live);
 	while (now() < end || atomic_load(&world->done) < SCRIPT) {
 		/* the clock is asked now and then only */
 		for (int i = 0; i < 1000; i++) {
-			assert_int_equal(ptrace(PTRACE_SINGLESTEP, worker, NULL, NULL), 0);
-			assert_int_equal(waitpid(worker, &status, 0), worker);
-			if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP)
-				fail_msg("the worker ended with status %#x after %u operations",
-					 (unsigned int)status, atomic_load(&world->done));
+			assert_true(steps_next(worker));
 			if (differ(parts, seen)) {
 				die_here(&left, parts, seen, copies);
 				deaths++;
@@ -335,9 +299,9 @@ static void survives_kills(void **state)
 		start_worker();
 		kill_worker(&random);
 		slots_again(&slots);
-		assert_true(state_close_strays(&slots.state) >= 0);
+		assert_true(descriptors_close_strays(&slots.arena) >= 0);
 		compare(&view);
-		assert_int_equal(state_close_strays(&slots.state), 0);
+		assert_int_equal(descriptors_close_strays(&slots.arena), 0);
 		note_what_was_under_way();
 		compare(&view);
 	}

@@ -6,18 +6,17 @@
  * A child process on the same arena is followed step by step; after each step that changed a lock slot a copy is recovered.
  */
 #include "tests/unit/slots.h"
+#include "tests/unit/steps.h"
 
 #include "fs/state/lock.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 
 #define BYTES 12
 #define OWNERS 3
+#define LOCKS 64 /* slots, more than there are locks at any time */
 #define NOTHING (-1)
 
 static struct slots slots;
@@ -60,11 +59,6 @@ static void look(struct state *state, struct picture *picture)
 		for (uint64_t byte = entry.start; !entry.waits && byte <= last; byte++)
 			picture->held[entry.pid - 1][byte] = (int)entry.type;
 	}
-}
-
-static size_t locks_offset(void)
-{
-	return (size_t)((char *)slots.arena.locks - (char *)slots.arena.header);
 }
 
 /* Recovers a copy of the arena as it is now. */
@@ -110,15 +104,26 @@ static void expect_between(const struct picture *before, const struct picture *a
 				    now->held[owner][byte] == after->held[owner][byte]);
 }
 
+/* What the child does. */
+static const struct lock_request *change;
+static bool change_waits;
+
+static void carry_out(void)
+{
+	if (change_waits)
+		lock_wait(&slots.state, change, 8);
+	else
+		lock_set(&slots.state, change);
+}
+
 /* Carries out a request in a child, dies in copies at every change of a lock slot, and then for good at the end. */
 static void die_in(const struct lock_request *request, bool wait, const struct lock_request *waiter, unsigned int at_least)
 {
-	size_t size = slots.arena.size - locks_offset();
+	const size_t size = LOCKS * sizeof(*slots.arena.locks);
 	char *seen = malloc(size);
 	struct picture before, after, now;
 	struct slots copy;
 	unsigned int deaths = 0;
-	int status;
 	pid_t child;
 
 	assert_non_null(seen);
@@ -128,22 +133,11 @@ static void die_in(const struct lock_request *request, bool wait, const struct l
 	finish(&copy, request, wait, waiter);
 	look(&copy.state, &after);
 	drop(&copy);
-	fflush(NULL);
-	child = fork();
-	if (child == 0) {
-		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		raise(SIGSTOP);
-		if (wait)
-			lock_wait(&slots.state, request, 8);
-		else
-			lock_set(&slots.state, request);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	while (WIFSTOPPED(status)) {
-		assert_int_equal(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
-		assert_int_equal(waitpid(child, &status, 0), child);
-		if (!WIFSTOPPED(status) || memcmp(seen, slots.arena.locks, size) == 0)
+	change = request;
+	change_waits = wait;
+	child = steps_start(carry_out);
+	while (steps_next(child)) {
+		if (memcmp(seen, slots.arena.locks, size) == 0)
 			continue;
 		memcpy(seen, slots.arena.locks, size);
 		deaths++;
@@ -157,8 +151,8 @@ static void die_in(const struct lock_request *request, bool wait, const struct l
 		assert_int_equal(now.waiting, after.waiting);
 		drop(&copy);
 	}
-	assert_true(WIFEXITED(status));
 	assert_true(deaths >= at_least);
+	assert_true(slots.arena.header->locks_high <= LOCKS);
 	free(seen);
 	/* the next worker goes on with what the child has done */
 	slots_again(&slots);

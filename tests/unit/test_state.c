@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* What state_recover() makes of slots, which descriptors state_close_strays() closes, what state_check()
+/* What state_recover() makes of slots, which descriptors descriptors_close_strays() closes, what state_check()
  * sees. */
 #include "fs/state/share.h"
 #include "tests/unit/slots.h"
+
+#include "fs/state/descriptors.h"
+#include "lib/base/log.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -212,7 +215,7 @@ static void closes_what_no_slot_names(void **state)
 	named[n_named++] = fcntl(named[0], F_DUPFD, ABOVE);
 	header->base_fds[header->n_base_fds++] = named[8];
 
-	assert_int_equal(state_close_strays(&slots.state), 0);
+	assert_int_equal(descriptors_close_strays(&slots.arena), 0);
 	/* what free slots and records say is of no meaning */
 	strays[0] = new_fd();
 	strays[1] = fcntl(named[0], F_DUPFD, ABOVE);
@@ -222,7 +225,7 @@ static void closes_what_no_slot_names(void **state)
 	header->kept[8].fd = strays[1];
 	header->stores[4].root_fd = strays[2];
 	header->base_fds[header->n_base_fds] = strays[0];
-	assert_int_equal(state_close_strays(&slots.state), 3);
+	assert_int_equal(descriptors_close_strays(&slots.arena), 3);
 	for (int i = 0; i < n_named; i++)
 		assert_true(is_open(named[i]));
 	for (int i = 0; i < 3; i++)
@@ -230,9 +233,102 @@ static void closes_what_no_slot_names(void **state)
 	open_fds(after, MOST);
 	for (int fd = 0; fd < MOST; fd++)
 		assert_true(!before[fd] || after[fd]);
-	assert_int_equal(state_close_strays(&slots.state), 0);
+	assert_int_equal(descriptors_close_strays(&slots.arena), 0);
 	for (int i = 0; i < n_named; i++)
 		close(named[i]);
+	slots_close(&slots);
+}
+
+/* A number that is wrong costs nobody else a descriptor, and one that is right stays. */
+static void forgets_descriptors_that_are_not_its_own(void **state)
+{
+	struct handle_open open = {.mode = IO_RELAYED};
+	int of_node = new_fd(), of_handle = new_fd(), of_others = new_fd(), passing = new_fd();
+	struct arena_header *header;
+	int fd, backing_id;
+	uint64_t first, second, number;
+	struct slots slots;
+
+	(void)state;
+	slots_open(&slots, 16, 16, 4);
+	header = slots.arena.header;
+	header->fuse_fd = header->ready_fd = header->lock_fd = -1;
+	header->config_fd = -1;
+	header->base_fds[header->n_base_fds++] = of_others;
+	first = reference(&slots, 100);
+	second = reference(&slots, 101);
+	assert_int_equal(unlinked(&slots, first, fcntl(of_node, F_DUPFD, 0)), -1);
+	fd = node_get(&slots.state, first)->fd;
+	open.node = second;
+	assert_int_equal(handle_add(&slots.state, &open, &of_handle, &number, &backing_id), 0);
+	of_handle = handle_get(&slots.state, number)->fd;
+	header->kept[3] = (struct kept_record){.id = first, .fd = passing};
+	/* this request's file has become the node's */
+	header->journal[0].state = JOURNAL_BEGUN;
+	header->journal[0].fd = fd;
+	/* what it says of that is an alarm elsewhere */
+	log_setup(LOG_TO_STDERR, LOG_CRIT);
+	assert_int_equal(descriptors_check(&slots.arena), 0);
+	assert_int_equal(node_get(&slots.state, first)->fd, fd);
+	assert_int_equal(handle_get(&slots.state, number)->fd, of_handle);
+	assert_int_equal(header->kept[3].fd, passing);
+	assert_int_equal(header->journal[0].fd, -1);
+
+	/* of the supervisor, of the arena, of another slot, not open, far away */
+	header->kept[3].fd = of_others;
+	assert_int_equal(descriptors_check(&slots.arena), 0);
+	assert_int_equal(header->kept[3].fd, -1);
+	header->kept[3].fd = slots.arena.fd;
+	assert_int_equal(descriptors_check(&slots.arena), 0);
+	assert_int_equal(header->kept[3].fd, -1);
+	slots.arena.handles[1].fd = fd;
+	assert_int_equal(descriptors_check(&slots.arena), 0);
+	assert_int_equal(slots.arena.handles[1].fd, -1);
+	assert_int_equal(node_get(&slots.state, first)->fd, fd);
+	slots.arena.handles[1].fd = of_handle;
+	close(passing);
+	header->kept[3].fd = passing;
+	slots.arena.nodes[node_index_of(second)].fd = INT32_MAX;
+	assert_int_equal(descriptors_check(&slots.arena), 0);
+	assert_int_equal(header->kept[3].fd, -1);
+	assert_int_equal(node_get(&slots.state, second)->fd, -1);
+	assert_int_equal(slots.arena.handles[1].fd, of_handle);
+	assert_true(is_open(of_others) && is_open(of_handle) && is_open(fd));
+	log_setup(LOG_TO_STDERR, LOG_NOTICE);
+	close(of_others);
+	close(of_node);
+	header->journal[0].state = JOURNAL_FREE;
+	header->kept[3].id = 0;
+	handle_remove(&slots.state, number, &backing_id);
+	slots_close(&slots);
+	close(fd);
+}
+
+/* Slots keep no more than that; the rest is for what passes. */
+static void leaves_descriptors_to_requests(void **state)
+{
+	struct handle_open open = {.mode = IO_RELAYED};
+	struct node_key key = key_of(100);
+	int fd = fcntl(STDERR_FILENO, F_DUPFD, 100), backing_id;
+	uint64_t id, number;
+	struct slots slots;
+
+	(void)state;
+	slots_open(&slots, 16, 16, 4);
+	slots.state.max_fd = fd;
+	assert_int_equal(node_reference(&slots.state, &key, S_IFREG, NODE_KEEP_FD, &fd, &id), -ENFILE);
+	assert_true(fd >= 0);
+	id = reference(&slots, 101);
+	open.node = id;
+	assert_int_equal(handle_add(&slots.state, &open, &fd, &number, &backing_id), -ENFILE);
+	assert_true(fd >= 0);
+	slots.state.max_fd = fd + 1;
+	assert_int_equal(handle_add(&slots.state, &open, &fd, &number, &backing_id), 0);
+	assert_int_equal(handle_remove(&slots.state, number, &backing_id), 0);
+	fd = fcntl(STDERR_FILENO, F_DUPFD, 100);
+	assert_int_equal(node_reference(&slots.state, &key, S_IFREG, NODE_KEEP_FD, &fd, &id), 0);
+	assert_int_equal(fd, -1);
+	assert_true(slots.state.is_crowded);
 	slots_close(&slots);
 }
 
@@ -380,6 +476,8 @@ int main(void)
 		cmocka_unit_test(drops_kept_descriptors_of_forgotten_nodes),
 		cmocka_unit_test(drops_handles_without_a_node),
 		cmocka_unit_test(closes_what_no_slot_names),
+		cmocka_unit_test(forgets_descriptors_that_are_not_its_own),
+		cmocka_unit_test(leaves_descriptors_to_requests),
 		cmocka_unit_test(sees_what_is_wrong),
 	};
 

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state/descriptors.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	FD_NAMED = 1,
+	FD_OPEN = 2,
+};
+
+struct table {
+	unsigned char *fds; /* of each, what is known of it */
+	int n;
+};
+
+static void name_it(const struct table *table, int fd)
+{
+	if (fd >= 0 && fd < table->n)
+		table->fds[fd] |= FD_NAMED;
+}
+
+static void name_store(const struct table *table, const struct store_record *store)
+{
+	name_it(table, store->root_fd);
+	name_it(table, store->ipc_fd);
+}
+
+/* What no worker opens and closes as it goes. */
+static void name_fixed(const struct arena *arena, const struct table *table)
+{
+	const struct arena_header *header = arena->header;
+
+	name_it(table, arena->fd);
+	name_it(table, header->fuse_fd);
+	name_it(table, header->ready_fd);
+	name_it(table, header->lock_fd);
+	name_it(table, atomic_load(&header->config_fd));
+	for (int i = 0; i < ARENA_STORES; i++)
+		if (atomic_load(&header->stores[i].state) == SLOT_LIVE)
+			name_store(table, &header->stores[i]);
+}
+
+typedef void visit_fn(const struct table *table, _Atomic int32_t *fd, const char *what, uint32_t which);
+
+/* All slots that hold descriptors. A request's may be on its way to a node, which then has it already: so requests are last. */
+static void each_slot(const struct arena *arena, const struct table *table, visit_fn *visit)
+{
+	struct arena_header *header = arena->header;
+
+	for (uint32_t i = 0; i < ARENA_KEPT; i++)
+		if (atomic_load(&header->kept[i].id))
+			visit(table, &header->kept[i].fd, "kept file", i);
+	for (uint32_t i = 1; i < header->nodes_high; i++)
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE)
+			visit(table, &arena->nodes[i].fd, "node", i);
+	for (uint32_t i = 1; i < header->handles_high; i++)
+		if (atomic_load(&arena->handles[i].state) == SLOT_LIVE)
+			visit(table, &arena->handles[i].fd, "handle", i);
+	for (uint32_t i = 0; i < ARENA_JOURNAL; i++)
+		if (atomic_load(&header->journal[i].state) != JOURNAL_FREE)
+			visit(table, &header->journal[i].fd, NULL, i);
+}
+
+static void name_slot(const struct table *table, _Atomic int32_t *fd, const char *what, uint32_t which)
+{
+	(void)what;
+	(void)which;
+	name_it(table, atomic_load(fd));
+}
+
+/* The first one has it. */
+static void claim(const struct table *table, _Atomic int32_t *fd, const char *what, uint32_t which)
+{
+	int claimed = atomic_load(fd);
+
+	if (claimed < 0)
+		return;
+	if (claimed < table->n && table->fds[claimed] == FD_OPEN) {
+		table->fds[claimed] |= FD_NAMED;
+		return;
+	}
+	atomic_store(fd, -1);
+	if (what)
+		log_error("internal error: %s %u: descriptor %d is %s", what, which, claimed,
+			  claimed < table->n && table->fds[claimed] ? "another's" : "not open");
+}
+
+/* A table for all that is open, which has nothing in it yet. */
+static int make_table(DIR *dir, struct table *table)
+{
+	const struct dirent *entry;
+	int highest = -1;
+
+	while ((entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (fd > highest)
+			highest = fd;
+	}
+	table->n = highest + 1;
+	table->fds = calloc((size_t)table->n + 1, 1);
+	return table->fds ? 0 : -ENOMEM;
+}
+
+static void note_open(DIR *dir, const struct table *table)
+{
+	const struct dirent *entry;
+
+	rewinddir(dir);
+	while ((entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] != '.' && fd != dirfd(dir) && fd < table->n)
+			table->fds[fd] = FD_OPEN;
+	}
+}
+
+/* What is open, and what of it is not for workers to close; fds is the caller's to free, also after a failure. */
+static int look(const struct arena *arena, struct table *table)
+{
+	const struct arena_header *header = arena->header;
+	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	int result;
+
+	*table = (struct table){0};
+	if (!dir)
+		return -errno;
+	result = make_table(dir, table);
+	if (result < 0)
+		return result;
+	note_open(dir, table);
+	name_fixed(arena, table);
+	for (uint32_t i = 0; i < header->n_base_fds; i++)
+		name_it(table, header->base_fds[i]);
+	return 0;
+}
+
+int descriptors_check(const struct arena *arena)
+{
+	_cleanup_free_ unsigned char *fds = NULL;
+	struct table table;
+	int result = arena_check(arena);
+
+	if (result < 0)
+		return result;
+	result = look(arena, &table);
+	fds = table.fds;
+	if (result == 0)
+		each_slot(arena, &table, claim);
+	return result;
+}
+
+int descriptors_close_strays(const struct arena *arena)
+{
+	_cleanup_free_ unsigned char *fds = NULL;
+	struct table table;
+	int result = look(arena, &table);
+	int closed = 0;
+
+	fds = table.fds;
+	if (result < 0)
+		return result;
+	each_slot(arena, &table, name_slot);
+	for (int fd = 0; fd < table.n; fd++)
+		if (table.fds[fd] == FD_OPEN && close(fd) == 0)
+			closed++;
+	return closed;
+}
+
+int descriptors_name(const struct arena *arena, unsigned char **named)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	struct table table;
+	int result;
+
+	*named = NULL;
+	if (!dir)
+		return -errno;
+	result = make_table(dir, &table);
+	*named = table.fds;
+	if (result < 0)
+		return result;
+	name_fixed(arena, &table);
+	each_slot(arena, &table, name_slot);
+	return table.n;
+}
