@@ -131,6 +131,26 @@ static int end_segment(struct fs *fs, const struct watch *watch, const struct no
 	return result;
 }
 
+/* Ends a segment that is due. Returns when it will be, 0 where it has ended. */
+static uint64_t end_if_due(struct fs *fs, struct watch *watch, struct node_slot *node)
+{
+	/* it may get a name yet, as long as there is anything that it can get it by */
+	uint64_t end = atomic_load(&node->flags) & NODE_UNLINKED ? WATCH_NEVER : watches_time_of_end(fs, &life.watches, watch, node);
+	int result;
+
+	if (end == 0) {
+		result = end_segment(fs, watch, node);
+		if (result == 0)
+			return 0;
+		if (result != -EBUSY)
+			log_warning("a segment at the end of its life can't be removed: %s", strerror(-result));
+		return boottime_nanoseconds() + WATCH_RETRY;
+	}
+	if (end != WATCH_NEVER && watch->due != end && watch->ttl && watch->wd < 0)
+		use_note_closed(fs, node);
+	return end;
+}
+
 /* Ends what is due. Returns when the next one is. */
 static uint64_t end_due(struct fs *fs)
 {
@@ -138,34 +158,15 @@ static uint64_t end_due(struct fs *fs)
 
 	for (size_t i = 0; i < life.watches.n;) {
 		struct watch *watch = &life.watches.watch[i];
-		struct node_slot *node = node_get(&fs->state, watch->id);
-		uint64_t end;
-		int result;
+		uint64_t end = 0;
 
-		if (!node) {
-			watches_drop(&life.watches, watch);
-			continue;
-		}
-		/* it may get a name yet, as long as there is anything that it can get it by */
-		end = atomic_load(&node->flags) & NODE_UNLINKED ? WATCH_NEVER
-								 : watches_time_of_end(fs, &life.watches, watch, node);
-		/* the reference keeps the slot from becoming another file's meanwhile */
-		if (end == 0 && !node_keep(&fs->state, watch->id)) {
-			watches_drop(&life.watches, watch);
-			continue;
+		if (node_keep(&fs->state, watch->id)) {
+			end = end_if_due(fs, watch, node_get(&fs->state, watch->id));
+			entry_let_go(fs, watch->id);
 		}
 		if (end == 0) {
-			result = end_segment(fs, watch, node);
-			entry_forget(fs, watch->id, 1);
-			if (result == 0) {
-				watches_drop(&life.watches, watch);
-				continue;
-			}
-			if (result != -EBUSY)
-				log_warning("a segment at the end of its life can't be removed: %s", strerror(-result));
-			end = boottime_nanoseconds() + WATCH_RETRY;
-		} else if (end != WATCH_NEVER && watch->due != end && watch->ttl && watch->wd < 0) {
-			use_note_closed(fs, node);
+			watches_drop(&life.watches, watch);
+			continue;
 		}
 		watch->due = end == WATCH_NEVER ? 0 : end;
 		if (end < next)

@@ -3,6 +3,7 @@
 #include "fs/ops/interrupt.h"
 #include "fs/ops/lifetime_use.h"
 #include "fs/ops/policy.h"
+#include "fs/ops/reply.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -74,18 +75,17 @@ static void watch_process(struct watch *watch, const struct policy_owner *owner)
 	watch->due = fd < 0 && fd != -ESRCH ? boottime_nanoseconds() + WATCH_RETRY : 0;
 }
 
-int watches_take_up(struct fs *fs, struct watches *watches, uint64_t id)
+static int take_up(struct fs *fs, struct watches *watches, uint64_t id, struct node_slot *node)
 {
-	struct node_slot *node = node_get(&fs->state, id);
 	struct watch *watch = find(watches, id);
-	struct policy policy = {0};
-	int result = node ? policy_read(&fs->state, node, &policy) : 0;
+	struct policy policy;
+	int result = policy_read(&fs->state, node, &policy);
 
 	if (result < 0)
 		return result;
 	if (watch)
 		watches_drop(watches, watch);
-	if (!node || policy.lifetime == LIFETIME_PERSISTENT)
+	if (policy.lifetime == LIFETIME_PERSISTENT)
 		return 0;
 	result = watches_reserve(watches);
 	if (result < 0)
@@ -108,6 +108,22 @@ int watches_take_up(struct fs *fs, struct watches *watches, uint64_t id)
 		if (atomic_load(&node->closed_at) == 0)
 			atomic_store(&node->closed_at, boottime_nanoseconds());
 	}
+	return 0;
+}
+
+int watches_take_up(struct fs *fs, struct watches *watches, uint64_t id)
+{
+	struct watch *watch;
+	int result;
+
+	if (node_keep(&fs->state, id)) {
+		result = take_up(fs, watches, id, node_get(&fs->state, id));
+		entry_let_go(fs, id);
+		return result;
+	}
+	watch = find(watches, id);
+	if (watch)
+		watches_drop(watches, watch);
 	return 0;
 }
 

@@ -90,16 +90,30 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 	return 0;
 }
 
+/* What is held for a node that may be gone by now. */
+static void entry_release(struct fs *fs, uint64_t id, int backing_id)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+
+	passthrough_close(fs, backing_id);
+	if (!node || atomic_load(&node->lookups) == 0)
+		kept_drop(&fs->state, id);
+}
+
 void entry_forget(struct fs *fs, uint64_t id, uint64_t count)
 {
-	const struct node_slot *node;
 	int backing_id;
 
 	node_forget(&fs->state, id, count, &backing_id);
-	passthrough_close(fs, backing_id);
-	node = node_get(&fs->state, id);
-	if (!node || atomic_load(&node->lookups) == 0)
-		kept_drop(&fs->state, id);
+	entry_release(fs, id, backing_id);
+}
+
+void entry_let_go(struct fs *fs, uint64_t id)
+{
+	int backing_id;
+
+	node_let_go(&fs->state, &backing_id);
+	entry_release(fs, id, backing_id);
 }
 
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry)

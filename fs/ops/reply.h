@@ -39,6 +39,9 @@ bool kernel_knows(struct fs *fs, uint16_t store, uint64_t inode);
 /* Gives `count` of the kernel's references to a node back, and what was kept for them. */
 void entry_forget(struct fs *fs, uint64_t id, uint64_t count);
 
+/* After node_keep(): lets go of the node, and of what was kept for it where it is gone. */
+void entry_let_go(struct fs *fs, uint64_t id);
+
 /* Answers with an entry, or gives its reference back where the kernel did not take it. */
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
 

@@ -126,7 +126,9 @@ static void recall_victim(struct state *state, uint16_t store, const struct jour
 	};
 	if (!victim->known && victim->fd >= 0) {
 		identify_victim(state, store, victim);
-		victim->node = node_find(state, &victim->key);
+		/* a node that has it may have closed it, and the number may be another file's */
+		victim->last_name &= victim->key.inode == victim->inode;
+		victim->node = victim->last_name ? node_find(state, &victim->key) : 0;
 	}
 	/* the node has it by now */
 	node = node_get(state, victim->node);

@@ -74,7 +74,7 @@ static bool is_idle(const struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
 
-	return atomic_load(&slot->lookups) == 0 && state->index[index].handles == 0;
+	return atomic_load(&slot->lookups) == 0 && state->index[index].handles == 0 && state->kept_node != index;
 }
 
 /* The state word goes first: a worker that dies after it leaves a free slot and a stray descriptor. */
@@ -244,16 +244,38 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 
 bool node_keep(struct state *state, uint64_t id)
 {
-	struct node_slot *slot;
+	bool is_known;
 
 	pthread_mutex_lock(&state->lock);
-	slot = node_get(state, id);
-	if (slot) {
-		leave_idle(state, node_index_of(id));
-		atomic_fetch_add(&slot->lookups, 1);
+	is_known = node_get(state, id);
+	if (is_known) {
+		state->kept_node = node_index_of(id);
+		leave_idle(state, state->kept_node);
 	}
 	pthread_mutex_unlock(&state->lock);
-	return slot;
+	return is_known;
+}
+
+static int take_if_idle(struct state *state, uint32_t index)
+{
+	int id = 0;
+
+	if (is_idle(state, index)) {
+		id = backing_id_take(state, index);
+		became_idle_locked(state, index);
+	}
+	return id;
+}
+
+void node_let_go(struct state *state, int *backing_id)
+{
+	uint32_t index;
+
+	pthread_mutex_lock(&state->lock);
+	index = state->kept_node;
+	state->kept_node = 0;
+	*backing_id = index ? take_if_idle(state, index) : 0;
+	pthread_mutex_unlock(&state->lock);
 }
 
 void node_told(struct state *state, uint64_t id, uint32_t now)
@@ -292,10 +314,8 @@ void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_
 		if (count > lookups)
 			count = lookups;
 		atomic_store(&slot->lookups, lookups - count);
-		if (count > 0 && is_idle(state, node_index_of(id))) {
-			*backing_id = backing_id_take(state, node_index_of(id));
-			became_idle_locked(state, node_index_of(id));
-		}
+		if (count > 0)
+			*backing_id = take_if_idle(state, node_index_of(id));
 	}
 	pthread_mutex_unlock(&state->lock);
 }

@@ -103,8 +103,14 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
 int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags, int *fd,
 		   uint64_t *id);
 
-/* Takes one reference more to a node that is known. Returns false for an id that is no longer good. */
+/*
+ * Keeps a node from being dropped, and its slot from becoming another file's, until node_let_go(): for one thread, and one node at a
+ * time. No death leaves anything of it. Returns false for an id that is no longer good.
+ */
 bool node_keep(struct state *state, uint64_t id);
+
+/* backing_id: as node_forget() has it. */
+void node_let_go(struct state *state, int *backing_id);
 
 /* Finds a node without taking a reference. Returns its id, or 0. */
 uint64_t node_find(struct state *state, const struct node_key *key);

@@ -41,6 +41,7 @@ struct state {
 	uint32_t idle_tail;
 	_Atomic uint32_t n_idle;
 	uint32_t max_idle;        /* more idle nodes than this are dropped, oldest first */
+	uint32_t kept_node;       /* see node_keep(); 0 = none */
 
 	/*
 	 * Nodes that keep their passthrough id though they are not open, so that the next open costs no system call; by

@@ -172,6 +172,46 @@ static void remembers_none_where_none_is_wanted(void **state)
 	slots_close(&slots);
 }
 
+/* What is kept is neither dropped nor counted as idle, whatever becomes of it meanwhile. */
+static void keeps_a_node_for_a_while(void **state)
+{
+	struct slots slots;
+	uint64_t id, other;
+	int backing_id;
+
+	(void)state;
+	slots_open(&slots, 16, 16, 1);
+	assert_false(node_keep(&slots.state, (uint64_t)5 << 32 | 2));
+	/* removed, and forgotten by the kernel */
+	id = reference(&slots, 100);
+	assert_true(node_keep(&slots.state, id));
+	assert_int_equal(unlinked(&slots, id, -1), -1);
+	forget(&slots, id, 1);
+	assert_non_null(node_get(&slots.state, id));
+	assert_int_not_equal(reference(&slots, 101), id);
+	node_let_go(&slots.state, &backing_id);
+	assert_null(node_get(&slots.state, id));
+	/* idle, where another one is idle after it */
+	id = find(&slots, 101);
+	forget(&slots, id, 1);
+	assert_int_equal(slots.state.n_idle, 1);
+	assert_true(node_keep(&slots.state, id));
+	other = reference(&slots, 102);
+	forget(&slots, other, 1);
+	assert_int_equal(slots.state.n_idle, 1);
+	assert_non_null(node_get(&slots.state, id));
+	node_let_go(&slots.state, &backing_id);
+	assert_non_null(node_get(&slots.state, id));
+	assert_null(node_get(&slots.state, other));
+	/* in use again */
+	assert_true(node_keep(&slots.state, id));
+	assert_int_equal(reference(&slots, 101), id);
+	node_let_go(&slots.state, &backing_id);
+	assert_int_equal(slots.state.n_idle, 0);
+	node_let_go(&slots.state, &backing_id);
+	slots_close(&slots);
+}
+
 static void never_gives_an_id_twice(void **state)
 {
 	struct slots slots;
@@ -328,6 +368,7 @@ int main(void)
 		cmocka_unit_test(refuses_ids_that_were_never_given),
 		cmocka_unit_test(keeps_the_idle_in_order),
 		cmocka_unit_test(remembers_none_where_none_is_wanted),
+		cmocka_unit_test(keeps_a_node_for_a_while),
 		cmocka_unit_test(never_gives_an_id_twice),
 		cmocka_unit_test(knows_what_is_fresh),
 		cmocka_unit_test(never_forgets_fixed_nodes),
