@@ -11,7 +11,6 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
@@ -126,30 +125,6 @@ void supervisor_unmount(const struct program *program)
 		umount2(program->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW);
 	else
 		unmount_as_user(program->mount_point);
-}
-
-/* The descriptors that the supervisor needs beside those that slots name, which no worker may close as another worker's remains. */
-static int note_base_fds(const struct arena *arena)
-{
-	_cleanup_free_ unsigned char *named = NULL;
-	int n_named = descriptors_name(arena, &named);
-	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
-	struct arena_header *header = arena->header;
-	const struct dirent *entry;
-
-	if (!dir || n_named < 0)
-		return dir ? n_named : -errno;
-	header->n_base_fds = 0;
-	while ((entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (entry->d_name[0] == '.' || fd == dirfd(dir) || (fd < n_named && named[fd]))
-			continue;
-		if (header->n_base_fds == ARENA_BASE_FDS)
-			return -EMFILE;
-		header->base_fds[header->n_base_fds++] = fd;
-	}
-	return 0;
 }
 
 /* Everything of a worker happens in here; it never returns to the supervisor's code. */
@@ -548,7 +523,7 @@ int supervisor_run(struct program *program)
 	fault_prepare();
 	header->supervisor_pid = getpid();
 	instance_tell_holder(&program->instance, program->mount_point);
-	result = note_base_fds(&program->arena);
+	result = descriptors_note_base(&program->arena);
 	if (result == 0 && privileges_limit_supervisor(program) < 0) {
 		status = EXIT_FAILURE;
 	} else if (result < 0) {

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -90,53 +91,88 @@ static void claim(const struct table *table, _Atomic int32_t *fd, const char *wh
 			  claimed < table->n && table->fds[claimed] ? "another's" : "not open");
 }
 
-/* A table for all that is open, which has nothing in it yet. */
-static int make_table(DIR *dir, struct table *table)
-{
-	const struct dirent *entry;
-	int highest = -1;
-
-	while ((entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (fd > highest)
-			highest = fd;
-	}
-	table->n = highest + 1;
-	table->fds = calloc((size_t)table->n + 1, 1);
-	return table->fds ? 0 : -ENOMEM;
-}
-
-static void note_open(DIR *dir, const struct table *table)
+/* The next open one but for the directory's own. Returns whether there is one, or the negative errno of reading the directory. */
+static int next_open(DIR *dir, int *fd)
 {
 	const struct dirent *entry;
 
-	rewinddir(dir);
-	while ((entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (entry->d_name[0] != '.' && fd != dirfd(dir) && fd < table->n)
-			table->fds[fd] = FD_OPEN;
-	}
+	do {
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry)
+			return -errno;
+		*fd = atoi(entry->d_name);
+	} while (entry->d_name[0] == '.' || *fd == dirfd(dir));
+	return 1;
 }
 
-/* What is open, and what of it is not for workers to close; fds is the caller's to free, also after a failure. */
-static int look(const struct arena *arena, struct table *table)
+static int note_open(struct table *table, int fd)
 {
-	const struct arena_header *header = arena->header;
+	if (fd >= table->n) {
+		int n = fd < 2 * table->n ? 2 * table->n : fd + 64;
+		unsigned char *fds = realloc(table->fds, (size_t)n);
+
+		if (!fds)
+			return -ENOMEM;
+		memset(fds + table->n, 0, (size_t)(n - table->n));
+		*table = (struct table){.fds = fds, .n = n};
+	}
+	table->fds[fd] = FD_OPEN;
+	return 0;
+}
+
+/* A table of all that is open; fds is the caller's to free, also after a failure. */
+static int make_table(struct table *table)
+{
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
+	int fd = -1;
 	int result;
 
 	*table = (struct table){0};
 	if (!dir)
 		return -errno;
-	result = make_table(dir, table);
+	while ((result = next_open(dir, &fd)) > 0) {
+		result = note_open(table, fd);
+		if (result < 0)
+			break;
+	}
+	return result;
+}
+
+/* ... and what of it is not for workers to close. */
+static int make_worker_table(const struct arena *arena, struct table *table)
+{
+	const struct arena_header *header = arena->header;
+	int result = make_table(table);
+
 	if (result < 0)
 		return result;
-	note_open(dir, table);
 	name_fixed(arena, table);
 	for (uint32_t i = 0; i < header->n_base_fds; i++)
 		name_it(table, header->base_fds[i]);
+	return 0;
+}
+
+int descriptors_note_base(const struct arena *arena)
+{
+	struct arena_header *header = arena->header;
+	_cleanup_free_ unsigned char *fds = NULL;
+	struct table table;
+	int result = make_table(&table);
+
+	fds = table.fds;
+	if (result < 0)
+		return result;
+	name_fixed(arena, &table);
+	each_slot(arena, &table, name_slot);
+	header->n_base_fds = 0;
+	for (int fd = 0; fd < table.n; fd++) {
+		if (table.fds[fd] != FD_OPEN)
+			continue;
+		if (header->n_base_fds == ARENA_BASE_FDS)
+			return -EMFILE;
+		header->base_fds[header->n_base_fds++] = fd;
+	}
 	return 0;
 }
 
@@ -148,7 +184,7 @@ int descriptors_check(const struct arena *arena)
 
 	if (result < 0)
 		return result;
-	result = look(arena, &table);
+	result = make_worker_table(arena, &table);
 	fds = table.fds;
 	if (result == 0)
 		each_slot(arena, &table, claim);
@@ -159,7 +195,7 @@ int descriptors_close_strays(const struct arena *arena)
 {
 	_cleanup_free_ unsigned char *fds = NULL;
 	struct table table;
-	int result = look(arena, &table);
+	int result = make_worker_table(arena, &table);
 	int closed = 0;
 
 	fds = table.fds;
@@ -174,18 +210,15 @@ int descriptors_close_strays(const struct arena *arena)
 
 int descriptors_name(const struct arena *arena, unsigned char **named)
 {
-	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
 	struct table table;
-	int result;
+	int result = make_table(&table);
 
-	*named = NULL;
-	if (!dir)
-		return -errno;
-	result = make_table(dir, &table);
 	*named = table.fds;
 	if (result < 0)
 		return result;
 	name_fixed(arena, &table);
 	each_slot(arena, &table, name_slot);
+	for (int fd = 0; fd < table.n; fd++)
+		table.fds[fd] &= FD_NAMED;
 	return table.n;
 }
