@@ -405,6 +405,25 @@ static void close_leftovers(const struct mount *mount)
 	}
 }
 
+/* The daemon goes on for as long as another mount namespace has a copy of its mount. */
+static void tell_holders(const struct mount *mount)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc");
+	const struct dirent *entry;
+	char line[PATH_MAX + 512];
+	char name[64];
+
+	while (dir && (entry = readdir(dir))) {
+		_cleanup_fclose_ FILE *file = fopen(path_of("/proc/%s/mountinfo", entry->d_name), "re");
+		bool holds = false;
+
+		while (file && !holds && fgets(line, sizeof(line), file))
+			holds = strstr(line, path_of(" %s ", mount->path));
+		if (holds && read_text(path_of("/proc/%s/comm", entry->d_name), name, sizeof(name)) > 0)
+			fprintf(stderr, "process %s has it in its mount namespace: %s", entry->d_name, name);
+	}
+}
+
 int mount_stop_keep(struct mount *mount)
 {
 	int result;
@@ -421,6 +440,7 @@ int mount_stop_keep(struct mount *mount)
 	status = wait_end(mount);
 	if (status != 0) {
 		fprintf(stderr, "segfs ended with status %d after umount\n", status);
+		tell_holders(mount);
 		force_down(mount);
 		return -1;
 	}
