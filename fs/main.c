@@ -6,7 +6,8 @@
  *
  *   main.c           command line in hand, makes what supervisor and workers run on, goes into the background
  *   options          the command line
- *   supervisor       mounts, starts workers, survives them
+ *   supervisor       starts workers, survives them
+ *   mounting         ... the mount, from its making to its end
  *   watchdog         ... sees that a worker does not go on
  *   upgrade          another version of the program takes over from it
  *   worker           one worker's life: recover, serve, leave
@@ -81,6 +82,7 @@
 #include "fs/apply.h"
 #include "fs/control/control.h"
 #include "fs/instance.h"
+#include "fs/mounting.h"
 #include "fs/mounts.h"
 #include "fs/notify.h"
 #include "fs/options.h"
@@ -392,7 +394,7 @@ static int check_take_over(struct program *program)
 {
 	log_setup(program->options.foreground ? LOG_TO_STDERR : LOG_TO_BOTH, program->options.log_priority);
 	log_open();
-	return upgrade_check(program) == EXIT_SUCCESS ? supervisor_check_options(program) : EXIT_FAILURE;
+	return upgrade_check(program) == EXIT_SUCCESS && mounting_check_options(program) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* The mount is there, and answers nothing until a worker runs: it is not looked at. */

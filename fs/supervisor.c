@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/supervisor.h"
-#include "fs/mounts.h"
+#include "fs/mounting.h"
 #include "fs/notify.h"
 #include "fs/privileges.h"
 #include "fs/state/descriptors.h"
@@ -13,11 +13,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fuse_lowlevel.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,7 +31,6 @@
 static struct {
 	struct program *program;
 	struct fuse_session *session;
-	dev_t device;            /* of the mount: tells it from one that somebody else makes there */
 	pid_t worker;            /* 0 = none */
 	int64_t worker_started;  /* CLOCK_MONOTONIC, nanoseconds */
 	unsigned int failures;   /* in a row */
@@ -57,74 +54,20 @@ static int64_t now(void)
 	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/* Only of a lack of memory libfuse says nothing at times. */
-static int libfuse_failed(const struct program *program, int result)
-{
-	if (!worker_libfuse_has_complained())
-		log_error("mounting on %s: %s", program->mount_point, strerror(ENOMEM));
-	return result;
-}
-
 int supervisor_mount(struct program *program)
 {
-	char type[32] = "";
-
 	self.program = program;
-	self.session = worker_session_new(program);
-	if (!self.session)
-		return libfuse_failed(program, -EINVAL);
-	/*
-	 * Without memory libfuse may take 0 for the connection, with no mount made: standard input, which is open, so that
-	 * no real one has that number.
-	 */
-	if (fuse_session_mount(self.session, program->mount_point) != 0 || fuse_session_fd(self.session) == 0)
-		return libfuse_failed(program, -EIO);
-	program->arena.header->fuse_fd = fuse_session_fd(self.session);
-	if (mounts_find(program->mount_point, &self.device, type, sizeof(type)) < 0)
-		self.device = 0;
-	program->arena.header->device = self.device;
-	return 0;
+	return mounting_begin(program, &self.session);
 }
 
 int supervisor_adopt(struct program *program)
 {
 	self.program = program;
-	self.device = program->arena.header->device;
 	self.told_ready = true;
 	self.reloading = true;
 	/* closed by whom this one has taken over from */
 	program->options.ready_fd = -1;
-	self.session = worker_session_new(program);
-	return self.session ? 0 : libfuse_failed(program, -EINVAL);
-}
-
-int supervisor_check_options(struct program *program)
-{
-	struct fuse_session *session = worker_session_new(program);
-
-	if (!session)
-		return EXIT_FAILURE;
-	fuse_session_destroy(session);
-	return EXIT_SUCCESS;
-}
-
-static bool is_mounted(void)
-{
-	char type[32] = "";
-	dev_t device = 0;
-
-	return mounts_find(self.program->mount_point, &device, type, sizeof(type)) == 0 && device == self.device;
-}
-
-void supervisor_unmount(const struct program *program)
-{
-	if (!is_mounted())
-		return;
-	/* lazily: open files keep what they have, and nobody finds the name any more */
-	if (program->privileged)
-		umount2(program->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW);
-	else
-		unmount_as_user(program->mount_point);
+	return mounting_adopt(program, &self.session);
 }
 
 /* Everything of a worker happens in here; it never returns to the supervisor's code. */
@@ -390,7 +333,7 @@ static void stop(void)
 		return;
 	self.stopping = true;
 	notify_send("STOPPING=1");
-	supervisor_unmount(self.program);
+	mounting_end(self.program);
 	if (self.worker)
 		kill(self.worker, SIGTERM);
 	self.deadline = now() + STOP_TIMEOUT_NS;
@@ -533,6 +476,6 @@ int supervisor_run(struct program *program)
 		status = supervise(&signals);
 	}
 	notify_send("STOPPING=1");
-	supervisor_unmount(program);
+	mounting_end(program);
 	return status;
 }

@@ -19,16 +19,10 @@ int supervisor_mount(struct program *program);
 /* Goes on with the mount of the program from which this one takes over. Returns as supervisor_mount(). */
 int supervisor_adopt(struct program *program);
 
-/* Whether libfuse takes the options of the mount. Returns an exit status; what is wrong is logged. */
-int supervisor_check_options(struct program *program);
-
 /*
  * Runs until the file system is unmounted, a signal ends it, or workers can't be kept alive.
  * Returns the exit status of the program.
  */
 int supervisor_run(struct program *program);
-
-/* Undoes supervisor_mount() where the start fails after it. */
-void supervisor_unmount(const struct program *program);
 
 #endif
