@@ -179,9 +179,18 @@ static uint64_t end_due(struct fs *fs)
 
 /* --- finding them --- */
 
+/* With the next change, or when one is due. */
+static void try_all_again(void)
+{
+	pthread_mutex_lock(&life.lock);
+	life.lost = true;
+	pthread_mutex_unlock(&life.lock);
+}
+
 static void take_up_all(struct fs *fs)
 {
 	uint32_t high = atomic_load(&fs->state.arena->header->nodes_high);
+	bool lost = false;
 
 	for (uint32_t i = NODE_ROOT; i < high; i++) {
 		const struct node_slot *node = &fs->state.arena->nodes[i];
@@ -196,8 +205,10 @@ static void take_up_all(struct fs *fs)
 			id = node_id(&fs->state, i);
 		pthread_mutex_unlock(&fs->state.lock);
 		if (id && watches_take_up(fs, &life.watches, id) < 0)
-			life.lost = true;
+			lost = true;
 	}
+	if (lost)
+		try_all_again();
 }
 
 static void take_up_changed(struct fs *fs)
