@@ -145,12 +145,11 @@ static int limit_worker_capabilities(const struct program *program)
 /* None of it has a use here; all of it would have one for who got hold of a worker. Descriptors: see worker.c. */
 static int limit_resources(bool makes_core)
 {
-	static const int unused[] = {RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_CORE};
-	const size_t n = sizeof(unused) / sizeof(unused[0]) - makes_core;
+	const struct rlimit none = {0};
 
-	for (size_t i = 0; i < n; i++)
-		if (setrlimit(unused[i], &(struct rlimit){0}) < 0)
-			return failed("resource limits", -errno);
+	if (setrlimit(RLIMIT_MEMLOCK, &none) < 0 || setrlimit(RLIMIT_MSGQUEUE, &none) < 0 || setrlimit(RLIMIT_NICE, &none) < 0 ||
+	    setrlimit(RLIMIT_RTPRIO, &none) < 0 || (!makes_core && setrlimit(RLIMIT_CORE, &none) < 0))
+		return failed("resource limits", -errno);
 	return 0;
 }
 

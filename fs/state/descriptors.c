@@ -16,12 +16,12 @@ enum {
 
 struct table {
 	unsigned char *fds; /* of each, what is known of it */
-	int n;
+	size_t n;
 };
 
 static void name_it(const struct table *table, int fd)
 {
-	if (fd >= 0 && fd < table->n)
+	if (fd >= 0 && (size_t)fd < table->n)
 		table->fds[fd] |= FD_NAMED;
 }
 
@@ -81,14 +81,14 @@ static void claim(const struct table *table, _Atomic int32_t *fd, const char *wh
 
 	if (claimed < 0)
 		return;
-	if (claimed < table->n && table->fds[claimed] == FD_OPEN) {
+	if ((size_t)claimed < table->n && table->fds[claimed] == FD_OPEN) {
 		table->fds[claimed] |= FD_NAMED;
 		return;
 	}
 	atomic_store(fd, -1);
 	if (what)
 		log_error("internal error: %s %u: descriptor %d is %s", what, which, claimed,
-			  claimed < table->n && table->fds[claimed] ? "another's" : "not open");
+			  (size_t)claimed < table->n && table->fds[claimed] ? "another's" : "not open");
 }
 
 /* The next open one but for the directory's own. Returns whether there is one, or the negative errno of reading the directory. */
@@ -102,19 +102,20 @@ static int next_open(DIR *dir, int *fd)
 		if (!entry)
 			return -errno;
 		*fd = atoi(entry->d_name);
-	} while (entry->d_name[0] == '.' || *fd == dirfd(dir));
+	} while (entry->d_name[0] == '.' || *fd < 0 || *fd == dirfd(dir));
 	return 1;
 }
 
-static int note_open(struct table *table, int fd)
+static int note_open(struct table *table, size_t fd)
 {
-	if (fd >= table->n) {
-		int n = fd < 2 * table->n ? 2 * table->n : fd + 64;
-		unsigned char *fds = realloc(table->fds, (size_t)n);
+	size_t n = 2 * fd + 64;
+	unsigned char *fds;
 
+	if (!table->fds || fd >= table->n) {
+		fds = realloc(table->fds, n);
 		if (!fds)
 			return -ENOMEM;
-		memset(fds + table->n, 0, (size_t)(n - table->n));
+		memset(fds + table->n, 0, n - table->n);
 		*table = (struct table){.fds = fds, .n = n};
 	}
 	table->fds[fd] = FD_OPEN;
@@ -128,11 +129,12 @@ static int make_table(struct table *table)
 	int fd = -1;
 	int result;
 
-	*table = (struct table){0};
+	table->fds = NULL;
+	table->n = 0;
 	if (!dir)
 		return -errno;
 	while ((result = next_open(dir, &fd)) > 0) {
-		result = note_open(table, fd);
+		result = note_open(table, (size_t)fd);
 		if (result < 0)
 			break;
 	}
@@ -166,12 +168,12 @@ int descriptors_note_base(const struct arena *arena)
 	name_fixed(arena, &table);
 	each_slot(arena, &table, name_slot);
 	header->n_base_fds = 0;
-	for (int fd = 0; fd < table.n; fd++) {
+	for (size_t fd = 0; fd < table.n; fd++) {
 		if (table.fds[fd] != FD_OPEN)
 			continue;
 		if (header->n_base_fds == ARENA_BASE_FDS)
 			return -EMFILE;
-		header->base_fds[header->n_base_fds++] = fd;
+		header->base_fds[header->n_base_fds++] = (int32_t)fd;
 	}
 	return 0;
 }
@@ -202,8 +204,8 @@ int descriptors_close_strays(const struct arena *arena)
 	if (result < 0)
 		return result;
 	each_slot(arena, &table, name_slot);
-	for (int fd = 0; fd < table.n; fd++)
-		if (table.fds[fd] == FD_OPEN && close(fd) == 0)
+	for (size_t fd = 0; fd < table.n; fd++)
+		if (table.fds[fd] == FD_OPEN && close((int)fd) == 0)
 			closed++;
 	return closed;
 }
@@ -218,7 +220,7 @@ int descriptors_name(const struct arena *arena, unsigned char **named)
 		return result;
 	name_fixed(arena, &table);
 	each_slot(arena, &table, name_slot);
-	for (int fd = 0; fd < table.n; fd++)
+	for (size_t fd = 0; fd < table.n; fd++)
 		table.fds[fd] &= FD_NAMED;
-	return table.n;
+	return (int)table.n;
 }

@@ -143,18 +143,26 @@ static void every_thread_of_the_worker(void **unused)
 	check(unlink(at("of-a-user")));
 }
 
+/* Neither now nor later. */
+#define EXPECT_NONE(pid, resource)                                                                                 \
+	do {                                                                                                       \
+		struct rlimit found;                                                                               \
+		check(prlimit(pid, resource, NULL, &found));                                                       \
+		assert_int_equal(found.rlim_cur, 0);                                                               \
+		assert_int_equal(found.rlim_max, 0);                                                               \
+	} while (0)
+
 static void resources_of_the_worker(void **unused)
 {
-	static const int none[] = {RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_CORE};
 	struct rlimit of_worker, of_supervisor;
 	const pid_t worker = worker_pid(m);
 
 	(void)unused;
-	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
-		check(prlimit(worker, none[i], NULL, &of_worker));
-		assert_int_equal(of_worker.rlim_cur, 0);
-		assert_int_equal(of_worker.rlim_max, 0);
-	}
+	EXPECT_NONE(worker, RLIMIT_MEMLOCK);
+	EXPECT_NONE(worker, RLIMIT_MSGQUEUE);
+	EXPECT_NONE(worker, RLIMIT_NICE);
+	EXPECT_NONE(worker, RLIMIT_RTPRIO);
+	EXPECT_NONE(worker, RLIMIT_CORE);
 	/* some are left for the next one */
 	check(prlimit(worker, RLIMIT_NOFILE, NULL, &of_worker));
 	check(prlimit(m->supervisor, RLIMIT_NOFILE, NULL, &of_supervisor));

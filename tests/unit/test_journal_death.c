@@ -266,6 +266,7 @@ static void lives_and_dies(void (*how)(void))
 static void is_known_at_every_store(void **state)
 {
 	const size_t size = sizeof(arena.header->journal);
+	const void *seen = copy.header->journal, *present = arena.header->journal; /* as bytes */
 	unsigned int deaths = 0;
 	cpu_set_t all;
 	pid_t worker;
@@ -282,15 +283,15 @@ static void is_known_at_every_store(void **state)
 	all = steps_on_one_processor();
 	worker = steps_start(live);
 	/* all but the journal stays as it is: the worker's number is that of the one that is followed */
-	memcpy(copy.header->journal, arena.header->journal, size);
+	memcpy(copy.header->journal, present, size);
 	while (steps_next(worker)) {
-		if (memcmp(copy.header->journal, arena.header->journal, size) == 0)
+		if (memcmp(seen, present, size) == 0)
 			continue;
 		atomic_store(&copy.header->death, ARENA_DEATH_OUTSIDE);
 		atomic_store(&copy.header->workers_started, atomic_load(&arena.header->workers_started));
-		memcpy(copy.header->journal, arena.header->journal, size);
+		memcpy(copy.header->journal, present, size);
 		lives_and_dies(take_over);
-		memcpy(copy.header->journal, arena.header->journal, size);
+		memcpy(copy.header->journal, present, size);
 		deaths++;
 	}
 	sched_setaffinity(0, sizeof(all), &all);

@@ -120,6 +120,7 @@ static void carry_out(void)
 static void die_in(const struct lock_request *request, bool wait, const struct lock_request *waiter, unsigned int at_least)
 {
 	const size_t size = LOCKS * sizeof(*slots.arena.locks);
+	const void *present = slots.arena.locks; /* as bytes */
 	char *seen = malloc(size);
 	struct picture before, after, now;
 	struct slots copy;
@@ -127,7 +128,7 @@ static void die_in(const struct lock_request *request, bool wait, const struct l
 	pid_t child;
 
 	assert_non_null(seen);
-	memcpy(seen, slots.arena.locks, size);
+	memcpy(seen, present, size);
 	recover(&copy);
 	look(&copy.state, &before);
 	finish(&copy, request, wait, waiter);
@@ -137,9 +138,9 @@ static void die_in(const struct lock_request *request, bool wait, const struct l
 	change_waits = wait;
 	child = steps_start(carry_out);
 	while (steps_next(child)) {
-		if (memcmp(seen, slots.arena.locks, size) == 0)
+		if (memcmp(seen, present, size) == 0)
 			continue;
-		memcpy(seen, slots.arena.locks, size);
+		memcpy(seen, present, size);
 		deaths++;
 		recover(&copy);
 		look(&copy.state, &now);
