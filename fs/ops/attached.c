@@ -79,8 +79,8 @@ int attached_views(struct fs *fs, uint64_t id, const struct node_slot *node, boo
 	int result;
 
 	*views = 0;
-	/* without passthrough a view keeps its handle */
-	if (!fs->passthrough || node->type != S_IFREG >> 12)
+	/* without passthrough a view keeps its handle; what is under .segfs is made anew for each open */
+	if (!fs->passthrough || node->type != S_IFREG >> 12 || node->store == NODE_STORE_CONTROL)
 		return 0;
 	/* where there is no handle, who has the backing file open has a view of it */
 	if (!any && !is_foreign && !views_are_left(&fs->state, node, only_writers))
