@@ -20,18 +20,19 @@ int killwalk_start(const char *mode)
 {
 	const struct mount_spec spec = {
 		.tag = mode,
+		.config = SCENE_CONFIG,
 		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode),
 	};
 
 	if (mount_start(&mount, &spec) < 0)
 		return -1;
-	scene_set(&mount);
-	return scene_begin();
+	return scene_enter(&mount, &scene_of_store);
 }
 
 int killwalk_stop(void **unused)
 {
 	(void)unused;
+	scene_leave();
 	return mount_stop(&mount);
 }
 
