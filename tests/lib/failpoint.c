@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lib/failpoint.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/callkinds.h"
 #include "tests/lib/follow.h"
 #include "tests/lib/worker.h"
 
 #include <elf.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -18,9 +18,6 @@
 #define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
 #define HARMLESS SYS_getppid /* made instead of the call that fails: a filter of system calls looks at what is made */
 #define NEVER (-1)
-#define KINDS_MAX 1000
-#define STACK_LOOK 4096 /* bytes of the stack in which callers are looked for */
-#define CALLERS 2       /* of them tell a place */
 
 /* How a call tells of its failure. */
 enum how {
@@ -82,24 +79,12 @@ static const struct known_call {
 	NO_CALL(clone3),
 };
 
-/* Addresses of a program's instructions. */
-struct text {
-	uintptr_t start;
-	uintptr_t end;
-};
-
-/* In memory that the follower shares. */
-struct failpoint_kinds {
-	unsigned int n;
-	uint64_t hashes[KINDS_MAX];
-};
-
 struct failpoint_shared {
 	struct follow_shared follow;
 	enum failpoint_error error;
 	atomic_uint n;     /* calls that are to come; 0 = none is to fail */
-	struct failpoint_kinds *kinds; /* instead of `n`, which is 1 until the call comes; or NULL */
-	struct text text;  /* of the program */
+	struct call_kinds *kinds; /* of which the call is not to be; `n` is 1 then; or NULL */
+	struct call_text text;
 	int fuse_fd;
 	long number;       /* of the call that has failed */
 	atomic_int thread; /* in it; 0 = in none; -1 = that is being found out */
@@ -223,44 +208,10 @@ static void fail_call(struct failpoint_shared *shared, pid_t thread, long number
 	atomic_store(&shared->thread, thread);
 }
 
-/*
- * What tells a kind: the call, and the innermost callers that are the program's own. They are taken to be all words of the stack that can be;
- * one that only was one at an earlier time makes another kind, so that a call more fails.
- */
-static uint64_t kind_of(const struct text *text, pid_t thread, const struct __ptrace_syscall_info *info)
-{
-	uintptr_t words[STACK_LOOK / sizeof(uintptr_t)];
-	const struct iovec to = {.iov_base = words, .iov_len = sizeof(words)};
-	const struct iovec from = {.iov_base = (void *)(uintptr_t)info->stack_pointer, .iov_len = sizeof(words)};
-	ssize_t length = process_vm_readv(thread, &to, 1, &from, 1, 0);
-	uint64_t kind = info->entry.nr + 1;
-	int callers = 0;
-
-	for (ssize_t i = 0; i < length / (ssize_t)sizeof(words[0]) && callers < CALLERS; i++) {
-		if (words[i] < text->start || words[i] >= text->end)
-			continue;
-		kind = (kind ^ (words[i] - text->start)) * UINT64_C(0x100000001b3);
-		callers++;
-	}
-	return kind;
-}
-
-/* Notes it. */
-static bool is_new_kind(struct failpoint_kinds *kinds, uint64_t kind)
-{
-	for (unsigned int i = 0; i < kinds->n; i++)
-		if (kinds->hashes[i] == kind)
-			return false;
-	if (kinds->n == KINDS_MAX)
-		return false;
-	kinds->hashes[kinds->n++] = kind;
-	return true;
-}
-
 /* Whether this call is the one. */
 static bool is_due(struct failpoint_shared *shared, pid_t thread, const struct __ptrace_syscall_info *info)
 {
-	if (atomic_load(&shared->n) == 0 || (shared->kinds && !is_new_kind(shared->kinds, kind_of(&shared->text, thread, info))))
+	if (atomic_load(&shared->n) == 0 || (shared->kinds && !call_is_of_new_kind(shared->kinds, &shared->text, thread, info)))
 		return false;
 	return atomic_fetch_sub(&shared->n, 1) == 1;
 }
@@ -312,24 +263,7 @@ static int find_device(pid_t worker)
 	return -1;
 }
 
-/* Where the instructions of a process's program are. */
-static struct text text_of(pid_t process)
-{
-	_cleanup_fclose_ FILE *maps = fopen(path_of("/proc/%d/maps", process), "re");
-	struct text text = {0};
-	char program[PATH_MAX];
-	char line[PATH_MAX + 128];
-	ssize_t length = readlink(path_of("/proc/%d/exe", process), program, sizeof(program) - 1);
-
-	program[length > 0 ? length : 0] = '\0';
-	while (maps && fgets(line, sizeof(line), maps))
-		if (strstr(line, " r-xp ") && strstr(line, program))
-			sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &text.start, &text.end);
-	assert_true(text.end > text.start);
-	return text;
-}
-
-static int set(struct failpoint *point, const struct mount *mount, pid_t worker, unsigned int n, struct failpoint_kinds *kinds,
+static int set(struct failpoint *point, const struct mount *mount, pid_t worker, unsigned int n, struct call_kinds *kinds,
 	       enum failpoint_error error)
 {
 	void *memory = mmap(NULL, sizeof(*point->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -342,7 +276,7 @@ static int set(struct failpoint *point, const struct mount *mount, pid_t worker,
 	point->shared->error = error;
 	point->shared->kinds = kinds;
 	if (kinds)
-		point->shared->text = text_of(worker);
+		point->shared->text = call_text_of(worker);
 	point->shared->follow.supervisor = worker ? 0 : mount->supervisor;
 	point->shared->fuse_fd = find_device(mount->supervisor);
 	assert_true(point->shared->fuse_fd >= 0);
@@ -357,22 +291,9 @@ int failpoint_set(struct failpoint *point, const struct mount *mount, unsigned i
 	return set(point, mount, worker_pid(mount), n, NULL, error);
 }
 
-int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct failpoint_kinds *kinds, enum failpoint_error error)
+int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct call_kinds *kinds, enum failpoint_error error)
 {
 	return set(point, mount, worker_pid(mount), 1, kinds, error);
-}
-
-struct failpoint_kinds *failpoint_kinds_new(void)
-{
-	void *memory = mmap(NULL, sizeof(struct failpoint_kinds), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	assert_ptr_not_equal(memory, MAP_FAILED);
-	return memory;
-}
-
-void failpoint_kinds_free(struct failpoint_kinds *kinds)
-{
-	munmap(kinds, sizeof(*kinds));
 }
 
 int failpoint_set_next(struct failpoint *point, const struct mount *mount, unsigned int n, enum failpoint_error error)

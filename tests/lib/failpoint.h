@@ -8,6 +8,7 @@
 #ifndef SEGFS_TESTS_FAILPOINT_H
 #define SEGFS_TESTS_FAILPOINT_H
 
+#include "tests/lib/callkinds.h"
 #include "tests/mount/harness.h"
 
 enum failpoint_error {
@@ -39,17 +40,8 @@ int failpoint_set(struct failpoint *point, const struct mount *mount, unsigned i
 /* The same in the next worker that the supervisor starts, from its birth on. */
 int failpoint_set_next(struct failpoint *point, const struct mount *mount, unsigned int n, enum failpoint_error error);
 
-/*
- * Kinds of calls: a call of one name that is made at one place in the program. For what makes the same calls for each process of the
- * machine, or each name in a list.
- */
-struct failpoint_kinds;
-
-struct failpoint_kinds *failpoint_kinds_new(void); /* none is known */
-void failpoint_kinds_free(struct failpoint_kinds *kinds);
-
 /* As failpoint_set(): what fails is the first call of a kind that is not known, and its kind is known from then on. */
-int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct failpoint_kinds *kinds, enum failpoint_error error);
+int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct call_kinds *kinds, enum failpoint_error error);
 
 /* Whether a call has failed by now. */
 bool failpoint_failed(const struct failpoint *point);

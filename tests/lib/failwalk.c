@@ -15,7 +15,7 @@ static struct mount mount;
 static pid_t worker;
 static unsigned int failures;   /* of one walk */
 static unsigned int complaints;
-static struct failpoint_kinds *with_eio; /* that have failed with EIO, in one walk */
+static struct call_kinds *with_eio; /* that have failed with EIO, in one walk */
 
 /* What an operation may say, other than what the system call has said. */
 static const struct {
@@ -80,7 +80,7 @@ static void check_scene(const struct operation *operation, const char *what, con
 /* Which call is to fail. */
 struct try {
 	unsigned int n;                /* counted from 1 */
-	struct failpoint_kinds *kinds; /* or NULL: the first one of another kind */
+	struct call_kinds *kinds; /* or NULL: the first one of another kind */
 	enum failpoint_error error;
 };
 
@@ -150,7 +150,7 @@ static void check_walked(const struct operation *operation, unsigned int points)
 }
 
 /* One kind of call after the other. Returns how many there are. */
-static unsigned int try_kinds(const struct operation *operation, struct failpoint_kinds *kinds, enum failpoint_error error, const char *after)
+static unsigned int try_kinds(const struct operation *operation, struct call_kinds *kinds, enum failpoint_error error, const char *after)
 {
 	struct try try = {.n = 1, .kinds = kinds, .error = error};
 
@@ -161,7 +161,7 @@ static unsigned int try_kinds(const struct operation *operation, struct failpoin
 
 static void walk_kinds(const struct operation *operation)
 {
-	struct failpoint_kinds *kinds = failpoint_kinds_new();
+	struct call_kinds *kinds = call_kinds_new();
 	_cleanup_free_ char *after = NULL;
 	unsigned int points;
 
@@ -172,7 +172,7 @@ static void walk_kinds(const struct operation *operation)
 	if (!operation->looks_at_all)
 		points += try_kinds(operation, with_eio, FAIL_EIO, after);
 	check_walked(operation, points);
-	failpoint_kinds_free(kinds);
+	call_kinds_free(kinds);
 }
 
 static void walk_calls(const struct operation *operation)
@@ -191,7 +191,7 @@ static void walk_calls(const struct operation *operation)
 
 static void walk(const struct operation *operation)
 {
-	if (operation->looks_at_all)
+	if (operation->alike)
 		walk_kinds(operation);
 	else
 		walk_calls(operation);
@@ -216,9 +216,9 @@ static void walk_all(const struct operation *const tables[], void (*walk_one)(co
 	worker = worker_pid(&mount);
 	failures = 0;
 	complaints = 0;
-	with_eio = failpoint_kinds_new();
+	with_eio = call_kinds_new();
 	operations_walk(tables, walk_one);
-	failpoint_kinds_free(with_eio);
+	call_kinds_free(with_eio);
 	print_message("%u points\n", failures);
 	assert_int_equal(complaints, 0);
 	assert_false(log_has(&mount, "internal error"));

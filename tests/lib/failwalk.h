@@ -29,8 +29,8 @@ void failwalk_points(const struct operation *const tables[]);
 
 /*
  * The same with all operations of the scene, and requests of each kind must be among those that they make.
- * kinds: each kind of call fails, see failpoint_kinds: once in each operation with what it is most likely to fail with, once in all of them
- * with EIO. Else each call does, but for operations that look at all processes.
+ * kinds: each kind of call fails, see callkinds.h: once in each operation with what it is most likely to fail with, once in all of them
+ * with EIO. Else each call does, but for operations whose calls are alike.
  */
 void failwalk_all_points(bool kinds);
 

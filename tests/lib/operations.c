@@ -23,6 +23,7 @@ static const struct {
 	{~0u, "poll", "no file here has it; asked for once, and refused"},
 	{IN_SEGMENTS | IN_CONTROL, "readlink", "there are no links"},
 	{IN_SEGMENTS | IN_CONTROL, "rmdir", "there are no directories, which the kernel sees"},
+	{IN_PROCESS, "forget", "the files of a process go with it, several at once"},
 	{IN_CONTROL, "write", "nothing there can be opened to write, which the kernel sees"},
 	{IN_CONTROL, "fallocate", "likewise"},
 	{IN_CONTROL, "copy_file_range", "likewise"},

@@ -18,7 +18,8 @@ struct operation {
 	void (*prepare)(void); /* after scene_lay(); NULL = there is nothing more to prepare */
 	bool in_steps;         /* it changes several things, one after another */
 	bool asks_after;       /* having done it, it asks about it, which may fail */
-	bool looks_at_all;     /* the daemon looks at each process of the machine for it, in more calls than can fail one after another */
+	bool looks_at_all;     /* the daemon looks at each process of the machine for it; then it is alike, too */
+	bool alike;            /* it has so many system calls made, most of them alike, that it is enough to stop at each kind */
 };
 
 /* A table, which ends with an operation without a name. */

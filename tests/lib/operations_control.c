@@ -172,10 +172,10 @@ const struct operation operations_on_control[] = {
 	{.name = "status", .in = IN_STORE | IN_CONTROL, .run = op_status},
 	{.name = "config", .in = IN_STORE | IN_CONTROL, .run = op_config},
 	{.name = "locks", .in = IN_STORE | IN_CONTROL, .run = op_locks},
-	{.name = "attached", .in = IN_CONTROL, .run = op_attached, .looks_at_all = true},
+	{.name = "attached", .in = IN_CONTROL, .run = op_attached, .looks_at_all = true, .alike = true},
 	{.name = "look", .in = IN_CONTROL, .run = op_look},
 	{.name = "facts", .in = IN_CONTROL, .run = op_facts, .prepare = prepare_facts},
 	{.name = "lock control", .in = IN_CONTROL, .run = op_lock},
-	{.name = "what can't be done", .in = IN_CONTROL, .run = op_what_can_not_be_done},
+	{.name = "what can't be done", .in = IN_CONTROL, .run = op_what_can_not_be_done, .alike = true},
 	{0},
 };
