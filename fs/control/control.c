@@ -36,13 +36,15 @@ static void print_config(struct control_text *text, struct state *state)
 {
 	int fd = atomic_load(&state->arena->header->config_fd);
 	char part[4096];
-	ssize_t length;
+	ssize_t length = 0;
 	off_t at = 0;
 
 	while (fd >= 0 && (length = pread(fd, part, sizeof(part), at)) > 0) {
 		control_print(text, "%.*s", (int)length, part);
 		at += length;
 	}
+	if (fd >= 0 && length < 0)
+		control_fail(text, -errno);
 }
 
 static const struct control_file {
@@ -130,7 +132,7 @@ static int control_open(struct state *state, const struct node_slot *node, int f
 	if (index <= CONTROL_DIRECTORY || index > CONTROL_DIRECTORY + N_FILES)
 		return -EISDIR;
 	files[index - CONTROL_DIRECTORY - 1].print(&text, state);
-	result = text.failed ? -ENOMEM : records_memfd(text.bytes, text.length);
+	result = text.result < 0 ? text.result : records_memfd(text.bytes, text.length);
 	free(text.bytes);
 	return result;
 }

@@ -11,6 +11,7 @@
 #include "lib/base/procfs.h"
 #include "lib/base/procfs_users.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,25 +35,32 @@ static bool may_see(const struct state *state, const struct stat *attr)
 	return !state->arena->header->privileged || reader == 0 || reader == attr->st_uid;
 }
 
-static void find_segment(struct state *state, uint64_t id, struct segment *segment)
+/* Returns 0, also where it is gone or has no path; the errno of what is lacking for finding that out. */
+static int find_segment(struct state *state, uint64_t id, struct segment *segment)
 {
 	const struct node_slot *node = node_get(state, id);
 	const struct source *source;
 	struct stat attr;
+	int result;
 
 	if (segment->id == id)
-		return;
+		return 0;
 	*segment = (struct segment){.id = id, .path = "-"};
 	if (!node)
-		return;
+		return 0;
 	source = source_of(state, node);
 	segment->mandatory = atomic_load(&node->policy) & NODE_POLICY_MANDATORY;
-	if (source->stat(state, node, &attr) < 0)
-		return;
+	result = source->stat(state, node, &attr);
+	if (result < 0)
+		return result == -ESTALE ? 0 : result;
 	segment->inode = attr.st_ino;
-	if (attr.st_nlink > 0 && source->path && may_see(state, &attr) &&
-	    source->path(state, node, segment->path, sizeof(segment->path)) < 0)
-		snprintf(segment->path, sizeof(segment->path), "-");
+	if (attr.st_nlink == 0 || !source->path || !may_see(state, &attr))
+		return 0;
+	result = source->path(state, node, segment->path, sizeof(segment->path));
+	if (result >= 0)
+		return 0;
+	snprintf(segment->path, sizeof(segment->path), "-");
+	return result == -ENOENT || result == -ESTALE || result == -ENAMETOOLONG ? 0 : result;
 }
 
 /* A name as one word, as /proc/mounts has it. */
@@ -154,12 +162,12 @@ void control_print_locks(struct control_text *text, struct state *state)
 	_cleanup_free_ struct lock_entry *locks = collect_locks(state, &n);
 
 	if (!locks) {
-		text->failed = true;
+		control_fail(text, -ENOMEM);
 		return;
 	}
 	qsort(locks, n, sizeof(*locks), compare_locks);
 	for (size_t i = 0; i < n; i++) {
-		find_segment(state, locks[i].node, &segment);
+		control_fail(text, find_segment(state, locks[i].node, &segment));
 		print_lock(text, (dev_t)state->arena->header->device, i + 1, &locks[i], &segment);
 	}
 }
@@ -192,17 +200,18 @@ static int compare_handles(const void *a, const void *b)
 	return first->opened_at < second->opened_at ? -1 : first->opened_at > second->opened_at;
 }
 
-/* What the opener is called; "-" where it has ended, and its number may be another's. */
-static void find_command(pid_t process, uint64_t opened_at, char command[PROCFS_COMMAND_MAX])
+/* What the opener is called; -ESRCH where it has ended, and its number may be another's; the errno of a lack of our own. */
+static int find_command(pid_t process, uint64_t opened_at, char command[PROCFS_COMMAND_MAX])
 {
 	uint64_t age = realtime_nanoseconds() - opened_at;
 	uint64_t tick = 1000000000u / procfs_ticks_per_second();
 	uint64_t now = boottime_nanoseconds();
 	uint64_t start;
+	int result = process > 0 ? procfs_start(process, &start) : -ESRCH;
 
-	if (process <= 0 || procfs_start(process, &start) < 0 || (age < now && start * tick > now - age) ||
-	    procfs_command(process, command) < 0)
-		snprintf(command, PROCFS_COMMAND_MAX, "-");
+	if (result == 0 && age < now && start * tick > now - age)
+		result = -ESRCH;
+	return result < 0 ? result : procfs_command(process, command);
 }
 
 static void print_handle(struct control_text *text, const struct handle_slot *handle, const struct segment *segment)
@@ -211,8 +220,11 @@ static void print_handle(struct control_text *text, const struct handle_slot *ha
 	unsigned int mode = handle->open_flags & O_ACCMODE;
 	char command[PROCFS_COMMAND_MAX];
 
-	find_command(handle->pid, handle->opened_at, command);
-	control_print(text, "%d %s %s %s", handle->pid, command,
+	int result = find_command(handle->pid, handle->opened_at, command);
+
+	if (result != -ESRCH)
+		control_fail(text, result);
+	control_print(text, "%d %s %s %s", handle->pid, result < 0 ? "-" : command,
 		      mode < sizeof(access) / sizeof(access[0]) ? access[mode] : "-",
 		      io_mode_name((enum io_mode)handle->mode));
 	print_time(text, handle->opened_at);
@@ -227,17 +239,23 @@ static void print_views(struct control_text *text, struct state *state, const st
 	ssize_t n = facts->passthrough ? procfs_find_views((dev_t)state->arena->header->device, 0, &views) : 0;
 	struct segment segment = {0};
 
-	text->failed |= n < 0;
+	control_fail(text, (int)(n < 0 ? n : 0));
 	for (ssize_t i = 0; i < n; i++) {
 		uint64_t id = source_node_of(state, views[i].inode);
 		char command[PROCFS_COMMAND_MAX];
 		bool has_handle = id == 0;
+		int result;
 
 		for (size_t j = 0; j < n_handles && !has_handle; j++)
 			has_handle = handles[j].node == id && handles[j].pid == views[i].process;
-		if (has_handle || procfs_command(views[i].process, command) < 0)
+		if (has_handle)
 			continue;
-		find_segment(state, id, &segment);
+		result = procfs_command(views[i].process, command);
+		if (result != -ESRCH)
+			control_fail(text, result);
+		if (result < 0)
+			continue;
+		control_fail(text, find_segment(state, id, &segment));
 		control_print(text, "%d %s %s view - ", (int)views[i].process, command, views[i].writable ? "rw" : "r");
 		print_name(text, segment.path);
 	}
@@ -250,14 +268,16 @@ void control_print_attached(struct control_text *text, struct state *state, cons
 	_cleanup_free_ struct handle_slot *handles = collect_handles(state, &n);
 
 	if (!handles) {
-		text->failed = true;
+		control_fail(text, -ENOMEM);
 		return;
 	}
 	qsort(handles, n, sizeof(*handles), compare_handles);
 	for (size_t i = 0; i < n; i++) {
 		pid_t process = procfs_process_of(handles[i].pid);
 
-		find_segment(state, handles[i].node, &segment);
+		if (process != -ESRCH)
+			control_fail(text, process);
+		control_fail(text, find_segment(state, handles[i].node, &segment));
 		if (process > 0)
 			handles[i].pid = process;
 		print_handle(text, &handles[i], &segment);

@@ -2,6 +2,7 @@
 #include "fs/control/control.h"
 #include "fs/state/handle.h"
 
+#include <errno.h>
 #include <time.h>
 
 /* Handles by what they are, and nodes, counted at one moment. */
@@ -41,7 +42,9 @@ static void print_store(struct control_text *text, const struct store_record *st
 	control_print(text, "{\"path\": ");
 	control_print_json_string(text, *store->path ? store->path : ".");
 	control_print(text, ", \"medium\": \"%s\"", store->on_disk ? "path" : "memory");
-	if (fstatvfs(store->root_fd, &usage) == 0)
+	if (fstatvfs(store->root_fd, &usage) < 0)
+		control_fail(text, -errno);
+	else
 		control_print(text,
 			      ", \"bytes_used\": %llu, \"bytes_limit\": %llu, \"files_used\": %llu, "
 			      "\"files_limit\": %llu",

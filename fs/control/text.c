@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "fs/control/control.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+void control_fail(struct control_text *text, int result)
+{
+	if (result < 0 && text->result == 0)
+		text->result = result;
+}
 
 /* Room for `more` bytes and a final 0. */
 static bool reserve(struct control_text *text, size_t more)
@@ -17,7 +24,7 @@ static bool reserve(struct control_text *text, size_t more)
 		return true;
 	bytes = realloc(text->bytes, size);
 	if (!bytes) {
-		text->failed = true;
+		control_fail(text, -ENOMEM);
 		return false;
 	}
 	text->bytes = bytes;

@@ -31,12 +31,18 @@ static pid_t *find_openers(struct fs *fs, uint64_t id, bool only_writers, size_t
 	return openers;
 }
 
-static bool is_opener(pid_t process, const pid_t *openers, size_t n)
+/* Returns 1 or 0; a negative errno where that can't be said. */
+static int is_opener(pid_t process, const pid_t *openers, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (openers[i] == process || procfs_process_of(openers[i]) == process)
-			return true;
-	return false;
+	for (size_t i = 0; i < n; i++) {
+		pid_t opener = openers[i] == process ? process : procfs_process_of(openers[i]);
+
+		if (opener == process)
+			return 1;
+		if (opener < 0 && opener != -ESRCH)
+			return opener;
+	}
+	return 0;
 }
 
 /* Processes that have a view and are not among those that have a handle. */
@@ -46,6 +52,7 @@ static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node,
 	ssize_t n = procfs_find_views((dev_t)fs->state.arena->header->device, source_unique_inode(node->inode, node->store), &views);
 	size_t n_openers;
 	pid_t *openers;
+	int result = 0;
 
 	if (n < 0)
 		return (int)n;
@@ -53,10 +60,14 @@ static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node,
 	if (!openers)
 		return -ENOMEM;
 	*count = 0;
-	for (ssize_t i = 0; i < n; i++)
-		*count += (views[i].writable || !only_writers) && !is_opener(views[i].process, openers, n_openers);
+	for (ssize_t i = 0; i < n && result >= 0; i++) {
+		if (only_writers && !views[i].writable)
+			continue;
+		result = is_opener(views[i].process, openers, n_openers);
+		*count += result == 0;
+	}
 	free(openers);
-	return 0;
+	return result < 0 ? result : 0;
 }
 
 int attached_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers, uint32_t *views)
@@ -68,8 +79,8 @@ int attached_views(struct fs *fs, uint64_t id, const struct node_slot *node, boo
 	int result;
 
 	*views = 0;
-	/* without passthrough a view keeps its handle */
-	if (!fs->passthrough || node->type != S_IFREG >> 12)
+	/* without passthrough a view keeps its handle; what is under .segfs is made anew for each open */
+	if (!fs->passthrough || node->type != S_IFREG >> 12 || node->store == NODE_STORE_CONTROL)
 		return 0;
 	/* where there is no handle, who has the backing file open has a view of it */
 	if (!any && !is_foreign && !views_are_left(&fs->state, node, only_writers))

@@ -178,12 +178,13 @@ static off_t record_at(const struct listing *listing, off_t position)
 }
 
 /* rewinddir(3) must show what is there now. The descriptor's number is the handle's. */
-static void list_again(struct listing *listing)
+static int list_again(struct listing *listing)
 {
 	_cleanup_close_ int fd = open_list(listing->fs, listing->req, listing->dir);
 
-	if (fd >= 0)
-		dup3(fd, listing->fd, O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	return dup3(fd, listing->fd, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
 /* The entry at `position`, or NULL at the end. */
@@ -197,8 +198,9 @@ static int next_entry(struct listing *listing, off_t position, const struct dire
 	if (stream->position != position || !has_entry(stream) || position == 0) {
 		off_t where = in_memory && stream->position != position ? record_at(listing, position) : position;
 
-		if (in_memory && position == 0 && stream->position >= 0)
-			list_again(listing);
+		result = in_memory && position == 0 && stream->position >= 0 ? list_again(listing) : 0;
+		if (result < 0)
+			return result;
 		if ((stream->position != position || position == 0 || in_memory) &&
 		    lseek(listing->fd, where, SEEK_SET) < 0)
 			return -errno;

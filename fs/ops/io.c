@@ -103,18 +103,24 @@ static void note_cached_read(struct fs *fs, fuse_ino_t id, off_t offset, size_t 
  * The last huge page of a segment goes past its end. *size: becomes what lies before that. Where asking for the size may wait, the
  * reader must not.
  */
-static void end_at_size(struct fs *fs, const struct opened *opened, off_t offset, size_t *size)
+static int end_at_size(struct fs *fs, const struct opened *opened, off_t offset, size_t *size)
 {
 	const struct source *source = source_of(&fs->state, opened->node);
 	struct stat stat;
+	int result;
 
-	if (!source->fixed_size || source->waits || !huge_is_on_hugetlbfs(opened->fd) ||
-	    source->stat(&fs->state, opened->node, &stat) < 0)
-		return;
+	if (!source->fixed_size || source->waits)
+		return 0;
+	result = huge_is_on_hugetlbfs(opened->fd);
+	if (result > 0)
+		result = source->stat(&fs->state, opened->node, &stat) == 0 ? 1 : 0;
+	if (result <= 0)
+		return result;
 	if (offset >= stat.st_size)
 		*size = 0;
 	else if ((off_t)*size > stat.st_size - offset)
 		*size = (size_t)(stat.st_size - offset);
+	return 0;
 }
 
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info)
@@ -129,11 +135,12 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 	if (size > REQUEST_BUFFER_SIZE)
 		size = REQUEST_BUFFER_SIZE;
 	result = buffer ? open_for(fs, file_info->fh, O_RDONLY, &opened) : -ENOMEM;
+	if (result == 0)
+		result = end_at_size(fs, &opened, offset, &size);
 	if (result < 0) {
 		reply_status(req, result);
 		return;
 	}
-	end_at_size(fs, &opened, offset, &size);
 	length = pread(opened.fd, buffer, size, offset);
 	/* once it is answered, the handle may be closed */
 	is_cached = is_cached_read(fs, opened.node);
@@ -180,7 +187,7 @@ static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, 
 	if (length >= 0)
 		return length;
 	length = -errno;
-	return length == -EINVAL && huge_is_on_hugetlbfs(fd) ? huge_write(fd, data, size, offset) : length;
+	return length == -EINVAL && huge_is_on_hugetlbfs(fd) > 0 ? huge_write(fd, data, size, offset) : length;
 }
 
 /*
@@ -220,8 +227,9 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 	if (result == 0)
 		result = policy_before_write(policy, opened.fd, flags & RWF_APPEND, offset, &size);
 	if (result == 0 && size > 0) {
-		end_at_size(fs, &opened, offset, &size);
-		result = size > 0 ? 0 : -EFBIG;
+		result = end_at_size(fs, &opened, offset, &size);
+		if (result == 0 && size == 0)
+			result = -EFBIG;
 	}
 	if (result == 0)
 		result = drop_privileges(fs, opened.node);

@@ -291,7 +291,11 @@ static int ask(struct fs *fs, struct want *want)
 		return -EBADF;
 	/* who asks for himself by thread may have the lock as a process */
 	if (want->request.owner == 0) {
-		want->request.pid = procfs_process_of(want->request.pid);
+		pid_t process = procfs_process_of(want->request.pid);
+
+		if (process < 0 && process != -ESRCH)
+			return process;
+		want->request.pid = process;
 		result = lock_access(&fs->state, &want->request, 0);
 		if (result == 0)
 			return 0;

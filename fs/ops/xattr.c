@@ -95,10 +95,12 @@ static enum policy_field find_field(const struct node_slot *node, const char *na
 	return policy_field_find(name + strlen(SOURCE_OWN_PREFIX));
 }
 
-static bool has_fact(struct fs *fs, const struct node_slot *node, const struct source_fact *fact)
+/* 1 or 0; a negative errno where that can't be said. */
+static int has_fact(struct fs *fs, const struct node_slot *node, const struct source_fact *fact)
 {
-	return (node->type == S_IFREG >> 12 || (fact->of_directories && node->type == S_IFDIR >> 12)) &&
-	       (!fact->applies || fact->applies(&fs->state, node));
+	if (node->type != S_IFREG >> 12 && !(fact->of_directories && node->type == S_IFDIR >> 12))
+		return 0;
+	return fact->applies ? fact->applies(&fs->state, node) : 1;
 }
 
 static bool has_attribute(const struct node_slot *node, const struct own_attribute *attribute)
@@ -114,16 +116,20 @@ static const struct own_attribute *find_own(const struct node_slot *node, const 
 	return NULL;
 }
 
-static const struct source_fact *find_fact(struct fs *fs, const struct node_slot *node, const char *name)
+/* Returns 1 where there is such a fact of a node, which `found` becomes; 0; a negative errno where that can't be said. */
+static int find_fact(struct fs *fs, const struct node_slot *node, const char *name, const struct source_fact **found)
 {
 	const struct source_fact *fact = source_of(&fs->state, node)->facts;
 
 	if (!starts_with(name, SOURCE_OWN_PREFIX))
-		return NULL;
-	for (; fact && fact->name; fact++)
-		if (strcmp(fact->name, name + strlen(SOURCE_OWN_PREFIX)) == 0 && has_fact(fs, node, fact))
-			return fact;
-	return NULL;
+		return 0;
+	for (; fact && fact->name; fact++) {
+		if (strcmp(fact->name, name + strlen(SOURCE_OWN_PREFIX)) == 0) {
+			*found = fact;
+			return has_fact(fs, node, fact);
+		}
+	}
+	return 0;
 }
 
 /* At most XATTR_SIZE_MAX bytes, since `value` is a buffer that is larger; a size of 0 asks for the length. */
@@ -164,15 +170,17 @@ static ssize_t get_own(struct fs *fs, uint64_t id, const struct node_slot *node,
 static ssize_t get(struct fs *fs, fuse_ino_t id, const char *name, char *value, size_t size)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
-	const struct source_fact *fact;
+	const struct source_fact *fact = NULL;
 	const struct source *source;
 	ssize_t length;
 
 	if (!node)
 		return -ESTALE;
 	source = source_of(&fs->state, node);
-	fact = find_fact(fs, node, name);
-	if (fact)
+	length = find_fact(fs, node, name, &fact);
+	if (length < 0)
+		return length;
+	if (length > 0)
 		return get_fact(fs, node, fact, value, size);
 	if (starts_with(name, SOURCE_OWN_PREFIX))
 		return get_own(fs, id, node, name, value, size);
@@ -247,9 +255,14 @@ static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list, bool is_root
 	for (size_t i = 0; i < N_OWN; i++)
 		if (has_attribute(node, &own_attributes[i]))
 			length += sprintf(list + length, "%s", own_attributes[i].name) + 1;
-	for (const struct source_fact *fact = source->facts; fact && fact->name; fact++)
-		if (has_fact(fs, node, fact))
+	for (const struct source_fact *fact = source->facts; fact && fact->name; fact++) {
+		int has = has_fact(fs, node, fact);
+
+		if (has < 0)
+			return has;
+		if (has)
 			length += sprintf(list + length, SOURCE_OWN_PREFIX "%s", fact->name) + 1;
+	}
 	for (int field = 0; field < POLICY_FIELDS; field++) {
 		char name[OWN_VALUE_MAX];
 
@@ -303,8 +316,13 @@ static int set_field_text(struct fs *fs, uint64_t id, const struct node_slot *no
 /* An own attribute that is no policy can't be set. EOPNOTSUPP for one that does not exist. */
 static int refuse_own(struct fs *fs, const struct node_slot *node, const char *name)
 {
-	if (starts_with(name, SOURCE_OWN_PREFIX))
-		return find_own(node, name) || find_fact(fs, node, name) ? -EPERM : -EOPNOTSUPP;
+	const struct source_fact *fact = NULL;
+	int result;
+
+	if (starts_with(name, SOURCE_OWN_PREFIX)) {
+		result = find_own(node, name) ? 1 : find_fact(fs, node, name, &fact);
+		return result < 0 ? result : result > 0 ? -EPERM : -EOPNOTSUPP;
+	}
 	if (starts_with(name, SOURCE_PRIVATE_PREFIX))
 		return -EPERM;
 	return 0;

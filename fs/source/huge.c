@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
-bool huge_is_on_hugetlbfs(int fd)
+int huge_is_on_hugetlbfs(int fd)
 {
 	struct statfs found;
 
-	return fstatfs(fd, &found) == 0 && found.f_type == HUGETLBFS_MAGIC;
+	return fstatfs(fd, &found) < 0 ? -errno : found.f_type == HUGETLBFS_MAGIC;
 }
 
 ssize_t huge_write(int fd, const void *data, size_t size, off_t offset)

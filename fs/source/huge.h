@@ -5,11 +5,10 @@
 #ifndef SEGFS_SOURCE_HUGE_H
 #define SEGFS_SOURCE_HUGE_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
-/* Whether a descriptor is of a file on hugetlbfs. */
-bool huge_is_on_hugetlbfs(int fd);
+/* Whether a descriptor is of a file on hugetlbfs: 1 or 0; the negative errno of fstatfs(2). */
+int huge_is_on_hugetlbfs(int fd);
 
 /*
  * Writes through a mapping, which reserves the pages first, so that a lack of them is an errno.

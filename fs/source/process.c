@@ -139,19 +139,27 @@ static void list_key(struct listing *listing, const char *name, const struct pro
 	records_add(&listing->records, name, process_inode(key, listing->store), type);
 }
 
-static void list_task(struct state *state, struct listing *listing, const char *name)
+/* One that is gone is none. */
+static int list_task(struct state *state, struct listing *listing, const char *name)
 {
 	_cleanup_task_ struct task task = TASK_NONE;
 	struct process_key key;
 	struct stat proc = {0};
 	pid_t pid;
+	int result;
 
-	if (!process_parse_number(name, &pid) || source_is_segfs(state, pid) ||
-	    task_open(process_proc_fd(state, listing->store), pid, &task) < 0 || task_stat(&task, &proc) < 0 ||
-	    !is_for_requester(proc.st_uid))
-		return;
-	key = process_key_of_task(&task, PROCESS_DIRECTORY);
-	list_key(listing, name, &key, DT_DIR);
+	if (!process_parse_number(name, &pid) || source_is_segfs(state, pid))
+		return 0;
+	result = task_open(process_proc_fd(state, listing->store), pid, &task);
+	if (result == 0)
+		result = task_stat(&task, &proc);
+	if (result < 0)
+		return result == -ESRCH ? 0 : result;
+	if (is_for_requester(proc.st_uid)) {
+		key = process_key_of_task(&task, PROCESS_DIRECTORY);
+		list_key(listing, name, &key, DT_DIR);
+	}
+	return 0;
 }
 
 static int list_tasks(struct state *state, struct listing *listing)
@@ -159,17 +167,19 @@ static int list_tasks(struct state *state, struct listing *listing)
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
 	int fd = openat(process_proc_fd(state, listing->store), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int result = 0;
 
 	if (fd < 0)
 		return -errno;
 	dir = fdopendir(fd);
 	if (!dir) {
+		result = -errno;
 		close(fd);
-		return -ENOMEM;
+		return result;
 	}
-	while ((entry = readdir(dir)))
-		list_task(state, listing, entry->d_name);
-	return 0;
+	for (errno = 0; result == 0 && (entry = readdir(dir)); errno = 0)
+		result = list_task(state, listing, entry->d_name);
+	return result < 0 ? result : -errno;
 }
 
 static void list_memory(void *context, const struct memory *memory)

@@ -11,7 +11,7 @@
 #define F_SEAL_EXEC 0x0020
 #endif
 
-static bool is_memfd(struct state *state, const struct node_slot *node)
+static int is_memfd(struct state *state, const struct node_slot *node)
 {
 	struct process_key key;
 

@@ -3,6 +3,7 @@
 #include "fs/source/huge.h"
 #include "fs/source/paths.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 #include "lib/base/procfs_users.h"
 
 #include <errno.h>
@@ -16,21 +17,22 @@
 #include <sys/mman.h>
 #include <sys/statfs.h>
 
-/* The file system of memfds and shared anonymous memory, which nobody can mount. 0 = it can't be found out now. */
-static dev_t memory_device(void)
+/* Whether a file is on the file system of memfds and shared anonymous memory, which nobody can mount: 1 or 0; a negative errno. */
+static int is_on_memory_device(const struct stat *file)
 {
-	static _Atomic dev_t known;
+	static _Atomic dev_t known; /* 0 = not yet */
 	dev_t device = atomic_load(&known);
 
 	if (device == 0) {
 		_cleanup_close_ int fd = memfd_create("segfs", MFD_CLOEXEC);
 		struct stat stat;
 
-		if (fd >= 0 && fstat(fd, &stat) == 0)
-			device = stat.st_dev;
+		if (fd < 0 || fstat(fd, &stat) < 0)
+			return -errno;
+		device = stat.st_dev;
 		atomic_store(&known, device);
 	}
-	return device;
+	return file->st_dev == device;
 }
 
 static void link_path(const struct task *task, enum process_kind kind, uint64_t first, uint64_t second,
@@ -42,37 +44,57 @@ static void link_path(const struct task *task, enum process_kind kind, uint64_t 
 		task_path(task, path, "map_files/%" PRIx64 "-%" PRIx64, first, second);
 }
 
-static bool is_on_tmpfs(int fd)
+/* 1 or 0; a negative errno. */
+static int is_on_tmpfs(int fd)
 {
 	struct statfs found;
 
-	return fstatfs(fd, &found) == 0 && found.f_type == TMPFS_MAGIC;
+	return fstatfs(fd, &found) < 0 ? -errno : found.f_type == TMPFS_MAGIC;
 }
 
-/* By the file itself, since a name can be anybody's: whether it is what its kind says. title: gets what it is called, in `target`. */
-static bool is_of_kind(const struct memory *memory, char *target, size_t size, const char **title, size_t *title_length)
+/*
+ * By the file itself, since a name can be anybody's: whether it is what its kind says, 1 or 0; a negative errno where that can't be said.
+ * title: gets what it is called, in `target`.
+ */
+static int is_of_kind(const struct memory *memory, char *target, size_t size, const char **title, size_t *title_length)
 {
-	bool is_internal = memory->stat.st_dev == memory_device();
+	int result = paths_of_descriptor(memory->fd, target, size);
+	int is_internal = is_on_memory_device(&memory->stat);
+	int is_there; /* where memory of this kind is */
 	size_t length;
 
 	*title = target;
 	*title_length = 0;
-	if (!S_ISREG(memory->stat.st_mode) || memory->stat.st_nlink > 0 || paths_of_descriptor(memory->fd, target, size) < 0)
-		return false;
+	if (result < 0)
+		return procfs_says_none(-result) ? 0 : result;
+	if (is_internal < 0)
+		return is_internal;
+	if (!S_ISREG(memory->stat.st_mode) || memory->stat.st_nlink > 0)
+		return 0;
 	length = strlen(target);
 	switch (memory->key.kind) {
 	case PROCESS_MEMFD:
-		return (is_internal || huge_is_on_hugetlbfs(memory->fd)) &&
-		       process_parse_memfd(target, length, title, title_length);
+		is_there = is_internal ? 1 : huge_is_on_hugetlbfs(memory->fd);
+		return is_there <= 0 ? is_there : process_parse_memfd(target, length, title, title_length);
 	case PROCESS_ANONYMOUS:
-		return is_internal ? process_is_anonymous(target, length)
-				   : huge_is_on_hugetlbfs(memory->fd) && process_is_anonymous_huge(target, length);
+		if (is_internal)
+			return process_is_anonymous(target, length);
+		is_there = huge_is_on_hugetlbfs(memory->fd);
+		return is_there <= 0 ? is_there : process_is_anonymous_huge(target, length);
 	case PROCESS_DELETED:
-		return !is_internal && is_on_tmpfs(memory->fd) &&
-		       process_parse_deleted(target, length, title, title_length);
+		is_there = is_internal ? 0 : is_on_tmpfs(memory->fd);
+		return is_there <= 0 ? is_there : process_parse_deleted(target, length, title, title_length);
 	default:
-		return false;
+		return 0;
 	}
+}
+
+/* Whether a process is there, in the words of this file. */
+static int check_task(const struct task *task)
+{
+	int result = task_check(task);
+
+	return result == -ESRCH ? -ENOENT : result;
 }
 
 /*
@@ -86,15 +108,17 @@ static int identify(const struct task *task, const struct process_name *parsed, 
 	char target[PATH_MAX];
 	size_t title_length;
 	const char *title;
-	int result = 0;
+	int result;
 
 	link_path(task, parsed->kind, parsed->first, parsed->second, path);
 	found.fd = openat(task->proc_fd, path, O_PATH | O_CLOEXEC);
 	if (found.fd < 0)
 		return procfs_lack_or_none(errno);
-	if (fstatat(found.fd, "", &found.stat, AT_EMPTY_PATH) < 0 ||
-	    !is_of_kind(&found, target, sizeof(target), &title, &title_length) || !task_is_there(task))
-		result = -ENOENT;
+	result = fstatat(found.fd, "", &found.stat, AT_EMPTY_PATH) < 0
+			 ? -errno
+			 : is_of_kind(&found, target, sizeof(target), &title, &title_length);
+	if (result >= 0)
+		result = result == 0 ? -ENOENT : check_task(task);
 	if (result < 0) {
 		memory_close(&found);
 		return result;
@@ -182,9 +206,14 @@ int memory_find(const struct task *task, const char *name, struct memory *memory
 	else
 		result = identify(task, &wanted, &found);
 	/* huge pages of a private mapping have the same target */
-	if (result == 0 && wanted.kind == PROCESS_ANONYMOUS && found.stat.st_dev != memory_device()) {
-		memory_close(&found);
-		result = find_mapping(task, &wanted, &found);
+	if (result == 0 && wanted.kind == PROCESS_ANONYMOUS) {
+		result = is_on_memory_device(&found.stat);
+		if (result <= 0)
+			memory_close(&found);
+		if (result == 0)
+			result = find_mapping(task, &wanted, &found);
+		else if (result > 0)
+			result = 0;
 	}
 	if (result == 0 && strcmp(found.name, name) != 0) {
 		memory_close(&found);
@@ -195,14 +224,17 @@ int memory_find(const struct task *task, const char *name, struct memory *memory
 	return result;
 }
 
-static bool is_memfd_link(int dir_fd, const char *name)
+/* 1 or 0; a negative errno, of a lack of our own. */
+static int is_memfd_link(int dir_fd, const char *name)
 {
 	char target[PATH_MAX];
 	ssize_t length = readlinkat(dir_fd, name, target, sizeof(target));
 	const char *title;
 	size_t title_length;
 
-	return length > 0 && process_parse_memfd(target, (size_t)length, &title, &title_length);
+	if (length < 0)
+		return procfs_says_none(errno) ? 0 : -errno;
+	return process_parse_memfd(target, (size_t)length, &title, &title_length);
 }
 
 static int list_memfds(struct search *search)
@@ -224,15 +256,16 @@ static int list_memfds(struct search *search)
 		close(fd);
 		return result;
 	}
-	while (result == 0 && (entry = readdir(dir))) {
+	for (errno = 0; result == 0 && (entry = readdir(dir)); errno = 0) {
 		struct process_name parsed = {.kind = PROCESS_MEMFD};
 
-		if (entry->d_name[0] == '.' || !is_memfd_link(dirfd(dir), entry->d_name))
+		result = entry->d_name[0] == '.' ? 0 : is_memfd_link(dirfd(dir), entry->d_name);
+		if (result <= 0)
 			continue;
 		parsed.first = strtoull(entry->d_name, NULL, 10);
 		result = tell(search, &parsed);
 	}
-	return result;
+	return result == 0 && errno ? procfs_lack_or_none(errno) : result;
 }
 
 int memory_list(const struct task *task, void (*found)(void *context, const struct memory *memory), void *context)
@@ -243,24 +276,27 @@ int memory_list(const struct task *task, void (*found)(void *context, const stru
 	/* what may not be seen, or has no memory, shows none */
 	if (result == 0 || result == -ENOENT)
 		result = walk_mappings(&search);
-	if (result > 0 || (result == -ENOENT && task_is_there(task)))
-		result = 0;
-	return result;
+	if (result == -ENOENT)
+		result = check_task(task);
+	return result < 0 ? result : 0;
 }
 
 int memory_open(const struct task *task, const struct memory_key *key, struct stat *stat)
 {
 	_cleanup_close_ int fd = -1;
 	char path[TASK_PATH_MAX];
+	int result;
 
 	link_path(task, key->kind, key->first, key->second, path);
 	fd = openat(task->proc_fd, path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return procfs_lack_or_none(errno);
-	if (fstatat(fd, "", stat, AT_EMPTY_PATH) < 0 || stat->st_dev != key->device || stat->st_ino != key->inode ||
-	    !task_is_there(task))
+	if (fstatat(fd, "", stat, AT_EMPTY_PATH) < 0)
+		return -errno;
+	if (stat->st_dev != key->device || stat->st_ino != key->inode)
 		return -ENOENT;
-	return take_fd(&fd);
+	result = check_task(task);
+	return result < 0 ? result : take_fd(&fd);
 }
 
 int memory_is_writable(const struct task *task, const struct memory_key *key)

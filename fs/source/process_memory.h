@@ -4,7 +4,8 @@
  * memory that has no name any more.
  *
  * All of it may wait for a process that is in execve(2): nothing here is for the thread that reads requests. Errors of a process
- * that is gone, or does not have the memory any more, are -ENOENT; beside them there are -EMFILE, -ENFILE, -ENOMEM.
+ * that is gone, or does not have the memory any more, are -ENOENT; beside them there are those of a lack of our
+ * own, see procfs_says_none().
  */
 #ifndef SEGFS_SOURCE_PROCESS_MEMORY_H
 #define SEGFS_SOURCE_PROCESS_MEMORY_H

@@ -222,10 +222,9 @@ static int reach_held(const struct node_slot *node, const struct process_key *ke
 	file->fd = fcntl(held, F_DUPFD_CLOEXEC, 0);
 	if (file->fd < 0)
 		return errno == EBADF ? -ESTALE : -errno;
-	if (fstatat(file->fd, "", &file->stat, AT_EMPTY_PATH) < 0 || file->stat.st_dev != key->device ||
-	    file->stat.st_ino != key->inode)
-		return -ESTALE;
-	return 0;
+	if (fstatat(file->fd, "", &file->stat, AT_EMPTY_PATH) < 0)
+		return -errno;
+	return file->stat.st_dev != key->device || file->stat.st_ino != key->inode ? -ESTALE : 0;
 }
 
 static int reach_in_process(const struct state *state, const struct node_slot *node, const struct process_key *key,

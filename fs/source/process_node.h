@@ -79,7 +79,7 @@ struct process_file {
 
 #define PROCESS_FILE_NONE ((struct process_file){.fd = -1, .task = TASK_NONE})
 
-/* Returns 0; -ESTALE where it is gone and not open; -EMFILE, -ENFILE, -ENOMEM. May wait. */
+/* Returns 0; -ESTALE where it is gone and not open; the errno of a lack of our own, see procfs_says_none(). May wait. */
 int process_reach(const struct state *state, const struct node_slot *node, struct process_file *file);
 void process_file_close(struct process_file *file);
 

@@ -42,8 +42,8 @@ struct source_fact {
 	const char *name;
 	bool of_directories; /* those have it, too */
 
-	/* Whether a node has it; NULL: each has. */
-	bool (*applies)(struct state *state, const struct node_slot *node);
+	/* Whether a node has it, 1 or 0, or a negative errno where that can't be found out; NULL: each has. */
+	int (*applies)(struct state *state, const struct node_slot *node);
 
 	/* Writes its value, at most `size` bytes, without a final 0. Returns its length; -ENODATA where it can't be known; -ERANGE. */
 	ssize_t (*value)(struct state *state, const struct node_slot *node, char *value, size_t size);

@@ -254,7 +254,7 @@ static int store_removexattr(struct state *state, const struct node_slot *node, 
 	.change = store_change, .readlink = store_readlink, .statfs = store_statfs, .getxattr = store_getxattr,         \
 	.listxattr = store_listxattr, .setxattr = store_setxattr, .removexattr = store_removexattr
 
-static bool was_closed(struct state *state, const struct node_slot *node)
+static int was_closed(struct state *state, const struct node_slot *node)
 {
 	uint32_t writers;
 

@@ -83,6 +83,7 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 {
 	const struct sysv_key *key = sysv_key_of(node);
 	_cleanup_close_ int fd = -1;
+	int result;
 	int id;
 
 	if (size == 0)
@@ -98,11 +99,11 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 	if (id < 0)
 		return id;
 	fd = sysv_open_memory(state, node->store, id, O_RDWR);
-	if (fd < 0) {
+	result = fd < 0 ? fd : handle_replace_fds(state, node_id_of(state, node), fd);
+	if (result < 0) {
 		sysv_remove(state, node->store, id);
-		return fd == -ENOENT ? -EIDRM : fd;
+		return result == -ENOENT ? -EIDRM : result;
 	}
-	handle_replace_fds(state, node_id_of(state, node), fd);
 	sysv_note_made(node, id, size);
 	return 0;
 }
@@ -114,6 +115,7 @@ static int find(struct state *state, const struct node_slot *dir, const char *na
 	const struct node_slot *reservation;
 	struct sysv_segment segment;
 	uint32_t key = 0;
+	int result;
 	int id;
 
 	if (!sysv_is_root(dir))
@@ -132,8 +134,9 @@ static int find(struct state *state, const struct node_slot *dir, const char *na
 	} else if (!sysv_parse_id(name, &id)) {
 		return -ENOENT;
 	}
-	if (sysv_stat(state, dir->store, id, &segment) < 0 || segment.key != key)
-		return -ENOENT;
+	result = sysv_stat(state, dir->store, id, &segment);
+	if (result < 0 || segment.key != key)
+		return result < 0 ? result : -ENOENT;
 	sysv_file_of_segment(state, dir->store, &segment, file);
 	return 0;
 }
@@ -276,8 +279,11 @@ static int path_of(const struct state *state, const struct node_slot *node, char
 	char name[SYSV_NAME_BYTES];
 	int length;
 
-	if (sysv_is_root(node) || sysv_segment_of((struct state *)(uintptr_t)state, node, &segment) < 0)
+	if (sysv_is_root(node))
 		return -ENOENT;
+	length = sysv_segment_of((struct state *)(uintptr_t)state, node, &segment);
+	if (length < 0)
+		return length == -ESTALE ? -ENOENT : length;
 	sysv_write_name(segment.key, segment.id, name);
 	length = snprintf(path, size, "%s/%s", state->arena->header->stores[node->store].path, name);
 	return (size_t)length < size ? length : -ENAMETOOLONG;

@@ -42,7 +42,7 @@ int sysv_stat(const struct state *state, uint16_t store, int id, struct sysv_seg
 /* The id of the segment that has a key other than IPC_PRIVATE. Returns it; -ENOENT. */
 int sysv_find(const struct state *state, uint16_t store, uint32_t key);
 
-/* Calls `visit` for each segment there is. Returns 0, or the first thing but 0 that visit() returned. */
+/* Calls `visit` for each segment there is. Returns 0, or the first thing but 0 that visit() returned; the errno of shmctl(2). */
 int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const struct sysv_segment *segment, void *context),
 	       void *context);
 

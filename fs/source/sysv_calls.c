@@ -17,6 +17,7 @@
 #endif
 
 #define LINK_MAX_BYTES 96 /* of a path in /proc/self/map_files */
+#define RETURN_TRIES 100  /* of a thread that has to be what it was again */
 
 /* --- the namespace --- */
 
@@ -50,8 +51,9 @@ static void leave(struct stay *stay)
 {
 	if (stay->own < 0)
 		return;
-	if (setns(stay->own, CLONE_NEWIPC) < 0)
-		__builtin_trap();
+	for (int tries = 1; setns(stay->own, CLONE_NEWIPC) < 0; tries++)
+		if (tries == RETURN_TRIES)
+			__builtin_trap();
 	close(stay->own);
 	stay->own = -1;
 }
@@ -132,8 +134,10 @@ int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const str
 		struct shmid_ds found;
 		int id = shmctl(index, SHM_STAT_ANY, &found);
 
-		if (id < 0)
+		if (id < 0 && gone(-errno) == -ENOENT)
 			continue;
+		if (id < 0)
+			return -errno;
 		segment_from(id, &found, &segment);
 		result = visit(&segment, context);
 	}
@@ -148,12 +152,42 @@ static int become(uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* What a thread is to be again. */
+struct self {
+	uid_t uid;
+	gid_t gid;
+	uid_t fsuid;
+	gid_t fsgid;
+};
+
+/* File-system ids follow the effective ones, and do not tell whether they could be set. */
+static int become_again(const struct self *self)
+{
+	int result = become(self->uid, self->gid);
+
+	if (result < 0)
+		return result;
+	syscall(SYS_setfsgid, self->fsgid);
+	syscall(SYS_setfsuid, self->fsuid);
+	return syscall(SYS_setfsgid, (gid_t)-1) == (long)self->fsgid && syscall(SYS_setfsuid, (uid_t)-1) == (long)self->fsuid ? 0 : -ENOMEM;
+}
+
+/* As leave(); what is lacking for a moment, memory most of all, is no reason to give up. */
+static void return_to(const struct self *self)
+{
+	for (int tries = 1; become_again(self) < 0; tries++)
+		if (tries == RETURN_TRIES)
+			__builtin_trap();
+}
+
 int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t size, mode_t mode, uid_t uid, gid_t gid)
 {
-	const uid_t own_uid = geteuid();
-	const gid_t own_gid = getegid();
-	const uid_t own_fsuid = (uid_t)syscall(SYS_setfsuid, (uid_t)-1);
-	const gid_t own_fsgid = (gid_t)syscall(SYS_setfsgid, (gid_t)-1);
+	const struct self self = {
+		.uid = geteuid(),
+		.gid = getegid(),
+		.fsuid = (uid_t)syscall(SYS_setfsuid, (uid_t)-1),
+		.fsgid = (gid_t)syscall(SYS_setfsgid, (gid_t)-1),
+	};
 	_cleanup_stay_ struct stay stay;
 	int result = enter(state, store, &stay);
 	int id = -1;
@@ -167,11 +201,7 @@ int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t 
 		id = shmget((key_t)key, size, IPC_CREAT | IPC_EXCL | (int)(mode & 0777));
 		result = id < 0 ? -errno : 0;
 	}
-	if (become(own_uid, own_gid) < 0)
-		__builtin_trap(); /* as leave() */
-	/* they follow the effective ones */
-	syscall(SYS_setfsgid, own_fsgid);
-	syscall(SYS_setfsuid, own_fsuid);
+	return_to(&self);
 	/* more than SHMMAX: the other limits say ENOSPC, too */
 	if (result == -EINVAL)
 		result = -ENOSPC;
@@ -217,13 +247,13 @@ static int open_mapping(uintptr_t start, int flags)
 	if (!mappings)
 		return -errno;
 	length = snprintf(prefix, sizeof(prefix), "%" PRIxPTR "-", start);
-	while ((entry = readdir(mappings))) {
+	for (errno = 0; (entry = readdir(mappings)); errno = 0) {
 		if (strncmp(entry->d_name, prefix, (size_t)length) != 0)
 			continue;
 		fd = openat(dirfd(mappings), entry->d_name, flags | O_CLOEXEC);
 		return fd < 0 ? -errno : fd;
 	}
-	return -ENOENT;
+	return errno ? -errno : -ENOENT;
 }
 
 static int open_attached(uintptr_t start, uint64_t size, int flags)

@@ -7,14 +7,23 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Each is told from what the kernel says now; -ENODATA where there is no segment any more, or not yet. */
+/* -ENODATA where there is no segment any more, or not yet. */
+static int find_segment(struct state *state, const struct node_slot *node, struct sysv_segment *segment)
+{
+	int result = sysv_segment_of(state, node, segment);
+
+	return result == -ESTALE ? -ENODATA : result;
+}
+
+/* Each is told from what the kernel says now. */
 #define FACT(name, expression)                                                                                     \
 	static ssize_t name(struct state *state, const struct node_slot *node, char *value, size_t size)           \
 	{                                                                                                          \
 		struct sysv_segment segment;                                                                       \
+		int result = find_segment(state, node, &segment);                                                  \
                                                                                                                    \
-		if (sysv_segment_of(state, node, &segment) < 0)                                                    \
-			return -ENODATA;                                                                           \
+		if (result < 0)                                                                                    \
+			return result;                                                                             \
 		return expression;                                                                                 \
 	}
 
@@ -35,11 +44,12 @@ FACT(creator_uid, fact_number(segment.creator_uid, value, size))
 FACT(locked, fact_text(segment.locked ? "yes" : "no", value, size))
 FACT(removed, fact_text(segment.removed ? "yes" : "no", value, size))
 
-static bool is_segment(struct state *state, const struct node_slot *node)
+static int is_segment(struct state *state, const struct node_slot *node)
 {
 	struct sysv_segment segment;
+	int result = find_segment(state, node, &segment);
 
-	return sysv_segment_of(state, node, &segment) == 0;
+	return result == 0 ? 1 : result == -ENODATA ? 0 : result;
 }
 
 /* Attached by nobody, and not in use through the mount either. */
@@ -48,28 +58,33 @@ static ssize_t orphan(struct state *state, const struct node_slot *node, char *v
 	_cleanup_free_ struct procfs_view *views = NULL;
 	struct sysv_segment segment;
 	ssize_t n;
+	int result = find_segment(state, node, &segment);
 
-	if (sysv_segment_of(state, node, &segment) < 0)
-		return -ENODATA;
+	if (result < 0)
+		return result;
 	if (segment.nattch > 0 || sysv_is_open(state, node, &segment))
 		return fact_text("no", value, size);
 	n = procfs_find_views((dev_t)state->arena->header->device, source_inode_of(node), &views);
 	return n < 0 ? n : fact_text(n > 0 ? "no" : "yes", value, size);
 }
 
-static bool is_idle(struct state *state, const struct node_slot *node)
+static int is_idle(struct state *state, const struct node_slot *node)
 {
 	struct sysv_segment segment;
+	int result = find_segment(state, node, &segment);
 
-	return sysv_segment_of(state, node, &segment) == 0 && segment.nattch == 0;
+	return result == 0 ? segment.nattch == 0 : result == -ENODATA ? 0 : result;
 }
 
 /* Since the last detach, or since it was made where nobody ever attached it. */
 static ssize_t idle_since(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
 	struct sysv_segment segment;
+	int result = find_segment(state, node, &segment);
 
-	if (sysv_segment_of(state, node, &segment) < 0 || segment.nattch > 0)
+	if (result < 0)
+		return result;
+	if (segment.nattch > 0)
 		return -ENODATA;
 	return fact_time(segment.dtime ? segment.dtime : segment.ctime, value, size);
 }

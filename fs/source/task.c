@@ -14,35 +14,45 @@
 #include <string.h>
 #include <sys/statfs.h>
 
-/* Linux 6.9 gave pidfds a file system of their own, on which each process has an inode number. */
-static bool has_number(int pidfd)
+/* Linux 6.9 gave pidfds a file system of their own, on which each process has an inode number. Returns 1 or 0. */
+static int find_out_numbers(void)
 {
+	_cleanup_close_ int pidfd = procfs_pidfd_open(getpid());
 	struct statfs found;
 
-	return fstatfs(pidfd, &found) == 0 && found.f_type != ANON_INODE_FS_MAGIC;
+	if (pidfd < 0)
+		return pidfd;
+	if (fstatfs(pidfd, &found) < 0)
+		return -errno;
+	return found.f_type != ANON_INODE_FS_MAGIC;
+}
+
+/* What all workers find. A passing lack must not decide it: what is told of processes would mean others. */
+static int has_numbers(void)
+{
+	static _Atomic int known; /* 0 = not yet; 1: no, 2: yes */
+	int has = atomic_load(&known) - 1;
+
+	if (has < 0) {
+		has = find_out_numbers();
+		if (has >= 0)
+			atomic_store(&known, has + 1);
+	}
+	return has;
 }
 
 bool task_waits(void)
 {
-	static _Atomic int known; /* 0 = not yet; 1: no, 2: yes */
-	int waits = atomic_load(&known);
-
-	if (waits == 0) {
-		_cleanup_close_ int pidfd = procfs_pidfd_open(getpid());
-
-		waits = pidfd >= 0 && has_number(pidfd) ? 1 : 2;
-		if (pidfd >= 0)
-			atomic_store(&known, waits);
-	}
-	return waits == 2;
+	return has_numbers() <= 0;
 }
 
 static int find_identity(struct task *task)
 {
 	struct stat stat;
+	int has = has_numbers();
 
-	if (task_waits())
-		return procfs_start(task->pid, &task->identity);
+	if (has <= 0)
+		return has < 0 ? has : procfs_start(task->pid, &task->identity);
 	if (fstat(task->pidfd, &stat) < 0)
 		return -errno;
 	task->identity = stat.st_ino;
@@ -58,8 +68,8 @@ int task_open(int proc_fd, pid_t pid, struct task *task)
 	if (found.pidfd < 0)
 		return found.pidfd;
 	result = find_identity(&found);
-	if (result == 0 && !task_is_there(&found))
-		result = -ESRCH;
+	if (result == 0)
+		result = task_check(&found);
 	if (result < 0)
 		task_close(&found);
 	else
@@ -67,11 +77,21 @@ int task_open(int proc_fd, pid_t pid, struct task *task)
 	return result;
 }
 
-bool task_is_there(const struct task *task)
+int task_check(const struct task *task)
 {
 	struct pollfd ended = {.fd = task->pidfd, .events = POLLIN};
+	int result;
 
-	return poll(&ended, 1, 0) == 0;
+	/* a signal for this thread ends it also where it would not wait */
+	do
+		result = poll(&ended, 1, 0);
+	while (result < 0 && errno == EINTR);
+	return result == 0 ? 0 : result > 0 ? -ESRCH : -errno;
+}
+
+int task_failure(int error)
+{
+	return procfs_says_none(error) ? -ESRCH : -error;
 }
 
 void task_path(const struct task *task, char path[TASK_PATH_MAX], const char *format, ...)
@@ -88,13 +108,16 @@ int task_stat(const struct task *task, struct stat *stat)
 {
 	struct stat found;
 	char path[TASK_PATH_MAX];
+	int result;
 
 	/* /proc/PID itself belongs to the user also where only root may look into the process; what is in it does not */
 	task_path(task, path, "comm");
-	if (fstatat(task->proc_fd, path, &found, AT_SYMLINK_NOFOLLOW) < 0 || !task_is_there(task))
-		return -ESRCH;
-	*stat = found;
-	return 0;
+	if (fstatat(task->proc_fd, path, &found, AT_SYMLINK_NOFOLLOW) < 0)
+		return task_failure(errno);
+	result = task_check(task);
+	if (result == 0)
+		*stat = found;
+	return result;
 }
 
 int task_name(const struct task *task, char name[TASK_NAME_MAX])
@@ -103,14 +126,18 @@ int task_name(const struct task *task, char name[TASK_NAME_MAX])
 	char path[TASK_PATH_MAX];
 	char found[TASK_NAME_MAX];
 	ssize_t length;
+	int result;
 
 	task_path(task, path, "comm");
 	fd = openat(task->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ESRCH;
+		return task_failure(errno);
 	length = read(fd, found, sizeof(found) - 1);
-	if (length < 0 || !task_is_there(task))
-		return -ESRCH;
+	if (length < 0)
+		return task_failure(errno);
+	result = task_check(task);
+	if (result < 0)
+		return result;
 	if (length > 0 && found[length - 1] == '\n')
 		length--;
 	process_make_safe(found, (size_t)length);

@@ -26,18 +26,23 @@ struct task {
 
 /*
  * Finds a process. Returns 0; -ESRCH where there is none, or only a thread with this number, or one that has ended and is yet to be
- * waited for; -EMFILE, -ENFILE, -ENOMEM. Waits for nobody unless task_waits().
+ * waited for; as procfs_says_none() has it, the errno of a lack of our own, which is true of what follows as well. Waits for nobody
+ * unless task_waits().
  */
 int task_open(int proc_fd, pid_t pid, struct task *task);
 
-/* True where a process can be told from others only by what may have to wait for one that is in execve(2): Linux before 6.9. */
+/* True where a process can be told from others only by what may have to wait for one that is in execve(2): Linux before 6.9. Or
+ * where that can't be found out now. */
 bool task_waits(void);
 
 /*
- * Whether the process is still there: then what was read in its directory of /proc was about it, since its number is not
- * given to another one before.
+ * Returns 0 where the process is still there: then what was read in its directory of /proc was about it, since its number is not
+ * given to another one before. -ESRCH where it has ended.
  */
-bool task_is_there(const struct task *task);
+int task_check(const struct task *task);
+
+/* What a failure to look into its directory means, error being a positive errno: -ESRCH where there is no such thing, or a lack of our own. */
+int task_failure(int error);
 
 /*
  * Attributes of it in /proc, of which those of the type mean nothing: the owner is who may look into it, root where it is not

@@ -125,6 +125,9 @@ ssize_t users_print_orphan(struct state *state, const struct node_slot *node, ch
 	views_probe_close(&probe);
 	if (busy == 0)
 		return fact_text("yes", value, size);
+	/* where the kernel has no leases, or none for us, others are asked; a lack of our own says nothing */
+	if (busy < 0 && busy != -EINVAL && busy != -EACCES && busy != -EPERM)
+		return busy;
 	n = users_find(state, node, &users);
 	return n < 0 ? n : fact_text(n > 0 ? "no" : "unknown", value, size);
 }

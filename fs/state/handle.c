@@ -177,18 +177,21 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id)
 	return 0;
 }
 
-void handle_replace_fds(struct state *state, uint64_t node, int fd)
+int handle_replace_fds(struct state *state, uint64_t node, int fd)
 {
 	uint32_t high = atomic_load(&state->arena->header->handles_high);
+	int result = 0;
 
 	pthread_mutex_lock(&state->lock);
-	for (uint32_t i = 1; i < high; i++) {
+	for (uint32_t i = 1; i < high && result == 0; i++) {
 		const struct handle_slot *handle = &state->arena->handles[i];
 
-		if (atomic_load(&handle->state) == SLOT_LIVE && handle->node == node && handle->fd >= 0)
-			dup3(fd, handle->fd, O_CLOEXEC);
+		if (atomic_load(&handle->state) == SLOT_LIVE && handle->node == node && handle->fd >= 0 &&
+		    dup3(fd, handle->fd, O_CLOEXEC) < 0)
+			result = -errno;
 	}
 	pthread_mutex_unlock(&state->lock);
+	return result;
 }
 
 void handle_backing_closed(struct state *state, int backing_id)

@@ -88,8 +88,11 @@ static inline bool handle_writes(const struct handle_slot *slot)
 uint32_t handle_count(struct state *state, uint64_t node, uint32_t *writers);
 uint32_t handle_closes(struct state *state, uint64_t node);
 
-/* Has every descriptor that handles of a node hold refer to what `fd` refers to; their numbers stay. */
-void handle_replace_fds(struct state *state, uint64_t node, int fd);
+/*
+ * Has every descriptor that handles of a node hold refer to what `fd` refers to; their numbers stay. Returns 0, or the errno of dup3(2):
+ * then those of some may, and it can be repeated.
+ */
+int handle_replace_fds(struct state *state, uint64_t node, int fd);
 
 void handle_backing_closed(struct state *state, int backing_id);
 

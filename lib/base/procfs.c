@@ -36,6 +36,24 @@ int procfs_fd_open(int fd, int flags)
 	return opened < 0 ? -errno : opened;
 }
 
+bool procfs_says_none(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ESRCH:
+	case EACCES:
+	case EPERM:
+	case ENOTDIR:
+	case ELOOP:
+	case ENXIO:
+	case ESTALE:
+	case ENAMETOOLONG: /* of where a link leads, which may be any file */
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Up to size - 1 bytes of a file of /proc, with a final 0. Returns their number. */
 static ssize_t read_file(const char *path, char *text, size_t size)
 {
@@ -51,23 +69,27 @@ static ssize_t read_file(const char *path, char *text, size_t size)
 	return length;
 }
 
+/* What is empty is none, too: -ESRCH. */
 static ssize_t read_of(pid_t process, const char *name, char *text, size_t size)
 {
 	char path[96];
+	ssize_t length;
 
 	if (process <= 0)
 		return -ESRCH;
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)process, name);
-	return read_file(path, text, size);
+	length = read_file(path, text, size);
+	return length == 0 || (length < 0 && procfs_says_none((int)-length)) ? -ESRCH : length;
 }
 
 pid_t procfs_process_of(pid_t thread)
 {
 	char text[1024];
 	const char *line;
+	ssize_t length = read_of(thread, "status", text, sizeof(text));
 
-	if (read_of(thread, "status", text, sizeof(text)) <= 0)
-		return -ESRCH;
+	if (length < 0)
+		return (pid_t)length;
 	line = strstr(text, "\nTgid:");
 	return line && atoi(line + 6) > 0 ? atoi(line + 6) : -ESRCH;
 }
@@ -76,9 +98,10 @@ int procfs_start(pid_t process, uint64_t *start)
 {
 	char text[1024];
 	const char *at;
+	ssize_t length = read_of(process, "stat", text, sizeof(text));
 
-	if (read_of(process, "stat", text, sizeof(text)) <= 0)
-		return -ESRCH;
+	if (length < 0)
+		return (int)length;
 	/* the name, in parentheses, is the second field, and may contain anything */
 	at = strrchr(text, ')');
 	for (int field = 2; at && field < START_FIELD; field++)
@@ -90,8 +113,8 @@ int procfs_command(pid_t process, char command[PROCFS_COMMAND_MAX])
 {
 	ssize_t length = read_of(process, "comm", command, PROCFS_COMMAND_MAX);
 
-	if (length <= 0)
-		return -ESRCH;
+	if (length < 0)
+		return (int)length;
 	for (ssize_t i = 0; i < length; i++) {
 		if (command[i] == '\n' && i == length - 1)
 			command[i] = 0;
@@ -112,10 +135,13 @@ int procfs_owner(pid_t thread, struct policy_owner *owner)
 {
 	struct policy_owner found = {.pid = procfs_process_of(thread)};
 
-	if (found.pid < 0 || procfs_start(found.pid, &found.start) < 0 || read_boot(found.boot) < 0)
-		return -ESRCH;
-	*owner = found;
-	return 0;
+	int result = found.pid < 0 ? found.pid : procfs_start(found.pid, &found.start);
+
+	if (result == 0)
+		result = read_boot(found.boot);
+	if (result == 0)
+		*owner = found;
+	return result;
 }
 
 int procfs_pidfd_open(pid_t process)
@@ -132,15 +158,20 @@ int procfs_owner_open(const struct policy_owner *owner)
 	_cleanup_close_ int fd = -1;
 	char boot[POLICY_BOOT_MAX];
 	uint64_t start;
+	int result;
 
-	if (owner->pid <= 0 || read_boot(boot) < 0 || strcmp(boot, owner->boot) != 0)
+	if (owner->pid <= 0)
 		return -ESRCH;
+	result = read_boot(boot);
+	if (result < 0 || strcmp(boot, owner->boot) != 0)
+		return result < 0 ? result : -ESRCH;
 	fd = procfs_pidfd_open(owner->pid);
 	if (fd < 0)
 		return fd;
 	/* the descriptor holds the number: whoever has it now is who it is about */
-	if (procfs_start(owner->pid, &start) < 0 || start != owner->start)
-		return -ESRCH;
+	result = procfs_start(owner->pid, &start);
+	if (result < 0 || start != owner->start)
+		return result < 0 ? result : -ESRCH;
 	return take_fd(&fd);
 }
 

@@ -27,7 +27,16 @@ int procfs_fd_open(int fd, int flags);
 /* Clock ticks in a second, of starts of processes. */
 uint64_t procfs_ticks_per_second(void);
 
-/* The process that a thread belongs to. Returns its pid; -ESRCH where there is no such thread. */
+/*
+ * Whether a failure to look into /proc says of a process that there is no such thing, or none that we may see. Else it is a lack of our
+ * own, of memory or descriptors most of all, which says nothing of it. error: a positive errno.
+ */
+bool procfs_says_none(int error);
+
+/*
+ * The process that a thread belongs to. Returns its pid; -ESRCH where there is no such thread. This and what follows: another errno is
+ * that of a lack of our own.
+ */
 pid_t procfs_process_of(pid_t thread);
 
 /* When a process began, in clock ticks after boot. Returns 0; -ESRCH where there is none with this number. */
@@ -47,7 +56,7 @@ int procfs_pidfd_open(pid_t process);
 
 /*
  * A pidfd of that very process. Returns a descriptor that the caller closes and that polls as readable once the process has ended;
- * -ESRCH where it has; -EMFILE, -ENFILE, -ENOMEM.
+ * -ESRCH where it has.
  */
 int procfs_owner_open(const struct policy_owner *owner);
 

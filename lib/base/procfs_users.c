@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/base/procfs_users.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +14,7 @@
 
 int procfs_lack_or_none(int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOMEM ? -error : -ENOENT;
+	return procfs_says_none(error) ? -ENOENT : -error;
 }
 
 int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, const char *line, size_t length), void *context)
@@ -29,17 +30,19 @@ int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, 
 		return procfs_lack_or_none(errno);
 	file = fdopen(fd, "r");
 	if (!file)
-		return -ENOMEM;
+		return -errno;
 	take_fd(&fd);
 	while (result == 0) {
 		errno = 0;
 		length = getline(&line, &size, file);
-		if (length <= 0)
+		/* a line that could not be read to its end is none */
+		if (length <= 0 || ferror(file))
 			break;
 		result = visit(context, line, (size_t)length);
 	}
-	if (result == 0 && errno == ENOMEM)
-		result = -ENOMEM;
+	/* a process that has ended says so, which is an end as well */
+	if (result == 0 && errno && !procfs_says_none(errno))
+		result = -errno;
 	free(line);
 	fclose(file);
 	return result;
@@ -54,10 +57,10 @@ static int walk_processes(int (*visit)(void *context, pid_t process), void *cont
 
 	if (!processes)
 		return -errno;
-	while (result >= 0 && (entry = readdir(processes)))
+	for (errno = 0; result >= 0 && (entry = readdir(processes)); errno = 0)
 		if (atoi(entry->d_name) > 0)
 			result = visit(context, atoi(entry->d_name));
-	return result < 0 ? result : 0;
+	return result < 0 ? result : -errno;
 }
 
 /* A line of /proc/PID/maps that is about a file. */
@@ -192,13 +195,17 @@ static int has_open(const struct user_list *list, pid_t process)
 		result = procfs_lack_or_none(errno);
 		return result == -ENOENT ? 0 : result;
 	}
-	while (result == 0 && (entry = readdir(descriptors))) {
+	for (errno = 0; result == 0 && (entry = readdir(descriptors)); errno = 0) {
 		struct stat stat;
 
-		if (entry->d_name[0] != '.' && fstatat(dirfd(descriptors), entry->d_name, &stat, 0) == 0)
+		if (entry->d_name[0] == '.')
+			continue;
+		if (fstatat(dirfd(descriptors), entry->d_name, &stat, 0) == 0)
 			result = is_wanted(list, &(struct procfs_file){stat.st_dev, stat.st_ino});
+		else if (errno == ENOMEM)
+			return -ENOMEM; /* what else there is says something of that file, which is none of ours */
 	}
-	return result;
+	return result == 0 && errno && !procfs_says_none(errno) ? -errno : result;
 }
 
 static int visit_user(void *context, pid_t process)

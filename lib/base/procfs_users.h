@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who maps files, and who has them open, by what /proc tells. Processes that have ended by then or may not be looked at are left out; a lack
- * of the caller's own, of memory or descriptors, never passes for that. All functions may be called by several threads
+ * of our own, of memory or descriptors, never passes for that. All functions may be called by several threads
  * at once, and may wait for a process that is in execve(2).
  */
 #ifndef SEGFS_BASE_PROCFS_USERS_H
@@ -12,11 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/*
- * What a failure to look into /proc means. error: a positive errno.
- * Returns -EMFILE, -ENFILE or -ENOMEM, lacks of our own; -ENOENT for all else, which says of the process that there is no such thing, or
- * none that we may see.
- */
+/* What a failure to look into /proc means, see procfs_says_none(): -ENOENT for what says so, the errno for a lack of our own. */
 int procfs_lack_or_none(int error);
 
 /*
@@ -37,7 +33,7 @@ struct procfs_view {
 /*
  * Finds who maps files of the file system `device`: one element for each process and file, in the order of processes.
  * inode: limits it to one file; 0 = all. views: gets a malloc'd array that the caller frees, NULL where there are none.
- * Returns how many; -ENOMEM, -EMFILE, -ENFILE; the errno of opening /proc.
+ * Returns how many; -ENOMEM, -EMFILE, -ENFILE, or another errno of a lack of our own, or of opening /proc.
  */
 ssize_t procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **views);
 

@@ -16,7 +16,7 @@
 
 static void operations(void **unused)
 {
-	static const struct operation *const tables[] = {operations_on_files, operations_on_names, NULL};
+	static const struct operation *const tables[] = {operations_on_files, operations_on_names, operations_on_control, NULL};
 
 	(void)unused;
 	killwalk_points(tables);

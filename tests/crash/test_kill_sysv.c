@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * System V segments and the death of the worker: each operation killed at each of its system calls, and segments that are made, removed
- * and made again under one key while others open, read, map and list them, and workers die: all that is seen through one
- * open is of one segment.
+ * System V segments and the death of the worker: segments that are made, removed and made again under one key while others open, read, map
+ * and list them, and workers die: all that is seen through one open is of one segment. For each system call of an operation see
+ * test_kill_sources.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
-#include "tests/lib/killpoint.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/segments.h"
 #include "tests/lib/worker.h"
@@ -22,7 +21,6 @@
 #define KEY        0xc0deu
 #define PAGE       4096
 #define PAGES_MAX  7
-#define POINTS_MAX 400 /* more than any operation has */
 #define READERS    3
 #define KILLS      12
 
@@ -31,200 +29,6 @@ static struct mount mount;
 static const char *at_key(uint32_t key)
 {
 	return path_of("%s/sysv/0x%08x", mount.path, key);
-}
-
-static int result_of(long long result)
-{
-	return result < 0 ? -errno : 0;
-}
-
-/* --- operations: 0, or -errno, -EBADMSG where what they found is wrong ---------------------------------------------- */
-
-static bool is_made(off_t size)
-{
-	int id = shmget((key_t)KEY, 0, 0);
-	struct shmid_ds found;
-
-	return id >= 0 && shmctl(id, IPC_STAT, &found) == 0 && (off_t)found.shm_segsz == size && found.shm_nattch == 0 &&
-	       (found.shm_perm.mode & 0777) == 0640 && segments_count() == 1;
-}
-
-static int make_with(int (*give)(int fd))
-{
-	_cleanup_close_ int fd = open(at_key(KEY), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	struct stat found;
-	char byte = 0;
-	int result;
-
-	if (fd < 0)
-		return -errno;
-	result = give(fd);
-	if (result < 0)
-		return result;
-	if (!is_made(PAGE + 1) || fstat(fd, &found) < 0 || found.st_size != PAGE + 1)
-		return -EBADMSG;
-	if (pwrite(fd, "m", 1, PAGE) != 1 || pread(fd, &byte, 1, PAGE) != 1)
-		return -errno;
-	return byte == 'm' ? 0 : -EBADMSG;
-}
-
-static int by_ftruncate(int fd)
-{
-	return result_of(ftruncate(fd, PAGE + 1));
-}
-
-static int by_fallocate(int fd)
-{
-	return result_of(fallocate(fd, 0, 0, PAGE + 1));
-}
-
-static int op_ftruncate(void)
-{
-	return make_with(by_ftruncate);
-}
-
-static int op_fallocate(void)
-{
-	return make_with(by_fallocate);
-}
-
-/* Also of the close(2), which has to say that nothing came of it. */
-static int op_reserve(void)
-{
-	int fd = open(at_key(KEY), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-
-	if (fd < 0)
-		return -errno;
-	if (close(fd) == 0 || errno != EINVAL)
-		return -EBADMSG;
-	return segments_count() == 0 ? 0 : -EBADMSG;
-}
-
-static int op_read(void)
-{
-	_cleanup_close_ int fd = open(at_key(KEY), O_RDONLY | O_CLOEXEC);
-	char byte = 0;
-
-	if (fd < 0)
-		return -errno;
-	return pread(fd, &byte, 1, PAGE) == 1 && byte == 's' ? 0 : -EBADMSG;
-}
-
-static int op_write_and_view(void)
-{
-	_cleanup_close_ int fd = open(at_key(KEY), O_RDWR | O_CLOEXEC);
-	char *view;
-	int result;
-
-	if (fd < 0)
-		return -errno;
-	view = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (view == MAP_FAILED || pwrite(fd, "W", 1, 7) != 1)
-		return -errno;
-	result = view[7] == 'W' && view[8] == 's' ? 0 : -EBADMSG;
-	munmap(view, PAGE);
-	return result;
-}
-
-static int op_keep_removed(void)
-{
-	_cleanup_close_ int fd = open(at_key(KEY), O_RDONLY | O_CLOEXEC);
-	struct stat found;
-	char byte = 0;
-
-	if (fd < 0 || shmctl(shmget((key_t)KEY, 0, 0), IPC_RMID, NULL) < 0)
-		return -errno;
-	if (fstat(fd, &found) < 0)
-		return -errno;
-	return pread(fd, &byte, 1, PAGE) == 1 && byte == 's' && found.st_nlink == 0 && found.st_size == PAGE + 1 ? 0 : -EBADMSG;
-}
-
-static int op_attributes(void)
-{
-	struct shmid_ds found;
-
-	if (chmod(at_key(KEY), 0604) < 0 || chown(at_key(KEY), 5, 6) < 0 || shmctl(shmget((key_t)KEY, 0, 0), IPC_STAT, &found) < 0)
-		return -errno;
-	if (strcmp(attribute(at_key(KEY), "last-pid"), path_of("%d", getpid())) != 0)
-		return -EBADMSG;
-	return (found.shm_perm.mode & 0777) == 0604 && found.shm_perm.uid == 5 && found.shm_perm.gid == 6 ? 0 : -EBADMSG;
-}
-
-static int op_list(void)
-{
-	return strcmp(listing(path_of("%s/sysv", mount.path)), "0x0000c0de ") == 0 ? 0 : -EBADMSG;
-}
-
-static int op_unlink(void)
-{
-	return result_of(unlink(at_key(KEY)));
-}
-
-static const struct operation {
-	const char *name;
-	int (*run)(void);
-	bool has_segment; /* at the start */
-	int left;         /* segments at the end */
-} operations[] = {
-	{"ftruncate", op_ftruncate, false, 1},
-	{"fallocate", op_fallocate, false, 1},
-	{"reserve", op_reserve, false, 0},
-	{"read", op_read, true, 1},
-	{"write and view", op_write_and_view, true, 1},
-	{"keep removed", op_keep_removed, true, 0},
-	{"attributes", op_attributes, true, 1},
-	{"list", op_list, true, 1},
-	{"unlink", op_unlink, true, 0},
-};
-
-/* Returns whether the worker was killed, that is, whether there is a further point. */
-static bool try_point(const struct operation *operation, unsigned int n)
-{
-	struct killpoint point;
-	bool killed;
-	int result;
-	int error;
-
-	segments_clean(NULL);
-	if (operation->has_segment)
-		segment_fill(segment_make(KEY, PAGE + 1, 0600), PAGE + 1, 's');
-	error = killpoint_set(&point, &mount, n);
-	if (error)
-		fail_msg("following the worker: %s", strerror(-error));
-	result = operation->run();
-	if (mount_verify(&mount, 0) < 0)
-		fail_msg("%s, point %u", operation->name, n);
-	killed = killpoint_end(&point, &mount);
-	if (result != 0)
-		fail_msg("%s, point %u: %s", operation->name, n, strerror(-result));
-	if (!wait_for(segments_count() == operation->left))
-		fail_msg("%s, point %u: %d segments", operation->name, n, segments_count());
-	if (!wait_for(segments_pages() == (unsigned long)(operation->left ? 2 : 0)))
-		fail_msg("%s, point %u: %lu pages", operation->name, n, segments_pages());
-	if (!no_lost_descriptors(&mount))
-		fail_msg("%s, after point %u", operation->name, n);
-	return killed;
-}
-
-static void at_each_point(void **state)
-{
-	const char *filter = getenv("TEST_FILTER");
-	unsigned int sum = 0;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
-		unsigned int n = 1;
-
-		if (filter && !strstr(operations[i].name, filter))
-			continue;
-		while (try_point(&operations[i], n) && n < POINTS_MAX)
-			n++;
-		assert_true(n > 4 && n < POINTS_MAX);
-		if (!no_lost_backing_ids(&mount))
-			fail_msg("%s", operations[i].name);
-		sum += n - 1;
-	}
-	print_message("%u kills\n", sum);
 }
 
 /* --- incarnations --------------------------------------------------------------------------------------------------- */
@@ -433,7 +237,6 @@ static int tear_down(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		CASE(at_each_point),
 		CASE(incarnations_are_not_mixed),
 		CASE(nor_where_workers_die),
 		CASE(objects_are_not_mixed),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lib/failpoint.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/callkinds.h"
 #include "tests/lib/follow.h"
 #include "tests/lib/worker.h"
 
@@ -55,6 +56,7 @@ static const struct known_call {
 	CALL(brk, ENOMEM), CALL(clone, EAGAIN), CALL(unshare, ENOMEM),
 	CALL(timer_create, EAGAIN), CALL(sigaltstack, ENOMEM), CALL(getrandom, EINTR),
 	CALL(prlimit64, EPERM), CALL(prctl, EPERM),
+	CALL(shmget, ENOSPC), CALL(shmctl, ENOMEM), CALL(shmat, ENOMEM), CALL(setresuid, EAGAIN), CALL(setresgid, EAGAIN),
 #ifdef SYS_chmod
 	CALL(chmod, ENOMEM),
 #endif
@@ -64,7 +66,7 @@ static const struct known_call {
 	{SYS_setfsuid, "setfsuid", 0, BY_USER}, {SYS_setfsgid, "setfsgid", 0, BY_GROUP},
 
 	/* the C library can't do without, or no caller hears of it: waiting, waking, the end of a thread or of memory */
-	NO_CALL(futex), NO_CALL(munmap), NO_CALL(rt_sigprocmask), NO_CALL(rt_sigreturn), NO_CALL(rt_sigtimedwait), NO_CALL(exit),
+	NO_CALL(futex), NO_CALL(munmap), NO_CALL(shmdt), NO_CALL(rt_sigprocmask), NO_CALL(rt_sigreturn), NO_CALL(rt_sigtimedwait), NO_CALL(exit),
 	NO_CALL(exit_group), NO_CALL(restart_syscall), NO_CALL(set_robust_list), NO_CALL(rseq), NO_CALL(clock_nanosleep), NO_CALL(nanosleep),
 	/* whatever it says, the descriptor is gone */
 	NO_CALL(close),
@@ -81,6 +83,8 @@ struct failpoint_shared {
 	struct follow_shared follow;
 	enum failpoint_error error;
 	atomic_uint n;     /* calls that are to come; 0 = none is to fail */
+	struct call_kinds *kinds; /* of which the call is not to be; `n` is 1 then; or NULL */
+	struct call_text text;
 	int fuse_fd;
 	long number;       /* of the call that has failed */
 	atomic_int thread; /* in it; 0 = in none; -1 = that is being found out */
@@ -204,6 +208,14 @@ static void fail_call(struct failpoint_shared *shared, pid_t thread, long number
 	atomic_store(&shared->thread, thread);
 }
 
+/* Whether this call is the one. */
+static bool is_due(struct failpoint_shared *shared, pid_t thread, const struct __ptrace_syscall_info *info)
+{
+	if (atomic_load(&shared->n) == 0 || (shared->kinds && !call_is_of_new_kind(shared->kinds, &shared->text, thread, info)))
+		return false;
+	return atomic_fetch_sub(&shared->n, 1) == 1;
+}
+
 static void look_at_call(struct failpoint_shared *shared, pid_t thread)
 {
 	struct __ptrace_syscall_info info;
@@ -212,7 +224,7 @@ static void look_at_call(struct failpoint_shared *shared, pid_t thread)
 		return;
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && atomic_load(&shared->thread) == 0 && counts(shared, info.entry.nr, info.entry.args)) {
 		atomic_store(&shared->thread, -1);
-		if (atomic_load(&shared->n) > 0 && atomic_fetch_sub(&shared->n, 1) == 1)
+		if (is_due(shared, thread, &info))
 			fail_call(shared, thread, (long)info.entry.nr);
 		else
 			atomic_store(&shared->thread, 0);
@@ -251,7 +263,8 @@ static int find_device(pid_t worker)
 	return -1;
 }
 
-static int set(struct failpoint *point, const struct mount *mount, pid_t worker, unsigned int n, enum failpoint_error error)
+static int set(struct failpoint *point, const struct mount *mount, pid_t worker, unsigned int n, struct call_kinds *kinds,
+	       enum failpoint_error error)
 {
 	void *memory = mmap(NULL, sizeof(*point->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct failed_call ignored;
@@ -261,6 +274,9 @@ static int set(struct failpoint *point, const struct mount *mount, pid_t worker,
 	*point = (struct failpoint){.worker = worker, .shared = memory};
 	atomic_store(&point->shared->n, n);
 	point->shared->error = error;
+	point->shared->kinds = kinds;
+	if (kinds)
+		point->shared->text = call_text_of(worker);
 	point->shared->follow.supervisor = worker ? 0 : mount->supervisor;
 	point->shared->fuse_fd = find_device(mount->supervisor);
 	assert_true(point->shared->fuse_fd >= 0);
@@ -272,12 +288,17 @@ static int set(struct failpoint *point, const struct mount *mount, pid_t worker,
 
 int failpoint_set(struct failpoint *point, const struct mount *mount, unsigned int n, enum failpoint_error error)
 {
-	return set(point, mount, worker_pid(mount), n, error);
+	return set(point, mount, worker_pid(mount), n, NULL, error);
+}
+
+int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct call_kinds *kinds, enum failpoint_error error)
+{
+	return set(point, mount, worker_pid(mount), 1, kinds, error);
 }
 
 int failpoint_set_next(struct failpoint *point, const struct mount *mount, unsigned int n, enum failpoint_error error)
 {
-	return set(point, mount, 0, n, error);
+	return set(point, mount, 0, n, NULL, error);
 }
 
 bool failpoint_failed(const struct failpoint *point)

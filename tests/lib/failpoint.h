@@ -8,6 +8,7 @@
 #ifndef SEGFS_TESTS_FAILPOINT_H
 #define SEGFS_TESTS_FAILPOINT_H
 
+#include "tests/lib/callkinds.h"
 #include "tests/mount/harness.h"
 
 enum failpoint_error {
@@ -38,6 +39,9 @@ int failpoint_set(struct failpoint *point, const struct mount *mount, unsigned i
 
 /* The same in the next worker that the supervisor starts, from its birth on. */
 int failpoint_set_next(struct failpoint *point, const struct mount *mount, unsigned int n, enum failpoint_error error);
+
+/* As failpoint_set(): what fails is the first call of a kind that is not known, and its kind is known from then on. */
+int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct call_kinds *kinds, enum failpoint_error error);
 
 /* Whether a call has failed by now. */
 bool failpoint_failed(const struct failpoint *point);

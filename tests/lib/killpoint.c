@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 
 struct killpoint_shared {
 	struct follow_shared follow;
@@ -13,6 +14,8 @@ struct killpoint_shared {
 	pid_t supervisor;
 	unsigned int at;              /* the point of the first worker */
 	unsigned int next_at;         /* ... of the next one; 0 = it is not to be killed */
+	struct call_kinds *kinds;     /* instead of `at`; or NULL */
+	struct call_text text;
 	atomic_uint passed;
 	atomic_uint passed_by_next;
 	atomic_uint killed;
@@ -27,6 +30,22 @@ static void kill_worker(struct killpoint_shared *shared, pid_t worker)
 	kill(worker, SIGKILL);
 }
 
+static bool is_new_kind(struct killpoint_shared *shared, pid_t thread)
+{
+	struct __ptrace_syscall_info info;
+
+	return ptrace(PTRACE_GET_SYSCALL_INFO, thread, (void *)sizeof(info), &info) > 0 &&
+	       call_is_of_new_kind(shared->kinds, &shared->text, thread, &info);
+}
+
+/* Whether the first worker has come to its point. */
+static bool is_due(struct killpoint_shared *shared, pid_t thread)
+{
+	unsigned int passed = atomic_fetch_add(&shared->passed, 1) + 1;
+
+	return shared->kinds ? is_new_kind(shared, thread) : passed == shared->at;
+}
+
 /* Returns whether the last of those that are to be killed has been. */
 static bool pass(struct killpoint_shared *shared, const struct follow_stop *stop)
 {
@@ -36,7 +55,7 @@ static bool pass(struct killpoint_shared *shared, const struct follow_stop *stop
 		kill_worker(shared, atomic_load(&shared->follow.next));
 		return true;
 	}
-	if (stop->is_supervisor || atomic_fetch_add(&shared->passed, 1) + 1 != shared->at)
+	if (stop->is_supervisor || !is_due(shared, stop->thread))
 		return false;
 	kill_worker(shared, shared->worker);
 	return shared->next_at == 0;
@@ -58,7 +77,7 @@ static void follow(void *context)
 	}
 }
 
-int killpoint_set_two(struct killpoint *point, const struct mount *mount, unsigned int n, unsigned int next)
+static int set(struct killpoint *point, const struct mount *mount, unsigned int n, unsigned int next, struct call_kinds *kinds)
 {
 	void *memory = mmap(NULL, sizeof(*point->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int result;
@@ -67,6 +86,9 @@ int killpoint_set_two(struct killpoint *point, const struct mount *mount, unsign
 	*point = (struct killpoint){.worker = worker_pid(mount), .shared = memory};
 	point->shared->at = n;
 	point->shared->next_at = next;
+	point->shared->kinds = kinds;
+	if (kinds)
+		point->shared->text = call_text_of(point->worker);
 	point->shared->worker = point->worker;
 	point->shared->supervisor = mount->supervisor;
 	point->shared->follow.supervisor = next ? mount->supervisor : 0;
@@ -78,7 +100,17 @@ int killpoint_set_two(struct killpoint *point, const struct mount *mount, unsign
 
 int killpoint_set(struct killpoint *point, const struct mount *mount, unsigned int n)
 {
-	return killpoint_set_two(point, mount, n, 0);
+	return set(point, mount, n, 0, NULL);
+}
+
+int killpoint_set_two(struct killpoint *point, const struct mount *mount, unsigned int n, unsigned int next)
+{
+	return set(point, mount, n, next, NULL);
+}
+
+int killpoint_set_kind(struct killpoint *point, const struct mount *mount, struct call_kinds *kinds)
+{
+	return set(point, mount, 0, 0, kinds);
 }
 
 unsigned int killpoint_killed(const struct killpoint *point)

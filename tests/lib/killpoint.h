@@ -6,6 +6,7 @@
 #ifndef SEGFS_TESTS_KILLPOINT_H
 #define SEGFS_TESTS_KILLPOINT_H
 
+#include "tests/lib/callkinds.h"
 #include "tests/mount/harness.h"
 
 struct killpoint {
@@ -22,6 +23,9 @@ int killpoint_set(struct killpoint *point, const struct mount *mount, unsigned i
 
 /* The same, and kills the next worker when its calls have begun or ended `next` times. */
 int killpoint_set_two(struct killpoint *point, const struct mount *mount, unsigned int n, unsigned int next);
+
+/* As killpoint_set(): kills it at the first begin, or end, of a call of a kind that is not known, which it is from then on. */
+int killpoint_set_kind(struct killpoint *point, const struct mount *mount, struct call_kinds *kinds);
 
 /* How many workers have been killed. */
 unsigned int killpoint_killed(const struct killpoint *point);

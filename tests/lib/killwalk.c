@@ -14,24 +14,27 @@
 static struct mount mount;
 static unsigned int kills; /* of one walk */
 static unsigned int most;  /* points that a next worker has passed */
+static struct call_kinds *known; /* in one walk */
+static const struct operation *all_points_of;
 static unsigned int turn;  /* which of the next worker's points have their turn */
 
 int killwalk_start(const char *mode)
 {
 	const struct mount_spec spec = {
 		.tag = mode,
+		.config = SCENE_CONFIG,
 		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode),
 	};
 
 	if (mount_start(&mount, &spec) < 0)
 		return -1;
-	scene_set(&mount);
-	return scene_begin();
+	return scene_enter(&mount, &scene_of_store);
 }
 
 int killwalk_stop(void **unused)
 {
 	(void)unused;
+	scene_leave();
 	return mount_stop(&mount);
 }
 
@@ -54,6 +57,7 @@ char *killwalk_carry_out(const struct operation *operation)
 /* Where workers were killed, and how far they came. */
 struct try {
 	unsigned int at;
+	struct call_kinds *kinds;    /* instead of `at`; or NULL */
 	unsigned int next_at;        /* 0 = the next one was not to be */
 	unsigned int killed;         /* how many were */
 	unsigned int passed;
@@ -69,7 +73,7 @@ static void try_points(const struct operation *operation, struct try *try, const
 
 	snprintf(what, sizeof(what), "%s, point %u, then %u", operation->name, try->at, try->next_at);
 	operation_prepare(operation);
-	result = killpoint_set_two(&point, &mount, try->at, try->next_at);
+	result = try->kinds ? killpoint_set_kind(&point, &mount, try->kinds) : killpoint_set_two(&point, &mount, try->at, try->next_at);
 	if (result < 0)
 		fail_msg("following the worker: %s", strerror(-result));
 	result = operation->run();
@@ -96,19 +100,46 @@ static void try_points(const struct operation *operation, struct try *try, const
 		fail_msg("after %s", what);
 }
 
-static void walk_points(const struct operation *operation)
+/* Returns how many points there are. */
+static unsigned int try_all(const struct operation *operation, struct call_kinds *kinds)
 {
 	_cleanup_free_ char *expected = killwalk_carry_out(operation);
-	struct try try = {.at = 0, .killed = 1};
+	struct try try = {.at = 0, .kinds = kinds, .killed = 1};
 
 	while (try.killed && try.at < POINTS_MAX) {
 		try.at++;
 		try_points(operation, &try, expected);
 	}
-	if (try.at <= 5 || try.at == POINTS_MAX)
+	if (try.at == POINTS_MAX)
 		fail_msg("%s: %u points", operation->name, try.at - 1);
 	if (!no_lost_backing_ids(&mount))
 		fail_msg("%s", operation->name);
+	return try.at - 1;
+}
+
+static void walk_kinds(const struct operation *operation)
+{
+	try_all(operation, known);
+}
+
+static void walk_points(const struct operation *operation)
+{
+	unsigned int points = operation->alike ? 0 : try_all(operation, NULL);
+
+	if (operation->alike)
+		walk_kinds(operation);
+	else if (points < 5)
+		fail_msg("%s: %u points", operation->name, points);
+}
+
+static void walk_each_or_kinds(const struct operation *operation)
+{
+	for (const struct operation *one = all_points_of; one && one->name; one++)
+		if (one == operation) {
+			walk_points(operation);
+			return;
+		}
+	walk_kinds(operation);
 }
 
 static void walk_two(const struct operation *operation)
@@ -141,7 +172,9 @@ static void walk_two(const struct operation *operation)
 static void walk(const struct operation *const tables[], void (*walk_one)(const struct operation *operation))
 {
 	kills = 0;
+	known = call_kinds_new();
 	operations_walk(tables, walk_one);
+	call_kinds_free(known);
 	print_message("%u kills\n", kills);
 	assert_false(log_has(&mount, "internal error"));
 }
@@ -149,6 +182,16 @@ static void walk(const struct operation *const tables[], void (*walk_one)(const 
 void killwalk_points(const struct operation *const tables[])
 {
 	walk(tables, walk_points);
+}
+
+void killwalk_all_points(const struct operation *each)
+{
+	struct operation_counts counts;
+
+	operations_count(&mount, &counts);
+	all_points_of = each;
+	walk(operations_all, walk_each_or_kinds);
+	operations_check_complete(&mount, &counts);
 }
 
 void killwalk_two(const struct operation *const tables[])

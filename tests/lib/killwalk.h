@@ -21,8 +21,15 @@ const struct mount *killwalk_mount(void);
 /* Carries out an operation without a kill. Returns what the store holds after that, which the caller frees. */
 char *killwalk_carry_out(const struct operation *operation);
 
-/* Carries out the operations of some tables with a kill at each of their points, one after another. */
+/* Carries out the operations of some tables that are of the present scene with a kill at each of their points, one after another. */
 void killwalk_points(const struct operation *const tables[]);
+
+/*
+ * The same with all operations of the scene, of which requests of each kind must be among those that they make.
+ * each: the table whose operations have a kill at each of their points, but for those whose calls are alike; NULL = none has. The others
+ * have one at each kind of call, see callkinds.h, that one of them makes.
+ */
+void killwalk_all_points(const struct operation *each);
 
 /*
  * The same with a kill at the first point, one in the middle, and the last one, and another kill of the worker that comes next: at points

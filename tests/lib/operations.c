@@ -4,19 +4,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct operation *const operations_all[] = {operations_on_bytes, operations_on_files, operations_on_names, NULL};
+const struct operation *const operations_all[] = {
+	operations_on_bytes,    operations_on_files,   operations_on_names,   operations_on_objects,
+	operations_on_segments, operations_on_process, operations_on_control, NULL,
+};
 
 /* What comes when the daemon is to start or end, or never: a kernel does not send it here. */
 static const struct {
+	unsigned int in;
 	const char *name;
 	const char *why;
 } never_sent[] = {
-	{"init", "the first of a connection, before any operation"},
-	{"destroy", "sent for block devices only"},
-	{"syncfs", "sent for block devices and virtiofs only"},
-	{"access", "default_permissions: the kernel checks by itself"},
-	{"interrupt", "sent where a caller is interrupted; answered by no file's operation"},
-	{"poll", "no file here has it; asked for once, and refused"},
+	{~0u, "init", "the first of a connection, before any operation"},
+	{~0u, "destroy", "sent for block devices only"},
+	{~0u, "syncfs", "sent for block devices and virtiofs only"},
+	{~0u, "access", "default_permissions: the kernel checks by itself"},
+	{~0u, "interrupt", "sent where a caller is interrupted; answered by no file's operation"},
+	{~0u, "poll", "no file here has it; asked for once, and refused"},
+	{IN_SEGMENTS | IN_CONTROL, "readlink", "there are no links"},
+	{IN_SEGMENTS | IN_CONTROL, "rmdir", "there are no directories, which the kernel sees"},
+	{IN_PROCESS, "forget", "the files of a process go with it, several at once"},
+	{IN_CONTROL, "write", "nothing there can be opened to write, which the kernel sees"},
+	{IN_CONTROL, "fallocate", "likewise"},
+	{IN_CONTROL, "copy_file_range", "likewise"},
 };
 
 void operation_prepare(const struct operation *operation)
@@ -32,7 +42,7 @@ void operations_walk(const struct operation *const tables[], void (*function)(co
 
 	for (; *tables; tables++)
 		for (const struct operation *operation = *tables; operation->name; operation++)
-			if (!filter || strstr(operation->name, filter))
+			if ((operation->in ? operation->in : IN_STORE) & scene_now()->bit && (!filter || strstr(operation->name, filter)))
 				function(operation);
 }
 
@@ -53,7 +63,7 @@ static long count_of(const struct operation_counts *counts, const char *name)
 static bool is_never_sent(const char *name)
 {
 	for (size_t i = 0; i < sizeof(never_sent) / sizeof(never_sent[0]); i++)
-		if (strcmp(never_sent[i].name, name) == 0)
+		if (never_sent[i].in & scene_now()->bit && strcmp(never_sent[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -72,7 +82,7 @@ void operations_check_complete(const struct mount *mount, const struct operation
 	at = strstr(after.status, "\"operations\": {") + strlen("\"operations\": {");
 	while (sscanf(at, " \"%31[^\"]\": %*u%n", name, &length) == 1) {
 		if (!is_never_sent(name) && count_of(&after, name) == count_of(before, name)) {
-			fprintf(stderr, "no operation makes a request of the kind %s\n", name);
+			fprintf(stderr, "no operation in %s/ makes a request of the kind %s\n", scene_now()->below, name);
 			missing++;
 		}
 		at += length;

@@ -124,7 +124,7 @@ static int op_append(void)
 static int op_sync(void)
 {
 	_cleanup_close_ int fd = open(in_mount("file"), O_RDWR | O_CLOEXEC);
-	_cleanup_close_ int dir = open(in_mount("list"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int dir = open(in_mount("."), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || dir < 0 || pwrite(fd, "f", 1, 0) != 1 || fsync(fd) < 0 || fdatasync(fd) < 0 || fsync(dir) < 0)
 		return -errno;
@@ -175,16 +175,16 @@ static bool written_program(void)
 }
 
 const struct operation operations_on_bytes[] = {
-	{.name = "open", .run = op_open},
-	{.name = "open twice", .run = op_open_twice},
-	{.name = "write", .run = op_write},
-	{.name = "view", .run = op_view},
-	{.name = "open truncating", .run = op_open_truncating},
-	{.name = "allocate", .run = op_allocate},
-	{.name = "copy", .run = op_copy},
-	{.name = "append", .run = op_append, .in_steps = true},
+	{.name = "open", .in = IN_ALL, .run = op_open},
+	{.name = "open twice", .in = IN_ALL, .run = op_open_twice},
+	{.name = "write", .in = IN_ALL, .run = op_write},
+	{.name = "view", .in = IN_ALL, .run = op_view},
+	{.name = "open truncating", .in = IN_FILES, .run = op_open_truncating},
+	{.name = "allocate", .in = IN_FILES, .run = op_allocate},
+	{.name = "copy", .in = IN_ALL, .run = op_copy},
+	{.name = "append", .in = IN_FILES, .run = op_append, .in_steps = true},
 	{.name = "fixed size", .run = op_fixed_size, .prepare = prepare_fixed_size},
-	{.name = "write program", .run = op_write_program, .done = written_program, .prepare = prepare_program, .in_steps = true},
-	{.name = "sync", .run = op_sync},
+	{.name = "write program", .in = IN_FILES, .run = op_write_program, .done = written_program, .prepare = prepare_program, .in_steps = true},
+	{.name = "sync", .in = IN_ALL, .run = op_sync},
 	{0},
 };

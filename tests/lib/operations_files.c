@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations on attributes, locks and lists, and what a mount tells.
+ * Operations on attributes, locks and lists.
  */
 #include "tests/lib/operations.h"
 #include "lib/base/cleanup.h"
@@ -119,11 +119,6 @@ static int op_list(void)
 	return list("list", 5);
 }
 
-static int op_list_control(void)
-{
-	return list(".segfs", 7);
-}
-
 static int op_xattrs(void)
 {
 	char value[1024];
@@ -209,20 +204,6 @@ static int op_mandatory(void)
 	return result < 0 ? result : result_of_failure(EAGAIN, ftruncate(other, 1));
 }
 
-/* .segfs/attached looks at each process of the machine, in too many calls to be walked through. */
-static int op_list_locks(void)
-{
-	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-	_cleanup_close_ int fd = open(in_mount("a"), O_RDWR | O_CLOEXEC);
-	char text[4096];
-	ssize_t length;
-
-	if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0)
-		return -errno;
-	length = read_text(in_mount(".segfs/locks"), text, sizeof(text));
-	return length < 0 ? (int)length : strstr(text, "READ") ? 0 : -EBADMSG;
-}
-
 static int op_statfs(void)
 {
 	struct statvfs found;
@@ -235,16 +216,6 @@ static int op_readlink(void)
 	char target[16];
 
 	return readlink(in_mount("symlink"), target, sizeof(target)) == 4 ? 0 : -errno;
-}
-
-static int op_control(void)
-{
-	char text[8192];
-	ssize_t length = read_text(in_mount(".segfs/status"), text, sizeof(text));
-
-	if (length < 0)
-		return (int)length;
-	return length > 3 && strcmp(text + length - 3, "\n}\n") == 0 ? 0 : -EBADMSG;
 }
 
 static int op_handle(void)
@@ -335,31 +306,28 @@ static bool removed_xattr(void)
 }
 
 const struct operation operations_on_files[] = {
-	{.name = "stat", .run = op_stat},
-	{.name = "statx", .run = op_statx},
-	{.name = "open or create", .run = op_open_or_create},
-	{.name = "truncate", .run = op_truncate},
+	{.name = "stat", .in = IN_ALL, .run = op_stat},
+	{.name = "statx", .in = IN_ALL, .run = op_statx},
+	{.name = "open or create", .in = IN_FILES, .run = op_open_or_create},
+	{.name = "truncate", .in = IN_FILES, .run = op_truncate},
 	{.name = "commit", .run = op_commit, .done = grown, .prepare = prepare_commit},
-	{.name = "attributes", .run = op_attributes, .in_steps = true},
-	{.name = "flags", .run = op_flags},
-	{.name = "list", .run = op_list},
-	{.name = "list control", .run = op_list_control},
-	{.name = "xattrs", .run = op_xattrs},
+	{.name = "attributes", .in = IN_FILES, .run = op_attributes, .in_steps = true},
+	{.name = "flags", .in = IN_FILES, .run = op_flags},
+	{.name = "list", .in = IN_FILES, .run = op_list},
+	{.name = "xattrs", .in = IN_FILES, .run = op_xattrs},
 	{.name = "policy", .run = op_policy, .in_steps = true},
 	{.name = "create with policy", .run = op_create_with_policy, .in_steps = true},
-	{.name = "lock", .run = op_lock},
-	{.name = "flock", .run = op_flock},
+	{.name = "lock", .in = IN_ALL, .run = op_lock},
+	{.name = "flock", .in = IN_ALL, .run = op_flock},
 	{.name = "mandatory", .run = op_mandatory, .in_steps = true},
-	{.name = "list locks", .run = op_list_locks},
-	{.name = "statfs", .run = op_statfs},
-	{.name = "readlink", .run = op_readlink},
-	{.name = "control", .run = op_control},
-	{.name = "handle", .run = op_handle},
-	{.name = "forget", .run = op_forget, .done = all_forgotten, .prepare = prepare_forget, .in_steps = true},
-	{.name = "setxattr existing", .run = op_setxattr_existing},
-	{.name = "replace missing", .run = op_replace_missing},
-	{.name = "removexattr missing", .run = op_removexattr_missing},
-	{.name = "setxattr new", .run = op_setxattr_new, .done = set_xattr},
-	{.name = "removexattr", .run = op_removexattr, .done = removed_xattr},
+	{.name = "statfs", .in = IN_ALL, .run = op_statfs},
+	{.name = "readlink", .in = IN_FILES, .run = op_readlink},
+	{.name = "handle", .in = IN_FILES, .run = op_handle},
+	{.name = "forget", .in = IN_FILES, .run = op_forget, .done = all_forgotten, .prepare = prepare_forget, .in_steps = true},
+	{.name = "setxattr existing", .in = IN_FILES, .run = op_setxattr_existing},
+	{.name = "replace missing", .in = IN_FILES, .run = op_replace_missing},
+	{.name = "removexattr missing", .in = IN_FILES, .run = op_removexattr_missing},
+	{.name = "setxattr new", .in = IN_FILES, .run = op_setxattr_new, .done = set_xattr},
+	{.name = "removexattr", .in = IN_FILES, .run = op_removexattr, .done = removed_xattr},
 	{0},
 };

@@ -7,7 +7,7 @@
 
 #include "tests/mount/harness.h"
 
-#define TARGET_PAGES 4u
+#define TARGET_PAGES 2u
 #define TARGET_SIZE  (TARGET_PAGES * 4096u) /* bytes of each piece of memory */
 
 struct target {

@@ -89,13 +89,13 @@ static void tells_huge_pages_from_others(void **state)
 	int fd = new_file(0, 0);
 
 	(void)state;
-	assert_false(huge_is_on_hugetlbfs(fd));
-	assert_false(huge_is_on_hugetlbfs(-1));
+	assert_int_equal(huge_is_on_hugetlbfs(fd), 0);
+	assert_int_equal(huge_is_on_hugetlbfs(-1), -EBADF);
 	close(fd);
 	fd = new_file(MFD_HUGETLB, 0);
 	if (fd < 0)
 		skip_missing("MFD_HUGETLB");
-	assert_true(huge_is_on_hugetlbfs(fd));
+	assert_int_equal(huge_is_on_hugetlbfs(fd), 1);
 	close(fd);
 }
 

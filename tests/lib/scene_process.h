@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What operations in process/ need to know of their scene.
+ */
+#ifndef SEGFS_TESTS_SCENE_PROCESS_H
+#define SEGFS_TESTS_SCENE_PROCESS_H
+
+#include "tests/lib/target.h"
+
+/* The process, of user TEST_UID, as long as scene_of_process is entered. */
+const struct target *scene_target(void);
+
+#endif
