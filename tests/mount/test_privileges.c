@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #define CAPABILITY(name) (UINT64_C(1) << (name))
@@ -49,11 +50,17 @@ static const char *preload(void)
 	return path_of("%s/tests/preload/makecall.so", out ? out : "build");
 }
 
+static int start(void)
+{
+	const struct mount_spec spec = {.preload = preload()};
+
+	return mount_start(m, &spec);
+}
+
 static int setup(void **unused)
 {
 	const char *path = path_of("%s/make-call", test_directory());
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	struct mount_spec spec = {0};
 	void *memory;
 
 	(void)unused;
@@ -65,8 +72,7 @@ static int setup(void **unused)
 	plan = memory;
 	setenv("MAKE_CALL", path, 1);
 	preload_with_sanitizers("");
-	spec.preload = preload();
-	return mount_start(m, &spec);
+	return start();
 }
 
 static int teardown(void **unused)
@@ -257,12 +263,17 @@ struct call {
 	long arguments[4];
 };
 
-static void make_call(const struct call *call)
+static void plan_call(const struct call *call)
 {
 	plan->number = call->number;
 	memset(plan->arguments, 0, sizeof(plan->arguments));
 	memcpy(plan->arguments, call->arguments, sizeof(call->arguments));
 	atomic_store(&plan->result, 0);
+}
+
+static void make_call(const struct call *call)
+{
+	plan_call(call);
 	atomic_store(&plan->wanted, 1);
 	/* which the next worker carries out, where there has to be one */
 	check(mkdir(at(MAKE_CALL_NAME), 0755));
@@ -376,6 +387,36 @@ static void other_signals(void **unused)
 	assert_int_equal(worker_pid(m), worker);
 }
 
+/* It ends, and the worker with it; what may be called is not. The last case, since the next one would have another mount. */
+static void calls_of_the_supervisor(void **unused)
+{
+	static const struct call allowed = {"getppid", SYS_getppid, {0}};
+	static const struct call forbidden = {"chroot", SYS_chroot, {0}};
+	struct stat found;
+	int status;
+
+	(void)unused;
+	check(write_text(at("segment"), "stays"));
+	plan_call(&allowed);
+	atomic_store(&plan->wanted_above, 1);
+	worker_replace(m);
+	assert_int_equal(atomic_load(&plan->wanted_above), 0);
+	assert_int_equal(atomic_load(&plan->result), getpid());
+	plan_call(&forbidden);
+	atomic_store(&plan->wanted_above, 1);
+	worker_kill(m, worker_pid(m));
+	assert_int_equal(check(waitpid(m->supervisor, &status, 0)), m->supervisor);
+	m->supervisor = 0;
+	m->running = false;
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+	check_error(ENOTCONN, stat(at("segment"), &found));
+	/* the next start finds what there was */
+	assert_int_equal(start(), 0);
+	check(stat(at("segment"), &found));
+	assert_int_equal(found.st_size, 5);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
@@ -390,6 +431,7 @@ int main(void)
 		cmocka_unit_test(calls_of_another_table),
 		cmocka_unit_test(calls_that_return),
 		cmocka_unit_test(other_signals),
+		cmocka_unit_test(calls_of_the_supervisor),
 	};
 
 	if (geteuid() != 0)
