@@ -113,21 +113,34 @@ static void look_at_entries(const char *at, size_t left, bool plus)
 	check(left == 0, "%zu bytes after the last entry", left);
 }
 
+/* The request that an answer is to. An INTERRUPT, which is answered by EAGAIN or not at all, may have the id of another one. */
+static size_t find_awaited(const struct wire_out_header *header)
+{
+	size_t found = answers.n;
+
+	for (size_t i = 0; i < answers.n; i++) {
+		const struct awaited *awaited = &answers.awaited[i];
+
+		if (awaited->unique != header->unique || (awaited->optional && header->error != -EAGAIN))
+			continue;
+		if (found == answers.n || (awaited->optional && !answers.awaited[found].optional))
+			found = i;
+	}
+	return found;
+}
+
 static void look_at(const struct wire_out_header *header, const char *body)
 {
 	size_t size = header->length - sizeof(*header);
-	size_t i = 0;
 	struct awaited asked;
+	size_t i;
 
 	/* a notification */
 	if (header->unique == 0) {
 		check(header->error > 0 && header->error <= WIRE_NOTIFY_PRUNE, "a notification %d", header->error);
 		return;
 	}
-	/* an INTERRUPT may have the id of another request */
-	while (i < answers.n && (answers.awaited[i].unique != header->unique ||
-				 (answers.awaited[i].optional && header->error != -EAGAIN)))
-		i++;
+	i = find_awaited(header);
 	check(i < answers.n, "an answer to %#llx, which nobody awaits", (unsigned long long)header->unique);
 	asked = answers.awaited[i];
 	answers.awaited[i] = answers.awaited[--answers.n];
