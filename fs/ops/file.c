@@ -10,13 +10,11 @@
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
-#include "fs/source/views.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 
 /* The file as it was is gone only once nothing else can fail. */
 static int truncate_opened(struct opening *opening, int fd)
@@ -104,27 +102,11 @@ static void release(struct fs *fs, uint64_t number)
 	}
 }
 
-/*
- * Whoever lives has the answer. Of who doesn't, others may have the descriptor, which of an open that the kernel reads and writes by itself
- * the backing file tells.
- */
-static bool may_be_open(struct fs *fs, const struct handle_slot *handle, pid_t pid)
-{
-	const struct node_slot *node = node_get(&fs->state, handle->node);
-
-	if (pid == 0)
-		return false;
-	if (kill(pid, 0) == 0 || errno != ESRCH || !node || handle->kind != HANDLE_FILE || handle->mode != IO_DIRECT)
-		return true;
-	return views_are_left(&fs->state, node, false);
-}
-
-void op_withdrawn(struct fs *fs, uint64_t unique, pid_t pid)
+void op_withdrawn(struct fs *fs, uint64_t unique)
 {
 	uint64_t number = handle_find_by_request(&fs->state, unique);
-	const struct handle_slot *handle = number ? handle_get(&fs->state, number) : NULL;
 
-	if (handle && !may_be_open(fs, handle, pid))
+	if (number)
 		release(fs, number);
 }
 

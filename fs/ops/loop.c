@@ -232,14 +232,12 @@ static void go_on(struct fs *fs)
 	goes_on = false;
 }
 
-/*
- * A request over which a worker died was withdrawn, its process being killed; or its answer was on its way, and the kernel has it. What it
- * has opened is nobody's in the one case.
- */
+/* A request over which a worker died was withdrawn, its process being killed: what was opened for it is nobody's. */
 static void not_asked_again(void *context, const struct journal_slot *slot)
 {
-	if (opcode_opens(slot->opcode))
-		op_withdrawn(context, slot->unique, atomic_load(&slot->state) == JOURNAL_DONE ? slot->pid : 0);
+	/* of one whose answer could not be sent again nobody knows */
+	if (opcode_opens(slot->opcode) && atomic_load(&slot->state) == JOURNAL_BEGUN)
+		op_withdrawn(context, slot->unique);
 }
 
 static void all_are_sent_again(struct fs *fs)
@@ -394,6 +392,8 @@ static void begin(struct fs *fs)
 
 	if (atomic_load(&fs->state.arena->header->init_state) == INIT_ANSWERED)
 		replay_init(fs);
+	/* first: as long as the kernel has not been asked, nobody can withdraw a request */
+	journal_send_answers(request_send_kept, fs);
 	/* EINVAL: a kernel before 6.9, where such requests wait until their callers give up */
 	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
 		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));

@@ -83,10 +83,8 @@ void op_release_raw(struct fs *fs);      /* file.c */
 /* An open that a worker carried out before it died is undone, since the kernel does not know its number, or has no use for it. */
 void drop_earlier_attempt(struct fs *fs);
 
-/*
- * Ends the open that request `unique` has made, unless somebody has it. pid: who may have been told of it; 0 = nobody was.
- */
-void op_withdrawn(struct fs *fs, uint64_t unique, pid_t pid);
+/* Ends the open that request `unique` has made, which nobody has been told of. */
+void op_withdrawn(struct fs *fs, uint64_t unique);
 
 void op_releasedir_raw(struct fs *fs);   /* dir.c */
 void op_forget_raw(struct fs *fs);       /* lookup.c */

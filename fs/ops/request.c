@@ -164,6 +164,25 @@ bool request_answer_again(const struct fs *fs)
 	return write(fs->fuse_fd, header, length) == (ssize_t)length;
 }
 
+/* ENOENT: the kernel has had its answer. */
+static bool send_as(const struct fs *fs, struct wire_out_header *header, size_t size, uint64_t unique)
+{
+	header->unique = unique;
+	return write(fs->fuse_fd, header, size) == (ssize_t)size || errno == ENOENT;
+}
+
+bool request_send_kept(void *context, void *answer, size_t size)
+{
+	struct wire_out_header *header = answer;
+	uint64_t unique;
+
+	if (size < sizeof(*header))
+		return false;
+	unique = header->unique & ~WIRE_UNIQUE_RESEND;
+	/* the kernel has it as sent once, or as sent again */
+	return send_as(context, header, size, unique) && send_as(context, header, size, unique | WIRE_UNIQUE_RESEND);
+}
+
 uint64_t request_tag(void)
 {
 	return self.header->unique;

@@ -57,6 +57,9 @@ void request_answer_raw(const struct fs *fs, int result, const void *body, size_
 /* Sends the answer that the journal has kept. Returns false where the kernel does not want it any more. */
 bool request_answer_again(const struct fs *fs);
 
+/* For journal_send_answers(); context: the struct fs. Sends an answer to a request that this worker has not read. */
+bool request_send_kept(void *context, void *answer, size_t size);
+
 /*
  * For a request that is answered later, by any thread, past libfuse: what tells it from others to the kernel, and an answer
  * without a body, `result` being 0 or a negative errno.

@@ -272,19 +272,34 @@ bool journal_expect(uint64_t unique)
 	return atomic_load(&slot->state) == JOURNAL_DONE;
 }
 
+static void give_back(unsigned int i)
+{
+	int fd = atomic_exchange(&journal.slots[i].fd, -1);
+
+	journal.left[i] = false;
+	if (fd >= 0)
+		close(fd);
+	free_slot(&journal.slots[i]);
+}
+
+void journal_send_answers(bool (*send)(void *context, void *answer, size_t size), void *context)
+{
+	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
+		struct journal_slot *slot = &journal.slots[i];
+
+		if (journal.left[i] && atomic_load(&slot->state) == JOURNAL_DONE &&
+		    send(context, slot->answer, slot->answer_length))
+			give_back(i);
+	}
+}
+
 void journal_drop_rest(void (*dropped)(void *context, const struct journal_slot *slot), void *context)
 {
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
-		int fd;
-
 		if (!journal.left[i])
 			continue;
-		journal.left[i] = false;
 		if (dropped)
 			dropped(context, &journal.slots[i]);
-		fd = atomic_exchange(&journal.slots[i].fd, -1);
-		if (fd >= 0)
-			close(fd);
-		free_slot(&journal.slots[i]);
+		give_back(i);
 	}
 }

@@ -96,9 +96,16 @@ void journal_blame(void);
 void journal_recover(struct state *state);
 
 /*
- * For the one thread that reads requests. A request was sent again: what is known of it is kept until it is carried out. Returns whether
- * it needs no more than the answer that was kept. Once none more will come, the rest is given back, since the kernel has these
- * answers, or wants none: `dropped` hears of each before.
+ * For the one thread that reads requests, before the kernel is asked to send requests again: `send` gets each answer that was kept, whose
+ * bytes it may change, and says whether the kernel has it, by this or since before. Then it is certain who has what was opened, and the
+ * slot is given back. What the kernel could not be given waits for the request to come again.
+ */
+void journal_send_answers(bool (*send)(void *context, void *answer, size_t size), void *context);
+
+/*
+ * For the same thread. A request was sent again: what is known of it is kept until it is carried out. Returns whether
+ * it needs no more than the answer that was kept. Once none more will come, the rest is given back, since the kernel wants no
+ * answers to these: `dropped` hears of each before.
  */
 bool journal_expect(uint64_t unique);
 void journal_drop_rest(void (*dropped)(void *context, const struct journal_slot *slot), void *context);

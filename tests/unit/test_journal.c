@@ -195,6 +195,51 @@ static void answers_that_were_taken_are_dropped(void **state)
 	WORKER(ARENA_DEATH_OUTSIDE, wait_for_others);
 }
 
+static unsigned int sent;
+static bool is_had; /* what the kernel says to each answer */
+
+static bool send_one(void *context, void *answer, size_t size)
+{
+	must(context == &sent && size == 4 && memcmp(answer, "done", 4) == 0);
+	sent++;
+	return is_had;
+}
+
+/* One is done, one is not. */
+static void die_beside_it(void)
+{
+	must(begin(10, false) == JOURNAL_NEW);
+}
+
+static void send_in_vain(void)
+{
+	journal_send_answers(send_one, &sent);
+	must(sent == 1 && slots_in_use() == 2);
+	must(journal_expect(8));
+}
+
+static void send_what_is_kept(void)
+{
+	is_had = true;
+	journal_send_answers(send_one, &sent);
+	must(sent == 1 && slots_in_use() == 1);
+	must(!journal_expect(8) && begin(8, true) == JOURNAL_NEW);
+	journal_end();
+	must(!journal_expect(10) && begin(10, true) == JOURNAL_AGAIN);
+	/* once */
+	journal_send_answers(send_one, &sent);
+	must(sent == 1);
+}
+
+static void answers_are_sent_before_anybody_asks(void **state)
+{
+	(void)state;
+	WORKER(ARENA_DEATH_NONE, answer_and_die);
+	WORKER(ARENA_DEATH_OUTSIDE, die_beside_it);
+	WORKER(ARENA_DEATH_OUTSIDE, send_in_vain);
+	WORKER(ARENA_DEATH_OUTSIDE, send_what_is_kept);
+}
+
 static void expect_and_wait(void)
 {
 	must(journal_expect(8));
@@ -389,6 +434,7 @@ int main(void)
 		CASE(one_request_after_the_other),
 		CASE(what_was_begun_is_known),
 		CASE(answers_that_were_taken_are_dropped),
+		CASE(answers_are_sent_before_anybody_asks),
 		CASE(what_waits_for_its_turn_is_kept),
 		CASE(descriptors_do_not_stay),
 		CASE(two_faults),

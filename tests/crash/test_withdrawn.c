@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Opens that nobody wants any more. A worker dies over an open; the next one has the kernel send it again; and before that is read, the
+ * process that has asked for it is killed, so that the kernel takes it back. What the first worker has opened for it is nobody's then.
+ *
+ * The worker dies at each point of each kind of open. The next one is held by ptrace(2) at the end of the write(2) that asks the kernel.
+ */
+#include "fs/ops/wire.h"
+#include "lib/base/cleanup.h"
+#include "tests/lib/follow.h"
+#include "tests/lib/job.h"
+#include "tests/lib/killpoint.h"
+#include "tests/lib/leaks.h"
+#include "tests/lib/modes.h"
+#include "tests/lib/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define POINTS_MAX 100 /* more than an open has */
+
+static struct mount mount;
+
+static const char *at(const char *name)
+{
+	return path_of("%s/%s", mount.path, name);
+}
+
+/* --- the next worker ----------------------------------------------------------------------------------------------- */
+
+struct hold {
+	struct follow_shared follow;
+	atomic_bool held; /* it has asked the kernel, and goes no further */
+	atomic_bool go;   /* it may */
+};
+
+static pid_t holder; /* the process that does */
+
+/* Whether a thread asks the kernel to send again what was not answered. */
+static bool asks(pid_t thread, const struct __ptrace_syscall_info *info)
+{
+	struct wire_out_header header = {0};
+	long word;
+
+	if (info->op != PTRACE_SYSCALL_INFO_ENTRY || info->entry.nr != SYS_write || info->entry.args[2] != sizeof(header))
+		return false;
+	errno = 0;
+	word = ptrace(PTRACE_PEEKDATA, thread, (void *)(uintptr_t)info->entry.args[1], NULL);
+	memcpy(&header, &word, sizeof(word));
+	return errno == 0 && header.length == sizeof(header) && header.error == WIRE_NOTIFY_RESEND;
+}
+
+static void hold_next(void *context)
+{
+	struct hold *hold = context;
+	struct follow_stop stop;
+	pid_t asking = 0;
+
+	while (follow_next(&hold->follow, &stop)) {
+		struct __ptrace_syscall_info info;
+
+		if (stop.is_call && stop.is_next && ptrace(PTRACE_GET_SYSCALL_INFO, stop.thread, (void *)sizeof(info), &info) > 0) {
+			if (stop.thread == asking && info.op == PTRACE_SYSCALL_INFO_EXIT) {
+				atomic_store(&hold->held, true);
+				while (!atomic_load(&hold->go) && !atomic_load(&hold->follow.stop))
+					usleep(200);
+				/* who is held goes on when the holder is gone */
+				return;
+			}
+			if (asks(stop.thread, &info))
+				asking = stop.thread;
+		}
+		follow_resume(&stop);
+	}
+}
+
+static struct hold *hold_start(void)
+{
+	struct hold *hold = mmap(NULL, sizeof(*hold), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(hold, MAP_FAILED);
+	hold->follow.supervisor = mount.supervisor;
+	assert_int_equal(follow_start(0, &hold->follow, hold_next, hold, &holder), 0);
+	return hold;
+}
+
+static void hold_end(struct hold *hold)
+{
+	follow_end(&hold->follow, holder);
+	munmap(hold, sizeof(*hold));
+}
+
+/* --- who asks ------------------------------------------------------------------------------------------------------ */
+
+static void stay(struct job *job, int fd)
+{
+	job_must(job, fd >= 0);
+	for (;;)
+		pause();
+}
+
+static void open_file(struct job *job, void *unused)
+{
+	(void)unused;
+	stay(job, open(at("file"), O_RDWR | O_CLOEXEC));
+}
+
+static void create_file(struct job *job, void *unused)
+{
+	(void)unused;
+	stay(job, open(at("new"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+}
+
+static void open_directory(struct job *job, void *unused)
+{
+	(void)unused;
+	stay(job, open(at("dir"), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static void make_without_name(struct job *job, void *unused)
+{
+	(void)unused;
+	stay(job, open(mount.path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+}
+
+static void open_status(struct job *job, void *unused)
+{
+	(void)unused;
+	stay(job, open(at(".segfs/status"), O_RDONLY | O_CLOEXEC));
+}
+
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+enum {
+	NOT_KILLED, /* the worker has come to the end */
+	ANSWERED,   /* it was killed after its answer, or before it had read the request */
+	WITHDRAWN,  /* it was killed, and the kernel has taken the request back */
+};
+
+static int try_point(void (*call)(struct job *job, void *unused), unsigned int n)
+{
+	struct killpoint point;
+	struct hold *hold;
+	struct job *job;
+	int came_of_it = NOT_KILLED;
+
+	/* first: the worker may come to its point at once */
+	hold = hold_start();
+	assert_int_equal(killpoint_set(&point, &mount, n), 0);
+	job = job_start(call, NULL);
+	assert_non_null(job);
+	assert_true(wait_for(killpoint_killed(&point) || job_is_in_call(job, SYS_pause)));
+	if (killpoint_killed(&point)) {
+		assert_true(wait_for(atomic_load(&hold->held)));
+		came_of_it = job_is_in_call(job, SYS_openat) ? WITHDRAWN : ANSWERED;
+	}
+	check(kill(job->pid, SIGKILL));
+	/* without an answer: no worker reads */
+	if (came_of_it == WITHDRAWN)
+		assert_true(wait_for(has_ended(job->pid)));
+	atomic_store(&hold->go, true);
+	assert_int_equal(job_kill(&job), 0);
+	hold_end(hold);
+	killpoint_end(&point, &mount);
+	if (mount_verify(&mount, 0) < 0 || !no_lost_descriptors(&mount))
+		fail_msg("point %u", n);
+	check(unlink(at("new")) == 0 || errno == ENOENT ? 0 : -1);
+	return came_of_it;
+}
+
+static void walk(void (*call)(struct job *job, void *unused))
+{
+	unsigned int withdrawn = 0;
+	unsigned int n = 1;
+	int came_of_it;
+
+	while ((came_of_it = try_point(call, n)) != NOT_KILLED) {
+		withdrawn += came_of_it == WITHDRAWN;
+		assert_true(++n < POINTS_MAX);
+	}
+	print_message("%u points, %u withdrawn\n", n - 1, withdrawn);
+	assert_true(withdrawn > 3);
+	assert_true(no_lost_backing_ids(&mount));
+}
+
+#define WALK(call)                                                                                                 \
+	static void of_##call(void **unused)                                                                       \
+	{                                                                                                          \
+		(void)unused;                                                                                      \
+		walk(call);                                                                                        \
+	}
+
+WALK(open_file)
+WALK(create_file)
+WALK(open_directory)
+WALK(make_without_name)
+WALK(open_status)
+
+static int start(const char *mode)
+{
+	const struct mount_spec spec = {.tag = mode, .options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode)};
+
+	if (mount_start(&mount, &spec) < 0 || mkdir(path_of("%s/dir", mount.store), 0700) < 0)
+		return -1;
+	return write_text(path_of("%s/file", mount.store), "text");
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	return mount_stop(&mount);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest cases[] = {
+		cmocka_unit_test(of_open_file),
+		cmocka_unit_test(of_create_file),
+		cmocka_unit_test(of_make_without_name),
+		cmocka_unit_test(of_open_directory),
+		cmocka_unit_test(of_open_status),
+	};
+	int failed;
+
+	if (geteuid() != 0)
+		skip_program("root");
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	/* the others are the same there */
+	failed += run_in_mode("relayed", cases, 3, start, stop);
+	return failed;
+}
