@@ -112,6 +112,13 @@ static void open_file(struct job *job, void *unused)
 	stay(job, open(at("file"), O_RDWR | O_CLOEXEC));
 }
 
+/* Most of what is done follows the open itself. */
+static void open_and_truncate(struct job *job, void *unused)
+{
+	(void)unused;
+	stay(job, open(at("file"), O_RDWR | O_TRUNC | O_CLOEXEC));
+}
+
 static void create_file(struct job *job, void *unused)
 {
 	(void)unused;
@@ -203,6 +210,7 @@ static void walk(void (*call)(struct job *job, void *unused))
 	}
 
 WALK(open_file)
+WALK(open_and_truncate)
 WALK(create_file)
 WALK(open_directory)
 WALK(make_without_name)
@@ -227,6 +235,7 @@ int main(void)
 {
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test(of_open_file),
+		cmocka_unit_test(of_open_and_truncate),
 		cmocka_unit_test(of_create_file),
 		cmocka_unit_test(of_make_without_name),
 		cmocka_unit_test(of_open_directory),
@@ -238,6 +247,6 @@ int main(void)
 		skip_program("root");
 	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 	/* the others are the same there */
-	failed += run_in_mode("relayed", cases, 3, start, stop);
+	failed += run_in_mode("relayed", cases, 4, start, stop);
 	return failed;
 }
