@@ -106,8 +106,8 @@ static int identify(const struct task *task, const struct process_name *parsed, 
 	struct memory found = {.key = {.kind = parsed->kind, .first = parsed->first, .second = parsed->second}, .fd = -1};
 	char path[TASK_PATH_MAX];
 	char target[PATH_MAX];
-	size_t title_length;
-	const char *title;
+	size_t title_length = 0;
+	const char *title = "";
 	int result;
 
 	link_path(task, parsed->kind, parsed->first, parsed->second, path);

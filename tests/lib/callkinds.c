@@ -58,7 +58,7 @@ static uint64_t hash_of_call(const struct __ptrace_syscall_info *info)
  */
 static uint64_t hash_of(const struct call_text *text, pid_t thread, const struct __ptrace_syscall_info *info)
 {
-	uintptr_t words[STACK_LOOK / sizeof(uintptr_t)];
+	uintptr_t words[STACK_LOOK / sizeof(uintptr_t)] = {0};
 	const struct iovec to = {.iov_base = words, .iov_len = sizeof(words)};
 	const struct iovec from = {.iov_base = (void *)(uintptr_t)info->stack_pointer, .iov_len = sizeof(words)};
 	ssize_t length = process_vm_readv(thread, &to, 1, &from, 1, 0);

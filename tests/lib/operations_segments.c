@@ -20,9 +20,10 @@
 
 static struct shmid_ds stat_of_new(void)
 {
+	static const struct shmid_ds none;
 	int id = shmget(NEW_KEY, 0, 0);
 
-	return id < 0 ? (struct shmid_ds){0} : segment_stat(id);
+	return id < 0 ? none : segment_stat(id);
 }
 
 /* It is of the wanted size, the maker's own, and nobody is attached. */
