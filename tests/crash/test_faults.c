@@ -6,6 +6,7 @@
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/preload.h"
 #include "tests/lib/worker.h"
 
 #include <errno.h>
@@ -196,7 +197,7 @@ static int start(void **unused)
 {
 	const struct mount_spec spec = {
 		.config = path_of("[mount]\nhang-limit = %dms\n", LIMIT_MILLISECONDS),
-		.preload = path_of("%s/tests/preload/faults.so", getenv("SEGFS_OUT")),
+		.preload = preload_path("faults"),
 	};
 
 	(void)unused;

@@ -8,6 +8,7 @@
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/preload.h"
 #include "tests/lib/process.h"
 #include "tests/lib/worker.h"
 #include "tests/preload/endworker.h"
@@ -52,39 +53,20 @@ static void no_plan(void)
 	atomic_store(&plan->ended, 0);
 }
 
-static const char *preload(void)
-{
-	const char *out = getenv("SEGFS_OUT");
-
-	return path_of("%s/tests/preload/endworker.so", out ? out : "build");
-}
-
 static int start(const char *config)
 {
-	char path[PATH_MAX];
-	const struct mount_spec spec = {.preload = path, .config = config};
+	const struct mount_spec spec = {.preload = preload_path("endworker"), .config = config};
 
-	snprintf(path, sizeof(path), "%s", preload());
 	return mount_start(m, &spec);
 }
 
 static int map_plan(void **unused)
 {
-	const char *path = path_of("%s/end-worker", test_directory());
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	void *memory;
-
 	(void)unused;
-	if (fd < 0 || ftruncate(fd, sizeof(*plan)) < 0 || access(preload(), R_OK) < 0)
-		return -1;
-	memory = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		return -1;
-	plan = memory;
-	setenv("END_WORKER", path, 1);
+	plan = preload_plan("endworker", "END_WORKER", sizeof(*plan));
 	/* the signals that end workers here are no findings */
 	preload_with_sanitizers("handle_segv=0:handle_abort=0");
-	return 0;
+	return plan ? 0 : -1;
 }
 
 static int stop(void **unused)
@@ -284,7 +266,7 @@ static void no_worker_ever_lives(void **unused)
 	check(mkdir(argv[4], 0755));
 	fflush(NULL);
 	dup2(log, STDERR_FILENO);
-	setenv("LD_PRELOAD", preload(), 1);
+	setenv("LD_PRELOAD", preload_path("endworker"), 1);
 	status = run_program(argv);
 	unsetenv("LD_PRELOAD");
 	dup2(standard, STDERR_FILENO);

@@ -1,48 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lib/lack.h"
-#include "lib/base/cleanup.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/preload.h"
 #include "tests/lib/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <unistd.h>
 
 #define FAILURES_MAX 100000 /* more allocations than any operation makes */
 #define EACH 64             /* of more than these only some fail: what is done for each process of the machine */
 
 static struct fail_malloc *plan;
 
-const char *lack_preload(void)
-{
-	static char path[PATH_MAX];
-	const char *out = getenv("SEGFS_OUT");
-
-	snprintf(path, sizeof(path), "%s/tests/preload/failmalloc.so", out ? out : "build");
-	return path;
-}
-
 void lack_setup(void)
 {
-	const char *path = path_of("%s/fail-malloc", test_directory());
-	_cleanup_close_ int fd = -1;
-	void *memory;
-
 	if (SANITIZED)
 		skip_program("the C library's own malloc");
 	if (geteuid() != 0)
 		skip_program("root");
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, sizeof(*plan)) < 0 || access(lack_preload(), R_OK) < 0) {
-		perror(lack_preload());
+	plan = preload_plan("failmalloc", "FAIL_MALLOC", sizeof(*plan));
+	if (!plan)
 		exit(1);
-	}
-	memory = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		exit(1);
-	plan = memory;
-	setenv("FAIL_MALLOC", path, 1);
 }
 
 static void begin(enum fail_in in, int workers, int first, int last, int least_size)

@@ -15,9 +15,6 @@
  */
 void lack_setup(void);
 
-/* The library, for struct mount_spec.preload. Valid for ever. */
-const char *lack_preload(void);
-
 /* From here on the allocations `first` to `last` fail. Those that ask for less than `least_size` bytes are no matter. */
 void lack_begin(enum fail_in in, int first, int last, int least_size);
 

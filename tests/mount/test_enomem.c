@@ -4,6 +4,7 @@
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/lack.h"
+#include "tests/lib/preload.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/worker.h"
 
@@ -573,7 +574,7 @@ static void a_table_that_can_not_grow(void **unused)
 
 static int start(void **unused)
 {
-	const struct mount_spec spec = {.preload = lack_preload(), .options = "entry_timeout=0,attr_timeout=0"};
+	const struct mount_spec spec = {.preload = preload_path("failmalloc"), .options = "entry_timeout=0,attr_timeout=0"};
 
 	(void)unused;
 	if (mount_start(&mount, &spec) < 0 || mkdir(stored("list"), 0755) < 0 || symlink("file", stored("symlink")) < 0)

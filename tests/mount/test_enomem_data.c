@@ -4,6 +4,7 @@
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/lack.h"
+#include "tests/lib/preload.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/modes.h"
 
@@ -358,7 +359,7 @@ static int start(const char *mode)
 {
 	const struct mount_spec spec = {
 		.tag = mode,
-		.preload = lack_preload(),
+		.preload = preload_path("failmalloc"),
 		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode),
 	};
 

@@ -5,6 +5,7 @@
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/lack.h"
+#include "tests/lib/preload.h"
 #include "tests/lib/segments.h"
 #include "tests/lib/target.h"
 
@@ -358,7 +359,7 @@ static void sources(void **unused)
 
 static int set_up(void **unused)
 {
-	const struct mount_spec spec = {.tag = "lack-sources", .preload = lack_preload(), .options = "entry_timeout=0,attr_timeout=0"};
+	const struct mount_spec spec = {.tag = "lack-sources", .preload = preload_path("failmalloc"), .options = "entry_timeout=0,attr_timeout=0"};
 
 	(void)unused;
 	if (mount_start(&mount_here, &spec) < 0)

@@ -5,6 +5,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/names.h"
 #include "tests/lib/lack.h"
+#include "tests/lib/preload.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/worker.h"
 
@@ -49,7 +50,7 @@ static bool is_declared(const char *path, off_t size, mode_t mode)
 
 static int start(const char *config)
 {
-	const struct mount_spec spec = {.preload = lack_preload(), .config = config, .options = "entry_timeout=0"};
+	const struct mount_spec spec = {.preload = preload_path("failmalloc"), .config = config, .options = "entry_timeout=0"};
 
 	return mount_start(m, &spec);
 }
@@ -73,7 +74,7 @@ static int run_segfs(const char *path, const char *config, const char *messages)
 
 	fflush(NULL);
 	dup2(log, STDERR_FILENO);
-	setenv("LD_PRELOAD", lack_preload(), 1);
+	setenv("LD_PRELOAD", preload_path("failmalloc"), 1);
 	status = run_program(argv);
 	unsetenv("LD_PRELOAD");
 	dup2(standard, STDERR_FILENO);

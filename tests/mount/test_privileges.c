@@ -4,6 +4,7 @@
  * what becomes of a worker that makes a forbidden call.
  */
 #include "lib/base/cleanup.h"
+#include "tests/lib/preload.h"
 #include "tests/lib/worker.h"
 #include "tests/preload/makecall.h"
 
@@ -43,36 +44,19 @@ static const char *at(const char *name)
 	return path_of("%s/%s", m->path, name);
 }
 
-static const char *preload(void)
-{
-	const char *out = getenv("SEGFS_OUT");
-
-	return path_of("%s/tests/preload/makecall.so", out ? out : "build");
-}
-
 static int start(void)
 {
-	const struct mount_spec spec = {.preload = preload()};
+	const struct mount_spec spec = {.preload = preload_path("makecall")};
 
 	return mount_start(m, &spec);
 }
 
 static int setup(void **unused)
 {
-	const char *path = path_of("%s/make-call", test_directory());
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	void *memory;
-
 	(void)unused;
-	if (fd < 0 || ftruncate(fd, sizeof(*plan)) < 0 || access(preload(), R_OK) < 0)
-		return -1;
-	memory = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		return -1;
-	plan = memory;
-	setenv("MAKE_CALL", path, 1);
+	plan = preload_plan("makecall", "MAKE_CALL", sizeof(*plan));
 	preload_with_sanitizers("");
-	return start();
+	return plan ? start() : -1;
 }
 
 static int teardown(void **unused)

@@ -4,6 +4,7 @@
  * before it answers its first request. A point is the begin or the end of a call of one of the functions below.
  */
 #include "tests/preload/endworker.h"
+#include "tests/preload/plan.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -30,16 +31,7 @@ static atomic_int calls;
 
 __attribute__((constructor)) static void map_plan(void)
 {
-	const char *path = getenv("END_WORKER");
-	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	void *memory;
-
-	if (fd < 0)
-		return;
-	memory = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (memory != MAP_FAILED)
-		plan = memory;
+	plan = plan_map("END_WORKER", sizeof(*plan));
 }
 
 static void point(void)

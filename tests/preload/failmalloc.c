@@ -6,6 +6,7 @@
 /* both mmap and mmap64 are defined here */
 #undef _FILE_OFFSET_BITS
 #include "tests/preload/failmalloc.h"
+#include "tests/preload/plan.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -189,19 +190,14 @@ EXPORT int prctl(int option, ...)
 /* What all processes need later is done before anything can fail. */
 __attribute__((constructor)) static void map_plan(void)
 {
-	const char *path = getenv("FAIL_MALLOC");
-	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *memory = plan_map("FAIL_MALLOC", sizeof(*plan));
 	struct passwd entry;
 	struct passwd *found;
 	char text[4096];
-	void *memory;
 
-	if (fd < 0)
+	if (!memory)
 		return;
-	memory = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
 	/* glibc before 2.37 crashes where the very first look-up of a user finds no memory */
 	getpwnam_r("root", &entry, text, sizeof(text), &found);
-	if (memory != MAP_FAILED)
-		plan = memory;
+	plan = memory;
 }

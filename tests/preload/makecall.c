@@ -3,12 +3,10 @@
  * makecall.so, for LD_PRELOAD: lets a worker make a system call that a test chooses, in the middle of an operation.
  */
 #include "tests/preload/makecall.h"
+#include "tests/preload/plan.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,16 +16,7 @@ static struct make_call *plan;
 
 __attribute__((constructor)) static void map_plan(void)
 {
-	const char *path = getenv("MAKE_CALL");
-	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	void *memory;
-
-	if (fd < 0)
-		return;
-	memory = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (memory != MAP_FAILED)
-		plan = memory;
+	plan = plan_map("MAKE_CALL", sizeof(*plan));
 }
 
 static void make_call(void)
