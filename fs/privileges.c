@@ -5,6 +5,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <grp.h>
 #include <linux/securebits.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -132,6 +133,9 @@ static int limit_worker_capabilities(const struct program *program)
 			return failed("securebits", -errno);
 		if (prctl(PR_CAPBSET_DROP, SUPERVISOR_CAPABILITY, 0, 0, 0) < 0)
 			return failed("the bounding set", -errno);
+		/* threads that act as a requester return to none */
+		if (setgroups(0, NULL) < 0)
+			return failed("supplementary groups", -errno);
 	}
 	/* what libcap-ng remembers is of the supervisor */
 	capng_setpid(getpid());

@@ -75,12 +75,13 @@ const int filter_allowed[] = {
 	/* System V segments; on some architectures one call for all */
 	SCMP_SYS(shmget), SCMP_SYS(shmat), SCMP_SYS(shmdt), SCMP_SYS(shmctl), SCMP_SYS(ipc),
 
-	/* on whose behalf something is done */
+	/* on whose behalf something is done; capset adds nothing, since all that is permitted is effective already */
 	SCMP_SYS(setfsuid), SCMP_SYS(setfsuid32), SCMP_SYS(setfsgid), SCMP_SYS(setfsgid32),
 	SCMP_SYS(setresuid), SCMP_SYS(setresuid32), SCMP_SYS(setresgid), SCMP_SYS(setresgid32),
 	SCMP_SYS(getuid), SCMP_SYS(getuid32), SCMP_SYS(geteuid), SCMP_SYS(geteuid32), SCMP_SYS(getresuid),
 	SCMP_SYS(getresuid32), SCMP_SYS(getgid), SCMP_SYS(getgid32), SCMP_SYS(getegid), SCMP_SYS(getegid32),
-	SCMP_SYS(getresgid), SCMP_SYS(getresgid32), SCMP_SYS(getgroups), SCMP_SYS(getgroups32), SCMP_SYS(capget),
+	SCMP_SYS(getresgid), SCMP_SYS(getresgid32), SCMP_SYS(getgroups), SCMP_SYS(getgroups32), SCMP_SYS(setgroups),
+	SCMP_SYS(setgroups32), SCMP_SYS(capget), SCMP_SYS(capset),
 
 	/* processes: those of others are watched, our own are told and waited for */
 	SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal), SCMP_SYS(kill), SCMP_SYS(tgkill), SCMP_SYS(wait4),
@@ -102,7 +103,7 @@ const int filter_allowed[] = {
 	SCMP_SYS(timer_gettime64), SCMP_SYS(timer_getoverrun), SCMP_SYS(timer_delete),
 	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(clock_getres), SCMP_SYS(clock_getres_time64),
 	SCMP_SYS(clock_nanosleep), SCMP_SYS(clock_nanosleep_time64), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday),
-	SCMP_SYS(time), SCMP_SYS(times),
+	SCMP_SYS(time), SCMP_SYS(times), SCMP_SYS(setitimer),
 
 	/* memory */
 	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(msync), SCMP_SYS(mincore),
@@ -141,7 +142,7 @@ const int filter_allowed[] = {
 
 const struct filter_rule filter_limited[] = {
 #ifndef FILTER_SANITIZED
-	/* threads, and the process of an allocation: in the namespaces that are there */
+	/* threads, and the processes of allocations and delegates: in the namespaces that are there */
 	{SCMP_SYS(clone), SCMP_ACT_ALLOW, BITS(CLONE_FLAGS_ARGUMENT, CLONE_NAMESPACES, 0)},
 
 	/* libraries of name services are loaded */
@@ -149,7 +150,7 @@ const struct filter_rule filter_limited[] = {
 	MAP_WITH(SCMP_SYS(mmap2), 0), MAP_WITH(SCMP_SYS(mmap2), PROT_WRITE), MAP_WITH(SCMP_SYS(mmap2), PROT_EXEC),
 	{SCMP_SYS(mprotect), SCMP_ACT_ALLOW, BITS(2, PROT_EXEC, 0)},
 
-	/* names of threads, the signal for the process of an allocation; names that malloc(3) may give to its memory */
+	/* names of threads, the signal for those processes; names that malloc(3) may give to its memory */
 	PRCTL(PR_SET_PDEATHSIG), PRCTL(PR_SET_NAME), PRCTL(PR_SET_VMA),
 	/* what only asks, as libraries of name services do when they are loaded */
 	PRCTL(PR_GET_NAME), PRCTL(PR_GET_SECUREBITS), PRCTL(PR_CAPBSET_READ), PRCTL(PR_GET_DUMPABLE), PRCTL(PR_GET_KEEPCAPS),

@@ -292,7 +292,6 @@ static void forbidden_calls(void **unused)
 		{"rt_sigaction", SYS_rt_sigaction, {(1L << 32) | SIGSYS, 0, 0, 8}},
 		{"mount", SYS_mount, {0, 0, 0, MS_MOVE}},
 		{"umount2", SYS_umount2, {0, 0}},
-		{"capset", SYS_capset, {0}},
 		{"seccomp", SYS_seccomp, {-1}},
 	};
 	static const struct call not_for_sanitizers[] = {

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+#include "lib/base/credentials.h"
+#include "lib/base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define RETURN_TRIES 100      /* of a thread that has to be what it was again */
+#define STATUS_STEP 4096u     /* bytes by which the text of /proc/TID/status is read */
+#define OVERFLOW_ID 65534u    /* of users and groups that are not known, see user_namespaces(7) */
+#define CAPABILITY_WORDS 2    /* of capset(2), version 3 */
+
+/* Setting ids by the C library changes all threads; these are the system calls, which change one. */
+#ifdef __NR_setresuid32
+#define CALL_SETRESUID __NR_setresuid32
+#define CALL_SETRESGID __NR_setresgid32
+#define CALL_SETGROUPS __NR_setgroups32
+#define CALL_SETFSUID __NR_setfsuid32
+#define CALL_SETFSGID __NR_setfsgid32
+#else
+#define CALL_SETRESUID __NR_setresuid
+#define CALL_SETRESGID __NR_setresgid
+#define CALL_SETGROUPS __NR_setgroups
+#define CALL_SETFSUID __NR_setfsuid
+#define CALL_SETFSGID __NR_setfsgid
+#endif
+
+/* --- reading ---------------------------------------------------------------------------------------------------- */
+
+/* The whole text of a file of /proc, with a final 0, in memory that the caller frees. Returns 0; -ENOENT where there is no such thread. */
+static int read_all(const char *path, char **out)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	size_t length = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		if (size - length < STATUS_STEP) {
+			char *larger = realloc(text, size + 2 * STATUS_STEP);
+
+			if (!larger)
+				return -ENOMEM;
+			text = larger;
+			size += 2 * STATUS_STEP;
+		}
+		n = read(fd, text + length, size - length - 1);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		length += n > 0 ? (size_t)n : 0;
+	} while (n != 0);
+	text[length] = 0;
+	*out = take_ptr(text);
+	return 0;
+}
+
+/* The value of a line "NAME:\tVALUE", or NULL. */
+static const char *find_line(const char *text, const char *name)
+{
+	const size_t length = strlen(name);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, length) == 0 && line[length] == ':')
+			return line + length + 1;
+	}
+	return NULL;
+}
+
+static int parse_groups(const char *line, struct credentials *out)
+{
+	size_t n = 0;
+	char *end;
+
+	for (const char *at = line; at && *at && *at != '\n'; at = end) {
+		unsigned long group = strtoul(at, &end, 10);
+
+		if (end == at)
+			break;
+		if (n == CREDENTIALS_INLINE_GROUPS && out->groups == out->small) {
+			/* at most two characters less than the rest of the line has */
+			gid_t *groups = malloc((n + strcspn(at, "\n")) * sizeof(*groups));
+
+			if (!groups)
+				return -ENOMEM;
+			memcpy(groups, out->small, n * sizeof(*groups));
+			out->groups = groups;
+		}
+		out->groups[n++] = (gid_t)group;
+		/* a blank behind the last one */
+		while (*end == ' ' || *end == '\t')
+			end++;
+	}
+	out->n_groups = n;
+	return 0;
+}
+
+/* The file-system id, which is the last of four. */
+static unsigned int parse_id(const char *line)
+{
+	unsigned int id;
+
+	return line && sscanf(line, "%*u %*u %*u %u", &id) == 1 ? id : OVERFLOW_ID;
+}
+
+static bool is_in_same_namespace(pid_t thread, const char *name)
+{
+	struct stat theirs;
+	struct stat ours;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)thread, name);
+	if (stat(path, &theirs) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/thread-self/ns/%s", name);
+	return stat(path, &ours) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+/* Not what pid_for_children has, but the namespace that the thread is in. */
+static int read_thread(pid_t thread, struct credentials *out)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *capabilities;
+	bool same_user;
+	char path[64];
+	int result;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
+	result = read_all(path, &text);
+	if (result < 0)
+		return result == -ENOENT || result == -ESRCH || result == -EACCES ? 0 : result;
+	if (out->uid == (uid_t)-1)
+		out->uid = parse_id(find_line(text, "Uid"));
+	if (out->gid == (gid_t)-1)
+		out->gid = parse_id(find_line(text, "Gid"));
+	result = parse_groups(find_line(text, "Groups"), out);
+	if (result < 0)
+		return result;
+	same_user = is_in_same_namespace(thread, "user");
+	out->same_namespaces = same_user && is_in_same_namespace(thread, "pid");
+	capabilities = find_line(text, "CapEff");
+	if (same_user && capabilities && sscanf(capabilities, "%" SCNx64, &out->capabilities) != 1)
+		out->capabilities = 0;
+	return 0;
+}
+
+int credentials_read(pid_t thread, uid_t uid, gid_t gid, struct credentials *out)
+{
+	int result;
+
+	*out = (struct credentials){.uid = uid, .gid = gid};
+	out->groups = out->small;
+	result = thread > 0 ? read_thread(thread, out) : 0;
+	if (result < 0) {
+		credentials_free(out);
+		return result;
+	}
+	if (out->uid == (uid_t)-1)
+		out->uid = OVERFLOW_ID;
+	if (out->gid == (gid_t)-1)
+		out->gid = OVERFLOW_ID;
+	return 0;
+}
+
+void credentials_free(struct credentials *credentials)
+{
+	if (credentials->groups != credentials->small)
+		free(credentials->groups);
+	*credentials = CREDENTIALS_NONE;
+}
+
+/* --- acting ----------------------------------------------------------------------------------------------------- */
+
+static int get_capabilities(struct __user_cap_data_struct data[CAPABILITY_WORDS])
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+	return syscall(SYS_capget, &header, data) < 0 ? -errno : 0;
+}
+
+static int set_effective(const uint32_t effective[CAPABILITY_WORDS])
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[CAPABILITY_WORDS];
+	int result = get_capabilities(data);
+
+	if (result < 0)
+		return result;
+	for (int i = 0; i < CAPABILITY_WORDS; i++)
+		data[i].effective = effective[i] & data[i].permitted;
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* Groups first, capabilities last: setting ids needs them. */
+static int set_ids(uid_t uid, gid_t gid, size_t n_groups, const gid_t *groups)
+{
+	if (syscall(CALL_SETGROUPS, n_groups, groups) < 0 || syscall(CALL_SETRESGID, (gid_t)-1, gid, (gid_t)-1) < 0 ||
+	    syscall(CALL_SETRESUID, (uid_t)-1, uid, (uid_t)-1) < 0)
+		return -errno;
+	return 0;
+}
+
+int credentials_take(const struct credentials *credentials)
+{
+	const uint32_t effective[CAPABILITY_WORDS] = {(uint32_t)credentials->capabilities, (uint32_t)(credentials->capabilities >> 32)};
+	int result = set_ids(credentials->uid, credentials->gid, credentials->n_groups, credentials->groups);
+
+	return result < 0 ? result : set_effective(effective);
+}
+
+int credentials_assume(const struct credentials *credentials, struct credentials_self *self)
+{
+	struct __user_cap_data_struct data[CAPABILITY_WORDS];
+	struct credentials_self found = {
+		.changed = true,
+		.uid = geteuid(),
+		.gid = getegid(),
+		.fsuid = (uid_t)syscall(CALL_SETFSUID, (uid_t)-1),
+		.fsgid = (gid_t)syscall(CALL_SETFSGID, (gid_t)-1),
+	};
+	int result = get_capabilities(data);
+
+	if (result < 0)
+		return result;
+	for (int i = 0; i < CAPABILITY_WORDS; i++)
+		found.effective[i] = data[i].effective;
+	result = credentials_take(credentials);
+	if (result < 0)
+		credentials_return(&found);
+	else
+		*self = found;
+	return result;
+}
+
+/* A privileged worker has no supplementary groups. File-system ids follow the effective ones, and do not tell whether they could be set. */
+static int return_to(const struct credentials_self *self)
+{
+	int result = set_effective(self->effective);
+
+	if (result == 0)
+		result = set_ids(self->uid, self->gid, 0, NULL);
+	if (result < 0)
+		return result;
+	syscall(CALL_SETFSGID, self->fsgid);
+	syscall(CALL_SETFSUID, self->fsuid);
+	return syscall(CALL_SETFSGID, (gid_t)-1) == (long)self->fsgid && syscall(CALL_SETFSUID, (uid_t)-1) == (long)self->fsuid ? 0
+																: -ENOMEM;
+}
+
+void credentials_return(struct credentials_self *self)
+{
+	const int saved = errno;
+
+	if (!self->changed)
+		return;
+	/* what is lacking for a moment, memory most of all, is no reason to give up */
+	for (int tries = 1; return_to(self) < 0; tries++)
+		if (tries == RETURN_TRIES)
+			__builtin_trap();
+	self->changed = false;
+	errno = saved;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "lib/base/delegate.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STACK_SIZE (64u * 1024u)
+
+struct run {
+	const struct delegate *how;
+	int (*call)(void *context);
+	void *context;
+	volatile bool is_over; /* `result` is what it is */
+	int result;
+};
+
+/* The signal ends the process by default: it is fatal, and so ends every wait that SIGKILL would end. */
+static int set_deadline(unsigned int milliseconds)
+{
+	const struct itimerval deadline = {
+		.it_value = {.tv_sec = milliseconds / 1000, .tv_usec = (suseconds_t)(milliseconds % 1000) * 1000},
+	};
+	const struct sigaction by_default = {.sa_handler = SIG_DFL};
+	sigset_t alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	if (sigaction(SIGALRM, &by_default, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &alarm, NULL) < 0 ||
+	    syscall(SYS_setitimer, ITIMER_REAL, &deadline, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A change of credentials forgets the signal for the parent's death, so that comes last. */
+static int prepare(const struct delegate *how)
+{
+	int result = set_deadline(how->milliseconds);
+
+	/* those above are not even copied */
+	if (result == 0 && how->own_descriptors && syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_UNSHARE) < 0)
+		result = -errno;
+	if (result == 0 && how->credentials)
+		result = credentials_take(how->credentials);
+	if (result == 0 && syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		result = -errno;
+	return result;
+}
+
+static int carry_out(void *argument)
+{
+	struct run *run = argument;
+	int result = prepare(run->how);
+
+	run->result = result < 0 ? result : run->call(run->context);
+	run->is_over = true;
+	syscall(SYS_exit, 0);
+	return 0;
+}
+
+int delegate_run(const struct delegate *how, int (*call)(void *context), void *context)
+{
+	struct run run = {.how = how, .call = call, .context = context, .result = -ETIMEDOUT};
+	const int saved = errno;
+	char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	int result;
+	pid_t pid;
+
+	if (stack == MAP_FAILED)
+		return -ENOMEM;
+	pid = clone(carry_out, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_VFORK, &run);
+	result = pid < 0 ? -errno : 0;
+	/* it is gone, or about to go: then it has left this memory */
+	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	munmap(stack, STACK_SIZE);
+	errno = saved;
+	return result < 0 ? result : run.result;
+}
