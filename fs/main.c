@@ -56,6 +56,7 @@
  *     process_memory ... what memory one has that is a file to the kernel
  *     task           ... a process that is told from all others
  *     records        a listing that is no directory's
+ *     requester      on whose behalf a thread executes a request, and with what credentials
  *     users          who uses a file, in all of the machine
  *     backing        from a node to its file and back, by file handle
  *     views          views that outlive their handle

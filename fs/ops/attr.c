@@ -14,12 +14,12 @@
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 
-/* The descriptor of an open that holds one, or -1. */
-static int held_fd(const struct fs *fs, uint64_t number)
+/* An open for writing of a node, by which its size is set; or NULL. */
+static const struct handle_slot *find_writer(const struct fs *fs, uint64_t id, const struct fuse_file_info *file_info)
 {
-	const struct handle_slot *handle = handle_get(&fs->state, number);
+	const struct handle_slot *handle = file_info ? handle_get(&fs->state, file_info->fh) : NULL;
 
-	return handle ? handle->fd : -1;
+	return handle && handle->node == id && handle_writes(handle) ? handle : NULL;
 }
 
 static int get_attributes(struct fs *fs, const struct node_slot *node, struct stat *attr)
@@ -123,12 +123,15 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int what, struct fuse_file_info *file_info)
 {
 	struct fs *fs = fs_of(req);
+	const struct handle_slot *writer;
 	struct source_change change;
 	struct stat changed;
 	int result;
 
 	change_from_request(attr, what, &change);
-	result = change_attributes(fs, id, &change, file_info ? held_fd(fs, file_info->fh) : -1, &changed);
+	writer = find_writer(fs, id, file_info);
+	change.by_writer = writer != NULL;
+	result = change_attributes(fs, id, &change, writer ? writer->fd : -1, &changed);
 	if (result < 0)
 		reply_status(req, result);
 	else

@@ -71,6 +71,32 @@ bool cost_looks_aside(const struct fs *fs, const struct wire_in_header *header)
 	return source->waits && source->waits(&fs->state, node, wanted_by(header));
 }
 
+/*
+ * What is done with the requester's credentials: they are read in /proc. It waits for nobody, since the requester waits for us; but it is
+ * no work for the thread that all wait for.
+ */
+static bool is_done_as_requester(const struct fs *fs, const struct wire_in_header *header, const struct node_slot *node)
+{
+	if (!source_of(&fs->state, node)->as_requester)
+		return false;
+	switch (header->opcode) {
+	case WIRE_OP_LOOKUP:
+	case WIRE_OP_GETATTR:
+	case WIRE_OP_STATX:
+	case WIRE_OP_READDIR:
+	case WIRE_OP_READDIRPLUS:
+	case WIRE_OP_READ:
+	case WIRE_OP_WRITE:
+	case WIRE_OP_RELEASE:
+	case WIRE_OP_RELEASEDIR:
+	case WIRE_OP_FORGET:
+	case WIRE_OP_BATCH_FORGET:
+		return false;
+	default:
+		return true;
+	}
+}
+
 bool cost_may_be_high(const struct fs *fs, const struct wire_in_header *header)
 {
 	const struct node_slot *node;
@@ -103,6 +129,8 @@ bool cost_may_be_high(const struct fs *fs, const struct wire_in_header *header)
 	node = node_get(&fs->state, header->node);
 	if (!node || node->store == NODE_STORE_CONTROL)
 		return false;
+	if (is_done_as_requester(fs, header, node))
+		return true;
 	/* the end of a file without a name frees its memory */
 	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_SLOW_END;
 }

@@ -20,7 +20,7 @@
 static int truncate_opened(struct opening *opening, int fd)
 {
 	const struct wire_open_in *in = request_body(sizeof(*in));
-	struct source_change change = {.drop_privileges = true};
+	struct source_change change = {.drop_privileges = true, .by_daemon = true};
 	struct stat before;
 	struct stat ignored;
 	int backing_id;
@@ -66,7 +66,7 @@ static int open_node(struct opening *opening)
 	opening->source = source_of(&opening->fs->state, opening->node);
 	if (!opening->source->change && opening_writes(opening))
 		return -EPERM;
-	result = opening->source->admit ? opening->source->admit(&opening->fs->state, opening->node, opening_writes(opening)) : 0;
+	result = opening->source->admit ? opening->source->admit(&opening->fs->state, opening->node, opening->flags) : 0;
 	if (result == 0)
 		result = opening_establish(opening);
 	if (result == 0 && opening->flags & O_TRUNC) {

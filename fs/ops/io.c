@@ -170,7 +170,7 @@ static int write_flags(const struct fuse_file_info *file_info)
 static int drop_privileges(struct fs *fs, const struct node_slot *node)
 {
 	const struct wire_write_in *in = request_body(sizeof(*in));
-	const struct source_change change = {.drop_privileges = true};
+	const struct source_change change = {.drop_privileges = true, .by_daemon = true};
 	struct stat ignored;
 
 	/* segments of a fixed size have none */

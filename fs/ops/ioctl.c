@@ -4,6 +4,7 @@
  */
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
+#include "fs/source/requester.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 
@@ -33,7 +34,9 @@ static const struct {
 static int on_backing(struct fs *fs, fuse_ino_t id, unsigned int command, union inode_flags *value, bool sets)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_close_ int fd = -1;
+	int result;
 
 	if (!node)
 		return -ESTALE;
@@ -45,6 +48,9 @@ static int on_backing(struct fs *fs, fuse_ino_t id, unsigned int command, union 
 	fd = source_of(&fs->state, node)->open(&fs->state, node, O_RDONLY);
 	if (fd < 0)
 		return fd;
+	result = sets ? requester_assume_in(&fs->state, node->store, &self) : 0;
+	if (result < 0)
+		return result;
 	return ioctl(fd, command, value) < 0 ? -errno : 0;
 }
 

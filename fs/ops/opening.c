@@ -13,6 +13,14 @@ bool opening_writes(const struct opening *opening)
 	return (opening->flags & O_ACCMODE) != O_RDONLY || opening->flags & O_TRUNC;
 }
 
+/* What is run may be a file that may not be read: the daemon reads it. */
+static int open_as(const struct opening *opening, int flags)
+{
+	bool by_requester = opening->source->open_as_requester && !(opening->flags & SOURCE_OPEN_TO_EXECUTE);
+
+	return (by_requester ? opening->source->open_as_requester : opening->source->open)(&opening->fs->state, opening->node, flags);
+}
+
 /* Opens the backing file for all that the open may do, if it is not so already. */
 static int open_fully(struct opening *opening)
 {
@@ -22,10 +30,10 @@ static int open_fully(struct opening *opening)
 		return 0;
 	if (opening->flags & O_TRUNC && (flags & O_ACCMODE) == O_RDONLY)
 		flags = (flags & ~O_ACCMODE) | O_RDWR;
-	opening->fd = opening->source->open(&opening->fs->state, opening->node, flags);
+	opening->fd = open_as(opening, flags);
 	/* an append-only file (chattr +a) wants to be told */
 	if (opening->fd == -EPERM && opening->flags & O_APPEND)
-		opening->fd = opening->source->open(&opening->fs->state, opening->node, flags | O_APPEND);
+		opening->fd = open_as(opening, flags | O_APPEND);
 	return opening->fd < 0 ? opening->fd : 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/request.h"
 #include "fs/ops/opcode.h"
+#include "fs/source/requester.h"
 #include "fs/state/journal.h"
 #include "lib/base/log.h"
 
@@ -31,12 +32,14 @@ void request_begin(const void *message, size_t length)
 {
 	self.header = message;
 	self.length = length;
+	requester_set((pid_t)self.header->pid, self.header->uid, self.header->gid);
 }
 
 void request_end(void)
 {
 	self.header = NULL;
 	self.length = 0;
+	requester_clear();
 }
 
 const void *request_message(void)
@@ -219,6 +222,7 @@ void request_thread_done(void)
 {
 	free(self.buffer);
 	self.buffer = NULL;
+	requester_clear();
 }
 
 int request_identity(fuse_req_t req)

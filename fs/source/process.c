@@ -87,7 +87,7 @@ static bool is_for_requester(uid_t owner)
 	return requester == 0 || requester == owner;
 }
 
-static int process_admit(struct state *state, const struct node_slot *node, bool writes)
+static int process_admit(struct state *state, const struct node_slot *node, int flags)
 {
 	_cleanup_process_file_ struct process_file file = PROCESS_FILE_NONE;
 	struct process_key key;
@@ -98,7 +98,7 @@ static int process_admit(struct state *state, const struct node_slot *node, bool
 		return result;
 	if (!is_for_requester(file.stat.st_uid))
 		return -EACCES;
-	if (!writes)
+	if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC))
 		return 0;
 	if (!file.is_there || !process_key_of(node, &key))
 		return -EPERM;

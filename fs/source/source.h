@@ -23,6 +23,8 @@
 #define SOURCE_OWN_PREFIX "user.segfs."        /* of the attributes by which segfs tells about a node, and is told */
 #define SOURCE_PRIVATE_PREFIX "trusted.segfs." /* of what segfs stores with a backing file; nobody's business */
 
+#define SOURCE_OPEN_TO_EXECUTE 0x20 /* among the flags of an open: by execve(2); the kernel's __FMODE_EXEC, of which open(2) has none */
+
 enum source_kind {
 	SOURCE_STORE = 0,
 	SOURCE_POSIX = 1,
@@ -73,6 +75,8 @@ struct source_change {
 	off_t size;                    /* bytes */
 	struct timespec atime, mtime;  /* tv_nsec may be UTIME_NOW */
 	bool drop_privileges;          /* clear set-user-id and set-group-id with the change */
+	bool by_writer;                /* the size is set through an open for writing, which is all that it takes */
+	bool by_daemon;                /* no requester asks for it: a consequence of what was done, which nobody may refuse */
 };
 
 /* A name in a directory. */
@@ -113,16 +117,15 @@ struct source {
 	int (*find)(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file);
 
 	/*
-	 * Whether opens and listings depend on who asks: then the thread has taken on the requester's identity before admit(), open() and
-	 * list() are called for them.
+	 * Whether others change what is in it: then what a requester asks for is done with the requester's credentials, see requester.h.
 	 */
 	bool as_requester;
 
 	/*
-	 * Says whether a node may be opened, now that the kernel has checked what it was told of it; NULL: yes. Called before each open.
-	 * Returns 0; EPERM for what can't be written to; EACCES; ESTALE.
+	 * Says whether the requester may open a node, now that the kernel has checked what it was told of it; NULL: yes. Called before each
+	 * open. flags: of open(2), and SOURCE_OPEN_TO_EXECUTE. Returns 0; EPERM for what can't be written to; EACCES; ESTALE.
 	 */
-	int (*admit)(struct state *state, const struct node_slot *node, bool writes);
+	int (*admit)(struct state *state, const struct node_slot *node, int flags);
 
 	/* Attributes of a node. ESTALE where its file is gone. */
 	int (*stat)(struct state *state, const struct node_slot *node, struct stat *stat);
@@ -132,6 +135,9 @@ struct source {
 	 * EPERM for an append-only or immutable file, ETXTBSY, ENFILE, EMFILE as open(2).
 	 */
 	int (*open)(struct state *state, const struct node_slot *node, int flags);
+
+	/* The same as the requester, who may not; NULL: by open(). EACCES where the file's permissions have changed since the kernel's check. */
+	int (*open_as_requester)(struct state *state, const struct node_slot *node, int flags);
 
 	/*
 	 * Says whether open(2) for writing without O_APPEND would be refused by anything but the file's mode, and tells its

@@ -7,6 +7,7 @@
 #include "fs/source/kept.h"
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"
+#include "fs/source/requester.h"
 #include "fs/source/source.h"
 #include "fs/source/store_make.h"
 #include "fs/source/store_names.h"
@@ -20,7 +21,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
+
+#define USER_PREFIX "user." /* of extended attributes */
 
 /* A node's file, reached by an O_PATH descriptor and by the path of that descriptor. */
 struct reached {
@@ -77,6 +81,34 @@ static int store_open(struct state *state, const struct node_slot *node, int fla
 	return backing_open(state, node, flags);
 }
 
+/* Of the file that a handle leads to, which is one and the same however often it is reached. */
+static int posix_open(struct state *state, const struct node_slot *node, int flags)
+{
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
+	_cleanup_reached_ struct reached reached = REACHED_NONE;
+	int result = reach(state, node, &reached);
+
+	if (result == 0)
+		result = requester_assume_in(state, node->store, &self);
+	return result < 0 ? result : procfs_fd_open(reached.kept.fd, flags);
+}
+
+static int posix_admit(struct state *state, const struct node_slot *node, int flags)
+{
+	static const int wanted[] = {[O_RDONLY] = R_OK, [O_WRONLY] = W_OK, [O_RDWR] = R_OK | W_OK, [O_ACCMODE] = R_OK | W_OK};
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
+	_cleanup_reached_ struct reached reached = REACHED_NONE;
+	int mode = flags & SOURCE_OPEN_TO_EXECUTE ? X_OK : wanted[flags & O_ACCMODE] | (flags & O_TRUNC ? W_OK : 0);
+	int result = reach(state, node, &reached);
+
+	if (result == 0)
+		result = requester_assume_in(state, node->store, &self);
+	if (result < 0)
+		return result;
+	/* by effective ids and capabilities, as open(2) does */
+	return syscall(SYS_faccessat2, reached.kept.fd, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
+}
+
 /* By opening it: right for every file system. */
 static int try_to_open(const struct state *state, const struct node_slot *node, mode_t *mode)
 {
@@ -119,6 +151,11 @@ static int store_list(struct state *state, const struct node_slot *dir)
 	return backing_open(state, dir, O_RDONLY | O_DIRECTORY);
 }
 
+static int posix_list(struct state *state, const struct node_slot *dir)
+{
+	return posix_open(state, dir, O_RDONLY | O_DIRECTORY);
+}
+
 static int change_times(const struct reached *reached, const struct source_change *change)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_OMIT}};
@@ -146,13 +183,16 @@ static int drop_set_id_bits(const struct reached *reached)
 	return chmod(reached->path, mode) < 0 ? -errno : 0;
 }
 
+static int change_size(const struct reached *reached, const struct source_change *change)
+{
+	return change->what & SOURCE_SET_SIZE && truncate(reached->path, change->size) < 0 ? -errno : 0;
+}
+
 /* Owner before mode: chown(2) clears the set-id bits that a mode given with it asks for. */
 static int apply_change(const struct reached *reached, const struct source_change *change)
 {
 	int result = 0;
 
-	if (change->what & SOURCE_SET_SIZE && truncate(reached->path, change->size) < 0)
-		return -errno;
 	if (change->what & (SOURCE_SET_UID | SOURCE_SET_GID)) {
 		uid_t uid = change->what & SOURCE_SET_UID ? change->uid : (uid_t)-1;
 		gid_t gid = change->what & SOURCE_SET_GID ? change->gid : (gid_t)-1;
@@ -172,10 +212,20 @@ static int apply_change(const struct reached *reached, const struct source_chang
 static int store_change(struct state *state, const struct node_slot *node, const struct source_change *change,
 			struct stat *stat)
 {
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result;
 
 	result = reach(state, node, &reached);
+	if (result == 0 && change->by_writer)
+		result = change_size(&reached, change);
+	/* who writes takes these bits away, whoever the owner is */
+	if (result == 0 && change->by_writer && change->drop_privileges)
+		result = drop_set_id_bits(&reached);
+	if (result == 0 && !change->by_daemon)
+		result = requester_assume_in(state, node->store, &self);
+	if (result == 0 && !change->by_writer)
+		result = change_size(&reached, change);
 	if (result == 0)
 		result = apply_change(&reached, change);
 	return result < 0 ? result : stat_descriptor(node, reached.kept.fd, stat);
@@ -205,10 +255,14 @@ static int store_statfs(struct state *state, const struct node_slot *node, struc
 static ssize_t store_getxattr(struct state *state, const struct node_slot *node, const char *name, void *value,
 			      size_t size)
 {
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result = reach(state, node, &reached);
 	ssize_t length;
 
+	/* the kernel asks for ACLs, to check what requesters may do; the user's own attributes are read by who may read the file */
+	if (result == 0 && strncmp(name, USER_PREFIX, strlen(USER_PREFIX)) == 0)
+		result = requester_assume_in(state, node->store, &self);
 	if (result < 0)
 		return result;
 	length = getxattr(reached.path, name, value, size);
@@ -230,9 +284,12 @@ static ssize_t store_listxattr(struct state *state, const struct node_slot *node
 static int store_setxattr(struct state *state, const struct node_slot *node, const char *name, const void *value,
 			  size_t size, int flags)
 {
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result = reach(state, node, &reached);
 
+	if (result == 0)
+		result = requester_assume_in(state, node->store, &self);
 	if (result < 0)
 		return result;
 	return setxattr(reached.path, name, value, size, flags) < 0 ? -errno : 0;
@@ -240,16 +297,19 @@ static int store_setxattr(struct state *state, const struct node_slot *node, con
 
 static int store_removexattr(struct state *state, const struct node_slot *node, const char *name)
 {
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_reached_ struct reached reached = REACHED_NONE;
 	int result = reach(state, node, &reached);
 
+	if (result == 0)
+		result = requester_assume_in(state, node->store, &self);
 	if (result < 0)
 		return result;
 	return removexattr(reached.path, name) < 0 ? -errno : 0;
 }
 
 #define STORE_FUNCTIONS \
-	.find = store_find, .stat = store_stat, .open = store_open, .writable = store_writable, .list = store_list,     \
+	.find = store_find, .stat = store_stat, .open = store_open, .writable = store_writable,                         \
 	.create = store_create, .make = store_make, .link = store_link, .remove = store_remove, .rename = store_rename, \
 	.change = store_change, .readlink = store_readlink, .statfs = store_statfs, .getxattr = store_getxattr,         \
 	.listxattr = store_listxattr, .setxattr = store_setxattr, .removexattr = store_removexattr
@@ -281,14 +341,19 @@ const struct source store_source = {
 	.name = "store",
 	.facts = store_facts,
 	STORE_FUNCTIONS,
+	.list = store_list,
 	.path = paths_find,
 	.end = store_end,
 };
 
-/* No store of segfs, but all that can be done there is the same. */
+/* No store of segfs, but all that can be done there is the same; only that the requester does it. */
 const struct source posix_source = {
 	.name = "posix",
 	.facts = posix_facts,
 	STORE_FUNCTIONS,
+	.as_requester = true,
+	.admit = posix_admit,
+	.open_as_requester = posix_open,
+	.list = posix_list,
 	.path = posix_path,
 };

@@ -2,6 +2,7 @@
 #include "fs/source/store_make.h"
 #include "fs/source/backing.h"
 #include "fs/source/kept.h"
+#include "fs/source/requester.h"
 #include "fs/source/store_names.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
@@ -88,6 +89,16 @@ static int identify_made(struct state *state, uint16_t store, int dir_fd, const 
 	return result;
 }
 
+/* create_file(), with what the requester may do there. */
+static int create_for_requester(const struct state *state, uint16_t store, int dir_fd, const char *name, mode_t mode, int flags,
+				const char *policy)
+{
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
+	int result = requester_assume_in(state, store, &self);
+
+	return result < 0 ? result : create_file(state, dir_fd, name, mode, flags, policy);
+}
+
 int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
 		 const char *policy, struct source_file *file)
 {
@@ -98,7 +109,7 @@ int store_create(struct state *state, const struct node_slot *dir, const char *n
 	result = kept_get_directory(state, dir, &parent);
 	if (result < 0)
 		return result;
-	fd = create_file(state, parent.fd, name, mode & 07777, flags, policy);
+	fd = create_for_requester(state, dir->store, parent.fd, name, mode & 07777, flags, policy);
 	if (fd < 0)
 		return fd;
 	result = backing_identify(state, dir->store, fd, "", file);
@@ -184,12 +195,16 @@ static int make_node(const struct state *state, int dir_fd, const char *name, mo
 int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
 		      const char *target, const char *policy, struct source_file *file)
 {
+	struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	int result;
 
 	result = kept_get_directory(state, dir, &parent);
 	if (result == 0)
+		result = requester_assume_in(state, dir->store, &self);
+	if (result == 0)
 		result = make_node(state, parent.fd, name, mode, target, policy);
+	credentials_return(&self);
 	if (result < 0)
 		return result;
 	return identify_made(state, dir->store, parent.fd, name, S_ISDIR(mode) ? AT_REMOVEDIR : 0, file);
@@ -200,17 +215,21 @@ int store_link(struct state *state, const struct node_slot *node, const struct n
 {
 	_cleanup_kept_ struct kept parent = KEPT_NONE;
 	_cleanup_kept_ struct kept kept = KEPT_NONE;
+	struct credentials_self self = CREDENTIALS_SELF;
 	char path[PROCFS_FD_MAX];
 	int result;
 
 	result = kept_get_directory(state, dir, &parent);
 	if (result == 0)
 		result = kept_get(state, node, &kept);
+	if (result == 0)
+		result = requester_assume_in(state, dir->store, &self);
 	if (result < 0)
 		return result;
 	procfs_fd_path(path, kept.fd);
-	if (linkat(AT_FDCWD, path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0) {
-		result = -errno;
+	result = linkat(AT_FDCWD, path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+	credentials_return(&self);
+	if (result < 0) {
 		if (result != -EEXIST || !journal_is_again() || store_inode_of(parent.fd, name) != node->inode)
 			return result;
 	}

@@ -3,6 +3,7 @@
 #include "fs/source/backing.h"
 #include "fs/source/kept.h"
 #include "fs/source/paths.h"
+#include "fs/source/requester.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
@@ -66,11 +67,11 @@ static void identify_victim(struct state *state, uint16_t store, struct victim *
 }
 
 /* The name is still there. Returns what removing it failed with. */
-static int victim_stays(struct state *state, const struct victim *victim, int error)
+static int victim_stays(struct state *state, const struct victim *victim, int result)
 {
 	if (victim->node)
 		node_unhold(state, victim->node);
-	return -error;
+	return result;
 }
 
 /* Whoever refers to the file by then is to go on with it. */
@@ -92,7 +93,7 @@ static int find_victim(struct state *state, uint16_t store, int dir_fd, const ch
 		return 0;
 	victim->fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (victim->fd < 0)
-		return victim_stays(state, victim, errno);
+		return victim_stays(state, victim, -errno);
 	if (!victim->known || !has_inode(victim->fd, stat.st_ino))
 		identify_victim(state, store, victim);
 	return 0;
@@ -175,6 +176,35 @@ static bool was_removed(struct state *state, uint16_t store, int dir_fd, const c
 	return true;
 }
 
+/* Two directories, and a name in each. */
+struct change_of_names {
+	uint16_t store; /* of the new one */
+	int from_fd;
+	int to_fd;
+	const char *name;
+	const char *new_name;
+	unsigned int flags; /* of renameat2(2) */
+};
+
+/* unlinkat(2) and renameat2(2), with what the requester may do there. */
+static int unlink_for_requester(const struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
+{
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
+	int result = requester_assume_in(state, store, &self);
+
+	return result < 0 ? result : unlinkat(dir_fd, name, flags) < 0 ? -errno : 0;
+}
+
+static int rename_for_requester(const struct state *state, const struct change_of_names *change)
+{
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
+	int result = requester_assume_in(state, change->store, &self);
+
+	if (result < 0)
+		return result;
+	return renameat2(change->from_fd, change->name, change->to_fd, change->new_name, change->flags) < 0 ? -errno : 0;
+}
+
 static int remove_name(struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
 {
 	_cleanup_victim_ struct victim victim = VICTIM_NONE;
@@ -183,8 +213,9 @@ static int remove_name(struct state *state, uint16_t store, int dir_fd, const ch
 	if (result < 0)
 		return result;
 	note_victim(&victim, 0);
-	if (unlinkat(dir_fd, name, flags) < 0)
-		return victim_stays(state, &victim, errno);
+	result = unlink_for_requester(state, store, dir_fd, name, flags);
+	if (result < 0)
+		return victim_stays(state, &victim, result);
 	victim_is_gone(state, &victim);
 	return 0;
 }
@@ -238,16 +269,6 @@ int store_end(struct state *state, const struct node_slot *node, struct source_n
 	return result;
 }
 
-/* Two directories, and a name in each. */
-struct change_of_names {
-	uint16_t store; /* of the new one */
-	int from_fd;
-	int to_fd;
-	const char *name;
-	const char *new_name;
-	unsigned int flags; /* of renameat2(2) */
-};
-
 /* The same for a rename: the new name means what the old one meant, and that means something else now, or nothing. */
 static bool was_renamed(struct state *state, const struct change_of_names *change)
 {
@@ -279,8 +300,9 @@ static int rename_name(struct state *state, const struct change_of_names *change
 	if (result < 0 && result != -ENOENT)
 		return result;
 	note_victim(&victim, store_inode_of(change->from_fd, change->name));
-	if (renameat2(change->from_fd, change->name, change->to_fd, change->new_name, change->flags) < 0)
-		return victim_stays(state, &victim, errno);
+	result = rename_for_requester(state, change);
+	if (result < 0)
+		return victim_stays(state, &victim, result);
 	/* a file with one name that was renamed onto itself would have been left alone by the kernel that asks us */
 	victim_is_gone(state, &victim);
 	return 0;

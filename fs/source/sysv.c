@@ -101,7 +101,7 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 	fd = sysv_open_memory(state, node->store, id, O_RDWR);
 	result = fd < 0 ? fd : handle_replace_fds(state, node_id_of(state, node), fd);
 	if (result < 0) {
-		sysv_remove(state, node->store, id);
+		sysv_undo(state, node->store, id);
 		return result == -ENOENT ? -EIDRM : result;
 	}
 	sysv_note_made(node, id, size);
@@ -173,6 +173,25 @@ static int open_node(struct state *state, const struct node_slot *node, int flag
 		return result;
 	sysv_note_attach(node, &segment);
 	result = sysv_open_memory(state, node->store, segment.id, flags);
+	return result == -ENOENT ? -ESTALE : result;
+}
+
+/* The kernel has checked the owner and mode that it was told; the segment may have got others since. */
+static int admit(struct state *state, const struct node_slot *node, int flags)
+{
+	struct sysv_segment segment;
+	int result = sysv_segment_of(state, node, &segment);
+
+	/* there is none yet, or none any more: what holds its memory has been opened by who might */
+	if (result == -ESTALE && (sysv_is_unsized(state, node) || atomic_load(&node->fd) >= 0))
+		return 0;
+	if (result < 0)
+		return result;
+	if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC))
+		return sysv_may_read(state, node->store, segment.id);
+	if (sysv_key_of(node)->kind == SYSV_SEGMENT)
+		sysv_note_attach(node, &segment);
+	result = sysv_may_write(state, node->store, segment.id);
 	return result == -ENOENT ? -ESTALE : result;
 }
 
@@ -293,6 +312,8 @@ const struct source sysv_source = {
 	.name = "sysv",
 	.facts = sysv_facts,
 	.fixed_size = true,
+	.as_requester = true,
+	.admit = admit,
 	.find = find,
 	.stat = sysv_stat_node,
 	.open = open_node,

@@ -52,9 +52,20 @@ int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const str
  */
 int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t size, mode_t mode, uid_t uid, gid_t gid);
 
-/* IPC_SET of owner, group and mode; IPC_RMID. Return 0; -ENOENT; -EINVAL for ids that the namespace does not know. */
+/*
+ * IPC_SET of owner, group and mode; IPC_RMID. By the requester, see requester.h, or by the daemon itself, to undo what it has done.
+ * Return 0; -EPERM where the requester is neither owner nor creator; -ENOENT; -EINVAL for ids that the namespace does not know.
+ */
 int sysv_set(const struct state *state, uint16_t store, const struct sysv_segment *segment);
 int sysv_remove(const struct state *state, uint16_t store, int id);
+int sysv_undo(const struct state *state, uint16_t store, int id);
+
+/*
+ * Whether the requester may attach a segment: to read it, which leaves no trace; or to read and write it, which attaches it for a moment.
+ * Return 0; -EACCES; -ENOENT; -ENOMEM.
+ */
+int sysv_may_read(const struct state *state, uint16_t store, int id);
+int sysv_may_write(const struct state *state, uint16_t store, int id);
 
 /*
  * Opens the file that holds a segment's memory (fact K1). flags: of open(2). It is attached for that moment, which the kernel notes.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "fs/source/requester.h"
 #include "fs/source/sysv.h"
 #include "lib/base/cleanup.h"
 
@@ -211,6 +212,7 @@ int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t 
 int sysv_set(const struct state *state, uint16_t store, const struct sysv_segment *segment)
 {
 	_cleanup_stay_ struct stay stay;
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	int result = enter(state, store, &stay);
 	struct shmid_ds wanted = {
 		.shm_perm.uid = segment->uid,
@@ -218,6 +220,8 @@ int sysv_set(const struct state *state, uint16_t store, const struct sysv_segmen
 		.shm_perm.mode = (unsigned short)segment->mode,
 	};
 
+	if (result == 0)
+		result = requester_assume(state, &self);
 	if (result < 0)
 		return result;
 	return shmctl(segment->id, IPC_SET, &wanted) < 0 ? gone(-errno) : 0;
@@ -226,11 +230,56 @@ int sysv_set(const struct state *state, uint16_t store, const struct sysv_segmen
 int sysv_remove(const struct state *state, uint16_t store, int id)
 {
 	_cleanup_stay_ struct stay stay;
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
+	int result = enter(state, store, &stay);
+
+	if (result == 0)
+		result = requester_assume(state, &self);
+	if (result < 0)
+		return result;
+	return shmctl(id, IPC_RMID, NULL) < 0 ? gone(-errno) : 0;
+}
+
+int sysv_undo(const struct state *state, uint16_t store, int id)
+{
+	_cleanup_stay_ struct stay stay;
 	int result = enter(state, store, &stay);
 
 	if (result < 0)
 		return result;
 	return shmctl(id, IPC_RMID, NULL) < 0 ? gone(-errno) : 0;
+}
+
+int sysv_may_read(const struct state *state, uint16_t store, int id)
+{
+	_cleanup_stay_ struct stay stay;
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
+	struct shmid_ds found;
+	int result = enter(state, store, &stay);
+
+	if (result == 0)
+		result = requester_assume(state, &self);
+	if (result < 0)
+		return result;
+	return shmctl(id, IPC_STAT, &found) < 0 ? gone(-errno) : 0;
+}
+
+int sysv_may_write(const struct state *state, uint16_t store, int id)
+{
+	_cleanup_stay_ struct stay stay;
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
+	int result = enter(state, store, &stay);
+	void *start;
+
+	if (result == 0)
+		result = requester_assume(state, &self);
+	if (result < 0)
+		return result;
+	start = shmat(id, NULL, 0);
+	if (start == (void *)-1)
+		return gone(-errno);
+	shmdt(start);
+	return 0;
 }
 
 /* --- the memory --- */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ROOT_MODE 01777                          /* anybody may make segments; who owns one may remove it, as IPC_RMID has it */
+#define ROOT_MODE 0777                           /* anybody may make segments; IPC_RMID says who may remove one: its owner or its creator */
 #define RESERVED_INODE (UINT64_C(1) << 40)       /* inode numbers of reservations are this and the key; those of segments are below */
 #define ROOT_INODE (UINT64_C(1) << 41)
 

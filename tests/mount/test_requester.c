@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What others change, the daemon changes with the requester's credentials: what a user is refused natively is refused through the mount,
+ * also when the owner, the mode or the meaning of a name has changed since the kernel looked at it.
+ */
+#include "lib/base/cleanup.h"
+#include "tests/lib/preload.h"
+#include "tests/lib/segments.h"
+#include "tests/preload/hold.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define USER TEST_UID
+#define OTHER (TEST_UID + 1)
+#define GROUP 54321u /* of which the user is a member */
+#define KEY 0x5e6f0001u
+
+static struct mount mount;
+static struct hold *hold;
+static pid_t tester;
+
+/* A name of the test's own, natively and through the mount. */
+static const char *native(const char *name)
+{
+	return path_of("/dev/shm/segfs_test.%d.%s", tester, name);
+}
+
+static const char *at(const char *name)
+{
+	return path_of("%s/posix/segfs_test.%d.%s", mount.path, tester, name);
+}
+
+static void make(const char *path, uid_t uid, gid_t gid, mode_t mode)
+{
+	_cleanup_close_ int fd = (int)check(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+
+	check(ftruncate(fd, 4096));
+	check(fchown(fd, uid, gid));
+	check(fchmod(fd, mode));
+}
+
+/* --- what was open before --------------------------------------------------------------------------------------------- */
+
+/* A user's call on a file that is open. Returns 0 or -errno. */
+struct by_fd {
+	const char *name;
+	int (*call)(int fd);
+};
+
+static int change_mode(int fd)
+{
+	return fchmod(fd, 0666);
+}
+
+static int change_group(int fd)
+{
+	return fchown(fd, (uid_t)-1, GROUP);
+}
+
+static int set_times(int fd)
+{
+	const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 2}};
+
+	return futimens(fd, times);
+}
+
+static int touch(int fd)
+{
+	return futimens(fd, NULL);
+}
+
+static int set_attribute(int fd)
+{
+	return fsetxattr(fd, "user.segfs_test", "x", 1, 0);
+}
+
+static int get_attribute(int fd)
+{
+	char value[8];
+
+	return fgetxattr(fd, "user.segfs_test", value, sizeof(value)) < 0 ? -1 : 0;
+}
+
+static int remove_attribute(int fd)
+{
+	return fremovexattr(fd, "user.segfs_test");
+}
+
+static int set_acl(int fd)
+{
+	static const unsigned char acl[] = {2, 0, 0, 0, 1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, 4, 0, 6, 0,
+					    0xff, 0xff, 0xff, 0xff, 0x20, 0, 6, 0, 0xff, 0xff, 0xff, 0xff};
+
+	return fsetxattr(fd, "system.posix_acl_access", acl, sizeof(acl), 0);
+}
+
+static int resize(int fd)
+{
+	return ftruncate(fd, 8192);
+}
+
+static int write_byte(int fd)
+{
+	return pwrite(fd, "w", 1, 0) == 1 ? 0 : -1;
+}
+
+static int open_again(int fd)
+{
+	return open(path_of("/proc/self/fd/%d", fd), O_RDWR | O_CLOEXEC);
+}
+
+static const struct by_fd by_fd[] = {
+	{"fchmod", change_mode}, {"fchown", change_group},     {"futimens", set_times},           {"futimens now", touch},
+	{"fsetxattr", set_attribute}, {"fgetxattr", get_attribute}, {"fremovexattr", remove_attribute}, {"ACL", set_acl},
+	{"ftruncate", resize}, {"pwrite", write_byte},         {"open", open_again},
+};
+
+#define N_BY_FD (sizeof(by_fd) / sizeof(by_fd[0]))
+
+struct old_opens {
+	int fd[2]; /* of the native file, and of the other through the mount */
+	bool ready;
+	int result[2][N_BY_FD]; /* shared memory */
+};
+
+/* Becomes the user, a member of GROUP. */
+static int become_user(void)
+{
+	const gid_t groups[] = {GROUP};
+
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setgroups(1, groups) < 0 || setgid(TEST_GID) < 0 || setuid(USER) < 0 ? -1 : 0;
+}
+
+static void *shared(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	return memory;
+}
+
+/* The user opens both files, `change` is done to both, and the user's calls must then end alike. */
+static void compare_old_opens(void (*change)(const char *path))
+{
+	struct old_opens *opens = shared(sizeof(*opens));
+	const char *files[2] = {native("native"), native("mounted")};
+	const char *paths[2] = {native("native"), at("mounted")};
+	int ready[2];
+	int go[2];
+	char byte;
+	pid_t pid;
+
+	for (int i = 0; i < 2; i++) {
+		make(files[i], USER, TEST_GID, 0600);
+		check(setxattr(files[i], "user.segfs_test", "x", 1, 0));
+	}
+	check(pipe2(ready, O_CLOEXEC));
+	check(pipe2(go, O_CLOEXEC));
+	pid = (pid_t)check(fork());
+	if (pid == 0) {
+		bool good = become_user() == 0;
+
+		for (int i = 0; i < 2 && good; i++)
+			good = (opens->fd[i] = open(paths[i], O_RDWR | O_CLOEXEC)) >= 0 && fchmod(opens->fd[i], 0640) == 0;
+		if (!good || write(ready[1], "", 1) != 1 || read(go[0], &byte, 1) != 1)
+			_exit(1);
+		for (int i = 0; i < 2; i++)
+			for (size_t n = 0; n < N_BY_FD; n++)
+				opens->result[i][n] = by_fd[n].call(opens->fd[i]) < 0 ? -errno : 0;
+		_exit(0);
+	}
+	close(ready[1]);
+	close(go[0]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	for (int i = 0; i < 2; i++)
+		change(files[i]);
+	assert_int_equal(write(go[1], "", 1), 1);
+	check(waitpid(pid, NULL, 0));
+	close(ready[0]);
+	close(go[1]);
+	for (size_t n = 0; n < N_BY_FD; n++)
+		if (opens->result[0][n] != opens->result[1][n])
+			fail_msg("%s: natively %d, through the mount %d", by_fd[n].name, opens->result[0][n], opens->result[1][n]);
+	munmap(opens, sizeof(*opens));
+	for (int i = 0; i < 2; i++)
+		check(unlink(files[i]));
+}
+
+static void give_away(const char *path)
+{
+	check(chown(path, OTHER, OTHER));
+	check(chmod(path, 0600));
+}
+
+static void take_the_mode(const char *path)
+{
+	check(chmod(path, 0));
+}
+
+static void leave_it(const char *path)
+{
+	(void)path;
+}
+
+static void old_opens_have_the_rights_of_now(void **state)
+{
+	(void)state;
+	compare_old_opens(leave_it);
+	compare_old_opens(give_away);
+	compare_old_opens(take_the_mode);
+}
+
+/* --- names ------------------------------------------------------------------------------------------------------------ */
+
+/* A user's call on a name, which is held right before the daemon carries it out. */
+static int start_held(enum hold_call call, int (*function)(void), pid_t *pid)
+{
+	atomic_store(&hold->reached, 0);
+	atomic_store(&hold->go, 0);
+	atomic_store(&hold->call, (int)call);
+	*pid = fork();
+	if (*pid == 0) {
+		if (become_user() < 0)
+			_exit(255);
+		_exit(function() < 0 ? errno : 0);
+	}
+	return *pid > 0 && wait_for(atomic_load(&hold->reached)) ? 0 : -1;
+}
+
+static int end_held(pid_t pid)
+{
+	int status;
+
+	atomic_store(&hold->go, 1);
+	check(waitpid(pid, &status, 0));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int unlink_it(void)
+{
+	return unlink(at("dir/name"));
+}
+
+static int rename_it(void)
+{
+	return rename(at("dir/name"), at("dir/new"));
+}
+
+static int replace_it(void)
+{
+	return rename(at("dir/own"), at("dir/name"));
+}
+
+/* In a sticky directory, what a name means becomes another user's file between the kernel's check and the deed. */
+static void check_sticky(enum hold_call call, int (*function)(void))
+{
+	struct stat found;
+	pid_t pid;
+
+	check(mkdir(native("dir"), 0700));
+	check(chmod(native("dir"), 01777));
+	make(native("dir/name"), USER, TEST_GID, 0600);
+	make(native("dir/own"), USER, TEST_GID, 0600);
+	make(native("dir/others"), OTHER, OTHER, 0600);
+	assert_int_equal(start_held(call, function, &pid), 0);
+	check(rename(native("dir/others"), native("dir/name")));
+	assert_int_equal(end_held(pid), EPERM);
+	check(stat(native("dir/name"), &found));
+	assert_int_equal(found.st_uid, OTHER);
+	check(unlink(native("dir/name")));
+	check(unlink(native("dir/own")));
+	check(rmdir(native("dir")));
+}
+
+static void others_names_in_sticky_directories_stay(void **state)
+{
+	(void)state;
+	check_sticky(HOLD_UNLINKAT, unlink_it);
+	check_sticky(HOLD_RENAMEAT2, rename_it);
+	check_sticky(HOLD_RENAMEAT2, replace_it);
+}
+
+static int truncate_it(void)
+{
+	return truncate(at("name"), 1);
+}
+
+static int chmod_it(void)
+{
+	return chmod(at("name"), 0666);
+}
+
+/* The file itself is given to somebody else in between. */
+static void check_given(enum hold_call call, int (*function)(void), int error)
+{
+	struct stat found;
+	pid_t pid;
+
+	make(native("name"), USER, TEST_GID, 0600);
+	assert_int_equal(start_held(call, function, &pid), 0);
+	check(chown(native("name"), OTHER, OTHER));
+	assert_int_equal(end_held(pid), error);
+	check(stat(native("name"), &found));
+	assert_int_equal(found.st_size, 4096);
+	assert_int_equal(found.st_mode & 07777, 0600);
+	check(unlink(native("name")));
+}
+
+static void files_that_are_given_away_stay(void **state)
+{
+	(void)state;
+	check_given(HOLD_TRUNCATE, truncate_it, EACCES);
+	check_given(HOLD_CHMOD, chmod_it, EPERM);
+}
+
+/* --- what members of groups and the privileged may do natively ------------------------------------------------------- */
+
+static int as_member(int (*function)(void))
+{
+	int status;
+	pid_t pid = (pid_t)check(fork());
+
+	if (pid == 0) {
+		if (become_user() < 0)
+			_exit(255);
+		_exit(function() < 0 ? errno : 0);
+	}
+	check(waitpid(pid, &status, 0));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int make_in_dir(void)
+{
+	_cleanup_close_ int fd = open(at("dir/made"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	return fd < 0 || mkdir(at("dir/below"), 0700) < 0 || symlink("x", at("dir/link")) < 0 || mkfifo(at("dir/fifo"), 0600) < 0 ||
+			       link(at("dir/made"), at("dir/linked")) < 0 || rename(at("dir/made"), at("dir/moved")) < 0 ||
+			       unlink(at("dir/moved")) < 0 || unlink(at("dir/linked")) < 0 || unlink(at("dir/link")) < 0 ||
+			       unlink(at("dir/fifo")) < 0 || rmdir(at("dir/below")) < 0
+		       ? -1
+		       : 0;
+}
+
+static int give_to_group(void)
+{
+	return chown(at("name"), (uid_t)-1, GROUP);
+}
+
+static int read_and_write(void)
+{
+	_cleanup_close_ int fd = open(at("name"), O_RDWR | O_CLOEXEC);
+	char byte;
+
+	return fd < 0 || pread(fd, &byte, 1, 0) != 1 || pwrite(fd, &byte, 1, 0) != 1 || truncate(at("name"), 5) < 0 ? -1 : 0;
+}
+
+static void groups_count(void **state)
+{
+	struct stat found;
+
+	(void)state;
+	check(mkdir(native("dir"), 0700));
+	check(chown(native("dir"), 0, GROUP));
+	check(chmod(native("dir"), 0770));
+	assert_int_equal(as_member(make_in_dir), 0);
+	check(rmdir(native("dir")));
+	make(native("name"), USER, TEST_GID, 0600);
+	assert_int_equal(as_member(give_to_group), 0);
+	check(stat(native("name"), &found));
+	assert_int_equal(found.st_gid, GROUP);
+	check(chown(native("name"), 0, GROUP));
+	check(chmod(native("name"), 0660));
+	assert_int_equal(as_member(read_and_write), 0);
+	check(chmod(native("name"), 0606));
+	assert_int_equal(as_member(read_and_write), EACCES);
+	check(unlink(native("name")));
+}
+
+/* A file that may be run but not read. */
+static int run_it(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl(at("program"), "true", (char *)NULL);
+		_exit(errno);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return -1;
+	errno = WEXITSTATUS(status);
+	return errno ? -1 : 0;
+}
+
+static void programs_that_may_not_be_read_run(void **state)
+{
+	const char *const copy[] = {"cp", "/bin/true", native("program"), NULL};
+
+	(void)state;
+	assert_int_equal(run_program(copy), 0);
+	check(chmod(native("program"), 0711));
+	assert_int_equal(as_member(run_it), 0);
+	check(chmod(native("program"), 0744));
+	assert_int_equal(as_member(run_it), EACCES);
+	check(unlink(native("program")));
+}
+
+/* --- System V segments ------------------------------------------------------------------------------------------------ */
+
+static int remove_segment(void)
+{
+	return unlink(path_of("%s/sysv/0x%08x", mount.path, KEY));
+}
+
+static int make_segment(void)
+{
+	return shmget((key_t)KEY, 4096, IPC_CREAT | IPC_EXCL | 0600);
+}
+
+/* IPC_RMID is for the creator also when there is another owner. */
+static void creators_may_remove_segments(void **state)
+{
+	struct shmid_ds segment;
+	int id;
+
+	(void)state;
+	assert_int_equal(as_member(make_segment), 0);
+	id = (int)check(shmget((key_t)KEY, 0, 0));
+	segment = segment_stat(id);
+	segment.shm_perm.uid = OTHER;
+	check(shmctl(id, IPC_SET, &segment));
+	assert_int_equal(as_member(remove_segment), 0);
+	assert_false(segment_exists(id));
+	/* and for nobody else */
+	id = segment_make(KEY, 4096, 0666);
+	assert_int_equal(as_member(remove_segment), EPERM);
+	assert_true(segment_exists(id));
+}
+
+static int set_up(void **unused)
+{
+	struct mount_spec spec = {.preload = preload_path("holdcall")};
+
+	(void)unused;
+	hold = preload_plan("holdcall", "HOLD_CALL", sizeof(*hold));
+	return hold ? mount_start(&mount, &spec) : -1;
+}
+
+static int tear_down(void **unused)
+{
+	(void)unused;
+	segments_clean(NULL);
+	return mount_stop(&mount);
+}
+
+/* What a case that failed has left. */
+static int clean(void **unused)
+{
+	static const char *const names[] = {"native", "mounted", "name", "program", "dir/name", "dir/own", "dir/others", "dir/new",
+					    "dir/made", "dir/link", "dir/fifo", "dir/linked", "dir/moved"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(native(names[i]));
+	rmdir(native("dir/below"));
+	rmdir(native("dir"));
+	return segments_clean(unused);
+}
+
+static void clean_at_end(void)
+{
+	if (getpid() == tester)
+		clean(NULL);
+}
+
+#define CASE(function) cmocka_unit_test_teardown(function, clean)
+
+int main(void)
+{
+	static const struct CMUnitTest cases[] = {
+		CASE(old_opens_have_the_rights_of_now),
+		CASE(others_names_in_sticky_directories_stay),
+		CASE(files_that_are_given_away_stay),
+		CASE(groups_count),
+		CASE(programs_that_may_not_be_read_run),
+		CASE(creators_may_remove_segments),
+	};
+
+	if (geteuid() != 0)
+		skip_program("root");
+	segments_isolate();
+	tester = getpid();
+	atexit(clean_at_end);
+	return cmocka_run_group_tests(cases, set_up, tear_down);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What a test and holdcall.so share; see holdcall.c. */
+#ifndef SEGFS_TESTS_HOLD_H
+#define SEGFS_TESTS_HOLD_H
+
+#include <stdatomic.h>
+
+enum hold_call {
+	HOLD_NONE,
+	HOLD_UNLINKAT,
+	HOLD_RENAMEAT2,
+	HOLD_TRUNCATE,
+	HOLD_CHMOD,
+	HOLD_FCHOWNAT,
+};
+
+struct hold {
+	atomic_int call;    /* enum hold_call: the next call of this function is held, once */
+	atomic_int reached; /* it is being held */
+	atomic_int go;      /* it may go on */
+};
+
+#endif

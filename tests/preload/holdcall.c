@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * holdcall.so, for LD_PRELOAD: holds the daemon right before a system call until a test lets it go on, so that the test can change what
+ * the call is about. Other threads of the daemon go on.
+ */
+#include "tests/preload/hold.h"
+#include "tests/preload/plan.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+static struct hold *plan;
+
+__attribute__((constructor)) static void map_plan(void)
+{
+	plan = plan_map("HOLD_CALL", sizeof(*plan));
+}
+
+static void point(enum hold_call call)
+{
+	const struct timespec moment = {.tv_nsec = 100000};
+	int wanted = (int)call;
+
+	if (!plan || !atomic_compare_exchange_strong(&plan->call, &wanted, HOLD_NONE))
+		return;
+	atomic_store(&plan->reached, 1);
+	while (!atomic_load(&plan->go))
+		nanosleep(&moment, NULL);
+}
+
+#define BEFORE(call, name, parameters, arguments)                                                                  \
+	EXPORT int name parameters;                                                                                \
+	EXPORT int name parameters                                                                                 \
+	{                                                                                                          \
+		static int(*next) parameters;                                                                      \
+                                                                                                                   \
+		if (!next)                                                                                         \
+			*(void **)&next = dlsym(RTLD_NEXT, #name);                                                 \
+		point(call);                                                                                       \
+		return next arguments;                                                                             \
+	}
+
+BEFORE(HOLD_UNLINKAT, unlinkat, (int dir_fd, const char *name, int flags), (dir_fd, name, flags))
+BEFORE(HOLD_RENAMEAT2, renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned int flags),
+       (from_fd, from, to_fd, to, flags))
+BEFORE(HOLD_TRUNCATE, truncate, (const char *path, off_t size), (path, size))
+BEFORE(HOLD_CHMOD, chmod, (const char *path, mode_t mode), (path, mode))
+BEFORE(HOLD_FCHOWNAT, fchownat, (int dir_fd, const char *name, uid_t uid, gid_t gid, int flags), (dir_fd, name, uid, gid, flags))
