@@ -35,31 +35,57 @@ int apply_fail(const struct application *application, int result, unsigned int l
 	return result;
 }
 
-int open_directory_path(const struct application *application, const char *name)
+static int fail_directory(const struct application *application, const struct claim *claim, int result, const char *path)
+{
+	return apply_fail(application, result, claim->line, "%s '%s': the directory '%s': %s", claim->kind, claim->name, path,
+			  strerror(-result));
+}
+
+int open_directory_path(const struct application *application, const struct claim *claim, const char *path)
 {
 	_cleanup_close_ int fd = fcntl(application->root_fd, F_DUPFD_CLOEXEC, 0);
+	const char *rest = path;
 
 	if (fd < 0)
-		return -errno;
-	while (*name) {
+		return fail_directory(application, claim, -errno, path);
+	while (*rest) {
+		const char *slash = strchrnul(rest, '/');
 		char component[NAME_MAX + 1];
-		const char *slash = strchrnul(name, '/');
+		char so_far[PATH_MAX];
 		int next;
+		int result;
 
-		snprintf(component, sizeof(component), "%.*s", (int)(slash - name), name);
+		snprintf(component, sizeof(component), "%.*s", (int)(slash - rest), rest);
+		snprintf(so_far, sizeof(so_far), "%.*s", (int)(slash - path), path);
 		next = paths_open_beneath(fd, component);
 		if (next == -ENOENT) {
 			if (mkdirat(fd, component, DIRECTORY_MODE) < 0 && errno != EEXIST)
-				return -errno;
+				return fail_directory(application, claim, -errno, so_far);
 			next = paths_open_beneath(fd, component);
 		}
 		if (next < 0)
-			return next;
+			return fail_directory(application, claim, next, so_far);
 		close(fd);
 		fd = next;
-		name = *slash ? slash + 1 : slash;
+		result = adopt_directory(application, claim, fd, so_far);
+		if (result < 0)
+			return result;
+		rest = *slash ? slash + 1 : slash;
 	}
 	return take_fd(&fd);
+}
+
+void apply_tell(const struct application *application, int fd)
+{
+	struct source_file file = {.fd = -1};
+	uint64_t id;
+
+	if (!application->changed || backing_identify(application->state, 0, fd, "", &file) < 0)
+		return;
+	id = node_find(application->state, &file.key);
+	cleanup_close(&file.fd);
+	if (id)
+		application->changed(id);
 }
 
 static int mount_id_of(int fd, int *mount_id)
@@ -272,12 +298,24 @@ int apply_policy(const struct application *application, int fd, const struct con
 	return result;
 }
 
+static struct claim claim_of(const struct config_directory *directory)
+{
+	return (struct claim){
+		.kind = "directory",
+		.name = directory->name,
+		.line = directory->line,
+		.has_owner = directory->store.has_owner,
+		.owner = directory->store.owner,
+	};
+}
+
 /*
  * Where a source is shown somewhere in the store, a mount tells its root from the store: that of the source's file system, or a tmpfs
  * for one that has none. Returns the index of its record, or a negative errno with the error noted.
  */
 static int apply_source(const struct application *application, const struct config_directory *directory)
 {
+	const struct claim claim = claim_of(directory);
 	struct config_directory place = *directory;
 	int fd;
 	int result;
@@ -289,14 +327,14 @@ static int apply_source(const struct application *application, const struct conf
 		place.store.medium = MEDIUM_MEMORY;
 		place.store.size = 4096;
 	}
-	fd = open_directory_path(application, directory->name);
+	fd = open_directory_path(application, &claim, directory->name);
 	if (fd < 0)
-		return apply_fail(application, fd, directory->line, "directory '%s': %s", directory->name, strerror(-fd));
+		return fd;
 	result = mount_medium(application, &place, fd);
 	close(fd);
 	if (result < 0)
 		return result;
-	fd = open_directory_path(application, directory->name);
+	fd = open_directory_path(application, &claim, directory->name);
 	result = fd < 0 ? fd : apply_register(application->state, directory->name, (enum source_kind)directory->source, fd);
 	if (result >= 0 && directory->source == SOURCE_SYSV)
 		result = apply_namespace(application, result, directory);
@@ -308,6 +346,7 @@ static int apply_source(const struct application *application, const struct conf
 
 static int apply_directory(const struct application *application, const struct config_directory *directory)
 {
+	const struct claim claim = claim_of(directory);
 	_cleanup_close_ int fd = -1;
 	int result;
 
@@ -315,16 +354,15 @@ static int apply_directory(const struct application *application, const struct c
 		result = apply_source(application, directory);
 		return result < 0 ? result : 0;
 	}
-	fd = open_directory_path(application, directory->name);
+	fd = open_directory_path(application, &claim, directory->name);
 	if (fd < 0)
-		return apply_fail(application, fd, directory->line, "directory '%s': %s", directory->name,
-				  strerror(-fd));
+		return fd;
 	if (directory->store.medium != MEDIUM_PARENT) {
 		result = mount_medium(application, directory, fd);
 		if (result < 0)
 			return result;
 		cleanup_close(&fd);
-		fd = open_directory_path(application, directory->name);
+		fd = open_directory_path(application, &claim, directory->name);
 		result = fd < 0 ? fd : apply_register(application->state, directory->name, SOURCE_STORE,
 						      fcntl(fd, F_DUPFD_CLOEXEC, 0));
 		if (result < 0)
@@ -335,6 +373,10 @@ static int apply_directory(const struct application *application, const struct c
 	if (result < 0)
 		return apply_fail(application, result, directory->line, "mode and owner of directory '%s': %s",
 				  directory->name, strerror(-result));
+	apply_tell(application, fd);
+	/* the root of a medium is told from others by being one */
+	if (directory->store.medium == MEDIUM_PARENT)
+		adopt_mark(application, fd, directory->name);
 	result = apply_policy(application, fd, &directory->store.policy);
 	if (result < 0)
 		return apply_fail(application, result, directory->line, "the policy of directory '%s': %s", directory->name,
@@ -354,12 +396,14 @@ int apply_root(struct state *state, int root_fd)
 	return result < 0 ? result : apply_builtins(state);
 }
 
-int apply_config(struct state *state, const struct config *config, const char *file, char error[CONFIG_ERROR_MAX])
+int apply_config(struct state *state, const struct config *config, const char *file, void (*changed)(uint64_t id),
+		 char error[CONFIG_ERROR_MAX])
 {
 	const struct application application = {
 		.state = state,
 		.root_fd = state->arena->header->stores[0].root_fd,
 		.file = file,
+		.changed = changed,
 		.error = error,
 	};
 	mode_t umask_before = umask(0);

@@ -18,9 +18,11 @@ int apply_root(struct state *state, int root_fd);
 
 /*
  * Makes the directories and segments of a configuration.
- * file: its name for messages. error: one line about what could not be made, on failure.
+ * file: its name for messages. changed: called for each node whose owner or mode have changed and which the kernel may know; NULL = the
+ * kernel knows none yet. error: one line about what could not be made, on failure.
  * Returns 0, or a negative errno; what was made until then stays.
  */
-int apply_config(struct state *state, const struct config *config, const char *file, char error[CONFIG_ERROR_MAX]);
+int apply_config(struct state *state, const struct config *config, const char *file, void (*changed)(uint64_t id),
+		 char error[CONFIG_ERROR_MAX]);
 
 #endif

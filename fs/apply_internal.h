@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What apply.c and apply_segment.c share.
+ * What the files apply*.c share.
  */
 #ifndef SEGFS_APPLY_INTERNAL_H
 #define SEGFS_APPLY_INTERNAL_H
@@ -13,7 +13,24 @@ struct application {
 	struct state *state;
 	int root_fd;      /* of the default store */
 	const char *file; /* the configuration's name */
+	void (*changed)(uint64_t id); /* as apply_config() has it */
 	char *error;      /* CONFIG_ERROR_MAX bytes */
+};
+
+/* A section that wants a name in the store. */
+struct claim {
+	const char *kind;  /* "segment" or "directory" */
+	const char *name;  /* below the mount */
+	unsigned int line;
+	bool has_owner;    /* `owner` was given */
+	uid_t owner;
+};
+
+/* A file that has the name of a segment. */
+struct adoption {
+	struct stat stat;   /* as it was found */
+	bool is_marked;     /* the configuration has made it, or adopted it before */
+	bool changes_hands; /* somebody gets it who did not have it: nobody may have it open for writing */
 };
 
 /* Notes what went wrong with the section at `line`. Returns `result`. */
@@ -21,10 +38,38 @@ int apply_fail(const struct application *application, int result, unsigned int l
 	__attribute__((format(printf, 4, 5)));
 
 /*
- * Opens the directory `name` below the default store, making it and those above it where they are missing. Never follows
- * a symbolic link: users may write in the store. Returns an O_RDONLY descriptor, or a negative errno.
+ * Opens the directory `path` below the default store, making it and those above it where they are missing. Never follows
+ * a symbolic link: users may write in the store. Those that are there are checked by adopt_directory().
+ * Returns an O_RDONLY descriptor, or a negative errno with the error noted.
  */
-int open_directory_path(const struct application *application, const char *name);
+int open_directory_path(const struct application *application, const struct claim *claim, const char *path);
+
+/*
+ * Checks a directory that is there and that a section wants, or wants something in: it has to belong to root, the daemon's user or the
+ * section's owner, be a mount, or be declared itself. path: its own, below the mount.
+ * Returns 0; -EPERM, or the errno of fstat(2), with the error noted.
+ */
+int adopt_directory(const struct application *application, const struct claim *claim, int fd, const char *path);
+
+/* Marks a file or directory as that which the configuration declares by this name. Where the medium has no attributes it stays without. */
+void adopt_mark(const struct application *application, int fd, const char *name);
+
+/*
+ * Checks a file that has the name of a segment, and changes nothing. A file that the configuration has not made or adopted before has to
+ * be a regular one with one name, of root, the daemon's user or the segment's owner. Where it changes hands, nobody may have it open or mapped for writing.
+ * fd: may be an O_PATH one. Returns 0; -EEXIST, -EPERM, -EBUSY, or what looking at it failed with, with the error noted.
+ */
+int adopt_segment(const struct application *application, const struct config_segment *segment, int fd, struct adoption *adoption);
+
+/*
+ * Gives a file that adopt_segment() has admitted the owner and mode of the configuration, checking once more what may have changed.
+ * Returns 0; or as adopt_segment(), with owner and mode as they were.
+ */
+int adopt_finish(const struct application *application, const struct config_segment *segment, int fd,
+		 const struct adoption *adoption);
+
+/* Lets the kernel know that owner or mode of the file or directory `fd` have changed. */
+void apply_tell(const struct application *application, int fd);
 
 /*
  * Makes the file or directory `fd` a node, and takes a reference that apply_forget() gives back. Returns 0; as backing_identify() and

@@ -133,12 +133,12 @@ static int store_policy(const struct application *application, int fd, const str
 	return fsetxattr(fd, source_policy_attribute(application->state), text, (size_t)length, 0) < 0 ? -errno : 0;
 }
 
-static int set_owner_and_mode(const struct application *application, const struct config_segment *segment, int fd,
-			      bool is_new)
+/* Of a new one, which has a mode in any case. */
+static int set_owner_and_mode(const struct application *application, const struct config_segment *segment, int fd)
 {
 	if (segment->has_owner && fchown(fd, segment->owner, segment->group) < 0)
 		return fail_segment(application, segment, -errno, "setting its owner");
-	if ((segment->has_mode || is_new) && fchmod(fd, segment->mode) < 0)
+	if (fchmod(fd, segment->mode) < 0)
 		return fail_segment(application, segment, -errno, "setting its mode");
 	return 0;
 }
@@ -183,9 +183,10 @@ static int make_segment(const struct application *application, const struct conf
 	}
 	result = set_size(application, segment, &policy, fd, length);
 	if (result == 0)
-		result = set_owner_and_mode(application, segment, fd, true);
+		result = set_owner_and_mode(application, segment, fd);
 	if (result < 0)
 		return result;
+	adopt_mark(application, fd, segment->name);
 	procfs_fd_path(path, fd);
 	if (linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
 		return fail_segment(application, segment, -errno, "giving it its name");
@@ -194,18 +195,19 @@ static int make_segment(const struct application *application, const struct conf
 	return 0;
 }
 
-static int adjust_segment(const struct application *application, const struct config_segment *segment, int fd)
+/* found: an O_PATH descriptor of the file, which is the one that is looked at and changed, whatever becomes of its name. */
+static int adjust_segment(const struct application *application, const struct config_segment *segment, int found)
 {
+	_cleanup_close_ int fd = -1;
 	struct policy policy = {0};
-	struct stat stat;
-	int result;
+	struct adoption adoption;
+	int result = adopt_segment(application, segment, found, &adoption);
 
-	if (fstat(fd, &stat) < 0)
-		return fail_segment(application, segment, -errno, "its attributes");
-	if (!S_ISREG(stat.st_mode))
-		return apply_fail(application, -EEXIST, segment->line,
-				  "segment '%s': something else than a regular file has this name; remove that",
-				  segment->name);
+	if (result < 0)
+		return result;
+	fd = procfs_fd_open(found, O_RDWR | O_NONBLOCK);
+	if (fd < 0)
+		return fail_segment(application, segment, fd, "opening the one that exists");
 	result = apply_policy(application, fd, &segment->policy);
 	if (result == -EBUSY)
 		return apply_fail(application, result, segment->line,
@@ -215,12 +217,23 @@ static int adjust_segment(const struct application *application, const struct co
 		result = read_policy(application, fd, &policy);
 	if (result < 0)
 		return fail_segment(application, segment, result, "its policy");
-	result = set_size(application, segment, &policy, fd, stat.st_size);
-	return result < 0 ? result : set_owner_and_mode(application, segment, fd, false);
+	result = set_size(application, segment, &policy, fd, adoption.stat.st_size);
+	if (result < 0)
+		return result;
+	/* else it would be open for writing by ourselves */
+	cleanup_close(&fd);
+	fd = -1;
+	result = adopt_finish(application, segment, found, &adoption);
+	if (result < 0)
+		return result;
+	adopt_mark(application, found, segment->name);
+	apply_tell(application, found);
+	return 0;
 }
 
 int apply_segment(const struct application *application, const struct config_segment *segment)
 {
+	const struct claim claim = {"segment", segment->name, segment->line, segment->has_owner, segment->owner};
 	const char *slash = strrchr(segment->name, '/');
 	const char *name = slash ? slash + 1 : segment->name;
 	_cleanup_close_ int dir_fd = -1;
@@ -228,11 +241,10 @@ int apply_segment(const struct application *application, const struct config_seg
 	char parent[PATH_MAX];
 
 	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - segment->name) : 0, segment->name);
-	dir_fd = open_directory_path(application, parent);
+	dir_fd = open_directory_path(application, &claim, parent);
 	if (dir_fd < 0)
-		return fail_segment(application, segment, dir_fd, "its directory");
-	/* O_NONBLOCK: it may be a fifo of somebody's */
-	fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		return dir_fd;
+	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return make_segment(application, segment, dir_fd, name);
 	if (fd < 0)

@@ -268,7 +268,7 @@ static int make_content(struct program *program)
 		log_error("the state of the mount: %s", strerror(-result));
 		return EXIT_FAILURE;
 	}
-	result = apply_config(&state, &program->config, program->config_file, error);
+	result = apply_config(&state, &program->config, program->config_file, NULL, error);
 	state_close(&state);
 	return result < 0 ? complain(config_status(result), error) : EXIT_SUCCESS;
 }

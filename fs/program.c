@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/program.h"
 #include "fs/apply.h"
+#include "fs/state/node.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 
@@ -104,7 +105,7 @@ void program_want_reload(struct arena_header *header)
 	atomic_store(&header->reload_tries, RELOAD_TRIES);
 }
 
-int program_reload(const struct program *program, struct state *state)
+int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id))
 {
 	char error[CONFIG_ERROR_MAX];
 	struct config config;
@@ -123,7 +124,9 @@ int program_reload(const struct program *program, struct state *state)
 	if (result == 0)
 		result = apply_default_store(state, &config.root, program->config_file, error);
 	if (result == 0)
-		result = apply_config(state, &config, program->config_file, error);
+		changed(NODE_ROOT);
+	if (result == 0)
+		result = apply_config(state, &config, program->config_file, changed, error);
 	if (result < 0) {
 		log_error("%s; what comes after it was not changed", error);
 	} else {

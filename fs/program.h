@@ -32,9 +32,10 @@ struct program {
 
 /*
  * Reads the configuration file again and makes what is new or different in it. For a worker at SIGHUP.
+ * changed: as apply_config() has it.
  * Returns 0, or a negative errno with the reason logged; then the configuration in force stays as it was.
  */
-int program_reload(const struct program *program, struct state *state);
+int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id));
 
 /* Slots that the arena of a mount has, for the bounds of its configuration, and more. */
 uint32_t program_slots(uint64_t wanted, uint32_t by_default);

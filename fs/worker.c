@@ -146,6 +146,12 @@ static int recover(struct fuse_session *session)
 	return 0;
 }
 
+/* What the kernel has cached would let in whom the file keeps out. */
+static void attributes_changed(uint64_t id)
+{
+	fuse_lowlevel_notify_inval_inode(fs.session, id, -1, 0);
+}
+
 /*
  * A worker that dies while it reads the configuration again leaves the rest to the next one. Not for ever: what the
  * configuration asks for may be what kills it.
@@ -158,7 +164,7 @@ static void reload(void)
 	if (tries == 0)
 		return;
 	atomic_store(&header->reload_tries, tries - 1);
-	if (program_reload(program, &fs.state) == 0)
+	if (program_reload(program, &fs.state, attributes_changed) == 0)
 		log_notice("the configuration %s is in force", program->config_file);
 	atomic_store(&header->reload_tries, 0);
 	kill(header->supervisor_pid, WORKER_READY_SIGNAL);
