@@ -81,6 +81,7 @@ static int check_resize(struct fs *fs, const struct node_slot *node, off_t size,
 
 	if (result < 0)
 		return result;
+	policy = policy_in_force(node, policy);
 	if (held < 0 && policy & (NODE_POLICY_FIXED | NODE_POLICY_COMMIT)) {
 		fd = source_of(&fs->state, node)->open(&fs->state, node, O_RDWR);
 		if (fd < 0)
@@ -93,7 +94,9 @@ static int check_resize(struct fs *fs, const struct node_slot *node, off_t size,
 static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change *change, int fd, struct stat *attr)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
+	const bool sizes = change->what & SOURCE_SET_SIZE && change->size > 0;
 	const struct source *source;
+	int result;
 
 	if (!node)
 		return -ESTALE;
@@ -106,8 +109,7 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 	    attr->st_blocks >= SOURCE_SLOW_BLOCKS)
 		loop_hand_over(fs);
 	if (change->what & SOURCE_SET_SIZE) {
-		int result = check_resize(fs, node, change->size, fd);
-
+		result = check_resize(fs, node, change->size, fd);
 		if (result < 0)
 			return result;
 	}
@@ -117,7 +119,10 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 			return -errno;
 		change->what &= ~(unsigned int)SOURCE_SET_SIZE;
 	}
-	return source->change(&fs->state, node, change, attr);
+	result = source->change(&fs->state, node, change, attr);
+	if (result == 0 && sizes)
+		policy_size_settled(&fs->state, node);
+	return result;
 }
 
 void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int what, struct fuse_file_info *file_info)

@@ -96,6 +96,8 @@ static void release(struct fs *fs, uint64_t number)
 	uint32_t policy = node ? atomic_load(&node->policy) : 0;
 	int backing_id;
 
+	if (node && handle_writes(handle))
+		policy_size_settled(&fs->state, node);
 	if (handle_remove(&fs->state, number, &backing_id) == 0) {
 		passthrough_close(fs, backing_id);
 		lifetime_closed(policy);

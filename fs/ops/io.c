@@ -225,7 +225,7 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 	if (result == 0)
 		result = policy_find(&fs->state, opened.node, &policy);
 	if (result == 0)
-		result = policy_before_write(policy, opened.fd, flags & RWF_APPEND, offset, &size);
+		result = policy_before_write(policy_in_force(opened.node, policy), opened.fd, flags & RWF_APPEND, offset, &size);
 	if (result == 0 && size > 0) {
 		result = end_at_size(fs, &opened, offset, &size);
 		if (result == 0 && size == 0)
@@ -331,9 +331,11 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t l
 	if (result == 0)
 		result = policy_find(&fs_of(req)->state, opened.node, &policy);
 	if (result == 0)
-		result = policy_before_fallocate(policy, opened.fd, mode, offset, length);
+		result = policy_before_fallocate(policy_in_force(opened.node, policy), opened.fd, mode, offset, length);
 	if (result == 0)
 		result = killable_fallocate(req, opened.fd, mode, offset, length);
+	if (result == 0 && !(mode & FALLOC_FL_KEEP_SIZE))
+		policy_size_settled(&fs_of(req)->state, opened.node);
 	reply_status(req, result);
 }
 
@@ -376,7 +378,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struc
 	if (result == 0) {
 		if (length > COPY_MAX)
 			length = COPY_MAX;
-		result = policy_before_write(policy, out.fd, false, offset_out, &length);
+		result = policy_before_write(policy_in_force(out.node, policy), out.fd, false, offset_out, &length);
 	}
 	if (result == 0) {
 		interrupt_enable(req);

@@ -48,7 +48,7 @@ void lifetime_opened(struct fs *fs, uint64_t id, uint32_t policy)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
 
-	if (node && policy & (NODE_POLICY_LAST_CLOSE | NODE_POLICY_TTL))
+	if (node && policy & NODE_POLICY_LAST_CLOSE)
 		use_note_open(fs, node);
 }
 
@@ -146,7 +146,7 @@ static uint64_t end_if_due(struct fs *fs, struct watch *watch, struct node_slot 
 			log_warning("a segment at the end of its life can't be removed: %s", strerror(-result));
 		return boottime_nanoseconds() + WATCH_RETRY;
 	}
-	if (end != WATCH_NEVER && watch->due != end && watch->ttl && watch->wd < 0)
+	if (end != WATCH_NEVER && life.watches.all_closed && watch->ttl && watch->wd < 0)
 		use_note_closed(fs, node);
 	return end;
 }

@@ -5,7 +5,7 @@
  *
  * Which nodes are watched, and when each was closed, is in the arena. For a start after both the supervisor and the worker have
  * ended, a segment that ends with its last close, or some time after it, says in an attribute what became of it: "open", or
- * "closed" with the time.
+ * "closed" with the time, which the end of the mount writes.
  *
  * All functions but lifetime_start() may be called by any thread, without locks.
  */

@@ -11,6 +11,15 @@
 
 #define USE_MAX 48 /* bytes of what the attribute says */
 
+#define OPEN "open"
+
+static ssize_t read_use(struct fs *fs, const struct node_slot *node, char text[USE_MAX])
+{
+	const struct source *source = source_of(&fs->state, node);
+
+	return source->getxattr ? source->getxattr(&fs->state, node, source_use_attribute(&fs->state), text, USE_MAX) : -ENODATA;
+}
+
 static void note_use(struct fs *fs, const struct node_slot *node, const char *use)
 {
 	const struct source *source = source_of(&fs->state, node);
@@ -22,9 +31,13 @@ static void note_use(struct fs *fs, const struct node_slot *node, const char *us
 		log_warning("that a segment is %.6s can't be noted: %s", use, strerror(-result));
 }
 
+/* Each change of an attribute changes st_ctime, by which backup tools tell that a file has changed while they read it. */
 void use_note_open(struct fs *fs, const struct node_slot *node)
 {
-	note_use(fs, node, "open");
+	char text[USE_MAX];
+
+	if (read_use(fs, node, text) != (ssize_t)strlen(OPEN) || memcmp(text, OPEN, strlen(OPEN)) != 0)
+		note_use(fs, node, OPEN);
 }
 
 void use_note_closed(struct fs *fs, const struct node_slot *node)
@@ -38,13 +51,10 @@ void use_note_closed(struct fs *fs, const struct node_slot *node)
 
 bool use_read(struct fs *fs, const struct node_slot *node, uint64_t *ago)
 {
-	const struct source *source = source_of(&fs->state, node);
 	uint64_t now = realtime_nanoseconds();
 	char text[USE_MAX + 1];
 	uint64_t at;
-	ssize_t length = source->getxattr ? source->getxattr(&fs->state, node, source_use_attribute(&fs->state), text,
-							     USE_MAX)
-					  : -ENODATA;
+	ssize_t length = read_use(fs, node, text);
 
 	if (length < 0)
 		return false;

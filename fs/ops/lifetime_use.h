@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is noted with a segment that ends with its last close, or some time after it: whether it is open, or when it was
- * closed. It is for a start after the end of both the supervisor and the worker. A note that can't be made is logged.
+ * What is noted with a segment that ends with its last close, or some time after it, for a start after the end of both the
+ * supervisor and the worker: one that ends with its last close has been open; one that ends after a time was closed at such a time, or
+ * a mount was there that knew, and has ended without saying so. A note that can't be made is logged.
  *
  * All functions may be called by any thread, without locks.
  */
@@ -10,7 +11,7 @@
 
 #include "fs/ops/fs.h"
 
-/* The segment is open. */
+/* The segment is open, or the mount knows whether it is. Changes nothing where that is noted already. */
 void use_note_open(struct fs *fs, const struct node_slot *node);
 
 /* It was closed at its `closed_at`. */

@@ -100,7 +100,7 @@ static int take_up(struct fs *fs, struct watches *watches, uint64_t id, struct n
 	};
 	if (policy.lifetime == LIFETIME_OWNER)
 		watch_process(watch, &policy.owner);
-	if (policy.lifetime != LIFETIME_OWNER && watches_is_open(fs, watches, id))
+	if (policy.lifetime == LIFETIME_TTL || (policy.lifetime == LIFETIME_LAST_CLOSE && watches_is_open(fs, watches, id)))
 		use_note_open(fs, node);
 	if (policy.lifetime == LIFETIME_TTL) {
 		watch->ttl = policy.ttl * 1000000;

@@ -136,9 +136,44 @@ static int commit_all(struct state *state, const struct node_slot *node)
 	return stat.st_size > 0 && fallocate(fd, 0, 0, stat.st_size) < 0 ? -errno : 0;
 }
 
+/*
+ * The process whose opens are not in the way of a policy though they are of another mode: the requester, as tools that restore a file have
+ * it open when they set its attributes, unless somebody relies on a lock already. 0 = none.
+ */
+static int32_t exempt_process(struct state *state, uint64_t id, int32_t requester)
+{
+	struct lock_entry entry;
+	uint32_t cursor = 0;
+
+	while (requester && lock_next_entry(state, &cursor, &entry))
+		if (entry.node == id)
+			return 0;
+	return requester;
+}
+
+uint32_t policy_in_force(const struct node_slot *node, uint32_t policy)
+{
+	return atomic_load(&node->flags) & NODE_FILLING ? policy & ~(uint32_t)NODE_POLICY_FIXED : policy;
+}
+
+void policy_size_settled(struct state *state, const struct node_slot *node)
+{
+	if (atomic_load(&node->flags) & NODE_FILLING)
+		atomic_fetch_and(&slot_of(state, node)->flags, ~(uint32_t)NODE_FILLING);
+}
+
+/* The size that a segment has when it is to be fixed is the one that stays. */
+static void settle_size(struct state *state, const struct node_slot *node)
+{
+	struct stat stat;
+
+	if (source_of(state, node)->stat(state, node, &stat) < 0 || stat.st_size > 0)
+		policy_size_settled(state, node);
+}
+
 /* Sets the word, with the mark that the file may not say the same; then does what takes time, and may fail. */
 static int change_locked(struct state *state, uint64_t id, const struct node_slot *node, const struct policy *before,
-			 const struct policy *after)
+			 const struct policy *after, int32_t requester)
 {
 	const bool is_file = node->type == S_IFREG >> 12;
 	unsigned int stay = ANY_MODE;
@@ -149,15 +184,17 @@ static int change_locked(struct state *state, uint64_t id, const struct node_slo
 		stay = write_stay = 1u << IO_MEDIATED;
 	else if ((after->commit && !before->commit) || (after->fixed_size && !before->fixed_size))
 		write_stay = ANY_MODE & ~(1u << IO_DIRECT);
-	result = handle_set_policy(state, id, policy_pack(after) | NODE_POLICY_CHANGING, stay, write_stay);
+	result = handle_set_policy(state, id, policy_pack(after) | NODE_POLICY_CHANGING, stay, write_stay, exempt_process(state, id, requester));
 	if (result < 0)
 		return result;
+	if (is_file && after->fixed_size && !before->fixed_size)
+		settle_size(state, node);
 	if (is_file && after->commit && !before->commit)
 		result = commit_all(state, node);
 	if (result == 0)
 		result = store(state, node, after);
 	/* back to a looser policy nobody is in the way of, but for one: opens that came meanwhile are as the new one has them */
-	handle_set_policy(state, id, policy_pack(result == 0 ? after : before), ANY_MODE, ANY_MODE);
+	handle_set_policy(state, id, policy_pack(result == 0 ? after : before), ANY_MODE, ANY_MODE, 0);
 	if (result == 0 && before->mandatory && !after->mandatory)
 		lock_access_all(state, id);
 	return result;
@@ -184,7 +221,8 @@ static void forget_use(struct state *state, const struct node_slot *node)
 		source->removexattr(state, node, source_use_attribute(state));
 }
 
-int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted)
+/* requester: 0 = none. */
+static int give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted, int32_t requester)
 {
 	const struct node_slot *node = node_get(state, id);
 	bool is_file = node && node->type == S_IFREG >> 12;
@@ -207,7 +245,7 @@ int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
 	if (result == 0 && is_file && after.lifetime == LIFETIME_OWNER && before.lifetime != LIFETIME_OWNER)
 		result = find_creator(node, &after.owner);
 	if (result == 0 && !same)
-		result = change_locked(state, id, node, &before, &after);
+		result = change_locked(state, id, node, &before, &after, requester);
 	same = policy_is_same(&before, POLICY_LIFETIME, &after);
 	if (result == 0 && !same)
 		forget_use(state, node);
@@ -217,12 +255,17 @@ int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
 	return result;
 }
 
+int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted)
+{
+	return give(state, id, fields, wanted, 0);
+}
+
 int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted)
 {
 	bool fields[POLICY_FIELDS] = {false};
 
 	fields[field] = true;
-	return policy_give(state, id, fields, wanted);
+	return give(state, id, fields, wanted, request_pid());
 }
 
 int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, struct policy *policy,
@@ -251,6 +294,8 @@ void policy_made(struct state *state, uint64_t id, bool is_file, const struct po
 	node->creator = request_pid();
 	node->created = (uint32_t)(boottime_nanoseconds() / 100000000);
 	atomic_store(&node->policy, policy_pack(policy));
+	if (is_file)
+		atomic_fetch_or(&node->flags, NODE_FILLING);
 	if (is_file && policy->lifetime != LIFETIME_PERSISTENT)
 		lifetime_changed(id);
 }

@@ -22,13 +22,14 @@ int policy_read(struct state *state, const struct node_slot *node, struct policy
 
 /*
  * Changes one field of a node's policy.
- * wanted: has the field as it is to be. Returns 0; -EBUSY where opens are in the way; -ESRCH for the lifetime of a process that
+ * wanted: has the field as it is to be. Returns 0; -EBUSY where opens are in the way, other than the requester's own: a tool
+ * that restores a file sets its attributes while it has it open; -ESRCH for the lifetime of a process that
  * has ended or is not known; -ENOSPC where the memory to be committed is not there; -EOPNOTSUPP where the medium stores no
  * attributes; -ESTALE.
  */
 int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted);
 
-/* The same for several fields at once: all of them, or none. */
+/* The same for several fields at once, all of them or none, on behalf of nobody who may have it open. */
 int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted);
 
 /*
@@ -59,6 +60,14 @@ int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off
  * Returns 0; -EPERM for a fixed size, unless it is empty or stays as it is; -ENOSPC.
  */
 int policy_before_resize(uint32_t policy, int fd, off_t size);
+
+/*
+ * What of a node's policy holds now: a size that is to be fixed is not yet, while the first open for writing fills the segment.
+ */
+uint32_t policy_in_force(const struct node_slot *node, uint32_t policy);
+
+/* The size of a node is settled: it was given one, or the open that filled it has ended. */
+void policy_size_settled(struct state *state, const struct node_slot *node);
 
 /* A policy as a node's slot has it. */
 uint32_t policy_pack(const struct policy *policy);

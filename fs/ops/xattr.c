@@ -86,11 +86,17 @@ static const struct own_attribute {
 
 #define N_OWN (sizeof(own_attributes) / sizeof(own_attributes[0]))
 
-/* The field of a policy that an attribute of this node shows, or POLICY_FIELDS. What .segfs holds has none. */
+/* What .segfs holds has no policy, nor has what is not segfs's own. */
+static bool has_policy(const struct node_slot *node)
+{
+	return (node->type == S_IFREG >> 12 || node->type == S_IFDIR >> 12) && node->store != NODE_STORE_CONTROL &&
+	       !node_is_foreign(node);
+}
+
+/* The field of a policy that an attribute of this node shows, or POLICY_FIELDS. */
 static enum policy_field find_field(const struct node_slot *node, const char *name)
 {
-	if ((node->type != S_IFREG >> 12 && node->type != S_IFDIR >> 12) || node->store == NODE_STORE_CONTROL ||
-	    node_is_foreign(node) || !starts_with(name, SOURCE_OWN_PREFIX))
+	if (!has_policy(node) || !starts_with(name, SOURCE_OWN_PREFIX))
 		return POLICY_FIELDS;
 	return policy_field_find(name + strlen(SOURCE_OWN_PREFIX));
 }
@@ -234,11 +240,35 @@ static size_t without_private(char *list, size_t length, bool is_root)
 	return kept;
 }
 
-/* The whole list, in a buffer that is larger than any list can be. */
+/* Appends the fields of a policy that differ from the default. Returns the length. */
+static ssize_t list_policies(struct fs *fs, const struct node_slot *node, char *list)
+{
+	static const struct policy by_default;
+	struct policy policy;
+	ssize_t length = 0;
+	int result;
+
+	if (!has_policy(node))
+		return 0;
+	result = policy_read(&fs->state, node, &policy);
+	if (result < 0)
+		return result;
+	for (int field = 0; field < POLICY_FIELDS; field++)
+		if (!policy_is_same(&policy, (enum policy_field)field, &by_default))
+			length += sprintf(list + length, SOURCE_OWN_PREFIX "%s",
+					  policy_field_name((enum policy_field)field)) + 1;
+	return length;
+}
+
+/*
+ * The whole list, in a buffer that is larger than any list can be. It has what a backup can put back: what is stored. What a
+ * segment tells about itself is asked for by name.
+ */
 static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list, bool is_root)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
 	const struct source *source;
+	ssize_t policies;
 	ssize_t length = 0;
 
 	if (!node)
@@ -246,31 +276,14 @@ static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list, bool is_root
 	source = source_of(&fs->state, node);
 	if (source->listxattr)
 		length = source->listxattr(&fs->state, node, list, XATTR_LIST_MAX);
-	/* a medium that has none is no reason not to show segfs's own */
+	/* a medium that has none stores no policy, either */
 	if (length == -EOPNOTSUPP)
 		length = 0;
 	if (length < 0)
 		return length;
 	length = (ssize_t)without_private(list, (size_t)length, is_root);
-	for (size_t i = 0; i < N_OWN; i++)
-		if (has_attribute(node, &own_attributes[i]))
-			length += sprintf(list + length, "%s", own_attributes[i].name) + 1;
-	for (const struct source_fact *fact = source->facts; fact && fact->name; fact++) {
-		int has = has_fact(fs, node, fact);
-
-		if (has < 0)
-			return has;
-		if (has)
-			length += sprintf(list + length, SOURCE_OWN_PREFIX "%s", fact->name) + 1;
-	}
-	for (int field = 0; field < POLICY_FIELDS; field++) {
-		char name[OWN_VALUE_MAX];
-
-		snprintf(name, sizeof(name), SOURCE_OWN_PREFIX "%s", policy_field_name((enum policy_field)field));
-		if (find_field(node, name) != POLICY_FIELDS)
-			length += sprintf(list + length, "%s", name) + 1;
-	}
-	return length;
+	policies = list_policies(fs, node, list + length);
+	return policies < 0 ? policies : length + policies;
 }
 
 void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)

@@ -206,7 +206,8 @@ void handle_backing_closed(struct state *state, int backing_id)
 	}
 }
 
-int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay, unsigned int write_stay)
+int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay, unsigned int write_stay,
+		      int32_t requester)
 {
 	uint32_t high = atomic_load(&state->arena->header->handles_high);
 	struct node_slot *slot;
@@ -223,7 +224,7 @@ int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsig
 		const struct handle_slot *handle = &state->arena->handles[i];
 
 		if (handle->node == node && handle->kind == HANDLE_FILE && atomic_load(&handle->state) == SLOT_LIVE &&
-		    !((handle_writes(handle) ? write_stay : stay) & 1u << handle->mode))
+		    !((handle_writes(handle) ? write_stay : stay) & 1u << handle->mode) && (requester == 0 || handle->pid != requester))
 			result = -EBUSY;
 	}
 	if (result == 0)

@@ -73,10 +73,12 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id);
 /*
  * Changes the policy word of a node, under the same lock under which handles come and go.
  * stay: modes (bits 1 << enum io_mode) in which files may be open under the new policy; write_stay: in which they may be open for
- * writing. Returns 0; -EBUSY, and changes nothing, where an open is in the way, or more than the new policy's writers;
+ * writing. requester: a process, 0 = none, whose own opens are not in the way.
+ * Returns 0; -EBUSY, and changes nothing, where an open is in the way, or more than the new policy's writers;
  * -ESTALE for an unknown node.
  */
-int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay, unsigned int write_stay);
+int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay, unsigned int write_stay,
+		      int32_t requester);
 
 /* Whether a handle may write. */
 static inline bool handle_writes(const struct handle_slot *slot)

@@ -31,6 +31,7 @@ enum node_flags {
 	NODE_KEEP_FD = 4,    /* can be reached by its kept descriptor only: not kept when it is forgotten */
 	NODE_HELD = 16,      /* keeps its passthrough id until it is forgotten, see node_hold() */
 	NODE_FIXED = 64,     /* has a fixed index, and is for ever */
+	NODE_FILLING = 128,  /* was made empty, and no open for writing has ended yet: a fixed size is not settled */
 	NODE_FOREIGN = 32,   /* may change and go without segfs: nothing of it is kept or held while it is not open */
 };
 

@@ -23,22 +23,25 @@ int has_value(const char *path, const char *attribute, const char *value)
 
 static int read_attributes(const char *path, char text[TEXT_MAX])
 {
-	char list[1024];
-	ssize_t length = listxattr(path, list, sizeof(list));
+	static const char *const names[] = {"attached",    "io-mode",  "source",      "orphan",      "kind",   "mapped", "mapped-pids",
+					    "shmid",       "key",      "nattch",      "creator-pid", "last-pid", "locked", "removed",
+					    "creator-uid", "lock",     "writers",     "commit",      "size-policy", "lifetime"};
+	char list[256];
 	size_t used = 0;
 
-	if (length < 0)
+	if (listxattr(path, list, sizeof(list)) < 0)
 		return -errno;
-	for (const char *name = list; name < list + length; name += strlen(name) + 1) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char name[64];
 		char value[256];
-		ssize_t size = getxattr(path, name, value, sizeof(value));
+		ssize_t size;
 
-		if (size < 0)
+		snprintf(name, sizeof(name), "user.segfs.%s", names[i]);
+		size = getxattr(path, name, value, sizeof(value));
+		if (size < 0 && errno != ENODATA)
 			return -errno;
-		/* looking at segments past the segfs changes it */
-		if (strcmp(name, "user.segfs.idle-since") == 0)
-			size = 0;
-		used += (size_t)snprintf(text + used, TEXT_MAX - used, "%s=%.*s\n", name, (int)size, value);
+		if (size >= 0)
+			used += (size_t)snprintf(text + used, TEXT_MAX - used, "%s=%.*s\n", name, (int)size, value);
 		assert_true(used < TEXT_MAX);
 	}
 	return 0;

@@ -91,7 +91,10 @@ for attribute in attached=0 commit=no io-mode=direct lifetime=persistent lock=ad
 	writers=0; do
 	is "a new segment has ${attribute%=*}" "$(policy "${attribute%=*}" segment)" "${attribute#*=}"
 done
-is "... and getfattr -d lists it all" "$(getfattr -d segment | grep -c '^user\.segfs\.')" 10
+is "... and getfattr -d lists nothing of it" "$(getfattr -d segment)" ""
+setfattr -n user.segfs.writers -v 2 segment
+is "... but a policy that is not the default" "$(getfattr -d segment | grep '^user')" 'user.segfs.writers="2"'
+setfattr -x user.segfs.writers segment
 since=$(date -d "$(policy idle-since segment)" +%s)
 ok "... also since when nobody has had it" test $((since > $(date +%s) - 10)) = 1
 exec 5<segment

@@ -71,9 +71,9 @@ ok "rm" rm "$sysv/0xc0de"
 is "ipcs has it no more" "$(shmid_of 0x0000c0de)" ""
 not_ok "rm of what ipcrm removed" bash -c "ipcrm -M 0xf00 && rm '$sysv/0xf00'"
 is "all are gone" "$(ipcs -mu | sed -n 's/^segments allocated //p')" 0
-is "by attributes" "$(truncate -s 5 "$sysv/0x7" && getfattr --absolute-names -d -m '^user.segfs.(key|nattch|removed|locked)$' "$sysv/0x7" |
-	grep '^user' | tr '\n' ' ')" \
-	'user.segfs.key="0x00000007" user.segfs.locked="no" user.segfs.nattch="0" user.segfs.removed="no" '
+is "by attributes" "$(truncate -s 5 "$sysv/0x7" && fact key "$sysv/0x7") $(fact locked "$sysv/0x7") $(fact nattch "$sysv/0x7") $(
+	fact removed "$sysv/0x7")" "0x00000007 no 0 no"
+is "... which are not listed" "$(getfattr --absolute-names -d "$sysv/0x7")" ""
 ok "back up and restore" bash -c "printf abcde | dd of='$sysv/0x7' conv=notrunc status=none && [ \"\$(cat '$sysv/0x7')\" = abcde ]"
 rm -f "$sysv/0x7"
 
