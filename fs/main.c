@@ -35,6 +35,7 @@
  *     attached       who has a segment open or mapped
  *     opening        the way that the reads, writes and views of an open take
  *     passthrough    backing files for the kernel
+ *     set_id         set-user-id and set-group-id bits
  *     interrupt      a requester's signal ends a long system call
  *     killable       ... also one that only a fatal signal ends
  *     prune          room for nodes

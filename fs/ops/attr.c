@@ -7,6 +7,7 @@
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
+#include "fs/ops/set_id.h"
 #include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
 
@@ -38,7 +39,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 	if (result < 0)
 		reply_status(req, result);
 	else
-		fuse_reply_attr(req, &attr, attr_timeout(fs, node));
+		fuse_reply_attr(req, &attr, attr_timeout(fs, node, attr.st_mode));
 }
 
 static void change_from_request(const struct stat *attr, int what, struct source_change *change)
@@ -105,6 +106,9 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 		return -EPERM;
 	if (source->fixed_size)
 		return source->change(&fs->state, node, change, attr);
+	result = set_id_complete(fs, node, change);
+	if (result < 0)
+		return result;
 	if (change->what & SOURCE_SET_SIZE && !mandatory_is_on(fs, id) && source->stat(&fs->state, node, attr) == 0 &&
 	    attr->st_blocks >= SOURCE_SLOW_BLOCKS)
 		loop_hand_over(fs);
@@ -140,7 +144,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int what, stru
 	if (result < 0)
 		reply_status(req, result);
 	else
-		fuse_reply_attr(req, &changed, attr_timeout(fs, node_get(&fs->state, id)));
+		fuse_reply_attr(req, &changed, attr_timeout(fs, node_get(&fs->state, id), changed.st_mode));
 }
 
 void op_statfs(fuse_req_t req, fuse_ino_t id)
@@ -208,7 +212,7 @@ static int fill_statx(struct fs *fs, struct wire_statx_out *out)
 
 	if (result < 0)
 		return result;
-	set_statx(out, &attr, attr_timeout(fs, node));
+	set_statx(out, &attr, attr_timeout(fs, node, attr.st_mode));
 	if (get_birth_time(fs, node, &birth) == 0 && birth.stx_mask & STATX_BTIME) {
 		out->mask |= STATX_BTIME;
 		out->btime.seconds = birth.stx_btime.tv_sec;

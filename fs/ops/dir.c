@@ -7,6 +7,7 @@
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
+#include "fs/ops/set_id.h"
 #include "fs/source/source.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
@@ -257,7 +258,9 @@ static bool add_entry(struct listing *listing, const char *name, const struct wi
 	if (with_node && listing->source->find(&listing->fs->state, listing->dir, name, &file) == 0 &&
 	    entry_from_file(listing->fs, &file, &param) == 0) {
 		if (node_is_foreign(listing->dir))
-			param.entry_timeout = param.attr_timeout = LISTED_TIMEOUT;
+			param.entry_timeout = LISTED_TIMEOUT;
+		if (node_is_foreign(listing->dir) && !set_id_has(param.attr.st_mode))
+			param.attr_timeout = LISTED_TIMEOUT;
 		fuse_add_direntry_plus(listing->req, at, size, name, &param, (off_t)entry->next);
 		return true;
 	}

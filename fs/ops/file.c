@@ -10,6 +10,7 @@
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
+#include "fs/ops/set_id.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
@@ -20,9 +21,7 @@
 static int truncate_opened(struct opening *opening, int fd)
 {
 	const struct wire_open_in *in = request_body(sizeof(*in));
-	struct source_change change = {.drop_privileges = true, .by_daemon = true};
 	struct stat before;
-	struct stat ignored;
 	int backing_id;
 	int result = 0;
 
@@ -31,8 +30,8 @@ static int truncate_opened(struct opening *opening, int fd)
 	result = policy_before_resize(opening->policy, fd, 0);
 	if (result == 0 && ftruncate(fd, 0) < 0)
 		result = -errno;
-	else if (result == 0 && in && in->open_flags & WIRE_OPEN_KILL_SUIDGID && opening->source->change)
-		result = opening->source->change(&opening->fs->state, opening->node, &change, &ignored);
+	else if (result == 0 && in && in->open_flags & WIRE_OPEN_KILL_SUIDGID)
+		result = set_id_drop(opening->fs, opening->node);
 	if (result < 0 && handle_remove(&opening->fs->state, opening->number, &backing_id) == 0)
 		passthrough_close(opening->fs, backing_id);
 	return result;
@@ -66,6 +65,9 @@ static int open_node(struct opening *opening)
 	opening->source = source_of(&opening->fs->state, opening->node);
 	if (!opening->source->change && opening_writes(opening))
 		return -EPERM;
+	result = set_id_before_open(opening->fs, opening->node, opening->flags);
+	if (result < 0)
+		return result;
 	result = opening->source->admit ? opening->source->admit(&opening->fs->state, opening->node, opening->flags) : 0;
 	if (result == 0)
 		result = opening_establish(opening);

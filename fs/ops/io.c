@@ -10,6 +10,7 @@
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
 #include "fs/ops/request.h"
+#include "fs/ops/set_id.h"
 #include "fs/state/journal.h"
 #include "fs/source/huge.h"
 #include "fs/source/source.h"
@@ -170,13 +171,8 @@ static int write_flags(const struct fuse_file_info *file_info)
 static int drop_privileges(struct fs *fs, const struct node_slot *node)
 {
 	const struct wire_write_in *in = request_body(sizeof(*in));
-	const struct source_change change = {.drop_privileges = true, .by_daemon = true};
-	struct stat ignored;
 
-	/* segments of a fixed size have none */
-	if (!in || !(in->write_flags & WIRE_WRITE_KILL_SUIDGID) || source_of(&fs->state, node)->fixed_size)
-		return 0;
-	return source_of(&fs->state, node)->change(&fs->state, node, &change, &ignored);
+	return in && in->write_flags & WIRE_WRITE_KILL_SUIDGID ? set_id_drop(fs, node) : 0;
 }
 
 static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, int flags)

@@ -5,6 +5,7 @@
 #include "fs/ops/passthrough.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/request.h"
+#include "fs/ops/set_id.h"
 
 #include <errno.h>
 
@@ -48,11 +49,6 @@ static int open_to_register(struct opening *opening)
 	return opening->path_fd < 0 ? opening->path_fd : 0;
 }
 
-static bool has_set_id_bits(mode_t mode)
-{
-	return mode & S_ISUID || (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
-}
-
 /* Whether the daemon has to see what is read and written. */
 static bool policy_wants_mediation(const struct opening *opening)
 {
@@ -87,7 +83,7 @@ static int choose_mode(struct opening *opening)
 			if (result < 0)
 				return result;
 		}
-		if (has_set_id_bits(opening->mode_bits))
+		if (set_id_has(opening->mode_bits))
 			return 0;
 	}
 	opening->mode = IO_DIRECT;

@@ -2,6 +2,7 @@
 #include "fs/ops/reply.h"
 #include "fs/ops/passthrough.h"
 #include "fs/ops/prune.h"
+#include "fs/ops/set_id.h"
 #include "fs/source/kept.h"
 #include "lib/base/cleanup.h"
 
@@ -46,8 +47,10 @@ void node_was_listed(struct fs *fs, const struct node_slot *dir)
 	node_told(&fs->state, node_id_of(&fs->state, dir), now_milliseconds());
 }
 
-double attr_timeout(struct fs *fs, const struct node_slot *node)
+double attr_timeout(struct fs *fs, const struct node_slot *node, mode_t mode)
 {
+	if (set_id_told(fs, node, mode))
+		return 0;
 	if (!node_is_foreign(node) || is_constant(node))
 		return fs->options.attr_timeout;
 	return node->type == S_IFDIR >> 12 && node_is_fresh(&fs->state, node->store, node->inode, now_milliseconds() - LISTED_FRESH)
@@ -82,7 +85,7 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 		.ino = id,
 		.generation = id >> 32,
 		.attr = file->stat,
-		.attr_timeout = attr_timeout(fs, node_get(&fs->state, id)),
+		.attr_timeout = attr_timeout(fs, node_get(&fs->state, id), file->stat.st_mode),
 	};
 	/* of what may change without segfs only the names in the root are for ever */
 	if (!(flags & NODE_FOREIGN) || node_index_of(id) <= NODE_CONTROL)

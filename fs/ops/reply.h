@@ -15,8 +15,12 @@
  */
 #define LISTED_TIMEOUT 0.001
 
-/* Seconds for which the kernel may rely on a node's attributes. */
-double attr_timeout(struct fs *fs, const struct node_slot *node);
+/*
+ * Seconds for which the kernel may rely on a node's attributes; none for a file with set-id bits, see set_id.h. To be called for each
+ * reply that carries attributes, since it notes what the kernel is told.
+ * mode: st_mode, as the reply has it.
+ */
+double attr_timeout(struct fs *fs, const struct node_slot *node, mode_t mode);
 
 /* Notes that entries of a large directory that others can change were told: who looks each up asks for the directory, too. */
 void node_was_listed(struct fs *fs, const struct node_slot *dir);

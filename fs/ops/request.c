@@ -82,6 +82,11 @@ uid_t request_uid(void)
 	return self.header->uid;
 }
 
+gid_t request_gid(void)
+{
+	return self.header->gid;
+}
+
 /*
  * The kernel pins a page for each part of a message: small parts are cheaper in one piece, which must not cross a page.
  */

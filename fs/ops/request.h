@@ -47,6 +47,7 @@ pid_t request_pid(void);
 
 /* User on whose behalf the request was made. */
 uid_t request_uid(void);
+gid_t request_gid(void);
 
 /*
  * Answers the request past libfuse, for an operation that libfuse does not know: `result`, 0 or a negative errno,

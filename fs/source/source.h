@@ -75,6 +75,7 @@ struct source_change {
 	off_t size;                    /* bytes */
 	struct timespec atime, mtime;  /* tv_nsec may be UTIME_NOW */
 	bool drop_privileges;          /* clear set-user-id and set-group-id with the change */
+	bool keep_set_group_id;        /* ... but not the latter where the group may not execute the file */
 	bool by_writer;                /* the size is set through an open for writing, which is all that it takes */
 	bool by_daemon;                /* no requester asks for it: a consequence of what was done, which nobody may refuse */
 };

@@ -168,7 +168,7 @@ static int change_times(const struct reached *reached, const struct source_chang
 }
 
 /* The kernel takes the bits away for a caller without CAP_FSETID, which the daemon is not. */
-static int drop_set_id_bits(const struct reached *reached)
+static int drop_set_id_bits(const struct reached *reached, bool keep_set_group_id)
 {
 	struct stat stat;
 	mode_t mode;
@@ -176,7 +176,7 @@ static int drop_set_id_bits(const struct reached *reached)
 	if (fstatat(reached->kept.fd, "", &stat, AT_EMPTY_PATH) < 0)
 		return -errno;
 	mode = stat.st_mode & 07777 & ~(mode_t)S_ISUID;
-	if (stat.st_mode & S_IXGRP)
+	if (stat.st_mode & S_IXGRP || !keep_set_group_id)
 		mode &= ~(mode_t)S_ISGID;
 	if (mode == (stat.st_mode & 07777) || S_ISDIR(stat.st_mode))
 		return 0;
@@ -201,7 +201,7 @@ static int apply_change(const struct reached *reached, const struct source_chang
 			return -errno;
 	}
 	if (change->drop_privileges)
-		result = drop_set_id_bits(reached);
+		result = drop_set_id_bits(reached, change->keep_set_group_id);
 	if (result == 0 && change->what & SOURCE_SET_MODE && chmod(reached->path, change->mode & 07777) < 0)
 		return -errno;
 	if (result == 0 && change->what & (SOURCE_SET_ATIME | SOURCE_SET_MTIME))
@@ -221,7 +221,7 @@ static int store_change(struct state *state, const struct node_slot *node, const
 		result = change_size(&reached, change);
 	/* who writes takes these bits away, whoever the owner is */
 	if (result == 0 && change->by_writer && change->drop_privileges)
-		result = drop_set_id_bits(&reached);
+		result = drop_set_id_bits(&reached, change->keep_set_group_id);
 	if (result == 0 && !change->by_daemon)
 		result = requester_assume_in(state, node->store, &self);
 	if (result == 0 && !change->by_writer)

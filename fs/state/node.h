@@ -32,6 +32,8 @@ enum node_flags {
 	NODE_HELD = 16,      /* keeps its passthrough id until it is forgotten, see node_hold() */
 	NODE_FIXED = 64,     /* has a fixed index, and is for ever */
 	NODE_FILLING = 128,  /* was made empty, and no open for writing has ended yet: a fixed size is not settled */
+	NODE_TOLD_SUID = 256, /* the kernel was last told that its file is set-user-id */
+	NODE_TOLD_SGID = 512, /* ... that it is set-group-id */
 	NODE_FOREIGN = 32,   /* may change and go without segfs: nothing of it is kept or held while it is not open */
 };
 

@@ -175,6 +175,16 @@ int procfs_owner_open(const struct policy_owner *owner)
 	return take_fd(&fd);
 }
 
+long procfs_call(pid_t thread)
+{
+	char text[256];
+	long call;
+
+	if (read_of(thread, "syscall", text, sizeof(text)) <= 0)
+		return -1;
+	return sscanf(text, "%ld", &call) == 1 ? call : -1;
+}
+
 int procfs_fcntl_command(pid_t thread)
 {
 	char text[256];

@@ -66,6 +66,9 @@ int procfs_owner_open(const struct policy_owner *owner);
  */
 bool procfs_waits_to_change(pid_t process, uint64_t inode);
 
+/* The number of the system call that a thread waits in; -1 as procfs_fcntl_command(). */
+long procfs_call(pid_t thread);
+
 /*
  * The command argument of the fcntl(2) that a thread waits in; -1 where it is in no system call, or may not be asked.
  * For a thread that waits for its caller's answer.
