@@ -102,12 +102,21 @@ static void set_range(struct want *want, uint64_t start, uint64_t length)
 	want->request.end = length == 0 || length - 1 > LOCK_END - start ? LOCK_END : start + length - 1;
 }
 
-/* The flags that a handle was opened with, where the request does not tell those of the moment. */
+/*
+ * The flags that a handle was opened with. Some runtimes set O_NONBLOCK for each file that epoll takes, which are all of a FUSE mount,
+ * and do not expect EAGAIN of pread(2) or pwrite(2).
+ */
 static bool opened_nonblock(const struct fs *fs, uint64_t handle)
 {
 	const struct handle_slot *slot = handle_get(&fs->state, handle);
 
 	return slot && slot->open_flags & O_NONBLOCK;
+}
+
+/* flags: those of the moment, as READ and WRITE tell them; fcntl(2) may have taken the flag away. */
+static bool is_nonblock(const struct fs *fs, uint64_t handle, uint32_t flags)
+{
+	return flags & O_NONBLOCK && opened_nonblock(fs, handle);
 }
 
 /* Pages that the kernel reads for a view of a segment without a passthrough id are nobody's I/O. */
@@ -128,12 +137,12 @@ static bool read_wants(const struct fs *fs, struct want *want)
 	want->request.handle = in->handle;
 	want->request.type = LOCK_SHARED;
 	/* sendfile(2), splice(2): the kernel has pages of its own locked meanwhile, for which a write of the owner would wait */
-	want->nonblock = in->flags & O_NONBLOCK || !(in->read_flags & WIRE_READ_LOCKOWNER);
+	want->nonblock = is_nonblock(fs, in->handle, in->flags) || !(in->read_flags & WIRE_READ_LOCKOWNER);
 	set_range(want, in->offset, in->size);
 	return true;
 }
 
-static bool write_wants(struct want *want)
+static bool write_wants(const struct fs *fs, struct want *want)
 {
 	const struct wire_write_in *in = request_body(sizeof(*in));
 
@@ -141,7 +150,7 @@ static bool write_wants(struct want *want)
 		return false;
 	want->request.owner = in->write_flags & WIRE_WRITE_LOCKOWNER ? in->lock_owner : 0;
 	want->request.handle = in->handle;
-	want->nonblock = in->flags & O_NONBLOCK;
+	want->nonblock = is_nonblock(fs, in->handle, in->flags);
 	set_range(want, in->offset, in->size);
 	return true;
 }
@@ -213,7 +222,7 @@ static bool wants(struct fs *fs, uint32_t opcode, int part, struct want *want)
 	case WIRE_OP_READ:
 		return part == 0 && read_wants(fs, want);
 	case WIRE_OP_WRITE:
-		return part == 0 && write_wants(want);
+		return part == 0 && write_wants(fs, want);
 	case WIRE_OP_SETATTR:
 		return part == 0 && setattr_wants(fs, want);
 	case WIRE_OP_OPEN:
