@@ -2,6 +2,7 @@
 /*
  * Inode flags: lsattr, chattr +i, +a. The kernel has checked who may change them.
  */
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/reply.h"
 #include "fs/source/requester.h"
@@ -54,6 +55,13 @@ static int on_backing(struct fs *fs, fuse_ino_t id, unsigned int command, union 
 	return ioctl(fd, command, value) < 0 ? -errno : 0;
 }
 
+/* Of an ioctl(2) the kernel does not know that it changes st_ctime. The requester has the file open, so nobody ends its inode meanwhile. */
+static void attributes_changed(struct fs *fs, fuse_ino_t id)
+{
+	loop_hand_over(fs);
+	fuse_lowlevel_notify_inval_inode(fs->session, id, -1, 0);
+}
+
 void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int command, void *argument, struct fuse_file_info *file_info,
 	      unsigned int flags, const void *in, size_t in_size, size_t out_size)
 {
@@ -72,6 +80,8 @@ void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int command, void *argumen
 		if (commands[i].sets)
 			memcpy(&value, in, commands[i].size);
 		result = on_backing(fs_of(req), id, command, &value, commands[i].sets);
+		if (result == 0 && commands[i].sets)
+			attributes_changed(fs_of(req), id);
 		if (result < 0)
 			reply_status(req, result);
 		else
