@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +22,11 @@ static int fail_segment(const struct application *application, const struct conf
 {
 	return apply_fail(application, result, segment->line, "segment '%s': %s: %s", segment->name, what,
 			  strerror(-result));
+}
+
+static struct claim claim_of_segment(const struct config_segment *segment)
+{
+	return (struct claim){"segment", segment->name, segment->line, segment->has_owner, segment->owner};
 }
 
 static int open_load(const struct application *application, const struct config_segment *segment, off_t *length)
@@ -96,8 +102,7 @@ static int set_size(const struct application *application, const struct config_s
 	return 0;
 }
 
-/* The policy that a file or directory has, by what is stored with it. */
-static int read_policy(const struct application *application, int fd, struct policy *policy)
+int apply_read_policy(const struct application *application, int fd, struct policy *policy)
 {
 	char text[POLICY_TEXT_MAX];
 	ssize_t length = fgetxattr(fd, source_policy_attribute(application->state), text, sizeof(text));
@@ -109,28 +114,25 @@ static int read_policy(const struct application *application, int fd, struct pol
 	return 0;
 }
 
-/* The default of its directory, and what the configuration says. No process has made it. */
-static int new_policy(const struct application *application, const struct config_segment *segment, int dir_fd,
-		      struct policy *policy)
+static void give(struct policy *policy, const struct config_policy *given)
 {
-	int result = read_policy(application, dir_fd, policy);
-
-	if (policy->lifetime == LIFETIME_OWNER)
-		policy->lifetime = LIFETIME_PERSISTENT;
 	for (int field = 0; field < POLICY_FIELDS; field++)
-		if (segment->policy.given[field])
-			policy_copy(policy, (enum policy_field)field, &segment->policy.policy);
-	return result;
+		if (given->given[field])
+			policy_copy(policy, (enum policy_field)field, &given->policy);
 }
 
-static int store_policy(const struct application *application, int fd, const struct policy *policy)
+int apply_store_policy(const struct application *application, int fd, struct policy *policy, const struct config_policy *given)
 {
 	char text[POLICY_TEXT_MAX];
-	int length = policy_store(policy, text);
+	int length;
 
-	if (length == 0)
-		return 0;
-	return fsetxattr(fd, source_policy_attribute(application->state), text, (size_t)length, 0) < 0 ? -errno : 0;
+	give(policy, given);
+	length = policy_store(policy, text);
+	if (length > 0)
+		return fsetxattr(fd, source_policy_attribute(application->state), text, (size_t)length, 0) < 0 ? -errno : 0;
+	if (fremovexattr(fd, source_policy_attribute(application->state)) < 0 && errno != ENODATA && errno != EOPNOTSUPP)
+		return -errno;
+	return 0;
 }
 
 /* Of a new one, which has a mode in any case. */
@@ -155,44 +157,82 @@ static void watch(const struct application *application, int fd)
 	apply_forget(application, id);
 }
 
+/* The default of its directory, if that is there, and what the configuration says. No process has made it. */
+static int new_policy(const struct application *application, const struct config_segment *segment, const struct place *place, int fd,
+		      struct policy *policy)
+{
+	int result = 0;
+
+	*policy = (struct policy){0};
+	if (!*place->rest)
+		result = apply_read_policy(application, place->fd, policy);
+	if (policy->lifetime == LIFETIME_OWNER)
+		policy->lifetime = LIFETIME_PERSISTENT;
+	return result < 0 ? result : apply_store_policy(application, fd, policy, &segment->policy);
+}
+
+static int load_bytes(const struct application *application, const struct config_segment *segment, int fd, off_t *length)
+{
+	_cleanup_close_ int load = open_load(application, segment, length);
+	int result = load < 0 ? load : copy_bytes(load, fd);
+
+	return load >= 0 && result < 0 ? fail_segment(application, segment, result, "loading its bytes") : result;
+}
+
+/* Directories that are missing are made when all else is done. */
+static int give_name(const struct application *application, const struct config_segment *segment, struct place *place, int fd,
+		     const char *name)
+{
+	const struct claim claim = claim_of_segment(segment);
+	_cleanup_close_ int dir_fd = place_make(application, &claim, place, APPLY_DIRECTORY_MODE);
+	char path[PROCFS_FD_MAX];
+	int result;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	procfs_fd_path(path, fd);
+	if (linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	result = -errno;
+	place_unmake(place);
+	return fail_segment(application, segment, result, "giving it its name");
+}
+
 /* Without a name until it is all that the configuration says, so that nobody sees it half made. */
-static int make_segment(const struct application *application, const struct config_segment *segment, int dir_fd,
+static int make_segment(const struct application *application, const struct config_segment *segment, struct place *place,
 			const char *name)
 {
-	_cleanup_close_ int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	_cleanup_close_ int load = -1;
+	_cleanup_close_ int fd = openat(place->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	struct policy policy;
-	char path[PROCFS_FD_MAX];
 	off_t length = 0;
 	int result;
 
 	if (fd < 0)
 		return fail_segment(application, segment, -errno, "making it");
-	result = new_policy(application, segment, dir_fd, &policy);
-	if (result == 0)
-		result = store_policy(application, fd, &policy);
+	result = new_policy(application, segment, place, fd, &policy);
 	if (result < 0)
 		return fail_segment(application, segment, result, "its policy");
-	if (segment->load) {
-		load = open_load(application, segment, &length);
-		if (load < 0)
-			return load;
-		result = copy_bytes(load, fd);
-		if (result < 0)
-			return fail_segment(application, segment, result, "loading its bytes");
-	}
-	result = set_size(application, segment, &policy, fd, length);
+	if (segment->load)
+		result = load_bytes(application, segment, fd, &length);
+	if (result == 0)
+		result = set_size(application, segment, &policy, fd, length);
 	if (result == 0)
 		result = set_owner_and_mode(application, segment, fd);
 	if (result < 0)
 		return result;
 	adopt_mark(application, fd, segment->name);
-	procfs_fd_path(path, fd);
-	if (linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
-		return fail_segment(application, segment, -errno, "giving it its name");
-	if (policy.lifetime != LIFETIME_PERSISTENT)
+	result = give_name(application, segment, place, fd, name);
+	if (result == 0 && policy.lifetime != LIFETIME_PERSISTENT)
 		watch(application, fd);
-	return 0;
+	return result;
+}
+
+/* What may fail most of all comes before anything of it can be seen. */
+static int reserve(const struct config_segment *segment, const struct policy *policy, int fd)
+{
+	if (!policy->commit || !segment->has_size)
+		return 0;
+	return fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)segment->size) < 0 ? -errno : 0;
 }
 
 /* found: an O_PATH descriptor of the file, which is the one that is looked at and changed, whatever becomes of its name. */
@@ -208,13 +248,17 @@ static int adjust_segment(const struct application *application, const struct co
 	fd = procfs_fd_open(found, O_RDWR | O_NONBLOCK);
 	if (fd < 0)
 		return fail_segment(application, segment, fd, "opening the one that exists");
+	result = apply_read_policy(application, fd, &policy);
+	give(&policy, &segment->policy);
+	if (result == 0)
+		result = reserve(segment, &policy, fd);
+	if (result < 0)
+		return fail_segment(application, segment, result, "reserving its memory");
 	result = apply_policy(application, fd, &segment->policy);
 	if (result == -EBUSY)
 		return apply_fail(application, result, segment->line,
 				  "segment '%s': it is open in a way that its new policy does not allow; close it first",
 				  segment->name);
-	if (result == 0)
-		result = read_policy(application, fd, &policy);
 	if (result < 0)
 		return fail_segment(application, segment, result, "its policy");
 	result = set_size(application, segment, &policy, fd, adoption.stat.st_size);
@@ -233,21 +277,26 @@ static int adjust_segment(const struct application *application, const struct co
 
 int apply_segment(const struct application *application, const struct config_segment *segment)
 {
-	const struct claim claim = {"segment", segment->name, segment->line, segment->has_owner, segment->owner};
+	const struct claim claim = claim_of_segment(segment);
 	const char *slash = strrchr(segment->name, '/');
 	const char *name = slash ? slash + 1 : segment->name;
-	_cleanup_close_ int dir_fd = -1;
 	_cleanup_close_ int fd = -1;
 	char parent[PATH_MAX];
+	struct place place;
+	int result;
 
 	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - segment->name) : 0, segment->name);
-	dir_fd = open_directory_path(application, &claim, parent);
-	if (dir_fd < 0)
-		return dir_fd;
-	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return make_segment(application, segment, dir_fd, name);
-	if (fd < 0)
-		return fail_segment(application, segment, -errno, "opening the one that exists");
-	return adjust_segment(application, segment, fd);
+	result = place_find(application, &claim, parent, &place);
+	if (result < 0)
+		return result;
+	if (!*place.rest)
+		fd = openat(place.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		result = adjust_segment(application, segment, fd);
+	else if (*place.rest || errno == ENOENT)
+		result = make_segment(application, segment, &place, name);
+	else
+		result = fail_segment(application, segment, -errno, "opening the one that exists");
+	place_close(&place);
+	return result;
 }

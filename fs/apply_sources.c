@@ -38,12 +38,18 @@ static int add_placeholder(struct state *state, enum source_kind kind)
 static int add_posix(struct state *state)
 {
 	_cleanup_close_ int fd = open(POSIX_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int root_fd = -1;
 	struct source_file file = {.fd = -1};
 	int result;
 
 	if (fd < 0)
 		return -errno;
-	result = apply_register(state, "posix", SOURCE_POSIX, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	root_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (root_fd < 0)
+		return -errno;
+	result = apply_register(state, "posix", SOURCE_POSIX, root_fd, -1);
+	if (result >= 0)
+		take_fd(&root_fd);
 	if (result >= 0)
 		result = backing_identify(state, (uint16_t)result, fd, "", &file);
 	if (result == 0)
@@ -136,7 +142,7 @@ static bool is_ipc_namespace(int fd)
 	return fstatfs(fd, &found) == 0 && found.f_type == NSFS_MAGIC && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWIPC;
 }
 
-static bool is_same_file(int one, int other)
+bool is_same_file(int one, int other)
 {
 	struct stat first;
 	struct stat second;
@@ -145,9 +151,8 @@ static bool is_same_file(int one, int other)
 	       first.st_ino == second.st_ino;
 }
 
-int apply_namespace(const struct application *application, int store, const struct config_directory *directory)
+int apply_open_namespace(const struct application *application, const struct config_directory *directory)
 {
-	struct store_record *record = &application->state->arena->header->stores[store];
 	const char *name = directory->ipc_namespace;
 	_cleanup_close_ int fd = -1;
 	char path[PATH_MAX];
@@ -156,19 +161,13 @@ int apply_namespace(const struct application *application, int store, const stru
 		snprintf(path, sizeof(path), "/proc/%s/ns/ipc", name);
 	else
 		snprintf(path, sizeof(path), "%s", name ? name : "/proc/self/ns/ipc");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* it may be a fifo */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return apply_fail(application, -errno, directory->line, "the IPC namespace %s of directory '%s': %s", path,
 				  directory->name, strerror(errno));
 	if (!is_ipc_namespace(fd))
 		return apply_fail(application, -EINVAL, directory->line,
 				  "%s is no IPC namespace; name a process, or a file like /proc/PID/ns/ipc", path);
-	if (record->ipc_fd >= 0 && is_same_file(fd, record->ipc_fd))
-		return 0;
-	if (record->ipc_fd >= 0)
-		return apply_fail(application, -EBUSY, directory->line,
-				  "directory '%s' shows another IPC namespace since the start; mount again for this one",
-				  directory->name);
-	record->ipc_fd = take_fd(&fd);
-	return 0;
+	return take_fd(&fd);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/instance.h"
 #include "fs/mounts.h"
+#include "fs/tmpfs.h"
 #include "lib/base/cleanup.h"
-#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -185,37 +185,6 @@ int apply_mode_and_owner(int fd, const struct config_store *store)
 	return 0;
 }
 
-int tmpfs_apply(int fd, bool is_mounted, const struct config_store *store, mode_t fresh_mode,
-		char error[INSTANCE_ERROR_MAX])
-{
-	char options[512];
-	char target[PROCFS_FD_MAX];
-	int length = 0;
-
-	procfs_fd_path(target, fd);
-	/* never shorter than this: a remount without any option would be refused by some kernels */
-	length += snprintf(options + length, sizeof(options) - (size_t)length, "mode=%o",
-			   store->has_mode ? store->mode : fresh_mode);
-	if (store->size)
-		length += snprintf(options + length, sizeof(options) - (size_t)length, ",size=%llu",
-				   (unsigned long long)store->size);
-	if (store->files)
-		length += snprintf(options + length, sizeof(options) - (size_t)length, ",nr_inodes=%llu",
-				   (unsigned long long)store->files);
-	if (store->huge)
-		length += snprintf(options + length, sizeof(options) - (size_t)length, ",huge=%s", store->huge);
-	if (store->numa)
-		length += snprintf(options + length, sizeof(options) - (size_t)length, ",mpol=%s", store->numa);
-	if ((size_t)length >= sizeof(options))
-		return fail(-EINVAL, error, "the options of the tmpfs are too long: shorten 'numa'");
-	if (is_mounted && !store->size && !store->files && !store->huge && !store->numa)
-		return 0;
-	if (mount("segfs", target, "tmpfs", MS_NOSUID | MS_NODEV | (is_mounted ? MS_REMOUNT : 0), options) < 0)
-		return fail(-errno, error, "%s a tmpfs with the options '%s': %s",
-			    is_mounted ? "changing" : "mounting", options, strerror(errno));
-	return 0;
-}
-
 static int mount_default_store(struct instance *instance, const struct config_store *root, char error[INSTANCE_ERROR_MAX])
 {
 	_cleanup_close_ int fd = open(instance->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -225,9 +194,16 @@ static int mount_default_store(struct instance *instance, const struct config_st
 		return fail_errno(errno, error, "the store", instance->store);
 	if (!instance->privileged)
 		return take_fd(&fd);
-	if (!is_mount_root(fd))
+	if (is_mount_root(fd)) {
+		result = tmpfs_change(fd, root, error);
+	} else {
+		_cleanup_close_ int made = tmpfs_make(root, DEFAULT_STORE_MODE, error);
+
 		instance->made = true;
-	result = tmpfs_apply(fd, is_mount_root(fd), root, DEFAULT_STORE_MODE, error);
+		result = made < 0 ? made : mount_attach(made, fd);
+		if (made >= 0 && result < 0)
+			return fail_errno(-result, error, "mounting the store", instance->store);
+	}
 	if (result < 0)
 		return result;
 	/* the descriptor is of the directory below the mount that was just made */

@@ -54,14 +54,6 @@ void instance_close(struct instance *instance, bool undo);
  */
 int instance_purge(const char *name, bool privileged, char error[INSTANCE_ERROR_MAX]);
 
-/*
- * Mounts a tmpfs with the limits of `store` on the directory `fd`, or applies them to the one that is there already.
- * fresh_mode: permission bits of a new one where the configuration gives none.
- * Returns 0, or the negative errno of mount(2) with `error` filled.
- */
-int tmpfs_apply(int fd, bool is_mounted, const struct config_store *store, mode_t fresh_mode,
-		char error[INSTANCE_ERROR_MAX]);
-
 /* Whether a descriptor is the root of a mount. */
 bool is_mount_root(int fd);
 

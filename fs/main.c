@@ -15,6 +15,7 @@
  *   apply*           makes the stores, directories and segments that a configuration declares
  *   privileges       what supervisor and worker give up before they begin
  *   filter           ... system calls among them; filter/ makes the lists when the program is built
+ *   tmpfs            stores in memory, made before they are shown
  *   instance         /run/segfs/NAME: the default store, the lock, --purge
  *   mounts, notify   /proc/self/mountinfo; sd_notify
  *

@@ -36,6 +36,7 @@ static bool parse_line(char *line, struct mount_entry *entry)
 	unsigned int minor_number;
 	char *separator = strstr(line, " - ");
 	char *fields = line;
+	char *source;
 	char *path;
 	char *end;
 
@@ -58,9 +59,15 @@ static bool parse_line(char *line, struct mount_entry *entry)
 	if (!end)
 		return false;
 	*end = '\0';
+	source = end + 1;
+	end = strchr(source, ' ');
+	if (!end)
+		return false;
+	*end = '\0';
 	*entry = (struct mount_entry){
 		.path = path,
 		.type = separator,
+		.source = source,
 		.device = makedev(major_number, minor_number),
 	};
 	return true;

@@ -13,6 +13,7 @@
 struct mount_entry {
 	const char *path; /* mount point, absolute */
 	const char *type; /* file system type */
+	const char *source; /* what it was mounted from, as the kernel writes it */
 	dev_t device;     /* st_dev of the files in it */
 };
 

@@ -2,6 +2,7 @@
 #include "fs/program.h"
 #include "fs/apply.h"
 #include "fs/state/node.h"
+#include "fs/tmpfs.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 
@@ -66,7 +67,7 @@ static int apply_default_store(const struct state *state, const struct config_st
 	int result = 0;
 
 	if (header->privileged)
-		result = tmpfs_apply(fd, true, root, 0, why);
+		result = tmpfs_change(fd, root, why);
 	if (result == 0) {
 		result = apply_mode_and_owner(fd, root);
 		snprintf(why, sizeof(why), "mode and owner: %s", strerror(-result));

@@ -138,6 +138,9 @@ const int filter_allowed[] = {
 /* Memory to write or memory to run, not both. */
 #define MAP_WITH(call, protection) {call, SCMP_ACT_ALLOW, BITS(2, PROT_WRITE | PROT_EXEC, protection)}
 
+/* Of new mounts. */
+#define ATTRIBUTES ((unsigned int)(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV))
+
 #define PRCTL(option) {SCMP_SYS(prctl), SCMP_ACT_ALLOW, IS(0, option)}
 
 const struct filter_rule filter_limited[] = {
@@ -166,7 +169,13 @@ const struct filter_rule filter_limited[] = {
 	{SCMP_SYS(setns), SCMP_ACT_ALLOW, IS(1, CLONE_NEWIPC)}, /* System V segments of another namespace */
 
 	/* media of directories, when the configuration is read again */
-	{SCMP_SYS(mount), SCMP_ACT_ALLOW, BITS(3, ~(uint64_t)(MS_NOSUID | MS_NODEV | MS_REMOUNT | MS_BIND), 0)},
+	{SCMP_SYS(fsopen), SCMP_ACT_ALLOW, {0}},
+	{SCMP_SYS(fsconfig), SCMP_ACT_ALLOW, {0}},
+	{SCMP_SYS(fsmount), SCMP_ACT_ALLOW, BITS(2, ATTRIBUTES, ATTRIBUTES)},
+	{SCMP_SYS(open_tree), SCMP_ACT_ALLOW, BITS(2, ~0u, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)},
+	{SCMP_SYS(move_mount), SCMP_ACT_ALLOW, BITS(4, ~0u, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)},
+	/* ... and another limit of one that is there */
+	{SCMP_SYS(mount), SCMP_ACT_ALLOW, BITS(3, ~(uint64_t)(MS_NOSUID | MS_NODEV), MS_REMOUNT)},
 
 	/* the handler of forbidden calls stays */
 	OTHER_SIGNAL(0), OTHER_SIGNAL(1), OTHER_SIGNAL(2), OTHER_SIGNAL(3), OTHER_SIGNAL(4), OTHER_SIGNAL(5), OTHER_SIGNAL(6),

@@ -291,6 +291,9 @@ static void forbidden_calls(void **unused)
 		{"rt_sigaction", SYS_rt_sigaction, {SIGSYS, 0, 0, 8}},
 		{"rt_sigaction", SYS_rt_sigaction, {(1L << 32) | SIGSYS, 0, 0, 8}},
 		{"mount", SYS_mount, {0, 0, 0, MS_MOVE}},
+		{"mount", SYS_mount, {0, 0, 0, MS_BIND}},
+		{"fsmount", SYS_fsmount, {-1, 0, MOUNT_ATTR_NOSUID}},
+		{"open_tree", SYS_open_tree, {-1, 0, OPEN_TREE_CLOEXEC}},
 		{"umount2", SYS_umount2, {0, 0}},
 		{"seccomp", SYS_seccomp, {-1}},
 	};

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The configuration is read again, and refused: nothing of the refused section is ever to be seen, not even for a moment. What the section
+ * would have shown appears with its owner, mode and policy, or not at all.
+ */
+#include "lib/base/cleanup.h"
+#include "tests/mount/harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOG_MAX (256 * 1024)
+
+static struct mount mount;
+
+static int start(void **unused)
+{
+	const struct mount_spec spec = {.config = "[directory there]\nmode = 0755\n", .options = "attr_timeout=600,entry_timeout=600"};
+
+	(void)unused;
+	return geteuid() == 0 ? mount_start(&mount, &spec) : 0;
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	return mount.running ? mount_stop(&mount) : 0;
+}
+
+static const char *at(const char *name)
+{
+	return path_of("%s/%s", mount.path, name);
+}
+
+static unsigned int count_in_log(const char *text)
+{
+	static char log[LOG_MAX];
+	unsigned int n = 0;
+
+	assert_true(read_text(mount.log, log, sizeof(log)) >= 0);
+	for (const char *found = log; (found = strstr(found, text)); found++)
+		n++;
+	return n;
+}
+
+/* Reads it again; returns when `text` has come into the log once more. */
+static void reload(const char *config, const char *text)
+{
+	unsigned int before = count_in_log(text);
+
+	check(write_text(mount.config, config));
+	check(kill(mount.supervisor, SIGHUP));
+	assert_true(wait_for(count_in_log(text) > before));
+}
+
+static char *mountinfo(void)
+{
+	char *text = malloc(LOG_MAX);
+
+	assert_non_null(text);
+	assert_true(read_text("/proc/self/mountinfo", text, LOG_MAX) > 0);
+	return text;
+}
+
+static void expect_no_event(int watcher, const char *what)
+{
+	char buffer[4096] __attribute__((aligned(8)));
+	ssize_t length = read(watcher, buffer, sizeof(buffer));
+
+	for (ssize_t at_event = 0; at_event < length;) {
+		const struct inotify_event *event = (const struct inotify_event *)(const void *)(buffer + at_event);
+
+		/* a file without a name is told by such a one */
+		if (!event->len || event->name[0] != '#')
+			fail_msg("%s: '%s' was seen: event %x", what, event->len ? event->name : "", event->mask);
+		at_event += (ssize_t)(sizeof(*event) + event->len);
+	}
+}
+
+/* Whatever is made, removed or changed in the store, and of it, by names. */
+static int watch_store(void)
+{
+	const uint32_t events = IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB;
+	int watcher = (int)check(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+
+	check(inotify_add_watch(watcher, mount.store, events));
+	check(inotify_add_watch(watcher, path_of("%s/there", mount.store), events));
+	return watcher;
+}
+
+static void nothing_of_a_refused_one_is_seen(void **unused)
+{
+	static const char *const sections[] = {
+		"[directory web/shm]\nsource = sysv\nipc-namespace = 999999999\n",
+		"[directory web/shm]\nsource = sysv\nipc-namespace = /dev/null\n",
+		"[directory there]\nsource = sysv\nipc-namespace = 999999999\n",
+		"[directory web/objects]\nsource = posix\npath = /nowhere\n",
+		"[directory there]\nsource = posix\npath = /etc/passwd\n",
+		"[directory web/disk]\nmedium = /nowhere\nmode = 0777\n",
+		"[directory there]\nmedium = /nowhere\nmode = 0777\n",
+		"[directory web/memory]\nmedium = memory\nsize = 1M\nnuma = bind:1000\n",
+		"[directory there]\nmedium = memory\nsize = 1M\nnuma = bind:1000\n",
+		"[segment web/deep/er]\nload = /nowhere\n",
+		"[segment there/load]\nload = /nowhere\n",
+		"[segment web/deep/er]\nsize = 1P\ncommit = yes\n",
+		"[segment there/much]\nsize = 1P\ncommit = yes\n",
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		_cleanup_close_ int watcher = watch_store();
+		_cleanup_free_ char *before = mountinfo();
+		_cleanup_free_ char *after = NULL;
+
+		reload(sections[i], "was not changed");
+		expect_no_event(watcher, sections[i]);
+		after = mountinfo();
+		assert_string_equal(before, after);
+		check_error(ENOENT, access(at("web"), F_OK));
+		assert_int_equal(mount_verify(&mount, 0), 0);
+	}
+}
+
+/* A change of a segment that is refused leaves what it was. */
+static void a_segment_stays_as_it_was(void **unused)
+{
+	struct stat before;
+	struct stat after;
+
+	(void)unused;
+	reload("[segment there/file]\nsize = 4K\nmode = 0640\nowner = 11:12\n", "is in force");
+	check(stat(path_of("%s/there/file", mount.store), &before));
+	assert_int_equal(before.st_uid, 11);
+	reload("[segment there/file]\nsize = 1P\nmode = 0666\nowner = 21:22\ncommit = yes\nwriters = 1\n", "was not changed");
+	check(stat(path_of("%s/there/file", mount.store), &after));
+	assert_memory_equal(&before, &after, sizeof(before));
+	check(unlink(at("there/file")));
+}
+
+/* Its directory appears as what it is to be. */
+static void a_mount_appears_as_a_whole(void **unused)
+{
+	struct stat found;
+
+	(void)unused;
+	check(mkdir(at("there/mine"), 0777));
+	reload("[directory there/mine]\nmedium = memory\nsize = 1M\nmode = 0710\nowner = 11:12\nwriters = 3\n"
+	       "[directory there/shm]\nsource = sysv\n[directory there/objects]\nsource = posix\n",
+	       "is in force");
+	check(stat(path_of("%s/there/mine", mount.store), &found));
+	assert_int_equal(found.st_mode, S_IFDIR | 0710);
+	assert_int_equal(found.st_uid, 11);
+	check(stat(at("there/shm"), &found));
+	check(stat(at("there/objects"), &found));
+	assert_int_equal(found.st_mode, S_IFDIR | 01777);
+	/* once more nothing is to be done */
+	reload("[directory there/mine]\nmedium = memory\nsize = 2M\nmode = 0711\n"
+	       "[directory there/shm]\nsource = sysv\n[directory there/objects]\nsource = posix\n",
+	       "is in force");
+	check(stat(path_of("%s/there/mine", mount.store), &found));
+	assert_int_equal(found.st_mode, S_IFDIR | 0711);
+	/* what is shown there is nothing else */
+	reload("[directory there/mine]\nsource = posix\n", "was not changed");
+	reload("[directory there/objects]\nmedium = memory\n", "was not changed");
+	assert_int_equal(mount_verify(&mount, 0), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest all[] = {
+		cmocka_unit_test(nothing_of_a_refused_one_is_seen),
+		cmocka_unit_test(a_segment_stays_as_it_was),
+		cmocka_unit_test(a_mount_appears_as_a_whole),
+	};
+
+	if (geteuid() != 0)
+		skip_program("root");
+	return cmocka_run_group_tests_name("reload", all, start, stop);
+}
