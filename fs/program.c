@@ -11,7 +11,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/*
+ * header->reload: which reading of the configuration is wanted, by number, and below that how often it may still be begun, plus one;
+ * 0 = it is done.
+ */
 #define RELOAD_TRIES 3 /* workers that may die over one reading of the configuration */
+#define RELOAD_TRIES_MASK 0xffu
 
 uint32_t program_slots(uint64_t wanted, uint32_t by_default)
 {
@@ -103,7 +108,40 @@ static int check_bounds(const struct arena_header *header, const struct config *
 
 void program_want_reload(struct arena_header *header)
 {
-	atomic_store(&header->reload_tries, RELOAD_TRIES);
+	uint32_t before = atomic_load(&header->reload);
+
+	while (!atomic_compare_exchange_weak(&header->reload, &before, (before | RELOAD_TRIES_MASK) + 1 + RELOAD_TRIES + 1))
+		;
+}
+
+bool program_begin_reload(struct arena_header *header, uint32_t *reading)
+{
+	uint32_t before = atomic_load(&header->reload);
+
+	for (;;) {
+		uint32_t tries = before & RELOAD_TRIES_MASK;
+
+		if (tries == 0)
+			return false;
+		if (!atomic_compare_exchange_weak(&header->reload, &before, tries == 1 ? before & ~RELOAD_TRIES_MASK : before - 1))
+			continue;
+		if (tries == 1) {
+			log_error("%d workers have died over reading the configuration; it is left as it is", RELOAD_TRIES);
+			return false;
+		}
+		*reading = before - 1;
+		return true;
+	}
+}
+
+void program_end_reload(struct arena_header *header, uint32_t reading)
+{
+	atomic_compare_exchange_strong(&header->reload, &reading, reading & ~RELOAD_TRIES_MASK);
+}
+
+bool program_reloads(const struct arena_header *header)
+{
+	return (atomic_load(&header->reload) & RELOAD_TRIES_MASK) != 0;
 }
 
 int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id))

@@ -40,8 +40,23 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 /* Slots that the arena of a mount has, for the bounds of its configuration, and more. */
 uint32_t program_slots(uint64_t wanted, uint32_t by_default);
 
-/* Has the worker that runs, or the next one, read the configuration again. The worker is told by SIGHUP where one runs. */
+/*
+ * Has the worker that runs, or the next one, read the configuration again; a reading that is under way does not count. The worker is told
+ * by SIGHUP where one runs.
+ */
 void program_want_reload(struct arena_header *header);
+
+/*
+ * Begins a reading that is wanted. reading: gets what program_end_reload() is called with. A worker that dies over it leaves it to the
+ * next one. Not for ever: what the configuration asks for may be what kills it. Returns false where none is wanted any more.
+ */
+bool program_begin_reload(struct arena_header *header, uint32_t *reading);
+
+/* Ends a reading. Another one may have been wanted meanwhile. */
+void program_end_reload(struct arena_header *header, uint32_t reading);
+
+/* Whether a reading is wanted or under way. */
+bool program_reloads(const struct arena_header *header);
 
 /* Keeps a configuration as the one in force, as text in the arena. Returns 0 or a negative errno. */
 int program_keep_config(struct arena *arena, const struct config *config);

@@ -183,8 +183,11 @@ static void tell_reloading(void)
 	self.reloading = true;
 }
 
+/* Once the last that was asked for is done: what comes in between does not count. */
 static void tell_reloaded(void)
 {
+	if (!self.reloading || !did_serve() || self.checker || program_reloads(self.program->arena.header))
+		return;
 	self.reloading = false;
 	notify_send("READY=1");
 }
@@ -192,18 +195,21 @@ static void tell_reloaded(void)
 static void refuse_upgrade(const char *why)
 {
 	log_error("no upgrade: %s; this version goes on", why);
-	tell_reloaded();
+	if (!self.upgrade_again)
+		tell_reloaded();
 }
 
 static void begin_upgrade(void)
 {
 	pid_t pid;
 
-	/* the file may be another one by now: it is looked at once more */
-	self.upgrade_again = self.checker != 0;
-	if (self.checker || self.stopping)
+	if (self.stopping)
 		return;
 	tell_reloading();
+	/* the file may be another one by now: it is looked at once more */
+	self.upgrade_again = self.checker != 0;
+	if (self.checker)
+		return;
 	pid = upgrade_start_check(self.program);
 	self.checker = pid > 0 ? pid : 0;
 	self.checker_deadline = now() + CHECK_TIMEOUT_NS;
@@ -257,8 +263,8 @@ static void checker_ended(const siginfo_t *info)
 	}
 	atomic_store(&self.program->arena.header->death, ARENA_DEATH_NONE);
 	result = upgrade_execute(self.program);
-	refuse_upgrade(strerror(-result));
 	start_or_retry();
+	refuse_upgrade(strerror(-result));
 }
 
 /* Returns as worker_ended(). */
@@ -306,8 +312,7 @@ static void tell_ready(void)
 	struct arena_header *header = self.program->arena.header;
 	int fd = self.program->options.ready_fd;
 
-	if (self.reloading && did_serve() && atomic_load(&header->reload_tries) == 0)
-		tell_reloaded();
+	tell_reloaded();
 	if (self.told_ready || !did_serve())
 		return;
 	self.told_ready = true;

@@ -152,21 +152,17 @@ static void attributes_changed(uint64_t id)
 	fuse_lowlevel_notify_inval_inode(fs.session, id, -1, 0);
 }
 
-/*
- * A worker that dies while it reads the configuration again leaves the rest to the next one. Not for ever: what the
- * configuration asks for may be what kills it.
- */
+/* Until no further reading was asked for while the last one was under way. */
 static void reload(void)
 {
 	struct arena_header *header = fs.state.arena->header;
-	uint32_t tries = atomic_load(&header->reload_tries);
+	uint32_t reading;
 
-	if (tries == 0)
-		return;
-	atomic_store(&header->reload_tries, tries - 1);
-	if (program_reload(program, &fs.state, attributes_changed) == 0)
-		log_notice("the configuration %s is in force", program->config_file);
-	atomic_store(&header->reload_tries, 0);
+	while (program_begin_reload(header, &reading)) {
+		if (program_reload(program, &fs.state, attributes_changed) == 0)
+			log_notice("the configuration %s is in force", program->config_file);
+		program_end_reload(header, reading);
+	}
 	kill(header->supervisor_pid, WORKER_READY_SIGNAL);
 }
 

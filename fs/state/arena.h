@@ -231,7 +231,7 @@ struct arena_header {
 	_Atomic uint32_t operations[ARENA_OPERATIONS]; /* those that were carried out, by opcode; one that is repeated counts again */
 
 	_Atomic int32_t config_fd; /* memfd with the configuration in force */
-	_Atomic uint32_t reload_tries; /* how often reading the configuration again may still be begun; 0 = not wanted */
+	_Atomic uint32_t reload; /* whether the configuration is to be read again, see program_want_reload() */
 	int32_t ready_fd;     /* write end that tells the launcher; -1 once told */
 	uint32_t n_base_fds;
 	int32_t base_fds[ARENA_BASE_FDS]; /* descriptors that no slot names and that are not closed at recovery */

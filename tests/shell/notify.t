@@ -64,6 +64,56 @@ kill "$listener"
 wait "$listener" 2>/dev/null
 listener=
 
+# a reading that is under way for as long as the test likes, and what is asked for meanwhile
+configure() { printf '[directory %s]\nmode = 0700\n' "$1" >"$work/next.ini" && mv "$work/next.ini" "$work/segfs.ini"; }
+times() { [ "$(grep -c "$1" "$received")" -ge "$2" ] || return; }
+until_times() {
+	for ((i = 0; i < 500; i++)); do
+		times "$@" && return 0
+		sleep 0.01
+	done
+	cat "$received"
+	return 1
+}
+configure first
+receive "$work/notify.again"
+ok "a mount with a configuration starts" env NOTIFY_SOCKET="$work/notify.again" "$SEGFS" --name "$name" --config "$work/segfs.ini" "$mnt"
+told '^READY=1$' >/dev/null
+pid=$(sed -n 's/.*"supervisor_pid": \([0-9]*\).*/\1/p' "$mnt/.segfs/status")
+for last in HUP USR2; do
+	rm "$work/segfs.ini"
+	mkfifo "$work/segfs.ini"
+	: >"$received"
+	kill -HUP "$pid"
+	exec 6>"$work/segfs.ini" # returns when it is read
+	configure "after-$last"
+	kill -$last "$pid"
+	ok "SIG$last during a slow reading: RELOADING=1 once more" until_times '^RELOADING=1$' 2
+	# another version ends the worker that reads
+	[ $last = USR2 ] || not_ok "... and no READY=1 yet" grep -q '^READY=1$' "$received"
+	# after an upgrade nobody reads it any more
+	(trap '' PIPE && printf '[directory slow-%s]\n' $last >&6) 2>/dev/null
+	exec 6>&-
+	ok "... READY=1 at the end" told '^READY=1$'
+	ok "... when the last one is in force" grep -q "^.directory after-$last" "$mnt/.segfs/config"
+	is "... once" "$(grep -c '^READY=1$' "$received")" 1
+done
+# a worker that dies over a reading leaves that to the next one
+rm "$work/segfs.ini"
+mkfifo "$work/segfs.ini"
+: >"$received"
+kill -HUP "$pid"
+exec 6>"$work/segfs.ini"
+configure "death"
+kill -KILL "$(sed -n 's/.*"worker_pid": \([0-9]*\).*/\1/p' "$mnt/.segfs/status")"
+exec 6>&-
+ok "a worker's death: READY=1 at the end" told '^READY=1$'
+ok "... when the last one is in force" grep -q "^.directory death" "$mnt/.segfs/config"
+umount "$mnt"
+kill "$listener"
+wait "$listener" 2>/dev/null
+listener=
+
 exec 5>"$work/ready"
 ok "a mount with --ready-fd starts" "$SEGFS" --name "$name" --ready-fd 5 "$mnt"
 ok "the descriptor got the line" test "$(cat "$work/ready")" = READY
