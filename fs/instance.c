@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "fs/instance.h"
 #include "fs/mounts.h"
+#include "fs/removal.h"
 #include "fs/tmpfs.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +17,8 @@
 
 #define PRIVILEGED_BASE "/run/segfs"
 #define MOUNT_TYPE "fuse.segfs"
+#define LOCK_NAME "lock"
+#define STORE_NAME "store"
 #define LOCK_PAUSE_NS 10000000 /* 10 ms between two tries */
 #define LOCK_TRIES 500
 #define DEFAULT_STORE_MODE 01777 /* like /dev/shm */
@@ -37,20 +39,30 @@ static int fail_errno(int number, char error[INSTANCE_ERROR_MAX], const char *wh
 	return fail(-number, error, "%s %s: %s", what, path, strerror(number));
 }
 
-/* A directory that only its owner may use; one that somebody else made in a shared place is refused. */
-static int make_private(const char *path, mode_t mode, char error[INSTANCE_ERROR_MAX])
+static int fail_private(char error[INSTANCE_ERROR_MAX], const char *path)
 {
+	return fail(-EPERM, error, "%s is not a directory that only its owner, user %u, can write to; remove it", path, geteuid());
+}
+
+/*
+ * Opens a directory that only its owner may change; in a shared place somebody else may have made it, or a link under its name. What is
+ * done in it goes through the descriptor, an O_PATH one. mode: with which it is made where there is none; 0 = it is not.
+ */
+static int open_private(int parent_fd, const char *name, const char *path, mode_t mode, char error[INSTANCE_ERROR_MAX])
+{
+	_cleanup_close_ int fd = -1;
 	struct stat stat;
 
-	if (mkdir(path, mode) < 0 && errno != EEXIST)
+	if (mode && mkdirat(parent_fd, name, mode) < 0 && errno != EEXIST)
 		return fail_errno(errno, error, "making the directory", path);
-	if (lstat(path, &stat) < 0)
+	fd = openat(parent_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+		return fail_private(error, path);
+	if (fd < 0 || fstat(fd, &stat) < 0)
 		return fail_errno(errno, error, "the directory", path);
-	if (!S_ISDIR(stat.st_mode) || stat.st_uid != geteuid() || stat.st_mode & (S_IWGRP | S_IWOTH))
-		return fail(-EPERM, error,
-			    "%s is not a directory that only its owner, user %u, can write to; remove it", path,
-			    geteuid());
-	return 0;
+	if (stat.st_uid != geteuid() || stat.st_mode & (S_IWGRP | S_IWOTH))
+		return fail_private(error, path);
+	return take_fd(&fd);
 }
 
 /* The directory in which instances are, or a negative errno. */
@@ -60,7 +72,7 @@ static int base_directory(bool privileged, char *path, size_t size)
 	int length;
 
 	if (privileged)
-		length = snprintf(path, size, "%s", PRIVILEGED_BASE);
+		length = snprintf(path, size, PRIVILEGED_BASE);
 	else if (runtime && runtime[0] == '/')
 		length = snprintf(path, size, "%s/segfs", runtime);
 	else
@@ -98,8 +110,27 @@ static bool holder_is_mounted(int lock_fd, char holder[PATH_MAX + 32])
 	       strcmp(type, MOUNT_TYPE) == 0;
 }
 
+/* Opens the directory in which the base is: a matter of the system, or of the user's own environment. Returns an O_PATH descriptor. */
+static int open_parent(const char *base, char error[INSTANCE_ERROR_MAX])
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%.*s", (int)(strrchr(base, '/') - base), base);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fail_errno(errno, error, "the directory", path) : fd;
+}
+
+static int open_base(const struct instance *instance, const char *base, bool make, char error[INSTANCE_ERROR_MAX])
+{
+	_cleanup_close_ int parent = open_parent(base, error);
+	mode_t mode = instance->privileged ? 0755 : 0700;
+
+	return parent < 0 ? parent : open_private(parent, strrchr(base, '/') + 1, base, make ? mode : 0, error);
+}
+
 /* Whoever holds the lock without a mount is about to end: umount(8) returns a moment before the daemon does. */
-static int take_lock(struct instance *instance, char error[INSTANCE_ERROR_MAX])
+static int take_lock(struct instance *instance, int directory_fd, char error[INSTANCE_ERROR_MAX])
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
 	_cleanup_close_ int fd = -1;
@@ -108,8 +139,8 @@ static int take_lock(struct instance *instance, char error[INSTANCE_ERROR_MAX])
 	struct stat named;
 	struct stat held;
 
-	snprintf(path, sizeof(path), "%s/lock", instance->directory);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	snprintf(path, sizeof(path), "%s/" LOCK_NAME, instance->directory);
+	fd = openat(directory_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return fail_errno(errno, error, "the lock", path);
 	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
@@ -123,7 +154,7 @@ static int take_lock(struct instance *instance, char error[INSTANCE_ERROR_MAX])
 		nanosleep(&pause, NULL);
 	}
 	/* who had the lock may have purged the instance, and the lock with it */
-	if (stat(path, &named) < 0 || fstat(fd, &held) < 0 || named.st_ino != held.st_ino)
+	if (fstatat(directory_fd, LOCK_NAME, &named, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &held) < 0 || named.st_ino != held.st_ino)
 		return fail(-ENOENT, error, "there is no instance '%s': it was purged just now", instance->name);
 	instance->lock_fd = take_fd(&fd);
 	return 0;
@@ -131,13 +162,18 @@ static int take_lock(struct instance *instance, char error[INSTANCE_ERROR_MAX])
 
 static int make_and_lock(struct instance *instance, const char *base, char error[INSTANCE_ERROR_MAX])
 {
-	int result = make_private(base, instance->privileged ? 0755 : 0700, error);
-	bool existed = access(instance->directory, F_OK) == 0;
+	_cleanup_close_ int base_fd = open_base(instance, base, true, error);
+	_cleanup_close_ int fd = -1;
+	bool existed;
+	int result;
 
-	if (result == 0)
-		result = make_private(instance->directory, 0700, error);
-	if (result == 0)
-		result = take_lock(instance, error);
+	if (base_fd < 0)
+		return base_fd;
+	existed = faccessat(base_fd, instance->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	fd = open_private(base_fd, instance->name, instance->directory, 0700, error);
+	if (fd < 0)
+		return fd;
+	result = take_lock(instance, fd, error);
 	instance->made = result == 0 && !existed;
 	return result;
 }
@@ -185,105 +221,86 @@ int apply_mode_and_owner(int fd, const struct config_store *store)
 	return 0;
 }
 
-static int mount_default_store(struct instance *instance, const struct config_store *root, char error[INSTANCE_ERROR_MAX])
+/* The directory of an instance that is there. Returns an O_PATH descriptor. */
+static int open_directory(const struct instance *instance, int base_fd, char error[INSTANCE_ERROR_MAX])
 {
-	_cleanup_close_ int fd = open(instance->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return open_private(base_fd, instance->name, instance->directory, 0, error);
+}
+
+static int reach_directory(const struct instance *instance, char error[INSTANCE_ERROR_MAX])
+{
+	_cleanup_close_ int base_fd = -1;
+	char base[PATH_MAX];
+	int result = base_directory(instance->privileged, base, sizeof(base));
+
+	if (result < 0)
+		return fail(result, error, "the path of instance '%s' is too long", instance->name);
+	base_fd = open_base(instance, base, false, error);
+	return base_fd < 0 ? base_fd : open_directory(instance, base_fd, error);
+}
+
+/* Mounts the tmpfs of the store on its directory `fd`, or changes the limits of the one that is there. */
+static int mount_default_store(struct instance *instance, const struct config_store *root, int fd, char error[INSTANCE_ERROR_MAX])
+{
+	_cleanup_close_ int made = -1;
 	int result;
 
-	if (fd < 0)
-		return fail_errno(errno, error, "the store", instance->store);
-	if (!instance->privileged)
-		return take_fd(&fd);
-	if (is_mount_root(fd)) {
-		result = tmpfs_change(fd, root, error);
-	} else {
-		_cleanup_close_ int made = tmpfs_make(root, DEFAULT_STORE_MODE, error);
+	if (is_mount_root(fd))
+		return tmpfs_change(fd, root, error);
+	instance->made = true;
+	made = tmpfs_make(root, DEFAULT_STORE_MODE, error);
+	if (made < 0)
+		return made;
+	result = mount_attach(made, fd);
+	return result < 0 ? fail_errno(-result, error, "mounting the store", instance->store) : 0;
+}
 
-		instance->made = true;
-		result = made < 0 ? made : mount_attach(made, fd);
-		if (made >= 0 && result < 0)
-			return fail_errno(-result, error, "mounting the store", instance->store);
-	}
-	if (result < 0)
-		return result;
-	/* the descriptor is of the directory below the mount that was just made */
-	cleanup_close(&fd);
-	fd = open(instance->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return fail_errno(errno, error, "the store", instance->store);
-	return take_fd(&fd);
+/* The root of the mount belongs to whom the configuration says, the directory below it to us. Returns an O_PATH descriptor. */
+static int make_store(const struct instance *instance, int directory_fd, char error[INSTANCE_ERROR_MAX])
+{
+	_cleanup_close_ int fd = -1;
+
+	if (instance->privileged)
+		fd = openat(directory_fd, STORE_NAME, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && is_mount_root(fd))
+		return take_fd(&fd);
+	return open_private(directory_fd, STORE_NAME, instance->store, 0700, error);
 }
 
 int instance_open_store(struct instance *instance, const struct config_store *root, char error[INSTANCE_ERROR_MAX])
 {
+	_cleanup_close_ int directory_fd = reach_directory(instance, error);
+	_cleanup_close_ int store_fd = -1;
 	_cleanup_close_ int fd = -1;
-	int result;
+	int result = 0;
 
-	result = make_private(instance->store, 0700, error);
-	/* the root of the mount belongs to whom the configuration says, the directory below it to us */
-	if (result == -EPERM && instance->privileged)
-		result = 0;
+	if (directory_fd < 0)
+		return directory_fd;
+	store_fd = make_store(instance, directory_fd, error);
+	if (store_fd < 0)
+		return store_fd;
+	if (instance->privileged)
+		result = mount_default_store(instance, root, store_fd, error);
 	if (result < 0)
 		return result;
-	fd = mount_default_store(instance, root, error);
+	/* once more: the descriptor is of the directory below the mount that was just made */
+	fd = openat(directory_fd, STORE_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return fd;
+		return fail_errno(errno, error, "the store", instance->store);
 	result = apply_mode_and_owner(fd, root);
 	if (result < 0)
 		return fail_errno(-result, error, "mode and owner of the store", instance->store);
 	return take_fd(&fd);
 }
 
-/* Paths of the mounts below a directory, the latest first. */
-struct mount_list {
-	const char *directory;
-	char paths[128][512];
-	unsigned int n;
-};
-
-static int collect(const struct mount_entry *entry, void *context)
+static int remove_all(const struct instance *instance, int base_fd, int directory_fd, char error[INSTANCE_ERROR_MAX])
 {
-	struct mount_list *list = context;
-	size_t length = strlen(list->directory);
-
-	if (strncmp(entry->path, list->directory, length) == 0 && entry->path[length] == '/' &&
-	    list->n < sizeof(list->paths) / sizeof(list->paths[0]))
-		snprintf(list->paths[list->n++], sizeof(list->paths[0]), "%s", entry->path);
-	return 0;
-}
-
-/* Detached, so that a process that still maps a segment keeps it to its end. */
-static int unmount_all(const char *directory, char error[INSTANCE_ERROR_MAX])
-{
-	for (;;) {
-		struct mount_list list = {.directory = directory};
-		int result = mounts_walk(collect, &list);
-
-		if (result < 0 || list.n == 0)
-			return result;
-		while (list.n > 0)
-			if (umount2(list.paths[--list.n], MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-				return fail_errno(errno, error, "unmounting", list.paths[list.n]);
-	}
-}
-
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *place)
-{
-	(void)stat;
-	(void)type;
-	(void)place;
-	return remove(path);
-}
-
-static int remove_all(const struct instance *instance, char error[INSTANCE_ERROR_MAX])
-{
-	int result = instance->privileged ? unmount_all(instance->directory, error) : 0;
+	int result = instance->privileged ? unmount_all(directory_fd) : 0;
 
 	if (result < 0)
-		return result;
-	if (nftw(instance->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0)
-		return fail_errno(errno, error, "removing", instance->directory);
-	return 0;
+		return fail_errno(-result, error, "unmounting what is below", instance->directory);
+	result = remove_tree(base_fd, instance->name);
+	return result < 0 ? fail_errno(-result, error, "removing", instance->directory) : 0;
 }
 
 void instance_tell_holder(const struct instance *instance, const char *mount_point)
@@ -292,29 +309,61 @@ void instance_tell_holder(const struct instance *instance, const char *mount_poi
 		dprintf(instance->lock_fd, "%d %s", getpid(), mount_point);
 }
 
-void instance_close(struct instance *instance, bool undo)
+/* Takes back what a start has made that failed. */
+static void undo(const struct instance *instance)
 {
+	_cleanup_close_ int base_fd = -1;
+	_cleanup_close_ int directory_fd = -1;
 	char ignored[INSTANCE_ERROR_MAX];
+	char base[PATH_MAX];
 
-	if (undo && instance->made)
-		remove_all(instance, ignored);
+	if (base_directory(instance->privileged, base, sizeof(base)) < 0)
+		return;
+	base_fd = open_base(instance, base, false, ignored);
+	if (base_fd < 0)
+		return;
+	directory_fd = open_directory(instance, base_fd, ignored);
+	if (directory_fd >= 0)
+		remove_all(instance, base_fd, directory_fd, ignored);
+}
+
+void instance_close(struct instance *instance, bool failed)
+{
+	if (failed && instance->made)
+		undo(instance);
 	cleanup_close(&instance->lock_fd);
 	instance->lock_fd = -1;
 }
 
+static int purge_in(struct instance *instance, int base_fd, char error[INSTANCE_ERROR_MAX])
+{
+	_cleanup_close_ int fd = open_directory(instance, base_fd, error);
+	int result;
+
+	if (fd < 0)
+		return fd;
+	result = take_lock(instance, fd, error);
+	if (result == 0)
+		result = remove_all(instance, base_fd, fd, error);
+	cleanup_close(&instance->lock_fd);
+	instance->lock_fd = -1;
+	return result;
+}
+
 int instance_purge(const char *name, bool privileged, char error[INSTANCE_ERROR_MAX])
 {
+	_cleanup_close_ int base_fd = -1;
 	struct instance instance;
 	char base[PATH_MAX];
 	int result;
 
 	result = set_paths(&instance, name, privileged, base);
-	if (result < 0 || access(instance.directory, F_OK) < 0)
+	if (result < 0)
+		return fail(result, error, "the path of instance '%s' is too long", name);
+	base_fd = open_base(&instance, base, false, error);
+	result = base_fd < 0 ? base_fd : purge_in(&instance, base_fd, error);
+	if (result == -ENOENT)
 		return fail(-ENOENT, error, "there is no instance '%s': %s does not exist", name, instance.directory);
-	result = take_lock(&instance, error);
-	if (result == 0)
-		result = remove_all(&instance, error);
-	cleanup_close(&instance.lock_fd);
 	/* the last instance takes the directory of all with it */
 	if (result == 0)
 		rmdir(base);

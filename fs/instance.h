@@ -44,8 +44,8 @@ int instance_open_store(struct instance *instance, const struct config_store *ro
 /* Writes the calling process's pid and its mount point into the lock, for whoever finds it taken. */
 void instance_tell_holder(const struct instance *instance, const char *mount_point);
 
-/* Gives the lock back; with `undo` also what this start made. */
-void instance_close(struct instance *instance, bool undo);
+/* Gives the lock back; after a start that has failed also what that made. */
+void instance_close(struct instance *instance, bool failed);
 
 /*
  * Ends an instance that nobody uses: unmounts its stores, whose memory goes, and removes its directory. Directories of

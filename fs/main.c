@@ -17,6 +17,7 @@
  *   filter           ... system calls among them; filter/ makes the lists when the program is built
  *   tmpfs            stores in memory, made before they are shown
  *   instance         /run/segfs/NAME: the default store, the lock, --purge
+ *   removal          ... and its end
  *   mounts, notify   /proc/self/mountinfo; sd_notify
  *
  *   ops/             the FUSE operations

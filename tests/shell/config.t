@@ -226,6 +226,19 @@ is "... leaves what is on disk" "$(size "$disk/file")" 4096
 not_ok "... and no mount" grep -q "$name" /proc/self/mountinfo
 rm "$disk/file"
 
+# paths that are longer than those of most
+long=$(printf 'd%.0s' {1..240})
+printf '[mount]\npath = %s\n[directory %s/%s]\nmedium = memory\n[directory b]\nmedium = memory\n' "$mnt" "$long" "$long" >"$ini"
+ok "a medium with a long path" "$SEGFS" --config "$ini"
+ok "... is used" touch "$mnt/$long/$long/file"
+ok "a tree that is deeper than a path can be long" perl -e '
+	chdir($ARGV[0]) or die; for (1 .. 40) { mkdir("$_$ARGV[1]") && chdir("$_$ARGV[1]") or die "$_: $!" }
+	open(my $f, ">", "file") or die; mkdir("closed", 0) or die' "$mnt" "$long"
+ok "stop" stop
+ok "--purge" "$SEGFS" --purge "$name"
+not_ok "... leaves no mount" grep -q "$name" /proc/self/mountinfo
+not_ok "... and nothing else" test -e "/run/segfs/$name"
+
 # --- every kind of error -------------------------------------------------------------------------------------------
 
 # wrong NAME LINE PATTERN TEXT: the file is refused by --check and at the start, in one line with its number.

@@ -164,6 +164,48 @@ is "a store that somebody else has put there is refused" "$? $(grep -c '' "$TMPD
 not_ok "... and nothing is mounted" is_mounted
 rm -rf "/dev/shm/segfs-$user"
 
+# what somebody else made in a shared place leads nowhere
+elsewhere=$TMPDIR/elsewhere
+mkdir "$elsewhere" "$elsewhere/$name"
+chown -R $user:$user "$elsewhere"
+contents() { find "$elsewhere" -mindepth 1 -printf '%P '; }
+refuses() { # NAME: neither --purge nor a start goes there
+	as $user "$SEGFS" --purge "$name" 2>"$TMPDIR/start.err"
+	is "$1: --purge is refused" "$? $(grep -c 'that only its owner, user 12345, can write to; remove it' "$TMPDIR/start.err")" "1 1"
+	as $user "$SEGFS" "$mnt" 2>"$TMPDIR/start.err"
+	is "... and so is a start" "$? $(grep -c 'that only its owner, user 12345, can write to; remove it' "$TMPDIR/start.err")" "1 1"
+	is "... nothing is made behind it" "$(contents)" "$name "
+}
+runtime=
+ln -s "$elsewhere" "/dev/shm/segfs-$user" && chown -h $other:$other "/dev/shm/segfs-$user"
+refuses "a link that somebody else made"
+rm "/dev/shm/segfs-$user"
+mkdir "/dev/shm/segfs-$user" && ln -s "$elsewhere/$name" "/dev/shm/segfs-$user/$name"
+chown -h $other:$other "/dev/shm/segfs-$user" "/dev/shm/segfs-$user/$name"
+refuses "a link in somebody else's directory"
+chown $user:$user "/dev/shm/segfs-$user"
+refuses "a link in one of the user's own"
+rm -r "/dev/shm/segfs-$user"
+runtime=$TMPDIR/shared
+mkdir -m 1777 "$runtime" && as $other ln -s "$elsewhere" "$runtime/segfs"
+refuses "a link in a shared XDG_RUNTIME_DIR"
+rm "$runtime/segfs"
+as $user mkdir -m 700 "$runtime/segfs" "$runtime/segfs/$name" "$runtime/segfs/$name/keep" && as $user ln -s "$elsewhere/$name" "$runtime/segfs/$name/store"
+as $user "$SEGFS" "$mnt" 2>"$TMPDIR/start.err"
+is "a link for the store" "$? $(contents)" "1 $name "
+rm "$runtime/segfs/$name/store"
+as $user ln -s "$elsewhere/made" "$runtime/segfs/$name/lock.link" && as $user mv "$runtime/segfs/$name/lock.link" "$runtime/segfs/$name/lock"
+as $user "$SEGFS" "$mnt" 2>"$TMPDIR/start.err"
+is "a link for the lock" "$? $(contents)" "1 $name "
+rm -r "$runtime"
+
+runtime=$TMPDIR/runtime
+ok "it mounts" as $user "$SEGFS" "$mnt"
+as $user sh -c "mkdir -p '$mnt/a/b/c/d' && touch '$mnt/a/b/c/d/file' && chmod 555 '$mnt/a/b/c/d' '$mnt/a/b/c' && chmod 0 '$mnt/a/b'"
+ok "stop" stop
+ok "--purge of directories that can't be written to" as $user "$SEGFS" --purge "$name"
+not_ok "... leaves nothing" test -e "$runtime/segfs"
+
 # --- the configuration ---------------------------------------------------------------------------------------------
 
 runtime=$TMPDIR/runtime
