@@ -16,6 +16,8 @@
 #define CALL_FUTEX_WAKE 454
 #define CALL_FUTEX_WAIT 455
 #define CALL_FUTEX_REQUEUE 456
+#define CALL_STATMOUNT 457
+#define CALL_LISTMOUNT 458
 #define CALL_SETXATTRAT 463
 #define CALL_GETXATTRAT 464
 #define CALL_LISTXATTRAT 465
@@ -56,6 +58,7 @@ const int filter_allowed[] = {
 	/* files, names and attributes */
 	SCMP_SYS(stat), SCMP_SYS(stat64), SCMP_SYS(lstat), SCMP_SYS(lstat64), SCMP_SYS(fstat), SCMP_SYS(fstat64),
 	SCMP_SYS(newfstatat), SCMP_SYS(fstatat64), SCMP_SYS(statx), SCMP_SYS(statfs), SCMP_SYS(statfs64),
+	CALL_STATMOUNT, CALL_LISTMOUNT, /* who is the owner, where a mount is idmapped */
 	SCMP_SYS(fstatfs), SCMP_SYS(fstatfs64), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
 	SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd),
 	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(symlink), SCMP_SYS(symlinkat),

@@ -34,6 +34,7 @@ struct fs {
 	bool privileged;         /* may mount, open by file handle and hand backing files to the kernel */
 	bool passthrough;        /* the kernel takes backing files; set by op_init() */
 	bool short_setxattr;     /* the kernel sends no setxattr_flags (before Linux 5.14); set by op_init() */
+	bool allow_idmap;        /* mounts of the file system may be idmapped, see identity.h; set by op_init() */
 	bool initialized;        /* op_init() has been called; the reader's */
 	_Atomic bool cannot_prune; /* the kernel does not know how; see prune.h */
 	uint64_t pruned_at;      /* number of the request after which it was asked last; the reader's */

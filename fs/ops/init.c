@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "fs/ops/identity.h"
 #include "fs/ops/ops.h"
+#include "fs/ops/request.h"
 #include "lib/base/log.h"
 
 /* Without those that are carried out past libfuse, op_..._raw(). */
@@ -37,6 +39,13 @@ const struct fuse_lowlevel_ops segfs_operations = {
 	.ioctl = op_ioctl,
 };
 
+static bool kernel_offers_idmap(void)
+{
+	const struct wire_init_more *more = request_body(sizeof(*more));
+
+	return more && more->in.flags & WIRE_INIT_EXT && more->flags2 & WIRE_INIT_ALLOW_IDMAP;
+}
+
 /*
  * Must come to the same answer for every worker of a connection: the kernel hears only the first one's.
  */
@@ -72,6 +81,8 @@ void op_init(void *userdata, struct fuse_conn_info *connection)
 	/* a RELEASE that the kernel holds back would keep locks that their owner has given up */
 	connection->max_background = UINT16_MAX;
 	fs->passthrough = fs->privileged && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH);
+	/* a user can't make an idmapped mount of an own one; and libfuse checks the user of each request for allow_root */
+	fs->allow_idmap = fs->privileged && !fs->options.allow_root && kernel_offers_idmap() && identity_can_be_asked();
 	if (fs->privileged && !fs->passthrough)
 		log_notice("the kernel has no FUSE passthrough (Linux 6.9 has it): all opens are relayed");
 }

@@ -3,6 +3,7 @@
 #include "fs/ops/aside.h"
 #include "fs/ops/cost.h"
 #include "fs/ops/dispatch.h"
+#include "fs/ops/identity.h"
 #include "fs/ops/interrupt.h"
 #include "fs/ops/opcode.h"
 #include "fs/ops/ops.h"
@@ -328,6 +329,7 @@ void loop_take(struct fs *fs, void *message, size_t length)
 
 	if (!is_reader)
 		become_reader();
+	identity_complete(fs, message);
 	request_begin(message, length);
 	if (refuse(fs, header, length) || handle_init(fs, message, length))
 		return;

@@ -120,6 +120,18 @@ static void keep_answer(uint64_t unique, const struct iovec *parts, int n_parts)
 		journal_keep_answer(parts, n_parts);
 }
 
+/* Which flags there are libfuse decides; of this one its releases before 3.18 know nothing. */
+static ssize_t send_init(const struct fs *fs, int fd, const struct iovec *parts)
+{
+	struct wire_init_out *out = parts[1].iov_base;
+
+	if (fs->allow_idmap && parts[1].iov_len >= sizeof(*out)) {
+		out->flags |= WIRE_INIT_EXT;
+		out->flags2 |= WIRE_INIT_ALLOW_IDMAP;
+	}
+	return send_parts(fd, parts, 2);
+}
+
 static ssize_t session_writev(int fd, struct iovec *parts, int n_parts, void *user_data)
 {
 	const struct wire_out_header *answer = parts[0].iov_base;
@@ -129,6 +141,8 @@ static ssize_t session_writev(int fd, struct iovec *parts, int n_parts, void *us
 	if (!fs->initialized && answer->error == -ENOMEM)
 		return (ssize_t)parts[0].iov_len;
 	keep_answer(answer->unique, parts, n_parts);
+	if (self.header && self.header->opcode == WIRE_OP_INIT && answer->unique == self.header->unique && n_parts == 2)
+		return send_init(fs, fd, parts);
 	return send_parts(fd, parts, n_parts);
 }
 

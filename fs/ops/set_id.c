@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/set_id.h"
+#include "fs/ops/idmapped.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/request.h"
 #include "lib/base/credentials.h"
@@ -144,10 +145,11 @@ static bool is_chown(long call)
 	return false;
 }
 
-/* Whether the requester owns a file, or acts as if he did. Mounts with mapped ids do not tell who he is. */
-static bool is_owner(const struct credentials *credentials, const struct stat *attr)
+/* Whether the requester owns a file, or acts as if he did. */
+static bool is_owner(const struct fs *fs, const struct credentials *credentials, const struct stat *attr)
 {
-	return request_uid() == (uid_t)-1 || credentials->uid == attr->st_uid || has_capability(credentials, CAP_FOWNER);
+	return credentials->uid == attr->st_uid || has_capability(credentials, CAP_FOWNER) ||
+	       idmapped_owns(fs, request_pid(), credentials->uid, attr->st_uid);
 }
 
 int set_id_complete(struct fs *fs, const struct node_slot *node, struct source_change *change)
@@ -171,7 +173,7 @@ int set_id_complete(struct fs *fs, const struct node_slot *node, struct source_c
 		return result;
 	change->keep_set_group_id = keeps_set_group_id(&credentials, &attr);
 	change->drop_privileges = attr.st_mode & S_ISUID || !change->keep_set_group_id;
-	if (!change->drop_privileges || change->what != 0 || is_owner(&credentials, &attr))
+	if (!change->drop_privileges || change->what != 0 || is_owner(fs, &credentials, &attr))
 		return 0;
 	/* a chown(2) that names nobody is for the owner; the kernel asks for the same before somebody writes who may write */
 	if (is_chown(procfs_call(request_pid())))

@@ -66,6 +66,7 @@
 #define WIRE_UNIQUE_RESEND (UINT64_C(1) << 63)
 
 #define WIRE_INIT_EXT (1u << 30)                   /* flags of INIT */
+#define WIRE_INIT_ALLOW_IDMAP (1u << 8)            /* flags2 of INIT, since 6.12: bit 40 of all flags */
 #define WIRE_OPEN_KILL_SUIDGID (1u << 0)           /* open_flags of OPEN and CREATE */
 #define WIRE_READ_LOCKOWNER (1u << 1)              /* read_flags of READ: lock_owner is set */
 #define WIRE_WRITE_LOCKOWNER (1u << 1)             /* write_flags of WRITE: the same */
@@ -108,6 +109,22 @@ struct wire_init_in {
 	uint32_t minor;
 	uint32_t max_readahead;
 	uint32_t flags;
+};
+
+/* The second half of its flags is read where the first half says so. */
+struct wire_init_more {
+	struct wire_init_in in;
+	uint32_t flags2;
+};
+
+/* As far as it is changed: the reply of libfuse may be longer. */
+struct wire_init_out {
+	uint32_t major;
+	uint32_t minor;
+	uint32_t max_readahead;
+	uint32_t flags;
+	uint32_t unused[4];
+	uint32_t flags2;
 };
 
 struct wire_forget_in {

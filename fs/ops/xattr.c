@@ -4,6 +4,9 @@
  * segment tells about itself and is given its policy.
  */
 #include "fs/ops/attached.h"
+#include "fs/ops/identity.h"
+#include "fs/ops/idmapped.h"
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/reply.h"
@@ -296,6 +299,19 @@ void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 	reply_value(req, result, list, size);
 }
 
+/* What the user is on a mount that is idmapped is known to the kernel only, which checks no owner here. */
+static bool is_owner(struct fs *fs, const struct stat *attr)
+{
+	const uid_t user = request_uid();
+
+	if (user == IDENTITY_UNKNOWN)
+		return false;
+	if (user == 0 || user == attr->st_uid)
+		return true;
+	loop_hand_over(fs);
+	return idmapped_owns(fs, request_pid(), user, attr->st_uid);
+}
+
 /* Sets a field of the policy. The kernel has checked that the caller may write; only the owner and root may do this. */
 static int set_field(struct fs *fs, uint64_t id, const struct node_slot *node, enum policy_field field,
 		     const struct policy *wanted)
@@ -305,7 +321,7 @@ static int set_field(struct fs *fs, uint64_t id, const struct node_slot *node, e
 
 	if (field == POLICY_LOCK && wanted->mandatory && fs->options.local_posix)
 		return -EOPNOTSUPP;
-	if (result == 0 && request_uid() != 0 && request_uid() != attr.st_uid)
+	if (result == 0 && !is_owner(fs, &attr))
 		result = -EPERM;
 	return result < 0 ? result : policy_change(&fs->state, id, field, wanted);
 }
