@@ -51,6 +51,16 @@ static bool is_for_requester(const struct fs *fs, uint64_t id)
 	return node && source_of(&fs->state, node)->as_requester;
 }
 
+static void drop_opened(const struct opening *opening)
+{
+	int backing_id;
+
+	if (handle_remove(&opening->fs->state, opening->number, &backing_id) < 0)
+		return;
+	passthrough_close(opening->fs, backing_id);
+	lifetime_closed(opening->policy);
+}
+
 static int open_node(struct opening *opening)
 {
 	int result;
@@ -65,12 +75,14 @@ static int open_node(struct opening *opening)
 	opening->source = source_of(&opening->fs->state, opening->node);
 	if (!opening->source->change && opening_writes(opening))
 		return -EPERM;
-	result = set_id_before_open(opening->fs, opening->node, opening->flags);
-	if (result < 0)
-		return result;
 	result = opening->source->admit ? opening->source->admit(&opening->fs->state, opening->node, opening->flags) : 0;
 	if (result == 0)
 		result = opening_establish(opening);
+	if (result == 0) {
+		result = set_id_admit(opening->fs, opening->node, opening->flags, opening_writes(opening));
+		if (result < 0)
+			drop_opened(opening);
+	}
 	if (result == 0 && opening->flags & O_TRUNC) {
 		const struct handle_slot *handle = handle_get(&opening->fs->state, opening->number);
 

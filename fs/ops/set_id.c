@@ -13,7 +13,7 @@
 #include <time.h>
 
 #define RELEASE_WAIT 20 /* milliseconds for an earlier RELEASE to be carried out */
-#define OPEN_FOR_EXEC 0x20 /* the kernel's __FMODE_EXEC, which open(2) does not let through */
+#define RETRIES 64      /* threads that start over at one time */
 
 bool set_id_has(mode_t mode)
 {
@@ -28,43 +28,36 @@ static uint32_t flags_of(mode_t mode)
 	return (mode & S_ISUID ? NODE_TOLD_SUID : 0u) | (mode & S_ISGID ? NODE_TOLD_SGID : 0u);
 }
 
-static uint32_t n_writers(struct fs *fs, const struct node_slot *node)
-{
-	uint32_t writers;
-
-	handle_count(&fs->state, node_id_of(&fs->state, node), &writers);
-	return writers;
-}
-
 bool set_id_told(struct fs *fs, const struct node_slot *node, mode_t mode)
 {
 	const uint32_t bits = flags_of(mode);
-	struct node_slot *slot;
-	uint32_t none;
 
-	if (!node)
-		return bits != 0;
-	slot = &fs->state.arena->nodes[node - fs->state.arena->nodes];
-	none = ~bits & (NODE_TOLD_SUID | NODE_TOLD_SGID);
-	if (bits)
-		atomic_fetch_or(&slot->flags, bits);
-	/* while somebody writes, the kernel may drop this reply, since it has changed attributes of its own meanwhile */
-	if (atomic_load(&slot->flags) & none && n_writers(fs, node) == 0)
-		atomic_fetch_and(&slot->flags, ~none);
+	if (node && bits)
+		atomic_fetch_or(&fs->state.arena->nodes[node - fs->state.arena->nodes].flags, bits);
 	return bits != 0;
 }
 
+/* --- opens -------------------------------------------------------------------------------------------------------- */
+
+static uint32_t n_writers(struct state *state, uint64_t id)
+{
+	uint32_t writers;
+
+	handle_count(state, id, &writers);
+	return writers;
+}
+
 /*
- * Whether somebody has the file open for writing. On disk a RELEASE may still be carried out that came before this request, which
- * is then no reader's, unless locks are mandatory.
+ * Whether a node has opens of one kind. On disk a RELEASE may still be carried out that came before this request, which is then no
+ * reader's, unless locks are mandatory.
  */
-static bool is_written(struct fs *fs, const struct node_slot *node)
+static bool has_opens(struct fs *fs, const struct node_slot *node, uint32_t (*count)(struct state *state, uint64_t id))
 {
 	const struct timespec moment = {.tv_nsec = 1000000};
-	const bool may_wait = fs->state.arena->header->stores[node->store].on_disk &&
-			      !mandatory_is_on(fs, node_id_of(&fs->state, node));
+	const uint64_t id = node_id_of(&fs->state, node);
+	const bool may_wait = fs->state.arena->header->stores[node->store].on_disk && !mandatory_is_on(fs, id);
 
-	for (int waited = 0; n_writers(fs, node) > 0; waited++) {
+	for (int waited = 0; count(&fs->state, id) > 0; waited++) {
 		if (!may_wait || waited == RELEASE_WAIT)
 			return true;
 		nanosleep(&moment, NULL);
@@ -72,21 +65,90 @@ static bool is_written(struct fs *fs, const struct node_slot *node)
 	return false;
 }
 
-int set_id_before_open(struct fs *fs, const struct node_slot *node, int flags)
+/* Threads that were told to start over, and have not come back yet. */
+static struct {
+	pthread_mutex_t lock; /* a leaf */
+	struct retry {
+		uint64_t node; /* node id; 0 = free */
+		pid_t thread;
+		uint32_t closes; /* handle_closes() */
+	} retries[RETRIES];
+	unsigned int next; /* the oldest one, if all are in use */
+} starting_over = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void note_retry(const struct retry *retry)
+{
+	pthread_mutex_lock(&starting_over.lock);
+	starting_over.retries[starting_over.next] = *retry;
+	starting_over.next = (starting_over.next + 1) % RETRIES;
+	pthread_mutex_unlock(&starting_over.lock);
+}
+
+/* Whether a thread was told to. closes: gets the number from then. */
+static bool take_retry(uint64_t node, pid_t thread, uint32_t *closes)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&starting_over.lock);
+	for (int i = 0; i < RETRIES && !found; i++) {
+		struct retry *retry = &starting_over.retries[i];
+
+		found = retry->node == node && retry->thread == thread;
+		if (found) {
+			*closes = retry->closes;
+			retry->node = 0;
+		}
+	}
+	pthread_mutex_unlock(&starting_over.lock);
+	return found;
+}
+
+/*
+ * The kernel was told bits that the file has not any more. It drops a reply to GETATTR if its attributes have changed since it asked, as
+ * they do with each write, so that the reply before this OPEN proves nothing. When the thread comes back, it has looked the file up
+ * after the last write.
+ */
+static int start_over(struct fs *fs, const struct node_slot *node, uint32_t closes, uint32_t gone)
+{
+	const struct retry retry = {.node = node_id_of(&fs->state, node), .thread = request_pid(), .closes = closes};
+	uint32_t before;
+
+	if (!take_retry(retry.node, retry.thread, &before)) {
+		note_retry(&retry);
+		return -ESTALE;
+	}
+	/* somebody has written once more */
+	if (before != closes)
+		return -ETXTBSY;
+	atomic_fetch_and(&fs->state.arena->nodes[node - fs->state.arena->nodes].flags, ~gone);
+	return 0;
+}
+
+int set_id_admit(struct fs *fs, const struct node_slot *node, int flags, bool writes)
 {
 	const uint32_t told = atomic_load(&node->flags) & (NODE_TOLD_SUID | NODE_TOLD_SGID);
+	uint32_t closes;
 	struct stat attr;
+	uint32_t gone;
 	int result;
 
-	if (!(flags & OPEN_FOR_EXEC) || !told)
+	if (!told)
 		return 0;
-	if (is_written(fs, node))
+	if (writes)
+		return has_opens(fs, node, handle_executors) ? -ETXTBSY : 0;
+	if (!(flags & HANDLE_OPEN_EXECUTES))
+		return 0;
+	if (has_opens(fs, node, n_writers))
 		return -ETXTBSY;
+	closes = handle_closes(&fs->state, node_id_of(&fs->state, node));
 	result = source_of(&fs->state, node)->stat(&fs->state, node, &attr);
 	if (result < 0)
 		return result;
-	return told & ~flags_of(attr.st_mode) ? -ESTALE : 0;
+	gone = told & ~flags_of(attr.st_mode);
+	return gone ? start_over(fs, node, closes, gone) : 0;
 }
+
+/* --- changes ------------------------------------------------------------------------------------------------------ */
 
 static bool has_capability(const struct credentials *credentials, unsigned int capability)
 {

@@ -6,8 +6,9 @@
  * is found out here.
  *
  * execve(2) takes the mode from the kernel's cached attributes. Those of a file with such a bit have no lifetime, so the kernel asks
- * when it checks the permission to execute. A write that ends between that and the OPEN is seen at the OPEN, which is answered
- * with ESTALE: the kernel looks the file up again, and starts over.
+ * when it checks the permission to execute. For what is written between that and the moment from which the kernel lets nobody write,
+ * opens to write and opens to execute keep each other out, and an OPEN to execute a file that has lost its bits is answered with
+ * ESTALE: the kernel looks the file up again, and starts over.
  */
 #ifndef SEGFS_OPS_SET_ID_H
 #define SEGFS_OPS_SET_ID_H
@@ -18,15 +19,15 @@
 /* Whether a mode (st_mode) is that of a regular file with a set-id bit. */
 bool set_id_has(mode_t mode);
 
-/* Notes the mode that the kernel is told of a node. Returns set_id_has(). */
+/* Notes that the kernel is told the mode of a node. Returns set_id_has(). */
 bool set_id_told(struct fs *fs, const struct node_slot *node, mode_t mode);
 
 /*
- * Whether an open is for execve(2), and the kernel would give the program an identity that its file does not stand for any more.
- * flags: of OPEN, as the kernel sends them. Returns 0; ESTALE; ETXTBSY where somebody has the file open for writing; what source->stat()
- * returns.
+ * Whether an open, which has its handle already, may go on.
+ * flags: of OPEN, as the kernel sends them. writes: it may change the file. Returns 0; ESTALE, once, where the kernel would execute with
+ * bits that the file has not any more; ETXTBSY where the file is executed, or written; what source->stat() returns.
  */
-int set_id_before_open(struct fs *fs, const struct node_slot *node, int flags);
+int set_id_admit(struct fs *fs, const struct node_slot *node, int flags, bool writes);
 
 /*
  * Takes the bits of a file away that the requester, who has no CAP_FSETID, does not leave when he changes its bytes.

@@ -78,6 +78,7 @@ static void fill_slot(struct state *state, uint32_t index, const struct handle_o
 	atomic_fetch_add(&slot->generation, 1);
 	atomic_store(&slot->state, SLOT_LIVE);
 	state->index[node_index_of(open->node)].writers += handle_writes(slot);
+	state->index[node_index_of(open->node)].executors += handle_executes(slot);
 	state->n_handles++;
 	share_count(state, slot->uid, SHARE_HANDLES, 1);
 }
@@ -165,6 +166,7 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id)
 		if (node_get(state, slot->node)) {
 			state->index[node_index_of(slot->node)].writers -= handle_writes(slot);
 			state->index[node_index_of(slot->node)].closes += handle_writes(slot);
+			state->index[node_index_of(slot->node)].executors -= handle_executes(slot);
 			closing = node_closed_locked(state, node_index_of(slot->node));
 		}
 	}
@@ -244,6 +246,16 @@ uint32_t handle_count(struct state *state, uint64_t node, uint32_t *writers)
 	return handles;
 }
 
+uint32_t handle_executors(struct state *state, uint64_t node)
+{
+	uint32_t executors;
+
+	pthread_mutex_lock(&state->lock);
+	executors = state->index[node_index_of(node)].executors;
+	pthread_mutex_unlock(&state->lock);
+	return executors;
+}
+
 uint32_t handle_closes(struct state *state, uint64_t node)
 {
 	uint32_t closes;
@@ -290,6 +302,7 @@ int handle_index_slots(struct state *state)
 		if (atomic_load(&slot->state) == SLOT_LIVE && slot_is_sane(state, slot)) {
 			state->index[node_index_of(slot->node)].handles++;
 			state->index[node_index_of(slot->node)].writers += handle_writes(slot);
+			state->index[node_index_of(slot->node)].executors += handle_executes(slot);
 			state->n_handles++;
 			share_count(state, slot->uid, SHARE_HANDLES, 1);
 		} else {

@@ -86,6 +86,17 @@ static inline bool handle_writes(const struct handle_slot *slot)
 	return slot->kind == HANDLE_FILE && (slot->open_flags & O_ACCMODE) != O_RDONLY;
 }
 
+#define HANDLE_OPEN_EXECUTES 0x20 /* in open_flags: for execve(2); the kernel's __FMODE_EXEC, which open(2) does not let through */
+
+/* Whether a file is executed through a handle, or about to be; which lasts as long as the program runs. */
+static inline bool handle_executes(const struct handle_slot *slot)
+{
+	return slot->kind == HANDLE_FILE && slot->open_flags & HANDLE_OPEN_EXECUTES;
+}
+
+/* How many handles of a node are such. */
+uint32_t handle_executors(struct state *state, uint64_t node);
+
 /* How many handles a node has, and how many of them may write; how often one of the latter was closed, a number that wraps. */
 uint32_t handle_count(struct state *state, uint64_t node, uint32_t *writers);
 uint32_t handle_closes(struct state *state, uint64_t node);

@@ -25,6 +25,7 @@ struct node_index {
 	uint32_t handles;   /* live handles on the node */
 	uint32_t writers;   /* ... of files, that are open for writing */
 	uint32_t closes;    /* how many of those were closed */
+	uint32_t executors; /* live handles through which the file is executed */
 	uint32_t told;      /* when the kernel was told its attributes, milliseconds; 0 = not by this worker */
 };
 

@@ -6,6 +6,7 @@
 #include <linux/falloc.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define OWNER 4001
@@ -210,6 +211,55 @@ static void by_chown(void)
 	}
 }
 
+/* CAP_NET_RAW, permitted and effective: struct vfs_cap_data, version 2. */
+static const uint32_t capability[5] = {0x02000001, 1u << 13, 0, 0, 0};
+
+/* Of these each change takes all, whoever makes it. */
+static void capabilities(void)
+{
+	int other;
+
+	make_file("other", "some bytes");
+	other = works(open("other", O_RDONLY));
+	for (size_t u = 0; u < sizeof(users) / sizeof(users[0]); u++) {
+		for (size_t c = 0; c < sizeof(changes) / sizeof(changes[0]); c++) {
+			int fd;
+
+			/* relayed, pages of views are written by the daemon, which takes them as well */
+			if (changes[c].change == by_view)
+				continue;
+			note("%s by %s", changes[c].name, users[u].name);
+			make(0666);
+			works(setxattr("file", "security.capability", capability, sizeof(capability), 0));
+			become_user(&users[u]);
+			fd = works(open("file", O_RDWR));
+			same(changes[c].change(fd, other));
+			works(close(fd));
+			become(0, 0);
+			same(getxattr("file", "security.capability", NULL, 0));
+			unmake();
+		}
+		make(0666);
+		works(setxattr("file", "security.capability", capability, sizeof(capability), 0));
+		become_user(&users[u]);
+		same(truncate("file", 10));
+		same(chown("file", -1U, -1U));
+		become(0, 0);
+		same(getxattr("file", "security.capability", NULL, 0));
+		unmake();
+		make(0666);
+		works(setxattr("file", "security.capability", capability, sizeof(capability), 0));
+		become_user(&users[u]);
+		works(close((int)works(open("file", O_WRONLY | O_TRUNC))));
+		become(0, 0);
+		same(getxattr("file", "security.capability", NULL, 0));
+		works(chown("file", 1, 1));
+		same(getxattr("file", "security.capability", NULL, 0));
+		unmake();
+	}
+	works(close(other));
+}
+
 int main(void)
 {
 	static const struct twin_case cases[] = {
@@ -217,6 +267,7 @@ int main(void)
 		TWIN_CASE(through_an_earlier_open),
 		TWIN_CASE(by_path),
 		TWIN_CASE(by_chown),
+		TWIN_CASE_MEMORY(capabilities),
 	};
 
 	return twin_main(cases, sizeof(cases) / sizeof(cases[0]));

@@ -305,6 +305,116 @@ static void others_can_only_change_it(void **unused)
 	expect_owner();
 }
 
+/* --- at the same time ------------------------------------------------------------------------------------------------ */
+
+#define ROUNDS 150
+#define RUNNERS 5 /* in each */
+#define TRIES 30  /* of each, while the file is busy */
+
+enum { RAN_AS_NOBODY = 0, RAN_AS_OWNER = 1, RAN_CHANGED_AS_OWNER = 2, RAN_NOT = 3 };
+
+/* The program is this one; its last byte tells whether somebody has changed it, which nobody can once it runs. */
+static int run_as_program(void)
+{
+	_cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	char last = 0;
+
+	if (geteuid() != 0)
+		return RAN_AS_NOBODY;
+	if (fd < 0 || pread(fd, &last, 1, lseek(fd, 0, SEEK_END) - 1) != 1)
+		return RAN_NOT;
+	return last == 'x' ? RAN_CHANGED_AS_OWNER : RAN_AS_OWNER;
+}
+
+static int copy_self(void)
+{
+	_cleanup_close_ int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(program, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	char part[4096];
+	ssize_t length;
+
+	do {
+		length = read(from, part, sizeof(part));
+		if (length < 0 || write(fd, part, (size_t)length) != length)
+			return -EIO;
+	} while (length > 0);
+	return write(fd, "o", 1) == 1 && fchmod(fd, 06777) == 0 ? 0 : -EIO;
+}
+
+static void become_nobody(void)
+{
+	if (setgid(TEST_GID) < 0 || setuid(TEST_UID) < 0)
+		_exit(RAN_NOT);
+}
+
+static pid_t start_writer(int fd, long microseconds)
+{
+	pid_t pid = fork();
+	struct timespec start;
+	struct timespec now;
+	struct stat stat;
+
+	if (pid != 0)
+		return pid;
+	become_nobody();
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 < microseconds);
+	_exit(fstat(fd, &stat) == 0 && pwrite(fd, "x", 1, stat.st_size - 1) == 1 ? 0 : 1);
+}
+
+static pid_t start_runner(void)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	become_nobody();
+	for (int i = 0; i < TRIES; i++)
+		execl(program, "raced", NULL);
+	_exit(RAN_NOT);
+}
+
+static int status_of(pid_t pid)
+{
+	int status = 0;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void race(long microseconds)
+{
+	int fd = (int)check(open(program, O_WRONLY | O_CLOEXEC));
+	pid_t writer = start_writer(fd, microseconds);
+	pid_t runners[RUNNERS];
+	int status[RUNNERS];
+
+	check(close(fd));
+	for (int i = 0; i < RUNNERS; i++)
+		runners[i] = start_runner();
+	assert_int_equal(status_of(writer), 0);
+	for (int i = 0; i < RUNNERS; i++)
+		status[i] = status_of(runners[i]);
+	for (int i = 0; i < RUNNERS; i++)
+		assert_in_range(status[i] == RAN_CHANGED_AS_OWNER ? 99 : status[i], 0, RAN_NOT);
+}
+
+/* Who executes it is either before the change, or nobody. */
+static void changed_while_it_is_executed(void **unused)
+{
+	(void)unused;
+	/* which would execute themselves once more */
+	if (SANITIZED)
+		return;
+	let_go_of_early();
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_int_equal(copy_self(), 0);
+		race(i * 2);
+	}
+}
+
 /* --- where ---------------------------------------------------------------------------------------------------------- */
 
 static int start(const char *mode)
@@ -334,7 +444,7 @@ static void unmount_tmpfs(void)
 	umount2(path_of("%s/tmpfs", test_directory()), MNT_DETACH);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	static const char *const modes[] = {
 		"tmpfs", "direct-none", "direct-posix", "mediated-none", "mediated-posix", "relayed-none", "relayed-posix",
@@ -347,9 +457,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(changed_owner, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(root_may_change_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(others_can_only_change_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(changed_while_it_is_executed, set_up, tear_down),
 	};
 	int failed = 0;
 
+	if (argc == 1 && strcmp(argv[0], "raced") == 0)
+		return run_as_program();
 	if (geteuid() != 0)
 		skip_program("root");
 	read_original();
