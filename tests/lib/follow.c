@@ -100,8 +100,13 @@ bool follow_next(struct follow_shared *shared, struct follow_stop *stop)
 
 void follow_wait_ends(void)
 {
-	while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
-		;
+	pid_t thread;
+	int status;
+
+	/* a process that a thread of the worker has run for itself is held as well, and goes on by itself no more than the worker */
+	while ((thread = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR)
+		if (thread > 0 && WIFSTOPPED(status))
+			kill(thread, SIGKILL);
 }
 
 int follow_start(pid_t worker, struct follow_shared *shared, void (*follow)(void *context), void *context, pid_t *child)

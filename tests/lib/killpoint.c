@@ -21,13 +21,17 @@ struct killpoint_shared {
 	atomic_uint killed;
 };
 
-/* The stopped threads never run again: what a system call would have done next is not done. */
-static void kill_worker(struct killpoint_shared *shared, pid_t worker)
+/* The stopped threads never run again: what a system call would have done next is not done. `thread` may be a process that the worker runs. */
+static void kill_worker(struct killpoint_shared *shared, pid_t worker, pid_t thread)
 {
+	bool is_delegate = is_child_of(thread, worker);
+
 	if (!is_child_of(worker, shared->supervisor))
 		return;
 	atomic_fetch_add(&shared->killed, 1);
 	kill(worker, SIGKILL);
+	if (is_delegate)
+		kill(thread, SIGKILL);
 }
 
 static bool is_new_kind(struct killpoint_shared *shared, pid_t thread)
@@ -52,12 +56,12 @@ static bool pass(struct killpoint_shared *shared, const struct follow_stop *stop
 	if (stop->is_next) {
 		if (atomic_fetch_add(&shared->passed_by_next, 1) + 1 != shared->next_at)
 			return false;
-		kill_worker(shared, atomic_load(&shared->follow.next));
+		kill_worker(shared, atomic_load(&shared->follow.next), stop->thread);
 		return true;
 	}
 	if (stop->is_supervisor || !is_due(shared, stop->thread))
 		return false;
-	kill_worker(shared, shared->worker);
+	kill_worker(shared, shared->worker, stop->thread);
 	return shared->next_at == 0;
 }
 
