@@ -10,7 +10,6 @@ MOUNT ?=
 FUZZ_TIME ?= 60
 STRESS_TIME ?= 60
 SEED ?=
-DEPS ?= build test bench lint fuzz
 
 ifeq ($(FLAVOUR),release)
 OUT := build
@@ -25,16 +24,14 @@ OBJ := $(OUT)/obj
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-# What libraries need. Where something is missing, only these targets install it; others say so.
-installing := $(filter run check check-% asan tsan lint,$(MAKECMDGOALS))
-bootstrap := packaging/bootstrap $(if $(installing),,-n)
-ifneq ($(filter-out help clean stop uninstall deps,$(or $(MAKECMDGOALS),all)),)
+# What libraries need, and their installation when they are missing.
+ifneq ($(filter-out help clean stop uninstall,$(or $(MAKECMDGOALS),all)),)
 include build/bootstrap.mk
 endif
 build/bootstrap.mk: packaging/bootstrap
-	$(Q)$(bootstrap) build
+	$(Q)packaging/bootstrap build
 build/bootstrap-%.stamp: packaging/bootstrap
-	$(Q)$(bootstrap) $*
+	$(Q)packaging/bootstrap $*
 
 # --- flags ---------------------------------------------------------------------------------------------------------
 
@@ -93,14 +90,14 @@ request_fuzzer := answers.c mutate.c stand.c
 comma := ,
 fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 
-all: $(OUT)/segfs ## build the program: build/segfs
+# what preloaded libraries of tests ask
+exported := -Wl,--export-dynamic-symbol=reader_is_self
 
-deps: ## install what is missing, as root, for DEPS (build test bench lint fuzz)
-	$(Q)packaging/bootstrap $(DEPS)
+all: $(OUT)/segfs ## build the program: build/segfs
 
 $(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/filter_programs.o $(OBJ)/program.list
 	$(call say,LINK,$@)
-	$(Q)$(link) -o $@ $(filter %.o,$^) $(FUSE_LIBS) $(INIH_LIBS) $(CAPNG_LIBS)
+	$(Q)$(link) $(exported) -o $@ $(filter %.o,$^) $(FUSE_LIBS) $(INIH_LIBS) $(CAPNG_LIBS)
 
 $(OBJ)/generate-filters: $(call object,$(generator_sources)) $(OBJ)/generator.list
 	$(call say,LINK,$@)
@@ -269,5 +266,5 @@ help: ## this list
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 FORCE:
-.PHONY: all deps run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench lint \
+.PHONY: all run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench lint \
 	install uninstall clean help FORCE

@@ -3,6 +3,7 @@
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
 #include "fs/state/node.h"
+#include "lib/base/procfs.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -30,6 +31,33 @@ static bool asks_for_fact(void)
 	const char *in = request_body(sizeof(struct wire_getxattr_in) + length);
 
 	return in && memcmp(in + sizeof(struct wire_getxattr_in), SOURCE_OWN_PREFIX, length) == 0;
+}
+
+bool cost_changes_policy(const struct fs *fs, const struct wire_in_header *header)
+{
+	const size_t length = strlen(SOURCE_OWN_PREFIX);
+	size_t before;
+	const char *in;
+
+	switch (header->opcode) {
+	case WIRE_OP_SETXATTR:
+		before = fs->short_setxattr ? offsetof(struct wire_setxattr_in, setxattr_flags) : sizeof(struct wire_setxattr_in);
+		break;
+	case WIRE_OP_REMOVEXATTR:
+		before = 0;
+		break;
+	default:
+		return false;
+	}
+	in = request_body(before + length);
+	return in && memcmp(in + before, SOURCE_OWN_PREFIX, length) == 0;
+}
+
+/* Files that end with the process that makes them: which that is may have to be waited for. */
+static bool looks_for_owner(const struct node_slot *dir, uint32_t opcode)
+{
+	return (opcode == WIRE_OP_CREATE || opcode == WIRE_OP_MKNOD || opcode == WIRE_OP_TMPFILE) &&
+	       atomic_load(&dir->policy) & NODE_POLICY_OWNER && procfs_identity_waits();
 }
 
 bool cost_looks_aside(const struct fs *fs, const struct wire_in_header *header)
@@ -131,6 +159,10 @@ bool cost_may_be_high(const struct fs *fs, const struct wire_in_header *header)
 		return false;
 	if (is_done_as_requester(fs, header, node))
 		return true;
+	/* what is asked of a process is none of the reader's, however short it takes */
+	if (fs->state.arena->header->stores[node->store].source == SOURCE_PROCESS)
+		return true;
 	/* the end of a file without a name frees its memory */
-	return fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_SLOW_END;
+	return looks_for_owner(node, header->opcode) ||
+	       fs->state.arena->header->stores[node->store].on_disk || atomic_load(&node->flags) & NODE_SLOW_END;
 }

@@ -3,9 +3,11 @@
  * Locks of fcntl(2) and flock(2), for all users of the mount. All past libfuse: a request that waits is a slot in the arena and
  * no memory of libfuse's, and closing a descriptor has to give up locks also when there is no memory at all.
  */
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/parked.h"
 #include "fs/ops/policy.h"
+#include "fs/ops/reader.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
 #include "fs/state/lock.h"
@@ -14,18 +16,57 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 
 /*
- * Whose lock is asked for: the kernel tells processes and open file descriptions by one kind of number. The requester waits in
- * fcntl(2), where it can be seen what it has called; worth three system calls only where I/O depends on it.
+ * Requests whose threads are being looked at, which no INTERRUPT finds among those that wait for locks yet.
  */
-static enum lock_holder find_holder(struct fs *fs)
-{
-	const struct node_slot *node = node_get(&fs->state, request_node());
+struct look {
+	struct look *next;
+	uint64_t unique;  /* of the request */
+	bool interrupted; /* an INTERRUPT came for it */
+};
 
-	if (!node || !(policy_word(&fs->state, node) & NODE_POLICY_MANDATORY))
-		return LOCK_OF_UNKNOWN;
-	switch (procfs_fcntl_command(request_pid())) {
+static struct {
+	pthread_mutex_t lock; /* guards the list, and what is in it; a leaf */
+	struct look *first;
+} looks = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void look_begin(struct look *look)
+{
+	pthread_mutex_lock(&looks.lock);
+	look->next = looks.first;
+	looks.first = look;
+	pthread_mutex_unlock(&looks.lock);
+}
+
+static void look_end(const struct look *look)
+{
+	struct look **at = &looks.first;
+
+	pthread_mutex_lock(&looks.lock);
+	while (*at != look)
+		at = &(*at)->next;
+	*at = look->next;
+	pthread_mutex_unlock(&looks.lock);
+}
+
+static bool look_interrupt(uint64_t unique)
+{
+	struct look *look;
+
+	pthread_mutex_lock(&looks.lock);
+	for (look = looks.first; look && look->unique != unique; look = look->next)
+		;
+	if (look)
+		look->interrupted = true;
+	pthread_mutex_unlock(&looks.lock);
+	return look != NULL;
+}
+
+static enum lock_holder holder_of_command(int command)
+{
+	switch (command) {
 	case F_OFD_GETLK:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
@@ -39,14 +80,43 @@ static enum lock_holder find_holder(struct fs *fs)
 	}
 }
 
-/* Fills a request from the message. Returns 0; EBADF for a handle that is no open of the node; EINVAL. */
+/*
+ * Whose lock is asked for: the kernel tells processes and open file descriptions by one kind of number. The requester waits in
+ * fcntl(2), where it can be seen what it has called; worth a look, during which another thread reads, only where I/O depends on it.
+ * A request that is sent again has its place among others that are, and keeps it.
+ * Returns 0; EINTR where it was interrupted meanwhile.
+ */
+static int find_holder(struct fs *fs, enum lock_holder *holder)
+{
+	const struct node_slot *node = node_get(&fs->state, request_node());
+	struct look look = {.unique = request_unique()};
+
+	*holder = LOCK_OF_UNKNOWN;
+	if (!node || !(policy_word(&fs->state, node) & NODE_POLICY_MANDATORY))
+		return 0;
+	look_begin(&look);
+	if (!request_is_resent())
+		loop_hand_over(fs);
+	*holder = holder_of_command(procfs_fcntl_command(request_pid()));
+	reader_take_back();
+	look_end(&look);
+	return look.interrupted ? -EINTR : 0;
+}
+
+/* Fills a request from the message. Returns 0; EBADF for a handle that is no open of the node; EINVAL; EINTR. */
 static int read_request(struct fs *fs, struct lock_request *request)
 {
 	const struct wire_lk_in *in = request_body(sizeof(*in));
 	const struct handle_slot *handle;
+	enum lock_holder holder = LOCK_OF_UNKNOWN;
+	int result = 0;
 
 	if (!in || in->lock.type > F_UNLCK || in->lock.start > in->lock.end)
 		return -EINVAL;
+	if (!(in->lk_flags & WIRE_LK_FLOCK) && in->lock.type != F_UNLCK)
+		result = find_holder(fs, &holder);
+	if (result < 0)
+		return result;
 	/* which keeps the node for as long as there are locks, and takes them away when it goes */
 	handle = handle_get(&fs->state, in->handle);
 	if (!handle || handle->node != request_node() || handle->kind == HANDLE_DIRECTORY)
@@ -59,11 +129,10 @@ static int read_request(struct fs *fs, struct lock_request *request)
 		.start = in->lock.start,
 		.end = in->lock.end >= INT64_MAX ? LOCK_END : in->lock.end,
 		.pid = (int32_t)in->lock.pid,
+		.holder = holder,
 		.kind = in->lk_flags & WIRE_LK_FLOCK ? LOCK_FLOCK : LOCK_RANGE,
 		.type = in->lock.type == F_RDLCK ? LOCK_SHARED : in->lock.type == F_WRLCK ? LOCK_EXCLUSIVE : LOCK_NONE,
 	};
-	if (request->kind == LOCK_RANGE && request->type != LOCK_NONE)
-		request->holder = find_holder(fs);
 	return 0;
 }
 
@@ -128,10 +197,13 @@ void locks_release(struct fs *fs)
 bool op_interrupt_raw(struct fs *fs)
 {
 	const struct wire_interrupt_in *in = request_body(sizeof(*in));
+	uint64_t unique = in ? in->unique & ~WIRE_UNIQUE_RESEND : 0;
 	struct lock_outcome outcome;
 
-	if (!in || !lock_cancel(&fs->state, in->unique & ~WIRE_UNIQUE_RESEND, &outcome))
+	if (!in)
 		return false;
+	if (!lock_cancel(&fs->state, unique, &outcome))
+		return look_interrupt(unique);
 	locks_tell(fs, &outcome);
 	return true;
 }

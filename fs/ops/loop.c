@@ -10,9 +10,11 @@
 #include "fs/ops/parked.h"
 #include "fs/ops/placement.h"
 #include "fs/ops/prune.h"
+#include "fs/ops/reader.h"
 #include "fs/ops/request.h"
 #include "fs/state/fault.h"
 #include "fs/state/journal.h"
+#include "fs/state/lock.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -31,30 +33,25 @@
 #define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never gets there */
 
 static struct {
-	pthread_mutex_t reader;       /* held by the thread that reads; taken before any other lock */
-	bool begun;                   /* the first reader has; guarded by `reader` */
-	bool resending;               /* requests that an earlier worker has read may still come; guarded by `reader` */
-	bool tidied;                  /* what an earlier worker has left counted is dropped; guarded by `reader` */
-	bool initialized;             /* the session has seen INIT; guarded by `reader` */
-	void (*ready)(struct fs *fs); /* NULL once called; guarded by `reader` */
+	/* the reader's */
+	bool begun;                   /* the first reader has */
+	bool resending;               /* requests that an earlier worker has read may still come */
+	bool tidied;                  /* what an earlier worker has left counted is dropped */
+	bool initialized;             /* the session has seen INIT */
+	void (*ready)(struct fs *fs); /* NULL once called */
 
 	pthread_mutex_t lock;         /* guards what follows; a leaf */
 	pthread_cond_t ended;
 	int failure;                  /* negative errno: why the worker can't go on; 0 = it can */
 	unsigned int n_threads;
-	unsigned int n_waiting;       /* threads that wait to become the reader */
 	pthread_t threads[MAX_THREADS]; /* those that live; order has no meaning */
-	pthread_t reader_thread;      /* the last one that became the reader */
-	bool has_reader;              /* ... and it lives */
 	bool is_leaving;              /* loop_stop() was called */
 } loop = {
-	.reader = PTHREAD_MUTEX_INITIALIZER,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.ended = PTHREAD_COND_INITIALIZER,
 };
 
-static _Thread_local bool is_reader; /* this thread holds loop.reader */
-static _Thread_local bool goes_on;   /* it carries out what has waited, one after the other, and stays the reader */
+static _Thread_local bool goes_on; /* it carries out what has waited, one after the other, and stays the reader */
 
 static void *serve(void *argument);
 
@@ -78,35 +75,15 @@ static int add_thread(struct fs *fs)
 	return -result;
 }
 
-static void become_reader(void)
-{
-	pthread_mutex_lock(&loop.lock);
-	loop.n_waiting++;
-	pthread_mutex_unlock(&loop.lock);
-	pthread_mutex_lock(&loop.reader);
-	is_reader = true;
-	pthread_mutex_lock(&loop.lock);
-	loop.reader_thread = pthread_self();
-	loop.has_reader = true;
-	loop.n_waiting--;
-	pthread_mutex_unlock(&loop.lock);
-}
-
 void loop_hand_over(struct fs *fs)
 {
-	bool nobody;
-
 	journal_may_last();
-	if (!is_reader || goes_on)
+	if (!reader_is_self() || goes_on)
 		return;
-	is_reader = false;
-	pthread_mutex_lock(&loop.lock);
-	nobody = loop.n_waiting == 0;
-	pthread_mutex_unlock(&loop.lock);
 	/* without memory for a thread the present ones must do */
-	if (nobody)
+	if (!reader_has_heir())
 		add_thread(fs);
-	pthread_mutex_unlock(&loop.reader);
+	reader_resign();
 }
 
 static void tell_ready(struct fs *fs)
@@ -190,7 +167,7 @@ static bool handle_init(struct fs *fs, void *message, size_t length)
 /* The request is this thread's, see request_begin(). */
 static void carry_out(struct fs *fs, void *message, size_t length)
 {
-	dispatch(fs, message, length, !is_reader);
+	dispatch(fs, message, length, !reader_is_self());
 }
 
 static bool has_request(const struct fs *fs)
@@ -254,8 +231,8 @@ static void tidy(struct fs *fs)
 {
 	loop.tidied = true;
 	forget_unknown(fs);
-	if (!is_reader)
-		become_reader();
+	if (!reader_is_self())
+		reader_become();
 }
 
 /* The caller is the reader, before and after. */
@@ -276,7 +253,19 @@ static void carry_out_aside(struct fs *fs, void *message, size_t length)
 		request_end();
 		free(next);
 	}
-	become_reader();
+	reader_become();
+}
+
+/* The caller is the reader, before and after. Who has waited for locks that are not mandatory any more goes on. */
+static void carry_out_policy(struct fs *fs, void *message, size_t length)
+{
+	loop_hand_over(fs);
+	carry_out(fs, message, length);
+	reader_take_back();
+	/* nobody begins to wait between this look and what follows */
+	if (!mandatory_is_on(fs, request_node()))
+		lock_access_all(&fs->state, request_node());
+	go_on(fs);
 }
 
 /* What a kernel never sends; true where that was all of it. Nothing of it is believed but its id and opcode. */
@@ -305,7 +294,9 @@ static void serve_one(struct fs *fs, void *message)
 		go_on(fs);
 	if (!loop.tidied && loop.initialized && !has_request(fs))
 		tidy(fs);
+	reader_waits(true);
 	length = read(fs->fuse_fd, message, MESSAGE_MAX);
+	reader_waits(false);
 	if (length < 0) {
 		/* ENOENT: the requester was killed while we read */
 		if (errno == EINTR || errno == EAGAIN || errno == ENOENT)
@@ -327,13 +318,13 @@ void loop_take(struct fs *fs, void *message, size_t length)
 {
 	const struct wire_in_header *header = message;
 
-	if (!is_reader)
-		become_reader();
+	if (!reader_is_self())
+		reader_become();
 	identity_complete(fs, message);
 	request_begin(message, length);
 	if (refuse(fs, header, length) || handle_init(fs, message, length))
 		return;
-	/* of a process that closes files in execve(2) nothing can be read in /proc until it has our answer */
+	/* a process that closes files in execve(2) does not tell where it runs until it has our answer */
 	if (header->opcode != WIRE_OP_FLUSH)
 		placement_follow((pid_t)header->pid);
 	if (loop.resending && !is_sent_again_or_aside(header)) {
@@ -350,6 +341,10 @@ void loop_take(struct fs *fs, void *message, size_t length)
 		go_on(fs);
 		request_begin(message, length);
 	}
+	if (cost_changes_policy(fs, header)) {
+		carry_out_policy(fs, message, length);
+		return;
+	}
 	/* where locks are mandatory the reader stays it: nobody may get one between the look at it and the deed */
 	if (mandatory_concerns(fs)) {
 		if (!mandatory_admits(fs))
@@ -361,13 +356,13 @@ void loop_take(struct fs *fs, void *message, size_t length)
 		loop_hand_over(fs);
 	}
 	carry_out(fs, message, length);
-	if (is_reader)
+	if (reader_is_self())
 		go_on(fs);
 	forget_cached_read(fs);
-	if (is_reader && prune_is_due(fs))
+	if (reader_is_self() && prune_is_due(fs))
 		prune(fs);
-	if (!is_reader)
-		become_reader();
+	if (!reader_is_self())
+		reader_become();
 }
 
 /*
@@ -415,19 +410,22 @@ static void *serve(void *argument)
 	if (result < 0)
 		log_error("a thread can't take on identities: %s", strerror(-result));
 	if (message && result == 0) {
-		become_reader();
+		reader_become();
 		if (!loop.begun) {
 			loop.begun = true;
 			begin(fs);
 		}
-		while (!atomic_load(&fs->leaving))
+		while (!atomic_load(&fs->leaving)) {
 			serve_one(fs, message);
-		pthread_mutex_unlock(&loop.reader);
+			reader_give_way();
+		}
+		reader_resign();
 	}
 	free(message);
 	fault_thread_done(stack);
 	interrupt_thread_done();
 	request_thread_done();
+	reader_thread_done();
 	pthread_mutex_lock(&loop.lock);
 	/* a thread more that can't be had is no matter, the only one is */
 	if (loop.n_threads == 1 && !atomic_load(&fs->leaving))
@@ -436,8 +434,6 @@ static void *serve(void *argument)
 		if (pthread_equal(loop.threads[i], pthread_self()))
 			loop.threads[i] = loop.threads[loop.n_threads - 1];
 	loop.n_threads--;
-	if (loop.has_reader && pthread_equal(loop.reader_thread, pthread_self()))
-		loop.has_reader = false;
 	pthread_cond_signal(&loop.ended);
 	pthread_mutex_unlock(&loop.lock);
 	return NULL;
@@ -447,14 +443,6 @@ int loop_start(struct fs *fs, void (*ready)(struct fs *fs))
 {
 	loop.ready = ready;
 	return add_thread(fs);
-}
-
-void loop_wake_reader(void)
-{
-	pthread_mutex_lock(&loop.lock);
-	if (loop.has_reader)
-		pthread_kill(loop.reader_thread, INTERRUPT_SIGNAL);
-	pthread_mutex_unlock(&loop.lock);
 }
 
 int loop_wait(void)

@@ -38,7 +38,4 @@ int loop_wait(void);
 /* Makes the threads end once they have answered what they have read. */
 void loop_stop(struct fs *fs);
 
-/* Has the reader return from its wait for a request, if it is in it by now. By any thread. */
-void loop_wake_reader(void);
-
 #endif

@@ -13,6 +13,7 @@
 #include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/parked.h"
+#include "fs/ops/reader.h"
 #include "fs/state/share.h"
 #include "fs/ops/policy.h"
 #include "fs/ops/request.h"
@@ -27,16 +28,37 @@
 #include <string.h>
 #include <time.h>
 
-#define LOOK_INTERVAL 20000000 /* nanoseconds between two looks for waits without end */
+#define LOOK_INTERVAL 10000000 /* nanoseconds between two steps of a look for waits without end, of which it has two */
+#define QUESTIONS_MAX 64       /* of one look: further waits are looked at later */
 #define STUCK_LOOKS 3          /* a wait that looked so this many times in a row is one */
 #define IDLE_LOOKS 50          /* the thread ends that many looks after the last wait */
 
 static struct {
 	struct parked *first; /* the reader's */
 	atomic_uint n;        /* how many there are */
-	atomic_bool look;     /* it is time for the reader to look; set by the thread */
 	atomic_bool ticking;  /* the thread is there */
 } parking;
+
+/* Whether somebody waits to change a file, which the thread finds out: it may have to wait for that process. */
+struct question {
+	uint64_t unique; /* of the parked request that it is about */
+	uint64_t inode;  /* of the file, as the mount tells it */
+	pid_t process;   /* that has the lock */
+	bool waits;      /* the answer */
+};
+
+/* A look for waits without end: whose turn it is, with all that follows. */
+static struct {
+	_Atomic enum {
+		LOOK_OVER,  /* the thread's, which begins the next one when it is time */
+		LOOK_ASKS,  /* the reader's, which asks */
+		LOOK_LOOKS, /* the thread's, which answers */
+		LOOK_ENDS,  /* the reader's, which ends waits */
+	} state;
+	struct question questions[QUESTIONS_MAX];
+	size_t n;
+	size_t passed; /* parked requests that earlier looks were about: the next ones come first */
+} look;
 
 static uint32_t user_of(const struct parked *parked)
 {
@@ -243,7 +265,20 @@ static bool holds_inode(uint32_t opcode)
 	       opcode == WIRE_OP_COPY_FILE_RANGE;
 }
 
-/* Has the reader look now and then, for as long as somebody waits. */
+/* The thread's part of a look. A reader that was woken too early is woken again. */
+static void step_look(void)
+{
+	if (atomic_load(&look.state) == LOOK_LOOKS) {
+		for (size_t i = 0; i < look.n; i++)
+			look.questions[i].waits = procfs_waits_to_change(look.questions[i].process, look.questions[i].inode);
+		atomic_store(&look.state, LOOK_ENDS);
+	} else if (atomic_load(&look.state) == LOOK_OVER) {
+		atomic_store(&look.state, LOOK_ASKS);
+	}
+	reader_wake();
+}
+
+/* Looks now and then, for as long as somebody waits. */
 static void *tick(void *argument)
 {
 	const struct timespec interval = {.tv_nsec = LOOK_INTERVAL};
@@ -255,8 +290,7 @@ static void *tick(void *argument)
 			if (atomic_load(&parking.n) == 0)
 				continue;
 			idle = 0;
-			atomic_store(&parking.look, true);
-			loop_wake_reader();
+			step_look();
 		}
 		atomic_store(&parking.ticking, false);
 		/* who came right before that took this thread for one that goes on */
@@ -331,9 +365,6 @@ bool mandatory_concerns(const struct fs *fs)
 	case WIRE_OP_SETATTR:
 	case WIRE_OP_OPEN:
 	case WIRE_OP_FALLOCATE:
-	/* who waits may go on when locks become advisory */
-	case WIRE_OP_SETXATTR:
-	case WIRE_OP_REMOVEXATTR:
 		return mandatory_is_on(fs, request_node());
 	case WIRE_OP_COPY_FILE_RANGE:
 		in = request_body(sizeof(*in));
@@ -367,8 +398,8 @@ bool mandatory_admits(struct fs *fs)
 	return result == 0;
 }
 
-/* Whether who has the lock that a parked request waits for, waits for that request. */
-static bool is_stuck(struct fs *fs)
+/* What is to be known of the calling thread's request, which is parked: false where it waits for no lock of a process. */
+static bool find_question(struct fs *fs, struct question *question)
 {
 	struct want want = {
 		.request = {
@@ -388,28 +419,65 @@ static bool is_stuck(struct fs *fs)
 	    !lock_access_test(&fs->state, &want.request, &lock))
 		return false;
 	node = node_get(&fs->state, want.request.node);
-	return node && procfs_waits_to_change(lock.pid, source_unique_inode(node->inode, node->store));
+	if (!node || lock.pid <= 0)
+		return false;
+	*question = (struct question){
+		.unique = request_unique(),
+		.inode = source_unique_inode(node->inode, node->store),
+		.process = lock.pid,
+	};
+	return true;
+}
+
+static void ask_questions(struct fs *fs)
+{
+	struct parked *parked = parking.first;
+	size_t at = 0;
+
+	look.n = 0;
+	for (; parked && at < look.passed; at++)
+		parked = parked->next;
+	for (; parked && look.n < QUESTIONS_MAX; at++, parked = parked->next) {
+		request_begin(parked->message, parked->length);
+		if (find_question(fs, &look.questions[look.n]))
+			look.n++;
+		else
+			parked->seen_stuck = 0;
+	}
+	look.passed = parked ? at : 0;
+	request_end();
+}
+
+/* Ends the wait of a request that has been without end for some looks. */
+static void judge(struct fs *fs, const struct question *question)
+{
+	struct parked *parked = parking.first;
+	struct lock_outcome outcome;
+
+	while (parked && (parked_unique(parked) & ~WIRE_UNIQUE_RESEND) != question->unique)
+		parked = parked->next;
+	if (!parked)
+		return;
+	parked->seen_stuck = question->waits ? parked->seen_stuck + 1 : 0;
+	if (parked->seen_stuck < STUCK_LOOKS || !lock_cancel(&fs->state, question->unique, &outcome))
+		return;
+	outcome.result = -EDEADLK;
+	locks_tell(fs, &outcome);
 }
 
 bool mandatory_end_stuck(struct fs *fs)
 {
-	struct parked *next;
-
-	if (!atomic_load_explicit(&parking.look, memory_order_relaxed))
+	switch (atomic_load_explicit(&look.state, memory_order_acquire)) {
+	case LOOK_ASKS:
+		ask_questions(fs);
+		atomic_store(&look.state, look.n > 0 ? LOOK_LOOKS : LOOK_OVER);
 		return false;
-	atomic_store(&parking.look, false);
-	for (struct parked *parked = parking.first; parked; parked = next) {
-		struct lock_outcome outcome;
-
-		next = parked->next;
-		request_begin(parked->message, parked->length);
-		parked->seen_stuck = is_stuck(fs) ? parked->seen_stuck + 1 : 0;
-		if (parked->seen_stuck < STUCK_LOOKS || !lock_cancel(&fs->state, request_unique(), &outcome))
-			continue;
-		outcome.result = -EDEADLK;
-		request_end();
-		locks_tell(fs, &outcome);
+	case LOOK_ENDS:
+		for (size_t i = 0; i < look.n; i++)
+			judge(fs, &look.questions[i]);
+		atomic_store(&look.state, LOOK_OVER);
+		return true;
+	default:
+		return false;
 	}
-	request_end();
-	return true;
 }

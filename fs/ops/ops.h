@@ -116,8 +116,7 @@ bool mandatory_is_on(const struct fs *fs, uint64_t node);
 void forget_cached_read(struct fs *fs);
 
 /*
- * mandatory.c: whether the calling thread's request depends on mandatory locks, or may change whether they are: for the reader
- * alone, which does not hand over.
+ * mandatory.c: whether the calling thread's request depends on mandatory locks: for the reader alone, which does not hand over.
  */
 bool mandatory_concerns(const struct fs *fs);
 

@@ -5,7 +5,8 @@
  * A round trip is two wake-ups, and to wake a thread on an idle CPU may cost several times what the request itself does,
  * above all on a virtual machine (fact K16). The scheduler leaves a thread where it woke up last, be that good or
  * bad; so where one process makes all requests for a while, the reader moves to its CPU, once, and where the scheduler does
- * not leave it there, ever more rarely. No affinity is left behind.
+ * not leave it there, ever more rarely. No affinity is left behind. On which CPU a process runs is found out by another thread, since
+ * the kernel tells it only when that process is not in execve(2).
  */
 #ifndef SEGFS_OPS_PLACEMENT_H
 #define SEGFS_OPS_PLACEMENT_H
@@ -13,8 +14,7 @@
 #include <sys/types.h>
 
 /*
- * To be called by the reader for each request, before it is carried out; not for FLUSH, which comes in the middle of execve(2), when
- * reading the requester's /proc/PID/stat would wait until it has its answer.
+ * To be called by the reader for each request, before it is carried out. Waits for nobody.
  * requester: thread that waits for it, in the daemon's pid namespace; 0 = nobody, or not visible there.
  */
 void placement_follow(pid_t requester);

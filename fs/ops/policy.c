@@ -112,15 +112,21 @@ static int store(struct state *state, const struct node_slot *node, const struct
 /* Who made a file, if that process is still there. */
 static int find_creator(const struct node_slot *node, struct policy_owner *owner)
 {
-	uint64_t start;
-	int result = node->creator > 0 ? procfs_owner(node->creator, owner) : -ESRCH;
+	const pid_t creator = node->creator;
+	bool is_another;
+	uint64_t identity;
+	int result = creator > 0 ? procfs_owner(creator, owner) : -ESRCH;
 
 	if (result == 0)
-		result = procfs_start(node->creator, &start);
+		result = procfs_thread_identity(creator, &identity);
+	if (result < 0)
+		return result == -ETIMEDOUT ? -EAGAIN : result;
 	/* a thread that began after the file was made has only got its number, however old its process is */
-	if (result == 0 && start / (procfs_ticks_per_second() / 10) > node->created)
-		result = -ESRCH;
-	return result;
+	if (procfs_identity_waits())
+		is_another = identity / (procfs_ticks_per_second() / 10) > node->creator_mark;
+	else
+		is_another = (uint32_t)identity != node->creator_mark;
+	return is_another ? -ESRCH : 0;
 }
 
 /* All the memory that a file has the size for. */
@@ -228,11 +234,16 @@ static int give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
 	bool is_file = node && node->type == S_IFREG >> 12;
 	struct policy before;
 	struct policy after;
+	struct policy_owner creator = {0};
 	bool same = true;
+	int found = 0;
 	int result;
 
 	if (!node)
 		return -ESTALE;
+	/* before the lock, since it may take its time on an older kernel */
+	if (is_file && fields[POLICY_LIFETIME] && wanted->lifetime == LIFETIME_OWNER)
+		found = find_creator(node, &creator);
 	pthread_mutex_lock(&changing);
 	result = policy_read(state, node, &before);
 	after = before;
@@ -242,8 +253,10 @@ static int give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
 			same = false;
 		}
 	}
-	if (result == 0 && is_file && after.lifetime == LIFETIME_OWNER && before.lifetime != LIFETIME_OWNER)
-		result = find_creator(node, &after.owner);
+	if (result == 0 && is_file && after.lifetime == LIFETIME_OWNER && before.lifetime != LIFETIME_OWNER) {
+		after.owner = creator;
+		result = found;
+	}
 	if (result == 0 && !same)
 		result = change_locked(state, id, node, &before, &after, requester);
 	same = policy_is_same(&before, POLICY_LIFETIME, &after);
@@ -285,14 +298,24 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 	return result;
 }
 
+/* Later it may be another thread that has this number, or none. Where it can't be found out, the creator is not known. */
+static void note_creator(struct node_slot *node)
+{
+	uint64_t identity = boottime_nanoseconds() / 100000000;
+
+	if (!procfs_identity_waits() && procfs_thread_identity(request_pid(), &identity) < 0)
+		return;
+	node->creator_mark = (uint32_t)identity;
+	node->creator = request_pid();
+}
+
 void policy_made(struct state *state, uint64_t id, bool is_file, const struct policy *policy)
 {
 	struct node_slot *node = node_get(state, id);
 
 	if (!node || node_is_foreign(node))
 		return;
-	node->creator = request_pid();
-	node->created = (uint32_t)(boottime_nanoseconds() / 100000000);
+	note_creator(node);
 	atomic_store(&node->policy, policy_pack(policy));
 	if (is_file)
 		atomic_fetch_or(&node->flags, NODE_FILLING);

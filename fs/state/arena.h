@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory: tells an arena from any other file */
-#define ARENA_LAYOUT 6u                 /* changes with every change of a struct below */
+#define ARENA_LAYOUT 7u                 /* changes with every change of a struct below */
 #define ARENA_SOURCES 4                 /* kinds that a store can be of */
 #define ARENA_STORES 128                /* stores of one mount: the default one and [directory] ones */
 #define ARENA_BASE_FDS 64               /* descriptors that the supervisor had before the first worker */
@@ -89,7 +89,8 @@ struct node_slot {
 	_Atomic uint32_t flags;      /* enum node_flags */
 	_Atomic uint32_t policy;     /* what is known of its policy: enum node_policy */
 	int32_t creator;             /* thread that made it, in the daemon's pid namespace; 0 = not known */
-	uint32_t created;            /* when it did so: CLOCK_BOOTTIME, tenths of a second */
+	uint32_t creator_mark;       /* tells it from later threads: low half of its identity, see procfs.h; where that may have to be
+					waited for, when the file was made: CLOCK_BOOTTIME, tenths of a second */
 	_Atomic uint64_t closed_at;  /* CLOCK_BOOTTIME, nanoseconds: when its last handle went; 0 = not known */
 	uint8_t handle[64];          /* file handle of the backing file */
 };

@@ -176,7 +176,7 @@ static void fill_slot(struct state *state, uint32_t index, const struct node_key
 	atomic_store(&slot->flags, flags);
 	atomic_store(&slot->policy, 0);
 	slot->creator = 0;
-	slot->created = 0;
+	slot->creator_mark = 0;
 	atomic_store(&slot->closed_at, 0);
 	atomic_store(&slot->backing_id, 0);
 	atomic_store(&slot->fd, fd);

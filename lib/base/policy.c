@@ -240,7 +240,7 @@ int policy_store(const struct policy *policy, char text[POLICY_TEXT_MAX])
 	}
 	if (policy->lifetime == LIFETIME_OWNER && policy->owner.pid > 0)
 		length += snprintf(text + length, POLICY_TEXT_MAX - (size_t)length, " process=%d:%" PRIu64 ":%s",
-				   (int)policy->owner.pid, policy->owner.start, policy->owner.boot);
+				   (int)policy->owner.pid, policy->owner.identity, policy->owner.boot);
 	return length;
 }
 
@@ -251,7 +251,7 @@ static int load_owner(struct policy_owner *owner, const char *text)
 
 	if (!parse_number(text, &pid, &text) || pid == 0 || pid > INT32_MAX || *text++ != ':')
 		return -EINVAL;
-	if (!parse_number(text, &read.start, &text) || *text++ != ':' || strlen(text) != POLICY_BOOT_MAX - 1)
+	if (!parse_number(text, &read.identity, &text) || *text++ != ':' || strlen(text) != POLICY_BOOT_MAX - 1)
 		return -EINVAL;
 	memcpy(read.boot, text, sizeof(read.boot));
 	read.pid = (pid_t)pid;

@@ -40,7 +40,7 @@ enum policy_lifetime {
 /* A process, told from a later one with the same number. */
 struct policy_owner {
 	pid_t pid;                  /* in the daemon's pid namespace; 0 = not known */
-	uint64_t start;             /* clock ticks after boot, as /proc/PID/stat has it */
+	uint64_t identity;          /* no other process of that boot has it: its inode number in pidfs, or its start in clock ticks */
 	char boot[POLICY_BOOT_MAX]; /* which boot, as /proc/sys/kernel/random/boot_id has it */
 };
 

@@ -1,18 +1,44 @@
 // SPDX-License-Identifier: MIT
 #include "lib/base/procfs.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/delegate.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define START_FIELD 22 /* in /proc/PID/stat, counted from 1 */
+/* Fields of /proc/PID/stat, counted from 1. */
+#define START_FIELD 22
+#define PROCESSOR_FIELD 39
+
+#define PIDFD_OF_THREAD O_EXCL /* PIDFD_THREAD of Linux 6.9, which older headers lack */
+
+/* struct pidfd_info of Linux 6.13, as far as it went then. */
+struct pidfd_facts {
+	uint64_t mask;
+	uint64_t cgroup;
+	uint32_t pid;
+	uint32_t process;
+	uint32_t parent;
+	uint32_t ids[8];
+	uint32_t unused;
+};
+
+#define PIDFD_GET_FACTS _IOWR(0xff, 11, struct pidfd_facts)
+
+_Static_assert(sizeof(struct pidfd_facts) == 64, "the kernel tells versions by the size");
 
 uint64_t procfs_ticks_per_second(void)
 {
@@ -82,7 +108,119 @@ static ssize_t read_of(pid_t process, const char *name, char *text, size_t size)
 	return length == 0 || (length < 0 && procfs_says_none((int)-length)) ? -ESRCH : length;
 }
 
-pid_t procfs_process_of(pid_t thread)
+struct reading {
+	const char *path;
+	char *text;
+	size_t size;
+};
+
+static int read_delegated(void *context)
+{
+	const struct reading *reading = context;
+	int fd = open(reading->path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, reading->text, reading->size - 1);
+
+	return length < 0 ? -errno : (int)length;
+}
+
+/* The same for what the kernel tells only when a process is not in execve(2). -ETIMEDOUT where that takes too long. */
+static ssize_t read_patiently(pid_t process, const char *name, char *text, size_t size)
+{
+	static const struct delegate how = {.milliseconds = PROCFS_PATIENCE, .own_descriptors = true};
+	struct reading reading = {.text = text, .size = size};
+	char path[96];
+	int length;
+
+	if (process <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)process, name);
+	reading.path = path;
+	length = delegate_run(&how, read_delegated, &reading);
+	if (length > 0)
+		text[length] = 0;
+	return length == 0 || (length < 0 && procfs_says_none(-length)) ? -ESRCH : length;
+}
+
+/* --- processes by descriptor --- */
+
+static int find_out_numbers(void)
+{
+	_cleanup_close_ int pidfd = procfs_pidfd_open(getpid());
+	struct statfs found;
+
+	if (pidfd < 0)
+		return pidfd;
+	if (fstatfs(pidfd, &found) < 0)
+		return -errno;
+	return found.f_type != ANON_INODE_FS_MAGIC;
+}
+
+/* What all workers find. A passing lack must not decide it: identities would mean others. */
+static int has_numbers(void)
+{
+	static _Atomic int known; /* 0 = not yet; 1: no, 2: yes */
+	int has = atomic_load(&known) - 1;
+
+	if (has < 0) {
+		has = find_out_numbers();
+		if (has >= 0)
+			atomic_store(&known, has + 1);
+	}
+	return has;
+}
+
+bool procfs_identity_waits(void)
+{
+	return has_numbers() <= 0;
+}
+
+static int open_thread(pid_t thread)
+{
+	int fd = (int)syscall(SYS_pidfd_open, thread, PIDFD_OF_THREAD);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* pidfd: of the process or thread; not looked at before Linux 6.9. */
+static int identity_of(int pidfd, pid_t pid, uint64_t *identity)
+{
+	int has = has_numbers();
+	struct stat stat;
+
+	if (has <= 0)
+		return has < 0 ? has : procfs_start(pid, identity);
+	if (fstat(pidfd, &stat) < 0)
+		return -errno;
+	*identity = stat.st_ino;
+	return 0;
+}
+
+int procfs_thread_identity(pid_t thread, uint64_t *identity)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (thread <= 0)
+		return -ESRCH;
+	if (!procfs_identity_waits()) {
+		fd = open_thread(thread);
+		if (fd < 0)
+			return fd;
+	}
+	return identity_of(fd, thread, identity);
+}
+
+/* 0 where the kernel does not tell: before Linux 6.13. */
+static pid_t process_of_descriptor(pid_t thread)
+{
+	struct pidfd_facts facts = {0};
+	_cleanup_close_ int fd = open_thread(thread);
+
+	if (fd < 0)
+		return fd == -EINVAL ? 0 : fd;
+	return ioctl(fd, PIDFD_GET_FACTS, &facts) == 0 ? (pid_t)facts.process : errno == ESRCH ? -ESRCH : 0;
+}
+
+static pid_t process_of_status(pid_t thread)
 {
 	char text[1024];
 	const char *line;
@@ -94,19 +232,50 @@ pid_t procfs_process_of(pid_t thread)
 	return line && atoi(line + 6) > 0 ? atoi(line + 6) : -ESRCH;
 }
 
-int procfs_start(pid_t process, uint64_t *start)
+pid_t procfs_process_of(pid_t thread)
+{
+	pid_t process;
+	int fd;
+
+	if (thread <= 0)
+		return -ESRCH;
+	fd = procfs_pidfd_open(thread);
+	if (fd >= 0) {
+		close(fd);
+		return thread;
+	}
+	if (fd != -ESRCH)
+		return fd;
+	process = process_of_descriptor(thread);
+	return process == 0 ? process_of_status(thread) : process;
+}
+
+/* A number in /proc/PID/stat. Returns 0; -ESRCH; -ETIMEDOUT. */
+static int read_field(pid_t process, int wanted, uint64_t *number)
 {
 	char text[1024];
 	const char *at;
-	ssize_t length = read_of(process, "stat", text, sizeof(text));
+	ssize_t length = read_patiently(process, "stat", text, sizeof(text));
 
 	if (length < 0)
 		return (int)length;
 	/* the name, in parentheses, is the second field, and may contain anything */
 	at = strrchr(text, ')');
-	for (int field = 2; at && field < START_FIELD; field++)
+	for (int field = 2; at && field < wanted; field++)
 		at = strchr(at + 1, ' ');
-	return at && sscanf(at, "%" SCNu64, start) == 1 ? 0 : -ESRCH;
+	return at && sscanf(at, "%" SCNu64, number) == 1 ? 0 : -ESRCH;
+}
+
+int procfs_start(pid_t process, uint64_t *start)
+{
+	return read_field(process, START_FIELD, start);
+}
+
+int procfs_cpu(pid_t thread)
+{
+	uint64_t cpu;
+
+	return read_field(thread, PROCESSOR_FIELD, &cpu) == 0 && cpu < INT32_MAX ? (int)cpu : -1;
 }
 
 int procfs_command(pid_t process, char command[PROCFS_COMMAND_MAX])
@@ -131,12 +300,29 @@ static int read_boot(char boot[POLICY_BOOT_MAX])
 	return length == POLICY_BOOT_MAX - 1 ? 0 : length < 0 ? (int)length : -EIO;
 }
 
+/* Whether a process has ended: then its number may be another's. */
+static int check_alive(int pidfd)
+{
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+	int result;
+
+	do
+		result = poll(&ended, 1, 0);
+	while (result < 0 && errno == EINTR);
+	return result == 0 ? 0 : result > 0 ? -ESRCH : -errno;
+}
+
 int procfs_owner(pid_t thread, struct policy_owner *owner)
 {
 	struct policy_owner found = {.pid = procfs_process_of(thread)};
+	_cleanup_close_ int fd = found.pid < 0 ? -1 : procfs_pidfd_open(found.pid);
+	int result = found.pid < 0 ? found.pid : fd < 0 ? fd : identity_of(fd, found.pid, &found.identity);
 
-	int result = found.pid < 0 ? found.pid : procfs_start(found.pid, &found.start);
-
+	if (result == 0)
+		result = check_alive(fd);
+	/* one that is still there has kept its number, and so the process its own */
+	if (result == 0 && procfs_process_of(thread) != found.pid)
+		result = -ESRCH;
 	if (result == 0)
 		result = read_boot(found.boot);
 	if (result == 0)
@@ -157,7 +343,7 @@ int procfs_owner_open(const struct policy_owner *owner)
 {
 	_cleanup_close_ int fd = -1;
 	char boot[POLICY_BOOT_MAX];
-	uint64_t start;
+	uint64_t identity;
 	int result;
 
 	if (owner->pid <= 0)
@@ -169,8 +355,8 @@ int procfs_owner_open(const struct policy_owner *owner)
 	if (fd < 0)
 		return fd;
 	/* the descriptor holds the number: whoever has it now is who it is about */
-	result = procfs_start(owner->pid, &start);
-	if (result < 0 || start != owner->start)
+	result = identity_of(fd, owner->pid, &identity);
+	if (result < 0 || identity != owner->identity)
 		return result < 0 ? result : -ESRCH;
 	return take_fd(&fd);
 }
@@ -190,7 +376,7 @@ int procfs_fcntl_command(pid_t thread)
 	char text[256];
 	unsigned long command;
 
-	if (read_of(thread, "syscall", text, sizeof(text)) <= 0)
+	if (read_patiently(thread, "syscall", text, sizeof(text)) <= 0)
 		return -1;
 	return sscanf(text, "%*d %*x %lx", &command) == 1 ? (int)command : -1;
 }
@@ -214,45 +400,93 @@ static int changed_descriptor(long call, const unsigned long arguments[6])
 	return -1;
 }
 
-static bool thread_waits_to_change(pid_t process, const char *thread, uint64_t inode)
-{
-	unsigned long arguments[6];
-	char name[64];
+/* What the process that looks works on: it may be killed at any moment, so that nothing is allocated. */
+struct change {
+	pid_t process;
+	uint64_t inode;
+	char path[64];
 	char text[1024];
-	const char *at;
-	uint64_t found;
-	long call;
+	_Alignas(struct dirent64) char entries[4096];
+};
+
+/* Reads a file of the process. number: of the thread or descriptor that it is about. */
+static bool read_part(struct change *change, const char *directory, const char *number, const char *name)
+{
+	ssize_t length;
 	int fd;
 
-	snprintf(name, sizeof(name), "task/%.16s/stat", thread);
-	if (read_of(process, name, text, sizeof(text)) <= 0)
+	snprintf(change->path, sizeof(change->path), "/proc/%d/%s/%.16s%s", (int)change->process, directory, number, name);
+	fd = open(change->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return false;
-	at = strrchr(text, ')');
-	if (!at || at[1] != ' ' || at[2] != 'D')
+	length = read(fd, change->text, sizeof(change->text) - 1);
+	close(fd);
+	change->text[length > 0 ? length : 0] = 0;
+	return length > 0;
+}
+
+/* "CALL ARGUMENT ...": the call in decimal, arguments in hexadecimal. */
+static int descriptor_waited_for(const char *text)
+{
+	unsigned long arguments[6];
+	char *end;
+	long call = strtol(text, &end, 10);
+
+	if (end == text)
+		return -1;
+	for (size_t i = 0; i < 6; i++) {
+		const char *at = end;
+
+		arguments[i] = strtoul(at, &end, 16);
+		if (end == at)
+			return -1;
+	}
+	return changed_descriptor(call, arguments);
+}
+
+static bool thread_waits_to_change(struct change *change, const char *thread)
+{
+	const char *at;
+	char number[12];
+	int fd;
+
+	if (!read_part(change, "task", thread, "/stat"))
 		return false;
-	snprintf(name, sizeof(name), "task/%.16s/syscall", thread);
-	if (read_of(process, name, text, sizeof(text)) <= 0 ||
-	    sscanf(text, "%ld %lx %lx %lx %lx %lx %lx", &call, &arguments[0], &arguments[1], &arguments[2], &arguments[3],
-		   &arguments[4], &arguments[5]) != 7)
+	at = strrchr(change->text, ')');
+	if (!at || at[1] != ' ' || at[2] != 'D' || !read_part(change, "task", thread, "/syscall"))
 		return false;
-	fd = changed_descriptor(call, arguments);
-	snprintf(name, sizeof(name), "fdinfo/%d", fd);
-	if (fd < 0 || read_of(process, name, text, sizeof(text)) <= 0)
+	fd = descriptor_waited_for(change->text);
+	snprintf(number, sizeof(number), "%d", fd);
+	if (fd < 0 || !read_part(change, "fdinfo", number, ""))
 		return false;
-	at = strstr(text, "\nino:");
-	return at && sscanf(at + 5, "%" SCNu64, &found) == 1 && found == inode;
+	at = strstr(change->text, "\nino:");
+	return at && strtoull(at + 5, NULL, 10) == change->inode;
+}
+
+static int look_for_change(void *context)
+{
+	struct change *change = context;
+	bool waits = false;
+	ssize_t length;
+	int fd;
+
+	snprintf(change->path, sizeof(change->path), "/proc/%d/task", (int)change->process);
+	fd = open(change->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (fd >= 0 && !waits && (length = getdents64(fd, change->entries, sizeof(change->entries))) > 0)
+		for (ssize_t at = 0; at < length && !waits;) {
+			const struct dirent64 *entry = (const void *)(change->entries + at);
+
+			waits = entry->d_name[0] != '.' && thread_waits_to_change(change, entry->d_name);
+			at += entry->d_reclen;
+		}
+	close(fd);
+	return waits;
 }
 
 bool procfs_waits_to_change(pid_t process, uint64_t inode)
 {
-	_cleanup_closedir_ DIR *threads = NULL;
-	const struct dirent *entry;
-	bool waits = false;
-	char path[48];
+	static const struct delegate how = {.milliseconds = PROCFS_PATIENCE, .own_descriptors = true};
+	struct change change = {.process = process, .inode = inode};
 
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
-	threads = opendir(path);
-	while (threads && !waits && (entry = readdir(threads)))
-		waits = entry->d_name[0] != '.' && thread_waits_to_change(process, entry->d_name, inode);
-	return waits;
+	return process > 0 && delegate_run(&how, look_for_change, &change) == 1;
 }

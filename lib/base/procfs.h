@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What /proc tells of processes. All functions may be called by several threads at once. What they tell may be over by the
- * time they return: who must be sure compares the start of a process before and after.
+ * What the kernel tells of processes. All functions may be called by several threads at once. What they tell may be over by the
+ * time they return: who must be sure compares the identity of a process before and after.
+ *
+ * The kernel tells some of it only while a process is not in execve(2), which may last as long as that process likes. Then these
+ * functions return -ETIMEDOUT after PROCFS_PATIENCE; each that may says so. The others wait for nobody.
  */
 #ifndef SEGFS_BASE_PROCFS_H
 #define SEGFS_BASE_PROCFS_H
@@ -14,6 +17,7 @@
 
 #define PROCFS_COMMAND_MAX 64 /* bytes of a process's name, with the final 0 */
 #define PROCFS_FD_MAX 32      /* bytes of a path made by procfs_fd_path() */
+#define PROCFS_PATIENCE 20u   /* milliseconds that a process has to answer: one that is not in execve(2) needs a fraction of one */
 
 /* Writes "/proc/self/fd/FD": the path by which calls without a descriptor form reach an O_PATH descriptor. */
 void procfs_fd_path(char path[PROCFS_FD_MAX], int fd);
@@ -39,13 +43,28 @@ bool procfs_says_none(int error);
  */
 pid_t procfs_process_of(pid_t thread);
 
-/* When a process began, in clock ticks after boot. Returns 0; -ESRCH where there is none with this number. */
+/* When a process began, in clock ticks after boot. Returns 0; -ESRCH where there is none with this number; -ETIMEDOUT. */
 int procfs_start(pid_t process, uint64_t *start);
+
+/* The CPU on which a thread ran last; -1 where that can't be told within PROCFS_PATIENCE. */
+int procfs_cpu(pid_t thread);
 
 /* The name of a process, made printable. Returns 0; -ESRCH. */
 int procfs_command(pid_t process, char command[PROCFS_COMMAND_MAX]);
 
-/* The process that a thread belongs to, told from later ones. Returns 0; -ESRCH for an unknown number, 0 included. */
+/*
+ * What tells a thread from later ones with its number, until the machine is started again. A process has that of its first thread.
+ * Returns 0; -ESRCH for an unknown number, 0 included; -ETIMEDOUT if procfs_identity_waits().
+ */
+int procfs_thread_identity(pid_t thread, uint64_t *identity);
+
+/* True where identities are starts, which may have to be waited for: before Linux 6.9, or where that can't be found out now. */
+bool procfs_identity_waits(void);
+
+/*
+ * The process that a thread belongs to, told from later ones. Returns 0; -ESRCH for an unknown number, 0 included; -ETIMEDOUT if
+ * procfs_identity_waits().
+ */
 int procfs_owner(pid_t thread, struct policy_owner *owner);
 
 /*
@@ -56,13 +75,13 @@ int procfs_pidfd_open(pid_t process);
 
 /*
  * A pidfd of that very process. Returns a descriptor that the caller closes and that polls as readable once the process has ended;
- * -ESRCH where it has.
+ * -ESRCH where it has; -ETIMEDOUT if procfs_identity_waits().
  */
 int procfs_owner_open(const struct policy_owner *owner);
 
 /*
  * Whether a thread of a process waits, without being interruptible, in a system call that changes the file with this inode number
- * through a descriptor. False where that can't be seen.
+ * through a descriptor. False where that can't be seen within PROCFS_PATIENCE.
  */
 bool procfs_waits_to_change(pid_t process, uint64_t inode);
 
@@ -70,8 +89,8 @@ bool procfs_waits_to_change(pid_t process, uint64_t inode);
 long procfs_call(pid_t thread);
 
 /*
- * The command argument of the fcntl(2) that a thread waits in; -1 where it is in no system call, or may not be asked.
- * For a thread that waits for its caller's answer.
+ * The command argument of the fcntl(2) that a thread waits in; -1 where it is in no system call, may not be asked, or does not
+ * answer within PROCFS_PATIENCE. For a thread that waits for its caller's answer.
  */
 int procfs_fcntl_command(pid_t thread);
 

@@ -52,7 +52,7 @@ static void expect_same(const struct policy *left, const struct policy *right)
 	if (left->lifetime == LIFETIME_TTL)
 		assert_true(left->ttl == right->ttl);
 	assert_int_equal(left->owner.pid, right->owner.pid);
-	assert_true(left->owner.start == right->owner.start);
+	assert_true(left->owner.identity == right->owner.identity);
 	assert_string_equal(left->owner.boot, right->owner.boot);
 }
 
@@ -250,7 +250,7 @@ static void refuses_with_a_reason(void **state)
 		.writers = 3,
 		.lifetime = LIFETIME_TTL,
 		.ttl = 77,
-		.owner = {.pid = 5, .start = 6, .boot = BOOT},
+		.owner = {.pid = 5, .identity = 6, .boot = BOOT},
 	};
 
 	(void)state;
@@ -354,7 +354,7 @@ static struct policy random_policy(uint64_t *seed)
 		policy.ttl = 1 + random_up_to(seed, POLICY_TTL_MAX - 1);
 	if (policy.lifetime == LIFETIME_OWNER && random_bits(seed) % 4) {
 		policy.owner.pid = 1 + (pid_t)random_up_to(seed, INT32_MAX - 1);
-		policy.owner.start = random_up_to(seed, START_MAX);
+		policy.owner.identity = random_up_to(seed, START_MAX);
 		snprintf(policy.owner.boot, sizeof(policy.owner.boot), "%s", BOOT);
 	}
 	return policy;
@@ -391,7 +391,7 @@ static void the_longest_line_fits(void **state)
 		.fixed_size = true,
 		.writers = POLICY_WRITERS_MAX,
 		.lifetime = LIFETIME_OWNER,
-		.owner = {.pid = INT32_MAX, .start = START_MAX, .boot = BOOT},
+		.owner = {.pid = INT32_MAX, .identity = START_MAX, .boot = BOOT},
 	};
 	struct policy loaded;
 	char text[POLICY_TEXT_MAX];
@@ -591,7 +591,9 @@ static void this_process(void **state)
 	assert_true(start / procfs_ticks_per_second() <= boottime_nanoseconds() / 1000000000);
 	assert_int_equal(procfs_owner(getpid(), &owner), 0);
 	assert_int_equal(owner.pid, getpid());
-	assert_true(owner.start == start);
+	assert_true(!procfs_identity_waits() || owner.identity == start);
+	assert_int_equal(procfs_thread_identity(getpid(), &start), 0);
+	assert_true(owner.identity == start);
 	assert_int_equal(strlen(owner.boot), POLICY_BOOT_MAX - 1);
 	fd = procfs_owner_open(&owner);
 	assert_true(fd >= 0);
@@ -604,11 +606,11 @@ static void this_process(void **state)
 static void numbers_that_nobody_has(void **state)
 {
 	static const pid_t numbers[] = {0, -1, -ESRCH, INT32_MIN, INT32_MAX};
-	struct policy_owner owner = {.pid = 77, .start = 78, .boot = BOOT};
+	struct policy_owner owner = {.pid = 77, .identity = 78, .boot = BOOT};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		const struct policy_owner wrong = {.pid = numbers[i], .start = 1};
+		const struct policy_owner wrong = {.pid = numbers[i], .identity = 1};
 		char command[PROCFS_COMMAND_MAX] = "as it was";
 		uint64_t start = 79;
 
@@ -622,7 +624,7 @@ static void numbers_that_nobody_has(void **state)
 		assert_int_equal(procfs_fcntl_command(numbers[i]), -1);
 	}
 	assert_int_equal(owner.pid, 77);
-	assert_true(owner.start == 78);
+	assert_true(owner.identity == 78);
 	assert_string_equal(owner.boot, BOOT);
 }
 
@@ -673,7 +675,7 @@ static void a_thread_is_its_process(void **state)
 	assert_int_equal(procfs_owner(getpid(), &owner), 0);
 	assert_int_equal(procfs_owner(thread.id, &by_thread), 0);
 	assert_int_equal(by_thread.pid, getpid());
-	assert_true(by_thread.start == owner.start);
+	assert_true(by_thread.identity == owner.identity);
 	/* that of the thread itself, whatever it is called */
 	assert_int_equal(procfs_start(getpid(), &start), 0);
 	assert_int_equal(procfs_start(thread.id, &later), 0);
@@ -683,7 +685,7 @@ static void a_thread_is_its_process(void **state)
 	/* a thread's number is no process's */
 	by_thread.pid = thread.id;
 	assert_int_equal(procfs_owner_open(&by_thread), -ESRCH);
-	by_thread.start = later;
+	by_thread.identity = later;
 	assert_int_equal(procfs_owner_open(&by_thread), -ESRCH);
 	close(thread.stop[1]);
 	pthread_join(thread.handle, NULL);
@@ -741,11 +743,11 @@ static void a_number_that_another_has_by_now(void **state)
 	assert_int_equal(procfs_owner(child.pid, &owner), 0);
 	for (int64_t off = -1; off <= 1; off += 2) {
 		other = owner;
-		other.start += (uint64_t)off;
+		other.identity += (uint64_t)off;
 		assert_int_equal(procfs_owner_open(&other), -ESRCH);
 	}
 	other = owner;
-	other.start = 0;
+	other.identity = 0;
 	assert_int_equal(procfs_owner_open(&other), -ESRCH);
 	/* the same number and time after another start of the machine */
 	other = owner;

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "tests/lib/hanging.h"
+#include "lib/base/cleanup.h"
+#include "tests/mount/harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MESSAGE_MAX (128 * 1024)
+#define FILE_NODE 2
+
+static struct {
+	int device;
+	pthread_t server;
+	char path[PATH_MAX]; /* "" = nothing was begun */
+	atomic_uint held;    /* FLUSHs that are not answered */
+	pid_t processes[HANGING_MAX];
+	size_t n;
+} hanging = {.device = -1};
+
+union body {
+	struct fuse_init_out init;
+	struct fuse_entry_out entry;
+	struct fuse_attr_out attr;
+	struct fuse_open_out open;
+};
+
+static void set_attributes(struct fuse_attr *attr, uint64_t node)
+{
+	attr->ino = node;
+	attr->mode = node == FILE_NODE ? S_IFREG | 0666 : S_IFDIR | 0755;
+	attr->nlink = 1;
+}
+
+/* Returns the size of the answer's body, -1 where there is no answer, or -errno of it. */
+static int answer_to(const struct fuse_in_header *in, union body *body)
+{
+	const struct fuse_init_in *init = (const void *)(in + 1);
+
+	switch (in->opcode) {
+	case FUSE_INIT:
+		body->init.major = FUSE_KERNEL_VERSION;
+		body->init.minor = init->minor < FUSE_KERNEL_MINOR_VERSION ? init->minor : FUSE_KERNEL_MINOR_VERSION;
+		body->init.max_write = 4096;
+		return sizeof(body->init);
+	case FUSE_LOOKUP:
+		body->entry.nodeid = FILE_NODE;
+		set_attributes(&body->entry.attr, FILE_NODE);
+		return sizeof(body->entry);
+	case FUSE_GETATTR:
+		set_attributes(&body->attr.attr, in->nodeid);
+		return sizeof(body->attr);
+	case FUSE_OPEN:
+		return sizeof(body->open);
+	case FUSE_FLUSH:
+		atomic_fetch_add(&hanging.held, 1);
+		return -1;
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:
+		return -1;
+	case FUSE_RELEASE:
+		return 0;
+	default:
+		return -ENOSYS;
+	}
+}
+
+static void *serve(void *message)
+{
+	const struct fuse_in_header *in = message;
+	struct {
+		struct fuse_out_header header;
+		union body body;
+	} out;
+
+	for (;;) {
+		ssize_t length = read(hanging.device, message, MESSAGE_MAX);
+		int size;
+
+		if (length < 0 && (errno == EINTR || errno == ENOENT))
+			continue;
+		if (length < (ssize_t)sizeof(*in))
+			break;
+		memset(&out, 0, sizeof(out));
+		size = answer_to(in, &out.body);
+		if (size == -1)
+			continue;
+		out.header.unique = in->unique;
+		out.header.error = size < 0 ? size : 0;
+		out.header.len = (uint32_t)sizeof(out.header) + (uint32_t)(size < 0 ? 0 : size);
+		/* who waited for it may have been ended */
+		if (write(hanging.device, &out, out.header.len) < 0 && errno != ENOENT)
+			break;
+	}
+	free(message);
+	return NULL;
+}
+
+int hanging_begin(void)
+{
+	void *message = malloc(MESSAGE_MAX);
+	char options[128];
+
+	snprintf(hanging.path, sizeof(hanging.path), "%s/hanging", test_directory());
+	hanging.device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", hanging.device);
+	if (!message || hanging.device < 0 || (mkdir(hanging.path, 0755) < 0 && errno != EEXIST) ||
+	    mount("hanging", hanging.path, "fuse.hanging", MS_NOSUID | MS_NODEV, options) < 0) {
+		perror(hanging.path);
+		return -1;
+	}
+	atomic_store(&hanging.held, 0);
+	return pthread_create(&hanging.server, NULL, serve, message) == 0 ? 0 : -1;
+}
+
+static _Noreturn void hang(uid_t uid, gid_t gid, void (*before)(void *context), void *context)
+{
+	char file[PATH_MAX + 8];
+
+	snprintf(file, sizeof(file), "%s/file", hanging.path);
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		_exit(2);
+	if (before)
+		before(context);
+	if (open(file, O_RDWR | O_CLOEXEC) < 0)
+		_exit(3);
+	execl("/bin/sleep", "sleep", "1000", NULL);
+	_exit(4);
+}
+
+pid_t hanging_start(uid_t uid, gid_t gid, void (*before)(void *context), void *context)
+{
+	unsigned int held = atomic_load(&hanging.held);
+	pid_t pid;
+
+	assert_true(hanging.n < HANGING_MAX);
+	pid = (pid_t)check(fork());
+	if (pid == 0)
+		hang(uid, gid, before, context);
+	hanging.processes[hanging.n++] = pid;
+	assert_true(wait_for(atomic_load(&hanging.held) > held));
+	return pid;
+}
+
+void hanging_end(void)
+{
+	if (!*hanging.path)
+		return;
+	for (size_t i = 0; i < hanging.n; i++)
+		kill(hanging.processes[i], SIGKILL);
+	/* which ends what is not answered */
+	umount2(hanging.path, MNT_FORCE);
+	umount2(hanging.path, MNT_DETACH);
+	for (size_t i = 0; i < hanging.n; i++)
+		waitpid(hanging.processes[i], NULL, 0);
+	pthread_join(hanging.server, NULL);
+	cleanup_close(&hanging.device);
+	hanging.device = -1;
+	hanging.n = 0;
+	rmdir(hanging.path);
+	*hanging.path = 0;
+}

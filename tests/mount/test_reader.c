@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The thread that reads requests waits for nobody: of all that operations have the daemon do, it makes no call that may have to wait for
+ * another process. tests/preload/reader.c says which these are, and notes them.
+ */
+#include "tests/lib/machine.h"
+#include "tests/lib/operations.h"
+#include "tests/lib/preload.h"
+#include "tests/preload/reader.h"
+
+#include <string.h>
+
+static struct mount mount_here;
+static struct reader_calls *calls;
+static unsigned int seen; /* of calls->n */
+
+static int start(void **unused)
+{
+	const struct mount_spec spec = {
+		.config = SCENE_CONFIG,
+		.options = "entry_timeout=0,attr_timeout=0",
+		.preload = preload_path("reader"),
+	};
+
+	(void)unused;
+	calls = preload_plan("reader", "READER_CALLS", sizeof(*calls));
+	return calls ? mount_start(&mount_here, &spec) : -1;
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	scene_leave();
+	return mount_stop(&mount_here);
+}
+
+static void carry_out(const struct operation *operation)
+{
+	int result;
+
+	operation_prepare(operation);
+	result = operation->run();
+	scene_settle();
+	if (result < 0)
+		fail_msg("%s: %s", operation->name, strerror(-result));
+	for (; seen < atomic_load(&calls->n); seen++)
+		fprintf(stderr, "%s in %s/: the reader has called %s\n", operation->name, scene_now()->below,
+			calls->calls[seen < READER_CALLS_MAX ? seen : READER_CALLS_MAX - 1]);
+}
+
+static void walk(const struct scene *scene)
+{
+	unsigned int before = atomic_load(&calls->n);
+
+	scene_leave();
+	assert_int_equal(scene_enter(&mount_here, scene), 0);
+	operations_walk(operations_all, carry_out);
+	assert_int_equal(atomic_load(&calls->n) - before, 0);
+}
+
+static void in_the_store(void **unused)
+{
+	(void)unused;
+	walk(&scene_of_store);
+}
+
+static void in_segments(void **unused)
+{
+	(void)unused;
+	walk(&scene_of_segments);
+}
+
+static void in_objects(void **unused)
+{
+	(void)unused;
+	walk(&scene_of_objects);
+}
+
+static void in_a_process(void **unused)
+{
+	(void)unused;
+	walk(&scene_of_process);
+}
+
+static void in_what_the_mount_tells(void **unused)
+{
+	(void)unused;
+	walk(&scene_of_control);
+}
+
+/* Other threads look into processes: the library would see the reader do so. */
+static void calls_are_seen(void **unused)
+{
+	(void)unused;
+	assert_true(atomic_load(&calls->looked) > 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(in_the_store),
+		cmocka_unit_test(in_segments),
+		cmocka_unit_test(in_objects),
+		cmocka_unit_test(in_a_process),
+		cmocka_unit_test(in_what_the_mount_tells),
+		cmocka_unit_test(calls_are_seen),
+	};
+
+	machine_isolate();
+	return cmocka_run_group_tests_name("reader", tests, start, stop);
+}
