@@ -10,6 +10,7 @@ MOUNT ?=
 FUZZ_TIME ?= 60
 STRESS_TIME ?= 60
 SEED ?=
+DEPS ?= build test bench lint fuzz
 
 ifeq ($(FLAVOUR),release)
 OUT := build
@@ -24,14 +25,16 @@ OBJ := $(OUT)/obj
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-# What libraries need, and their installation when they are missing.
-ifneq ($(filter-out help clean stop uninstall,$(or $(MAKECMDGOALS),all)),)
+# What libraries need. Where something is missing, only these targets install it; others say so.
+installing := $(filter run check check-% asan tsan lint,$(MAKECMDGOALS))
+bootstrap := packaging/bootstrap $(if $(installing),,-n)
+ifneq ($(filter-out help clean stop uninstall deps,$(or $(MAKECMDGOALS),all)),)
 include build/bootstrap.mk
 endif
 build/bootstrap.mk: packaging/bootstrap
-	$(Q)packaging/bootstrap build
+	$(Q)$(bootstrap) build
 build/bootstrap-%.stamp: packaging/bootstrap
-	$(Q)packaging/bootstrap $*
+	$(Q)$(bootstrap) $*
 
 # --- flags ---------------------------------------------------------------------------------------------------------
 
@@ -94,6 +97,9 @@ fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 exported := -Wl,--export-dynamic-symbol=reader_is_self
 
 all: $(OUT)/segfs ## build the program: build/segfs
+
+deps: ## install what is missing, as root, for DEPS (build test bench lint fuzz)
+	$(Q)packaging/bootstrap $(DEPS)
 
 $(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/filter_programs.o $(OBJ)/program.list
 	$(call say,LINK,$@)
@@ -266,5 +272,5 @@ help: ## this list
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 FORCE:
-.PHONY: all run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench lint \
+.PHONY: all deps run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench lint \
 	install uninstall clean help FORCE

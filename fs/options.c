@@ -60,6 +60,7 @@ void options_print_help(void)
 	      "  local_lock=WHICH     locks that the kernel keeps, faster and unseen by segfs: none (default), flock, posix, all\n"
 	      "  entry_timeout=S      seconds for which the kernel may remember a name (1)\n"
 	      "  attr_timeout=S       seconds for which it may remember attributes (1)\n"
+	      "  dev, suid            devices can be made and opened; set-id bits count (nodev, nosuid)\n"
 	      "  negative_timeout=S   seconds for which it may remember that a name does not exist (0)\n"
 	      "\n"
 	      "Exit status: 0 mounted, 1 it can't be mounted, 2 the command line or the configuration is wrong.\n"
@@ -172,12 +173,14 @@ static int parse_mount_option(struct options *options, char *text, char error[OP
 	}
 	if (strcmp(text, "allow_root") == 0)
 		options->allow_root = true;
+	if (strcmp(text, "dev") == 0 || strcmp(text, "nodev") == 0)
+		options->devices = text[0] == 'd';
 	if (strcmp(text, "debug") == 0)
 		options->debug = options->foreground = true;
 	return *text ? keep_for_libfuse(options, text, error) : 0;
 }
 
-/* A backslash keeps a comma in an option, as libfuse has it. */
+/* A backslash keeps a comma in an option, as libfuse has it. The text stays as it was: a version that takes over is given the same. */
 static int parse_mount_options(struct options *options, char *text, char error[OPTIONS_ERROR_MAX])
 {
 	char *start = text;
@@ -194,6 +197,7 @@ static int parse_mount_options(struct options *options, char *text, char error[O
 		result = parse_mount_option(options, start, error);
 		if (last)
 			break;
+		*end = ',';
 		start = end + 1;
 	}
 	return result;
@@ -276,6 +280,9 @@ int options_parse(int argc, char *argv[], struct options *options, char error[OP
 		if (parse_option(options, option, error) < 0)
 			return -EINVAL;
 	}
+	/* mount(8), as of fstab(5), has something to mount before the place */
+	if (optind + 1 < argc && (strcmp(argv[optind], "segfs") == 0 || strcmp(argv[optind], "none") == 0))
+		optind++;
 	if (optind < argc)
 		options->mount_point = argv[optind++];
 	if (optind < argc)

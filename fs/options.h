@@ -42,6 +42,7 @@ struct options {
 	bool local_posix;         /* locks of fcntl(2) are the kernel's; the daemon knows nothing of them */
 	bool local_flock;         /* those of flock(2) */
 	bool allow_root;          /* -o allow_root */
+	bool devices;             /* -o dev: who has CAP_MKNOD makes devices */
 	unsigned int max_read;    /* bytes; 0 = as large as can be. libfuse must hear it twice */
 	char mount_options[OPTIONS_MOUNT_MAX]; /* the rest of all -o, comma-separated */
 };

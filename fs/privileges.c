@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /*
- * What a privileged worker needs. The set is the same for every configuration, since SIGHUP may change that, and a
+ * What a privileged worker needs. The set is the same for every configuration, but for mount options, since SIGHUP may change that, and a
  * process can't get back what it gave up. Where less is permitted to the program, as in a container, there is less of
  * it, and what rests on it fails with EPERM or EACCES. tests/mount fails without any of them.
  */
@@ -32,6 +32,7 @@ static const unsigned int worker_capabilities[] = {
 	CAP_SYS_PTRACE,      /* who has a segment open or mapped, and the memory of processes */
 	CAP_LEASE,           /* whether views of somebody else's file are left: F_SETLEASE */
 	CAP_IPC_OWNER,       /* System V segments that their mode keeps others from */
+	CAP_MKNOD,           /* devices, for mknod(2) by who has it: with -o dev only */
 };
 
 #define N_CAPABILITIES (sizeof(worker_capabilities) / sizeof(worker_capabilities[0]))
@@ -74,7 +75,12 @@ static void add_worker_capabilities(void)
 			add_capability(worker_capabilities[i]);
 }
 
-static int limit_privileged(void)
+static bool is_wanted(const struct program *program, unsigned int capability)
+{
+	return capability != CAP_MKNOD || program->options.devices;
+}
+
+static int limit_privileged(const struct program *program)
 {
 	errno = 0;
 	if (capng_get_caps_process() < 0)
@@ -82,6 +88,8 @@ static int limit_privileged(void)
 	if (!capng_have_capability(CAPNG_EFFECTIVE, SUPERVISOR_CAPABILITY))
 		return failed("CAP_SETPCAP is needed", -EPERM);
 	for (size_t i = 0; i < N_CAPABILITIES; i++) {
+		if (!is_wanted(program, worker_capabilities[i]))
+			continue;
 		permitted[i] = capng_have_capability(CAPNG_PERMITTED, worker_capabilities[i]);
 		if (!permitted[i])
 			log_info("this process may not have the capability %s",
@@ -118,7 +126,7 @@ int privileges_limit_supervisor(const struct program *program)
 		return drop_capabilities();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return failed("no_new_privs", -errno);
-	result = limit_privileged();
+	result = limit_privileged(program);
 	if (result < 0)
 		return result;
 	result = filter_install_supervisor(&program->arena.header->supervisor_filter);

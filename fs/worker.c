@@ -124,6 +124,7 @@ static int recover(struct fuse_session *session)
 		.negative_timeout = program->options.negative_timeout,
 		.io_mode = (enum io_mode)program->options.io_mode,
 		.allow_root = program->options.allow_root,
+		.devices = program->options.devices,
 		.local_posix = program->options.local_posix,
 		.local_flock = program->options.local_flock,
 		.max_read = program->options.max_read,

@@ -19,6 +19,7 @@ struct fs_options {
 	double negative_timeout; /* seconds for which it may trust that a name does not exist */
 	enum io_mode io_mode;    /* of every open, where it can be had */
 	bool allow_root;         /* the mount is for its owner and root only: of requests past libfuse, we see to that */
+	bool devices;            /* they may be made; the kernel has checked that the caller has CAP_MKNOD */
 	bool local_posix;        /* locks of fcntl(2) are the kernel's */
 	bool local_flock;        /* those of flock(2) are */
 	unsigned int max_read;   /* bytes of a READ, as the mount options say; 0 = they do not */

@@ -10,6 +10,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+
+#define WHITEOUT 0 /* number of a character device that stands for "no such name" in overlays */
 
 /* A directory in which a name is to change. */
 struct place {
@@ -29,7 +32,7 @@ static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, struct
 	return 0;
 }
 
-static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const char *target,
+static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device, const char *target,
 		struct policy *policy, struct source_file *file)
 {
 	struct fs *fs = fs_of(req);
@@ -47,7 +50,7 @@ static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode
 		result = request_identity(req);
 	if (result < 0)
 		return result;
-	return place.source->make(&fs->state, place.dir, name, mode, target, text, file);
+	return place.source->make(&fs->state, place.dir, name, mode, device, target, text, file);
 }
 
 /* The entry of a name that was made; where there is no node for it, it has not been made. */
@@ -66,12 +69,12 @@ static int entry_of_made(struct fs *fs, fuse_ino_t parent, const char *name, str
 	return result;
 }
 
-static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const char *target)
+static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device, const char *target)
 {
 	struct source_file file = {.fd = -1};
 	struct fuse_entry_param entry;
 	struct policy policy = {0};
-	int result = make(req, parent, name, mode, target, &policy, &file);
+	int result = make(req, parent, name, mode, device, target, &policy, &file);
 
 	if (result == 0)
 		result = entry_of_made(fs_of(req), parent, name, &file, &entry);
@@ -86,22 +89,26 @@ static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, 
 
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
-	(void)device; /* fifos and sockets have none, and devices are refused */
+	const bool is_whiteout = S_ISCHR(mode) && device == WHITEOUT;
+
 	/* which have requests of their own, with what they need */
 	if (S_ISLNK(mode) || S_ISDIR(mode))
 		reply_status(req, -EINVAL);
+	/* a whiteout is no device, and asks for no capability */
+	else if ((S_ISCHR(mode) || S_ISBLK(mode)) && !is_whiteout && !fs_of(req)->options.devices)
+		reply_status(req, -EPERM);
 	else
-		make_and_reply(req, parent, name, mode, NULL);
+		make_and_reply(req, parent, name, mode, device, NULL);
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	make_and_reply(req, parent, name, S_IFDIR | (mode & 07777), NULL);
+	make_and_reply(req, parent, name, S_IFDIR | (mode & 07777), 0, NULL);
 }
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
-	make_and_reply(req, parent, name, S_IFLNK | 0777, target);
+	make_and_reply(req, parent, name, S_IFLNK | 0777, 0, target);
 }
 
 static int link_node(struct fs *fs, fuse_ino_t id, fuse_ino_t new_parent, const char *new_name,
@@ -179,7 +186,10 @@ static int rename_name(struct fs *fs, fuse_ino_t parent, const char *name, fuse_
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
 	       unsigned int flags)
 {
-	reply_status(req, rename_name(fs_of(req), parent, name, new_parent, new_name, flags));
+	/* a whiteout belongs to who leaves it; without, the request need not tell who that is */
+	int result = flags & RENAME_WHITEOUT ? request_identity(req) : 0;
+
+	reply_status(req, result < 0 ? result : rename_name(fs_of(req), parent, name, new_parent, new_name, flags));
 }
 
 static int read_link(struct fs *fs, fuse_ino_t id, char *target, size_t size)

@@ -162,10 +162,10 @@ struct source {
 		      const char *policy, struct source_file *file);
 
 	/*
-	 * Makes a directory, fifo, socket or regular file by the type in `mode`, or, S_IFLNK, a link to `target`.
+	 * Makes a directory, fifo, socket, device or regular file by the type in `mode`, or, S_IFLNK, a link to `target`.
 	 * policy: as create() has it, for directories and regular files.
 	 */
-	int (*make)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
+	int (*make)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, dev_t device,
 		    const char *target, const char *policy, struct source_file *file);
 
 	int (*link)(struct state *state, const struct node_slot *node, const struct node_slot *dir, const char *name,

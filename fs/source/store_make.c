@@ -164,7 +164,7 @@ static bool leads_to(int dir_fd, const char *name, const char *target)
 	return length >= 0 && (size_t)length == strlen(target) && memcmp(found, target, (size_t)length) == 0;
 }
 
-static int make_node(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *target,
+static int make_node(const struct state *state, int dir_fd, const char *name, mode_t mode, dev_t device, const char *target,
 		     const char *policy)
 {
 	int result;
@@ -181,7 +181,11 @@ static int make_node(const struct state *state, int dir_fd, const char *name, mo
 	case S_IFSOCK:
 		result = mknodat(dir_fd, name, mode, 0);
 		break;
-	default: /* a device would be a way around the kernel's checks; the mount is nodev anyway */
+	case S_IFCHR:
+	case S_IFBLK:
+		result = mknodat(dir_fd, name, mode, device);
+		break;
+	default:
 		return -EPERM;
 	}
 	if (result == 0)
@@ -192,8 +196,8 @@ static int make_node(const struct state *state, int dir_fd, const char *name, mo
 	return result;
 }
 
-int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
-		      const char *target, const char *policy, struct source_file *file)
+int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, dev_t device,
+	       const char *target, const char *policy, struct source_file *file)
 {
 	struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_kept_ struct kept parent = KEPT_NONE;
@@ -203,7 +207,7 @@ int store_make(struct state *state, const struct node_slot *dir, const char *nam
 	if (result == 0)
 		result = requester_assume_in(state, dir->store, &self);
 	if (result == 0)
-		result = make_node(state, parent.fd, name, mode, target, policy);
+		result = make_node(state, parent.fd, name, mode, device, target, policy);
 	credentials_return(&self);
 	if (result < 0)
 		return result;

@@ -295,7 +295,7 @@ static int rename_name(struct state *state, const struct change_of_names *change
 
 	if (change->flags & RENAME_EXCHANGE)
 		victim.inode = store_inode_of(change->to_fd, change->new_name);
-	else if (change->flags == 0)
+	else if (!(change->flags & RENAME_NOREPLACE))
 		result = find_victim(state, change->store, change->to_fd, change->new_name, &victim);
 	if (result < 0 && result != -ENOENT)
 		return result;
@@ -316,7 +316,7 @@ int store_rename(struct state *state, const struct node_slot *dir, const char *n
 	_cleanup_kept_ struct kept to = KEPT_NONE;
 	int result;
 
-	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
 	result = kept_get_directory(state, dir, &from);
 	if (result == 0)

@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -85,7 +86,7 @@ static int prepare(void **unused)
 	snprintf(mapped, sizeof(mapped), "%s/mapped", test_directory());
 	snprintf(native_mapped, sizeof(native_mapped), "%s/native-mapped", test_directory());
 	chmod(test_directory(), 0755);
-	if (mount_start(&mounted, &(struct mount_spec){0}) < 0)
+	if (mount_start(&mounted, &(struct mount_spec){.options = "dev"}) < 0)
 		return -1;
 	return mkdir(native, 0755) < 0 || mount("none", native, "tmpfs", 0, "mode=755") < 0 ? -1 : 0;
 }
@@ -153,6 +154,8 @@ static void use(const char *dir, char *at, const char *end)
 	TRY(symlink("file", "symlink"));
 	TRY(link("file", "link"));
 	TRY(rename("regular", "renamed"));
+	TRY(renameat2(AT_FDCWD, "renamed", AT_FDCWD, "moved", RENAME_WHITEOUT));
+	TRY(mknod("device", S_IFCHR | 0600, makedev(1, 3)));
 	TRY(unlink("fifo"));
 	TRY(open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
 	TRY(chown("file", LOWER + OWNER, LOWER + OWNER));
@@ -189,7 +192,7 @@ static void look(const char *dir, const char *name, char **at, const char *end)
 static void look_at_all(const char *dir, char *at, const char *end)
 {
 	static const char *const names[] = {"file",   "directory", "fifo", "renamed", "symlink",       "link",        "others",
-					    "theirs", "made",      "acl",  "set-gid", "set-gid/below", "set-gid/file"};
+					    "theirs", "made",      "acl",  "set-gid", "set-gid/below", "set-gid/file", "moved", "device"};
 	char acl[1024];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -382,8 +382,16 @@ static void nodes(void)
 	if (twin.on_mount) {
 		must(mknod("device", S_IFCHR | 0600, makedev(1, 3)) < 0 && errno == EPERM);
 		must(mknod("block", S_IFBLK | 0600, makedev(7, 0)) < 0 && errno == EPERM);
-		must(mknod("whiteout", S_IFCHR | 0600, 0) < 0 && errno == EPERM);
 	}
+	works(mknod("whiteout", S_IFCHR | 0600, 0));
+	note_stat("whiteout");
+	works(renameat2(AT_FDCWD, "plain", AT_FDCWD, "renamed", RENAME_WHITEOUT));
+	note_stat("plain");
+	note_stat("renamed");
+	works(renameat2(AT_FDCWD, "renamed", AT_FDCWD, "regular", RENAME_WHITEOUT));
+	note_stat("renamed");
+	note_stat("regular");
+	fails(EEXIST, renameat2(AT_FDCWD, "regular", AT_FDCWD, "fifo", RENAME_WHITEOUT | RENAME_NOREPLACE));
 	become(TEST_UID, TEST_GID);
 	fails(EACCES, mknod("mine", S_IFREG | 0600, 0));
 	become(0, 0);

@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# How missing packages are installed: by which targets, and what happens while another program holds the locks of apt and dpkg. With a
+# dpkg-query that knows no package, and with an apt-get in front of the real one that installs nothing on this machine.
+# shellcheck disable=SC2317 # functions are called by ok
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$SEGFS_TOP/tests/lib/tap.sh"
+
+grep -q '^ID=debian$' /etc/os-release || tap_skip_all "Debian"
+command -v apt-get perl make >/dev/null || tap_skip_all "apt-get, perl and make"
+[ "$(id -u)" -eq 0 ] || tap_skip_all root
+
+tree=$TMPDIR/tree
+calls=$TMPDIR/calls
+mkdir -p "$tree/packaging" "$TMPDIR/bin" "$TMPDIR/apt/lists/partial" "$TMPDIR/apt/archives/partial" "$TMPDIR/apt/parts" "$TMPDIR/apt/dpkg"
+cp "$SEGFS_TOP/Makefile" "$tree"
+cp "$SEGFS_TOP/packaging/bootstrap" "$tree/packaging"
+: >"$TMPDIR/apt/dpkg/status"
+: >"$TMPDIR/apt/sources.list"
+: >"$calls"
+# an apt with a state of its own, which knows no package and no mirror
+cat >"$TMPDIR/apt.conf" <<END
+Dir::State "$TMPDIR/apt";
+Dir::State::lists "$TMPDIR/apt/lists";
+Dir::State::status "$TMPDIR/apt/dpkg/status";
+Dir::Cache "$TMPDIR/apt";
+Dir::Cache::archives "$TMPDIR/apt/archives";
+Dir::Etc::SourceList "$TMPDIR/apt/sources.list";
+Dir::Etc::SourceParts "$TMPDIR/apt/parts";
+END
+real=$(command -v apt-get)
+cat >"$TMPDIR/bin/apt-get" <<END
+#!/bin/sh
+echo "\$*" >>"$calls"
+APT_CONFIG="$TMPDIR/apt.conf" exec "$real" "\$@"
+END
+printf '#!/bin/sh\nexit 1\n' | tee "$TMPDIR/bin/dpkg-query" >"$TMPDIR/bin/pkg-config"
+chmod +x "$TMPDIR/bin"/*
+export PATH=$TMPDIR/bin:$PATH
+unset CI WERROR
+
+holder=
+let_go() {
+	[ -z "$holder" ] || kill "$holder" 2>/dev/null
+	wait "$holder" 2>/dev/null
+	holder=
+}
+trap let_go EXIT
+
+# hold FILE: a process has the lock of it, as dpkg takes it
+hold() {
+	perl -MFcntl -e '
+		open(my $f, ">>", $ARGV[0]) or die;
+		my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
+		fcntl($f, F_SETLK, $lock) or die "$!";
+		open(my $told, ">", $ARGV[1]) and close($told); sleep(300)' "$1" "$TMPDIR/held" &
+	holder=$!
+	until_true test -e "$TMPDIR/held"
+	rm "$TMPDIR/held"
+}
+until_true() {
+	local tries
+	for ((tries = 0; tries < 1000; tries++)); do
+		if "$@" >/dev/null 2>&1; then
+			return 0
+		fi
+		sleep 0.02
+	done
+	return 1
+}
+n_calls() { grep -c "$1" "$calls"; }
+is_called_again() { [ "$(n_calls "$1")" -ge 2 ]; }
+
+# --- locks -------------------------------------------------------------------------------------------------------------
+
+bootstrap=$tree/packaging/bootstrap
+for lock in lists/lock dpkg/lock-frontend dpkg/lock; do
+	call=update
+	[ $lock = lists/lock ] || call=install
+	hold "$TMPDIR/apt/$lock"
+	: >"$calls"
+	"$bootstrap" lint 2>"$TMPDIR/said" &
+	waiting=$!
+	ok "$lock is held: it waits" until_true is_called_again $call
+	ok "... and goes on" kill -0 $waiting
+	is "... and says so once, and for whom" "$(grep -c "^bootstrap: waiting for process $holder (.*), which holds .*$lock; for 600 seconds" "$TMPDIR/said") $(grep -c waiting "$TMPDIR/said")" "1 1"
+	let_go
+	wait $waiting
+	is "... until it is free" "$? $(grep -c 'Unable to locate package' "$TMPDIR/said" | sed 's/[1-9].*/some/')" "100 some"
+done
+hold "$TMPDIR/apt/lists/lock"
+LOCK_TIMEOUT=1 "$bootstrap" lint 2>"$TMPDIR/said"
+is "it gives up after a while" "$?" 1
+is "... and says what to do" "$(tail -n 1 "$TMPDIR/said")" \
+	"bootstrap: gave up after 1 seconds of waiting for process $holder (perl), which holds $TMPDIR/apt/lists/lock; try again when that has ended"
+let_go
+
+# --- targets -----------------------------------------------------------------------------------------------------------
+
+installs() { # TARGET
+	: >"$calls"
+	rm -rf "$tree/build"
+	not_ok "make $1 without what it needs" make -C "$tree" "$1" DESTDIR="$TMPDIR/destination"
+	is "... installs it" "$(n_calls install)" 1
+}
+says() { # TARGET
+	: >"$calls"
+	rm -rf "$tree/build"
+	make -C "$tree" "$1" DESTDIR="$TMPDIR/destination" >"$TMPDIR/said" 2>&1
+	is "make $1 without what it needs" "$?" 2
+	is "... says so" "$(grep -c '^bootstrap: missing: .*libcap-ng.*(packages: .*libcap-ng-dev' "$TMPDIR/said") $(grep -c '^bootstrap: install what is missing, as root: make deps DEPS=build$' "$TMPDIR/said")" "1 1"
+	is "... and calls no apt-get" "$(cat "$calls")" ""
+	not_ok "... and installs nothing" test -e "$TMPDIR/destination"
+}
+for target in deps run check lint; do
+	installs $target
+done
+for target in all install tests bench fuzz stress; do
+	says $target
+done
+: >"$calls"
+for target in help clean stop uninstall; do
+	make -C "$tree" $target DESTDIR="$TMPDIR/destination" >/dev/null 2>&1
+done
+is "other targets need nothing" "$(cat "$calls")" ""
+tap_done
