@@ -134,7 +134,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int what, stru
 	struct fs *fs = fs_of(req);
 	const struct handle_slot *writer;
 	struct source_change change;
-	struct stat changed;
+	struct stat changed = {0};
 	int result;
 
 	change_from_request(attr, what, &change);

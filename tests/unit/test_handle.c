@@ -440,46 +440,6 @@ static void finds_what_a_request_opened(void **state)
 	slots_close(&slots);
 }
 
-/* By kind of open, also once the next worker counts. */
-static void counts_opens(void **state)
-{
-	static const struct {
-		enum handle_kind kind;
-		uint32_t flags;
-	} opens[] = {
-		{HANDLE_FILE, O_RDONLY},
-		{HANDLE_FILE, O_RDWR},
-		{HANDLE_FILE, O_WRONLY},
-		{HANDLE_FILE, O_RDONLY | HANDLE_OPEN_EXECUTES},
-		{HANDLE_CONTROL, O_RDONLY | HANDLE_OPEN_EXECUTES},
-	};
-	struct slots slots;
-	uint64_t node, numbers[5];
-	uint32_t writers;
-	int backing_id, none = -1;
-
-	(void)state;
-	slots_open(&slots, 16, 16, 4);
-	node = reference(&slots, 100);
-	for (size_t i = 0; i < 5; i++) {
-		struct handle_open open = {.node = node, .mode = IO_RELAYED, .kind = opens[i].kind, .flags = opens[i].flags};
-
-		assert_int_equal(handle_add(&slots.state, &open, &none, &numbers[i], &backing_id), 0);
-	}
-	for (int worker = 0; worker < 2; worker++) {
-		assert_int_equal(handle_count(&slots.state, node, &writers), 5);
-		assert_int_equal(writers, 2);
-		assert_int_equal(handle_executors(&slots.state, node), 1);
-		slots_again(&slots);
-	}
-	remove_handle(&slots, numbers[3]);
-	assert_int_equal(handle_executors(&slots.state, node), 0);
-	remove_handle(&slots, numbers[1]);
-	assert_int_equal(handle_count(&slots.state, node, &writers), 3);
-	assert_int_equal(writers, 1);
-	slots_close(&slots);
-}
-
 static void forgets_ids_that_are_closed(void **state)
 {
 	struct slots slots;
@@ -514,7 +474,6 @@ int main(void)
 		cmocka_unit_test(opens_idle_nodes),
 		cmocka_unit_test(forgets_a_refusal),
 		cmocka_unit_test(finds_what_a_request_opened),
-		cmocka_unit_test(counts_opens),
 		cmocka_unit_test(forgets_ids_that_are_closed),
 	};
 
