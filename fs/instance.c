@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/instance.h"
+#include "fs/holders.h"
 #include "fs/mounts.h"
 #include "fs/removal.h"
 #include "fs/tmpfs.h"
@@ -13,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #define PRIVILEGED_BASE "/run/segfs"
@@ -96,18 +98,59 @@ static int set_paths(struct instance *instance, const char *name, bool privilege
 	return 0;
 }
 
-/* "PID MOUNTPOINT", as instance_tell_holder() wrote it. */
-static bool holder_is_mounted(int lock_fd, char holder[PATH_MAX + 32])
+/* Who has the lock. */
+struct holder {
+	int pid;                    /* of the supervisor; 0 = not known */
+	dev_t device;               /* of its mount; 0 = not known */
+	char mount_point[PATH_MAX]; /* "" = not known */
+};
+
+/* "PID MOUNTPOINT" and, in a second line, "MAJOR:MINOR", as instance_tell_holder() wrote it. */
+static void read_holder(int lock_fd, struct holder *holder)
 {
-	ssize_t length = pread(lock_fd, holder, PATH_MAX + 31, 0);
+	char text[PATH_MAX + 64];
+	ssize_t length = pread(lock_fd, text, sizeof(text) - 1, 0);
+	unsigned int major_number;
+	unsigned int minor_number;
+	char *path;
+	char *line;
+
+	*holder = (struct holder){0};
+	text[length > 0 ? length : 0] = '\0';
+	path = strchr(text, ' ');
+	line = strrchr(text, '\n');
+	if (line && sscanf(line, "\n%u:%u", &major_number, &minor_number) == 2) {
+		holder->device = makedev(major_number, minor_number);
+		*line = '\0';
+	}
+	if (path && sscanf(text, "%d", &holder->pid) == 1)
+		snprintf(holder->mount_point, sizeof(holder->mount_point), "%s", path + 1);
+}
+
+static bool is_mounted(const struct holder *holder)
+{
 	char type[32] = "";
-	char *mount_point;
 	dev_t device;
 
-	holder[length > 0 ? length : 0] = '\0';
-	mount_point = strchr(holder, ' ');
-	return mount_point && mounts_find(mount_point + 1, &device, type, sizeof(type)) == 0 &&
+	return *holder->mount_point && mounts_find(holder->mount_point, &device, type, sizeof(type)) == 0 &&
 	       strcmp(type, MOUNT_TYPE) == 0;
+}
+
+static int fail_in_use(const struct instance *instance, const struct holder *holder, char error[INSTANCE_ERROR_MAX])
+{
+	char holders[INSTANCE_ERROR_MAX / 2] = "";
+
+	if (is_mounted(holder))
+		return fail(-EBUSY, error,
+			    "instance '%s' is in use (process and mount point: %d %s); unmount it first, or choose "
+			    "another name with --name",
+			    instance->name, holder->pid, holder->mount_point);
+	if (holder->device)
+		holders_describe(holder->device, holders, sizeof(holders));
+	return fail(-EBUSY, error,
+		    "instance '%s' is unmounted, but still in use by %s; end them, or its daemon, 'kill %d', which takes from them "
+		    "what they have open",
+		    instance->name, *holders ? holders : "processes that can't be seen", holder->pid);
 }
 
 /* Opens the directory in which the base is: a matter of the system, or of the user's own environment. Returns an O_PATH descriptor. */
@@ -134,7 +177,7 @@ static int take_lock(struct instance *instance, int directory_fd, char error[INS
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
 	_cleanup_close_ int fd = -1;
-	char holder[PATH_MAX + 32];
+	struct holder holder;
 	char path[PATH_MAX + 8];
 	struct stat named;
 	struct stat held;
@@ -146,11 +189,9 @@ static int take_lock(struct instance *instance, int directory_fd, char error[INS
 	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return fail_errno(errno, error, "the lock", path);
-		if (holder_is_mounted(fd, holder) || tries == LOCK_TRIES)
-			return fail(-EBUSY, error,
-				    "instance '%s' is in use (process and mount point: %s); unmount it first, or choose "
-				    "another name with --name",
-				    instance->name, holder);
+		read_holder(fd, &holder);
+		if (is_mounted(&holder) || tries == LOCK_TRIES)
+			return fail_in_use(instance, &holder, error);
 		nanosleep(&pause, NULL);
 	}
 	/* who had the lock may have purged the instance, and the lock with it */
@@ -303,10 +344,10 @@ static int remove_all(const struct instance *instance, int base_fd, int director
 	return result < 0 ? fail_errno(-result, error, "removing", instance->directory) : 0;
 }
 
-void instance_tell_holder(const struct instance *instance, const char *mount_point)
+void instance_tell_holder(const struct instance *instance, const char *mount_point, dev_t device)
 {
-	if (ftruncate(instance->lock_fd, 0) == 0)
-		dprintf(instance->lock_fd, "%d %s", getpid(), mount_point);
+	if (ftruncate(instance->lock_fd, 0) == 0 && lseek(instance->lock_fd, 0, SEEK_SET) == 0)
+		dprintf(instance->lock_fd, "%d %s\n%u:%u", getpid(), mount_point, major(device), minor(device));
 }
 
 /* Takes back what a start has made that failed. */

@@ -41,8 +41,8 @@ int instance_adopt(struct instance *instance, const char *name, bool privileged,
  */
 int instance_open_store(struct instance *instance, const struct config_store *root, char error[INSTANCE_ERROR_MAX]);
 
-/* Writes the calling process's pid and its mount point into the lock, for whoever finds it taken. */
-void instance_tell_holder(const struct instance *instance, const char *mount_point);
+/* Writes the calling process's pid, its mount point and the mount's device into the lock, for whoever finds it taken. */
+void instance_tell_holder(const struct instance *instance, const char *mount_point, dev_t device);
 
 /* Gives the lock back; after a start that has failed also what that made. */
 void instance_close(struct instance *instance, bool failed);

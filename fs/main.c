@@ -18,6 +18,7 @@
  *   tmpfs            stores in memory, made before they are shown
  *   instance         /run/segfs/NAME: the default store, the lock, --purge
  *   removal          ... and its end
+ *   holders          ... who keeps it in use though it is unmounted
  *   mounts, notify   /proc/self/mountinfo; sd_notify
  *
  *   ops/             the FUSE operations
@@ -28,6 +29,8 @@
  *     placement      on which CPU they are taken
  *     wire           the kernel's messages, and whether they are what they say
  *     request        the raw request, and on whose behalf it is carried out
+ *     identity       ... which not every request tells
+ *     idmapped       ... and who owns what through an idmapped mount
  *     opcode         what is known of operations by their numbers
  *     lookup attr name file io dir xattr lock ioctl init    the operations
  *     policy         policies of nodes

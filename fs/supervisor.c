@@ -470,7 +470,7 @@ int supervisor_run(struct program *program)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	fault_prepare();
 	header->supervisor_pid = getpid();
-	instance_tell_holder(&program->instance, program->mount_point);
+	instance_tell_holder(&program->instance, program->mount_point, (dev_t)header->device);
 	result = descriptors_note_base(&program->arena);
 	if (result == 0 && privileges_limit_supervisor(program) < 0) {
 		status = EXIT_FAILURE;
