@@ -8,24 +8,32 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/fsuid.h>
+#include <sys/syscall.h>
 
+/* What may not be looked at is not there. */
 static int absent(int result)
 {
-	return result == -ESRCH ? -ENOENT : result;
+	return result == -ESRCH || result == -EACCES ? -ENOENT : result;
 }
 
 static int find_task(struct state *state, uint16_t store, const char *name, struct source_file *file)
 {
 	_cleanup_task_ struct task task = TASK_NONE;
 	struct stat proc = {0};
+	struct view view;
 	pid_t pid;
 	int result;
 
 	if (!process_parse_number(name, &pid) || source_is_segfs(state, pid))
 		return -ENOENT;
-	result = task_open(process_proc_fd(state, store), pid, &task);
+	result = view_of_requester(state, &view);
 	if (result == 0)
+		result = task_open(process_proc_fd(state, store), pid, &task);
+	if (result == 0)
+		result = view_sees(&view, &task);
+	if (result == 0)
+		result = -EACCES;
+	if (result > 0)
 		result = task_stat(&task, &proc);
 	if (result < 0)
 		return absent(result);
@@ -33,7 +41,7 @@ static int find_task(struct state *state, uint16_t store, const char *name, stru
 	return 0;
 }
 
-static int find_in_task(const struct task *task, uint16_t store, const char *name, struct source_file *file)
+static int find_in_task(const struct view *view, const struct task *task, uint16_t store, const char *name, struct source_file *file)
 {
 	_cleanup_memory_ struct memory memory = MEMORY_NONE;
 	char target[TASK_NAME_MAX];
@@ -43,7 +51,7 @@ static int find_in_task(const struct task *task, uint16_t store, const char *nam
 	if (strcmp(name, PROCESS_COMM) == 0)
 		result = task_name(task, target);
 	else
-		result = memory_find(task, name, &memory);
+		result = memory_find(view, task, name, &memory);
 	if (result == 0)
 		result = task_stat(task, &proc);
 	if (result < 0)
@@ -60,6 +68,7 @@ static int process_find(struct state *state, const struct node_slot *dir, const 
 	_cleanup_task_ struct task task = TASK_NONE;
 	struct source_file found = {.fd = -1};
 	struct process_key key;
+	struct view view;
 	int result;
 
 	if (!process_key_of(dir, &key) || dir->type != S_IFDIR >> 12)
@@ -71,65 +80,91 @@ static int process_find(struct state *state, const struct node_slot *dir, const 
 	} else if (strcmp(name, "..") == 0) {
 		result = process_identify_root(state, dir->store, &found);
 	} else {
-		result = absent(process_open_task(state, dir->store, &key, &task));
+		result = absent(process_open_task_in_view(state, dir->store, &key, &view, &task));
 		if (result == 0)
-			result = find_in_task(&task, dir->store, name, &found);
+			result = find_in_task(&view, &task, dir->store, name, &found);
 	}
 	if (result == 0)
 		*file = found;
 	return result;
 }
 
-static bool is_for_requester(uid_t owner)
-{
-	uid_t requester = (uid_t)setfsuid((uid_t)-1);
+/* Whether the file's own permissions let the requester open it; by a delegate. */
+struct permission {
+	int fd;
+	int mode; /* of access(2) */
+};
 
-	return requester == 0 || requester == owner;
+static int ask_permission(void *context)
+{
+	const struct permission *permission = context;
+
+	return syscall(SYS_faccessat2, permission->fd, "", permission->mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/* As an open of /proc/PID/fd/N has it: others than memfds can't be sealed, and say so in their own way. */
+static int admit_to_file(const struct view *view, const struct process_file *file, bool reads, bool writes)
+{
+	struct permission permission = {file->fd, (reads ? R_OK : 0) | (writes ? W_OK : 0)};
+	int result = view_run(view, false, ask_permission, &permission);
+
+	if (result < 0 || !writes)
+		return result;
+	/* the process itself could not write by this descriptor */
+	if (!file->use.writable)
+		return -EPERM;
+	result = process_seals(&(struct view){.kind = VIEW_ALL}, file);
+	if (result < 0)
+		return result == -EINVAL ? 0 : result;
+	return result & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) ? -EPERM : 0;
+}
+
+/* As a read or write of /proc/PID/mem has it. */
+static int admit_to_mapping(const struct process_file *file, bool reads, bool writes)
+{
+	if (!file->use.accessible || (reads && !file->use.readable))
+		return -EACCES;
+	return writes && !file->use.writable ? -EPERM : 0;
 }
 
 static int process_admit(struct state *state, const struct node_slot *node, int flags)
 {
 	_cleanup_process_file_ struct process_file file = PROCESS_FILE_NONE;
-	struct process_key key;
-	struct memory_key memory;
-	int result = process_reach(state, node, &file);
+	const bool reads = (flags & O_ACCMODE) != O_WRONLY;
+	const bool writes = (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
+	struct view view;
+	int result = view_of_requester(state, &view);
 
+	if (result == 0)
+		result = process_reach(state, &view, node, &file);
 	if (result < 0)
 		return result;
-	if (!is_for_requester(file.stat.st_uid))
+	if (view.kind == VIEW_NOTHING)
 		return -EACCES;
-	if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC))
-		return 0;
-	if (!file.is_there || !process_key_of(node, &key))
-		return -EPERM;
-	memory = process_memory_key(&key);
-	result = memory_is_writable(&file.task, &memory);
-	if (result <= 0)
-		return result == 0 ? -EPERM : process_stale(result);
-	/* others than memfds can't be sealed, and say so in their own way */
-	result = key.kind == PROCESS_MEMFD ? process_seals(&file) : 0;
-	if (result == -EINVAL)
-		return 0;
-	if (result < 0)
-		return result;
-	return result & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) ? -EPERM : 0;
+	return file.is_there && file.use.is_mapping ? admit_to_mapping(&file, reads, writes)
+						    : admit_to_file(&view, &file, reads, writes);
 }
 
+/* Of what the daemon has: a descriptor that is no open is not for requesters. */
 static int process_open(struct state *state, const struct node_slot *node, int flags)
 {
 	_cleanup_process_file_ struct process_file file = PROCESS_FILE_NONE;
+	struct view view;
 	int result;
 
 	if (node->type != S_IFREG >> 12)
 		return -EINVAL;
-	result = process_reach(state, node, &file);
+	result = view_of_requester(state, &view);
+	if (result == 0)
+		result = process_reach(state, &view, node, &file);
 	if (result < 0)
 		return result;
-	return flags & O_PATH ? take_fd(&file.fd) : procfs_fd_open(file.fd, flags);
+	return flags & O_PATH ? take_fd(&file.fd) : process_open_file(&view, &file, flags);
 }
 
 struct listing {
 	struct records records;
+	const struct view *view;
 	const struct task *task;
 	uint16_t store;
 };
@@ -140,31 +175,43 @@ static void list_key(struct listing *listing, const char *name, const struct pro
 }
 
 /* One that is gone is none. */
-static int list_task(struct state *state, struct listing *listing, const char *name)
+static int list_task(struct state *state, struct listing *listing, pid_t pid)
 {
 	_cleanup_task_ struct task task = TASK_NONE;
 	struct process_key key;
-	struct stat proc = {0};
-	pid_t pid;
-	int result;
+	char name[16];
+	int result = task_open(process_proc_fd(state, listing->store), pid, &task);
 
-	if (!process_parse_number(name, &pid) || source_is_segfs(state, pid))
-		return 0;
-	result = task_open(process_proc_fd(state, listing->store), pid, &task);
-	if (result == 0)
-		result = task_stat(&task, &proc);
 	if (result < 0)
 		return result == -ESRCH ? 0 : result;
-	if (is_for_requester(proc.st_uid)) {
-		key = process_key_of_task(&task, PROCESS_DIRECTORY);
-		list_key(listing, name, &key, DT_DIR);
-	}
+	key = process_key_of_task(&task, PROCESS_DIRECTORY);
+	snprintf(name, sizeof(name), "%d", (int)pid);
+	list_key(listing, name, &key, DT_DIR);
 	return 0;
+}
+
+/* Some processes, of which those are listed that the requester sees. */
+struct batch {
+	pid_t process[256];
+	size_t n;
+};
+
+static int list_batch(struct state *state, struct listing *listing, struct batch *batch)
+{
+	bool seen[sizeof(batch->process) / sizeof(batch->process[0])];
+	int result = view_filter(listing->view, process_proc_fd(state, listing->store), batch->process, batch->n, seen);
+
+	for (size_t i = 0; result == 0 && i < batch->n; i++)
+		if (seen[i])
+			result = list_task(state, listing, batch->process[i]);
+	batch->n = 0;
+	return result;
 }
 
 static int list_tasks(struct state *state, struct listing *listing)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
+	struct batch batch = {.n = 0};
 	const struct dirent *entry;
 	int fd = openat(process_proc_fd(state, listing->store), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = 0;
@@ -177,9 +224,16 @@ static int list_tasks(struct state *state, struct listing *listing)
 		close(fd);
 		return result;
 	}
-	for (errno = 0; result == 0 && (entry = readdir(dir)); errno = 0)
-		result = list_task(state, listing, entry->d_name);
-	return result < 0 ? result : -errno;
+	for (errno = 0; result == 0 && (entry = readdir(dir)); errno = 0) {
+		if (!process_parse_number(entry->d_name, &batch.process[batch.n]) || source_is_segfs(state, batch.process[batch.n]))
+			continue;
+		batch.n++;
+		if (batch.n == sizeof(batch.process) / sizeof(batch.process[0]))
+			result = list_batch(state, listing, &batch);
+	}
+	if (result == 0 && errno)
+		result = -errno;
+	return result < 0 ? result : list_batch(state, listing, &batch);
 }
 
 static void list_memory(void *context, const struct memory *memory)
@@ -194,18 +248,13 @@ static int list_in_task(struct listing *listing)
 {
 	char target[TASK_NAME_MAX];
 	struct process_key key;
-	struct stat proc = {0};
 	int result = task_name(listing->task, target);
 
 	if (result < 0)
 		return result;
 	key = process_key_of_link(listing->task, target);
 	list_key(listing, PROCESS_COMM, &key, DT_LNK);
-	result = memory_list(listing->task, list_memory, listing);
-	/* last: a program that runs as another user has been started meanwhile */
-	if (result == 0)
-		result = task_stat(listing->task, &proc);
-	return result == 0 && !is_for_requester(proc.st_uid) ? -EACCES : result;
+	return memory_list(listing->view, listing->task, list_memory, listing);
 }
 
 static int process_list(struct state *state, const struct node_slot *dir)
@@ -215,14 +264,18 @@ static int process_list(struct state *state, const struct node_slot *dir)
 	_cleanup_task_ struct task task = TASK_NONE;
 	_cleanup_close_ int fd = -1;
 	struct process_key key;
-	int result = 0;
+	struct view view;
+	int result;
 
 	if (!process_key_of(dir, &key) || dir->type != S_IFDIR >> 12)
 		return -ENOTDIR;
 	if (key.kind != PROCESS_ROOT)
-		result = process_stale(process_open_task(state, dir->store, &key, &task));
+		result = process_stale(process_open_task_in_view(state, dir->store, &key, &view, &task));
+	else
+		result = view_of_requester(state, &view);
 	if (result < 0)
 		return result;
+	listing.view = &view;
 	listing.task = &task;
 	records_begin(&listing.records);
 	list_key(&listing, ".", &key, DT_DIR);
@@ -249,11 +302,12 @@ static int process_readlink(struct state *state, const struct node_slot *node, c
 	_cleanup_task_ struct task task = TASK_NONE;
 	char found[TASK_NAME_MAX] = "";
 	struct process_key key;
+	struct view view;
 	int result;
 
 	if (!process_key_of(node, &key) || key.kind != PROCESS_LINK)
 		return -EINVAL;
-	result = process_open_task(state, node->store, &key, &task);
+	result = process_open_task_in_view(state, node->store, &key, &view, &task);
 	if (result == 0)
 		result = task_name(&task, found);
 	if (result < 0)

@@ -30,11 +30,14 @@ static ssize_t seals(struct state *state, const struct node_slot *node, char *va
 		{F_SEAL_FUTURE_WRITE, "future-write"}, {F_SEAL_EXEC, "exec"},
 	};
 	_cleanup_process_file_ struct process_file file = PROCESS_FILE_NONE;
-	int result = process_reach(state, node, &file);
+	struct view view;
+	int result = view_of_requester(state, &view);
 	char text[96] = "";
 
 	if (result == 0)
-		result = process_seals(&file);
+		result = process_reach(state, &view, node, &file);
+	if (result == 0)
+		result = process_seals(&view, &file);
 	if (result < 0)
 		return result == -EINVAL ? -ENODATA : result;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -35,15 +35,6 @@ static int is_on_memory_device(const struct stat *file)
 	return file->st_dev == device;
 }
 
-static void link_path(const struct task *task, enum process_kind kind, uint64_t first, uint64_t second,
-		      char path[TASK_PATH_MAX])
-{
-	if (kind == PROCESS_MEMFD)
-		task_path(task, path, "fd/%" PRIu64, first);
-	else
-		task_path(task, path, "map_files/%" PRIx64 "-%" PRIx64, first, second);
-}
-
 /* 1 or 0; a negative errno. */
 static int is_on_tmpfs(int fd)
 {
@@ -89,6 +80,121 @@ static int is_of_kind(const struct memory *memory, char *target, size_t size, co
 	}
 }
 
+/* --- taking ------------------------------------------------------------------------------------------------------- */
+
+/* Opening a link of a process's directory, by a delegate. */
+struct taking {
+	int proc_fd;
+	char path[TASK_PATH_MAX];
+	int fd; /* O_PATH, or -1 */
+};
+
+static int take(void *context)
+{
+	struct taking *taking = context;
+
+	taking->fd = openat(taking->proc_fd, taking->path, O_PATH | O_CLOEXEC);
+	return taking->fd < 0 ? -errno : 0;
+}
+
+/* Returns an O_PATH descriptor. */
+static int run_taking(const struct view *view, struct taking *taking)
+{
+	_cleanup_close_ int fd = -1;
+	int result;
+
+	taking->fd = -1;
+	if (view->kind == VIEW_NOTHING)
+		return -ENOENT;
+	result = view_run(view, false, take, taking);
+	fd = taking->fd;
+	if (result < 0)
+		return result == -ETIMEDOUT ? result : procfs_lack_or_none(-result);
+	return take_fd(&fd);
+}
+
+/* The file of a descriptor: who may look at it takes it himself. */
+static int take_descriptor(const struct view *view, const struct task *task, uint64_t number)
+{
+	struct taking taking = {.proc_fd = task->proc_fd};
+
+	task_path(task, taking.path, "fd/%" PRIu64, number);
+	return run_taking(view, &taking);
+}
+
+/* How a process has a descriptor open, and of what file: one line each of one file of /proc. */
+struct description {
+	char path[TASK_PATH_MAX];
+	char text[512];
+};
+
+static int read_description(void *context)
+{
+	struct description *description = context;
+	int fd = open(description->path, O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	length = read(fd, description->text, sizeof(description->text) - 1);
+	result = length < 0 ? -errno : 0;
+	description->text[length < 0 ? 0 : length] = 0;
+	close(fd);
+	return result;
+}
+
+static bool has_number(const char *text, const char *name, unsigned int base, uint64_t *number)
+{
+	const char *line = strstr(text, name);
+
+	if (line)
+		*number = strtoull(line + strlen(name), NULL, (int)base);
+	return line;
+}
+
+/* Whether a descriptor is one for writing, of the very file of ours: the process may have put another one in its place. Returns 1 or 0. */
+static int descriptor_writes(const struct view *view, const struct task *task, uint64_t number, int fd)
+{
+	struct description description;
+	struct statx file;
+	uint64_t flags;
+	uint64_t mount_id;
+	uint64_t inode;
+	int result;
+
+	snprintf(description.path, sizeof(description.path), "/proc/%d/fdinfo/%" PRIu64, (int)task->pid, number);
+	result = view_run(view, true, read_description, &description);
+	if (result < 0)
+		return procfs_says_none(-result) ? 0 : result;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &file) < 0)
+		return -errno;
+	return has_number(description.text, "flags:", 8, &flags) && has_number(description.text, "mnt_id:", 10, &mount_id) &&
+	       has_number(description.text, "ino:", 10, &inode) && inode == file.stx_ino && mount_id == file.stx_mnt_id &&
+	       (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH);
+}
+
+/*
+ * The file of a mapping that the viewer has seen. The kernel lets only the privileged take it, so the daemon does; that it is the one of
+ * the line, whatever has become of the process since, its numbers tell.
+ */
+static int take_mapping(const struct task *task, const struct mapping *mapping, struct stat *stat)
+{
+	static const struct view daemon = {.kind = VIEW_ALL};
+	struct taking taking = {.proc_fd = task->proc_fd};
+	_cleanup_close_ int fd = -1;
+
+	task_path(task, taking.path, "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
+	fd = run_taking(&daemon, &taking);
+	if (fd < 0)
+		return fd;
+	if (fstatat(fd, "", stat, AT_EMPTY_PATH) < 0)
+		return -errno;
+	return stat->st_dev != mapping->device || stat->st_ino != mapping->inode ? -ENOENT : take_fd(&fd);
+}
+
+/* --- identifying -------------------------------------------------------------------------------------------------- */
+
 /* Whether a process is there, in the words of this file. */
 static int check_task(const struct task *task)
 {
@@ -97,156 +203,173 @@ static int check_task(const struct task *task)
 	return result == -ESRCH ? -ENOENT : result;
 }
 
-/*
- * Opens what a link leads to and makes sure that it is what it is to be. Of anonymous memory on huge pages the caller has to know
- * that it is shared.
- */
+/* Makes sure that what was taken is what its kind says, and names it. memory: has its file and the start of its key. */
 static int identify(const struct task *task, const struct process_name *parsed, struct memory *memory)
 {
-	struct memory found = {.key = {.kind = parsed->kind, .first = parsed->first, .second = parsed->second}, .fd = -1};
-	char path[TASK_PATH_MAX];
 	char target[PATH_MAX];
 	size_t title_length = 0;
 	const char *title = "";
-	int result;
+	int result = is_of_kind(memory, target, sizeof(target), &title, &title_length);
 
-	link_path(task, parsed->kind, parsed->first, parsed->second, path);
-	found.fd = openat(task->proc_fd, path, O_PATH | O_CLOEXEC);
-	if (found.fd < 0)
-		return procfs_lack_or_none(errno);
-	result = fstatat(found.fd, "", &found.stat, AT_EMPTY_PATH) < 0
-			 ? -errno
-			 : is_of_kind(&found, target, sizeof(target), &title, &title_length);
-	if (result >= 0)
-		result = result == 0 ? -ENOENT : check_task(task);
-	if (result < 0) {
-		memory_close(&found);
-		return result;
-	}
-	found.key.device = found.stat.st_dev;
-	found.key.inode = found.stat.st_ino;
-	process_write_name(parsed, title, title_length, found.name);
-	*memory = found;
-	return 0;
-}
-
-/* What a process has mapped that may be of interest. */
-struct search {
-	const struct task *task;
-	const struct process_name *wanted; /* a mapping whose address is known; or NULL, and all are told to `found` */
-	struct memory *memory;             /* gets that one */
-	void (*found)(void *context, const struct memory *memory);
-	void *context;
-	unsigned int n; /* told */
-};
-
-/* Returns 1 to end the search. */
-static int tell(struct search *search, const struct process_name *parsed)
-{
-	_cleanup_memory_ struct memory memory = MEMORY_NONE;
-	int result;
-
-	if (search->n == MEMORY_LIST_MAX)
-		return 1;
-	result = identify(search->task, parsed, &memory);
-	if (result < 0)
-		return result == -ENOENT ? 0 : result;
-	search->found(search->context, &memory);
-	search->n++;
-	return 0;
-}
-
-static int visit_mapping(void *context, const char *line, size_t length)
-{
-	struct process_mapping mapping;
-	struct search *search = context;
-	struct process_name parsed;
-	int result;
-
-	if (!process_parse_mapping(line, length, &mapping))
-		return 0;
-	parsed = (struct process_name){.kind = process_mapping_kind(&mapping), .first = mapping.start, .second = mapping.end};
-	if (!search->wanted)
-		return parsed.kind ? tell(search, &parsed) : 0;
-	if (mapping.start < search->wanted->first)
-		return 0;
-	if (mapping.start > search->wanted->first || parsed.kind != search->wanted->kind)
+	if (result == 0)
 		return -ENOENT;
-	result = identify(search->task, &parsed, search->memory);
-	return result < 0 ? result : 1;
+	if (result > 0)
+		result = check_task(task);
+	if (result < 0)
+		return result;
+	memory->key.device = memory->stat.st_dev;
+	memory->key.inode = memory->stat.st_ino;
+	process_write_name(parsed, title, title_length, memory->name);
+	return 0;
 }
 
-static int walk_mappings(struct search *search)
+static int identify_descriptor(const struct view *view, const struct task *task, const struct process_name *parsed, struct memory *memory)
 {
-	char path[TASK_PATH_MAX];
+	_cleanup_memory_ struct memory found = {.key = {.kind = parsed->kind, .first = parsed->first}, .fd = -1};
+	int result;
 
-	task_path(search->task, path, "maps");
-	return procfs_walk_lines(search->task->proc_fd, path, visit_mapping, search);
+	found.fd = take_descriptor(view, task, parsed->first);
+	if (found.fd < 0)
+		return found.fd;
+	result = fstatat(found.fd, "", &found.stat, AT_EMPTY_PATH) < 0 ? -errno : identify(task, parsed, &found);
+	if (result < 0)
+		return result;
+	*memory = found;
+	found.fd = -1;
+	return 0;
 }
 
-/* A mapping whose address the name tells, but not its end, or not whether it is shared. */
-static int find_mapping(const struct task *task, const struct process_name *wanted, struct memory *memory)
+static int identify_mapping(const struct task *task, const struct mapping *mapping, struct memory *memory)
 {
-	struct search search = {.task = task, .wanted = wanted, .memory = memory};
-	int result = walk_mappings(&search);
+	const uint64_t second = mapping->kind == PROCESS_ANONYMOUS ? mapping->end : 0;
+	const struct process_name parsed = {.kind = mapping->kind, .first = mapping->start, .second = second};
+	_cleanup_memory_ struct memory found = {.key = {.kind = mapping->kind, .first = mapping->start, .second = mapping->end}, .fd = -1};
+	int result;
 
-	return result < 0 ? result : result > 0 ? 0 : -ENOENT;
+	found.fd = take_mapping(task, mapping, &found.stat);
+	if (found.fd < 0)
+		return found.fd;
+	result = identify(task, &parsed, &found);
+	if (result < 0)
+		return result;
+	*memory = found;
+	found.fd = -1;
+	return 0;
 }
 
-int memory_find(const struct task *task, const char *name, struct memory *memory)
+/* What may not be looked at is not there. */
+static int absent(int result)
 {
-	struct memory found = MEMORY_NONE;
+	return result == -EACCES ? -ENOENT : result;
+}
+
+static int find_mapped(const struct view *view, const struct task *task, const struct process_name *wanted, struct memory *memory)
+{
+	struct mapping mapping;
+	int result = absent(maps_find(view, task, wanted->first, &mapping, NULL));
+
+	if (result == 0 && (mapping.kind != wanted->kind || (wanted->kind == PROCESS_ANONYMOUS && mapping.end != wanted->second)))
+		result = -ENOENT;
+	return result < 0 ? result : identify_mapping(task, &mapping, memory);
+}
+
+int memory_find(const struct view *view, const struct task *task, const char *name, struct memory *memory)
+{
+	_cleanup_memory_ struct memory found = MEMORY_NONE;
 	struct process_name wanted;
 	int result;
 
 	if (!process_parse_name(name, &wanted))
 		return -ENOENT;
-	if (wanted.kind == PROCESS_DELETED)
-		result = find_mapping(task, &wanted, &found);
+	if (wanted.kind == PROCESS_MEMFD)
+		result = identify_descriptor(view, task, &wanted, &found);
 	else
-		result = identify(task, &wanted, &found);
-	/* huge pages of a private mapping have the same target */
-	if (result == 0 && wanted.kind == PROCESS_ANONYMOUS) {
-		result = is_on_memory_device(&found.stat);
-		if (result <= 0)
-			memory_close(&found);
-		if (result == 0)
-			result = find_mapping(task, &wanted, &found);
-		else if (result > 0)
-			result = 0;
+		result = find_mapped(view, task, &wanted, &found);
+	if (result < 0)
+		return result;
+	if (strcmp(found.name, name) != 0)
+		return -ENOENT;
+	*memory = found;
+	found.fd = -1;
+	return 0;
+}
+
+/* --- listing ------------------------------------------------------------------------------------------------------ */
+
+struct listing {
+	const struct view *view;
+	const struct task *task;
+	void (*found)(void *context, const struct memory *memory);
+	void *context;
+	unsigned int n; /* told */
+};
+
+/* One that is not what it seems, or is gone, is none. */
+static int tell(struct listing *listing, int result, struct memory *memory)
+{
+	if (result == 0) {
+		listing->found(listing->context, memory);
+		listing->n++;
 	}
-	if (result == 0 && strcmp(found.name, name) != 0) {
-		memory_close(&found);
-		result = -ENOENT;
+	memory_close(memory);
+	return result == -ENOENT ? 0 : result;
+}
+
+/* Which of some descriptors are memfds; by a delegate, since links of others may not be read. */
+struct sifting {
+	const struct task *task;
+	uint32_t number[256];
+	size_t n;
+};
+
+static int sift(void *context)
+{
+	struct sifting *sifting = context;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < sifting->n; i++) {
+		char path[TASK_PATH_MAX];
+		char target[PATH_MAX];
+		const char *title;
+		size_t title_length;
+		ssize_t length;
+
+		snprintf(path, sizeof(path), "%d/fd/%u", (int)sifting->task->pid, sifting->number[i]);
+		length = readlinkat(sifting->task->proc_fd, path, target, sizeof(target));
+		if (length < 0 && !procfs_says_none(errno))
+			return -errno;
+		if (length > 0 && process_parse_memfd(target, (size_t)length, &title, &title_length))
+			sifting->number[kept++] = sifting->number[i];
 	}
-	if (result == 0)
-		*memory = found;
+	sifting->n = kept;
+	return 0;
+}
+
+static int list_sifted(struct listing *listing, struct sifting *sifting)
+{
+	int result = view_run(listing->view, false, sift, sifting);
+
+	for (size_t i = 0; result == 0 && i < sifting->n && listing->n < MEMORY_LIST_MAX; i++) {
+		const struct process_name parsed = {.kind = PROCESS_MEMFD, .first = sifting->number[i]};
+		struct memory memory = MEMORY_NONE;
+
+		result = tell(listing, identify_descriptor(listing->view, listing->task, &parsed, &memory), &memory);
+	}
+	sifting->n = 0;
 	return result;
 }
 
-/* 1 or 0; a negative errno, of a lack of our own. */
-static int is_memfd_link(int dir_fd, const char *name)
-{
-	char target[PATH_MAX];
-	ssize_t length = readlinkat(dir_fd, name, target, sizeof(target));
-	const char *title;
-	size_t title_length;
-
-	if (length < 0)
-		return procfs_says_none(errno) ? 0 : -errno;
-	return process_parse_memfd(target, (size_t)length, &title, &title_length);
-}
-
-static int list_memfds(struct search *search)
+static int list_memfds(struct listing *listing)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
+	struct sifting sifting = {.task = listing->task};
 	const struct dirent *entry;
 	char path[TASK_PATH_MAX];
 	int result = 0;
 	int fd;
 
-	task_path(search->task, path, "fd");
-	fd = openat(search->task->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	task_path(listing->task, path, "fd");
+	fd = openat(listing->task->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return procfs_lack_or_none(errno);
 	dir = fdopendir(fd);
@@ -257,57 +380,85 @@ static int list_memfds(struct search *search)
 		return result;
 	}
 	for (errno = 0; result == 0 && (entry = readdir(dir)); errno = 0) {
-		struct process_name parsed = {.kind = PROCESS_MEMFD};
-
-		result = entry->d_name[0] == '.' ? 0 : is_memfd_link(dirfd(dir), entry->d_name);
-		if (result <= 0)
+		if (entry->d_name[0] == '.')
 			continue;
-		parsed.first = strtoull(entry->d_name, NULL, 10);
-		result = tell(search, &parsed);
+		sifting.number[sifting.n++] = (uint32_t)strtoul(entry->d_name, NULL, 10);
+		if (sifting.n == sizeof(sifting.number) / sizeof(sifting.number[0]))
+			result = list_sifted(listing, &sifting);
 	}
-	return result == 0 && errno ? procfs_lack_or_none(errno) : result;
+	if (result == 0 && errno)
+		result = procfs_lack_or_none(errno);
+	return result < 0 ? result : list_sifted(listing, &sifting);
 }
 
-int memory_list(const struct task *task, void (*found)(void *context, const struct memory *memory), void *context)
+static int list_mapped(struct listing *listing)
 {
-	struct search search = {.task = task, .found = found, .context = context};
-	int result = list_memfds(&search);
+	struct mapping *mappings;
+	ssize_t n = maps_list(listing->view, listing->task, &mappings);
+	int result = 0;
+
+	if (n < 0)
+		return absent((int)n);
+	for (ssize_t i = 0; result == 0 && i < n && listing->n < MEMORY_LIST_MAX; i++) {
+		struct memory memory = MEMORY_NONE;
+
+		result = tell(listing, identify_mapping(listing->task, &mappings[i], &memory), &memory);
+	}
+	maps_free(mappings);
+	return result;
+}
+
+int memory_list(const struct view *view, const struct task *task, void (*found)(void *context, const struct memory *memory),
+		void *context)
+{
+	struct listing listing = {.view = view, .task = task, .found = found, .context = context};
+	int result = list_memfds(&listing);
 
 	/* what may not be seen, or has no memory, shows none */
 	if (result == 0 || result == -ENOENT)
-		result = walk_mappings(&search);
-	if (result == -ENOENT)
-		result = check_task(task);
-	return result < 0 ? result : 0;
+		result = list_mapped(&listing);
+	return result == -ENOENT ? check_task(task) : result;
 }
 
-int memory_open(const struct task *task, const struct memory_key *key, struct stat *stat)
+/* --- opening again ------------------------------------------------------------------------------------------------ */
+
+int memory_open(const struct view *view, const struct task *task, const struct memory_key *key, struct memory_use *use)
 {
 	_cleanup_close_ int fd = -1;
-	char path[TASK_PATH_MAX];
+	struct memory_use found = {.accessible = true};
+	struct mapping mapping = {0};
 	int result;
 
-	link_path(task, key->kind, key->first, key->second, path);
-	fd = openat(task->proc_fd, path, O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return procfs_lack_or_none(errno);
-	if (fstatat(fd, "", stat, AT_EMPTY_PATH) < 0)
-		return -errno;
-	if (stat->st_dev != key->device || stat->st_ino != key->inode)
+	if (key->kind == PROCESS_MEMFD) {
+		fd = take_descriptor(view, task, key->first);
+		if (fd < 0)
+			return fd;
+		if (fstatat(fd, "", &found.stat, AT_EMPTY_PATH) < 0)
+			return -errno;
+		result = descriptor_writes(view, task, key->first, fd);
+		if (result < 0)
+			return result;
+		found.writable = result;
+	} else {
+		result = absent(maps_find(view, task, key->first, &mapping, &found.accessible));
+		if (result == 0 && (mapping.kind != key->kind || mapping.end != key->second))
+			result = -ENOENT;
+		if (result < 0)
+			return result;
+		fd = take_mapping(task, &mapping, &found.stat);
+		if (fd < 0)
+			return fd;
+		found.is_mapping = true;
+		found.readable = mapping.readable;
+		found.writable = mapping.writable;
+	}
+	if (found.stat.st_dev != key->device || found.stat.st_ino != key->inode)
 		return -ENOENT;
 	result = check_task(task);
-	return result < 0 ? result : take_fd(&fd);
-}
-
-int memory_is_writable(const struct task *task, const struct memory_key *key)
-{
-	char path[TASK_PATH_MAX];
-	struct stat stat;
-
-	link_path(task, key->kind, key->first, key->second, path);
-	if (fstatat(task->proc_fd, path, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return procfs_lack_or_none(errno);
-	return stat.st_mode & S_IWUSR ? 1 : 0;
+	if (result < 0)
+		return result;
+	*use = found;
+	return take_fd(&fd);
 }
 
 void memory_close(struct memory *memory)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #define MEMFD_PREFIX     "memfd-"
 #define ANONYMOUS_PREFIX "anon-"
@@ -158,6 +159,33 @@ void process_write_name(const struct process_name *parsed, const char *title, si
 	name[(size_t)used + length] = 0;
 }
 
+/* Where the next field begins, behind the blanks; NULL at the end of the line. */
+static const char *next_field(const char *at, const char *end)
+{
+	at = memchr(at, ' ', (size_t)(end - at));
+	while (at && at < end && *at == ' ')
+		at++;
+	return at == end ? NULL : at;
+}
+
+/* Device and inode number. Returns where the path begins, or NULL. */
+static const char *parse_file(const char *at, const char *end, struct process_mapping *mapping)
+{
+	uint64_t major = 0;
+	uint64_t minor = 0;
+	uint64_t inode = 0;
+	const char *number = parse_digits(at, end, 16, &major);
+
+	if (number && number < end && *number == ':')
+		number = parse_digits(number + 1, end, 16, &minor);
+	at = next_field(at, end);
+	if (!at || !number || !parse_digits(at, end, 10, &inode))
+		return NULL;
+	mapping->device = makedev((unsigned int)major, (unsigned int)minor);
+	mapping->inode = inode;
+	return next_field(at, end);
+}
+
 bool process_parse_mapping(const char *line, size_t length, struct process_mapping *mapping)
 {
 	const char *end = line + length;
@@ -172,20 +200,14 @@ bool process_parse_mapping(const char *line, size_t length, struct process_mappi
 	at = parse_digits(at + 1, end, 16, &found.end);
 	if (!at || end - at < 6 || *at != ' ' || at[5] != ' ' || found.end <= found.start)
 		return false;
+	found.readable = at[1] == 'r';
+	found.writable = at[2] == 'w';
 	found.shared = at[4] == 's';
-	/* permissions, offset, device and inode number; then as many blanks as it takes */
-	for (int field = 0; field < 4 && at < end; field++) {
-		at++;
-		at = memchr(at, ' ', (size_t)(end - at));
-		if (!at)
-			at = end;
-	}
-	while (at < end && *at == ' ')
-		at++;
-	if (at < end) {
-		found.path = at;
-		found.length = (size_t)(end - at);
-	}
+	/* permissions and offset; then the file */
+	at = next_field(at + 1, end);
+	at = at ? next_field(at, end) : NULL;
+	found.path = at ? parse_file(at, end, &found) : NULL;
+	found.length = found.path ? (size_t)(end - found.path) : 0;
 	*mapping = found;
 	return true;
 }
@@ -234,9 +256,9 @@ enum process_kind process_mapping_kind(const struct process_mapping *mapping)
 	size_t length = mapping->length;
 	const char *title;
 
-	if (!path)
+	if (!path || !mapping->shared)
 		return PROCESS_NONE;
-	if (mapping->shared && (process_is_anonymous(path, length) || process_is_anonymous_huge(path, length)))
+	if (process_is_anonymous(path, length) || process_is_anonymous_huge(path, length))
 		return PROCESS_ANONYMOUS;
 	return process_parse_deleted(path, length, &title, &length) ? PROCESS_DELETED : PROCESS_NONE;
 }

@@ -35,7 +35,11 @@ struct process_name {
 struct process_mapping {
 	uint64_t start;
 	uint64_t end;
+	bool readable;
+	bool writable;
 	bool shared;
+	uint64_t device; /* of the file, as stat(2) has it; 0 = there is none */
+	uint64_t inode;
 	const char *path; /* in the line, NULL = none; not ended by a 0 */
 	size_t length;    /* of the path, bytes */
 };
@@ -58,7 +62,7 @@ void process_make_safe(char *text, size_t length);
 /* A line, with or without its newline. Returns false for one that is not understood. */
 bool process_parse_mapping(const char *line, size_t length, struct process_mapping *mapping);
 
-/* What a mapping may be by its path: PROCESS_ANONYMOUS, PROCESS_DELETED, or 0. */
+/* What a shared mapping may be by its path: PROCESS_ANONYMOUS, PROCESS_DELETED, or 0. */
 enum process_kind process_mapping_kind(const struct process_mapping *mapping);
 
 /*

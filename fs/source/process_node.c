@@ -207,6 +207,26 @@ int process_open_task(const struct state *state, uint16_t store, const struct pr
 	return result;
 }
 
+int process_open_task_in_view(const struct state *state, uint16_t store, const struct process_key *key, struct view *view,
+			      struct task *task)
+{
+	int result = view_of_requester(state, view);
+
+	if (result == 0)
+		result = process_open_task(state, store, key, task);
+	if (result < 0)
+		return result;
+	result = view_sees(view, task);
+	/* what was seen was this process, if it is there still */
+	if (result > 0)
+		result = task_check(task);
+	else if (result == 0)
+		result = -EACCES;
+	if (result < 0)
+		task_close(task);
+	return result;
+}
+
 int process_stale(int result)
 {
 	return result == -ESRCH || result == -ENOENT ? -ESTALE : result;
@@ -227,8 +247,8 @@ static int reach_held(const struct node_slot *node, const struct process_key *ke
 	return file->stat.st_dev != key->device || file->stat.st_ino != key->inode ? -ESTALE : 0;
 }
 
-static int reach_in_process(const struct state *state, const struct node_slot *node, const struct process_key *key,
-			    struct process_file *file)
+static int reach_in_process(const struct state *state, const struct view *view, const struct node_slot *node,
+			    const struct process_key *key, struct process_file *file)
 {
 	const struct memory_key memory = process_memory_key(key);
 	struct stat owner;
@@ -236,10 +256,11 @@ static int reach_in_process(const struct state *state, const struct node_slot *n
 
 	if (result < 0)
 		return result;
-	result = memory_open(&file->task, &memory, &file->stat);
+	result = memory_open(view, &file->task, &memory, &file->use);
 	if (result < 0)
 		return result;
 	file->fd = result;
+	file->stat = file->use.stat;
 	/* last: what was found belongs to who owns the process after it was found */
 	result = task_stat(&file->task, &owner);
 	file->stat.st_uid = owner.st_uid;
@@ -248,17 +269,21 @@ static int reach_in_process(const struct state *state, const struct node_slot *n
 	return result;
 }
 
-int process_reach(const struct state *state, const struct node_slot *node, struct process_file *file)
+int process_reach(const struct state *state, const struct view *view, const struct node_slot *node, struct process_file *file)
 {
 	struct process_key key;
 	int result;
 
 	if (!process_key_of(node, &key) || key.kind < PROCESS_MEMFD)
 		return -EINVAL;
-	result = reach_in_process(state, node, &key, file);
+	result = reach_in_process(state, view, node, &key, file);
 	if (result == -ESRCH || result == -ENOENT) {
+		bool is_hidden = view->kind != VIEW_ALL && file->task.pidfd >= 0 && view_sees(view, &file->task) == 0;
+
 		process_file_close(file);
 		result = reach_held(node, &key, file);
+		if (result == -ESTALE && is_hidden)
+			result = -EACCES;
 	}
 	return result;
 }
@@ -270,9 +295,38 @@ void process_file_close(struct process_file *file)
 	*file = PROCESS_FILE_NONE;
 }
 
-int process_seals(const struct process_file *file)
+/* An open by a delegate: it may have to wait for who has a lease of the file, and is to be refused what the requester is. */
+struct reopening {
+	char path[PROCFS_FD_MAX];
+	int flags;
+	int fd;
+};
+
+static int reopen(void *context)
 {
-	_cleanup_close_ int fd = procfs_fd_open(file->fd, O_RDONLY);
+	struct reopening *reopening = context;
+
+	reopening->fd = open(reopening->path, reopening->flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return reopening->fd < 0 ? -errno : 0;
+}
+
+int process_open_file(const struct view *view, const struct process_file *file, int flags)
+{
+	/* a mapping's permissions are those of the process's memory, which have been looked at */
+	static const struct view daemon = {.kind = VIEW_ALL};
+	struct reopening reopening = {.flags = flags, .fd = -1};
+	int result;
+
+	procfs_fd_path(reopening.path, file->fd);
+	result = view_run(file->use.is_mapping ? &daemon : view, false, reopen, &reopening);
+	if (result < 0)
+		cleanup_close(&reopening.fd);
+	return result < 0 ? result : reopening.fd;
+}
+
+int process_seals(const struct view *view, const struct process_file *file)
+{
+	_cleanup_close_ int fd = process_open_file(view, file, O_RDONLY);
 	int found;
 
 	if (fd < 0)
@@ -288,7 +342,8 @@ static int stat_task(struct state *state, const struct node_slot *node, const st
 	_cleanup_task_ struct task task = TASK_NONE;
 	char target[TASK_NAME_MAX] = "";
 	struct stat proc = {0};
-	int result = process_open_task(state, node->store, key, &task);
+	struct view view;
+	int result = process_open_task_in_view(state, node->store, key, &view, &task);
 
 	if (result == 0 && key->kind == PROCESS_LINK)
 		result = task_name(&task, target);
@@ -305,6 +360,7 @@ int process_stat_node(struct state *state, const struct node_slot *node, struct 
 {
 	_cleanup_process_file_ struct process_file file = PROCESS_FILE_NONE;
 	struct process_key key;
+	struct view view;
 	int result;
 
 	if (!process_key_of(node, &key))
@@ -313,7 +369,9 @@ int process_stat_node(struct state *state, const struct node_slot *node, struct 
 		return stat_root(state, node->store, &key, stat);
 	if (key.kind == PROCESS_DIRECTORY || key.kind == PROCESS_LINK)
 		return stat_task(state, node, &key, stat);
-	result = process_reach(state, node, &file);
+	result = view_of_requester(state, &view);
+	if (result == 0)
+		result = process_reach(state, &view, node, &file);
 	if (result == 0)
 		set_stat_of_memory(&key, node->store, &file.stat, file.stat.st_uid, file.stat.st_gid, stat);
 	return result;

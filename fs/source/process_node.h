@@ -63,6 +63,10 @@ static inline int process_proc_fd(const struct state *state, uint16_t store)
 /* Finds the very process that a key means, as task_open(). Returns 0; -ESRCH where it is gone; -EMFILE, -ENFILE, -ENOMEM. */
 int process_open_task(const struct state *state, uint16_t store, const struct process_key *key, struct task *task);
 
+/* The same, for the requester's view, which it fills; -EACCES where that does not see it. */
+int process_open_task_in_view(const struct state *state, uint16_t store, const struct process_key *key, struct view *view,
+			      struct task *task);
+
 /* What a result is for a node: -ESTALE where its process, or what it is about, is gone. */
 int process_stale(int result);
 
@@ -71,22 +75,29 @@ int process_stat_node(struct state *state, const struct node_slot *node, struct 
 
 /* The file of a node, whether its process is there or not. */
 struct process_file {
-	int fd;           /* O_PATH, its own */
-	bool is_there;    /* the process is, and has it */
-	struct task task; /* if it is */
-	struct stat stat; /* of the file; owner and group are those of the process, where it is there */
+	int fd;                /* O_PATH, its own */
+	bool is_there;         /* the process is, and has it, for the requester to see */
+	struct task task;      /* if it is */
+	struct memory_use use; /* the same */
+	struct stat stat;      /* of the file; owner and group are those of the process, where it is there */
 };
 
 #define PROCESS_FILE_NONE ((struct process_file){.fd = -1, .task = TASK_NONE})
 
-/* Returns 0; -ESTALE where it is gone and not open; the errno of a lack of our own, see procfs_says_none(). May wait. */
-int process_reach(const struct state *state, const struct node_slot *node, struct process_file *file);
+/* Returns 0; where it is not open: -ESTALE for one that is gone, -EACCES for one that the view does not see; -ETIMEDOUT; a lack of our own. */
+int process_reach(const struct state *state, const struct view *view, const struct node_slot *node, struct process_file *file);
 void process_file_close(struct process_file *file);
 
 #define _cleanup_process_file_ __attribute__((cleanup(process_file_close)))
 
-/* The seals of a file, of fcntl(2); -EINVAL where it can't have any. May wait. */
-int process_seals(const struct process_file *file);
+/* The seals of a file, of fcntl(2); -EINVAL where it can't have any; -EACCES where the view may not read it. */
+int process_seals(const struct view *view, const struct process_file *file);
+
+/*
+ * Opens the file of a node as the view may: flags of open(2). Returns a descriptor that the caller closes; the errno of open(2);
+ * -EAGAIN where somebody has a lease of it.
+ */
+int process_open_file(const struct view *view, const struct process_file *file, int flags);
 
 /* What is known of memory, as attributes. */
 extern const struct source_fact process_facts[];

@@ -76,9 +76,10 @@ static int store_stat(struct state *state, const struct node_slot *node, struct 
 	return result < 0 ? result : stat_descriptor(node, kept.fd, stat);
 }
 
+/* Of another's file, who has a lease of it is not waited for: EAGAIN says so. */
 static int store_open(struct state *state, const struct node_slot *node, int flags)
 {
-	return backing_open(state, node, flags);
+	return backing_open(state, node, node_is_foreign(node) && !(flags & O_PATH) ? flags | O_NONBLOCK : flags);
 }
 
 /* Of the file that a handle leads to, which is one and the same however often it is reached. */
@@ -90,7 +91,7 @@ static int posix_open(struct state *state, const struct node_slot *node, int fla
 
 	if (result == 0)
 		result = requester_assume_in(state, node->store, &self);
-	return result < 0 ? result : procfs_fd_open(reached.kept.fd, flags);
+	return result < 0 ? result : procfs_fd_open(reached.kept.fd, flags | O_NONBLOCK);
 }
 
 static int posix_admit(struct state *state, const struct node_slot *node, int flags)
@@ -183,9 +184,19 @@ static int drop_set_id_bits(const struct reached *reached, bool keep_set_group_i
 	return chmod(reached->path, mode) < 0 ? -errno : 0;
 }
 
-static int change_size(const struct reached *reached, const struct source_change *change)
+/* truncate(2) waits for who has a lease of the file, as open(2) does where it is not told not to. Of own files nobody has one. */
+static int change_size(const struct node_slot *node, const struct reached *reached, const struct source_change *change)
 {
-	return change->what & SOURCE_SET_SIZE && truncate(reached->path, change->size) < 0 ? -errno : 0;
+	_cleanup_close_ int fd = -1;
+
+	if (!(change->what & SOURCE_SET_SIZE))
+		return 0;
+	if (!node_is_foreign(node))
+		return truncate(reached->path, change->size) < 0 ? -errno : 0;
+	fd = procfs_fd_open(reached->kept.fd, O_WRONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	return ftruncate(fd, change->size) < 0 ? -errno : 0;
 }
 
 /* Owner before mode: chown(2) clears the set-id bits that a mode given with it asks for. */
@@ -218,14 +229,14 @@ static int store_change(struct state *state, const struct node_slot *node, const
 
 	result = reach(state, node, &reached);
 	if (result == 0 && change->by_writer)
-		result = change_size(&reached, change);
+		result = change_size(node, &reached, change);
 	/* who writes takes these bits away, whoever the owner is */
 	if (result == 0 && change->by_writer && change->drop_privileges)
 		result = drop_set_id_bits(&reached, change->keep_set_group_id);
 	if (result == 0 && !change->by_daemon)
 		result = requester_assume_in(state, node->store, &self);
 	if (result == 0 && !change->by_writer)
-		result = change_size(&reached, change);
+		result = change_size(node, &reached, change);
 	if (result == 0)
 		result = apply_change(&reached, change);
 	return result < 0 ? result : stat_descriptor(node, reached.kept.fd, stat);

@@ -440,15 +440,15 @@ static int learns_nothing(void *unused)
 	char byte;
 
 	(void)unused;
-	if (opendir(directory) || errno != EACCES)
+	if (opendir(directory) || errno != ENOENT)
 		return 1;
-	if (lstat(memfd(), &stat) == 0 || errno != EACCES || open(memfd(), O_RDONLY) >= 0 || errno != EACCES)
+	if (lstat(memfd(), &stat) == 0 || errno != ENOENT || open(memfd(), O_RDONLY) >= 0 || errno != ENOENT)
 		return 2;
-	if (lstat(path_of("%s/memfd-99-none", directory), &stat) == 0 || errno != EACCES)
+	if (lstat(path_of("%s/memfd-99-none", directory), &stat) == 0 || errno != ENOENT)
 		return 3;
-	if (readlink(path_of("%s/comm", directory), &byte, 1) >= 0 || errno != EACCES)
+	if (readlink(path_of("%s/comm", directory), &byte, 1) >= 0 || errno != ENOENT)
 		return 4;
-	return getxattr(directory, "user.segfs.source", &byte, 1) >= 0 || errno != EACCES ? 5 : 0;
+	return getxattr(directory, "user.segfs.source", &byte, 1) >= 0 || errno != ENOENT ? 5 : 0;
 }
 
 static void users_have_their_own(void **state)

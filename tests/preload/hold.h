@@ -9,7 +9,7 @@ enum hold_call {
 	HOLD_NONE,
 	HOLD_UNLINKAT,
 	HOLD_RENAMEAT2,
-	HOLD_TRUNCATE,
+	HOLD_OPEN, /* ... of a descriptor's file, to write to it */
 	HOLD_CHMOD,
 	HOLD_FCHOWNAT,
 };

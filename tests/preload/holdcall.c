@@ -8,7 +8,9 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -32,6 +34,19 @@ static void point(enum hold_call call)
 		nanosleep(&moment, NULL);
 }
 
+/* The C library has several names for it, after the size of offsets and what is checked when it is compiled. */
+#define OPEN(name, parameters)                                                                                     \
+	EXPORT int name parameters;                                                                                \
+	EXPORT int name parameters                                                                                 \
+	{                                                                                                          \
+		if (strncmp(path, "/proc/self/fd/", strlen("/proc/self/fd/")) == 0 && (flags & O_ACCMODE) != O_RDONLY) \
+			point(HOLD_OPEN);                                                                          \
+		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0666);                                      \
+	}
+
+OPEN(open, (const char *path, int flags, ...))
+OPEN(__open64_2, (const char *path, int flags))
+
 #define BEFORE(call, name, parameters, arguments)                                                                  \
 	EXPORT int name parameters;                                                                                \
 	EXPORT int name parameters                                                                                 \
@@ -47,6 +62,5 @@ static void point(enum hold_call call)
 BEFORE(HOLD_UNLINKAT, unlinkat, (int dir_fd, const char *name, int flags), (dir_fd, name, flags))
 BEFORE(HOLD_RENAMEAT2, renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned int flags),
        (from_fd, from, to_fd, to, flags))
-BEFORE(HOLD_TRUNCATE, truncate, (const char *path, off_t size), (path, size))
 BEFORE(HOLD_CHMOD, chmod, (const char *path, mode_t mode), (path, mode))
 BEFORE(HOLD_FCHOWNAT, fchownat, (int dir_fd, const char *name, uid_t uid, gid_t gid, int flags), (dir_fd, name, uid, gid, flags))

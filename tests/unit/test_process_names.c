@@ -143,7 +143,7 @@ static void mappings_are_parsed(void **state)
 		 "/anon_hugepage (deleted)", PROCESS_ANONYMOUS},
 		{"7f00-8f00 rw-p 00000000 00:01 12 /anon_hugepage (deleted)", true, 0x7f00, 0x8f00, false,
 		 "/anon_hugepage (deleted)", 0},
-		{"7f00-8f00 rw-p 00000000 00:01 12 /dev/shm/a b (deleted)", true, 0x7f00, 0x8f00, false,
+		{"7f00-8f00 rw-s 00000000 00:01 12 /dev/shm/a b (deleted)", true, 0x7f00, 0x8f00, true,
 		 "/dev/shm/a b (deleted)", PROCESS_DELETED},
 		{"7f00-8f00 rw-s 00000000 00:01 12 /dev/shm/ (deleted)", true, 0x7f00, 0x8f00, true, "/dev/shm/ (deleted)", 0},
 		{"7f00-8f00 rw-s 00000000 00:01 12 /dev/shm/x", true, 0x7f00, 0x8f00, true, "/dev/shm/x", 0},

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/process_maps.h"
+#include "lib/base/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TEXT_MAX 20480u /* bytes of a line: a path of which each byte is written as four */
+
+/* What a delegate works on. */
+struct reading {
+	pid_t process;
+	bool all;               /* or the one that begins at `start` */
+	uint64_t start;
+	bool wants_access;
+	bool accessible;
+	struct mapping *found;
+	size_t n;
+	size_t max;
+	size_t length;          /* bytes in `text` */
+	bool is_cut;            /* the rest of a line is still to come that was too long */
+	char text[TEXT_MAX];
+};
+
+/* Returns 1 to end it. */
+static int take_line(struct reading *reading, const char *line, size_t length)
+{
+	struct process_mapping mapping;
+	enum process_kind kind;
+
+	if (!process_parse_mapping(line, length, &mapping) || (!reading->all && mapping.start < reading->start))
+		return 0;
+	if (!reading->all && mapping.start > reading->start)
+		return 1;
+	kind = process_mapping_kind(&mapping);
+	if (kind != PROCESS_NONE)
+		reading->found[reading->n++] = (struct mapping){
+			.start = mapping.start,
+			.end = mapping.end,
+			.device = mapping.device,
+			.inode = mapping.inode,
+			.kind = kind,
+			.readable = mapping.readable,
+			.writable = mapping.writable,
+		};
+	return !reading->all || reading->n == reading->max;
+}
+
+/* All whole lines in `text`; the beginning of another one stays. */
+static int take_lines(struct reading *reading)
+{
+	char *line = reading->text;
+	char *end = reading->text + reading->length;
+	char *newline;
+	int result = 0;
+
+	while (result == 0 && (newline = memchr(line, '\n', (size_t)(end - line)))) {
+		if (!reading->is_cut)
+			result = take_line(reading, line, (size_t)(newline - line));
+		reading->is_cut = false;
+		line = newline + 1;
+	}
+	reading->length = (size_t)(end - line);
+	memmove(reading->text, line, reading->length);
+	if (reading->length == TEXT_MAX) {
+		reading->is_cut = true;
+		reading->length = 0;
+	}
+	return result;
+}
+
+/* By an open that the kernel refuses to whoever may not attach to the process, as ptrace(2) has it. */
+static bool may_access_memory(pid_t process)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)process);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* The delegate's. The open decides, and the memory that it is of stays the same whatever the process executes. */
+static int read_maps(void *context)
+{
+	struct reading *reading = context;
+	char path[32];
+	ssize_t n;
+	int result = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)reading->process);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (result == 0) {
+		n = read(fd, reading->text + reading->length, TEXT_MAX - reading->length);
+		if (n < 0)
+			result = -errno;
+		if (n <= 0)
+			break;
+		reading->length += (size_t)n;
+		result = take_lines(reading);
+	}
+	close(fd);
+	if (result >= 0 && reading->wants_access)
+		reading->accessible = may_access_memory(reading->process);
+	return result < 0 ? result : 0;
+}
+
+/* Returns 0; what the process says when it is gone is -ENOENT. */
+static int run(const struct view *view, const struct task *task, struct reading *reading)
+{
+	int result;
+
+	if (view->kind == VIEW_NOTHING)
+		return -EACCES;
+	result = view_run(view, true, read_maps, reading);
+	if (result == 0)
+		result = task_check(task);
+	if (result == -EACCES || result == -EPERM)
+		return -EACCES;
+	return result < 0 && procfs_says_none(-result) ? -ENOENT : result;
+}
+
+int maps_find(const struct view *view, const struct task *task, uint64_t start, struct mapping *mapping, bool *accessible)
+{
+	struct mapping found;
+	struct reading reading = {
+		.process = task->pid,
+		.start = start,
+		.wants_access = accessible && view->kind == VIEW_USER,
+		.accessible = view->kind == VIEW_ALL,
+		.found = &found,
+		.max = 1,
+	};
+	int result = run(view, task, &reading);
+
+	if (result == 0 && reading.n == 0)
+		result = -ENOENT;
+	if (result < 0)
+		return result;
+	*mapping = found;
+	if (accessible)
+		*accessible = reading.accessible;
+	return 0;
+}
+
+#define LIST_BYTES (MAPS_MAX * sizeof(struct mapping)) /* of which only the pages are there that are written to */
+
+ssize_t maps_list(const struct view *view, const struct task *task, struct mapping **mappings)
+{
+	struct mapping *found = mmap(NULL, LIST_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct reading reading = {.process = task->pid, .all = true, .found = found, .max = MAPS_MAX};
+	int result;
+
+	if (found == MAP_FAILED)
+		return -ENOMEM;
+	result = run(view, task, &reading);
+	if (result < 0) {
+		maps_free(found);
+		return result;
+	}
+	*mappings = found;
+	return (ssize_t)reading.n;
+}
+
+void maps_free(struct mapping *mappings)
+{
+	munmap(mappings, LIST_BYTES);
+}

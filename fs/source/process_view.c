@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "fs/source/process_view.h"
+#include "fs/source/requester.h"
+
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEADLINE 200u /* milliseconds: what is asked of one process is there in a fraction of one */
+#define BIT(capability) (UINT64_C(1) << (capability))
+
+int view_of_requester(const struct state *state, struct view *view)
+{
+	const uint64_t root = BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_ADMIN);
+	const struct credentials *credentials;
+	int result = requester_credentials(state, &credentials);
+
+	if (result < 0)
+		return result;
+	/* capabilities are told of threads in the daemon's user namespace only */
+	if (!credentials || (credentials->uid == 0 && (credentials->capabilities & root) == root)) {
+		*view = (struct view){.kind = VIEW_ALL};
+		return 0;
+	}
+	*view = (struct view){.kind = credentials->same_namespaces ? VIEW_USER : VIEW_NOTHING};
+	view->user.uid = credentials->uid;
+	view->user.gid = credentials->gid;
+	view->user.n_groups = credentials->n_groups;
+	view->user.groups = credentials->groups;
+	return 0;
+}
+
+int view_run(const struct view *view, bool own_descriptors, int (*call)(void *context), void *context)
+{
+	const struct delegate how = {
+		.credentials = view->kind == VIEW_ALL ? NULL : &view->user,
+		.milliseconds = DEADLINE,
+		.own_descriptors = own_descriptors,
+	};
+
+	return delegate_run(&how, call, context);
+}
+
+struct filter {
+	int proc_fd;
+	const pid_t *processes;
+	size_t n;
+	bool *seen;
+};
+
+/* The link needs what all that tells of a process's memory needs, ptrace_may_access(PTRACE_MODE_READ_FSCREDS), and waits for nobody. */
+static int look(void *context)
+{
+	const struct filter *filter = context;
+	char target[64];
+	char path[32];
+
+	for (size_t i = 0; i < filter->n; i++) {
+		snprintf(path, sizeof(path), "%d/ns/user", (int)filter->processes[i]);
+		filter->seen[i] = readlinkat(filter->proc_fd, path, target, sizeof(target)) > 0;
+	}
+	return 0;
+}
+
+int view_filter(const struct view *view, int proc_fd, const pid_t *processes, size_t n, bool *seen)
+{
+	struct filter filter = {proc_fd, processes, n, seen};
+
+	memset(seen, view->kind == VIEW_ALL, n);
+	return view->kind == VIEW_USER && n > 0 ? view_run(view, false, look, &filter) : 0;
+}
+
+int view_sees(const struct view *view, const struct task *task)
+{
+	bool seen;
+	int result = view_filter(view, task->proc_fd, &task->pid, 1, &seen);
+
+	return result < 0 ? result : seen;
+}
