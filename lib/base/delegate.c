@@ -20,7 +20,7 @@ struct run {
 	const struct delegate *how;
 	int (*call)(void *context);
 	void *context;
-	volatile bool is_over; /* `result` is what it is */
+	pid_t caller; /* process that it is run for */
 	int result;
 };
 
@@ -41,35 +41,43 @@ static int set_deadline(unsigned int milliseconds)
 	return 0;
 }
 
-/* A change of credentials forgets the signal for the parent's death, so that comes last. */
-static int prepare(const struct delegate *how)
+/* It ends with its caller: what that one's successor does must not be disturbed. One that has ended by now has sent no signal. */
+static int end_with(pid_t caller)
 {
-	int result = set_deadline(how->milliseconds);
+	if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	return syscall(SYS_getppid) == caller ? 0 : -ESRCH;
+}
+
+/* A change of credentials forgets the signal, so that it is asked for once more. */
+static int prepare(const struct delegate *how, pid_t caller)
+{
+	int result = end_with(caller);
+
+	if (result == 0)
+		result = set_deadline(how->milliseconds);
 
 	/* those above are not even copied */
 	if (result == 0 && how->own_descriptors && syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_UNSHARE) < 0)
 		result = -errno;
 	if (result == 0 && how->credentials)
 		result = credentials_take(how->credentials);
-	if (result == 0 && syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		result = -errno;
-	return result;
+	return result == 0 && how->credentials ? end_with(caller) : result;
 }
 
 static int carry_out(void *argument)
 {
 	struct run *run = argument;
-	int result = prepare(run->how);
+	int result = prepare(run->how, run->caller);
 
 	run->result = result < 0 ? result : run->call(run->context);
-	run->is_over = true;
 	syscall(SYS_exit, 0);
 	return 0;
 }
 
 int delegate_run(const struct delegate *how, int (*call)(void *context), void *context)
 {
-	struct run run = {.how = how, .call = call, .context = context, .result = -ETIMEDOUT};
+	struct run run = {.how = how, .call = call, .context = context, .caller = getpid(), .result = -ETIMEDOUT};
 	const int saved = errno;
 	char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	int result;

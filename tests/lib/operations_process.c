@@ -136,7 +136,7 @@ static int op_open_as_other(void)
 
 	snprintf(path, sizeof(path), "%s", in_mount("file"));
 	result = as_user(OTHER_UID, OTHER_UID, read_as_user, path);
-	return result == -EACCES ? 0 : result == 0 ? -EBADMSG : result;
+	return result == -ENOENT ? 0 : result == 0 ? -EBADMSG : result;
 }
 
 static void prepare_facts(void)
