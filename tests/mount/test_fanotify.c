@@ -48,7 +48,7 @@ static void make_file(const char *name)
 static bool tells(int fd, uint64_t event)
 {
 	_Alignas(struct fanotify_event_metadata) char buffer[4096];
-	const struct fanotify_event_metadata *metadata = (const void *)buffer;
+	struct fanotify_event_metadata *metadata = (void *)buffer;
 	ssize_t length = read(fd, buffer, sizeof(buffer));
 	bool found = false;
 

@@ -31,7 +31,7 @@ again() { # NAME: a start works now
 ok "start" start
 echo kept >"$mnt/file"
 
-sleep 1000 <"$mnt/file" &
+sleep 1000 9<"$mnt/file" &
 holder=$!
 supervisor=$(status supervisor_pid)
 umount -l "$mnt"
