@@ -87,12 +87,14 @@ static void a_right_one(void **unused)
 
 		snprintf(config, sizeof(config),
 			 "[mount]\nsources = none\n[directory d%u/memory]\nmedium = memory\nsize = 64K\nmode = 0710\nowner = 11:12\n"
-			 "[directory d%u/plain]\nmode = 0700\n[segment d%u/plain/file]\nsize = 4K\nmode = 0640\n",
-			 n, n, n);
+			 "[directory d%u/shm]\nsource = sysv\n[directory d%u/plain]\nmode = 0700\n[segment d%u/plain/file]\nsize = 4K\nmode = 0640\n",
+			 n, n, n, n);
 		killed = reload(config, "is in force", n);
 		check(stat(path_of("%s/d%u/memory", mount.path, n), &found));
 		assert_int_equal(found.st_mode, S_IFDIR | 0710);
 		assert_int_equal(found.st_uid, 11);
+		check(access(path_of("%s/d%u/shm", mount.path, n), R_OK | X_OK));
+		check_error(EINVAL, open(path_of("%s/d%u/shm/name", mount.path, n), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 		check(stat(path_of("%s/d%u/plain", mount.path, n), &found));
 		assert_int_equal(found.st_mode, S_IFDIR | 0700);
 		check(stat(path_of("%s/d%u/plain/file", mount.path, n), &found));
