@@ -111,21 +111,27 @@ struct claim claim_of_directory(const struct config_directory *directory);
 /* The policy that a file or directory has, by what is stored with it. Returns 0 or the errno of fgetxattr(2). */
 int apply_read_policy(const struct application *application, int fd, struct policy *policy);
 
-/* Stores a policy, with those fields that the configuration has, where nobody has the file open. Returns 0 or the errno of fsetxattr(2). */
+/*
+ * Stores a policy, with those fields that the configuration has, where nobody has the file open. policy: gets those fields. Returns 0 or the
+ * errno of fsetxattr(2).
+ */
 int apply_store_policy(const struct application *application, int fd, struct policy *policy, const struct config_policy *given);
 
 /*
- * Adds a live record of a store to the arena. path: below the mount; "" where apply_publish() is to follow. root_fd: its root; ipc_fd: an
- * IPC namespace, or -1; both are the record's after success, and only then.
+ * Adds a store's record to the arena, as one that is not attached yet. path: below the mount. root_fd: its root; ipc_fd: an IPC
+ * namespace, or -1; both are the record's after success, and only then.
  * Returns its index; -ENFILE where there are too many; the errno of statx(2), fstatfs(2).
  */
+int apply_register_hidden(struct state *state, const char *path, enum source_kind source, int root_fd, int ipc_fd);
+
+/* Notes that it is attached. */
+void apply_publish(struct state *state, int index);
+
+/* Both, for one that is attached. */
 int apply_register(struct state *state, const char *path, enum source_kind source, int root_fd, int ipc_fd);
 
 /* The record of a source on the mount of which `fd` is. Returns its index; -ENOENT; the errno of statx(2). */
 int apply_registered(const struct state *state, enum source_kind source, int fd);
-
-/* Tells where below the mount a store is, now that it is there. */
-void apply_publish(struct state *state, int index, const char *path);
 
 /* Takes back a record of which nobody knows a node, and closes its descriptors. */
 void apply_unregister(struct state *state, int index);

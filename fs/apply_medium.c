@@ -228,7 +228,7 @@ static void restore(int fd, const struct stat *before)
 static int register_and_attach(struct medium *medium, struct place *place, int mount_fd, int *root_fd)
 {
 	struct state *state = medium->application->state;
-	int index = apply_register(state, "", (enum source_kind)medium->directory->source, *root_fd, medium->ipc_fd);
+	int index = apply_register_hidden(state, medium->directory->name, (enum source_kind)medium->directory->source, *root_fd, medium->ipc_fd);
 	int result;
 
 	if (index < 0)
@@ -240,7 +240,7 @@ static int register_and_attach(struct medium *medium, struct place *place, int m
 	if (result < 0)
 		apply_unregister(state, index);
 	else
-		apply_publish(state, index, medium->directory->name);
+		apply_publish(state, index);
 	return result;
 }
 

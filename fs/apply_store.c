@@ -46,7 +46,7 @@ static bool handles_work(int root_fd)
 static int free_place(const struct arena_header *header)
 {
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (atomic_load(&header->stores[i].state) != SLOT_LIVE)
+		if (!store_is_there(&header->stores[i]))
 			return i;
 	return -ENFILE;
 }
@@ -80,13 +80,13 @@ int apply_registered(const struct state *state, enum source_kind source, int fd)
 	if (result < 0)
 		return result;
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (atomic_load(&header->stores[i].state) == SLOT_LIVE && header->stores[i].mount_id == mount_id &&
+		if (store_is_there(&header->stores[i]) && header->stores[i].mount_id == mount_id &&
 		    header->stores[i].source == source)
 			return i;
 	return -ENOENT;
 }
 
-int apply_register(struct state *state, const char *path, enum source_kind source, int root_fd, int ipc_fd)
+int apply_register_hidden(struct state *state, const char *path, enum source_kind source, int root_fd, int ipc_fd)
 {
 	struct arena_header *header = state->arena->header;
 	struct store_record *place;
@@ -108,18 +108,24 @@ int apply_register(struct state *state, const char *path, enum source_kind sourc
 	place->ipc_fd = ipc_fd;
 	place->no_handles = !handles_work(root_fd);
 	place->on_disk = found.f_type != TMPFS_MAGIC;
-	memset(place->path, 0, sizeof(place->path));
 	snprintf(place->path, sizeof(place->path), "%s", path);
 	place->root_fd = root_fd;
-	atomic_store(&place->state, SLOT_LIVE);
+	atomic_store(&place->state, SLOT_HIDDEN);
 	return index;
 }
 
-void apply_publish(struct state *state, int index, const char *path)
+void apply_publish(struct state *state, int index)
 {
-	struct store_record *place = &state->arena->header->stores[index];
+	atomic_store(&state->arena->header->stores[index].state, SLOT_LIVE);
+}
 
-	snprintf(place->path, sizeof(place->path), "%s", path);
+int apply_register(struct state *state, const char *path, enum source_kind source, int root_fd, int ipc_fd)
+{
+	int index = apply_register_hidden(state, path, source, root_fd, ipc_fd);
+
+	if (index >= 0)
+		apply_publish(state, index);
+	return index;
 }
 
 void apply_unregister(struct state *state, int index)
@@ -141,10 +147,10 @@ void apply_settle(struct state *state)
 		struct store_record *place = &header->stores[i];
 		char path[ARENA_STORE_PATH];
 
-		if (atomic_load(&place->state) != SLOT_LIVE || *place->path)
+		if (atomic_load(&place->state) != SLOT_HIDDEN)
 			continue;
 		if (paths_below(header->stores[0].root_fd, place->root_fd, path, sizeof(path)) > 0)
-			apply_publish(state, i, path);
+			apply_publish(state, i);
 		else
 			apply_unregister(state, i);
 	}

@@ -62,9 +62,6 @@ static void print_stores(struct control_text *text, const struct arena_header *h
 	for (int i = 0; i < ARENA_STORES; i++) {
 		if (atomic_load(&header->stores[i].state) != SLOT_LIVE || header->stores[i].source != SOURCE_STORE)
 			continue;
-		/* is being made */
-		if (i > 0 && !*header->stores[i].path)
-			continue;
 		control_print(text, "%s\n    ", separator);
 		print_store(text, &header->stores[i]);
 		separator = ",";

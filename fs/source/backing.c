@@ -18,10 +18,10 @@ static int store_of_mount_id(const struct state *state, uint16_t near, int mount
 {
 	const struct arena_header *header = state->arena->header;
 
-	if (atomic_load(&header->stores[near].state) == SLOT_LIVE && header->stores[near].mount_id == mount_id)
+	if (store_is_there(&header->stores[near]) && header->stores[near].mount_id == mount_id)
 		return near;
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (atomic_load(&header->stores[i].state) == SLOT_LIVE && header->stores[i].mount_id == mount_id)
+		if (store_is_there(&header->stores[i]) && header->stores[i].mount_id == mount_id)
 			return i;
 	return -1;
 }

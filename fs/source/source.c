@@ -45,7 +45,7 @@ uint64_t source_node_of(struct state *state, ino_t unique)
 {
 	/* inode numbers so high that they reach the shift are tried as such too */
 	for (uint16_t store = 0; store < ARENA_STORES; store++) {
-		uint64_t id = atomic_load(&state->arena->header->stores[store].state) == SLOT_LIVE
+		uint64_t id = store_is_there(&state->arena->header->stores[store])
 				      ? node_find_inode(state, store, unique ^ (ino_t)store << STORE_INODE_SHIFT)
 				      : 0;
 

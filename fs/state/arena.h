@@ -40,6 +40,7 @@
 enum slot_state {
 	SLOT_FREE = 0,
 	SLOT_LIVE = 1,
+	SLOT_HIDDEN = 2, /* of a store: complete, and not attached to a directory yet */
 };
 
 enum lock_slot_state {
@@ -66,6 +67,14 @@ struct store_record {
 	uint32_t on_disk;       /* operations may wait for a device */
 	char path[ARENA_STORE_PATH]; /* below the mount; "" for the default store */
 };
+
+/* Whether files can be on it. */
+static inline bool store_is_there(const struct store_record *store)
+{
+	uint32_t state = atomic_load(&store->state);
+
+	return state == SLOT_LIVE || state == SLOT_HIDDEN;
+}
 
 /* A node whose O_PATH descriptor is kept. */
 struct kept_record {

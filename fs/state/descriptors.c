@@ -42,7 +42,7 @@ static void name_fixed(const struct arena *arena, const struct table *table)
 	name_it(table, header->lock_fd);
 	name_it(table, atomic_load(&header->config_fd));
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (atomic_load(&header->stores[i].state) == SLOT_LIVE)
+		if (store_is_there(&header->stores[i]))
 			name_store(table, &header->stores[i]);
 }
 

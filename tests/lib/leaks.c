@@ -75,7 +75,7 @@ static bool is_named(const struct arena *arena, int number, int fd)
 		if (header->base_fds[i] == fd)
 			return true;
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (atomic_load(&header->stores[i].state) == SLOT_LIVE && header->stores[i].root_fd == fd)
+		if (store_is_there(&header->stores[i]) && header->stores[i].root_fd == fd)
 			return true;
 	for (int i = 0; i < ARENA_KEPT; i++)
 		if (atomic_load(&header->kept[i].id) && header->kept[i].fd == fd)
