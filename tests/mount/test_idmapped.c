@@ -175,6 +175,7 @@ static void use(const char *dir, char *at, const char *end)
 	TRY(mkdir("set-gid/below", 0755));
 	TRY(open("set-gid/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	TRY(system("setfacl -m u:101001:rw file && getfacl -n file >acl 2>/dev/null"));
+	*at = '\0';
 }
 
 static void look(const char *dir, const char *name, char **at, const char *end)
