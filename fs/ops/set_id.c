@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/set_id.h"
 #include "fs/ops/idmapped.h"
+#include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/request.h"
 #include "lib/base/credentials.h"
@@ -238,6 +239,7 @@ int set_id_complete(struct fs *fs, const struct node_slot *node, struct source_c
 	if (!change->drop_privileges || change->what != 0 || is_owner(fs, &credentials, &attr))
 		return 0;
 	/* a chown(2) that names nobody is for the owner; the kernel asks for the same before somebody writes who may write */
+	loop_hand_over(fs);
 	if (is_chown(procfs_call(request_pid())))
 		return -EPERM;
 	change->by_daemon = true;

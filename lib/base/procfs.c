@@ -366,7 +366,7 @@ long procfs_call(pid_t thread)
 	char text[256];
 	long call;
 
-	if (read_of(thread, "syscall", text, sizeof(text)) <= 0)
+	if (read_patiently(thread, "syscall", text, sizeof(text)) <= 0)
 		return -1;
 	return sscanf(text, "%ld", &call) == 1 ? call : -1;
 }

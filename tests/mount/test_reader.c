@@ -3,12 +3,17 @@
  * The thread that reads requests waits for nobody: of all that operations have the daemon do, it makes no call that may have to wait for
  * another process. tests/preload/reader.c says which these are, and notes them.
  */
+#include "lib/base/cleanup.h"
 #include "tests/lib/machine.h"
 #include "tests/lib/operations.h"
 #include "tests/lib/preload.h"
 #include "tests/preload/reader.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct mount mount_here;
 static struct reader_calls *calls;
@@ -89,6 +94,38 @@ static void in_what_the_mount_tells(void **unused)
 }
 
 /* Other threads look into processes: the library would see the reader do so. */
+static int chown_to_nobody(void *path)
+{
+	return chown(path, -1U, -1U) < 0 ? -errno : 0;
+}
+
+static int change_as_outsider(void *path)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, "x", 1) == 1 && fallocate(fd, 0, 0, 4096) == 0 && truncate(path, 1) == 0 ? 0 : -errno;
+}
+
+/* Of somebody who changes a file with set-id bits it is asked who he is, and what he has called. */
+static void for_set_id_bits(void **unused)
+{
+	const char *path = path_of("%s/set-id", mount_here.path);
+	static const mode_t modes[] = {06777, 02666, 04666};
+	unsigned int before = atomic_load(&calls->n);
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		check(close((int)check(open(path, O_RDWR | O_CREAT | O_EXCL, 0666))));
+		check(chmod(path, modes[i]));
+		assert_int_equal(as_user(TEST_UID, TEST_GID, change_as_outsider, (void *)(uintptr_t)path), 0);
+		check(chmod(path, modes[i]));
+		assert_int_equal(as_user(TEST_UID, TEST_GID, chown_to_nobody, (void *)(uintptr_t)path), -EPERM);
+		check(unlink(path));
+	}
+	if (atomic_load(&calls->n) > before)
+		fail_msg("the reader has called %s", calls->calls[before]);
+}
+
 static void calls_are_seen(void **unused)
 {
 	(void)unused;
@@ -103,6 +140,7 @@ int main(void)
 		cmocka_unit_test(in_objects),
 		cmocka_unit_test(in_a_process),
 		cmocka_unit_test(in_what_the_mount_tells),
+		cmocka_unit_test(for_set_id_bits),
 		cmocka_unit_test(calls_are_seen),
 	};
 
