@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/apply_internal.h"
 #include "fs/instance.h"
+#include "fs/ops/passthrough.h"
 #include "fs/ops/policy.h"
 #include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
@@ -52,8 +53,8 @@ void apply_forget(const struct application *application, uint64_t id)
 {
 	int backing_id;
 
-	/* a node that is not open has no passthrough id of its own */
 	node_forget(application->state, id, 1, &backing_id);
+	passthrough_close_in(application->state, backing_id);
 }
 
 int apply_policy(const struct application *application, int fd, const struct config_policy *policy)

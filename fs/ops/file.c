@@ -22,7 +22,6 @@ static int truncate_opened(struct opening *opening, int fd)
 {
 	const struct wire_open_in *in = request_body(sizeof(*in));
 	struct stat before;
-	int backing_id;
 	int result = 0;
 
 	if (!mandatory_is_on(opening->fs, opening->id) && fstat(fd, &before) == 0 && before.st_blocks >= SOURCE_SLOW_BLOCKS)
@@ -32,8 +31,6 @@ static int truncate_opened(struct opening *opening, int fd)
 		result = -errno;
 	else if (result == 0 && in && in->open_flags & WIRE_OPEN_KILL_SUIDGID)
 		result = set_id_drop(opening->fs, opening->node);
-	if (result < 0 && handle_remove(&opening->fs->state, opening->number, &backing_id) == 0)
-		passthrough_close(opening->fs, backing_id);
 	return result;
 }
 
@@ -78,16 +75,16 @@ static int open_node(struct opening *opening)
 	result = opening->source->admit ? opening->source->admit(&opening->fs->state, opening->node, opening->flags) : 0;
 	if (result == 0)
 		result = opening_establish(opening);
-	if (result == 0) {
-		result = set_id_admit(opening->fs, opening->node, opening->flags, opening_writes(opening));
-		if (result < 0)
-			drop_opened(opening);
-	}
+	if (result < 0)
+		return result;
+	result = set_id_admit(opening->fs, opening->node, opening->flags, opening_writes(opening));
 	if (result == 0 && opening->flags & O_TRUNC) {
 		const struct handle_slot *handle = handle_get(&opening->fs->state, opening->number);
 
 		result = truncate_opened(opening, opening->fd >= 0 ? opening->fd : handle->fd);
 	}
+	if (result < 0)
+		drop_opened(opening);
 	return result;
 }
 
@@ -140,6 +137,15 @@ static void set_file_info(const struct opening *opening, struct fuse_file_info *
 	file_info->noflush = opening->is_control || opening->fs->options.local_posix;
 }
 
+/* An open that was carried out before a worker died, and is refused now: it was the last one, perhaps. */
+static void earlier_attempt_is_over(const struct fs *fs, uint64_t id)
+{
+	const struct node_slot *node = node_get(&fs->state, id);
+
+	if (journal_is_again() && node)
+		lifetime_closed(atomic_load(&node->policy));
+}
+
 void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 {
 	struct fs *fs = fs_of(req);
@@ -161,6 +167,7 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
 	if (result == 0)
 		result = open_node(&opening);
 	if (result < 0) {
+		earlier_attempt_is_over(fs, id);
 		reply_status(req, result);
 		return;
 	}

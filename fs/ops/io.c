@@ -143,10 +143,12 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 		return;
 	}
 	length = pread(opened.fd, buffer, size, offset);
+	if (length < 0)
+		length = -errno;
 	/* once it is answered, the handle may be closed */
 	is_cached = is_cached_read(fs, opened.node);
 	if (length < 0)
-		reply_status(req, -errno);
+		reply_status(req, (int)length);
 	else
 		fuse_reply_buf(req, buffer, (size_t)length);
 	if (is_cached)

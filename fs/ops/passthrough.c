@@ -17,12 +17,25 @@ struct backing_map {
 #define DEVICE_BACKING_OPEN _IOW(229, 1, struct backing_map)
 #define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
 
-static void close_id(const struct fs *fs, int id)
+static void close_number(int fuse_fd, int id)
 {
 	uint32_t number = (uint32_t)id;
 
 	/* ENOENT: it is closed already */
-	ioctl(fs->fuse_fd, DEVICE_BACKING_CLOSE, &number);
+	ioctl(fuse_fd, DEVICE_BACKING_CLOSE, &number);
+}
+
+static void close_id(const struct fs *fs, int id)
+{
+	close_number(fs->fuse_fd, id);
+}
+
+void passthrough_close_in(struct state *state, int id)
+{
+	if (id <= 0)
+		return;
+	close_number(state->arena->header->fuse_fd, id);
+	handle_backing_closed(state, id);
 }
 
 int passthrough_open(const struct fs *fs, int fd)

@@ -19,4 +19,7 @@ void passthrough_close(struct fs *fs, int id);
 /* Closes the ids that a worker which died had taken, or was about to close, and that no node names. */
 void passthrough_recover(struct fs *fs);
 
+/* The same as passthrough_close(), for who has no session: a configuration that is applied. */
+void passthrough_close_in(struct state *state, int id);
+
 #endif

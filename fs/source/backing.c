@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/backing.h"
+#include "fs/state/node_fd.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
 
@@ -26,19 +27,32 @@ static int store_of_mount_id(const struct state *state, uint16_t near, int mount
 	return -1;
 }
 
+/* Once more what a descriptor is of that is O_PATH. */
+static int open_kept(int kept, int flags)
+{
+	int fd;
+
+	if (!(flags & O_PATH))
+		return procfs_fd_open(kept, flags);
+	fd = fcntl(kept, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 int backing_open(const struct state *state, const struct node_slot *node, int flags)
 {
 	const struct store_record *store = &state->arena->header->stores[node->store];
 	union handle_buffer buffer;
-	int kept = atomic_load(&node->fd);
+	struct state *pinned_in = (struct state *)(uintptr_t)state;
+	int kept = node_fd_get(pinned_in, node);
 	int fd;
 
 	if (kept >= 0) {
-		if (!(flags & O_PATH))
-			return procfs_fd_open(kept, flags);
-		fd = fcntl(kept, F_DUPFD_CLOEXEC, 0);
-		return fd < 0 ? -errno : fd;
+		fd = open_kept(kept, flags);
+		node_fd_put(pinned_in, kept);
+		return fd;
 	}
+	if (kept != -1)
+		return kept;
 	buffer.handle.handle_bytes = node->handle_bytes;
 	buffer.handle.handle_type = node->handle_type;
 	memcpy(buffer.handle.f_handle, node->handle, node->handle_bytes);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -18,6 +17,20 @@ int huge_is_on_hugetlbfs(int fd)
 	return fstatfs(fd, &found) < 0 ? -errno : found.f_type == HUGETLBFS_MAGIC;
 }
 
+/*
+ * To a view of a file that its owner may make shorter at any time: by a read(2), which says EFAULT where a store would be a SIGBUS.
+ * Returns the number of bytes; -EFBIG where not even the first is there any more.
+ */
+static ssize_t copy_to(char *view, const void *data, size_t size)
+{
+	_cleanup_close_ int fd = memfd_create("segfs-write", MFD_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : pwrite(fd, data, size, 0);
+
+	if (length > 0)
+		length = pread(fd, view, (size_t)length, 0);
+	return length >= 0 ? length : errno == EFAULT ? -EFBIG : -errno;
+}
+
 ssize_t huge_write(int fd, const void *data, size_t size, off_t offset)
 {
 	/* a mapping that can be written is one that can be read, too */
@@ -25,6 +38,7 @@ ssize_t huge_write(int fd, const void *data, size_t size, off_t offset)
 	struct stat stat;
 	size_t length;
 	off_t start;
+	ssize_t written;
 	char *view;
 
 	if (readable < 0)
@@ -44,7 +58,7 @@ ssize_t huge_write(int fd, const void *data, size_t size, off_t offset)
 	view = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, readable, start);
 	if (view == MAP_FAILED)
 		return -errno;
-	memcpy(view + (offset - start), data, size);
+	written = copy_to(view + (offset - start), data, size);
 	munmap(view, length);
-	return (ssize_t)size;
+	return written;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/kept.h"
 #include "fs/source/backing.h"
+#include "fs/state/node_fd.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
@@ -54,12 +55,14 @@ int kept_get(struct state *state, const struct node_slot *node, struct kept *out
 	int place = place_of(id);
 	struct kept_record *record = &state->arena->header->kept[place];
 	_cleanup_close_ int old = -1;
-	int fd = atomic_load(&node->fd);
+	int fd = node_fd_get(state, node);
 
 	if (fd >= 0) {
-		*out = (struct kept){.fd = fd, .slot = KEPT_OF_NODE};
+		*out = (struct kept){.fd = fd, .slot = KEPT_OF_NODE, .state = state};
 		return 0;
 	}
+	if (fd != -1)
+		return fd;
 	pthread_mutex_lock(&table_lock);
 	if (atomic_load(&record->id) == id) {
 		users[place]++;
@@ -94,6 +97,8 @@ void kept_put(struct kept *kept)
 		pthread_mutex_lock(&table_lock);
 		users[kept->slot]--;
 		pthread_mutex_unlock(&table_lock);
+	} else if (kept->slot == KEPT_OF_NODE) {
+		node_fd_put(kept->state, kept->fd);
 	} else if (kept->slot == KEPT_OWN && kept->fd >= 0) {
 		close(kept->fd);
 	}

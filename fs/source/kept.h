@@ -12,12 +12,13 @@
 
 /* A node's descriptor in use; between kept_get() and kept_put(). */
 struct kept {
-	int fd;   /* O_PATH */
-	int slot; /* place in the table, or one of KEPT_* */
+	int fd;              /* O_PATH */
+	int slot;            /* place in the table, or one of KEPT_* */
+	struct state *state; /* for KEPT_OF_NODE */
 };
 
 #define KEPT_OWN (-1)     /* this user's own, closed by kept_put() */
-#define KEPT_OF_NODE (-2) /* the one that the node holds itself */
+#define KEPT_OF_NODE (-2) /* the one that the node holds itself, which is pinned */
 
 /*
  * Opens a node's file, or finds it open.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/process_node.h"
+#include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
 
@@ -232,16 +233,14 @@ int process_stale(int result)
 	return result == -ESRCH || result == -ENOENT ? -ESTALE : result;
 }
 
-/* By the descriptor that an open node keeps, which may be another's by the time that we look. */
-static int reach_held(const struct node_slot *node, const struct process_key *key, struct process_file *file)
+/* By the descriptor that an open node keeps. */
+static int reach_held(const struct state *state, const struct node_slot *node, const struct process_key *key, struct process_file *file)
 {
-	int held = atomic_load(&node->fd);
-
-	if (held < 0)
+	if (atomic_load(&node->fd) < 0)
 		return -ESTALE;
-	file->fd = fcntl(held, F_DUPFD_CLOEXEC, 0);
+	file->fd = backing_open(state, node, O_PATH);
 	if (file->fd < 0)
-		return errno == EBADF ? -ESTALE : -errno;
+		return file->fd;
 	if (fstatat(file->fd, "", &file->stat, AT_EMPTY_PATH) < 0)
 		return -errno;
 	return file->stat.st_dev != key->device || file->stat.st_ino != key->inode ? -ESTALE : 0;
@@ -281,7 +280,7 @@ int process_reach(const struct state *state, const struct view *view, const stru
 		bool is_hidden = view->kind != VIEW_ALL && file->task.pidfd >= 0 && view_sees(view, &file->task) == 0;
 
 		process_file_close(file);
-		result = reach_held(node, &key, file);
+		result = reach_held(state, node, &key, file);
 		if (result == -ESTALE && is_hidden)
 			result = -EACCES;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/handle.h"
-#include "fs/state/node.h"
+#include "fs/state/node_fd.h"
 #include "fs/state/share.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -170,7 +170,7 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id)
 			closing = node_closed_locked(state, node_index_of(slot->node));
 		}
 	}
-	pthread_mutex_unlock(&state->lock);
+	state_unlock(state);
 	if (!slot)
 		return -EBADF;
 	if (fd >= 0)

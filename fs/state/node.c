@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/node.h"
 #include "fs/state/backing_id.h"
+#include "fs/state/node_fd.h"
 #include "fs/state/node_table.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -86,8 +87,7 @@ static void drop_locked(struct state *state, uint32_t index)
 	node_table_remove(state, index);
 	atomic_store(&slot->state, SLOT_FREE);
 	atomic_store(&slot->fd, -1);
-	if (fd >= 0)
-		close(fd);
+	node_fd_close_locked(state, fd);
 	state->index[index].hash_next = state->free_node;
 	state->free_node = index;
 	state->n_nodes--;
@@ -102,13 +102,12 @@ static void drop_oldest_idle(struct state *state)
 }
 
 /* What got a name again is reached by its file handle; a descriptor would pin it when it goes after all. */
-static void close_kept(struct node_slot *slot)
+static void close_kept(struct state *state, struct node_slot *slot)
 {
 	int fd = atomic_load(&slot->fd);
 
 	atomic_store(&slot->fd, -1);
-	if (fd >= 0)
-		close(fd);
+	node_fd_close_locked(state, fd);
 }
 
 /* Called when neither the kernel nor a handle refers to the node any more. */
@@ -125,7 +124,7 @@ static void became_idle_locked(struct state *state, uint32_t index)
 		drop_locked(state, index);
 		return;
 	}
-	close_kept(slot);
+	close_kept(state, slot);
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_HELD);
 	idle_append(state, index);
 	while (state->n_idle > state->max_idle)
@@ -205,7 +204,7 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
 		result = -EINVAL;
 	if (result == 0)
 		fill_slot(state, index, key, mode, flags | NODE_FIXED | (fd >= 0 ? NODE_KEEP_FD : 0), 1, fd);
-	pthread_mutex_unlock(&state->lock);
+	state_unlock(state);
 	return result;
 }
 
@@ -238,7 +237,7 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 	}
 	if (result == 0)
 		*id = node_id(state, index);
-	pthread_mutex_unlock(&state->lock);
+	state_unlock(state);
 	return result;
 }
 
@@ -275,7 +274,7 @@ void node_let_go(struct state *state, int *backing_id)
 	index = state->kept_node;
 	state->kept_node = 0;
 	*backing_id = index ? take_if_idle(state, index) : 0;
-	pthread_mutex_unlock(&state->lock);
+	state_unlock(state);
 }
 
 void node_told(struct state *state, uint64_t id, uint32_t now)
@@ -317,7 +316,7 @@ void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_
 		if (count > 0)
 			*backing_id = take_if_idle(state, node_index_of(id));
 	}
-	pthread_mutex_unlock(&state->lock);
+	state_unlock(state);
 }
 
 void node_pin(struct state *state, uint64_t id, int *fd)
@@ -347,7 +346,7 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 			atomic_store(&slot->fd, take_fd(fd));
 		}
 	}
-	pthread_mutex_unlock(&state->lock);
+	state_unlock(state);
 }
 
 void node_opened_locked(struct state *state, uint32_t index)
@@ -379,7 +378,7 @@ int node_closed_locked(struct state *state, uint32_t index)
 		/* whoever removes it elsewhere wants its memory back */
 		id = backing_id_take(state, index);
 		if (!(atomic_load(&slot->flags) & NODE_KEEP_FD))
-			close_kept(slot);
+			close_kept(state, slot);
 		if (is_idle(state, index))
 			became_idle_locked(state, index);
 	} else if (is_idle(state, index)) {
@@ -453,6 +452,7 @@ void node_index_unopened(struct state *state)
 	const struct arena_header *header = state->arena->header;
 	uint32_t high = header->nodes_high;
 
+	pthread_mutex_lock(&state->lock);
 	for (uint32_t i = NODE_ROOT + 1; i < high; i++) {
 		struct node_slot *slot = &state->arena->nodes[i];
 
@@ -460,10 +460,11 @@ void node_index_unopened(struct state *state)
 			continue;
 		backing_id_drop_closing(state, i);
 		if (node_is_foreign(slot) && !(atomic_load(&slot->flags) & NODE_KEEP_FD))
-			close_kept(slot);
+			close_kept(state, slot);
 		if (atomic_load(&slot->lookups) == 0)
 			became_idle_locked(state, i);
 		else
 			backing_id_rest_again(state, i);
 	}
+	state_unlock(state);
 }

@@ -29,6 +29,16 @@ struct node_index {
 	uint32_t told;      /* when the kernel was told its attributes, milliseconds; 0 = not by this worker */
 };
 
+#define NODE_FD_PINS 64    /* descriptors of nodes that are in use at one time; see node_fd.h */
+#define NODE_FDS_CLOSING 8 /* ... that are closed outside of the lock; further ones are closed under it */
+
+/* A descriptor of a node that threads use. */
+struct node_fd_pin {
+	int fd;
+	unsigned int users; /* 0 = the place is free */
+	bool is_closing;    /* its node does not hold it any more */
+};
+
 struct state {
 	struct arena *arena;
 	pthread_mutex_t lock;
@@ -57,6 +67,10 @@ struct state {
 	/* descriptors that slots keep are below this: the rest is for requests that are being carried out; INT_MAX = all there are */
 	int max_fd;
 	_Atomic bool is_crowded; /* nodes keep nearly as many as there may be */
+
+	struct node_fd_pin pins[NODE_FD_PINS]; /* guarded by the lock */
+	int closing[NODE_FDS_CLOSING];         /* the same; see state_unlock() */
+	unsigned int n_closing;
 
 	struct locks *locks; /* see lock.h; with a mutex of its own */
 	struct shares *shares; /* see share.h; the same */

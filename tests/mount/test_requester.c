@@ -229,9 +229,12 @@ static int start_held(enum hold_call call, int (*function)(void), pid_t *pid)
 {
 	atomic_store(&hold->reached, 0);
 	atomic_store(&hold->go, 0);
+	atomic_store(&hold->error, 0);
 	atomic_store(&hold->call, (int)call);
 	*pid = fork();
 	if (*pid == 0) {
+		/* what the test closes is closed */
+		close_range(3, ~0u, 0);
 		if (become_user() < 0)
 			_exit(255);
 		_exit(function() < 0 ? errno : 0);
@@ -323,6 +326,57 @@ static void files_that_are_given_away_stay(void **state)
 	(void)state;
 	check_given(HOLD_OPEN, truncate_it, EACCES);
 	check_given(HOLD_CHMOD, chmod_it, EPERM);
+}
+
+/* --- what goes while it is in use ---------------------------------------------------------------------------------- */
+
+#define OPENS 64
+
+/*
+ * The last close of a file comes while it is being truncated: the descriptor by which the daemon has it must not have become
+ * another file's.
+ */
+static void a_file_that_is_closed_meanwhile(void **state)
+{
+	int fds[OPENS];
+	struct stat found;
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	make(native("name"), USER, TEST_GID, 0600);
+	make(native("native"), 0, 0, 0600);
+	fd = (int)check(open(at("name"), O_RDWR | O_CLOEXEC));
+	assert_int_equal(start_held(HOLD_OPEN, truncate_it, &pid), 0);
+	check(close(fd));
+	assert_true(wait_for(mount_handles(&mount) == 0));
+	/* these are mediated: the daemon has a descriptor for each, of the lowest numbers that are free */
+	for (int i = 0; i < OPENS; i++)
+		fds[i] = (int)check(open(at("native"), O_WRONLY | O_APPEND | O_CLOEXEC));
+	assert_int_equal(end_held(pid), 0);
+	check(stat(native("native"), &found));
+	assert_int_equal(found.st_size, 4096);
+	check(stat(native("name"), &found));
+	assert_int_equal(found.st_size, 1);
+	for (int i = 0; i < OPENS; i++)
+		close(fds[i]);
+	check(unlink(native("name")));
+	check(unlink(native("native")));
+}
+
+/* An open that fails after it was the only one ends a life that lasts as long as there are opens. */
+static void an_open_that_fails_is_a_close(void **state)
+{
+	const char *path = path_of("%s/brief", mount.path);
+
+	(void)state;
+	check(mknod(path, S_IFREG | 0600, 0));
+	check(setxattr(path, "user.segfs.lifetime", "last-close", 10, 0));
+	atomic_store(&hold->go, 1);
+	atomic_store(&hold->error, EIO);
+	atomic_store(&hold->call, HOLD_FTRUNCATE);
+	check_error(EIO, open(path, O_RDWR | O_TRUNC | O_CLOEXEC));
+	assert_true(wait_for(access(path, F_OK) < 0 && errno == ENOENT));
 }
 
 /* --- what members of groups and the privileged may do natively ------------------------------------------------------- */
@@ -492,6 +546,8 @@ int main(void)
 		CASE(old_opens_have_the_rights_of_now),
 		CASE(others_names_in_sticky_directories_stay),
 		CASE(files_that_are_given_away_stay),
+		CASE(a_file_that_is_closed_meanwhile),
+		CASE(an_open_that_fails_is_a_close),
 		CASE(groups_count),
 		CASE(programs_that_may_not_be_read_run),
 		CASE(creators_may_remove_segments),

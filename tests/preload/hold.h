@@ -12,12 +12,14 @@ enum hold_call {
 	HOLD_OPEN, /* ... of a descriptor's file, to write to it */
 	HOLD_CHMOD,
 	HOLD_FCHOWNAT,
+	HOLD_FTRUNCATE,
 };
 
 struct hold {
 	atomic_int call;    /* enum hold_call: the next call of this function is held, once */
 	atomic_int reached; /* it is being held */
 	atomic_int go;      /* it may go on */
+	atomic_int error;   /* with which it fails then; 0 = it is carried out */
 };
 
 #endif

@@ -7,6 +7,7 @@
 #include "tests/preload/plan.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,16 +23,21 @@ __attribute__((constructor)) static void map_plan(void)
 	plan = plan_map("HOLD_CALL", sizeof(*plan));
 }
 
-static void point(enum hold_call call)
+/* Returns 0, or -1 with errno for a call that is to fail. */
+static int point(enum hold_call call)
 {
 	const struct timespec moment = {.tv_nsec = 100000};
 	int wanted = (int)call;
 
 	if (!plan || !atomic_compare_exchange_strong(&plan->call, &wanted, HOLD_NONE))
-		return;
+		return 0;
 	atomic_store(&plan->reached, 1);
 	while (!atomic_load(&plan->go))
 		nanosleep(&moment, NULL);
+	if (atomic_load(&plan->error) == 0)
+		return 0;
+	errno = atomic_load(&plan->error);
+	return -1;
 }
 
 /* The C library has several names for it, after the size of offsets and what is checked when it is compiled. */
@@ -40,7 +46,8 @@ static void point(enum hold_call call)
 	EXPORT int name parameters                                                                                 \
 	{                                                                                                          \
 		if (strncmp(path, "/proc/self/fd/", strlen("/proc/self/fd/")) == 0 && (flags & O_ACCMODE) != O_RDONLY) \
-			point(HOLD_OPEN);                                                                          \
+			if (point(HOLD_OPEN) < 0)                                                          \
+				return -1;                                                                 \
 		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0666);                                      \
 	}
 
@@ -55,12 +62,12 @@ OPEN(__open64_2, (const char *path, int flags))
                                                                                                                    \
 		if (!next)                                                                                         \
 			*(void **)&next = dlsym(RTLD_NEXT, #name);                                                 \
-		point(call);                                                                                       \
-		return next arguments;                                                                             \
+		return point(call) < 0 ? -1 : next arguments;                                                                             \
 	}
 
 BEFORE(HOLD_UNLINKAT, unlinkat, (int dir_fd, const char *name, int flags), (dir_fd, name, flags))
 BEFORE(HOLD_RENAMEAT2, renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned int flags),
        (from_fd, from, to_fd, to, flags))
+BEFORE(HOLD_FTRUNCATE, ftruncate, (int fd, off_t size), (fd, size))
 BEFORE(HOLD_CHMOD, chmod, (const char *path, mode_t mode), (path, mode))
 BEFORE(HOLD_FCHOWNAT, fchownat, (int dir_fd, const char *name, uid_t uid, gid_t gid, int flags), (dir_fd, name, uid, gid, flags))

@@ -2,6 +2,8 @@
 /* Writing through a mapping, on ordinary memory and, where there is any, on huge pages. */
 #include "tests/unit/slots.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -52,6 +54,42 @@ static void writes_as_write_does(void **state)
 	free(data);
 	free(mine);
 	free(other);
+}
+
+/* Another thread's: makes a file shorter and longer again, as its owner may at any time. */
+struct shrinker {
+	int fd;
+	atomic_bool stop;
+};
+
+static void *shrink(void *context)
+{
+	struct shrinker *shrinker = context;
+
+	while (!atomic_load(&shrinker->stop)) {
+		if (ftruncate(shrinker->fd, 0) < 0 || ftruncate(shrinker->fd, 8 * 4096) < 0)
+			break;
+	}
+	return NULL;
+}
+
+/* A store to what is not there any more would end the process. */
+static void a_file_that_shrinks_is_an_error(void **state)
+{
+	struct shrinker shrinker = {.fd = new_file(0, 8 * 4096)};
+	static const char data[8 * 4096];
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, shrink, &shrinker), 0);
+	for (int i = 0; i < 2000; i++) {
+		ssize_t written = huge_write(shrinker.fd, data, sizeof(data), 0);
+
+		assert_true(written > 0 || written == -EFBIG);
+	}
+	atomic_store(&shrinker.stop, true);
+	pthread_join(thread, NULL);
+	close(shrinker.fd);
 }
 
 static void does_not_grow_files(void **state)
@@ -126,7 +164,7 @@ static void writes_to_huge_pages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(writes_as_write_does),       cmocka_unit_test(does_not_grow_files),
+		cmocka_unit_test(a_file_that_shrinks_is_an_error), cmocka_unit_test(writes_as_write_does),       cmocka_unit_test(does_not_grow_files),
 		cmocka_unit_test(says_why_it_writes_nothing), cmocka_unit_test(tells_huge_pages_from_others),
 		cmocka_unit_test(writes_to_huge_pages),
 	};
