@@ -59,7 +59,8 @@
  *     sysv_calls     ... the kernel's calls for segments
  *     process        memory of running processes
  *     process_node   ... its nodes; process_names their names, process_facts their attributes
- *     process_memory ... what memory one has that is a file to the kernel
+ *     process_memory ... what memory one has that is a file to the kernel; process_maps what it maps
+ *     process_view   ... with whose eyes they are looked at
  *     task           ... a process that is told from all others
  *     records        a listing that is no directory's
  *     requester      on whose behalf a thread executes a request, and with what credentials
@@ -74,6 +75,7 @@
  *     arena          the shared memory and the layout of all that is in it
  *     node handle    slots and indexes
  *     node_table     ... from a file to its node
+ *     node_fd        ... descriptors that nodes hold, in use
  *     backing_id     ... which nodes keep their passthrough id
  *     journal        requests that are being carried out: what a worker dies over is done once
  *     fault          where a worker was that died by itself
