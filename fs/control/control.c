@@ -50,12 +50,13 @@ static void print_config(struct control_text *text, struct state *state)
 static const struct control_file {
 	const char *name;
 	void (*print)(struct control_text *text, struct state *state);
+	bool looks; /* ... into all processes */
 } files[] = {
-	{"version", print_version},
-	{"status", print_status},
-	{"config", print_config},
-	{"locks", control_print_locks},
-	{"attached", print_attached},
+	{"version", print_version, false},
+	{"status", print_status, false},
+	{"config", print_config, false},
+	{"locks", control_print_locks, false},
+	{"attached", print_attached, true},
 };
 
 #define N_FILES (sizeof(files) / sizeof(files[0]))
@@ -150,8 +151,17 @@ static int control_list(struct state *state, const struct node_slot *dir)
 	return records_finish(&records);
 }
 
+static bool control_waits(const struct state *state, const struct node_slot *node, enum source_wanted wanted)
+{
+	uint32_t index = index_in(state, node);
+
+	return wanted == SOURCE_ALL && index > CONTROL_DIRECTORY && index <= CONTROL_DIRECTORY + N_FILES &&
+	       files[index - CONTROL_DIRECTORY - 1].looks;
+}
+
 static const struct source control_source = {
 	.name = "control",
+	.waits = control_waits,
 	.find = control_find,
 	.stat = control_stat,
 	.open = control_open,

@@ -9,13 +9,17 @@
 #include "fs/state/node.h"
 
 /*
- * Processes with a view of a segment, and no handle of their own; only_writers: with a view for writing, and no handle for writing.
- * Looks at all processes, where it must; others are served meanwhile.
- * Returns 0 with their number in *views; -ENOMEM, -EMFILE, -ENFILE where it can't be found out.
+ * The value of user.segfs.attached: how many handles a segment has, and processes with a view and no handle of their own. Looks at all
+ * processes, where it must. One that did not answer is not counted; but it is never 0 where the kernel knows of somebody.
+ * Returns 0; -ENOMEM, -EMFILE, -ENFILE where it can't be found out.
  */
-int attached_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers, uint32_t *views);
-
-/* All of them: the value of user.segfs.attached. Returns as attached_views(). */
 int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t *attached);
+
+/*
+ * Processes with a view for writing, and no handle for writing, for who may open it if there are fewer than `limit` writers. Looks at
+ * processes only where the number matters. Others are served meanwhile. One that did not answer is counted if its user may write to the segment.
+ * Returns 0 with their number in *views; -ENOMEM, -EMFILE, -ENFILE; -EBUSY where the calling thread can't hand over, and would have to look.
+ */
+int attached_writers(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t limit, uint32_t *views);
 
 #endif

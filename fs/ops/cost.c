@@ -2,9 +2,11 @@
 #include "fs/ops/cost.h"
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
+#include "fs/state/handle.h"
 #include "fs/state/node.h"
 #include "lib/base/procfs.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -24,13 +26,35 @@ static enum source_wanted wanted_by(const struct wire_in_header *header)
 	}
 }
 
-/* An attribute of segfs's own may be a fact about other processes. */
-static bool asks_for_fact(void)
+/* Whether it asks for an attribute for which all processes are looked at. */
+static bool asks_for_users(const struct fs *fs, const struct node_slot *node)
 {
 	const size_t length = strlen(SOURCE_OWN_PREFIX);
 	const char *in = request_body(sizeof(struct wire_getxattr_in) + length);
+	const struct source_fact *fact = source_of(&fs->state, node)->facts;
+	const char *name;
 
-	return in && memcmp(in + sizeof(struct wire_getxattr_in), SOURCE_OWN_PREFIX, length) == 0;
+	if (!in || memcmp(in + sizeof(struct wire_getxattr_in), SOURCE_OWN_PREFIX, length) != 0)
+		return false;
+	name = in + sizeof(struct wire_getxattr_in) + length;
+	if (strcmp(name, "attached") == 0)
+		return true;
+	while (fact && fact->name && strcmp(fact->name, name) != 0)
+		fact++;
+	return fact && fact->name && fact->looks;
+}
+
+/* Whether writers are to be counted one by one, views included. Where one is all, a lease tells; where there are as many, there is no need. */
+static bool counts_writers(const struct fs *fs, uint64_t id, const struct node_slot *node)
+{
+	const struct wire_open_in *in = request_body(sizeof(*in));
+	uint32_t limit = node_policy_writers(atomic_load(&node->policy));
+	uint32_t writers;
+
+	if (limit < 2 || !in || (in->flags & O_ACCMODE) == O_RDONLY)
+		return false;
+	handle_count((struct state *)(uintptr_t)&fs->state, id, &writers);
+	return writers < limit;
 }
 
 bool cost_changes_policy(const struct fs *fs, const struct wire_in_header *header)
@@ -60,13 +84,13 @@ static bool looks_for_owner(const struct node_slot *dir, uint32_t opcode)
 	       atomic_load(&dir->policy) & NODE_POLICY_OWNER && procfs_identity_waits();
 }
 
-bool cost_looks_aside(const struct fs *fs, const struct wire_in_header *header)
+enum aside_kind cost_aside(const struct fs *fs, const struct wire_in_header *header)
 {
 	const struct node_slot *node = node_get(&fs->state, header->node);
 	const struct source *source;
 
 	if (!node)
-		return false;
+		return ASIDE_NONE;
 	switch (header->opcode) {
 	/* what only needs what is open */
 	case WIRE_OP_READ:
@@ -82,21 +106,20 @@ bool cost_looks_aside(const struct fs *fs, const struct wire_in_header *header)
 	case WIRE_OP_GETLK:
 	case WIRE_OP_SETLK:
 	case WIRE_OP_SETLKW:
-		return false;
+		return ASIDE_NONE;
 	case WIRE_OP_GETXATTR:
-		if (asks_for_fact())
-			return true;
+		if (asks_for_users(fs, node))
+			return ASIDE_FACTS;
 		break;
 	case WIRE_OP_OPEN:
-		/* lists are made when they are opened; writers are counted, views included */
-		if (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0)
-			return true;
+		if (counts_writers(fs, header->node, node))
+			return ASIDE_OPENS;
 		break;
 	default:
 		break;
 	}
 	source = source_of(&fs->state, node);
-	return source->waits && source->waits(&fs->state, node, wanted_by(header));
+	return source->waits && source->waits(&fs->state, node, wanted_by(header)) ? ASIDE_FACTS : ASIDE_NONE;
 }
 
 /*
@@ -155,7 +178,13 @@ bool cost_may_be_high(const struct fs *fs, const struct wire_in_header *header)
 		break;
 	}
 	node = node_get(&fs->state, header->node);
-	if (!node || node->store == NODE_STORE_CONTROL)
+	if (!node)
+		return false;
+	/* what they tell is put together; and a lease tells whether somebody can write */
+	if (header->opcode == WIRE_OP_OPEN &&
+	    (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0))
+		return true;
+	if (node->store == NODE_STORE_CONTROL)
 		return false;
 	if (is_done_as_requester(fs, header, node))
 		return true;

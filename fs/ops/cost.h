@@ -5,11 +5,12 @@
 #ifndef SEGFS_OPS_COST_H
 #define SEGFS_OPS_COST_H
 
+#include "fs/ops/aside.h"
 #include "fs/ops/fs.h"
 #include "fs/ops/wire.h"
 
-/* True if carrying it out may mean to look into other processes, see aside.h. */
-bool cost_looks_aside(const struct fs *fs, const struct wire_in_header *header);
+/* The queue that it stands in, since carrying it out may mean to look into other processes; ASIDE_NONE. */
+enum aside_kind cost_aside(const struct fs *fs, const struct wire_in_header *header);
 
 /*
  * True if it changes what segfs keeps of a node by an attribute: that waits for others that do so, one of which may be reserving memory, and

@@ -26,7 +26,10 @@ static int truncate_opened(struct opening *opening, int fd)
 
 	if (!mandatory_is_on(opening->fs, opening->id) && fstat(fd, &before) == 0 && before.st_blocks >= SOURCE_SLOW_BLOCKS)
 		loop_hand_over(opening->fs);
-	result = policy_before_resize(opening->policy, fd, 0);
+	if (opening->handed_over && !mandatory_still_admits(opening->fs))
+		result = -EAGAIN;
+	if (result == 0)
+		result = policy_before_resize(opening->policy, fd, 0);
 	if (result == 0 && ftruncate(fd, 0) < 0)
 		result = -errno;
 	else if (result == 0 && in && in->open_flags & WIRE_OPEN_KILL_SUIDGID)

@@ -3,6 +3,7 @@
  * Locks of fcntl(2) and flock(2), for all users of the mount. All past libfuse: a request that waits is a slot in the arena and
  * no memory of libfuse's, and closing a descriptor has to give up locks also when there is no memory at all.
  */
+#include "fs/ops/aside.h"
 #include "fs/ops/loop.h"
 #include "fs/ops/ops.h"
 #include "fs/ops/parked.h"
@@ -194,6 +195,18 @@ void locks_release(struct fs *fs)
 		lock_drop_handle(&fs->state, handle->node, in->handle);
 }
 
+/* A request that waits for its turn to look into processes. */
+static bool end_aside(struct fs *fs, uint64_t unique)
+{
+	struct aside *aside = aside_cancel(unique);
+
+	if (!aside)
+		return false;
+	request_answer_tag(fs, ((const struct wire_in_header *)aside->message)->unique, -EINTR);
+	aside_free(&fs->state, aside);
+	return true;
+}
+
 bool op_interrupt_raw(struct fs *fs)
 {
 	const struct wire_interrupt_in *in = request_body(sizeof(*in));
@@ -202,10 +215,11 @@ bool op_interrupt_raw(struct fs *fs)
 
 	if (!in)
 		return false;
-	if (!lock_cancel(&fs->state, unique, &outcome))
-		return look_interrupt(unique);
-	locks_tell(fs, &outcome);
-	return true;
+	if (lock_cancel(&fs->state, unique, &outcome)) {
+		locks_tell(fs, &outcome);
+		return true;
+	}
+	return look_interrupt(unique) || end_aside(fs, unique);
 }
 
 void locks_tell(struct fs *fs, const struct lock_outcome *outcome)

@@ -236,10 +236,11 @@ static void tidy(struct fs *fs)
 }
 
 /* The caller is the reader, before and after. */
-static void carry_out_aside(struct fs *fs, void *message, size_t length)
+static void carry_out_aside(struct fs *fs, enum aside_kind kind, void *message, size_t length)
 {
+	uint32_t uid = ((const struct wire_in_header *)message)->uid;
 	struct aside *next;
-	int begun = aside_begin(message, length);
+	int begun = aside_begin(&fs->state, kind, message, length);
 
 	if (begun < 0)
 		request_answer_raw(fs, begun, NULL, 0);
@@ -247,11 +248,12 @@ static void carry_out_aside(struct fs *fs, void *message, size_t length)
 		return;
 	loop_hand_over(fs);
 	carry_out(fs, message, length);
-	while ((next = aside_next())) {
+	while ((next = aside_next(kind, uid))) {
+		uid = next->uid;
 		request_begin(next->message, next->length);
 		carry_out(fs, next->message, next->length);
 		request_end();
-		free(next);
+		aside_free(&fs->state, next);
 	}
 	reader_become();
 }
@@ -317,6 +319,7 @@ static void serve_one(struct fs *fs, void *message)
 void loop_take(struct fs *fs, void *message, size_t length)
 {
 	const struct wire_in_header *header = message;
+	enum aside_kind kind;
 
 	if (!reader_is_self())
 		reader_become();
@@ -345,12 +348,13 @@ void loop_take(struct fs *fs, void *message, size_t length)
 		carry_out_policy(fs, message, length);
 		return;
 	}
+	kind = cost_aside(fs, header);
 	/* where locks are mandatory the reader stays it: nobody may get one between the look at it and the deed */
 	if (mandatory_concerns(fs)) {
 		if (!mandatory_admits(fs))
 			return;
-	} else if (cost_looks_aside(fs, header)) {
-		carry_out_aside(fs, message, length);
+	} else if (kind != ASIDE_NONE) {
+		carry_out_aside(fs, kind, message, length);
 		return;
 	} else if (cost_may_be_high(fs, header)) {
 		loop_hand_over(fs);

@@ -398,6 +398,21 @@ bool mandatory_admits(struct fs *fs)
 	return result == 0;
 }
 
+bool mandatory_still_admits(struct fs *fs)
+{
+	struct want want = {
+		.request = {
+			.node = request_node(),
+			.unique = request_unique(),
+			.pid = request_pid(),
+			.type = LOCK_EXCLUSIVE,
+		},
+	};
+
+	return !wants(fs, request_opcode(), 0, &want) || !mandatory_is_on(fs, request_node()) ||
+	       lock_access(&fs->state, &want.request, 0) == 0;
+}
+
 /* What is to be known of the calling thread's request, which is parked: false where it waits for no lock of a process. */
 static bool find_question(struct fs *fs, struct question *question)
 {

@@ -4,6 +4,7 @@
 #include "fs/ops/lifetime.h"
 #include "fs/ops/passthrough.h"
 #include "fs/ops/policy.h"
+#include "fs/ops/reader.h"
 #include "fs/ops/request.h"
 #include "fs/ops/set_id.h"
 
@@ -140,14 +141,23 @@ static int open_for_mode(struct opening *opening, bool id_known)
 	return result;
 }
 
-/* Writers that have a view only, where their number is limited. */
+/* Writers that have a view only, where their number is limited. Another thread reads meanwhile. */
 static int count_views(struct opening *opening)
 {
+	const uint32_t limit = node_policy_writers(opening->policy);
+	int result;
+
 	opening->views = 0;
-	if (node_policy_writers(opening->policy) == 0 || (opening->flags & O_ACCMODE) == O_RDONLY || opening->is_new)
+	if (limit == 0 || (opening->flags & O_ACCMODE) == O_RDONLY || opening->is_new)
 		return 0;
 	opening->closes = handle_closes(&opening->fs->state, opening->id);
-	return attached_views(opening->fs, opening->id, opening->node, true, &opening->views);
+	result = attached_writers(opening->fs, opening->id, opening->node, limit, &opening->views);
+	/* what is cut off is the reader's, which then looks at locks once more */
+	if (opening->policy & NODE_POLICY_MANDATORY && opening->flags & O_TRUNC && !reader_is_self()) {
+		reader_take_back();
+		opening->handed_over = true;
+	}
+	return result;
 }
 
 /* What may go without segfs is held while it is open, by the descriptor that is no open. */

@@ -33,6 +33,7 @@ struct opening {
 	uint32_t policy;   /* of the node: enum node_policy */
 	uint32_t views;    /* of writers, and handle_closes() from before they were counted */
 	uint32_t closes;
+	bool handed_over;  /* where locks are mandatory and it is to be truncated: somebody may have locked it since they were looked at */
 	bool registered;   /* views are the backing file's own pages */
 	uint64_t number;   /* results: of the handle */
 	int backing_id;    /* and its passthrough id */

@@ -76,7 +76,7 @@ void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int command, void *argumen
 void op_getlk_raw(struct fs *fs);        /* lock.c */
 void op_setlk_raw(struct fs *fs, bool wait);
 void op_flush_raw(struct fs *fs);
-bool op_interrupt_raw(struct fs *fs);    /* ... returns false where no request for a lock is meant, and does nothing */
+bool op_interrupt_raw(struct fs *fs);    /* ... returns false where no request is meant that waits, and does nothing */
 void op_statx_raw(struct fs *fs);        /* attr.c */
 void op_release_raw(struct fs *fs);      /* file.c */
 
@@ -102,6 +102,9 @@ void locks_tell(struct fs *fs, const struct lock_outcome *outcome);
  * Returns true: it may; false: it waits, and comes out of lock_next_outcome() as a parked message, or has been answered.
  */
 bool mandatory_admits(struct fs *fs);
+
+/* mandatory.c: whether nothing has come in the way of an OPEN since, where another thread was the reader meanwhile. */
+bool mandatory_still_admits(struct fs *fs);
 
 /* mandatory.c: ends waits that would never end, if it is time to look; for the reader, between requests. Returns whether it was. */
 bool mandatory_end_stuck(struct fs *fs);

@@ -68,8 +68,8 @@ static ssize_t mapped_pids(struct state *state, const struct node_slot *node, ch
 
 const struct source_fact posix_facts[] = {
 	{.name = "kind", .value = kind},
-	{.name = "mapped", .value = mapped},
-	{.name = "mapped-pids", .value = mapped_pids},
-	{.name = "orphan", .value = users_print_orphan},
+	{.name = "mapped", .value = mapped, .looks = true},
+	{.name = "mapped-pids", .value = mapped_pids, .looks = true},
+	{.name = "orphan", .value = users_print_orphan, .looks = true},
 	{.name = NULL},
 };

@@ -70,7 +70,7 @@ static ssize_t users(struct state *state, const struct node_slot *node, char *va
 	file = (struct procfs_file){.device = (dev_t)key.device, .inode = key.inode};
 	n = users_find_of(state, node, &file, &found);
 	for (ssize_t i = 0; i < n; i++) {
-		if (found[i].process == key.pid)
+		if (found[i].process == key.pid || found[i].is_unknown)
 			continue;
 		found[others] = found[i];
 		/* who has it open can map it at any time, and may read and write it now */
@@ -82,6 +82,6 @@ static ssize_t users(struct state *state, const struct node_slot *node, char *va
 const struct source_fact process_facts[] = {
 	{.name = "seals", .applies = is_memfd, .value = seals},
 	{.name = "inode", .value = inode},
-	{.name = "users", .value = users},
+	{.name = "users", .value = users, .looks = true},
 	{.name = NULL},
 };

@@ -39,10 +39,11 @@ struct builtin {
 	uint32_t index; /* of its node slot, the same for the life of the mount */
 };
 
-/* What a source knows about its nodes: a read-only attribute, user.segfs.NAME. Telling it may wait for other processes. */
+/* What a source knows about its nodes: a read-only attribute, user.segfs.NAME. */
 struct source_fact {
 	const char *name;
 	bool of_directories; /* those have it, too */
+	bool looks;          /* telling it means to look into all processes */
 
 	/* Whether a node has it, 1 or 0, or a negative errno where that can't be found out; NULL: each has. */
 	int (*applies)(struct state *state, const struct node_slot *node);

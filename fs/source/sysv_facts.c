@@ -57,6 +57,7 @@ static ssize_t orphan(struct state *state, const struct node_slot *node, char *v
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
 	struct sysv_segment segment;
+	bool is_unknown = false;
 	ssize_t n;
 	int result = find_segment(state, node, &segment);
 
@@ -65,7 +66,12 @@ static ssize_t orphan(struct state *state, const struct node_slot *node, char *v
 	if (segment.nattch > 0 || sysv_is_open(state, node, &segment))
 		return fact_text("no", value, size);
 	n = procfs_find_views((dev_t)state->arena->header->device, source_inode_of(node), &views);
-	return n < 0 ? n : fact_text(n > 0 ? "no" : "yes", value, size);
+	for (ssize_t i = 0; i < n; i++) {
+		if (!views[i].is_unknown)
+			return fact_text("no", value, size);
+		is_unknown = true;
+	}
+	return n < 0 ? n : fact_text(is_unknown ? "unknown" : "yes", value, size);
 }
 
 static int is_idle(struct state *state, const struct node_slot *node)
@@ -98,7 +104,7 @@ const struct source_fact sysv_facts[] = {
 	{.name = "creator-uid", .applies = is_segment, .value = creator_uid},
 	{.name = "locked", .applies = is_segment, .value = locked},
 	{.name = "removed", .applies = is_segment, .value = removed},
-	{.name = "orphan", .applies = is_segment, .value = orphan},
+	{.name = "orphan", .applies = is_segment, .value = orphan, .looks = true},
 	{.name = "idle-since", .applies = is_idle, .value = idle_since},
 	{.name = NULL},
 };

@@ -111,6 +111,15 @@ ssize_t users_print_pids(const struct procfs_user *users, size_t n, char *value,
 	return (ssize_t)length;
 }
 
+/* Those that did not answer may be none. */
+static bool users_are_known(const struct procfs_user *users, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!users[i].is_unknown)
+			return true;
+	return false;
+}
+
 ssize_t users_print_orphan(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
 	struct views_probe probe = VIEWS_PROBE_NONE;
@@ -129,5 +138,5 @@ ssize_t users_print_orphan(struct state *state, const struct node_slot *node, ch
 	if (busy < 0 && busy != -EINVAL && busy != -EACCES && busy != -EPERM)
 		return busy;
 	n = users_find(state, node, &users);
-	return n < 0 ? n : fact_text(n > 0 ? "no" : "unknown", value, size);
+	return n < 0 ? n : fact_text(users_are_known(users, (size_t)n) ? "no" : "unknown", value, size);
 }

@@ -3,7 +3,7 @@
  * Who uses the file of a node: processes that map it or have it open, themselves or through the mount, and whether anybody does
  * who can't be seen.
  *
- * All of it may wait for other processes, and none of it is for the thread that reads requests. Knows nothing of FUSE.
+ * All of it takes some time where processes do not answer, and none of it is for the thread that reads requests. Knows nothing of FUSE.
  */
 #ifndef SEGFS_SOURCE_USERS_H
 #define SEGFS_SOURCE_USERS_H

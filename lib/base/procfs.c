@@ -232,6 +232,21 @@ static pid_t process_of_status(pid_t thread)
 	return line && atoi(line + 6) > 0 ? atoi(line + 6) : -ESRCH;
 }
 
+int procfs_user(pid_t thread, uid_t *user)
+{
+	char text[1024];
+	ssize_t length = read_of(thread, "status", text, sizeof(text));
+	const char *line = length < 0 ? NULL : strstr(text, "\nUid:");
+	unsigned int found;
+
+	if (length < 0)
+		return (int)length;
+	if (!line || sscanf(line + 5, "%*u %u", &found) != 1)
+		return -ESRCH;
+	*user = found;
+	return 0;
+}
+
 pid_t procfs_process_of(pid_t thread)
 {
 	pid_t process;

@@ -43,6 +43,9 @@ bool procfs_says_none(int error);
  */
 pid_t procfs_process_of(pid_t thread);
 
+/* The effective user of a thread. Returns 0; -ESRCH. */
+int procfs_user(pid_t thread, uid_t *user);
+
 /* When a process began, in clock ticks after boot. Returns 0; -ESRCH where there is none with this number; -ETIMEDOUT. */
 int procfs_start(pid_t process, uint64_t *start);
 

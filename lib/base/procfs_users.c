@@ -2,15 +2,17 @@
 #include "lib/base/procfs_users.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
+#include "lib/base/procfs_scan.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 int procfs_lack_or_none(int error)
 {
@@ -48,194 +50,265 @@ int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, 
 	return result;
 }
 
-/* Calls `visit` for each process until it returns less than 0, and returns that; 0 at the end. */
-static int walk_processes(int (*visit)(void *context, pid_t process), void *context)
+/* A line of /proc/PID/maps that is about a file: "START-END PERMISSIONS OFFSET MAJOR:MINOR INODE ...". */
+static bool parse_mapping(const char *line, struct procfs_file *file, const char **allowed)
 {
-	_cleanup_closedir_ DIR *processes = opendir("/proc");
-	const struct dirent *entry;
-	int result = 0;
+	unsigned long major;
+	unsigned long minor;
+	char *end;
 
-	if (!processes)
-		return -errno;
-	for (errno = 0; result >= 0 && (entry = readdir(processes)); errno = 0)
-		if (atoi(entry->d_name) > 0)
-			result = visit(context, atoi(entry->d_name));
-	return result < 0 ? result : -errno;
-}
-
-/* A line of /proc/PID/maps that is about a file. */
-static bool parse_mapping(const char *line, struct procfs_file *file, char allowed[5])
-{
-	unsigned int high;
-	unsigned int low;
-
-	if (sscanf(line, "%*x-%*x %4s %*x %x:%x %" SCNu64, allowed, &high, &low, &file->inode) != 4)
+	line = strchr(line, ' ');
+	if (!line || strlen(line) < 6)
 		return false;
-	file->device = makedev(high, low);
+	*allowed = line + 1;
+	line = strchr(line + 1, ' ');
+	line = line ? strchr(line + 1, ' ') : NULL;
+	if (!line)
+		return false;
+	major = strtoul(line + 1, &end, 16);
+	if (*end != ':')
+		return false;
+	minor = strtoul(end + 1, &end, 16);
+	file->device = makedev((unsigned int)major, (unsigned int)minor);
+	file->inode = strtoull(end, &end, 10);
 	return true;
 }
 
-static int walk_mappings(pid_t process, int (*visit)(void *context, const char *line, size_t length), void *context)
+/* The complete lines of `length` bytes of text. Returns how many bytes they are, or what visit() returned. */
+static ssize_t visit_lines(struct procfs_scan *scan, size_t length, int (*visit)(struct procfs_scan *scan, const char *line))
+{
+	size_t at = 0;
+	char *newline;
+
+	while ((newline = memchr(scan->text + at, '\n', length - at))) {
+		int result;
+
+		*newline = 0;
+		result = visit(scan, scan->text + at);
+		if (result)
+			return result < 0 ? result : -EXFULL;
+		at = (size_t)(newline + 1 - scan->text);
+	}
+	/* a line that is longer than any that is about a file */
+	return at == 0 && length == sizeof(scan->text) - 1 ? (ssize_t)length : (ssize_t)at;
+}
+
+/*
+ * Calls `visit` for each line of a process's maps. Returns 0, also where there is none to be seen; PROCFS_SCAN_FULL where visit()
+ * did; a lack of our own.
+ */
+static int visit_mappings(struct procfs_scan *scan, pid_t process, int (*visit)(struct procfs_scan *scan, const char *line))
 {
 	char path[48];
-	int result;
+	size_t left = 0;
+	ssize_t result;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)process);
-	result = procfs_walk_lines(AT_FDCWD, path, visit, context);
-	return result == -ENOENT ? 0 : result;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return procfs_says_none(errno) ? 0 : -errno;
+	for (;;) {
+		result = read(fd, scan->text + left, sizeof(scan->text) - 1 - left);
+		if (result < 0)
+			result = procfs_says_none(errno) ? 0 : -errno;
+		if (result <= 0)
+			break;
+		left += (size_t)result;
+		result = visit_lines(scan, left, visit);
+		if (result < 0)
+			break;
+		left -= (size_t)result;
+		memmove(scan->text, scan->text + result, left);
+	}
+	close(fd);
+	return result == -EXFULL ? PROCFS_SCAN_FULL : (int)result;
+}
+
+static struct procfs_scan *new_scan(int (*look)(struct procfs_scan *scan, pid_t process), const void *context, size_t size)
+{
+	struct procfs_scan *scan = calloc(1, sizeof(*scan));
+
+	if (scan) {
+		scan->look = look;
+		scan->context = context;
+		scan->size = size;
+	}
+	return scan;
+}
+
+/* Returns how many there are, with the results in *found. */
+static ssize_t carry_out(struct procfs_scan *scan, void **found)
+{
+	int result = scan ? procfs_scan(scan) : -ENOMEM;
+	ssize_t n = result < 0 ? result : (ssize_t)scan->n;
+
+	if (result == 0)
+		*found = scan->results;
+	free(scan);
+	return n;
 }
 
 /* --- views --------------------------------------------------------------------------------------------------------- */
 
-struct view_list {
-	dev_t device;
-	uint64_t inode; /* 0 = any */
-	pid_t process;  /* whose mappings are looked at */
-	size_t first;   /* of its elements */
-	struct procfs_view *views;
-	size_t n;
-	size_t size;
-};
-
-static int add_view(struct view_list *list, const struct procfs_view *view)
+static struct procfs_view *find_view(struct procfs_scan *scan, uint64_t inode)
 {
-	for (size_t i = list->first; i < list->n; i++) {
-		if (list->views[i].inode == view->inode) {
-			list->views[i].writable |= view->writable;
-			return 0;
-		}
-	}
-	if (list->n == list->size) {
-		size_t size = list->size ? list->size * 2 : 16;
-		struct procfs_view *views = reallocarray(list->views, size, sizeof(*views));
+	struct procfs_view *views = scan->results;
 
-		if (!views)
-			return -ENOMEM;
-		list->views = views;
-		list->size = size;
-	}
-	list->views[list->n++] = *view;
+	for (size_t i = scan->first; i < scan->n; i++)
+		if (views[i].inode == inode)
+			return &views[i];
+	return NULL;
+}
+
+/* The process is known by its place: it is filled in at the end. */
+static int visit_view(struct procfs_scan *scan, const char *line)
+{
+	const struct procfs_file *wanted = scan->context;
+	struct procfs_view *view;
+	struct procfs_file file;
+	const char *allowed;
+
+	if (!parse_mapping(line, &file, &allowed) || file.device != wanted->device || (wanted->inode && file.inode != wanted->inode))
+		return 0;
+	view = find_view(scan, file.inode);
+	if (!view)
+		view = procfs_scan_add(scan, 0);
+	if (!view)
+		return PROCFS_SCAN_FULL;
+	view->inode = file.inode;
+	view->writable |= allowed[1] == 'w' && allowed[3] == 's';
 	return 0;
 }
 
-static int visit_view(void *context, const char *line, size_t length)
+static int look_for_views(struct procfs_scan *scan, pid_t process)
 {
-	struct view_list *list = context;
-	struct procfs_view view = {.process = list->process};
-	struct procfs_file file;
-	char allowed[5];
+	int result = visit_mappings(scan, process, visit_view);
+	struct procfs_view *views = scan->results;
 
-	(void)length;
-	if (!parse_mapping(line, &file, allowed) || file.device != list->device || (list->inode && file.inode != list->inode))
-		return 0;
-	view.inode = file.inode;
-	view.writable = allowed[1] == 'w' && allowed[3] == 's';
-	return add_view(list, &view);
-}
-
-static int visit_viewer(void *context, pid_t process)
-{
-	struct view_list *list = context;
-
-	list->process = process;
-	list->first = list->n;
-	return walk_mappings(process, visit_view, list);
+	for (size_t i = scan->first; i < scan->n; i++)
+		views[i].process = process;
+	return result;
 }
 
 ssize_t procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **views)
 {
-	struct view_list list = {.device = device, .inode = inode};
-	int result = walk_processes(visit_viewer, &list);
+	const struct procfs_file file = {.device = device, .inode = inode};
+	void *found = NULL;
+	ssize_t n = carry_out(new_scan(look_for_views, &file, sizeof(**views)), &found);
 
-	if (result < 0) {
-		free(list.views);
-		return result;
-	}
-	*views = list.views;
-	return (ssize_t)list.n;
+	if (n >= 0)
+		*views = found;
+	return n;
 }
 
 /* --- users --------------------------------------------------------------------------------------------------------- */
 
-struct user_list {
-	const struct procfs_file *files; /* what they use */
-	size_t n_files;
-	struct procfs_user *users;
+struct wanted_files {
+	const struct procfs_file *files;
 	size_t n;
 };
 
-static bool is_wanted(const struct user_list *list, const struct procfs_file *file)
+static bool is_wanted(const struct procfs_scan *scan, const struct procfs_file *file)
 {
-	for (size_t i = 0; i < list->n_files; i++)
-		if (list->files[i].inode == file->inode && list->files[i].device == file->device)
+	const struct wanted_files *wanted = scan->context;
+
+	for (size_t i = 0; i < wanted->n; i++)
+		if (wanted->files[i].inode == file->inode && wanted->files[i].device == file->device)
 			return true;
 	return false;
 }
 
-static int visit_mapped(void *context, const char *line, size_t length)
+/* The element that is about this process, which it gets with the first thing that is found; NULL where there is no room. */
+static struct procfs_user *the_user(struct procfs_scan *scan, pid_t process)
 {
+	struct procfs_user *users = scan->results;
+
+	return scan->n > scan->first ? &users[scan->first] : procfs_scan_add(scan, process);
+}
+
+static int visit_mapped(struct procfs_scan *scan, const char *line)
+{
+	struct procfs_user *user;
 	struct procfs_file file;
-	char allowed[5];
+	const char *allowed;
 
-	(void)length;
-	return parse_mapping(line, &file, allowed) && is_wanted(context, &file);
-}
-
-/* Returns 1 or 0, or a negative errno. */
-static int has_open(const struct user_list *list, pid_t process)
-{
-	_cleanup_closedir_ DIR *descriptors = NULL;
-	const struct dirent *entry;
-	char path[48];
-	int result = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)process);
-	descriptors = opendir(path);
-	if (!descriptors) {
-		result = procfs_lack_or_none(errno);
-		return result == -ENOENT ? 0 : result;
-	}
-	for (errno = 0; result == 0 && (entry = readdir(descriptors)); errno = 0) {
-		struct stat stat;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		if (fstatat(dirfd(descriptors), entry->d_name, &stat, 0) == 0)
-			result = is_wanted(list, &(struct procfs_file){stat.st_dev, stat.st_ino});
-		else if (errno == ENOMEM)
-			return -ENOMEM; /* what else there is says something of that file, which is none of ours */
-	}
-	return result == 0 && errno && !procfs_says_none(errno) ? -errno : result;
-}
-
-static int visit_user(void *context, pid_t process)
-{
-	struct user_list *list = context;
-	int maps = walk_mappings(process, visit_mapped, list);
-	int opens = maps < 0 ? maps : has_open(list, process);
-
-	if (opens < 0 || (!maps && !opens))
-		return opens;
-	if ((list->n & (list->n - 1)) == 0) {
-		struct procfs_user *larger = reallocarray(list->users, list->n ? list->n * 2 : 1, sizeof(*larger));
-
-		if (!larger)
-			return -ENOMEM;
-		list->users = larger;
-	}
-	list->users[list->n++] = (struct procfs_user){.process = process, .maps = maps, .opens = opens};
+	if (!parse_mapping(line, &file, &allowed) || !is_wanted(scan, &file))
+		return 0;
+	user = the_user(scan, 0);
+	if (!user)
+		return PROCFS_SCAN_FULL;
+	user->maps = true;
 	return 0;
 }
 
-ssize_t procfs_find_users(const struct procfs_file *files, size_t n, struct procfs_user **users)
+/* Without a question to its file system, which may be a user's own. Returns 1 or 0; a lack of our own. */
+static int is_open_file(const struct procfs_scan *scan, int dir, const char *name)
 {
-	struct user_list list = {.files = files, .n_files = n};
-	int result = walk_processes(visit_user, &list);
+	struct statx found;
 
-	if (result < 0) {
-		free(list.users);
-		return result;
+	/* what else fails says something of that file, which is none of ours */
+	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_INO, &found) < 0)
+		return errno == ENOMEM ? -ENOMEM : 0;
+	return is_wanted(scan, &(struct procfs_file){makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino});
+}
+
+/* Returns 1 or 0, or a negative errno. */
+static int look_at_descriptors(struct procfs_scan *scan, int dir)
+{
+	int result = 0;
+	ssize_t length;
+
+	while (result == 0 && (length = getdents64(dir, scan->entries, sizeof(scan->entries))) > 0) {
+		for (ssize_t at = 0; at < length && result == 0;) {
+			const struct dirent64 *entry = (const void *)(scan->entries + at);
+
+			if (entry->d_name[0] != '.')
+				result = is_open_file(scan, dir, entry->d_name);
+			at += entry->d_reclen;
+		}
 	}
-	*users = list.users;
-	return (ssize_t)list.n;
+	return result == 0 && length < 0 && !procfs_says_none(errno) ? -errno : result;
+}
+
+static int has_open(struct procfs_scan *scan, pid_t process)
+{
+	char path[48];
+	int result;
+	int dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)process);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return procfs_says_none(errno) ? 0 : -errno;
+	result = look_at_descriptors(scan, dir);
+	close(dir);
+	return result;
+}
+
+static int look_for_users(struct procfs_scan *scan, pid_t process)
+{
+	int result = visit_mappings(scan, process, visit_mapped);
+	int opens = result == 0 ? has_open(scan, process) : 0;
+	struct procfs_user *user;
+
+	if (result || opens < 0)
+		return result ? result : opens;
+	user = opens || scan->n > scan->first ? the_user(scan, process) : NULL;
+	if (!user)
+		return opens ? PROCFS_SCAN_FULL : 0;
+	user->process = process;
+	user->opens = opens;
+	return 0;
+}
+
+ssize_t procfs_find_users(const struct procfs_file *files, size_t n_files, struct procfs_user **users)
+{
+	const struct wanted_files wanted = {.files = files, .n = n_files};
+	void *found = NULL;
+	ssize_t n = carry_out(new_scan(look_for_users, &wanted, sizeof(**users)), &found);
+
+	if (n >= 0)
+		*users = found;
+	return n;
 }

@@ -110,10 +110,206 @@ static void lifetime_of_an_owner_that_hangs(void **unused)
 	assert_int_equal(hanging_begin(), 0);
 }
 
+/* --- many of them ------------------------------------------------------------------------------------------------- */
+
+#define HANGING 20
+#define PENDING 100
+
+/* Attributes, and files that they are asked of. */
+static const struct {
+	const char *file;
+	const char *name;
+} attributes[] = {
+	{"mine", "user.segfs.lock"},      {"mine", "user.segfs.writers"},    {"mine", "user.segfs.commit"},
+	{"mine", "user.segfs.size-policy"}, {"mine", "user.segfs.lifetime"}, {"mine", "user.segfs.attached"},
+	{"mine", "user.segfs.io-mode"},   {"mine", "user.segfs.source"},     {"posix/mine", "user.segfs.kind"},
+	{"posix/mine", "user.segfs.mapped"}, {"posix/mine", "user.segfs.mapped-pids"}, {"posix/mine", "user.segfs.orphan"},
+};
+
+static const char *const control_files[] = {"version", "status", "config", "locks", "attached"};
+
+static int call_attribute(void *context)
+{
+	const size_t *which = context;
+	char value[4096];
+
+	return getxattr(in_mount(attributes[*which].file), attributes[*which].name, value, sizeof(value)) < 0 ? errno : 0;
+}
+
+static int call_control(void *name)
+{
+	char text[65536];
+
+	return read_text(path_of("%s/.segfs/%s", mount_here.path, (const char *)name), text, sizeof(text)) >= 0 ? 0 : 1;
+}
+
+static int call_stat(void *name)
+{
+	struct stat found;
+
+	return stat(in_mount(name), &found) < 0 ? errno : 0;
+}
+
+static int call_open(void *name)
+{
+	return open(in_mount(name), O_RDWR | O_CLOEXEC) < 0 ? errno : 0;
+}
+
+/* Where one may write beside another: all processes are looked at. */
+static int call_open_twice(void *name)
+{
+	return open(in_mount(name), O_RDWR | O_CLOEXEC) < 0 || open(in_mount(name), O_RDWR | O_CLOEXEC) < 0 ? errno : 0;
+}
+
+static int call_create(void *name)
+{
+	return open(in_mount(name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) < 0 ? errno : unlink(in_mount(name)) < 0 ? errno : 0;
+}
+
+static int call_list(void *name)
+{
+	_cleanup_closedir_ DIR *dir = opendir(in_mount(name));
+	int n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	return n >= 2 ? 0 : 1;
+}
+
+static int make_mine(void *unused)
+{
+	const int objects = open("/dev/shm/mine", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	const int fd = open(in_mount("mine"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	const int two = open(in_mount("two"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)unused;
+	return objects < 0 || fd < 0 || two < 0 || setxattr(in_mount("mine"), "user.segfs.writers", "1", 1, 0) < 0 ||
+	       setxattr(in_mount("two"), "user.segfs.writers", "2", 1, 0) < 0;
+}
+
+static pid_t pending[PENDING];
+
+/* Requests of the one whose processes hang: they ask for nothing else than who maps what, over and over. */
+static void start_pending(void)
+{
+	for (int i = 0; i < PENDING; i++) {
+		pending[i] = (pid_t)check(fork());
+		if (pending[i] == 0) {
+			char value[4096];
+
+			if (setresgid(ATTACKER, ATTACKER, ATTACKER) < 0 || setresuid(ATTACKER, ATTACKER, ATTACKER) < 0)
+				_exit(1);
+			for (;;)
+				getxattr(in_mount(i % 2 ? "theirs" : "posix/theirs"), i % 2 ? "user.segfs.attached" : "user.segfs.orphan",
+					 value, sizeof(value));
+		}
+	}
+}
+
+static void end_pending(void)
+{
+	for (int i = 0; i < PENDING; i++)
+		if (pending[i] > 0)
+			kill(pending[i], SIGKILL);
+	for (int i = 0; i < PENDING; i++) {
+		if (pending[i] > 0)
+			waitpid(pending[i], NULL, 0);
+		pending[i] = 0;
+	}
+}
+
+static int make_theirs(void *unused)
+{
+	(void)unused;
+	return open("/dev/shm/theirs", O_RDWR | O_CREAT | O_CLOEXEC, 0600) < 0 ||
+	       open(in_mount("theirs"), O_RDWR | O_CREAT | O_CLOEXEC, 0600) < 0;
+}
+
+static void map_theirs(void *unused)
+{
+	int fd = open(in_mount("theirs"), O_RDWR | O_CLOEXEC);
+
+	(void)unused;
+	if (fd < 0 || fcntl(fd, F_SETFD, 0) < 0)
+		_exit(1);
+}
+
+static void expect_service(uid_t uid)
+{
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
+		assert_int_equal(soon(uid, call_attribute, &i, attributes[i].name), 0);
+	for (size_t i = 0; i < sizeof(control_files) / sizeof(control_files[0]); i++)
+		assert_int_equal(soon(uid, call_control, (void *)(uintptr_t)control_files[i], control_files[i]), 0);
+	assert_int_equal(soon(uid, call_stat, (void *)(uintptr_t) "mine", "stat"), 0);
+	assert_int_equal(soon(uid, call_open, (void *)(uintptr_t) "mine", "open"), 0);
+	assert_int_equal(soon(uid, call_open_twice, (void *)(uintptr_t) "two", "open of the second writer"), 0);
+	assert_int_equal(soon(uid, call_create, (void *)(uintptr_t) "new", "create"), 0);
+	assert_int_equal(soon(uid, call_list, (void *)(uintptr_t) "", "ls"), 0);
+	assert_int_equal(soon(uid, call_list, (void *)(uintptr_t) "process", "ls process"), 0);
+}
+
+/* A request that waits for its turn ends with its caller. */
+static void expect_death(void)
+{
+	for (int i = 0; i < PENDING; i += 7) {
+		struct deadline deadline = deadline_in(SANITIZED ? 20 : 2);
+		int status;
+
+		check(kill(pending[i], SIGKILL));
+		while (waitpid(pending[i], &status, WNOHANG) == 0)
+			if (!deadline_wait(&deadline))
+				fail_msg("a caller that was killed does not end");
+		pending[i] = 0;
+	}
+}
+
+static int end_many(void **unused)
+{
+	(void)unused;
+	end_pending();
+	hanging_end();
+	unlink("/dev/shm/mine");
+	unlink("/dev/shm/theirs");
+	return hanging_begin();
+}
+
+static void others_are_served(void **unused)
+{
+	(void)unused;
+	assert_int_equal(as_user(TEST_UID, TEST_GID, make_mine, NULL), 0);
+	assert_int_equal(as_user(ATTACKER, ATTACKER, make_theirs, NULL), 0);
+	for (int i = 0; i < HANGING; i++)
+		hanging_start(ATTACKER, ATTACKER, map_theirs, NULL);
+	start_pending();
+	for (int round = 0; round < 3; round++)
+		expect_service(TEST_UID);
+	expect_service(0);
+	expect_death();
+}
+
+/* Who can't be looked into is told as such. */
+static void what_is_not_known_is_told(void **unused)
+{
+	char text[65536];
+	char value[64] = "";
+	pid_t pid;
+
+	(void)unused;
+	assert_int_equal(as_user(ATTACKER, ATTACKER, make_theirs, NULL), 0);
+	pid = hanging_start(ATTACKER, ATTACKER, map_theirs, NULL);
+	assert_true(read_text(in_mount(".segfs/attached"), text, sizeof(text)) > 0);
+	assert_non_null(strstr(text, path_of("%d test_hanging - unknown - -\n", pid)));
+	/* the kernel knows of somebody, whoever it is */
+	assert_int_equal(check(getxattr(in_mount("theirs"), "user.segfs.attached", value, sizeof(value))), 1);
+	assert_string_equal(value, "1");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lifetime_of_an_owner_that_hangs),
+		cmocka_unit_test_teardown(others_are_served, end_many),
+		cmocka_unit_test_teardown(what_is_not_known_is_told, end_many),
 	};
 
 	return cmocka_run_group_tests_name("hanging", tests, start, stop);

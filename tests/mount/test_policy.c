@@ -29,7 +29,8 @@
 #define PAGE 4096
 #define MEGA 1048576
 #define SMALL_STORE (4 * MEGA) /* bytes that fit into the directory "small" */
-#define RACE_ROUNDS 1500       /* places given in a race */
+#define RACE_ROUNDS 1500       /* places given in a race for one */
+#define RACE_ROUNDS_OF_MORE 150 /* ... for several: where others have some, all processes are looked at for each */
 
 static struct mount mount;
 static struct mount_spec spec;
@@ -1021,7 +1022,7 @@ static void a_race_for_the_last_place(void **unused)
 		check(set(at_mount("file"), "writers", path_of("%d", writers)));
 		for (int i = 0; i < n; i++)
 			jobs[i] = job_start(compete, NULL);
-		went_on = wait_for(atomic_load(&race->taken) >= RACE_ROUNDS);
+		went_on = wait_for(atomic_load(&race->taken) >= (writers == 1 ? RACE_ROUNDS : RACE_ROUNDS_OF_MORE));
 		/* all of them get it now and then */
 		for (int i = 0; i < n; i++)
 			went_on = went_on && wait_for(atomic_load(&jobs[i]->steps) > 0);

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+#include "lib/base/procfs_scan.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/delegate.h"
+#include "lib/base/procfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MANY_SLOW 4u          /* so many that do not answer are no chance any more */
+#define PATIENCE_OF_MANY 8u   /* milliseconds for each of them */
+#define SECOND_PATIENCE 40u   /* milliseconds for one that a busy machine may have kept from answering */
+#define SILENT_MAX 256u       /* processes that are remembered; a power of two */
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* --- those that do not answer --- */
+
+static struct {
+	pthread_mutex_t lock; /* a leaf */
+	struct silent {
+		pid_t process;     /* 0 = none */
+		uint64_t identity; /* 0 where that can't be told at once */
+		uint64_t until;    /* CLOCK_MONOTONIC, nanoseconds */
+	} processes[SILENT_MAX];   /* by their number: of two that come together, the last */
+} silence = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static uint64_t identity_of(pid_t process)
+{
+	uint64_t identity = 0;
+
+	if (!procfs_identity_waits())
+		procfs_thread_identity(process, &identity);
+	return identity;
+}
+
+bool procfs_is_silent(pid_t process)
+{
+	struct silent found;
+
+	pthread_mutex_lock(&silence.lock);
+	found = silence.processes[(uint32_t)process % SILENT_MAX];
+	pthread_mutex_unlock(&silence.lock);
+	return found.process == process && process > 0 && now() < found.until && found.identity == identity_of(process);
+}
+
+void procfs_note_silent(pid_t process)
+{
+	const struct silent found = {
+		.process = process,
+		.identity = identity_of(process),
+		.until = now() + PROCFS_SCAN_SILENCE * UINT64_C(1000000),
+	};
+
+	pthread_mutex_lock(&silence.lock);
+	silence.processes[(uint32_t)process % SILENT_MAX] = found;
+	pthread_mutex_unlock(&silence.lock);
+}
+
+/* --- the scan --- */
+
+enum answer {
+	ANSWER_AWAITED, /* not asked yet */
+	ANSWER_SLOW,    /* it did not come in time once */
+	ANSWER_NONE,    /* ... twice, or some time ago */
+	ANSWER_GIVEN,
+};
+
+struct asking {
+	struct procfs_scan *scan;
+	pid_t *processes;
+	unsigned char *answers; /* enum answer */
+	size_t n;
+	size_t at;              /* whose turn it is */
+	enum answer of;         /* those that are asked */
+	unsigned int patience;  /* milliseconds */
+	uint64_t end;           /* of all of it: CLOCK_MONOTONIC, nanoseconds */
+};
+
+static void arm(unsigned int milliseconds)
+{
+	const struct itimerval timer = {.it_value.tv_usec = (suseconds_t)milliseconds * 1000};
+
+	syscall(SYS_setitimer, ITIMER_REAL, &timer, NULL);
+}
+
+/* Runs as a delegate: each process has a time of its own, after which this process ends, and the next one goes on. */
+static int ask(void *context)
+{
+	struct asking *asking = context;
+	struct procfs_scan *scan = asking->scan;
+	int result = 0;
+
+	for (; asking->at < asking->n && now() < asking->end; asking->at++) {
+		if (asking->answers[asking->at] != asking->of)
+			continue;
+		arm(asking->patience);
+		scan->first = scan->n;
+		result = scan->look(scan, asking->processes[asking->at]);
+		if (result)
+			break;
+		asking->answers[asking->at] = ANSWER_GIVEN;
+	}
+	arm(0);
+	return result;
+}
+
+static int grow(struct procfs_scan *scan)
+{
+	size_t max = scan->max ? scan->max * 2 : 64;
+	void *results = reallocarray(scan->results, max, scan->size);
+
+	if (!results)
+		return -ENOMEM;
+	scan->results = results;
+	scan->max = max;
+	return 0;
+}
+
+void *procfs_scan_add(struct procfs_scan *scan, pid_t process)
+{
+	struct procfs_scanned *element;
+
+	if (scan->n == scan->max)
+		return NULL;
+	element = (void *)((char *)scan->results + scan->n * scan->size);
+	memset(element, 0, scan->size);
+	element->process = process;
+	scan->n++;
+	return element;
+}
+
+static void note_slow(struct asking *asking, unsigned int *slow)
+{
+	unsigned char *answer = &asking->answers[asking->at];
+
+	/* its time may have run out right after it has answered */
+	if (*answer != ANSWER_GIVEN) {
+		asking->scan->n = asking->scan->first;
+		*answer = asking->of == ANSWER_SLOW ? ANSWER_NONE : ANSWER_SLOW;
+		if (++*slow == MANY_SLOW && asking->of == ANSWER_AWAITED)
+			asking->patience = PATIENCE_OF_MANY;
+	}
+	asking->at++;
+}
+
+/* Asks those with one kind of answer so far. */
+static int ask_all(struct asking *asking, enum answer of, unsigned int patience)
+{
+	unsigned int slow = 0;
+
+	asking->at = 0;
+	asking->of = of;
+	asking->patience = patience;
+	while (asking->at < asking->n && now() < asking->end) {
+		const struct delegate how = {.milliseconds = asking->patience, .own_descriptors = true};
+		int result;
+
+		asking->scan->first = asking->scan->n;
+		result = delegate_run(&how, ask, asking);
+		if (result == -ETIMEDOUT) {
+			note_slow(asking, &slow);
+			continue;
+		}
+		if (result == PROCFS_SCAN_FULL) {
+			asking->scan->n = asking->scan->first;
+			result = grow(asking->scan);
+		}
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static int add_process(struct asking *asking, pid_t process)
+{
+	if ((asking->n & (asking->n - 1)) == 0) {
+		size_t max = asking->n ? asking->n * 2 : 1;
+		pid_t *processes = reallocarray(asking->processes, max, sizeof(*processes));
+
+		if (!processes)
+			return -ENOMEM;
+		asking->processes = processes;
+	}
+	asking->processes[asking->n++] = process;
+	return 0;
+}
+
+/* Which there are the kernel tells at any time. */
+static int list_processes(struct asking *asking)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc");
+	const struct dirent *entry;
+	int result = 0;
+
+	if (!dir)
+		return -errno;
+	for (errno = 0; result == 0 && (entry = readdir(dir)); errno = 0)
+		if (atoi(entry->d_name) > 0)
+			result = add_process(asking, atoi(entry->d_name));
+	return result < 0 ? result : -errno;
+}
+
+/* Those that have not answered. */
+static int add_unknown(struct asking *asking)
+{
+	for (size_t i = 0; i < asking->n; i++) {
+		struct procfs_scanned *element;
+		int result = 0;
+
+		if (asking->answers[i] == ANSWER_GIVEN)
+			continue;
+		if (asking->answers[i] == ANSWER_SLOW || asking->answers[i] == ANSWER_NONE)
+			procfs_note_silent(asking->processes[i]);
+		if (asking->scan->n == asking->scan->max)
+			result = grow(asking->scan);
+		element = result < 0 ? NULL : procfs_scan_add(asking->scan, asking->processes[i]);
+		if (!element)
+			return -ENOMEM;
+		element->is_unknown = true;
+	}
+	return 0;
+}
+
+static int scan_listed(struct asking *asking)
+{
+	int result;
+
+	for (size_t i = 0; i < asking->n; i++)
+		if (procfs_is_silent(asking->processes[i]))
+			asking->answers[i] = ANSWER_NONE;
+	result = ask_all(asking, ANSWER_AWAITED, PROCFS_PATIENCE);
+	if (result == 0)
+		result = ask_all(asking, ANSWER_SLOW, SECOND_PATIENCE);
+	return result < 0 ? result : add_unknown(asking);
+}
+
+int procfs_scan(struct procfs_scan *scan)
+{
+	struct asking asking = {.scan = scan, .end = now() + PROCFS_SCAN_TIME * UINT64_C(1000000)};
+	int result = list_processes(&asking);
+
+	if (result == 0) {
+		asking.answers = calloc(asking.n + 1, sizeof(*asking.answers));
+		result = asking.answers ? grow(scan) : -ENOMEM;
+	}
+	if (result == 0)
+		result = scan_listed(&asking);
+	free(asking.processes);
+	free(asking.answers);
+	if (result < 0) {
+		free(scan->results);
+		scan->results = NULL;
+		scan->n = scan->max = 0;
+	}
+	return result;
+}
