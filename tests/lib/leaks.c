@@ -62,6 +62,7 @@ static int map_arena(const struct mount *mount, struct arena *arena, int *number
 	return 0;
 }
 
+#define PIDFD "anon_inode:[pidfd]"
 #define KEPT_PIDFDS 16
 
 static bool is_named(const struct arena *arena, int number, int fd)
@@ -107,7 +108,7 @@ static int count_lost(const struct mount *mount, const struct arena *arena, int 
 		length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 		target[length > 0 ? length : 0] = '\0';
 		/* the reader keeps some of the threads that have asked for something last, see fs/ops/identity.c */
-		if (strcmp(target, "anon_inode:[pidfd]") == 0 && ++asked <= KEPT_PIDFDS)
+		if (strcmp(target, PIDFD) == 0 && ++asked <= KEPT_PIDFDS)
 			continue;
 		n++;
 		if (print)
@@ -206,10 +207,16 @@ static int count_descriptors(const struct mount *mount)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/fd", mount->supervisor));
 	const struct dirent *entry;
+	char target[32];
 	int n = 0;
 
-	while (dir && (entry = readdir(dir)))
-		n += isdigit((unsigned char)entry->d_name[0]) != 0;
+	while (dir && (entry = readdir(dir))) {
+		ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+		/* which of them are kept depends on who has asked */
+		target[length > 0 ? length : 0] = '\0';
+		n += isdigit((unsigned char)entry->d_name[0]) && strcmp(target, PIDFD) != 0;
+	}
 	return n;
 }
 
