@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What .segfs/locks and .segfs/attached list. Everybody may read them, as everybody may read /proc/locks; but the names of segments
- * are told to root and to their owners only, since they may lie in directories that others can't list.
+ * What .segfs/locks and .segfs/attached list. Everybody may read them, and sees what is his own. What others lock and have open is told to
+ * root and to the owner of the segment only, and so are the names of segments, which may lie in directories that others can't list.
  */
 #include "fs/control/control.h"
 #include "fs/state/handle.h"
@@ -9,6 +9,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/procfs.h"
+#include "lib/base/procfs_scan.h"
 #include "lib/base/procfs_users.h"
 
 #include <errno.h>
@@ -24,15 +25,24 @@ struct segment {
 	uint64_t id;     /* node id, 0 = none yet */
 	uint64_t inode;  /* as the mount tells it */
 	bool mandatory;
+	bool is_shown;   /* with all that is known of it: to root and its owner */
 	char path[PATH_MAX];
 };
 
-/* For whom the list is made: the thread has the reader's identity. */
+/* For whom the list is made: the thread has the reader's identity. What of others there is, root and the owner of a segment see. */
+static uid_t reader_of_list(void)
+{
+	return (uid_t)setfsuid((uid_t)-1);
+}
+
+static bool sees_all(const struct state *state)
+{
+	return !state->arena->header->privileged || reader_of_list() == 0;
+}
+
 static bool may_see(const struct state *state, const struct stat *attr)
 {
-	uid_t reader = (uid_t)setfsuid((uid_t)-1);
-
-	return !state->arena->header->privileged || reader == 0 || reader == attr->st_uid;
+	return sees_all(state) || reader_of_list() == attr->st_uid;
 }
 
 /* Returns 0, also where it is gone or has no path; the errno of what is lacking for finding that out. */
@@ -45,7 +55,7 @@ static int find_segment(struct state *state, uint64_t id, struct segment *segmen
 
 	if (segment->id == id)
 		return 0;
-	*segment = (struct segment){.id = id, .path = "-"};
+	*segment = (struct segment){.id = id, .path = "-", .is_shown = sees_all(state)};
 	if (!node)
 		return 0;
 	source = source_of(state, node);
@@ -54,7 +64,8 @@ static int find_segment(struct state *state, uint64_t id, struct segment *segmen
 	if (result < 0)
 		return result == -ESTALE ? 0 : result;
 	segment->inode = attr.st_ino;
-	if (attr.st_nlink == 0 || !source->path || !may_see(state, &attr))
+	segment->is_shown = may_see(state, &attr);
+	if (attr.st_nlink == 0 || !source->path || !segment->is_shown)
 		return 0;
 	result = source->path(state, node, segment->path, sizeof(segment->path));
 	if (result >= 0)
@@ -155,9 +166,17 @@ static struct lock_entry *collect_locks(struct state *state, size_t *n)
 	}
 }
 
+static bool is_own_lock(const struct state *state, const struct lock_entry *lock)
+{
+	const struct handle_slot *handle = handle_get(state, lock->handle);
+
+	return handle && handle->uid == reader_of_list();
+}
+
 void control_print_locks(struct control_text *text, struct state *state)
 {
 	struct segment segment = {0};
+	size_t shown = 0;
 	size_t n;
 	_cleanup_free_ struct lock_entry *locks = collect_locks(state, &n);
 
@@ -168,7 +187,8 @@ void control_print_locks(struct control_text *text, struct state *state)
 	qsort(locks, n, sizeof(*locks), compare_locks);
 	for (size_t i = 0; i < n; i++) {
 		control_fail(text, find_segment(state, locks[i].node, &segment));
-		print_lock(text, (dev_t)state->arena->header->device, i + 1, &locks[i], &segment);
+		if (segment.is_shown || is_own_lock(state, &locks[i]))
+			print_lock(text, (dev_t)state->arena->header->device, ++shown, &locks[i], &segment);
 	}
 }
 
@@ -200,27 +220,60 @@ static int compare_handles(const void *a, const void *b)
 	return first->opened_at < second->opened_at ? -1 : first->opened_at > second->opened_at;
 }
 
+#define OPENERS 64u     /* a power of two */
+#define OPENERS_TIME 500 /* milliseconds for finding out when openers began, of those that let us look */
+
+/* When threads that have opened something began, as it was found out for earlier lines. */
+struct openers {
+	struct opener {
+		pid_t process; /* 0 = none */
+		int result;    /* of finding it out */
+		uint64_t start;
+	} known[OPENERS];
+	uint64_t end;          /* CLOCK_MONOTONIC, nanoseconds, after which nobody is asked any more */
+};
+
+/* Returns 0; -ESRCH where it has ended; -ETIMEDOUT where it does not answer; the errno of a lack of our own. */
+static int find_start(struct openers *openers, pid_t process, uint64_t *start)
+{
+	struct opener *opener = &openers->known[(uint32_t)process % OPENERS];
+
+	if (process <= 0)
+		return -ESRCH;
+	if (opener->process != process) {
+		if (procfs_is_silent(process) || monotonic_nanoseconds() > openers->end)
+			return -ETIMEDOUT;
+		*opener = (struct opener){.process = process};
+		opener->result = procfs_start(process, &opener->start);
+		if (opener->result == -ETIMEDOUT)
+			procfs_note_silent(process);
+	}
+	*start = opener->start;
+	return opener->result;
+}
+
 /* What the opener is called; -ESRCH where it has ended, and its number may be another's; the errno of a lack of our own. */
-static int find_command(pid_t process, uint64_t opened_at, char command[PROCFS_COMMAND_MAX])
+static int find_command(struct openers *openers, pid_t process, uint64_t opened_at, char command[PROCFS_COMMAND_MAX])
 {
 	uint64_t age = realtime_nanoseconds() - opened_at;
 	uint64_t tick = 1000000000u / procfs_ticks_per_second();
 	uint64_t now = boottime_nanoseconds();
 	uint64_t start;
-	int result = process > 0 ? procfs_start(process, &start) : -ESRCH;
+	int result = find_start(openers, process, &start);
 
 	if (result == 0 && age < now && start * tick > now - age)
 		result = -ESRCH;
-	return result < 0 ? result : procfs_command(process, command);
+	return result < 0 && result != -ETIMEDOUT ? result : procfs_command(process, command);
 }
 
-static void print_handle(struct control_text *text, const struct handle_slot *handle, const struct segment *segment)
+static void print_handle(struct control_text *text, struct openers *openers, const struct handle_slot *handle,
+			 const struct segment *segment)
 {
 	static const char *const access[] = {[O_RDONLY] = "r", [O_WRONLY] = "w", [O_RDWR] = "rw"};
 	unsigned int mode = handle->open_flags & O_ACCMODE;
 	char command[PROCFS_COMMAND_MAX];
 
-	int result = find_command(handle->pid, handle->opened_at, command);
+	int result = find_command(openers, handle->pid, handle->opened_at, command);
 
 	if (result != -ESRCH)
 		control_fail(text, result);
@@ -231,47 +284,70 @@ static void print_handle(struct control_text *text, const struct handle_slot *ha
 	print_name(text, segment->path);
 }
 
-/* Processes that have a view, and no handle any more. When they made it nobody knows. */
-static void print_views(struct control_text *text, struct state *state, const struct control_facts *facts,
+/* Whether the reader of the list may see what a process has, without being the owner of that. */
+static bool is_own_process(const struct state *state, pid_t process)
+{
+	uid_t user;
+
+	return sees_all(state) || (procfs_user(process, &user) == 0 && user == reader_of_list());
+}
+
+static void print_view(struct control_text *text, struct state *state, const struct procfs_view *view, uint64_t id,
+		       struct segment *segment)
+{
+	char command[PROCFS_COMMAND_MAX];
+	int result;
+
+	if (view->is_unknown)
+		*segment = (struct segment){.path = "-"};
+	else
+		control_fail(text, find_segment(state, id, segment));
+	if (!segment->is_shown && !is_own_process(state, view->process))
+		return;
+	result = procfs_command(view->process, command);
+	if (result != -ESRCH)
+		control_fail(text, result);
+	if (result < 0)
+		return;
+	control_print(text, "%d %s %s %s - ", (int)view->process, command, view->is_unknown ? "-" : view->writable ? "rw" : "r",
+		      view->is_unknown ? "unknown" : "view");
+	print_name(text, segment->path);
+}
+
+/* Processes that have a view, and no handle any more. When they made it nobody knows. Last, those that do not answer. */
+static void print_views(struct control_text *text, struct state *state, const struct procfs_view *views, ssize_t n,
 			const struct handle_slot *handles, size_t n_handles)
 {
-	_cleanup_free_ struct procfs_view *views = NULL;
-	ssize_t n = facts->passthrough ? procfs_find_views((dev_t)state->arena->header->device, 0, &views) : 0;
 	struct segment segment = {0};
 
-	control_fail(text, (int)(n < 0 ? n : 0));
 	for (ssize_t i = 0; i < n; i++) {
-		uint64_t id = source_node_of(state, views[i].inode);
-		char command[PROCFS_COMMAND_MAX];
-		bool has_handle = id == 0;
-		int result;
+		uint64_t id = views[i].is_unknown ? 0 : source_node_of(state, views[i].inode);
+		bool is_told = id == 0 && !views[i].is_unknown;
 
-		for (size_t j = 0; j < n_handles && !has_handle; j++)
-			has_handle = handles[j].node == id && handles[j].pid == views[i].process;
-		if (has_handle)
-			continue;
-		result = procfs_command(views[i].process, command);
-		if (result != -ESRCH)
-			control_fail(text, result);
-		if (result < 0)
-			continue;
-		control_fail(text, find_segment(state, id, &segment));
-		control_print(text, "%d %s %s view - ", (int)views[i].process, command, views[i].writable ? "rw" : "r");
-		print_name(text, segment.path);
+		for (size_t j = 0; j < n_handles && !is_told; j++)
+			is_told = handles[j].node == id && handles[j].pid == views[i].process;
+		if (!is_told)
+			print_view(text, state, &views[i], id, &segment);
 	}
 }
 
 void control_print_attached(struct control_text *text, struct state *state, const struct control_facts *facts)
 {
+	_cleanup_free_ struct procfs_view *views = NULL;
+	struct openers openers = {.end = monotonic_nanoseconds() + OPENERS_TIME * UINT64_C(1000000)};
 	struct segment segment = {0};
 	size_t n;
 	_cleanup_free_ struct handle_slot *handles = collect_handles(state, &n);
+	ssize_t n_views;
 
 	if (!handles) {
 		control_fail(text, -ENOMEM);
 		return;
 	}
 	qsort(handles, n, sizeof(*handles), compare_handles);
+	/* first: who does not answer then is not asked again for each of its lines */
+	n_views = facts->passthrough ? procfs_find_views((dev_t)state->arena->header->device, 0, &views) : 0;
+	control_fail(text, (int)(n_views < 0 ? n_views : 0));
 	for (size_t i = 0; i < n; i++) {
 		pid_t process = procfs_process_of(handles[i].pid);
 
@@ -280,7 +356,8 @@ void control_print_attached(struct control_text *text, struct state *state, cons
 		control_fail(text, find_segment(state, handles[i].node, &segment));
 		if (process > 0)
 			handles[i].pid = process;
-		print_handle(text, &handles[i], &segment);
+		if (segment.is_shown || handles[i].uid == reader_of_list())
+			print_handle(text, &openers, &handles[i], &segment);
 	}
-	print_views(text, state, facts, handles, n);
+	print_views(text, state, views, n_views, handles, n);
 }

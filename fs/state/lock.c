@@ -23,6 +23,7 @@ static void fill_entry(struct lock_entry *entry, const struct lock_slot *slot)
 {
 	*entry = (struct lock_entry){
 		.node = slot->node,
+		.handle = slot->handle,
 		.start = slot->start,
 		.end = slot->end,
 		.since = slot->since,

@@ -74,6 +74,7 @@ struct lock_outcome {
 /* A lock as it is held or waited for, for lists. */
 struct lock_entry {
 	uint64_t node;
+	uint64_t handle; /* through which it is set */
 	uint64_t start, end;
 	uint64_t since; /* CLOCK_REALTIME, nanoseconds */
 	int32_t pid;

@@ -141,7 +141,18 @@ is ".segfs/attached: who has it open" "$(awk '{print $2, $3, $4, $6}' "$attached
 	"$(printf 'flock r direct hidden\\040place/a\npolicy.t rw direct hidden\\040place/a')"
 is "... and when" "$(awk '{print $5}' "$attached" | grep -c "^$(date -u +%Y-)[0-9-]*T[0-9:]*\.[0-9]*Z$")" 2
 is "user.segfs.attached" "$(policy attached "hidden place/a")" 2
-is "others see no names" "$(setpriv --reuid 4711 --regid 4711 --clear-groups cat "$locks" "$attached" | awk '{print $NF}' | sort -u)" -
+as_other() { setpriv --reuid 4711 --regid 4711 --clear-groups "$@"; }
+is "others see nothing of it" "$(as_other cat "$locks" "$attached")" ""
+touch shared
+chmod 0666 shared
+is "... but what is their own" "$(as_other flock shared cat "$locks" "$attached" | awk '{print $NF, $(NF - 2)}')" "$(printf -- '- EOF\n- direct')"
+chown 4711 shared
+exec 6<shared
+flock --exclusive 6
+is "... and all that concerns what they own" "$(as_other cat "$locks" "$attached" | awk '{print $1 == "1:" ? $2 : $2 " " $4, $NF}')" \
+	"$(printf 'FLOCK shared\npolicy.t direct shared')"
+exec 6<&-
+rm shared
 exec 5<&-
 wait $waiter
 is "no locks" "$(cat "$locks")" ""
