@@ -2,10 +2,11 @@
 #include "fs/source/process_view.h"
 #include "fs/source/requester.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #define DEADLINE 200u /* milliseconds: what is asked of one process is there in a fraction of one */
 #define BIT(capability) (UINT64_C(1) << (capability))
@@ -49,16 +50,19 @@ struct filter {
 	bool *seen;
 };
 
-/* The link needs what all that tells of a process's memory needs, ptrace_may_access(PTRACE_MODE_READ_FSCREDS), and waits for nobody. */
+/*
+ * To search that directory needs what all that tells of a process's memory needs, ptrace_may_access(PTRACE_MODE_READ_FSCREDS), since Linux
+ * 5.14. Unlike links, which need the same, it is there while the process is in execve(2): who hangs there hides nobody else.
+ */
 static int look(void *context)
 {
 	const struct filter *filter = context;
-	char target[64];
+	struct stat stat;
 	char path[32];
 
 	for (size_t i = 0; i < filter->n; i++) {
-		snprintf(path, sizeof(path), "%d/ns/user", (int)filter->processes[i]);
-		filter->seen[i] = readlinkat(filter->proc_fd, path, target, sizeof(target)) > 0;
+		snprintf(path, sizeof(path), "%d/fdinfo/.", (int)filter->processes[i]);
+		filter->seen[i] = fstatat(filter->proc_fd, path, &stat, AT_SYMLINK_NOFOLLOW) == 0;
 	}
 	return 0;
 }

@@ -171,9 +171,12 @@ static int call_list(void *name)
 	_cleanup_closedir_ DIR *dir = opendir(in_mount(name));
 	int n = 0;
 
-	while (dir && readdir(dir))
+	if (!dir)
+		return errno;
+	errno = 0;
+	while (readdir(dir))
 		n++;
-	return n >= 2 ? 0 : 1;
+	return n >= 2 ? 0 : errno ? errno : 255;
 }
 
 static int make_mine(void *unused)
