@@ -114,7 +114,7 @@ static int find_creator(const struct node_slot *node, struct policy_owner *owner
 {
 	const pid_t creator = node->creator;
 	bool is_another;
-	uint64_t identity;
+	uint64_t identity = 0;
 	int result = creator > 0 ? procfs_owner(creator, owner) : -ESRCH;
 
 	if (result == 0)

@@ -358,7 +358,7 @@ int procfs_owner_open(const struct policy_owner *owner)
 {
 	_cleanup_close_ int fd = -1;
 	char boot[POLICY_BOOT_MAX];
-	uint64_t identity;
+	uint64_t identity = 0;
 	int result;
 
 	if (owner->pid <= 0)
