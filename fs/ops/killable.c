@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/killable.h"
+#include "lib/base/sanitizer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,7 +27,7 @@ struct allocation {
 };
 
 /* In the process of its own, on the memory of the thread that waits: nothing but system calls. */
-static int carry_out(void *context)
+UNSANITIZED static int carry_out(void *context)
 {
 	struct allocation *allocation = context;
 
@@ -66,8 +66,8 @@ int killable_fallocate(fuse_req_t req, int fd, int mode, off_t offset, off_t len
 
 	if (length > SHORT_LENGTH) {
 		fuse_req_interrupt_func(req, interrupt, &allocation);
-		pid = clone(carry_out, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID,
-			    &allocation, (pid_t *)(uintptr_t)&allocation.pid);
+		pid = sanitizer_clone(carry_out, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID,
+				      &allocation, (pid_t *)(uintptr_t)&allocation.pid);
 		/* waits for an interrupt() under way; the process is gone, but its number is taken until it is waited for */
 		fuse_req_interrupt_func(req, NULL, NULL);
 	}

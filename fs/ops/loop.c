@@ -297,7 +297,7 @@ static void serve_one(struct fs *fs, void *message)
 	if (!loop.tidied && loop.initialized && !has_request(fs))
 		tidy(fs);
 	reader_waits(true);
-	length = read(fs->fuse_fd, message, MESSAGE_MAX);
+	length = request_read(fs->fuse_fd, message, MESSAGE_MAX);
 	reader_waits(false);
 	if (length < 0) {
 		/* ENOENT: the requester was killed while we read */

@@ -4,6 +4,7 @@
 #include "fs/source/requester.h"
 #include "fs/state/journal.h"
 #include "lib/base/log.h"
+#include "lib/base/sanitizer.h"
 
 #include <errno.h>
 #include <linux/securebits.h>
@@ -88,6 +89,21 @@ gid_t request_gid(void)
 }
 
 /*
+ * The kernel sends some requests only after it has got the reply to earlier ones: RELEASE comes when no READ of the file is in flight.
+ * The thread sanitizer knows of that order only as long as it has seen the device being opened, thus not after an upgrade.
+ */
+static char order_of_kernel;
+
+ssize_t request_read(int fd, void *message, size_t size)
+{
+	ssize_t length = read(fd, message, size);
+
+	if (length >= 0)
+		sanitizer_acquire(&order_of_kernel);
+	return length;
+}
+
+/*
  * The kernel pins a page for each part of a message: small parts are cheaper in one piece, which must not cross a page.
  */
 static ssize_t send_parts(int fd, const struct iovec *parts, int n_parts)
@@ -95,6 +111,7 @@ static ssize_t send_parts(int fd, const struct iovec *parts, int n_parts)
 	static _Thread_local _Alignas(SMALL_MESSAGE) char message[SMALL_MESSAGE];
 	size_t length = 0;
 
+	sanitizer_release(&order_of_kernel);
 	if (n_parts == 1)
 		return write(fd, parts->iov_base, parts->iov_len);
 	for (int i = 0; i < n_parts; i++) {
@@ -110,7 +127,7 @@ static ssize_t send_parts(int fd, const struct iovec *parts, int n_parts)
 static ssize_t session_read(int fd, void *message, size_t size, void *user_data)
 {
 	(void)user_data;
-	return read(fd, message, size);
+	return request_read(fd, message, size);
 }
 
 /* From here on the request counts as done. What libfuse sends of itself is no answer to it. */
@@ -183,6 +200,7 @@ bool request_answer_again(const struct fs *fs)
 	if (length < sizeof(*header))
 		return false;
 	header->unique = self.header->unique;
+	sanitizer_release(&order_of_kernel);
 	return write(fs->fuse_fd, header, length) == (ssize_t)length;
 }
 

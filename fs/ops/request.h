@@ -71,6 +71,9 @@ void request_answer_tag(const struct fs *fs, uint64_t tag, int result);
 /* The body of the message after its header, or NULL where it is shorter than `size` bytes. */
 const void *request_body(size_t size);
 
+/* read(2) of a message from the device. Returns its length, or -1 with errno. */
+ssize_t request_read(int fd, void *message, size_t size);
+
 /*
  * Prepares the calling thread for request_identity(): an fs_struct and securebits of its own.
  * Returns 0, or the negative errno of unshare(2) or prctl(2).

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "lib/base/delegate.h"
+#include "lib/base/sanitizer.h"
 
 #include <errno.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static int prepare(const struct delegate *how, pid_t caller)
 	return result == 0 && how->credentials ? end_with(caller) : result;
 }
 
-static int carry_out(void *argument)
+UNSANITIZED static int carry_out(void *argument)
 {
 	struct run *run = argument;
 	int result = prepare(run->how, run->caller);
@@ -85,7 +85,7 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
 
 	if (stack == MAP_FAILED)
 		return -ENOMEM;
-	pid = clone(carry_out, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_VFORK, &run);
+	pid = sanitizer_clone(carry_out, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_VFORK, &run, NULL);
 	result = pid < 0 ? -errno : 0;
 	/* it is gone, or about to go: then it has left this memory */
 	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)

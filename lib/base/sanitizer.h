@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the thread sanitizer has to be told, since it can't see it. In other builds there is nothing of it.
+ */
+#ifndef SEGFS_BASE_SANITIZER_H
+#define SEGFS_BASE_SANITIZER_H
+
+#include <sched.h>
+#include <sys/types.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZED 1
+#endif
+#endif
+#ifndef THREAD_SANITIZED
+#define THREAD_SANITIZED 0
+#endif
+
+#if THREAD_SANITIZED
+
+void __tsan_acquire(void *object);
+void __tsan_release(void *object);
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+int __clone(int (*function)(void *argument), void *stack_end, int flags, void *argument, ...);
+
+/* For a function that never returns, but ends its thread or process by a system call. */
+#define UNSANITIZED __attribute__((no_sanitize("thread")))
+
+/* What a thread has done before it released the object is done before what another does once it has acquired it. */
+static inline void sanitizer_release(void *object)
+{
+	__tsan_release(object);
+}
+
+static inline void sanitizer_acquire(void *object)
+{
+	__tsan_acquire(object);
+}
+
+/*
+ * clone(2) with CLONE_VM | CLONE_VFORK. The sanitizer takes clone(3) for fork(2), after which its own state would be a copy; here the
+ * caller and all other threads go on with it, so it is kept out. To it the calling thread does what the child does. The child's
+ * descriptors may be others than those of the same numbers here, so its accesses are not looked at.
+ */
+static inline pid_t sanitizer_clone(int (*function)(void *argument), void *stack_end, int flags, void *argument, pid_t *child)
+{
+	pid_t pid;
+
+	AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+	AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+	pid = __clone(function, stack_end, flags, argument, child);
+	AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+	AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+	return pid;
+}
+
+#else
+
+#define UNSANITIZED
+
+static inline void sanitizer_release(void *object)
+{
+	(void)object;
+}
+
+static inline void sanitizer_acquire(void *object)
+{
+	(void)object;
+}
+
+static inline pid_t sanitizer_clone(int (*function)(void *argument), void *stack_end, int flags, void *argument, pid_t *child)
+{
+	return clone(function, stack_end, flags, argument, child);
+}
+
+#endif
+
+#endif
