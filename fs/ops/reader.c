@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/reader.h"
 #include "fs/ops/interrupt.h"
+#include "lib/base/sanitizer.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -76,13 +77,13 @@ static bool take_role(void)
 {
 	struct timespec end;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	clock_gettime(SANITIZER_CLOCK, &end);
 	end.tv_nsec += WAKE_INTERVAL;
 	if (end.tv_nsec >= 1000000000) {
 		end.tv_nsec -= 1000000000;
 		end.tv_sec++;
 	}
-	return pthread_mutex_clocklock(&reader.role, CLOCK_MONOTONIC, &end) == 0;
+	return sanitizer_clocklock(&reader.role, &end) == 0;
 }
 
 void reader_take_back(void)
