@@ -112,8 +112,8 @@ struct claim claim_of_directory(const struct config_directory *directory);
 int apply_read_policy(const struct application *application, int fd, struct policy *policy);
 
 /*
- * Stores a policy, with those fields that the configuration has, where nobody has the file open. policy: gets those fields. Returns 0 or the
- * errno of fsetxattr(2).
+ * Stores a policy, with those fields that the configuration has, where nobody has the file open. policy: gets those fields. Returns 0 or
+ * the errno of fsetxattr(2).
  */
 int apply_store_policy(const struct application *application, int fd, struct policy *policy, const struct config_policy *given);
 

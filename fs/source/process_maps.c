@@ -131,7 +131,7 @@ static int run(const struct view *view, const struct task *task, struct reading 
 
 int maps_find(const struct view *view, const struct task *task, uint64_t start, struct mapping *mapping, bool *accessible)
 {
-	struct mapping found;
+	struct mapping found = {0};
 	struct reading reading = {
 		.process = task->pid,
 		.start = start,
