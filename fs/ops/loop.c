@@ -15,6 +15,7 @@
 #include "fs/state/fault.h"
 #include "fs/state/journal.h"
 #include "fs/state/lock.h"
+#include "fs/state/node.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -265,7 +266,7 @@ static void carry_out_policy(struct fs *fs, void *message, size_t length)
 	carry_out(fs, message, length);
 	reader_take_back();
 	/* nobody begins to wait between this look and what follows */
-	if (!mandatory_is_on(fs, request_node()))
+	if (node_get(&fs->state, request_node()) && !mandatory_is_on(fs, request_node()))
 		lock_access_all(&fs->state, request_node());
 	go_on(fs);
 }
