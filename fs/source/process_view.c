@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DEADLINE 200u /* milliseconds: what is asked of one process is there in a fraction of one */
+#define DEADLINE 500u /* milliseconds: what is asked of one process is there in a fraction of one, unless it is in execve(2) */
 #define BIT(capability) (UINT64_C(1) << (capability))
 
 int view_of_requester(const struct state *state, struct view *view)

@@ -669,10 +669,10 @@ static int tear_down(void **unused)
 	return mount_stop(&mount_here);
 }
 
-/* A /proc of the test's own, which it can mount again as it likes. */
+/* A /proc of the test's own, which it can mount again as it likes. What others unmount is unmounted here, too. */
 static void isolate(void)
 {
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		skip_program("mount namespaces");
 }

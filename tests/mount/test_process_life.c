@@ -240,9 +240,10 @@ static void a_child_shares(void **state)
 
 /* --- under load ------------------------------------------------------------------------------------------------- */
 
+/* ... or of one that is in execve(2) for so long that it is given up. */
 static bool is_of_gone(int error)
 {
-	return error == ENOENT || error == ESTALE;
+	return error == ENOENT || error == ESTALE || error == ETIMEDOUT;
 }
 
 /* Looks at a process's directory as find(1) and cat(1) would. */

@@ -483,6 +483,22 @@ static int make_segment(void)
 	return shmget((key_t)KEY, 4096, IPC_CREAT | IPC_EXCL | 0600);
 }
 
+static int chmod_segment(void)
+{
+	return chmod(path_of("%s/sysv/0x%08x", mount.path, KEY), 0640);
+}
+
+static int set_segment(void)
+{
+	int id = shmget((key_t)KEY, 0, 0);
+	struct shmid_ds segment;
+
+	if (shmctl(id, IPC_STAT, &segment) < 0)
+		return -1;
+	segment.shm_perm.mode = 0640;
+	return shmctl(id, IPC_SET, &segment);
+}
+
 /* IPC_RMID is for the creator also when there is another owner. */
 static void creators_may_remove_segments(void **state)
 {
@@ -495,12 +511,34 @@ static void creators_may_remove_segments(void **state)
 	segment = segment_stat(id);
 	segment.shm_perm.uid = OTHER;
 	check(shmctl(id, IPC_SET, &segment));
+	/* the kernel asks the owner of the file, not the daemon, who may chmod(2) it: what IPC_SET allows the creator stays with shmctl(2) */
+	assert_int_equal(as_member(chmod_segment), EPERM);
+	assert_int_equal(as_member(set_segment), 0);
+	assert_int_equal(segment_stat(id).shm_perm.mode & 0777, 0640);
 	assert_int_equal(as_member(remove_segment), 0);
 	assert_false(segment_exists(id));
 	/* and for nobody else */
 	id = segment_make(KEY, 4096, 0666);
 	assert_int_equal(as_member(remove_segment), EPERM);
 	assert_true(segment_exists(id));
+}
+
+/* Natively such an open waits for the holder for up to /proc/sys/fs/lease-break-time; no thread of the daemon does. */
+static void the_holder_of_a_lease_is_not_waited_for(void **state)
+{
+	_cleanup_close_ int fd = -1;
+
+	(void)state;
+	make(native("name"), USER, TEST_GID, 0600);
+	fd = (int)check(open(native("name"), O_RDONLY | O_CLOEXEC));
+	check(fcntl(fd, F_SETSIG, SIGCONT));
+	check(fcntl(fd, F_SETLEASE, F_RDLCK));
+	/* one that is mediated, and a truncate(2) */
+	check_error(EAGAIN, open(at("name"), O_WRONLY | O_APPEND | O_CLOEXEC));
+	check_error(EAGAIN, truncate(at("name"), 1));
+	check(fcntl(fd, F_SETLEASE, F_UNLCK));
+	check(close((int)check(open(at("name"), O_WRONLY | O_APPEND | O_CLOEXEC))));
+	check(unlink(native("name")));
 }
 
 static int set_up(void **unused)
@@ -551,6 +589,7 @@ int main(void)
 		CASE(groups_count),
 		CASE(programs_that_may_not_be_read_run),
 		CASE(creators_may_remove_segments),
+		CASE(the_holder_of_a_lease_is_not_waited_for),
 	};
 
 	if (geteuid() != 0)
