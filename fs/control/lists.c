@@ -45,19 +45,17 @@ static bool may_see(const struct state *state, const struct stat *attr)
 	return sees_all(state) || reader_of_list() == attr->st_uid;
 }
 
-/* Returns 0, also where it is gone or has no path; the errno of what is lacking for finding that out. */
-static int find_segment(struct state *state, uint64_t id, struct segment *segment)
+static void begin_segment(const struct state *state, uint64_t id, struct segment *segment)
 {
-	const struct node_slot *node = node_get(state, id);
+	*segment = (struct segment){.id = id, .path = "-", .is_shown = sees_all(state)};
+}
+
+static int look_at(struct state *state, const struct node_slot *node, struct segment *segment)
+{
 	const struct source *source;
 	struct stat attr;
 	int result;
 
-	if (segment->id == id)
-		return 0;
-	*segment = (struct segment){.id = id, .path = "-", .is_shown = sees_all(state)};
-	if (!node)
-		return 0;
 	source = source_of(state, node);
 	segment->mandatory = atomic_load(&node->policy) & NODE_POLICY_MANDATORY;
 	result = source->stat(state, node, &attr);
@@ -72,6 +70,24 @@ static int find_segment(struct state *state, uint64_t id, struct segment *segmen
 		return 0;
 	snprintf(segment->path, sizeof(segment->path), "-");
 	return result == -ENOENT || result == -ESTALE || result == -ENAMETOOLONG ? 0 : result;
+}
+
+/* Returns 0, also where it is gone or has no path; the errno of what is lacking for finding that out. */
+static int find_segment(struct state *state, uint64_t id, struct segment *segment)
+{
+	const struct node_slot *node = node_get(state, id);
+	int result;
+
+	if (segment->id == id)
+		return 0;
+	begin_segment(state, id, segment);
+	if (!node)
+		return 0;
+	result = look_at(state, node, segment);
+	/* nothing keeps the slot from becoming another file's, whose name and owner these would be */
+	if (!node_get(state, id))
+		begin_segment(state, id, segment);
+	return result;
 }
 
 /* A name as one word, as /proc/mounts has it. */

@@ -47,23 +47,22 @@ static ssize_t kind(struct state *state, const struct node_slot *node, char *val
 	return fact_text(semaphore ? "semaphore" : "memory", value, size);
 }
 
-static ssize_t print_users(struct state *state, const struct node_slot *node, char *value, size_t size,
-			   ssize_t (*print)(const struct procfs_user *users, size_t n, char *value, size_t size))
+static ssize_t mapped(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
 	_cleanup_free_ struct procfs_user *users = NULL;
 	ssize_t n = users_find(state, node, &users);
 
-	return n < 0 ? n : print(users, (size_t)n, value, size);
-}
-
-static ssize_t mapped(struct state *state, const struct node_slot *node, char *value, size_t size)
-{
-	return print_users(state, node, value, size, users_print_count);
+	return n < 0 ? n : users_print_count(users, (size_t)n, value, size);
 }
 
 static ssize_t mapped_pids(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
-	return print_users(state, node, value, size, users_print_pids);
+	_cleanup_free_ struct procfs_user *users = NULL;
+	ssize_t n = users_find(state, node, &users);
+
+	/* how many there are is no secret: who may open the file may see it by a lease; who they are, /proc tells */
+	n = n < 0 ? n : users_leave_seen(state, users, (size_t)n);
+	return n < 0 ? n : users_print_pids(users, (size_t)n, value, size);
 }
 
 const struct source_fact posix_facts[] = {

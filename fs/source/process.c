@@ -199,7 +199,7 @@ struct batch {
 static int list_batch(struct state *state, struct listing *listing, struct batch *batch)
 {
 	bool seen[sizeof(batch->process) / sizeof(batch->process[0])];
-	int result = view_filter(listing->view, process_proc_fd(state, listing->store), batch->process, batch->n, seen);
+	int result = view_filter(listing->view, batch->process, batch->n, seen);
 
 	for (size_t i = 0; result == 0 && i < batch->n; i++)
 		if (seen[i])

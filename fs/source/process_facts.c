@@ -76,7 +76,8 @@ static ssize_t users(struct state *state, const struct node_slot *node, char *va
 		/* who has it open can map it at any time, and may read and write it now */
 		found[others++].maps = true;
 	}
-	return n < 0 ? n : users_print_pids(found, others, value, size);
+	n = n < 0 ? n : users_leave_seen(state, found, others);
+	return n < 0 ? n : users_print_pids(found, (size_t)n, value, size);
 }
 
 const struct source_fact process_facts[] = {

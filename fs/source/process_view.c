@@ -6,7 +6,7 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define DEADLINE 500u /* milliseconds: what is asked of one process is there in a fraction of one, unless it is in execve(2) */
 #define BIT(capability) (UINT64_C(1) << (capability))
@@ -44,41 +44,45 @@ int view_run(const struct view *view, bool own_descriptors, int (*call)(void *co
 }
 
 struct filter {
-	int proc_fd;
 	const pid_t *processes;
 	size_t n;
 	bool *seen;
 };
 
 /*
- * To search that directory needs what all that tells of a process's memory needs, ptrace_may_access(PTRACE_MODE_READ_FSCREDS), since Linux
- * 5.14. Unlike links, which need the same, it is there while the process is in execve(2): who hangs there hides nobody else.
+ * To open that directory needs what all that tells of a process's memory needs, ptrace_may_access(PTRACE_MODE_READ_FSCREDS): to search it
+ * does so since Linux 6.11 only. Unlike links, which need the same, it is there while the process is in execve(2): who hangs there hides
+ * nobody else.
  */
 static int look(void *context)
 {
 	const struct filter *filter = context;
-	struct stat stat;
 	char path[32];
 
 	for (size_t i = 0; i < filter->n; i++) {
-		snprintf(path, sizeof(path), "%d/fdinfo/.", (int)filter->processes[i]);
-		filter->seen[i] = fstatat(filter->proc_fd, path, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)filter->processes[i]);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		filter->seen[i] = fd >= 0;
+		if (fd >= 0)
+			close(fd);
 	}
 	return 0;
 }
 
-int view_filter(const struct view *view, int proc_fd, const pid_t *processes, size_t n, bool *seen)
+int view_filter(const struct view *view, const pid_t *processes, size_t n, bool *seen)
 {
-	struct filter filter = {proc_fd, processes, n, seen};
+	struct filter filter = {processes, n, seen};
 
 	memset(seen, view->kind == VIEW_ALL, n);
-	return view->kind == VIEW_USER && n > 0 ? view_run(view, false, look, &filter) : 0;
+	return view->kind == VIEW_USER && n > 0 ? view_run(view, true, look, &filter) : 0;
 }
 
 int view_sees(const struct view *view, const struct task *task)
 {
 	bool seen;
-	int result = view_filter(view, task->proc_fd, &task->pid, 1, &seen);
+	int result = view_filter(view, &task->pid, 1, &seen);
 
 	return result < 0 ? result : seen;
 }

@@ -34,8 +34,8 @@ int view_of_requester(const struct state *state, struct view *view);
  */
 int view_run(const struct view *view, bool own_descriptors, int (*call)(void *context), void *context);
 
-/* Which of `n` processes are seen: n bytes, each 1 or 0. proc_fd: of /proc. Returns 0; as view_run(). */
-int view_filter(const struct view *view, int proc_fd, const pid_t *processes, size_t n, bool *seen);
+/* Which of `n` processes are seen. seen: gets `n` answers. Returns 0; as view_run(). */
+int view_filter(const struct view *view, const pid_t *processes, size_t n, bool *seen);
 
 /* The same for one process. Returns 1 or 0; as view_run(). */
 int view_sees(const struct view *view, const struct task *task);

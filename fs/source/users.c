@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/users.h"
 #include "fs/source/kept.h"
+#include "fs/source/process_view.h"
 #include "fs/source/views.h"
 #include "lib/base/cleanup.h"
 
@@ -83,6 +84,27 @@ ssize_t users_find_of(const struct state *state, const struct node_slot *node, c
 			found[kept++] = found[i];
 	*users = found;
 	return kept;
+}
+
+ssize_t users_leave_seen(const struct state *state, struct procfs_user *users, size_t n)
+{
+	_cleanup_free_ pid_t *processes = calloc(n + 1, sizeof(*processes));
+	_cleanup_free_ bool *seen = calloc(n + 1, sizeof(*seen));
+	struct view view;
+	size_t kept = 0;
+	int result = processes && seen ? view_of_requester(state, &view) : -ENOMEM;
+
+	if (result < 0)
+		return result;
+	for (size_t i = 0; i < n; i++)
+		processes[i] = users[i].process;
+	result = view_filter(&view, processes, n, seen);
+	if (result < 0)
+		return result;
+	for (size_t i = 0; i < n; i++)
+		if (seen[i])
+			users[kept++] = users[i];
+	return (ssize_t)kept;
 }
 
 ssize_t users_print_count(const struct procfs_user *users, size_t n, char *value, size_t size)

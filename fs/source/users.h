@@ -21,6 +21,12 @@ ssize_t users_find(struct state *state, const struct node_slot *node, struct pro
 ssize_t users_find_of(const struct state *state, const struct node_slot *node, const struct procfs_file *file,
 		      struct procfs_user **users);
 
+/*
+ * Leaves those among `n` users that the requester may look into, see process_view.h. Returns how many; -ENOMEM, -EMFILE, -ENFILE,
+ * -ETIMEDOUT.
+ */
+ssize_t users_leave_seen(const struct state *state, struct procfs_user *users, size_t n);
+
 /* For values of attributes: how many of the users map the file, which they are, separated by spaces. As source_fact's value(). */
 ssize_t users_print_count(const struct procfs_user *users, size_t n, char *value, size_t size);
 ssize_t users_print_pids(const struct procfs_user *users, size_t n, char *value, size_t size);

@@ -471,6 +471,34 @@ static void programs_that_may_not_be_read_run(void **state)
 	check(unlink(native("program")));
 }
 
+/* 0 where nobody is told, EEXIST where somebody is. */
+static int look_for_mappers(void)
+{
+	char value[64];
+	ssize_t length = getxattr(at("name"), "user.segfs.mapped-pids", value, sizeof(value));
+
+	errno = length < 0 ? errno : EEXIST;
+	return length == 0 ? 0 : -1;
+}
+
+/* Which processes of others map a file is told to who may look into them. */
+static void processes_of_others_stay_unknown(void **state)
+{
+	_cleanup_close_ int fd = -1;
+	void *view;
+
+	(void)state;
+	make(native("name"), 0, 0, 0644);
+	fd = (int)check(open(native("name"), O_RDWR | O_CLOEXEC));
+	view = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(view, MAP_FAILED);
+	assert_int_equal(as_member(look_for_mappers), 0);
+	assert_string_equal(attribute(at("name"), "mapped"), "1");
+	assert_string_equal(attribute(at("name"), "mapped-pids"), path_of("%d", getpid()));
+	check(munmap(view, 4096));
+	check(unlink(native("name")));
+}
+
 /* --- System V segments ------------------------------------------------------------------------------------------------ */
 
 static int remove_segment(void)
@@ -588,6 +616,7 @@ int main(void)
 		CASE(an_open_that_fails_is_a_close),
 		CASE(groups_count),
 		CASE(programs_that_may_not_be_read_run),
+		CASE(processes_of_others_stay_unknown),
 		CASE(creators_may_remove_segments),
 		CASE(the_holder_of_a_lease_is_not_waited_for),
 	};
