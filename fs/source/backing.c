@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/backing.h"
+#include "fs/source/peek.h"
 #include "fs/state/node_fd.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
@@ -109,17 +110,6 @@ static int handle_of(int dir_fd, const char *name, union handle_buffer *buffer, 
 	return 0;
 }
 
-/* For a file system without handles, where name_to_handle_at(2) does not tell the mount. */
-static int mount_id_of(int fd, int *mount_id)
-{
-	struct statx found;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &found) < 0)
-		return -errno;
-	*mount_id = (int)found.stx_mnt_id;
-	return 0;
-}
-
 /* By a descriptor of the file: both questions are then about one file. */
 static int identify_by_descriptor(const struct state *state, uint16_t near, int dir_fd, const char *name,
 				  struct source_file *file)
@@ -135,17 +125,21 @@ static int identify_by_descriptor(const struct state *state, uint16_t near, int 
 		fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	else
 		fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0 || fstatat(fd, "", &file->stat, AT_EMPTY_PATH) < 0)
+	if (fd < 0)
 		return -errno;
 	result = handle_of(fd, "", &buffer, &mount_id);
 	has_handle = result == 0;
+	/* a file system without handles does not tell the mount */
 	if (result == -EOPNOTSUPP)
-		result = mount_id_of(fd, &mount_id);
+		result = peek(fd, "", &file->stat, &mount_id);
 	if (result < 0)
 		return result;
+	/* what is mounted on a name there is no store of ours, and is asked for nothing */
 	store = store_of_mount_id(state, near, mount_id);
 	if (store < 0)
 		return -EXDEV;
+	if (fstatat(fd, "", &file->stat, AT_EMPTY_PATH) < 0)
+		return -errno;
 	file->key.store = (uint16_t)store;
 	file->key.inode = file->stat.st_ino;
 	file->flags = flags_of_store(state, store);
@@ -176,8 +170,9 @@ int backing_identify(const struct state *state, uint16_t near, int dir_fd, const
 	store = result == 0 ? store_of_mount_id(state, near, mount_id) : -1;
 	if (store < 0 || state->arena->header->stores[store].no_handles || !key_from_handle(&found.key, &buffer.handle))
 		goto by_descriptor;
-	if (fstatat(dir_fd, name, &found.stat, AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) < 0)
-		return -errno;
+	result = peek_in_store(state, near, dir_fd, name, &found.stat);
+	if (result < 0)
+		return result;
 	if (*name && !handle_has_inode(&buffer.handle, found.stat.st_ino))
 		goto by_descriptor;
 	found.key.store = (uint16_t)store;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/process_memory.h"
-#include "fs/source/huge.h"
 #include "fs/source/paths.h"
+#include "fs/source/peek.h"
+#include "fs/source/process_medium.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
 #include "lib/base/procfs_users.h"
@@ -9,75 +10,49 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/magic.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/statfs.h>
-
-/* Whether a file is on the file system of memfds and shared anonymous memory, which nobody can mount: 1 or 0; a negative errno. */
-static int is_on_memory_device(const struct stat *file)
-{
-	static _Atomic dev_t known; /* 0 = not yet */
-	dev_t device = atomic_load(&known);
-
-	if (device == 0) {
-		_cleanup_close_ int fd = memfd_create("segfs", MFD_CLOEXEC);
-		struct stat stat;
-
-		if (fd < 0 || fstat(fd, &stat) < 0)
-			return -errno;
-		device = stat.st_dev;
-		atomic_store(&known, device);
-	}
-	return file->st_dev == device;
-}
-
-/* 1 or 0; a negative errno. */
-static int is_on_tmpfs(int fd)
-{
-	struct statfs found;
-
-	return fstatfs(fd, &found) < 0 ? -errno : found.f_type == TMPFS_MAGIC;
-}
 
 /*
  * By the file itself, since a name can be anybody's: whether it is what its kind says, 1 or 0; a negative errno where that can't be said.
  * title: gets what it is called, in `target`.
  */
-static int is_of_kind(const struct memory *memory, char *target, size_t size, const char **title, size_t *title_length)
+static int is_of_kind(const struct memory *memory, enum medium medium, char *target, size_t size, const char **title, size_t *title_length)
 {
 	int result = paths_of_descriptor(memory->fd, target, size);
-	int is_internal = is_on_memory_device(&memory->stat);
-	int is_there; /* where memory of this kind is */
 	size_t length;
 
 	*title = target;
 	*title_length = 0;
 	if (result < 0)
 		return procfs_says_none(-result) ? 0 : result;
-	if (is_internal < 0)
-		return is_internal;
 	if (!S_ISREG(memory->stat.st_mode) || memory->stat.st_nlink > 0)
 		return 0;
 	length = strlen(target);
 	switch (memory->key.kind) {
 	case PROCESS_MEMFD:
-		is_there = is_internal ? 1 : huge_is_on_hugetlbfs(memory->fd);
-		return is_there <= 0 ? is_there : process_parse_memfd(target, length, title, title_length);
+		return process_parse_memfd(target, length, title, title_length);
 	case PROCESS_ANONYMOUS:
-		if (is_internal)
-			return process_is_anonymous(target, length);
-		is_there = huge_is_on_hugetlbfs(memory->fd);
-		return is_there <= 0 ? is_there : process_is_anonymous_huge(target, length);
+		return medium == MEDIUM_MEMORY ? process_is_anonymous(target, length) : process_is_anonymous_huge(target, length);
 	case PROCESS_DELETED:
-		is_there = is_internal ? 0 : is_on_tmpfs(memory->fd);
-		return is_there <= 0 ? is_there : process_parse_deleted(target, length, title, title_length);
+		return process_parse_deleted(target, length, title, title_length);
 	default:
 		return 0;
 	}
+}
+
+/*
+ * Attributes of what was taken, if it is where memory of that kind is, and so on no file system that would have to be asked for them.
+ * media: for PROCESS_DELETED only. Returns an enum medium; -ENOENT where it is somewhere else.
+ */
+static int stat_taken(struct media *media, const struct task *task, enum process_kind kind, int fd, struct stat *stat)
+{
+	int result = peek(fd, "", stat, NULL);
+
+	if (result == 0)
+		result = kind == PROCESS_DELETED ? medium_tmpfs(media, task, fd, stat->st_dev) : medium_internal(stat->st_dev);
+	return result == MEDIUM_OTHER ? -ENOENT : result;
 }
 
 /* --- taking ------------------------------------------------------------------------------------------------------- */
@@ -178,7 +153,7 @@ static int descriptor_writes(const struct view *view, const struct task *task, u
  * The file of a mapping that the viewer has seen. The kernel lets only the privileged take it, so the daemon does; that it is the one of
  * the line, whatever has become of the process since, its numbers tell.
  */
-static int take_mapping(const struct task *task, const struct mapping *mapping, struct stat *stat)
+static int take_mapping(struct media *media, const struct task *task, const struct mapping *mapping, struct stat *stat, int *medium)
 {
 	static const struct view daemon = {.kind = VIEW_ALL};
 	struct taking taking = {.proc_fd = task->proc_fd};
@@ -188,8 +163,9 @@ static int take_mapping(const struct task *task, const struct mapping *mapping, 
 	fd = run_taking(&daemon, &taking);
 	if (fd < 0)
 		return fd;
-	if (fstatat(fd, "", stat, AT_EMPTY_PATH) < 0)
-		return -errno;
+	*medium = stat_taken(media, task, mapping->kind, fd, stat);
+	if (*medium < 0)
+		return *medium;
 	return stat->st_dev != mapping->device || stat->st_ino != mapping->inode ? -ENOENT : take_fd(&fd);
 }
 
@@ -204,12 +180,12 @@ static int check_task(const struct task *task)
 }
 
 /* Makes sure that what was taken is what its kind says, and names it. memory: has its file and the start of its key. */
-static int identify(const struct task *task, const struct process_name *parsed, struct memory *memory)
+static int identify(const struct task *task, const struct process_name *parsed, int medium, struct memory *memory)
 {
 	char target[PATH_MAX];
 	size_t title_length = 0;
 	const char *title = "";
-	int result = is_of_kind(memory, target, sizeof(target), &title, &title_length);
+	int result = medium < 0 ? medium : is_of_kind(memory, (enum medium)medium, target, sizeof(target), &title, &title_length);
 
 	if (result == 0)
 		return -ENOENT;
@@ -231,7 +207,7 @@ static int identify_descriptor(const struct view *view, const struct task *task,
 	found.fd = take_descriptor(view, task, parsed->first);
 	if (found.fd < 0)
 		return found.fd;
-	result = fstatat(found.fd, "", &found.stat, AT_EMPTY_PATH) < 0 ? -errno : identify(task, parsed, &found);
+	result = identify(task, parsed, stat_taken(NULL, task, PROCESS_MEMFD, found.fd, &found.stat), &found);
 	if (result < 0)
 		return result;
 	*memory = found;
@@ -239,17 +215,18 @@ static int identify_descriptor(const struct view *view, const struct task *task,
 	return 0;
 }
 
-static int identify_mapping(const struct task *task, const struct mapping *mapping, struct memory *memory)
+static int identify_mapping(struct media *media, const struct task *task, const struct mapping *mapping, struct memory *memory)
 {
 	const uint64_t second = mapping->kind == PROCESS_ANONYMOUS ? mapping->end : 0;
 	const struct process_name parsed = {.kind = mapping->kind, .first = mapping->start, .second = second};
 	_cleanup_memory_ struct memory found = {.key = {.kind = mapping->kind, .first = mapping->start, .second = mapping->end}, .fd = -1};
+	int medium;
 	int result;
 
-	found.fd = take_mapping(task, mapping, &found.stat);
+	found.fd = take_mapping(media, task, mapping, &found.stat, &medium);
 	if (found.fd < 0)
 		return found.fd;
-	result = identify(task, &parsed, &found);
+	result = identify(task, &parsed, medium, &found);
 	if (result < 0)
 		return result;
 	*memory = found;
@@ -265,12 +242,13 @@ static int absent(int result)
 
 static int find_mapped(const struct view *view, const struct task *task, const struct process_name *wanted, struct memory *memory)
 {
+	_cleanup_media_ struct media media = MEDIA_NONE;
 	struct mapping mapping;
 	int result = absent(maps_find(view, task, wanted->first, &mapping, NULL));
 
 	if (result == 0 && (mapping.kind != wanted->kind || (wanted->kind == PROCESS_ANONYMOUS && mapping.end != wanted->second)))
 		result = -ENOENT;
-	return result < 0 ? result : identify_mapping(task, &mapping, memory);
+	return result < 0 ? result : identify_mapping(&media, task, &mapping, memory);
 }
 
 int memory_find(const struct view *view, const struct task *task, const char *name, struct memory *memory)
@@ -393,6 +371,7 @@ static int list_memfds(struct listing *listing)
 
 static int list_mapped(struct listing *listing)
 {
+	_cleanup_media_ struct media media = MEDIA_NONE;
 	struct mapping *mappings;
 	ssize_t n = maps_list(listing->view, listing->task, &mappings);
 	int result = 0;
@@ -402,7 +381,7 @@ static int list_mapped(struct listing *listing)
 	for (ssize_t i = 0; result == 0 && i < n && listing->n < MEMORY_LIST_MAX; i++) {
 		struct memory memory = MEMORY_NONE;
 
-		result = tell(listing, identify_mapping(listing->task, &mappings[i], &memory), &memory);
+		result = tell(listing, identify_mapping(&media, listing->task, &mappings[i], &memory), &memory);
 	}
 	maps_free(mappings);
 	return result;
@@ -424,17 +403,20 @@ int memory_list(const struct view *view, const struct task *task, void (*found)(
 
 int memory_open(const struct view *view, const struct task *task, const struct memory_key *key, struct memory_use *use)
 {
+	_cleanup_media_ struct media media = MEDIA_NONE;
 	_cleanup_close_ int fd = -1;
 	struct memory_use found = {.accessible = true};
 	struct mapping mapping = {0};
+	int medium;
 	int result;
 
 	if (key->kind == PROCESS_MEMFD) {
 		fd = take_descriptor(view, task, key->first);
 		if (fd < 0)
 			return fd;
-		if (fstatat(fd, "", &found.stat, AT_EMPTY_PATH) < 0)
-			return -errno;
+		medium = stat_taken(NULL, task, PROCESS_MEMFD, fd, &found.stat);
+		if (medium < 0)
+			return medium;
 		result = descriptor_writes(view, task, key->first, fd);
 		if (result < 0)
 			return result;
@@ -445,7 +427,7 @@ int memory_open(const struct view *view, const struct task *task, const struct m
 			result = -ENOENT;
 		if (result < 0)
 			return result;
-		fd = take_mapping(task, &mapping, &found.stat);
+		fd = take_mapping(&media, task, &mapping, &found.stat, &medium);
 		if (fd < 0)
 			return fd;
 		found.is_mapping = true;

@@ -22,7 +22,7 @@ static bool was_made(const struct state *state, int dir_fd, const char *name, mo
 	uint64_t since = journal_since();
 	struct statx found;
 
-	if (!journal_is_again() || statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
+	if (!journal_is_again() || statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
 	    (found.stx_mode & S_IFMT) != (mode & S_IFMT))
 		return false;
 	if (state->arena->header->privileged && found.stx_uid != journal_uid())

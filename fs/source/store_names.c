@@ -3,6 +3,7 @@
 #include "fs/source/backing.h"
 #include "fs/source/kept.h"
 #include "fs/source/paths.h"
+#include "fs/source/peek.h"
 #include "fs/source/requester.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
@@ -17,7 +18,7 @@ ino_t store_inode_of(int dir_fd, const char *name)
 {
 	struct stat stat;
 
-	return fstatat(dir_fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 ? stat.st_ino : 0;
+	return peek(dir_fd, name, &stat, NULL) == 0 ? stat.st_ino : 0;
 }
 
 /* A file that is about to lose a name. */
@@ -52,7 +53,7 @@ static bool has_inode(int fd, ino_t inode)
 {
 	struct stat stat;
 
-	return fstatat(fd, "", &stat, AT_EMPTY_PATH) == 0 && stat.st_ino == inode;
+	return peek(fd, "", &stat, NULL) == 0 && stat.st_ino == inode;
 }
 
 /* By the file itself. Where that fails nobody can refer to it either. */
@@ -79,9 +80,10 @@ static int find_victim(struct state *state, uint16_t store, int dir_fd, const ch
 {
 	struct stat stat;
 	bool held;
+	int result = peek_in_store(state, store, dir_fd, name, &stat);
 
-	if (fstatat(dir_fd, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
+	if (result < 0)
+		return result;
 	victim->inode = stat.st_ino;
 	victim->last_name = S_ISDIR(stat.st_mode) || stat.st_nlink <= 1;
 	if (!victim->last_name)

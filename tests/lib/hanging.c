@@ -18,13 +18,19 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX (128 * 1024)
+#define OP_STATX 52 /* FUSE_STATX of later headers */
 #define FILE_NODE 2
+#define DEV_NODE 3
+#define SHM_NODE 4
 
 static struct {
 	int device;
 	pthread_t server;
 	char path[PATH_MAX]; /* "" = nothing was begun */
-	atomic_uint held;    /* FLUSHs that are not answered */
+	atomic_uint held;    /* requests that are not answered */
+	atomic_bool mute;    /* nor are questions about attributes and the file system */
+	atomic_bool leaving; /* all is answered */
+	uint64_t unique[HANGING_MAX]; /* of the first that are held */
 	pid_t processes[HANGING_MAX];
 	size_t n;
 } hanging = {.device = -1};
@@ -43,11 +49,27 @@ static void set_attributes(struct fuse_attr *attr, uint64_t node)
 	attr->nlink = 1;
 }
 
+static bool is_held(const struct fuse_in_header *in)
+{
+	if (atomic_load(&hanging.leaving))
+		return false;
+	return in->opcode == FUSE_FLUSH ||
+	       (atomic_load(&hanging.mute) && (in->opcode == FUSE_GETATTR || in->opcode == OP_STATX || in->opcode == FUSE_STATFS));
+}
+
 /* Returns the size of the answer's body, -1 where there is no answer, or -errno of it. */
 static int answer_to(const struct fuse_in_header *in, union body *body)
 {
 	const struct fuse_init_in *init = (const void *)(in + 1);
+	const char *name = (const void *)(in + 1);
 
+	if (is_held(in)) {
+		unsigned int n = atomic_fetch_add(&hanging.held, 1);
+
+		if (n < HANGING_MAX)
+			hanging.unique[n] = in->unique;
+		return -1;
+	}
 	switch (in->opcode) {
 	case FUSE_INIT:
 		body->init.major = FUSE_KERNEL_VERSION;
@@ -55,17 +77,15 @@ static int answer_to(const struct fuse_in_header *in, union body *body)
 		body->init.max_write = 4096;
 		return sizeof(body->init);
 	case FUSE_LOOKUP:
-		body->entry.nodeid = FILE_NODE;
-		set_attributes(&body->entry.attr, FILE_NODE);
+		/* the directories of shared memory objects */
+		body->entry.nodeid = strcmp(name, "dev") == 0 ? DEV_NODE : strcmp(name, "shm") == 0 ? SHM_NODE : FILE_NODE;
+		set_attributes(&body->entry.attr, body->entry.nodeid);
 		return sizeof(body->entry);
 	case FUSE_GETATTR:
 		set_attributes(&body->attr.attr, in->nodeid);
 		return sizeof(body->attr);
 	case FUSE_OPEN:
 		return sizeof(body->open);
-	case FUSE_FLUSH:
-		atomic_fetch_add(&hanging.held, 1);
-		return -1;
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 	case FUSE_INTERRUPT:
@@ -110,10 +130,15 @@ static void *serve(void *message)
 
 int hanging_begin(void)
 {
+	return hanging_begin_at(path_of("%s/hanging", test_directory()));
+}
+
+int hanging_begin_at(const char *path)
+{
 	void *message = malloc(MESSAGE_MAX);
 	char options[128];
 
-	snprintf(hanging.path, sizeof(hanging.path), "%s/hanging", test_directory());
+	snprintf(hanging.path, sizeof(hanging.path), "%s", path);
 	hanging.device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", hanging.device);
 	if (!message || hanging.device < 0 || (mkdir(hanging.path, 0755) < 0 && errno != EEXIST) ||
@@ -122,6 +147,8 @@ int hanging_begin(void)
 		return -1;
 	}
 	atomic_store(&hanging.held, 0);
+	atomic_store(&hanging.mute, false);
+	atomic_store(&hanging.leaving, false);
 	return pthread_create(&hanging.server, NULL, serve, message) == 0 ? 0 : -1;
 }
 
@@ -154,12 +181,47 @@ pid_t hanging_start(uid_t uid, gid_t gid, void (*before)(void *context), void *c
 	return pid;
 }
 
+const char *hanging_path(const char *name)
+{
+	return path_of("%s/%s", hanging.path, name);
+}
+
+void hanging_mute(void)
+{
+	atomic_store(&hanging.mute, true);
+}
+
+unsigned int hanging_held(void)
+{
+	return atomic_load(&hanging.held);
+}
+
+void hanging_detach(void)
+{
+	check(umount2(hanging.path, MNT_DETACH));
+}
+
+/* Where it is not to be seen any more, only its server can end what hangs in it. */
+static void answer_all(void)
+{
+	unsigned int n = atomic_load(&hanging.held);
+
+	atomic_store(&hanging.leaving, true);
+	for (unsigned int i = 0; i < n && i < HANGING_MAX; i++) {
+		const struct fuse_out_header out = {.len = sizeof(out), .error = -EIO, .unique = hanging.unique[i]};
+
+		if (write(hanging.device, &out, sizeof(out)) < 0 && errno != ENOENT)
+			perror("an answer of a file system that hangs");
+	}
+}
+
 void hanging_end(void)
 {
 	if (!*hanging.path)
 		return;
 	for (size_t i = 0; i < hanging.n; i++)
 		kill(hanging.processes[i], SIGKILL);
+	answer_all();
 	/* which ends what is not answered */
 	umount2(hanging.path, MNT_FORCE);
 	umount2(hanging.path, MNT_DETACH);

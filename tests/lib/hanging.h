@@ -21,6 +21,19 @@ int hanging_begin(void);
  */
 pid_t hanging_start(uid_t uid, gid_t gid, void (*before)(void *context), void *context);
 
+/* The same, mounted elsewhere: on a directory that is made for it, unless it is there. */
+int hanging_begin_at(const char *path);
+
+/* The path of something in it. All names there are those of one file, but for the directories "dev" and "shm". */
+const char *hanging_path(const char *name);
+
+/* From here on its server does not answer questions about attributes either, or about the file system. How many requests are unanswered. */
+void hanging_mute(void);
+unsigned int hanging_held(void);
+
+/* Unmounts it lazily: what is open there is then shown with a path that begins in it. */
+void hanging_detach(void);
+
 /* Ends all, and unmounts. Fine where nothing was begun. */
 void hanging_end(void);
 

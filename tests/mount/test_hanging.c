@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -307,12 +308,132 @@ static void what_is_not_known_is_told(void **unused)
 	assert_string_equal(value, "1");
 }
 
+/* --- file systems of users, which do not answer ------------------------------------------------------------------- */
+
+#define NUMBER 50 /* of a descriptor */
+
+static char looked_at[PATH_MAX]; /* below the mount */
+
+/* Whatever it says. */
+static int call_look(void *unused)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path_of("%s", looked_at));
+	struct stat found;
+
+	(void)unused;
+	while (dir && readdir(dir))
+		;
+	lstat(looked_at, &found);
+	return 0;
+}
+
+static int call_remove(void *name)
+{
+	return rmdir(in_mount(name)) < 0 ? errno : 0;
+}
+
+static int call_rename(void *name)
+{
+	return rename(in_mount(name), path_of("%s.new", in_mount(name))) < 0 ? errno : 0;
+}
+
+static void expect_answers(const char *path)
+{
+	snprintf(looked_at, sizeof(looked_at), "%s", path);
+	assert_int_equal(soon(ATTACKER, call_look, NULL, path), 0);
+	assert_int_equal(soon(0, call_look, NULL, path), 0);
+	assert_int_equal(soon(TEST_UID, read_version, NULL, "reading the version"), 0);
+}
+
+/* A process that has a file there open, and mapped, whose paths will look like those of memory. */
+static pid_t start_pretender(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	check(pipe2(ready, O_CLOEXEC));
+	pid = (pid_t)check(fork());
+	if (pid == 0) {
+		int memfd;
+		int object;
+
+		if (setresgid(ATTACKER, ATTACKER, ATTACKER) < 0 || setresuid(ATTACKER, ATTACKER, ATTACKER) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+			_exit(1);
+		memfd = open(hanging_path("memfd:x (deleted)"), O_RDWR);
+		object = open(hanging_path("dev/shm/x (deleted)"), O_RDWR);
+		if (memfd < 0 || object < 0 || dup2(memfd, NUMBER) < 0 ||
+		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0) == MAP_FAILED || write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static pid_t pretender;
+
+static void files_that_look_like_memory(void **unused)
+{
+	unsigned int held;
+
+	(void)unused;
+	pretender = start_pretender();
+	hanging_detach();
+	held = hanging_held();
+	hanging_mute();
+	expect_answers(path_of("%s/process/%d", mount_here.path, pretender));
+	expect_answers(path_of("%s/process/%d/memfd-%d-x", mount_here.path, pretender, NUMBER));
+	assert_int_equal(hanging_held(), held);
+}
+
+static int end_pretender(void **unused)
+{
+	(void)unused;
+	if (pretender > 0)
+		kill(pretender, SIGKILL);
+	hanging_end();
+	if (pretender > 0)
+		waitpid(pretender, NULL, 0);
+	pretender = 0;
+	return hanging_begin();
+}
+
+/* A user's file system may be mounted where the user owns a directory, as fusermount(1) does. */
+static void mounts_among_objects(void **unused)
+{
+	const char *name = path_of("segfs_test.%d.mount", getpid());
+
+	(void)unused;
+	hanging_end();
+	assert_int_equal(hanging_begin_at(path_of("/dev/shm/%s", name)), 0);
+	hanging_mute();
+	expect_answers(path_of("%s/posix/%s", mount_here.path, name));
+	expect_answers(path_of("%s/posix", mount_here.path));
+	assert_int_equal(soon(0, call_remove, (void *)(uintptr_t)path_of("posix/%s", name), "rmdir"), EXDEV);
+	assert_int_equal(soon(0, call_rename, (void *)(uintptr_t)path_of("posix/%s", name), "rename"), EXDEV);
+	assert_int_equal(hanging_held(), 0);
+}
+
+static int end_mounts(void **unused)
+{
+	(void)unused;
+	hanging_end();
+	unlink("/dev/shm/mine");
+	return hanging_begin();
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lifetime_of_an_owner_that_hangs),
 		cmocka_unit_test_teardown(others_are_served, end_many),
 		cmocka_unit_test_teardown(what_is_not_known_is_told, end_many),
+		cmocka_unit_test_teardown(files_that_look_like_memory, end_pretender),
+		cmocka_unit_test_teardown(mounts_among_objects, end_mounts),
 	};
 
 	return cmocka_run_group_tests_name("hanging", tests, start, stop);
