@@ -62,6 +62,7 @@ int __wrap_passthrough_open(const struct fs *the_fs, int fd);
 void __wrap_passthrough_close(struct fs *the_fs, int id);
 ssize_t __wrap_procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **views);
 ssize_t __wrap_procfs_find_users(const struct procfs_file *files, size_t n, struct procfs_user **users);
+int __wrap_procfs_fcntl_command(pid_t thread);
 void __wrap_placement_follow(pid_t requester);
 void __wrap_lifetime_changed(uint64_t id);
 
@@ -106,6 +107,13 @@ ssize_t __wrap_procfs_find_users(const struct procfs_file *files, size_t n, stru
 	(void)n;
 	*users = NULL;
 	return 0;
+}
+
+/* Who asks for a lock is no process of this machine. */
+int __wrap_procfs_fcntl_command(pid_t thread)
+{
+	(void)thread;
+	return -1;
 }
 
 void __wrap_placement_follow(pid_t requester)
