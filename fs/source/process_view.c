@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/process_view.h"
 #include "fs/source/requester.h"
+#include "lib/base/procfs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -67,6 +69,8 @@ static int look(void *context)
 		filter->seen[i] = fd >= 0;
 		if (fd >= 0)
 			close(fd);
+		else if (!procfs_says_none(errno))
+			return -errno;
 	}
 	return 0;
 }

@@ -84,7 +84,7 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
 	pid_t pid;
 
 	if (stack == MAP_FAILED)
-		return -ENOMEM;
+		return -errno;
 	pid = sanitizer_clone(carry_out, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_VFORK, &run, NULL);
 	result = pid < 0 ? -errno : 0;
 	/* it is gone, or about to go: then it has left this memory */
