@@ -113,7 +113,7 @@ static int posix_admit(struct state *state, const struct node_slot *node, int fl
 /* By opening it: right for every file system. */
 static int try_to_open(const struct state *state, const struct node_slot *node, mode_t *mode)
 {
-	_cleanup_close_ int fd = backing_open(state, node, O_RDWR);
+	_cleanup_close_ int fd = backing_open(state, node, node_is_foreign(node) ? O_RDWR | O_NONBLOCK : O_RDWR);
 	struct stat stat;
 
 	if (fd < 0)

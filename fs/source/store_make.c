@@ -19,10 +19,11 @@
  */
 static bool was_made(const struct state *state, int dir_fd, const char *name, mode_t mode)
 {
+	const int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC | (*name ? 0 : AT_EMPTY_PATH);
 	uint64_t since = journal_since();
 	struct statx found;
 
-	if (!journal_is_again() || statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
+	if (!journal_is_again() || statx(dir_fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
 	    (found.stx_mode & S_IFMT) != (mode & S_IFMT))
 		return false;
 	if (state->arena->header->privileged && found.stx_uid != journal_uid())
@@ -58,10 +59,6 @@ static int create_file(const struct state *state, int dir_fd, const char *name, 
 	char path[PROCFS_FD_MAX];
 	int result = 0;
 
-	if (name && was_made(state, dir_fd, name, S_IFREG)) {
-		fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
-		return fd < 0 ? -errno : take_fd(&fd);
-	}
 	if (name && !*policy) {
 		fd = openat(dir_fd, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 		return fd < 0 ? -errno : take_fd(&fd);
@@ -79,14 +76,38 @@ static int create_file(const struct state *state, int dir_fd, const char *name, 
 	return result < 0 ? result : take_fd(&fd);
 }
 
-/* A name that its maker is not told of is nobody's: it goes again. */
+/* A name that its maker is not told of is nobody's: it goes again, if it is the maker's still. */
+static void take_back(const struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
+{
+	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
+
+	if (requester_assume_in(state, store, &self) == 0)
+		unlinkat(dir_fd, name, flags);
+}
+
 static int identify_made(struct state *state, uint16_t store, int dir_fd, const char *name, int flags, struct source_file *file)
 {
 	int result = backing_identify(state, store, dir_fd, name, file);
 
 	if (result < 0)
-		unlinkat(dir_fd, name, flags);
+		take_back(state, store, dir_fd, name, flags);
 	return result;
+}
+
+/*
+ * The file that a worker has made that died over this request. Its mode may keep its owner from what a new file may be opened for, so that
+ * the daemon opens it. Returns a descriptor; -ENOENT where there is none.
+ */
+static int open_made(const struct state *state, int dir_fd, const char *name, int flags)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!name || !journal_is_again())
+		return -ENOENT;
+	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return was_made(state, fd, "", S_IFREG) ? procfs_fd_open(fd, flags | O_NONBLOCK) : -ENOENT;
 }
 
 /* create_file(), with what the requester may do there. */
@@ -94,8 +115,11 @@ static int create_for_requester(const struct state *state, uint16_t store, int d
 				const char *policy)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
-	int result = requester_assume_in(state, store, &self);
+	int result = open_made(state, dir_fd, name, flags);
 
+	if (result != -ENOENT)
+		return result;
+	result = requester_assume_in(state, store, &self);
 	return result < 0 ? result : create_file(state, dir_fd, name, mode, flags, policy);
 }
 
@@ -115,7 +139,7 @@ int store_create(struct state *state, const struct node_slot *dir, const char *n
 	result = backing_identify(state, dir->store, fd, "", file);
 	if (result < 0) {
 		if (name)
-			unlinkat(parent.fd, name, 0);
+			take_back(state, dir->store, parent.fd, name, 0);
 		return result;
 	}
 	if (!name) {
@@ -151,7 +175,7 @@ static int make_file(const struct state *state, int dir_fd, const char *name, mo
 	int fd = create_file(state, dir_fd, name, mode, O_RDWR, policy);
 
 	if (fd < 0)
-		return fd;
+		return fd == -EEXIST && was_made(state, dir_fd, name, S_IFREG) ? 0 : fd;
 	close(fd);
 	return 0;
 }

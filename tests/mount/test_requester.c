@@ -295,6 +295,89 @@ static void others_names_in_sticky_directories_stay(void **state)
 	check_sticky(HOLD_RENAMEAT2, replace_it);
 }
 
+static int create_it(void)
+{
+	return open(at("dir/made"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+}
+
+static int mknod_it(void)
+{
+	return mknod(at("dir/made"), S_IFREG | 0400, 0);
+}
+
+static int mkdir_it(void)
+{
+	return mkdir(at("dir/made"), 0700);
+}
+
+static int link_it(void)
+{
+	return link(at("dir/own"), at("dir/made"));
+}
+
+/* What was made, and can't be told, goes again; but not what another user has put in its place. */
+static void check_undone(int (*function)(void), bool replaced)
+{
+	struct stat found;
+	pid_t pid;
+
+	check(mkdir(native("dir"), 0700));
+	check(chmod(native("dir"), 01777));
+	make(native("dir/own"), USER, TEST_GID, 0600);
+	assert_int_equal(start_held(HOLD_IDENTIFY, function, &pid), 0);
+	if (replaced) {
+		check(function == mkdir_it ? rmdir(native("dir/made")) : unlink(native("dir/made")));
+		if (function == mkdir_it)
+			check(mkdir(native("dir/made"), 0700));
+		else
+			make(native("dir/made"), OTHER, OTHER, 0600);
+		check(chown(native("dir/made"), OTHER, OTHER));
+	}
+	atomic_store(&hold->error, ENOMEM);
+	assert_int_equal(end_held(pid), ENOMEM);
+	if (replaced) {
+		check(lstat(native("dir/made"), &found));
+		assert_int_equal(found.st_uid, OTHER);
+		check(function == mkdir_it ? rmdir(native("dir/made")) : unlink(native("dir/made")));
+	} else {
+		check_error(ENOENT, lstat(native("dir/made"), &found));
+	}
+	check(unlink(native("dir/own")));
+	check(rmdir(native("dir")));
+}
+
+static void others_names_stay_when_a_creation_is_undone(void **state)
+{
+	static int (*const functions[])(void) = {create_it, mknod_it, mkdir_it, link_it};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		check_undone(functions[i], false);
+		check_undone(functions[i], true);
+	}
+}
+
+/* A worker dies over it: the next one finds the file, which its owner may not write to. */
+static void a_creation_that_is_carried_out_again(void **state)
+{
+	static int (*const functions[])(void) = {create_it, mknod_it, mkdir_it};
+	struct stat found;
+	pid_t pid;
+
+	(void)state;
+	check(mkdir(native("dir"), 0700));
+	check(chmod(native("dir"), 01777));
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		assert_int_equal(start_held(HOLD_IDENTIFY, functions[i], &pid), 0);
+		mount_kill_worker(&mount);
+		assert_int_equal(end_held(pid), 0);
+		check(lstat(native("dir/made"), &found));
+		assert_int_equal(found.st_uid, USER);
+		check(functions[i] == mkdir_it ? rmdir(native("dir/made")) : unlink(native("dir/made")));
+	}
+	check(rmdir(native("dir")));
+}
+
 static int truncate_it(void)
 {
 	return truncate(at("name"), 1);
@@ -594,6 +677,7 @@ static int clean(void **unused)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(native(names[i]));
 	rmdir(native("dir/below"));
+	rmdir(native("dir/made"));
 	rmdir(native("dir"));
 	return segments_clean(unused);
 }
@@ -611,6 +695,8 @@ int main(void)
 	static const struct CMUnitTest cases[] = {
 		CASE(old_opens_have_the_rights_of_now),
 		CASE(others_names_in_sticky_directories_stay),
+		CASE(others_names_stay_when_a_creation_is_undone),
+		CASE(a_creation_that_is_carried_out_again),
 		CASE(files_that_are_given_away_stay),
 		CASE(a_file_that_is_closed_meanwhile),
 		CASE(an_open_that_fails_is_a_close),

@@ -13,7 +13,10 @@ enum hold_call {
 	HOLD_CHMOD,
 	HOLD_FCHOWNAT,
 	HOLD_FTRUNCATE,
+	HOLD_IDENTIFY, /* name_to_handle_at(2) of a descriptor, or of HOLD_NAME, which has been carried out by then */
 };
+
+#define HOLD_NAME "made"
 
 struct hold {
 	atomic_int call;    /* enum hold_call: the next call of this function is held, once */

@@ -71,3 +71,13 @@ BEFORE(HOLD_RENAMEAT2, renameat2, (int from_fd, const char *from, int to_fd, con
 BEFORE(HOLD_FTRUNCATE, ftruncate, (int fd, off_t size), (fd, size))
 BEFORE(HOLD_CHMOD, chmod, (const char *path, mode_t mode), (path, mode))
 BEFORE(HOLD_FCHOWNAT, fchownat, (int dir_fd, const char *name, uid_t uid, gid_t gid, int flags), (dir_fd, name, uid, gid, flags))
+
+EXPORT int name_to_handle_at(int dir_fd, const char *name, struct file_handle *handle, int *mount_id, int flags);
+EXPORT int name_to_handle_at(int dir_fd, const char *name, struct file_handle *handle, int *mount_id, int flags)
+{
+	const int result = (int)syscall(SYS_name_to_handle_at, dir_fd, name, handle, mount_id, flags);
+
+	if (result < 0 || (*name && strcmp(name, HOLD_NAME) != 0))
+		return result;
+	return point(HOLD_IDENTIFY);
+}
