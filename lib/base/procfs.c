@@ -232,19 +232,33 @@ static pid_t process_of_status(pid_t thread)
 	return line && atoi(line + 6) > 0 ? atoi(line + 6) : -ESRCH;
 }
 
-int procfs_user(pid_t thread, uid_t *user)
+int procfs_brief(pid_t process, struct procfs_brief *brief)
 {
-	char text[1024];
-	ssize_t length = read_of(thread, "status", text, sizeof(text));
-	const char *line = length < 0 ? NULL : strstr(text, "\nUid:");
-	unsigned int found;
+	struct procfs_brief found = {0};
+	char text[2048];
+	ssize_t length = read_of(process, "status", text, sizeof(text));
+	const char *parent;
+	const char *user;
 
 	if (length < 0)
 		return (int)length;
-	if (!line || sscanf(line + 5, "%*u %u", &found) != 1)
+	parent = strstr(text, "\nPPid:");
+	user = strstr(text, "\nUid:");
+	if (!parent || !user || sscanf(parent + 6, "%d", &found.parent) != 1 || sscanf(user + 5, "%*u %u", &found.user) != 1)
 		return -ESRCH;
-	*user = found;
+	found.has_memory = strstr(text, "\nVmSize:");
+	*brief = found;
 	return 0;
+}
+
+int procfs_user(pid_t thread, uid_t *user)
+{
+	struct procfs_brief brief;
+	int result = procfs_brief(thread, &brief);
+
+	if (result == 0)
+		*user = brief.user;
+	return result;
 }
 
 pid_t procfs_process_of(pid_t thread)

@@ -46,6 +46,16 @@ pid_t procfs_process_of(pid_t thread);
 /* The effective user of a thread. Returns 0; -ESRCH. */
 int procfs_user(pid_t thread, uid_t *user);
 
+/* What is known of a process at any time. */
+struct procfs_brief {
+	pid_t parent;
+	uid_t user;      /* the effective one */
+	bool has_memory; /* false for a thread of the kernel, and for one that has ended */
+};
+
+/* Returns 0; -ESRCH. */
+int procfs_brief(pid_t process, struct procfs_brief *brief);
+
 /* When a process began, in clock ticks after boot. Returns 0; -ESRCH where there is none with this number; -ETIMEDOUT. */
 int procfs_start(pid_t process, uint64_t *start);
 

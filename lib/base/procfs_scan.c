@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #define MANY_SLOW 4u          /* so many that do not answer are no chance any more */
-#define PATIENCE_OF_MANY 8u   /* milliseconds for each of them */
+#define PATIENCE_OF_MANY 10u  /* milliseconds for each of them */
 #define SECOND_PATIENCE 40u   /* milliseconds for one that a busy machine may have kept from answering */
+#define SECOND_OF_USER 4u     /* such of one user: with more of them it is not the machine */
 #define SILENT_MAX 256u       /* processes that are remembered; a power of two */
 
 static uint64_t now(void)
@@ -214,14 +215,26 @@ static int list_processes(struct asking *asking)
 	return result < 0 ? result : -errno;
 }
 
+/* Whether it matters that a process did not answer: not of one without memory, nor of our own delegates, which share ours. */
+static bool matters(pid_t process, uid_t *user)
+{
+	struct procfs_brief brief;
+
+	if (procfs_brief(process, &brief) < 0 || !brief.has_memory || brief.parent == getpid())
+		return false;
+	*user = brief.user;
+	return true;
+}
+
 /* Those that have not answered. */
 static int add_unknown(struct asking *asking)
 {
 	for (size_t i = 0; i < asking->n; i++) {
 		struct procfs_scanned *element;
 		int result = 0;
+		uid_t user;
 
-		if (asking->answers[i] == ANSWER_GIVEN)
+		if (asking->answers[i] == ANSWER_GIVEN || !matters(asking->processes[i], &user))
 			continue;
 		if (asking->answers[i] == ANSWER_SLOW || asking->answers[i] == ANSWER_NONE)
 			procfs_note_silent(asking->processes[i]);
@@ -235,6 +248,33 @@ static int add_unknown(struct asking *asking)
 	return 0;
 }
 
+/* Who has many processes that do not answer takes no more time from those of others. */
+static int choose_for_second(struct asking *asking)
+{
+	uid_t *users = calloc(asking->n + 1, sizeof(*users));
+	size_t n_users = 0;
+
+	if (!users)
+		return -ENOMEM;
+	for (size_t i = 0; i < asking->n; i++) {
+		unsigned int same = 0;
+
+		if (asking->answers[i] != ANSWER_SLOW)
+			continue;
+		if (!matters(asking->processes[i], &users[n_users])) {
+			asking->answers[i] = ANSWER_GIVEN;
+			continue;
+		}
+		for (size_t j = 0; j < n_users; j++)
+			same += users[j] == users[n_users];
+		n_users++;
+		if (same >= SECOND_OF_USER)
+			asking->answers[i] = ANSWER_NONE;
+	}
+	free(users);
+	return 0;
+}
+
 static int scan_listed(struct asking *asking)
 {
 	int result;
@@ -243,6 +283,8 @@ static int scan_listed(struct asking *asking)
 		if (procfs_is_silent(asking->processes[i]))
 			asking->answers[i] = ANSWER_NONE;
 	result = ask_all(asking, ANSWER_AWAITED, PROCFS_PATIENCE);
+	if (result == 0)
+		result = choose_for_second(asking);
 	if (result == 0)
 		result = ask_all(asking, ANSWER_SLOW, SECOND_PATIENCE);
 	return result < 0 ? result : add_unknown(asking);

@@ -246,7 +246,8 @@ static void expect_service(uid_t uid)
 		assert_int_equal(soon(uid, call_control, (void *)(uintptr_t)control_files[i], control_files[i]), 0);
 	assert_int_equal(soon(uid, call_stat, (void *)(uintptr_t) "mine", "stat"), 0);
 	assert_int_equal(soon(uid, call_open, (void *)(uintptr_t) "mine", "open"), 0);
-	assert_int_equal(soon(uid, call_open_twice, (void *)(uintptr_t) "two", "open of the second writer"), 0);
+	/* on a busy machine a process of root's may not have answered, which then counts for a moment */
+	assert_true(wait_for(soon(uid, call_open_twice, (void *)(uintptr_t) "two", "open of the second writer") == 0));
 	assert_int_equal(soon(uid, call_create, (void *)(uintptr_t) "new", "create"), 0);
 	assert_int_equal(soon(uid, call_list, (void *)(uintptr_t) "", "ls"), 0);
 	assert_int_equal(soon(uid, call_list, (void *)(uintptr_t) "process", "ls process"), 0);
