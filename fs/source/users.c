@@ -88,14 +88,19 @@ ssize_t users_find_of(const struct state *state, const struct node_slot *node, c
 
 ssize_t users_leave_seen(const struct state *state, struct procfs_user *users, size_t n)
 {
-	_cleanup_free_ pid_t *processes = calloc(n + 1, sizeof(*processes));
-	_cleanup_free_ bool *seen = calloc(n + 1, sizeof(*seen));
+	_cleanup_free_ pid_t *processes = NULL;
 	struct view view;
+	bool *seen;
 	size_t kept = 0;
-	int result = processes && seen ? view_of_requester(state, &view) : -ENOMEM;
+	int result = view_of_requester(state, &view);
 
 	if (result < 0)
 		return result;
+	/* in one piece: what is seen of them lies behind them */
+	processes = calloc(n + 1, sizeof(*processes) + sizeof(*seen));
+	if (!processes)
+		return -ENOMEM;
+	seen = (bool *)(processes + n + 1);
 	for (size_t i = 0; i < n; i++)
 		processes[i] = users[i].process;
 	result = view_filter(&view, processes, n, seen);
