@@ -19,6 +19,7 @@
 #include "fs/ops/request.h"
 #include "fs/source/source.h"
 #include "lib/base/procfs.h"
+#include "lib/base/procfs_change.h"
 
 #include <errno.h>
 #include <fcntl.h>

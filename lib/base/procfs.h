@@ -92,12 +92,6 @@ int procfs_pidfd_open(pid_t process);
  */
 int procfs_owner_open(const struct policy_owner *owner);
 
-/*
- * Whether a thread of a process waits, without being interruptible, in a system call that changes the file with this inode number
- * through a descriptor. False where that can't be seen within PROCFS_PATIENCE.
- */
-bool procfs_waits_to_change(pid_t process, uint64_t inode);
-
 /* The number of the system call that a thread waits in; -1 as procfs_fcntl_command(). */
 long procfs_call(pid_t thread);
 
