@@ -323,7 +323,7 @@ static bool process_waits(const struct state *state, const struct node_slot *nod
 	struct process_key key;
 
 	(void)state;
-	if (wanted == SOURCE_ALL || task_waits() || !process_key_of(node, &key))
+	if (wanted == SOURCE_ALL || procfs_identity_waits() || !process_key_of(node, &key))
 		return true;
 	return wanted == SOURCE_NAME ? key.kind != PROCESS_ROOT : node->type != S_IFDIR >> 12;
 }

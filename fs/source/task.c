@@ -6,58 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statfs.h>
-
-/* Linux 6.9 gave pidfds a file system of their own, on which each process has an inode number. Returns 1 or 0. */
-static int find_out_numbers(void)
-{
-	_cleanup_close_ int pidfd = procfs_pidfd_open(getpid());
-	struct statfs found;
-
-	if (pidfd < 0)
-		return pidfd;
-	if (fstatfs(pidfd, &found) < 0)
-		return -errno;
-	return found.f_type != ANON_INODE_FS_MAGIC;
-}
-
-/* What all workers find. A passing lack must not decide it: what is told of processes would mean others. */
-static int has_numbers(void)
-{
-	static _Atomic int known; /* 0 = not yet; 1: no, 2: yes */
-	int has = atomic_load(&known) - 1;
-
-	if (has < 0) {
-		has = find_out_numbers();
-		if (has >= 0)
-			atomic_store(&known, has + 1);
-	}
-	return has;
-}
-
-bool task_waits(void)
-{
-	return has_numbers() <= 0;
-}
-
-static int find_identity(struct task *task)
-{
-	struct stat stat;
-	int has = has_numbers();
-
-	if (has <= 0)
-		return has < 0 ? has : procfs_start(task->pid, &task->identity);
-	if (fstat(task->pidfd, &stat) < 0)
-		return -errno;
-	task->identity = stat.st_ino;
-	return 0;
-}
 
 int task_open(int proc_fd, pid_t pid, struct task *task)
 {
@@ -67,7 +19,7 @@ int task_open(int proc_fd, pid_t pid, struct task *task)
 	found.pidfd = procfs_pidfd_open(pid);
 	if (found.pidfd < 0)
 		return found.pidfd;
-	result = find_identity(&found);
+	result = procfs_pidfd_identity(found.pidfd, pid, &found.identity);
 	if (result == 0)
 		result = task_check(&found);
 	if (result < 0)

@@ -7,7 +7,6 @@
 #ifndef SEGFS_SOURCE_TASK_H
 #define SEGFS_SOURCE_TASK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -27,13 +26,9 @@ struct task {
 /*
  * Finds a process. Returns 0; -ESRCH where there is none, or only a thread with this number, or one that has ended and is yet to be
  * waited for; as procfs_says_none() has it, the errno of a lack of our own, which is true of what follows as well. Waits for nobody
- * unless task_waits().
+ * unless procfs_identity_waits().
  */
 int task_open(int proc_fd, pid_t pid, struct task *task);
-
-/* True where a process can be told from others only by what may have to wait for one that is in execve(2): Linux before 6.9. Or
- * where that can't be found out now. */
-bool task_waits(void);
 
 /*
  * Returns 0 where the process is still there: then what was read in its directory of /proc was about it, since its number is not

@@ -142,6 +142,7 @@ static ssize_t read_patiently(pid_t process, const char *name, char *text, size_
 
 /* --- processes by descriptor --- */
 
+/* Linux 6.9 gave pidfds a file system of their own, on which each process has an inode number. Returns 1 or 0. */
 static int find_out_numbers(void)
 {
 	_cleanup_close_ int pidfd = procfs_pidfd_open(getpid());
@@ -180,8 +181,7 @@ static int open_thread(pid_t thread)
 	return fd < 0 ? -errno : fd;
 }
 
-/* pidfd: of the process or thread; not looked at before Linux 6.9. */
-static int identity_of(int pidfd, pid_t pid, uint64_t *identity)
+int procfs_pidfd_identity(int pidfd, pid_t pid, uint64_t *identity)
 {
 	int has = has_numbers();
 	struct stat stat;
@@ -205,7 +205,7 @@ int procfs_thread_identity(pid_t thread, uint64_t *identity)
 		if (fd < 0)
 			return fd;
 	}
-	return identity_of(fd, thread, identity);
+	return procfs_pidfd_identity(fd, thread, identity);
 }
 
 /* 0 where the kernel does not tell: before Linux 6.13. */
@@ -344,7 +344,7 @@ int procfs_owner(pid_t thread, struct policy_owner *owner)
 {
 	struct policy_owner found = {.pid = procfs_process_of(thread)};
 	_cleanup_close_ int fd = found.pid < 0 ? -1 : procfs_pidfd_open(found.pid);
-	int result = found.pid < 0 ? found.pid : fd < 0 ? fd : identity_of(fd, found.pid, &found.identity);
+	int result = found.pid < 0 ? found.pid : fd < 0 ? fd : procfs_pidfd_identity(fd, found.pid, &found.identity);
 
 	if (result == 0)
 		result = check_alive(fd);
@@ -383,7 +383,7 @@ int procfs_owner_open(const struct policy_owner *owner)
 	if (fd < 0)
 		return fd;
 	/* the descriptor holds the number: whoever has it now is who it is about */
-	result = identity_of(fd, owner->pid, &identity);
+	result = procfs_pidfd_identity(fd, owner->pid, &identity);
 	if (result < 0 || identity != owner->identity)
 		return result < 0 ? result : -ESRCH;
 	return take_fd(&fd);

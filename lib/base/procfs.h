@@ -71,6 +71,9 @@ int procfs_command(pid_t process, char command[PROCFS_COMMAND_MAX]);
  */
 int procfs_thread_identity(pid_t thread, uint64_t *identity);
 
+/* The same of the process or thread that a pidfd is of. pidfd: not looked at if procfs_identity_waits(). */
+int procfs_pidfd_identity(int pidfd, pid_t pid, uint64_t *identity);
+
 /* True where identities are starts, which may have to be waited for: before Linux 6.9, or where that can't be found out now. */
 bool procfs_identity_waits(void);
 
