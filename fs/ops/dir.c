@@ -299,11 +299,20 @@ static int64_t list_builtins(struct listing *listing, int64_t position)
 	return 0;
 }
 
+/*
+ * Whether the kernel may rely for a moment on what a listing says of a directory that others change. Not in process/, where users see different
+ * things: what the kernel knows of a name it tells to all of them.
+ */
+static bool may_rely_on(const struct listing *listing)
+{
+	return listing->plus && node_is_foreign(listing->dir) && listing->stream->large && !listing->source->waits;
+}
+
 static bool is_new_to_kernel(const struct listing *listing, const struct dirent64 *entry)
 {
 	if (!listing->plus || is_dot_or_dotdot(entry->d_name))
 		return false;
-	return node_is_foreign(listing->dir) ? listing->stream->large
+	return node_is_foreign(listing->dir) ? may_rely_on(listing)
 				   : !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
 }
 
@@ -316,7 +325,7 @@ static int list_entries(struct listing *listing, int64_t position)
 	position = list_builtins(listing, position);
 	if (position < 0)
 		return 0;
-	if (listing->plus && node_is_foreign(listing->dir) && listing->stream->large) {
+	if (may_rely_on(listing)) {
 		node_was_listed(listing->fs, listing->dir);
 		if (listing->size > LISTED_ANSWER)
 			listing->size = LISTED_ANSWER;

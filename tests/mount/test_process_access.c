@@ -530,6 +530,79 @@ static void hidden_processes_are_hidden(void **state)
 	check(mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=0,gid=0"));
 }
 
+#define MANY 1200 /* processes: more than are listed at one time */
+#define LISTINGS 2
+
+static pid_t many[MANY];
+
+static int end_many(void **state)
+{
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		if (many[i] > 0)
+			kill(many[i], SIGKILL);
+	for (int i = 0; i < MANY; i++)
+		if (many[i] > 0)
+			waitpid(many[i], NULL, 0);
+	memset(many, 0, sizeof(many));
+	return mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=0,gid=0");
+}
+
+/* Looks at every name, as ls -l does. */
+static void list_as_root(void)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path_of("%s/process", mount_here.path));
+	const struct dirent *entry;
+	struct stat stat;
+
+	while (dir && (entry = readdir(dir)))
+		fstatat(dirfd(dir), entry->d_name, &stat, AT_SYMLINK_NOFOLLOW);
+}
+
+/* 0 where the process is never there to be seen. */
+static int look_meanwhile(void *listed)
+{
+	const char *path = path_of("%s/process/%d", mount_here.path, many[1]);
+	struct stat stat;
+
+	while (!atomic_load((atomic_bool *)listed))
+		if (lstat(path, &stat) == 0)
+			return 1;
+	return 0;
+}
+
+/* What root is shown, the kernel knows: it must not tell others. */
+static void what_others_list_stays_hidden(void **state)
+{
+	atomic_bool *listed = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t lister;
+	int result;
+
+	(void)state;
+	assert_ptr_not_equal(listed, MAP_FAILED);
+	check(mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2"));
+	fflush(NULL);
+	for (int i = 0; i < MANY; i++) {
+		many[i] = (pid_t)check(fork());
+		if (many[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pause();
+			_exit(0);
+		}
+	}
+	lister = (pid_t)check(fork());
+	if (lister == 0) {
+		for (int i = 0; i < LISTINGS; i++)
+			list_as_root();
+		atomic_store(listed, true);
+		_exit(0);
+	}
+	result = as_user(USER, TEST_GID, look_meanwhile, listed);
+	check(waitpid(lister, NULL, 0));
+	munmap(listed, PAGE);
+	assert_int_equal(result, 0);
+}
+
 static void yama_decides(void **state)
 {
 	const char *scope = "/proc/sys/kernel/yama/ptrace_scope";
@@ -693,6 +766,7 @@ int main(int n, char **arguments)
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test(nobody_gets_more_than_natively),
 		cmocka_unit_test(hidden_processes_are_hidden),
+		cmocka_unit_test_teardown(what_others_list_stays_hidden, end_many),
 		cmocka_unit_test(yama_decides),
 		cmocka_unit_test(mappings_that_are_swapped),
 		cmocka_unit_test(descriptors_that_are_swapped),
