@@ -315,6 +315,18 @@ static int give_size(struct fs *fs, uint64_t id, off_t offset, off_t length)
 	return source_of(&fs->state, node)->change(&fs->state, node, &change, &ignored);
 }
 
+/* Memory behind the end of what others have made, and whose size is theirs, would be seen and accounted for by nobody. */
+static int refuse_past_end(struct fs *fs, const struct opened *opened, int mode, off_t offset, off_t length)
+{
+	struct stat stat;
+
+	if (!source_of(&fs->state, opened->node)->fixed_size || mode & FALLOC_FL_PUNCH_HOLE)
+		return 0;
+	if (fstat(opened->fd, &stat) < 0)
+		return -errno;
+	return length > stat.st_size - offset ? -EPERM : 0;
+}
+
 void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t length,
 		  struct fuse_file_info *file_info)
 {
@@ -330,6 +342,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t l
 		result = policy_find(&fs_of(req)->state, opened.node, &policy);
 	if (result == 0)
 		result = policy_before_fallocate(policy_in_force(opened.node, policy), opened.fd, mode, offset, length);
+	if (result == 0)
+		result = refuse_past_end(fs_of(req), &opened, mode, offset, length);
 	if (result == 0)
 		result = killable_fallocate(req, opened.fd, mode, offset, length);
 	if (result == 0 && !(mode & FALLOC_FL_KEEP_SIZE))

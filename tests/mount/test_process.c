@@ -377,6 +377,7 @@ static void nothing_can_be_made_or_removed(void **state)
 	check_error(EFBIG, pwrite(fd, bytes, 8, TARGET_SIZE));
 	assert_int_equal(check(pwrite(fd, bytes, 8, TARGET_SIZE - 3)), 3);
 	check_error(EPERM, fallocate(fd, 0, 0, TARGET_SIZE + 4096));
+	check_error(EPERM, fallocate(fd, FALLOC_FL_KEEP_SIZE, TARGET_SIZE, 4096));
 	check(fstat(fd, &stat));
 	assert_int_equal(stat.st_size, TARGET_SIZE);
 	close(fd);

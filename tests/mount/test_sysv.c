@@ -538,6 +538,7 @@ static void fallocate_makes_one(void **state)
 	assert_int_equal(stat_of(at_key(KEY)).st_size, 3 * PAGE + 1);
 	expect_bytes_both_ways(fd, at_key(KEY));
 	check_error(EPERM, fallocate(fd, 0, 0, 4 * PAGE));
+	check_error(EPERM, fallocate(fd, FALLOC_FL_KEEP_SIZE, 4 * PAGE, PAGE));
 	check(fallocate(fd, 0, 0, PAGE));
 	check(close(fd));
 	assert_int_equal(segments_count(), 1);
