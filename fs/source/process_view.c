@@ -26,7 +26,10 @@ int view_of_requester(const struct state *state, struct view *view)
 		*view = (struct view){.kind = VIEW_ALL};
 		return 0;
 	}
-	*view = (struct view){.kind = credentials->same_namespaces ? VIEW_USER : VIEW_NOTHING};
+	result = requester_shares_namespaces();
+	if (result < 0)
+		return result;
+	*view = (struct view){.kind = result ? VIEW_USER : VIEW_NOTHING};
 	view->user.uid = credentials->uid;
 	view->user.gid = credentials->gid;
 	view->user.n_groups = credentials->n_groups;

@@ -54,6 +54,11 @@ int requester_credentials(const struct state *state, const struct credentials **
 	return 0;
 }
 
+int requester_shares_namespaces(void)
+{
+	return credentials_shares_namespaces(requester.thread);
+}
+
 int requester_assume(const struct state *state, struct credentials_self *self)
 {
 	const struct credentials *credentials;

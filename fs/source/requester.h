@@ -28,6 +28,9 @@ void requester_clear(void);
  */
 int requester_credentials(const struct state *state, const struct credentials **out);
 
+/* Whether the requester is in the daemon's user and PID namespaces. Returns as credentials_shares_namespaces(). */
+int requester_shares_namespaces(void);
+
 /*
  * Acts with them until credentials_return(self). self: must be CREDENTIALS_SELF. Does nothing where there are none, as above, and where
  * the requester may do all that the daemon may. Returns 0; as credentials_assume().

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/base/credentials.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,7 +115,8 @@ static unsigned int parse_id(const char *line)
 	return line && sscanf(line, "%*u %*u %*u %u", &id) == 1 ? id : OVERFLOW_ID;
 }
 
-static bool is_in_same_namespace(pid_t thread, const char *name)
+/* Returns 1 or 0; a negative errno. */
+static int is_in_same_namespace(pid_t thread, const char *name)
 {
 	struct stat theirs;
 	struct stat ours;
@@ -122,37 +124,51 @@ static bool is_in_same_namespace(pid_t thread, const char *name)
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)thread, name);
 	if (stat(path, &theirs) < 0)
-		return false;
+		return procfs_says_none(errno) ? 0 : -errno;
 	snprintf(path, sizeof(path), "/proc/thread-self/ns/%s", name);
-	return stat(path, &ours) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+	if (stat(path, &ours) < 0)
+		return -errno;
+	return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
-/* Not what pid_for_children has, but the namespace that the thread is in. */
+int credentials_shares_namespaces(pid_t thread)
+{
+	int result = thread > 0 ? is_in_same_namespace(thread, "user") : 0;
+
+	return result > 0 ? is_in_same_namespace(thread, "pid") : result;
+}
+
+/* Those of another user namespace are no capabilities here. */
+static int read_capabilities(pid_t thread, const char *text, struct credentials *out)
+{
+	const char *line = find_line(text, "CapEff");
+	uint64_t found;
+	int result;
+
+	if (!line || sscanf(line, "%" SCNx64, &found) != 1 || found == 0)
+		return 0;
+	result = is_in_same_namespace(thread, "user");
+	if (result > 0)
+		out->capabilities = found;
+	return result < 0 ? result : 0;
+}
+
 static int read_thread(pid_t thread, struct credentials *out)
 {
 	_cleanup_free_ char *text = NULL;
-	const char *capabilities;
-	bool same_user;
 	char path[64];
 	int result;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
 	result = read_all(path, &text);
 	if (result < 0)
-		return result == -ENOENT || result == -ESRCH || result == -EACCES ? 0 : result;
+		return procfs_says_none(-result) ? 0 : result;
 	if (out->uid == (uid_t)-1)
 		out->uid = parse_id(find_line(text, "Uid"));
 	if (out->gid == (gid_t)-1)
 		out->gid = parse_id(find_line(text, "Gid"));
 	result = parse_groups(find_line(text, "Groups"), out);
-	if (result < 0)
-		return result;
-	same_user = is_in_same_namespace(thread, "user");
-	out->same_namespaces = same_user && is_in_same_namespace(thread, "pid");
-	capabilities = find_line(text, "CapEff");
-	if (same_user && capabilities && sscanf(capabilities, "%" SCNx64, &out->capabilities) != 1)
-		out->capabilities = 0;
-	return 0;
+	return result < 0 ? result : read_capabilities(thread, text, out);
 }
 
 int credentials_read(pid_t thread, uid_t uid, gid_t gid, struct credentials *out)

@@ -22,7 +22,6 @@ struct credentials {
 	uid_t uid; /* file-system ids */
 	gid_t gid;
 	uint64_t capabilities; /* effective ones, a bit each; 0 for a thread in another user namespace than the caller's */
-	bool same_namespaces;  /* user and PID namespace are the caller's */
 	size_t n_groups;
 	gid_t *groups; /* `small`, or its own memory */
 	gid_t small[CREDENTIALS_INLINE_GROUPS];
@@ -30,7 +29,7 @@ struct credentials {
 
 /*
  * Reads what a thread may do. The caller needs CAP_SYS_PTRACE for other users' threads. Waits for nobody.
- * thread: in the caller's PID namespace; 0 or one that is gone: no groups, no capabilities, not the same namespaces.
+ * thread: in the caller's PID namespace; 0 or one that is gone: no groups, no capabilities.
  * uid, gid: file-system ids, as the request of that thread has them; (uid_t)-1 where the request does not tell: those of the thread, and
  * the overflow ids where there is none.
  * out: the caller releases it by credentials_free(). Returns 0; -ENOMEM; -EMFILE, -ENFILE.
@@ -38,6 +37,12 @@ struct credentials {
 int credentials_read(pid_t thread, uid_t uid, gid_t gid, struct credentials *out);
 
 void credentials_free(struct credentials *credentials);
+
+/*
+ * Whether a thread is in the caller's user and PID namespaces. It must wait for the caller, or may be waited for, being in execve(2).
+ * Returns 1; 0, also for a thread that is gone; -ENOMEM, or another errno of a lack of our own.
+ */
+int credentials_shares_namespaces(pid_t thread);
 
 #define CREDENTIALS_NONE ((struct credentials){.uid = (uid_t)-1, .gid = (gid_t)-1})
 #define _cleanup_credentials_ __attribute__((cleanup(credentials_free)))
