@@ -85,6 +85,7 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
 
 	if (stack == MAP_FAILED)
 		return -errno;
+	sanitizer_new_stack(stack, STACK_SIZE);
 	pid = sanitizer_clone(carry_out, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_VFORK, &run, NULL);
 	result = pid < 0 ? -errno : 0;
 	/* it is gone, or about to go: then it has left this memory */

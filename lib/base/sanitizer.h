@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the thread sanitizer has to be told, since it can't see it. In other builds there is nothing of it.
+ * What sanitizers have to be told, since they can't see it. In other builds there is nothing of it.
  */
 #ifndef SEGFS_BASE_SANITIZER_H
 #define SEGFS_BASE_SANITIZER_H
 
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -20,6 +21,35 @@
 #ifndef THREAD_SANITIZED
 #define THREAD_SANITIZED 0
 #endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ADDRESS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZED 1
+#endif
+#endif
+#ifndef ADDRESS_SANITIZED
+#define ADDRESS_SANITIZED 0
+#endif
+
+#if ADDRESS_SANITIZED
+void __asan_unpoison_memory_region(const volatile void *memory, size_t size);
+#endif
+
+/*
+ * Memory that is to be a stack is as new. The address sanitizer marks what lies between the variables of a function until it returns; of one that
+ * was ended in the middle the marks stay, also when its stack is unmapped and the next one gets its addresses.
+ */
+static inline void sanitizer_new_stack(void *memory, size_t size)
+{
+#if ADDRESS_SANITIZED
+	__asan_unpoison_memory_region(memory, size);
+#else
+	(void)memory;
+	(void)size;
+#endif
+}
 
 #if THREAD_SANITIZED
 

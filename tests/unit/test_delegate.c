@@ -56,6 +56,42 @@ static int wait_for_ever(void *context)
 	return 0;
 }
 
+/* With many variables on its stack. */
+static int wait_deep_down(void *context)
+{
+	unsigned int *depth = context;
+	volatile char variable[40];
+
+	memset((void *)(uintptr_t)variable, 1, sizeof(variable));
+	if ((*depth)-- == 0)
+		return wait_for_ever(NULL);
+	return wait_deep_down(depth) + variable[1];
+}
+
+static int fill_stack(void *context)
+{
+	volatile char variable[16384];
+
+	(void)context;
+	memset((void *)(uintptr_t)variable, 1, sizeof(variable));
+	return variable[100];
+}
+
+/* What the sanitizer has noted of one that was ended does not count for the next one, whose stack may be the same memory. */
+static void test_leaves_no_marks_of_its_stack(void **state)
+{
+	const struct delegate brief = {.milliseconds = 20};
+	const struct delegate how = {.milliseconds = 10000};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		unsigned int depth = 60;
+
+		assert_int_equal(delegate_run(&brief, wait_deep_down, &depth), -ETIMEDOUT);
+		assert_int_equal(delegate_run(&how, fill_stack, NULL), 1);
+	}
+}
+
 static void test_is_ended_at_its_deadline(void **state)
 {
 	const struct delegate how = {.milliseconds = 20};
@@ -281,6 +317,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs_on_the_callers_memory),
 		cmocka_unit_test(test_is_ended_at_its_deadline),
+		cmocka_unit_test(test_leaves_no_marks_of_its_stack),
 		cmocka_unit_test(test_shares_descriptors),
 		cmocka_unit_test(test_has_its_own_descriptors),
 		cmocka_unit_test(test_acts_with_others_credentials),
