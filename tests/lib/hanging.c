@@ -64,10 +64,12 @@ static int answer_to(const struct fuse_in_header *in, union body *body)
 	const char *name = (const void *)(in + 1);
 
 	if (is_held(in)) {
-		unsigned int n = atomic_fetch_add(&hanging.held, 1);
+		unsigned int n = atomic_load(&hanging.held);
 
 		if (n < HANGING_MAX)
 			hanging.unique[n] = in->unique;
+		/* whoever sees the number sees what is counted */
+		atomic_store(&hanging.held, n + 1);
 		return -1;
 	}
 	switch (in->opcode) {
