@@ -658,6 +658,7 @@ static int set_up(void **unused)
 
 	(void)unused;
 	hold = preload_plan("holdcall", "HOLD_CALL", sizeof(*hold));
+	preload_with_sanitizers("");
 	return hold ? mount_start(&mount, &spec) : -1;
 }
 
