@@ -29,6 +29,7 @@ static int start(void **unused)
 
 	(void)unused;
 	calls = preload_plan("reader", "READER_CALLS", sizeof(*calls));
+	preload_with_sanitizers("");
 	return calls ? mount_start(&mount_here, &spec) : -1;
 }
 
