@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/source.h"
+#include "lib/base/delegate.h"
 
 #include <string.h>
 
@@ -95,7 +96,7 @@ bool source_is_segfs(const struct state *state, pid_t process)
 {
 	const struct arena_header *header = state->arena->header;
 
-	return process == header->supervisor_pid || process == atomic_load(&header->worker_pid);
+	return process == header->supervisor_pid || process == atomic_load(&header->worker_pid) || delegate_is(process);
 }
 
 uint32_t source_builtin_index(enum source_kind kind)

@@ -230,7 +230,7 @@ enum source_kind source_kind_find(const char *name, size_t length);
 /* Whether a node has no size yet, as `unsized` of its source says. */
 bool source_is_unsized(struct state *state, const struct node_slot *node);
 
-/* Whether a process is the supervisor or the worker. */
+/* Whether a process is the supervisor, the worker or one of its delegates. */
 bool source_is_segfs(const struct state *state, pid_t process);
 
 /* The extended attribute in which a backing file keeps its policy; nobody but segfs sees it. */

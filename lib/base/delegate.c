@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "lib/base/delegate.h"
+#include "lib/base/procfs.h"
 #include "lib/base/sanitizer.h"
 
 #include <errno.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define RUNNING 64 /* delegates that are told from other processes at one time; more than there are threads */
 #define STACK_SIZE (64u * 1024u)
+
+static _Atomic pid_t running[RUNNING]; /* 0 = free, -1 = about to be one */
 
 struct run {
 	const struct delegate *how;
@@ -70,9 +76,32 @@ UNSANITIZED static int carry_out(void *argument)
 	struct run *run = argument;
 	int result = prepare(run->how, run->caller);
 
-	run->result = result < 0 ? result : run->call(run->context);
+	/* a lack must not pass for what the call has found */
+	run->result = result == 0 ? run->call(run->context) : procfs_says_none(-result) ? -EAGAIN : result;
 	syscall(SYS_exit, 0);
 	return 0;
+}
+
+static _Atomic pid_t *take_place(void)
+{
+	static _Atomic pid_t none;
+
+	for (int i = 0; i < RUNNING; i++) {
+		pid_t vacant = 0;
+
+		if (atomic_compare_exchange_strong(&running[i], &vacant, -1))
+			return &running[i];
+	}
+	return &none;
+}
+
+bool delegate_is(pid_t process)
+{
+	bool found = false;
+
+	for (int i = 0; i < RUNNING && process > 0 && !found; i++)
+		found = atomic_load(&running[i]) == process;
+	return found;
 }
 
 int delegate_run(const struct delegate *how, int (*call)(void *context), void *context)
@@ -80,17 +109,21 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
 	struct run run = {.how = how, .call = call, .context = context, .caller = getpid(), .result = -ETIMEDOUT};
 	const int saved = errno;
 	char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	_Atomic pid_t *place;
 	int result;
 	pid_t pid;
 
 	if (stack == MAP_FAILED)
 		return -errno;
 	sanitizer_new_stack(stack, STACK_SIZE);
-	pid = sanitizer_clone(carry_out, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_VFORK, &run, NULL);
+	place = take_place();
+	pid = sanitizer_clone(carry_out, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID, &run,
+			      (pid_t *)(uintptr_t)place);
 	result = pid < 0 ? -errno : 0;
 	/* it is gone, or about to go: then it has left this memory */
 	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
+	atomic_store(place, 0);
 	munmap(stack, STACK_SIZE);
 	errno = saved;
 	return result < 0 ? result : run.result;

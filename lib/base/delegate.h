@@ -25,9 +25,12 @@ struct delegate {
 /*
  * Runs `call`. It may be killed between any two instructions: it makes system calls, by their plain wrappers, on memory that the caller
  * has prepared, but takes no lock and allocates nothing. It has 64 KiB of stack. errno is kept for the caller.
- * Returns what it returned; -ETIMEDOUT where it was killed at the deadline; the negative errno of mmap(2), clone(2), close_range(2), or of taking
- * on the credentials: -EAGAIN, -ENOMEM, -EPERM. `call` has not been called then.
+ * Returns what it returned; -ETIMEDOUT where it was killed at the deadline; -EAGAIN, -ENOMEM or another errno of a lack where it could
+ * not be made, or not be given its credentials. `call` has not been called then.
  */
 int delegate_run(const struct delegate *how, int (*call)(void *context), void *context);
+
+/* Whether a process is one that is run for this one now: to who looks at processes it is part of this program. Makes no system call. */
+bool delegate_is(pid_t process);
 
 #endif

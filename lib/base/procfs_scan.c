@@ -188,6 +188,9 @@ static int ask_all(struct asking *asking, enum answer of, unsigned int patience)
 
 static int add_process(struct asking *asking, pid_t process)
 {
+	/* it has the descriptors of this process */
+	if (delegate_is(process))
+		return 0;
 	if ((asking->n & (asking->n - 1)) == 0) {
 		size_t max = asking->n ? asking->n * 2 : 1;
 		pid_t *processes = reallocarray(asking->processes, max, sizeof(*processes));

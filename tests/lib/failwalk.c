@@ -24,6 +24,7 @@ static const struct {
 	const char *why;
 } explained[] = {
 	{EMFILE, ENFILE, "it is the daemon's table of descriptors that is full, not the caller's"},
+	{EPERM, EAGAIN, "a delegate could not be given its credentials, or the signal at the worker's death"},
 	{0, ENOMEM, "setfsuid(2) and setfsgid(2), which tell no errno"},
 };
 

@@ -92,6 +92,23 @@ static void test_leaves_no_marks_of_its_stack(void **state)
 	}
 }
 
+static int look_at_oneself(void *context)
+{
+	(void)context;
+	return delegate_is((pid_t)syscall(SYS_getpid));
+}
+
+static void test_is_told_from_other_processes(void **state)
+{
+	const struct delegate how = {.milliseconds = 10000};
+
+	(void)state;
+	assert_int_equal(delegate_run(&how, look_at_oneself, NULL), 1);
+	assert_false(delegate_is(getpid()));
+	assert_false(delegate_is(0));
+	assert_false(delegate_is(-1));
+}
+
 static void test_is_ended_at_its_deadline(void **state)
 {
 	const struct delegate how = {.milliseconds = 20};
@@ -316,6 +333,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs_on_the_callers_memory),
+		cmocka_unit_test(test_is_told_from_other_processes),
 		cmocka_unit_test(test_is_ended_at_its_deadline),
 		cmocka_unit_test(test_leaves_no_marks_of_its_stack),
 		cmocka_unit_test(test_shares_descriptors),
