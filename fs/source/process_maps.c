@@ -161,7 +161,7 @@ ssize_t maps_list(const struct view *view, const struct task *task, struct mappi
 	int result;
 
 	if (found == MAP_FAILED)
-		return -ENOMEM;
+		return -errno;
 	result = run(view, task, &reading);
 	if (result < 0) {
 		maps_free(found);

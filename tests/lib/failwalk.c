@@ -22,10 +22,12 @@ static const struct {
 	int failed;
 	int said;
 	const char *why;
+	const char *call; /* the only one of which it is true; NULL: of all */
 } explained[] = {
-	{EMFILE, ENFILE, "it is the daemon's table of descriptors that is full, not the caller's"},
-	{EPERM, EAGAIN, "a delegate could not be given its credentials, or the signal at the worker's death"},
-	{0, ENOMEM, "setfsuid(2) and setfsgid(2), which tell no errno"},
+	{EIO, ENOMEM, "malloc(3) says nothing else", "mmap"},
+	{EMFILE, ENFILE, "it is the daemon's table of descriptors that is full, not the caller's", NULL},
+	{EPERM, EAGAIN, "a delegate could not be given its credentials, or the signal at the worker's death", NULL},
+	{0, ENOMEM, "setfsuid(2) and setfsgid(2), which tell no errno", NULL},
 };
 
 static bool is_explained(const struct failed_call *call, int result)
@@ -33,7 +35,8 @@ static bool is_explained(const struct failed_call *call, int result)
 	if (result == 0 || (call->error && result == -call->error))
 		return true;
 	for (size_t i = 0; i < sizeof(explained) / sizeof(explained[0]); i++)
-		if (explained[i].failed == call->error && explained[i].said == -result)
+		if (explained[i].failed == call->error && explained[i].said == -result &&
+		    (!explained[i].call || strcmp(explained[i].call, call->name) == 0))
 			return true;
 	return false;
 }
