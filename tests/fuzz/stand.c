@@ -13,6 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/base/procfs_users.h"
 #include "tests/fuzz/answers.h"
+#include "tests/lib/own_mounts.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -177,6 +178,7 @@ static bool mount_place(void)
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("fuzz", stand.path, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=0700") < 0)
 		return false;
+	own_mounts_only();
 	stand.dir_fd = open(stand.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	umount2(stand.path, MNT_DETACH);
 	rmdir(stand.path);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lib/machine.h"
+#include "tests/lib/own_mounts.h"
 #include "tests/mount/harness.h"
 
 #include <errno.h>
@@ -45,6 +46,7 @@ void machine_isolate(void)
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ||
 	    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
 		skip_program("a /proc of its own");
+	own_mounts_only();
 	isolated = true;
 }
 

@@ -4,6 +4,7 @@
  * of processes and of what they have, each asked for both ways; and what is swapped between a look and an open.
  */
 #include "lib/base/cleanup.h"
+#include "tests/lib/own_mounts.h"
 #include "tests/lib/process.h"
 #include "tests/mount/harness.h"
 
@@ -759,6 +760,7 @@ static void isolate(void)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		skip_program("mount namespaces");
+	own_mounts_only();
 }
 
 int main(int n, char **arguments)

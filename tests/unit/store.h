@@ -7,6 +7,7 @@
 #ifndef SEGFS_TESTS_UNIT_STORE_H
 #define SEGFS_TESTS_UNIT_STORE_H
 
+#include "tests/lib/own_mounts.h"
 #include "tests/unit/slots.h"
 
 #include <limits.h>
@@ -40,8 +41,11 @@ static inline bool store_may_mount(void)
 {
 	static int may = -1;
 
-	if (may < 0)
+	if (may < 0) {
 		may = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+		if (may)
+			own_mounts_only();
+	}
 	return may;
 }
 
