@@ -3,6 +3,7 @@
 #include "lib/base/cleanup.h"
 #include "tests/lib/failpoint.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/sample.h"
 #include "tests/lib/worker.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@ static struct mount mount;
 static pid_t worker;
 static unsigned int failures;   /* of one walk */
 static unsigned int complaints;
-static struct call_kinds *with_eio; /* that have failed with EIO, in one walk */
+static struct call_kinds *with_eio;    /* that have failed with EIO, in one walk */
+static struct call_kinds *with_likely; /* ... with what is likely to be lacking */
 
 /* What an operation may say, other than what the system call has said. */
 static const struct {
@@ -165,7 +167,7 @@ static unsigned int try_kinds(const struct operation *operation, struct call_kin
 
 static void walk_kinds(const struct operation *operation)
 {
-	struct call_kinds *kinds = call_kinds_new();
+	struct call_kinds *kinds = sample_step() == 1 ? call_kinds_new() : with_likely;
 	_cleanup_free_ char *after = NULL;
 	unsigned int points;
 
@@ -176,19 +178,20 @@ static void walk_kinds(const struct operation *operation)
 	if (!operation->looks_at_all)
 		points += try_kinds(operation, with_eio, FAIL_EIO, after);
 	check_walked(operation, points);
-	call_kinds_free(kinds);
+	if (kinds != with_likely)
+		call_kinds_free(kinds);
 }
 
 static void walk_calls(const struct operation *operation)
 {
 	_cleanup_free_ char *after = NULL;
-	unsigned int n = 1;
+	unsigned int n = sample_first();
 
 	carry_out(operation, "");
 	after = scene_print();
 	while (n < POINTS_MAX && try_point(operation, &(struct try){.n = n, .error = FAIL_EIO}, after)) {
 		try_point(operation, &(struct try){.n = n, .error = FAIL_LIKELY}, after);
-		n++;
+		n += sample_step();
 	}
 	check_walked(operation, n - 1);
 }
@@ -204,14 +207,16 @@ static void walk(const struct operation *operation)
 static void walk_in_new_workers(const struct operation *operation)
 {
 	_cleanup_free_ char *after = NULL;
-	unsigned int n = 0;
+	unsigned int n = sample_first();
 
 	carry_out(operation, "");
 	after = scene_print();
-	do {
+	for (;; n += sample_step()) {
 		worker_replace(&mount);
 		worker = worker_pid(&mount);
-	} while (++n < POINTS_MAX && try_point(operation, &(struct try){.n = n, .error = FAIL_LIKELY}, after));
+		if (n >= POINTS_MAX || !try_point(operation, &(struct try){.n = n, .error = FAIL_LIKELY}, after))
+			break;
+	}
 	check_walked(operation, n - 1);
 }
 
@@ -221,8 +226,10 @@ static void walk_all(const struct operation *const tables[], void (*walk_one)(co
 	failures = 0;
 	complaints = 0;
 	with_eio = call_kinds_new();
+	with_likely = call_kinds_new();
 	operations_walk(tables, walk_one);
 	call_kinds_free(with_eio);
+	call_kinds_free(with_likely);
 	print_message("%u points\n", failures);
 	assert_int_equal(complaints, 0);
 	assert_false(log_has(&mount, "internal error"));
