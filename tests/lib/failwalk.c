@@ -270,7 +270,8 @@ void failwalk_all_points(bool kinds)
 
 	operations_count(&mount, &counts);
 	walk_and_settle(operations_all, kinds ? walk_kinds : walk);
-	operations_check_complete(&mount, &counts);
+	if (sample_step() == 1)
+		operations_check_complete(&mount, &counts);
 }
 
 void failwalk_points_of_new_workers(const struct operation *const tables[])

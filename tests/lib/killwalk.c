@@ -201,7 +201,9 @@ void killwalk_all_points(const struct operation *each)
 	operations_count(&mount, &counts);
 	all_points_of = each;
 	walk(operations_all, walk_each_or_kinds);
-	operations_check_complete(&mount, &counts);
+	/* some requests come only where many operations are disturbed */
+	if (sample_step() == 1)
+		operations_check_complete(&mount, &counts);
 }
 
 void killwalk_two(const struct operation *const tables[])
