@@ -123,9 +123,9 @@ static int read_delegated(void *context)
 }
 
 /* The same for what the kernel tells only when a process is not in execve(2). -ETIMEDOUT where that takes too long. */
-static ssize_t read_patiently(pid_t process, const char *name, char *text, size_t size)
+static ssize_t read_patiently(pid_t process, const char *name, char *text, size_t size, unsigned int patience)
 {
-	static const struct delegate how = {.milliseconds = PROCFS_PATIENCE, .own_descriptors = true};
+	const struct delegate how = {.milliseconds = patience, .own_descriptors = true};
 	struct reading reading = {.text = text, .size = size};
 	char path[96];
 	int length;
@@ -283,7 +283,7 @@ static int read_field(pid_t process, int wanted, uint64_t *number)
 {
 	char text[1024];
 	const char *at;
-	ssize_t length = read_patiently(process, "stat", text, sizeof(text));
+	ssize_t length = read_patiently(process, "stat", text, sizeof(text), PROCFS_PATIENCE);
 
 	if (length < 0)
 		return (int)length;
@@ -394,7 +394,7 @@ long procfs_call(pid_t thread)
 	char text[256];
 	long call;
 
-	if (read_patiently(thread, "syscall", text, sizeof(text)) <= 0)
+	if (read_patiently(thread, "syscall", text, sizeof(text), PROCFS_REQUESTER_PATIENCE) <= 0)
 		return -1;
 	return sscanf(text, "%ld", &call) == 1 ? call : -1;
 }
@@ -404,7 +404,7 @@ int procfs_fcntl_command(pid_t thread)
 	char text[256];
 	unsigned long command;
 
-	if (read_patiently(thread, "syscall", text, sizeof(text)) <= 0)
+	if (read_patiently(thread, "syscall", text, sizeof(text), PROCFS_REQUESTER_PATIENCE) <= 0)
 		return -1;
 	return sscanf(text, "%*d %*x %lx", &command) == 1 ? (int)command : -1;
 }

@@ -18,6 +18,7 @@
 #define PROCFS_COMMAND_MAX 64 /* bytes of a process's name, with the final 0 */
 #define PROCFS_FD_MAX 32      /* bytes of a path made by procfs_fd_path() */
 #define PROCFS_PATIENCE 20u   /* milliseconds that a process has to answer: one that is not in execve(2) needs a fraction of one */
+#define PROCFS_REQUESTER_PATIENCE 2000u /* ... that a thread has which waits for our reply: execve(2) waits for that thread, so that only a busy machine delays it */
 
 /* Writes "/proc/self/fd/FD": the path by which calls without a descriptor form reach an O_PATH descriptor. */
 void procfs_fd_path(char path[PROCFS_FD_MAX], int fd);
@@ -100,7 +101,7 @@ long procfs_call(pid_t thread);
 
 /*
  * The command argument of the fcntl(2) that a thread waits in; -1 where it is in no system call, may not be asked, or does not
- * answer within PROCFS_PATIENCE. For a thread that waits for its caller's answer.
+ * answer within PROCFS_REQUESTER_PATIENCE. For a thread that waits for its caller's answer.
  */
 int procfs_fcntl_command(pid_t thread);
 
