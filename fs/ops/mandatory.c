@@ -375,6 +375,19 @@ bool mandatory_concerns(const struct fs *fs)
 	}
 }
 
+/* What the calling thread's request may want, before wants() has looked at it. */
+static struct want want_of_request(void)
+{
+	return (struct want){
+		.request = {
+			.node = request_node(),
+			.unique = request_unique(),
+			.pid = request_pid(),
+			.type = LOCK_EXCLUSIVE,
+		},
+	};
+}
+
 bool mandatory_admits(struct fs *fs)
 {
 	int result = 0;
@@ -382,14 +395,7 @@ bool mandatory_admits(struct fs *fs)
 	if (!mandatory_concerns(fs))
 		return true;
 	for (int part = 0; part < 2 && result == 0; part++) {
-		struct want want = {
-			.request = {
-				.node = request_node(),
-				.unique = request_unique(),
-				.pid = request_pid(),
-				.type = LOCK_EXCLUSIVE,
-			},
-		};
+		struct want want = want_of_request();
 
 		if (wants(fs, request_opcode(), part, &want) && mandatory_is_on(fs, want.request.node))
 			result = ask(fs, &want);
@@ -401,14 +407,7 @@ bool mandatory_admits(struct fs *fs)
 
 bool mandatory_still_admits(struct fs *fs)
 {
-	struct want want = {
-		.request = {
-			.node = request_node(),
-			.unique = request_unique(),
-			.pid = request_pid(),
-			.type = LOCK_EXCLUSIVE,
-		},
-	};
+	struct want want = want_of_request();
 
 	return !wants(fs, request_opcode(), 0, &want) || !mandatory_is_on(fs, request_node()) ||
 	       lock_access(&fs->state, &want.request, 0) == 0;

@@ -17,24 +17,19 @@ struct backing_map {
 #define DEVICE_BACKING_OPEN _IOW(229, 1, struct backing_map)
 #define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
 
-static void close_number(int fuse_fd, int id)
+static void close_id(const struct state *state, int id)
 {
 	uint32_t number = (uint32_t)id;
 
 	/* ENOENT: it is closed already */
-	ioctl(fuse_fd, DEVICE_BACKING_CLOSE, &number);
-}
-
-static void close_id(const struct fs *fs, int id)
-{
-	close_number(fs->fuse_fd, id);
+	ioctl(state->arena->header->fuse_fd, DEVICE_BACKING_CLOSE, &number);
 }
 
 void passthrough_close_in(struct state *state, int id)
 {
 	if (id <= 0)
 		return;
-	close_number(state->arena->header->fuse_fd, id);
+	close_id(state, id);
 	handle_backing_closed(state, id);
 }
 
@@ -48,10 +43,7 @@ int passthrough_open(const struct fs *fs, int fd)
 
 void passthrough_close(struct fs *fs, int id)
 {
-	if (id <= 0)
-		return;
-	close_id(fs, id);
-	handle_backing_closed(&fs->state, id);
+	passthrough_close_in(&fs->state, id);
 }
 
 /* Nodes that a death kept from giving their id back do so now; says which of the ids above `last` nodes name. */
@@ -67,7 +59,7 @@ static void recover_nodes(struct fs *fs, int64_t last, bool named[RECOVERED_IDS]
 			continue;
 		if (atomic_load(&node->state) != SLOT_LIVE ||
 		    (fs->state.index[i].handles == 0 && !node_keeps_id(&fs->state, i))) {
-			close_id(fs, id);
+			close_id(&fs->state, id);
 			atomic_store(&node->backing_id, 0);
 		} else if (id > last && id - last <= RECOVERED_IDS) {
 			named[id - last - 1] = true;
@@ -85,12 +77,12 @@ void passthrough_recover(struct fs *fs)
 		int id = atomic_load(&header->backing_closing[i]);
 
 		if (id) {
-			close_id(fs, id);
+			close_id(&fs->state, id);
 			atomic_store(&header->backing_closing[i], 0);
 		}
 	}
 	recover_nodes(fs, last, named);
 	for (int i = 0; i < RECOVERED_IDS; i++)
 		if (!named[i])
-			close_id(fs, (int)(last + 1 + i));
+			close_id(&fs->state, (int)(last + 1 + i));
 }

@@ -151,11 +151,6 @@ int set_id_admit(struct fs *fs, const struct node_slot *node, int flags, bool wr
 
 /* --- changes ------------------------------------------------------------------------------------------------------ */
 
-static bool has_capability(const struct credentials *credentials, unsigned int capability)
-{
-	return credentials->capabilities >> capability & 1;
-}
-
 static bool is_in_group(const struct credentials *credentials, gid_t gid)
 {
 	bool found = credentials->gid == gid;
@@ -169,7 +164,7 @@ static bool is_in_group(const struct credentials *credentials, gid_t gid)
 static bool keeps_set_group_id(const struct credentials *credentials, const struct stat *attr)
 {
 	return !(attr->st_mode & S_IXGRP) &&
-	       (is_in_group(credentials, attr->st_gid) || has_capability(credentials, CAP_FSETID));
+	       (is_in_group(credentials, attr->st_gid) || credentials_can(credentials, CAP_FSETID));
 }
 
 int set_id_drop(struct fs *fs, const struct node_slot *node)
@@ -211,7 +206,7 @@ static bool is_chown(long call)
 /* Whether the requester owns a file, or acts as if he did. */
 static bool is_owner(const struct fs *fs, const struct credentials *credentials, const struct stat *attr)
 {
-	return credentials->uid == attr->st_uid || has_capability(credentials, CAP_FOWNER) ||
+	return credentials->uid == attr->st_uid || credentials_can(credentials, CAP_FOWNER) ||
 	       idmapped_owns(fs, request_pid(), credentials->uid, attr->st_uid);
 }
 

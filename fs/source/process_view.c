@@ -11,18 +11,16 @@
 #include <unistd.h>
 
 #define DEADLINE 500u /* milliseconds: what is asked of one process is there in a fraction of one, unless it is in execve(2) */
-#define BIT(capability) (UINT64_C(1) << (capability))
 
 int view_of_requester(const struct state *state, struct view *view)
 {
-	const uint64_t root = BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_ADMIN);
 	const struct credentials *credentials;
 	int result = requester_credentials(state, &credentials);
 
 	if (result < 0)
 		return result;
 	/* capabilities are told of threads in the daemon's user namespace only */
-	if (!credentials || (credentials->uid == 0 && (credentials->capabilities & root) == root)) {
+	if (!credentials || (credentials->uid == 0 && credentials_can(credentials, CAP_SYS_PTRACE) && credentials_can(credentials, CAP_SYS_ADMIN))) {
 		*view = (struct view){.kind = VIEW_ALL};
 		return 0;
 	}

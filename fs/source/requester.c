@@ -18,6 +18,7 @@ static _Thread_local struct {
 	uid_t uid;
 	gid_t gid;
 	struct credentials credentials;
+	int shares; /* namespaces with the daemon: 1 or 0; -1 = not asked yet */
 } requester;
 
 void requester_clear(void)
@@ -32,6 +33,7 @@ void requester_set(pid_t thread, uid_t uid, gid_t gid)
 {
 	requester_clear();
 	requester.is_set = true;
+	requester.shares = -1;
 	requester.thread = thread;
 	requester.uid = uid;
 	requester.gid = gid;
@@ -56,7 +58,14 @@ int requester_credentials(const struct state *state, const struct credentials **
 
 int requester_shares_namespaces(void)
 {
-	return credentials_shares_namespaces(requester.thread);
+	int result;
+
+	if (requester.shares >= 0)
+		return requester.shares;
+	result = credentials_shares_namespaces(requester.thread);
+	if (result >= 0)
+		requester.shares = result;
+	return result;
 }
 
 int requester_assume(const struct state *state, struct credentials_self *self)

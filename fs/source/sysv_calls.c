@@ -227,27 +227,27 @@ int sysv_set(const struct state *state, uint16_t store, const struct sysv_segmen
 	return shmctl(segment->id, IPC_SET, &wanted) < 0 ? gone(-errno) : 0;
 }
 
-int sysv_remove(const struct state *state, uint16_t store, int id)
+static int remove_by(const struct state *state, uint16_t store, int id, bool by_requester)
 {
 	_cleanup_stay_ struct stay stay;
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	int result = enter(state, store, &stay);
 
-	if (result == 0)
+	if (result == 0 && by_requester)
 		result = requester_assume(state, &self);
 	if (result < 0)
 		return result;
 	return shmctl(id, IPC_RMID, NULL) < 0 ? gone(-errno) : 0;
 }
 
+int sysv_remove(const struct state *state, uint16_t store, int id)
+{
+	return remove_by(state, store, id, true);
+}
+
 int sysv_undo(const struct state *state, uint16_t store, int id)
 {
-	_cleanup_stay_ struct stay stay;
-	int result = enter(state, store, &stay);
-
-	if (result < 0)
-		return result;
-	return shmctl(id, IPC_RMID, NULL) < 0 ? gone(-errno) : 0;
+	return remove_by(state, store, id, false);
 }
 
 int sysv_may_read(const struct state *state, uint16_t store, int id)

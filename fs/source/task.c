@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,14 +30,7 @@ int task_open(int proc_fd, pid_t pid, struct task *task)
 
 int task_check(const struct task *task)
 {
-	struct pollfd ended = {.fd = task->pidfd, .events = POLLIN};
-	int result;
-
-	/* a signal for this thread ends it also where it would not wait */
-	do
-		result = poll(&ended, 1, 0);
-	while (result < 0 && errno == EINTR);
-	return result == 0 ? 0 : result > 0 ? -ESRCH : -errno;
+	return procfs_pidfd_check(task->pidfd);
 }
 
 int task_failure(int error)

@@ -44,6 +44,12 @@ void credentials_free(struct credentials *credentials);
  */
 int credentials_shares_namespaces(pid_t thread);
 
+/* Whether they have a capability effective: CAP_*. */
+static inline bool credentials_can(const struct credentials *credentials, unsigned int capability)
+{
+	return credentials->capabilities >> capability & 1;
+}
+
 #define CREDENTIALS_NONE ((struct credentials){.uid = (uid_t)-1, .gid = (gid_t)-1})
 #define _cleanup_credentials_ __attribute__((cleanup(credentials_free)))
 

@@ -328,12 +328,12 @@ static int read_boot(char boot[POLICY_BOOT_MAX])
 	return length == POLICY_BOOT_MAX - 1 ? 0 : length < 0 ? (int)length : -EIO;
 }
 
-/* Whether a process has ended: then its number may be another's. */
-static int check_alive(int pidfd)
+int procfs_pidfd_check(int pidfd)
 {
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
 	int result;
 
+	/* a signal for this thread ends it also where it would not wait */
 	do
 		result = poll(&ended, 1, 0);
 	while (result < 0 && errno == EINTR);
@@ -347,7 +347,7 @@ int procfs_owner(pid_t thread, struct policy_owner *owner)
 	int result = found.pid < 0 ? found.pid : fd < 0 ? fd : procfs_pidfd_identity(fd, found.pid, &found.identity);
 
 	if (result == 0)
-		result = check_alive(fd);
+		result = procfs_pidfd_check(fd);
 	/* one that is still there has kept its number, and so the process its own */
 	if (result == 0 && procfs_process_of(thread) != found.pid)
 		result = -ESRCH;

@@ -47,6 +47,9 @@ pid_t procfs_process_of(pid_t thread);
 /* The effective user of a thread. Returns 0; -ESRCH. */
 int procfs_user(pid_t thread, uid_t *user);
 
+/* Whether the process of a pidfd is still there, and so has its number. Returns 0; -ESRCH where it has ended. Waits for nobody. */
+int procfs_pidfd_check(int pidfd);
+
 /* What is known of a process at any time. */
 struct procfs_brief {
 	pid_t parent;
