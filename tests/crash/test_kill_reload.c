@@ -4,6 +4,7 @@
  * what is right is there in the end.
  */
 #include "tests/lib/killpoint.h"
+#include "tests/lib/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,6 @@
 #include <unistd.h>
 
 #define POINTS_MAX 1500 /* more than any reading has */
-#define LOG_MAX (4 * 1024 * 1024)
 
 static struct mount mount;
 
@@ -31,21 +31,10 @@ static int stop(void **unused)
 	return mount.running ? mount_stop(&mount) : 0;
 }
 
-static unsigned int count_in_log(const char *text)
-{
-	static char log[LOG_MAX];
-	unsigned int n = 0;
-
-	assert_true(read_text(mount.log, log, sizeof(log)) >= 0);
-	for (const char *found = log; (found = strstr(found, text)); found++)
-		n++;
-	return n;
-}
-
 /* Reads a configuration with a kill at point `n`. Returns whether the worker was killed. */
 static bool reload(const char *config, const char *text, unsigned int n)
 {
-	unsigned int before = count_in_log(text);
+	unsigned int before = log_count(&mount, text);
 	struct killpoint point;
 	bool killed;
 	bool done;
@@ -53,7 +42,7 @@ static bool reload(const char *config, const char *text, unsigned int n)
 	check(write_text(mount.config, config));
 	assert_int_equal(killpoint_set(&point, &mount, n), 0);
 	check(kill(mount.supervisor, SIGHUP));
-	done = wait_for(count_in_log(text) > before);
+	done = wait_for(log_count(&mount, text) > before);
 	killed = killpoint_end(&point, &mount) > 0;
 	/* one that was killed when all was done is followed by one that has nothing to do */
 	assert_true(done);

@@ -81,14 +81,20 @@ void worker_replace(const struct mount *mount)
 	worker_wait_next(mount, worker);
 }
 
-bool log_has(const struct mount *mount, const char *text)
+unsigned int log_count(const struct mount *mount, const char *text)
 {
 	_cleanup_fclose_ FILE *file = fopen(mount->log, "re");
 	_cleanup_free_ char *line = NULL;
+	unsigned int n = 0;
 	size_t size = 0;
 
 	while (file && getline(&line, &size, file) > 0)
-		if (strstr(line, text))
-			return true;
-	return false;
+		for (const char *found = line; (found = strstr(found, text)); found++)
+			n++;
+	return n;
+}
+
+bool log_has(const struct mount *mount, const char *text)
+{
+	return log_count(mount, text) > 0;
 }

@@ -31,4 +31,7 @@ void worker_replace(const struct mount *mount);
 /* Whether the daemon's log has a line with this text. */
 bool log_has(const struct mount *mount, const char *text);
 
+/* How often it says so. */
+unsigned int log_count(const struct mount *mount, const char *text);
+
 #endif

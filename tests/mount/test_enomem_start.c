@@ -203,27 +203,15 @@ static void recovering_workers(void **unused)
 
 /* --- the configuration ---------------------------------------------------------------------------------------------- */
 
-static int count_in_log(const char *text)
-{
-	_cleanup_fclose_ FILE *file = fopen(m->log, "re");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
-	int n = 0;
-
-	while (file && getline(&line, &size, file) > 0)
-		n += strstr(line, text) != NULL;
-	return n;
-}
-
 /* Readings that have come to an end, by what they say. */
-static int count_reloads(void)
+static unsigned int count_reloads(void)
 {
-	return count_in_log("is in force") + count_in_log("nothing was changed") + count_in_log("was not changed");
+	return log_count(m, "is in force") + log_count(m, "nothing was changed") + log_count(m, "was not changed");
 }
 
 static void reload(void)
 {
-	int before = count_reloads();
+	unsigned int before = count_reloads();
 
 	check(kill(m->supervisor, SIGHUP));
 	assert_true(wait_for(count_reloads() > before));

@@ -4,6 +4,7 @@
  * would have shown appears with its owner, mode and policy, or not at all.
  */
 #include "lib/base/cleanup.h"
+#include "tests/lib/worker.h"
 #include "tests/mount/harness.h"
 
 #include <errno.h>
@@ -38,25 +39,14 @@ static const char *at(const char *name)
 	return path_of("%s/%s", mount.path, name);
 }
 
-static unsigned int count_in_log(const char *text)
-{
-	static char log[LOG_MAX];
-	unsigned int n = 0;
-
-	assert_true(read_text(mount.log, log, sizeof(log)) >= 0);
-	for (const char *found = log; (found = strstr(found, text)); found++)
-		n++;
-	return n;
-}
-
 /* Reads it again; returns when `text` has come into the log once more. */
 static void reload(const char *config, const char *text)
 {
-	unsigned int before = count_in_log(text);
+	unsigned int before = log_count(&mount, text);
 
 	check(write_text(mount.config, config));
 	check(kill(mount.supervisor, SIGHUP));
-	assert_true(wait_for(count_in_log(text) > before));
+	assert_true(wait_for(log_count(&mount, text) > before));
 }
 
 static char *mountinfo(void)
