@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 #define RETURN_TRIES 100      /* of a thread that has to be what it was again */
 #define STATUS_STEP 4096u     /* bytes by which the text of /proc/TID/status is read */
 #define OVERFLOW_ID 65534u    /* of users and groups that are not known, see user_namespaces(7) */
-#define CAPABILITY_WORDS 2    /* of capset(2), version 3 */
 
 /* Setting ids by the C library changes all threads; these are the system calls, which change one. */
 #ifdef __NR_setresuid32
@@ -198,23 +196,17 @@ void credentials_free(struct credentials *credentials)
 
 /* --- acting ----------------------------------------------------------------------------------------------------- */
 
-static int get_capabilities(struct __user_cap_data_struct data[CAPABILITY_WORDS])
+static int get_capabilities(struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 
 	return syscall(SYS_capget, &header, data) < 0 ? -errno : 0;
 }
 
-static int set_effective(const uint32_t effective[CAPABILITY_WORDS])
+static int set_capabilities(const struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[CAPABILITY_WORDS];
-	int result = get_capabilities(data);
 
-	if (result < 0)
-		return result;
-	for (int i = 0; i < CAPABILITY_WORDS; i++)
-		data[i].effective = effective[i] & data[i].permitted;
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
@@ -227,17 +219,29 @@ static int set_ids(uid_t uid, gid_t gid, size_t n_groups, const gid_t *groups)
 	return 0;
 }
 
-int credentials_take(const struct credentials *credentials)
+/* data: the thread's; becomes what it has then. */
+static int take(const struct credentials *credentials, struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
 {
-	const uint32_t effective[CAPABILITY_WORDS] = {(uint32_t)credentials->capabilities, (uint32_t)(credentials->capabilities >> 32)};
 	int result = set_ids(credentials->uid, credentials->gid, credentials->n_groups, credentials->groups);
 
-	return result < 0 ? result : set_effective(effective);
+	if (result < 0)
+		return result;
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		data[i].effective = (uint32_t)(credentials->capabilities >> 32 * i) & data[i].permitted;
+	return set_capabilities(data);
+}
+
+int credentials_take(const struct credentials *credentials)
+{
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	int result = get_capabilities(data);
+
+	return result < 0 ? result : take(credentials, data);
 }
 
 int credentials_assume(const struct credentials *credentials, struct credentials_self *self)
 {
-	struct __user_cap_data_struct data[CAPABILITY_WORDS];
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 	struct credentials_self found = {
 		.changed = true,
 		.uid = geteuid(),
@@ -245,13 +249,12 @@ int credentials_assume(const struct credentials *credentials, struct credentials
 		.fsuid = (uid_t)syscall(CALL_SETFSUID, (uid_t)-1),
 		.fsgid = (gid_t)syscall(CALL_SETFSGID, (gid_t)-1),
 	};
-	int result = get_capabilities(data);
+	int result = get_capabilities(found.capabilities);
 
 	if (result < 0)
 		return result;
-	for (int i = 0; i < CAPABILITY_WORDS; i++)
-		found.effective[i] = data[i].effective;
-	result = credentials_take(credentials);
+	memcpy(data, found.capabilities, sizeof(data));
+	result = take(credentials, data);
 	if (result < 0)
 		credentials_return(&found);
 	else
@@ -259,19 +262,22 @@ int credentials_assume(const struct credentials *credentials, struct credentials
 	return result;
 }
 
-/* A privileged worker has no supplementary groups. File-system ids follow the effective ones, and do not tell whether they could be set. */
+/* A privileged worker has no supplementary groups. File-system ids follow the effective ones; others do not tell whether they could be set. */
 static int return_to(const struct credentials_self *self)
 {
-	int result = set_effective(self->effective);
+	int result = set_capabilities(self->capabilities);
 
 	if (result == 0)
 		result = set_ids(self->uid, self->gid, 0, NULL);
 	if (result < 0)
 		return result;
-	syscall(CALL_SETFSGID, self->fsgid);
-	syscall(CALL_SETFSUID, self->fsuid);
-	return syscall(CALL_SETFSGID, (gid_t)-1) == (long)self->fsgid && syscall(CALL_SETFSUID, (uid_t)-1) == (long)self->fsuid ? 0
-																: -ENOMEM;
+	if (self->fsgid != self->gid)
+		syscall(CALL_SETFSGID, self->fsgid);
+	if (self->fsuid != self->uid)
+		syscall(CALL_SETFSUID, self->fsuid);
+	if (self->fsgid != self->gid && syscall(CALL_SETFSGID, (gid_t)-1) != (long)self->fsgid)
+		return -ENOMEM;
+	return self->fsuid != self->uid && syscall(CALL_SETFSUID, (uid_t)-1) != (long)self->fsuid ? -ENOMEM : 0;
 }
 
 void credentials_return(struct credentials_self *self)

@@ -10,6 +10,7 @@
 #ifndef SEGFS_BASE_CREDENTIALS_H
 #define SEGFS_BASE_CREDENTIALS_H
 
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,7 +67,7 @@ struct credentials_self {
 	bool changed;
 	uid_t uid, fsuid;
 	gid_t gid, fsgid;
-	uint32_t effective[2];
+	struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
 };
 
 #define CREDENTIALS_SELF ((struct credentials_self){.changed = false})
