@@ -54,6 +54,9 @@ int backing_open(const struct state *state, const struct node_slot *node, int fl
 	}
 	if (kept != -1)
 		return kept;
+	/* no handle of a file: another thread has just taken away the descriptor that it was reached by */
+	if (node->handle_type < 0)
+		return -ESTALE;
 	buffer.handle.handle_bytes = node->handle_bytes;
 	buffer.handle.handle_type = node->handle_type;
 	memcpy(buffer.handle.f_handle, node->handle, node->handle_bytes);

@@ -10,7 +10,8 @@
 
 /*
  * Opens a node's backing file, any flags of open(2) but O_CREAT; O_PATH reaches every type of file.
- * Returns a descriptor that the caller closes; ESTALE where the file is gone; the errno of open_by_handle_at(2).
+ * Returns a descriptor that the caller closes; ESTALE where the file is gone, or was reached by a kept descriptor only that another
+ * thread has taken away; the errno of open_by_handle_at(2).
  */
 int backing_open(const struct state *state, const struct node_slot *node, int flags);
 

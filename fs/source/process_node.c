@@ -236,8 +236,6 @@ int process_stale(int result)
 /* By the descriptor that an open node keeps. */
 static int reach_held(const struct state *state, const struct node_slot *node, const struct process_key *key, struct process_file *file)
 {
-	if (atomic_load(&node->fd) < 0)
-		return -ESTALE;
 	file->fd = backing_open(state, node, O_PATH);
 	if (file->fd < 0)
 		return file->fd;

@@ -165,9 +165,10 @@ static int open_node(struct state *state, const struct node_slot *node, int flag
 		return -EISDIR;
 	if (sysv_key_of(node)->kind == SYSV_RESERVED)
 		return open_reservation(state, node, flags);
-	/* the descriptor that it keeps is the segment's */
-	if (atomic_load(&node->fd) >= 0)
-		return backing_open(state, node, flags);
+	/* the descriptor that it keeps, if any, is the segment's */
+	result = backing_open(state, node, flags);
+	if (result != -ESTALE)
+		return result;
 	result = sysv_segment_of(state, node, &segment);
 	if (result < 0)
 		return result;

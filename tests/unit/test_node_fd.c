@@ -2,7 +2,10 @@
 /* Descriptors of nodes that are in use when their nodes part with them. */
 #include "tests/unit/slots.h"
 
+#include "fs/source/backing.h"
 #include "fs/state/node_fd.h"
+
+#include <errno.h>
 
 #define INODE 77u
 
@@ -104,6 +107,27 @@ static void all_places_are_taken(void **state)
 	slots_close(&slots);
 }
 
+/* A node that no file handle leads to, whose descriptor another thread has just taken away: gone, and no fault of the caller's. */
+static void what_was_reached_by_it_only_is_stale(void **state)
+{
+	static const int kinds[] = {NODE_HANDLE_SOURCE, NODE_HANDLE_INODE};
+	struct slots slots;
+	uint64_t id = 0;
+	int none = -1;
+
+	(void)state;
+	slots_open(&slots, 16, 16, 16);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct node_key key = key_of(INODE + i);
+
+		key.handle_type = kinds[i];
+		assert_int_equal(node_reference(&slots.state, &key, S_IFREG | 0600, NODE_FOREIGN, &none, &id), 0);
+		assert_int_equal(backing_open(&slots.state, node_get(&slots.state, id), O_RDONLY), -ESTALE);
+		assert_int_equal(backing_open(&slots.state, node_get(&slots.state, id), O_PATH), -ESTALE);
+	}
+	slots_close(&slots);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +135,7 @@ int main(void)
 		cmocka_unit_test(one_in_use_stays_until_it_is_given_back),
 		cmocka_unit_test(one_that_stays_with_its_node_is_not_closed),
 		cmocka_unit_test(all_places_are_taken),
+		cmocka_unit_test(what_was_reached_by_it_only_is_stale),
 	};
 
 	return cmocka_run_group_tests_name("descriptors of nodes", tests, NULL, NULL);
