@@ -75,7 +75,7 @@ base_sources := $(wildcard lib/base/*.c)
 generator_sources := $(wildcard fs/filter/*.c)
 program_sources := $(sort $(filter-out $(generator_sources),$(wildcard fs/*.c fs/*/*.c))) $(base_sources)
 # all that knows no FUSE, for unit tests and fuzzers
-core_sources := $(sort $(wildcard fs/config*.c fs/state/*.c fs/source/*.c)) $(base_sources)
+core_sources := $(sort $(wildcard fs/config/*.c fs/state/*.c fs/source/*.c)) $(base_sources)
 support_sources := $(wildcard tests/mount/harness.c tests/lib/*.c)
 stress_sources := $(wildcard tests/stress/*.c)
 
@@ -165,7 +165,7 @@ $(preloads): $(OUT)/%.so: %.c Makefile build/bootstrap.mk $(wildcard tests/prelo
 	$(Q)$(CC) $(preprocessor) $(CPPFLAGS) -std=gnu17 -pthread -fPIC -fvisibility=hidden $(warnings) -O2 -g -shared -o $@ $< -ldl
 
 # the requests' fuzzer stands in for the kernel and the machine; tests/fuzz/stand.c says how
-$(OUT)/tests/fuzz/fuzz_request: $(call object,$(wildcard fs/ops/*.c fs/control/*.c) $(addprefix tests/fuzz/,$(request_fuzzer)))
+$(OUT)/tests/fuzz/fuzz_request: $(call object,$(wildcard fs/fuse/*.c fs/segment/*.c fs/ops/*.c fs/control/*.c) $(addprefix tests/fuzz/,$(request_fuzzer)))
 $(OUT)/tests/fuzz/fuzz_request: private libraries := $(FUSE_LIBS) $(addprefix -Wl$(comma)--wrap=,pthread_create \
 	passthrough_open passthrough_close procfs_find_views procfs_find_users procfs_fcntl_command placement_follow lifetime_changed)
 $(OUT)/tests/fuzz/fuzz_arena: private libraries := -Wl,--wrap=close

@@ -2,102 +2,89 @@
 /*
  * segfs: named shared-memory segments as files.
  *
- * A map of the program, each layer using only those below it:
+ * A map of the program. Each folder uses only those below it; `make lint` checks it.
  *
- *   main.c           command line in hand, makes what supervisor and workers run on, goes into the background
- *   options          the command line
- *   supervisor       starts workers, survives them
- *   mounting         ... the mount, from its making to its end
- *   watchdog         ... sees that a worker does not go on
- *   upgrade          another version of the program takes over from it
- *   worker           one worker's life: recover, serve, leave
- *   config*          the INI file -> a checked struct, and back
- *   apply*           makes the stores, directories and segments that a configuration declares
- *   privileges       what supervisor and worker give up before they begin
- *   filter           ... system calls among them; filter/ makes the lists when the program is built
- *   tmpfs            stores in memory, made before they are shown
- *   instance         /run/segfs/NAME: the default store, the lock, --purge
- *   removal          ... and its end
- *   holders          ... who keeps it in use though it is unmounted
- *   mounts, notify   /proc/self/mountinfo; sd_notify
+ *   main.c           reads the command line, makes what supervisor and workers run on, goes into the background
  *
- *   ops/             the FUSE operations
- *     loop           takes requests from the kernel, and has them carried out
- *     dispatch       ... each once, by its operation
- *     cost           what carrying out a request may cost others
- *     aside          requests that look into other processes
- *     placement      on which CPU they are taken
- *     wire           the kernel's messages, and whether they are what they say
- *     request        the raw request, and on whose behalf it is carried out
- *     identity       ... which not every request tells
- *     idmapped       ... and who owns what through an idmapped mount
- *     opcode         what is known of operations by their numbers
- *     lookup attr name file io dir xattr lock ioctl init    the operations
- *     policy         policies of nodes
- *     lifetime       ends segments whose life is limited
- *     lifetime_watch ... when each is to end
- *     lifetime_use   ... what is noted with each for a later start
- *     attached       who has a segment open or mapped
- *     opening        the way that the reads, writes and views of an open take
- *     passthrough    backing files for the kernel
- *     set_id         set-user-id and set-group-id bits
- *     interrupt      a requester's signal ends a long system call
- *     killable       ... also one that only a fatal signal ends
- *     prune          room for nodes
- *     reply          answers
+ *   daemon/          lives and deaths of processes
+ *     supervisor       starts workers, survives them
+ *     worker           one worker's life: recover, serve, leave
+ *     mounting         the mount, from its making to its end
+ *     watchdog         detects a worker that hangs
+ *     upgrade          another version of the program takes over
+ *     program          what main() has made; reading the configuration again
+ *     privileges       what supervisor and workers give up
+ *     filter           system calls that each may use; filter/ generates the lists when the program is built
+ *     notify           sd_notify(3)
+ *   setup/           makes what the configuration declares
+ *     apply            all of it: stores, directories, segments
+ *     adopt medium place segment sources register   ... step by step
+ *     tmpfs            stores in memory, made before they are shown
+ *     instance         /run/segfs/NAME: the default store, the lock, --purge
+ *     removal holders  ... its end, and who keeps it in use
+ *     mounts           /proc/self/mountinfo
+ *   config/          the INI file, and the command line (options), as checked structs
  *   control/         the files under .segfs
- *     lists          what is locked, and what is open
  *
- *   source/          where nodes come from; knows no FUSE
- *     source         the table of functions that a source is
- *     store          a directory tree of backing files
- *     store_make     ... names are made in it
- *     store_names    ... and removed and renamed
- *     posix          ... of which that of shm_open(3) is one, and what is known of its objects
- *     sysv           System V shared memory
- *     sysv_node      ... its nodes; sysv_names their names, sysv_facts their attributes
- *     sysv_calls     ... the kernel's calls for segments
- *     process        memory of running processes
- *     process_node   ... its nodes; process_names their names, process_facts their attributes
- *     process_memory ... what memory one has that is a file to the kernel; process_maps what it maps
- *     process_view   ... with whose eyes they are looked at
- *     task           ... a process that is told from all others
- *     records        a listing that is no directory's
- *     requester      on whose behalf a thread executes a request, and with what credentials
- *     users          who uses a file, in all of the machine
- *     backing        from a node to its file and back, by file handle
- *     views          views that outlive their handle
- *     paths          from a node to its name
- *     kept           descriptors that are kept, of directories most of all
- *     huge           writing to files on hugetlbfs
+ *   ops/             what each request does: lookup attr name file io dir xattr lock ioctl
+ *   segment/         what a segment's attributes promise
+ *     policy           policies of nodes
+ *     opening          who moves the bytes of an open: the kernel or the daemon
+ *     lifetime         ends segments whose life is limited; lifetime_watch when, lifetime_use what a later start knows
+ *     mandatory        mandatory locks: who may read and write now
+ *     parked resume    ... requests that wait for that, and their end
+ *     attached         who has a segment open or mapped
+ *     set_id           set-user-id and set-group-id bits
+ *     entry            what the kernel is told of a node
+ *   fuse/            the protocol
+ *     loop             takes requests from the kernel and has them carried out
+ *     reader           ... the role of the thread that does so
+ *     dispatch         each request once, by its operation
+ *     request reply    one request, and its answer
+ *     wire opcode      the kernel's messages
+ *     cost aside       which requests other threads carry out, so that the reader never waits
+ *     identity idmapped   on whose behalf a request is made
+ *     interrupt killable  a requester's signal ends a system call
+ *     passthrough      backing files for the kernel
+ *     placement        on which CPU requests are read
+ *     prune            room for nodes
+ *     init             what the kernel and the daemon agree on
  *
- *   state/           what survives a worker; knows no FUSE
- *     arena          the shared memory and the layout of all that is in it
- *     node handle    slots and indexes
- *     node_table     ... from a file to its node
- *     node_fd        ... descriptors that nodes hold, in use
- *     backing_id     ... which nodes keep their passthrough id
- *     journal        requests that are being carried out: what a worker dies over is done once
- *     fault          where a worker was that died by itself
- *     share          how much of what is bounded one user has
- *     lock           locks: what operations call, made of
- *     lock_queue     ... requests that wait
- *     lock_table     ... locks that are held
- *     lock_tree      ... trees over them
- *     lock_recover   ... what a new worker finds
- *     descriptors    those that outlive a worker: whose each is, which are nobody's
- *     state          recovery and invariants
+ *   source/          where nodes come from
+ *     source           the table of functions that a source is
+ *     store            a directory tree of backing files; store_make store_names make, remove and rename
+ *     posix            objects of shm_open(3), a store
+ *     sysv             System V shared memory: sysv_node sysv_names sysv_facts sysv_calls
+ *     process          memory of running processes: process_node _names _facts _memory _maps _medium _view
+ *     task             a process, identified for certain
+ *     requester        the credentials with which a thread acts
+ *     users views peek what uses a file
+ *     backing kept     from a node to its file; descriptors that are cached
+ *     paths            from a node to its name
+ *     records          a listing that is no directory's
+ *     huge             writing to hugetlbfs
+ *   state/           what survives a worker
+ *     arena            the shared memory, and the layout of all that is in it
+ *     node handle      slots and indexes; node_table node_fd backing_id
+ *     journal          requests in flight: what a worker dies over is done once
+ *     lock             locks: lock_queue lock_table lock_tree lock_recover
+ *     share            how much of a bounded resource one user has
+ *     fault            where a worker died
+ *     descriptors      those that outlive a worker
+ *     state            recovery and invariants
+ *
+ * lib/base is below all of these.
  */
-#include "fs/apply.h"
+#include "fs/config/options.h"
 #include "fs/control/control.h"
-#include "fs/instance.h"
-#include "fs/mounting.h"
-#include "fs/mounts.h"
-#include "fs/notify.h"
-#include "fs/options.h"
-#include "fs/program.h"
-#include "fs/supervisor.h"
-#include "fs/upgrade.h"
+#include "fs/daemon/mounting.h"
+#include "fs/daemon/notify.h"
+#include "fs/daemon/program.h"
+#include "fs/daemon/supervisor.h"
+#include "fs/daemon/upgrade.h"
+#include "fs/setup/apply.h"
+#include "fs/setup/instance.h"
+#include "fs/setup/mounts.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -283,7 +270,7 @@ static int make_content(struct program *program)
 
 /*
  * Of the resource limits, those that would be in the way of users. All others stay as they were set for this program, and bind
- * supervisor and workers, but for what workers have no use for (fs/privileges.c): RLIMIT_NPROC too, which does not bind root, and an
+ * supervisor and workers, but for what workers have no use for (fs/daemon/privileges.c): RLIMIT_NPROC too, which does not bind root, and an
  * ordinary user's daemon like any process of that user.
  */
 static void raise_limits(void)

@@ -113,7 +113,7 @@ static void write_names(void)
 
 int main(void)
 {
-	printf("/* written by fs/filter/generate.c */\n#include \"fs/filter_programs.h\"\n");
+	printf("/* written by fs/filter/generate.c */\n#include \"fs/daemon/filter_programs.h\"\n");
 	write_filter("worker", SCMP_ACT_TRAP, add_worker_rules);
 	write_filter("supervisor", SCMP_ACT_ALLOW, add_supervisor_rules);
 	write_names();

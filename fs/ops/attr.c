@@ -2,12 +2,14 @@
 /*
  * Attributes: reading and changing them, STATX, statfs.
  */
-#include "fs/ops/loop.h"
+#include "fs/fuse/reader.h"
+#include "fs/fuse/reply.h"
+#include "fs/fuse/request.h"
 #include "fs/ops/ops.h"
-#include "fs/ops/policy.h"
-#include "fs/ops/reply.h"
-#include "fs/ops/request.h"
-#include "fs/ops/set_id.h"
+#include "fs/segment/entry.h"
+#include "fs/segment/mandatory.h"
+#include "fs/segment/policy.h"
+#include "fs/segment/set_id.h"
 #include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
 
@@ -111,7 +113,7 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 		return result;
 	if (change->what & SOURCE_SET_SIZE && !mandatory_is_on(fs, id) && source->stat(&fs->state, node, attr) == 0 &&
 	    attr->st_blocks >= SOURCE_SLOW_BLOCKS)
-		loop_hand_over(fs);
+		reader_hand_over();
 	if (change->what & SOURCE_SET_SIZE) {
 		result = check_resize(fs, node, change->size, fd);
 		if (result < 0)

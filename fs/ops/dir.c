@@ -4,10 +4,11 @@
  * when entries came and went, and when the worker died. What one getdents64(2) brought and a request did not take is
  * kept for the next request; it is lost with the worker, which then seeks.
  */
+#include "fs/fuse/reply.h"
+#include "fs/fuse/request.h"
 #include "fs/ops/ops.h"
-#include "fs/ops/reply.h"
-#include "fs/ops/request.h"
-#include "fs/ops/set_id.h"
+#include "fs/segment/entry.h"
+#include "fs/segment/set_id.h"
 #include "fs/source/source.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"

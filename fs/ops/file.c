@@ -2,15 +2,17 @@
 /*
  * Opening, making and closing regular files.
  */
-#include "fs/ops/lifetime.h"
-#include "fs/ops/loop.h"
-#include "fs/ops/opening.h"
+#include "fs/fuse/passthrough.h"
+#include "fs/fuse/reader.h"
+#include "fs/fuse/reply.h"
+#include "fs/fuse/request.h"
 #include "fs/ops/ops.h"
-#include "fs/ops/passthrough.h"
-#include "fs/ops/policy.h"
-#include "fs/ops/reply.h"
-#include "fs/ops/request.h"
-#include "fs/ops/set_id.h"
+#include "fs/segment/entry.h"
+#include "fs/segment/lifetime.h"
+#include "fs/segment/mandatory.h"
+#include "fs/segment/opening.h"
+#include "fs/segment/policy.h"
+#include "fs/segment/set_id.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
@@ -25,7 +27,7 @@ static int truncate_opened(struct opening *opening, int fd)
 	int result = 0;
 
 	if (!mandatory_is_on(opening->fs, opening->id) && fstat(fd, &before) == 0 && before.st_blocks >= SOURCE_SLOW_BLOCKS)
-		loop_hand_over(opening->fs);
+		reader_hand_over();
 	if (opening->handed_over && !mandatory_still_admits(opening->fs))
 		result = -EAGAIN;
 	if (result == 0)
@@ -212,7 +214,8 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	if (result == 0) {
 		opening->id = entry->ino;
 		opening->node = node_get(&fs->state, entry->ino);
-		policy_made(&fs->state, entry->ino, true, &policy);
+		if (policy_made(&fs->state, entry->ino, true, &policy))
+			lifetime_changed(entry->ino);
 		result = opening->node ? opening_establish(opening) : -ESTALE;
 		if (result < 0)
 			entry_forget(fs, entry->ino, 1);

@@ -3,17 +3,17 @@
  * Bytes: what of reading, writing and arranging a segment's bytes comes to the daemon. In direct mode reads and writes
  * do not; the rest does in every mode.
  */
-#include "fs/ops/interrupt.h"
-#include "fs/ops/killable.h"
-#include "fs/ops/loop.h"
+#include "fs/fuse/interrupt.h"
+#include "fs/fuse/killable.h"
+#include "fs/fuse/reader.h"
+#include "fs/fuse/reply.h"
+#include "fs/fuse/request.h"
 #include "fs/ops/ops.h"
-#include "fs/ops/policy.h"
-#include "fs/ops/reply.h"
-#include "fs/ops/request.h"
-#include "fs/ops/set_id.h"
-#include "fs/state/journal.h"
+#include "fs/segment/policy.h"
+#include "fs/segment/set_id.h"
 #include "fs/source/huge.h"
 #include "fs/source/source.h"
+#include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
@@ -79,7 +79,7 @@ void forget_cached_read(struct fs *fs)
 	if (!cached.id)
 		return;
 	/* the kernel waits for pages that it is reading from us */
-	loop_hand_over(fs);
+	reader_hand_over();
 	fuse_lowlevel_notify_inval_inode(fs->session, cached.id, cached.offset, cached.length);
 	cached.id = 0;
 }

@@ -2,9 +2,9 @@
 /*
  * Inode flags: lsattr, chattr +i, +a. The kernel has checked who may change them.
  */
-#include "fs/ops/loop.h"
+#include "fs/fuse/reader.h"
+#include "fs/fuse/reply.h"
 #include "fs/ops/ops.h"
-#include "fs/ops/reply.h"
 #include "fs/source/requester.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
@@ -58,7 +58,7 @@ static int on_backing(struct fs *fs, fuse_ino_t id, unsigned int command, union 
 /* Of an ioctl(2) the kernel does not know that it changes st_ctime. The requester has the file open, so nobody ends its inode meanwhile. */
 static void attributes_changed(struct fs *fs, fuse_ino_t id)
 {
-	loop_hand_over(fs);
+	reader_hand_over();
 	fuse_lowlevel_notify_inval_inode(fs->session, id, -1, 0);
 }
 

@@ -3,13 +3,12 @@
  * Locks of fcntl(2) and flock(2), for all users of the mount. All past libfuse: a request that waits is a slot in the arena and
  * no memory of libfuse's, and closing a descriptor has to give up locks also when there is no memory at all.
  */
-#include "fs/ops/aside.h"
-#include "fs/ops/loop.h"
+#include "fs/fuse/aside.h"
+#include "fs/fuse/reader.h"
+#include "fs/fuse/request.h"
 #include "fs/ops/ops.h"
-#include "fs/ops/parked.h"
-#include "fs/ops/policy.h"
-#include "fs/ops/reader.h"
-#include "fs/ops/request.h"
+#include "fs/segment/policy.h"
+#include "fs/segment/resume.h"
 #include "fs/source/source.h"
 #include "fs/state/lock.h"
 #include "fs/state/node.h"
@@ -97,7 +96,7 @@ static int find_holder(struct fs *fs, enum lock_holder *holder)
 		return 0;
 	look_begin(&look);
 	if (!request_is_resent())
-		loop_hand_over(fs);
+		reader_hand_over();
 	*holder = holder_of_command(procfs_fcntl_command(request_pid()));
 	reader_take_back();
 	look_end(&look);
@@ -216,16 +215,8 @@ bool op_interrupt_raw(struct fs *fs)
 	if (!in)
 		return false;
 	if (lock_cancel(&fs->state, unique, &outcome)) {
-		locks_tell(fs, &outcome);
+		resume_reply(fs, &outcome);
 		return true;
 	}
 	return look_interrupt(unique) || end_aside(fs, unique);
-}
-
-void locks_tell(struct fs *fs, const struct lock_outcome *outcome)
-{
-	struct parked *parked = outcome->access ? parked_of(outcome->tag) : NULL;
-
-	request_answer_tag(fs, parked ? parked_unique(parked) : outcome->tag, outcome->result);
-	parked_free(&fs->state, parked);
 }

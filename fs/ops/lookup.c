@@ -2,11 +2,11 @@
 /*
  * From names to nodes, and the end of the kernel's interest in nodes.
  */
-#include "fs/ops/loop.h"
+#include "fs/fuse/prune.h"
+#include "fs/fuse/reader.h"
+#include "fs/fuse/request.h"
 #include "fs/ops/ops.h"
-#include "fs/ops/prune.h"
-#include "fs/ops/reply.h"
-#include "fs/ops/request.h"
+#include "fs/segment/entry.h"
 #include "fs/source/source.h"
 
 #include <errno.h>
@@ -83,7 +83,7 @@ static bool may_be_stale(struct fs *fs, uint64_t id)
 static void drop_if_unknown(struct fs *fs, uint64_t id)
 {
 	/* the kernel may wait for an inode that it is writing back to us */
-	loop_hand_over(fs);
+	reader_hand_over();
 	if (fuse_lowlevel_notify_inval_inode(fs->session, id, -1, 0) == -ENOENT)
 		entry_forget(fs, id, UINT64_MAX);
 }

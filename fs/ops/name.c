@@ -2,10 +2,12 @@
 /*
  * Names: making, linking, removing and renaming them, and reading symbolic links.
  */
+#include "fs/fuse/reply.h"
+#include "fs/fuse/request.h"
 #include "fs/ops/ops.h"
-#include "fs/ops/policy.h"
-#include "fs/ops/reply.h"
-#include "fs/ops/request.h"
+#include "fs/segment/entry.h"
+#include "fs/segment/lifetime.h"
+#include "fs/segment/policy.h"
 #include "fs/state/journal.h"
 
 #include <errno.h>
@@ -83,7 +85,8 @@ static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, 
 		return;
 	}
 	if (S_ISREG(mode) || S_ISDIR(mode))
-		policy_made(&fs_of(req)->state, entry.ino, S_ISREG(mode), &policy);
+		if (policy_made(&fs_of(req)->state, entry.ino, S_ISREG(mode), &policy))
+			lifetime_changed(entry.ino);
 	reply_entry(req, &entry);
 }
 

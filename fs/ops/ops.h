@@ -5,13 +5,10 @@
 #ifndef SEGFS_OPS_OPS_H
 #define SEGFS_OPS_OPS_H
 
-#include "fs/ops/fs.h"
+#include "fs/fuse/fs.h"
 #include "fs/state/lock.h"
 
 extern const struct fuse_lowlevel_ops segfs_operations;
-
-/* init.c */
-void op_init(void *userdata, struct fuse_conn_info *connection);
 
 /* lookup.c */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -94,34 +91,11 @@ bool op_write_back_raw(struct fs *fs);   /* io.c; returns false, and does nothin
 /* lock.c: gives up what was locked through the handle of a RELEASE. */
 void locks_release(struct fs *fs);
 
-/* lock.c: answers a request that waited, for a lock or to read or write, and is not to go on. */
-void locks_tell(struct fs *fs, const struct lock_outcome *outcome);
-
-/*
- * mandatory.c: whether the calling thread's request may read or write what it wants to, where locks are mandatory.
- * Returns true: it may; false: it waits, and comes out of lock_next_outcome() as a parked message, or has been answered.
- */
-bool mandatory_admits(struct fs *fs);
-
-/* mandatory.c: whether nothing has come in the way of an OPEN since, where another thread was the reader meanwhile. */
-bool mandatory_still_admits(struct fs *fs);
-
-/* mandatory.c: ends waits that would never end, if it is time to look; for the reader, between requests. Returns whether it was. */
-bool mandatory_end_stuck(struct fs *fs);
-
-/* mandatory.c: whether I/O of a node has to be over before the next request is read. */
-bool mandatory_is_on(const struct fs *fs, uint64_t node);
-
 /*
  * io.c: drops what the thread's last READ has put into the mount's page cache, where it is not to be. The thread may be no reader
  * any more after that.
  */
 void forget_cached_read(struct fs *fs);
-
-/*
- * mandatory.c: whether the calling thread's request depends on mandatory locks: for the reader alone, which does not hand over.
- */
-bool mandatory_concerns(const struct fs *fs);
 
 /* lookup.c: drops removed files to which an earlier worker counted references that the kernel does not have. */
 void forget_unknown(struct fs *fs);

@@ -3,14 +3,15 @@
  * Extended attributes: the user's, which are stored with the backing file, and segfs's own, user.segfs.*, by which a
  * segment tells about itself and is given its policy.
  */
-#include "fs/ops/attached.h"
-#include "fs/ops/identity.h"
-#include "fs/ops/idmapped.h"
-#include "fs/ops/loop.h"
+#include "fs/fuse/identity.h"
+#include "fs/fuse/idmapped.h"
+#include "fs/fuse/reader.h"
+#include "fs/fuse/reply.h"
+#include "fs/fuse/request.h"
 #include "fs/ops/ops.h"
-#include "fs/ops/policy.h"
-#include "fs/ops/reply.h"
-#include "fs/ops/request.h"
+#include "fs/segment/attached.h"
+#include "fs/segment/lifetime.h"
+#include "fs/segment/policy.h"
 #include "fs/source/source.h"
 #include "fs/state/journal.h"
 #include "lib/base/log.h"
@@ -308,7 +309,7 @@ static bool is_owner(struct fs *fs, const struct stat *attr)
 		return false;
 	if (user == 0 || user == attr->st_uid)
 		return true;
-	loop_hand_over(fs);
+	reader_hand_over();
 	return idmapped_owns(fs, request_pid(), user, attr->st_uid);
 }
 
@@ -323,7 +324,11 @@ static int set_field(struct fs *fs, uint64_t id, const struct node_slot *node, e
 		return -EOPNOTSUPP;
 	if (result == 0 && !is_owner(fs, &attr))
 		result = -EPERM;
-	return result < 0 ? result : policy_change(&fs->state, id, field, wanted);
+	if (result == 0)
+		result = policy_change(&fs->state, id, field, wanted);
+	if (result > 0)
+		lifetime_changed(id);
+	return result < 0 ? result : 0;
 }
 
 static int set_field_text(struct fs *fs, uint64_t id, const struct node_slot *node, enum policy_field field,

@@ -236,7 +236,7 @@ bool source_is_segfs(const struct state *state, pid_t process);
 /* The extended attribute in which a backing file keeps its policy; nobody but segfs sees it. */
 const char *source_policy_attribute(const struct state *state);
 
-/* The one that tells what became of a segment whose life depends on being open; see fs/ops/lifetime.h. */
+/* The one that tells what became of a segment whose life depends on being open; see fs/segment/lifetime.h. */
 const char *source_use_attribute(const struct state *state);
 
 /* The n-th of the builtin directories, n < SOURCE_KINDS, or NULL where that one is not shown. */

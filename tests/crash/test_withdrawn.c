@@ -5,7 +5,7 @@
  *
  * The worker dies at each point of each kind of open. The next one is held by ptrace(2) at the end of the write(2) that asks the kernel.
  */
-#include "fs/ops/wire.h"
+#include "fs/fuse/wire.h"
 #include "lib/base/cleanup.h"
 #include "tests/lib/follow.h"
 #include "tests/lib/job.h"

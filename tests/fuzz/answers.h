@@ -6,7 +6,7 @@
 #ifndef SEGFS_TESTS_FUZZ_ANSWERS_H
 #define SEGFS_TESTS_FUZZ_ANSWERS_H
 
-#include "fs/ops/wire.h"
+#include "fs/fuse/wire.h"
 
 /* Ends the process unless `ok`, and says what is wrong. */
 #define check(ok, ...) ((ok) ? (void)0 : answers_fail(__VA_ARGS__))

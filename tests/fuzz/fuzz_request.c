@@ -7,8 +7,8 @@
  * length below 65536 becomes the real one, an id of 0 a new one, and a node id or a handle below 256 gets the generation that its
  * slot has. Node 255 is that of the handle in the message.
  */
-#include "fs/ops/loop.h"
-#include "fs/ops/wire.h"
+#include "fs/fuse/loop.h"
+#include "fs/fuse/wire.h"
 #include "fs/state/node.h"
 #include "tests/fuzz/answers.h"
 #include "tests/fuzz/stand.h"

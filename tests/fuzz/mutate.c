@@ -3,7 +3,7 @@
  * How libFuzzer makes a new input for fuzz_request of an old one: by whole messages, which are plausible when they come into being,
  * and by bytes in them.
  */
-#include "fs/ops/wire.h"
+#include "fs/fuse/wire.h"
 #include "tests/fuzz/stand.h"
 
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #ifndef SEGFS_TESTS_FUZZ_STAND_H
 #define SEGFS_TESTS_FUZZ_STAND_H
 
-#include "fs/ops/fs.h"
+#include "fs/fuse/fs.h"
 
 /* What an input chooses. */
 enum stand_option {

@@ -107,7 +107,7 @@ static int count_lost(const struct mount *mount, const struct arena *arena, int 
 			continue;
 		length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 		target[length > 0 ? length : 0] = '\0';
-		/* the reader keeps some of the threads that have asked for something last, see fs/ops/identity.c */
+		/* the reader keeps some of the threads that have asked for something last, see fs/fuse/identity.c */
 		if (strcmp(target, PIDFD) == 0 && ++asked <= KEPT_PIDFDS)
 			continue;
 		n++;

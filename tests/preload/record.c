@@ -3,7 +3,7 @@
  * record.so, for LD_PRELOAD of the daemon: writes the first messages that each worker reads from the kernel to a file of its own in
  * the directory RECORD, as an input of tests/fuzz/fuzz_request.c. Who made them is left out.
  */
-#include "fs/ops/wire.h"
+#include "fs/fuse/wire.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For unit tests of the sources: a store in a directory of its own, as fs/apply.c makes one of it, with the
+ * For unit tests of the sources: a store in a directory of its own, as fs/setup/apply.c makes one of it, with the
  * nodes that the operations would make. On a tmpfs that only this process sees where mount(2) may be called,
  * else in TMPDIR.
  */

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The parser: lines come from our reader, keys and values from inih.
+ *
+ * inih (r55 of Debian 12 up to today's) cuts a section's name at 49 bytes, says nothing of a section without
+ * keys, takes an indented line for the rest of the value above it, and depending on how it was built cuts or
+ * skips long lines and tells the handler no line number. So the reader, which sees each line first, counts
+ * lines, refuses what inih would change silently, has the section headers read elsewhere, and gives inih only
+ * lines that hold a key.
+ */
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/config/parser.h"
+#include "fs/source/source.h"
+#include "lib/base/textfile.h"
+
+#define LINE_LIMIT 8192 /* bytes of a line: a path of PATH_MAX bytes and a comment fit */
+#define LIST_MAX   320  /* bytes of a list of keys in a message */
+
+/* Debian's inih can be told at run time to take lines over 200 bytes; others can't, and the reader copes. */
+extern int ini_max_line __attribute__((weak));
+
+/* Whether inih hands its own line number to the handler is up to the build; it isn't used. */
+#if INI_HANDLER_LINENO
+#define HANDLER_LINENO , int lineno __attribute__((unused))
+#else
+#define HANDLER_LINENO
+#endif
+
+/* --- keys --- */
+
+static int fail_key(struct parser *parser, const char *name)
+{
+	const char *nearest = config_nearest_key(parser->section, name);
+	char list[LIST_MAX];
+
+	config_list_keys(parser->section, list, sizeof(list));
+	return parser_fail(parser, parser->line, "unknown key '%s' in %s%s%s%s; known keys: %s",
+			   parser_show_string(name).text,
+			   parser_show_section(parser->section, parser->name).text,
+			   nearest ? ", perhaps '" : "", nearest ? nearest : "", nearest ? "'" : "", list);
+}
+
+static int set_key(struct parser *parser, const char *name, const char *value)
+{
+	const struct config_key *key;
+	unsigned int *key_line;
+	char why[CONFIG_WHY_MAX] = "";
+	int error;
+
+	if (!*name)
+		return parser_fail(parser, parser->line, "nothing before '='; write KEY = VALUE");
+	if (!parser->section)
+		return parser_fail(
+			parser, parser->line,
+			"'%s' before the first section; put it below one of " CONFIG_SECTIONS_KNOWN,
+			parser_show_string(name).text);
+	key = config_find_key(parser->section, name);
+	if (!key)
+		return fail_key(parser, name);
+	key_line = &parser->key_lines[key - parser->section->keys];
+	if (*key_line)
+		return parser_fail(parser, parser->line, "%s again in %s; keep this line or line %u", name,
+				   parser_show_section(parser->section, parser->name).text, *key_line);
+	if (!*value)
+		return parser_fail(parser, parser->line,
+				   "%s has no value; write %s = VALUE, or leave out the line", name, name);
+	*key_line = parser->line;
+	error = key->type->parse(key, parser->record, value, why);
+	if (error == -ENOMEM)
+		return parser_fail_memory(parser);
+	return error ? parser_fail(parser, parser->line, "%s = %s: %s", name, parser_show_string(value).text,
+				   why)
+		     : 0;
+}
+
+static int fail_no_equals(struct parser *parser)
+{
+	return parser_fail(parser, parser->line,
+			   "neither a section, a key with '=' nor a comment; write KEY = VALUE");
+}
+
+/* inih's handler: returns nonzero to go on. */
+static int on_key(void *user, const char *section, const char *name, const char *value HANDLER_LINENO)
+{
+	struct parser *parser = user;
+
+	(void)section;
+	parser->awaiting = false;
+	if (parser->result)
+		return 0;
+	if (!value)
+		fail_no_equals(parser);
+	else
+		set_key(parser, name, value);
+	return !parser->result;
+}
+
+/* --- lines --- */
+
+/* Refuses what inih would cut or misread, and what no editor shows. */
+static int check_line(struct parser *parser, const char *line, size_t length)
+{
+	if (length > LINE_LIMIT)
+		return parser_fail(parser, parser->line, "a line of %zu bytes; write at most %d", length,
+				   LINE_LIMIT);
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)line[i];
+
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return parser_fail(parser, parser->line,
+					   "control character 0x%02x at byte %zu of the line; remove it", c,
+					   i + 1);
+	}
+	if (utf8_valid_length(line, length) < length)
+		return parser_fail(parser, parser->line,
+				   "byte %zu of the line is not UTF-8; save the file as UTF-8",
+				   utf8_valid_length(line, length) + 1);
+	return 0;
+}
+
+/* Takes the next line off the text, without its end. */
+static void next_line(struct parser *parser, const char **line, size_t *length)
+{
+	const char *end = memchr(parser->text, '\n', parser->left);
+	size_t taken = end ? (size_t)(end - parser->text) + 1 : parser->left;
+
+	*line = parser->text;
+	*length = end ? taken - 1 : taken;
+	parser->text += taken;
+	parser->left -= taken;
+	parser->line++;
+	if (parser->line == 1 && *length >= 3 && memcmp(*line, "\xef\xbb\xbf", 3) == 0) {
+		*line += 3; /* a byte order mark, which some editors write */
+		*length -= 3;
+	}
+	if (*length && (*line)[*length - 1] == '\r')
+		(*length)--;
+}
+
+/* inih's reader, as fgets(3): one line per call, or NULL at the end and after an error. */
+static char *read_line(char *buffer, int size, void *stream)
+{
+	struct parser *parser = stream;
+	const char *line;
+	size_t length;
+
+	if (parser->awaiting && !parser->result)
+		fail_no_equals(parser);
+	if (parser->result || !parser->left)
+		return NULL;
+	next_line(parser, &line, &length);
+	if (check_line(parser, line, length))
+		return NULL;
+	parser_trim(&line, &length); /* an indented line would continue the one above */
+	if (length && *line == '[') {
+		if (parser_begin_section(parser, line, length))
+			return NULL;
+		length = 0;
+	} else if (length && (*line == ';' || *line == '#')) {
+		length = 0;
+	}
+	if (size < 2 || length > (size_t)size - 2) {
+		parser_fail(parser, parser->line,
+			    "a line of %zu bytes; the INI library of this machine reads at most %d", length,
+			    size - 2);
+		return NULL;
+	}
+	parser->awaiting = length > 0;
+	memcpy(buffer, line, length);
+	memcpy(buffer + length, "\n", 2);
+	return buffer;
+}
+
+/* --- the whole --- */
+
+static size_t depth(const char *name)
+{
+	size_t slashes = 0;
+
+	for (; *name; name++)
+		slashes += *name == '/';
+	return slashes;
+}
+
+/* Parents before children, else in the order of the file. */
+static int compare_directories(const void *left, const void *right)
+{
+	const struct config_directory *a = left;
+	const struct config_directory *b = right;
+	size_t a_depth = depth(a->name);
+	size_t b_depth = depth(b->name);
+
+	if (a_depth != b_depth)
+		return a_depth < b_depth ? -1 : 1;
+	return (a->line > b->line) - (a->line < b->line);
+}
+
+static bool is_below(const char *name, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return strncmp(name, directory, length) == 0 && name[length] == '/';
+}
+
+/* Whether a name is, or lies below, that of a source that the root shows. */
+static bool is_hidden(const struct config *config, const char *name)
+{
+	for (int kind = SOURCE_STORE + 1; kind < SOURCE_KINDS; kind++) {
+		const char *source = source_kind_name((enum source_kind)kind);
+
+		if ((!config->has_sources || config->sources & 1u << kind) && (strcmp(name, source) == 0 || is_below(name, source)))
+			return true;
+	}
+	return false;
+}
+
+static void check_hidden(struct parser *parser, const char *name, unsigned int line)
+{
+	if (!parser->result && is_hidden(parser->config, name))
+		parser_fail(parser, line, "'%s' is hidden by a source that the root shows; use another name, or leave that out of sources in [mount]",
+			    parser_show_string(name).text);
+}
+
+/* What a source shows is not made by the configuration. */
+static void check_below_sources(struct parser *parser)
+{
+	const struct config *config = parser->config;
+
+	for (size_t i = 0; i < config->n_directories; i++)
+		check_hidden(parser, config->directories[i].name, config->directories[i].line);
+	for (size_t i = 0; i < config->n_segments; i++)
+		check_hidden(parser, config->segments[i].name, config->segments[i].line);
+
+	for (size_t i = 0; !parser->result && i < config->n_directories; i++) {
+		const struct config_directory *source = &config->directories[i];
+
+		for (size_t j = 0; source->source != SOURCE_STORE && j < config->n_directories + config->n_segments; j++) {
+			bool is_directory = j < config->n_directories;
+			const struct config_segment *segment = is_directory ? NULL : &config->segments[j - config->n_directories];
+			const char *name = segment ? segment->name : config->directories[j].name;
+
+			if (!is_below(name, source->name))
+				continue;
+			parser_fail(parser, segment ? segment->line : config->directories[j].line,
+				    "'%s' lies in a directory that shows a source (line %u); use another name",
+				    parser_show_string(name).text, source->line);
+			return;
+		}
+	}
+}
+
+int config_parse(const char *text, size_t length, const char *file, struct config *out,
+		 char error[CONFIG_ERROR_MAX])
+{
+	struct config config;
+	struct parser parser = {
+		.file = file, .error = error, .text = text, .left = length, .config = &config};
+	int status;
+
+	config_init(&config);
+	if (&ini_max_line)
+		ini_max_line = LINE_LIMIT + 8; /* with the line's end and the final 0 */
+	status = ini_parse_stream(read_line, &parser, on_key, &parser);
+	/* a value that inih would take for an error without calling on_key() shows here or in read_line() */
+	if (parser.awaiting && !parser.result)
+		fail_no_equals(&parser);
+	if (status < 0 && !parser.result)
+		parser_fail_memory(&parser);
+	if (!parser.result)
+		parser_end_section(&parser);
+	if (!parser.result)
+		check_below_sources(&parser);
+	index_free(&parser.index);
+	if (parser.result) {
+		config_free(&config);
+		return parser.result;
+	}
+	if (config.n_directories)
+		qsort(config.directories, config.n_directories, sizeof(*config.directories),
+		      compare_directories);
+	*out = config;
+	return 0;
+}

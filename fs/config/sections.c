@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/config/parser.h"
+#include "fs/source/source.h"
+#include "lib/base/names.h"
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+void parser_trim(const char **text, size_t *length)
+{
+	while (*length && is_blank(**text)) {
+		(*text)++;
+		(*length)--;
+	}
+	while (*length && is_blank((*text)[*length - 1]))
+		(*length)--;
+}
+
+/* The line in which a key of the section was given, 0 = it was not. */
+static unsigned int line_of(const struct parser *parser, const char *name)
+{
+	for (size_t i = 0; parser->section->keys[i].name; i++)
+		if (strcmp(parser->section->keys[i].name, name) == 0)
+			return parser->key_lines[i];
+	return 0;
+}
+
+/* The configuration is no process that could end. */
+static int check_segment(struct parser *parser)
+{
+	const struct config_segment *segment = parser->record;
+
+	if (segment->policy.policy.lifetime != LIFETIME_OWNER)
+		return 0;
+	return parser_fail(parser, line_of(parser, "lifetime"),
+			   "lifetime = owner: no process makes %s; write persistent, last-close or ttl:TIME",
+			   parser_show_section(parser->section, parser->name).text);
+}
+
+/* A source has its own bytes, owners and rules: of all keys only its own make sense. */
+static int check_source(struct parser *parser, const struct config_directory *directory)
+{
+	static const char *const of_source[] = {
+		[SOURCE_STORE] = "",
+		[SOURCE_POSIX] = "path",
+		[SOURCE_SYSV] = "ipc-namespace",
+	};
+	const char *own = of_source[directory->source];
+
+	for (size_t i = 0; parser->section->keys[i].name; i++) {
+		const char *name = parser->section->keys[i].name;
+		bool is_sources = strcmp(name, "path") == 0 || strcmp(name, "ipc-namespace") == 0;
+
+		if (!parser->key_lines[i] || strcmp(name, "source") == 0 || strcmp(name, own) == 0)
+			continue;
+		if (directory->source == SOURCE_STORE && !is_sources)
+			continue;
+		return parser_fail(parser, parser->key_lines[i], "%s is %s, and %s %s; leave out %s", name,
+				   !is_sources                  ? "for what segfs stores"
+				   : strcmp(name, "path") == 0 ? "for source = posix"
+							       : "for source = sysv",
+				   parser_show_section(parser->section, parser->name).text,
+				   directory->source == SOURCE_STORE ? "has no source"
+				   : is_sources                      ? "shows another one"
+								     : "shows a source",
+				   is_sources ? name : "one of the two");
+	}
+	return 0;
+}
+
+int parser_end_section(struct parser *parser)
+{
+	const struct config_directory *directory = parser->record;
+	unsigned int first = 0;
+	const char *first_name = NULL;
+
+	if (parser->section == &config_sections[CONFIG_SEGMENT])
+		return check_segment(parser);
+	if (parser->section != &config_sections[CONFIG_DIRECTORY])
+		return 0;
+	if (check_source(parser, directory) < 0)
+		return parser->result;
+	if (directory->store.medium == MEDIUM_MEMORY)
+		return 0;
+	for (size_t i = 0; parser->section->keys[i].name; i++) {
+		if (!parser->section->keys[i].memory_only || !parser->key_lines[i])
+			continue;
+		if (!first || parser->key_lines[i] < first) {
+			first = parser->key_lines[i];
+			first_name = parser->section->keys[i].name;
+		}
+	}
+	if (!first)
+		return 0;
+	return parser_fail(
+		parser, first, "%s is for memory, and %s %s; write medium = memory, or leave out %s",
+		first_name, parser_show_section(parser->section, parser->name).text,
+		directory->store.medium == MEDIUM_PATH ? "has another medium" : "has no medium of its own",
+		first_name);
+}
+
+/*
+ * Returns a new zeroed element at the end of an array that has `count`, or NULL without memory. The array
+ * grows when the count is a power of two, so that its capacity needs no field.
+ */
+static void *append(void **array, size_t count, size_t size)
+{
+	if ((count & (count - 1)) == 0) {
+		void *larger = reallocarray(*array, count ? count * 2 : 1, size);
+
+		if (!larger)
+			return NULL;
+		*array = larger;
+	}
+	return memset((char *)*array + count * size, 0, size);
+}
+
+/* Adds an empty [directory] or [segment] of that name to the configuration, which then owns the name. */
+static int add_directory(struct parser *parser, char *name)
+{
+	struct config *config = parser->config;
+	void *array = config->directories;
+	struct config_directory *directory = append(&array, config->n_directories, sizeof(*directory));
+
+	config->directories = array;
+	if (!directory)
+		return -ENOMEM;
+	config->n_directories++;
+	directory->name = name;
+	directory->store.medium = MEDIUM_PARENT;
+	directory->line = parser->line;
+	parser->record = directory;
+	return 0;
+}
+
+static int add_segment(struct parser *parser, char *name)
+{
+	struct config *config = parser->config;
+	void *array = config->segments;
+	struct config_segment *segment = append(&array, config->n_segments, sizeof(*segment));
+
+	config->segments = array;
+	if (!segment)
+		return -ENOMEM;
+	config->n_segments++;
+	segment->name = name;
+	segment->mode = CONFIG_SEGMENT_MODE;
+	segment->line = parser->line;
+	parser->record = segment;
+	return 0;
+}
+
+/* Says why a name can't be declared as `kind`: `conflict` is in the way. */
+static int fail_conflict(struct parser *parser, enum index_kind kind, const struct index_entry *conflict)
+{
+	struct shown header = parser_show_section(parser->section, parser->name);
+	struct shown other = parser_show(conflict->name, conflict->length);
+
+	if (conflict->length < strlen(parser->name))
+		return parser_fail(parser, parser->line,
+				   "%s lies below the segment '%s' of line %u; a segment holds no names, "
+				   "move one of them",
+				   header.text, other.text, conflict->line);
+	if (conflict->kind == INDEX_ABOVE)
+		return parser_fail(
+			parser, parser->line,
+			"%s is a directory, for line %u declares a name below it; use another name",
+			header.text, conflict->line);
+	if (conflict->kind == kind)
+		return parser_fail(parser, parser->line, "%s again; put its keys into the one of line %u",
+				   header.text, conflict->line);
+	return parser_fail(parser, parser->line, "%s has the name of the %s of line %u; use another name",
+			   header.text, conflict->kind == INDEX_SEGMENT ? "segment" : "directory",
+			   conflict->line);
+}
+
+/* Begins [directory NAME] or [segment NAME]; parser->section says which. */
+static int begin_named(struct parser *parser, const char *name, size_t length)
+{
+	const char *kind = parser->section->kind;
+	bool is_segment = parser->section == &config_sections[CONFIG_SEGMENT];
+	enum index_kind index_kind = is_segment ? INDEX_SEGMENT : INDEX_DIRECTORY;
+	const struct index_entry *conflict = NULL;
+	struct shown shown = parser_show(name, length);
+	enum name_problem problem;
+	char *copy;
+	int error;
+
+	if (!length)
+		return parser_fail(parser, parser->line, "[%s] has no name; write [%s NAME]", kind, kind);
+	problem = name_check(name, length);
+	if (problem != NAME_OK)
+		return parser_fail(parser, parser->line, "[%s %s]: %s", kind, shown.text,
+				   name_problem_text(problem));
+	if (length >= 6 && memcmp(name, ".segfs", 6) == 0 && (length == 6 || name[6] == '/'))
+		return parser_fail(parser, parser->line,
+				   "[%s %s]: .segfs is where segfs shows its own files; use another name",
+				   kind, shown.text);
+	copy = strndup(name, length);
+	if (!copy)
+		return parser_fail_memory(parser);
+	error = is_segment ? add_segment(parser, copy) : add_directory(parser, copy);
+	if (error) {
+		free(copy);
+		return parser_fail_memory(parser);
+	}
+	parser->name = copy;
+	error = index_add(&parser->index, copy, index_kind, parser->line, &conflict);
+	if (error == -EEXIST)
+		return fail_conflict(parser, index_kind, conflict);
+	return error ? parser_fail_memory(parser) : 0;
+}
+
+static int begin_mount(struct parser *parser, size_t name_length)
+{
+	if (name_length)
+		return parser_fail(parser, parser->line, "[mount] takes no name; write [mount]");
+	if (parser->mount_line)
+		return parser_fail(parser, parser->line,
+				   "[mount] again; put its keys into the one of line %u", parser->mount_line);
+	parser->mount_line = parser->line;
+	parser->name = NULL;
+	parser->record = parser->config;
+	return 0;
+}
+
+static int fail_kind(struct parser *parser, const char *kind, size_t length)
+{
+	struct shown shown = parser_show(kind, length);
+	const char *nearest = config_nearest_kind(shown.text);
+
+	if (!length)
+		return parser_fail(parser, parser->line,
+				   "a section without a kind; known are " CONFIG_SECTIONS_KNOWN);
+	if (nearest)
+		return parser_fail(
+			parser, parser->line,
+			"unknown section kind '%s', perhaps '%s'; known are " CONFIG_SECTIONS_KNOWN,
+			shown.text, nearest);
+	return parser_fail(parser, parser->line,
+			   "unknown section kind '%s'; known are " CONFIG_SECTIONS_KNOWN, shown.text);
+}
+
+int parser_begin_section(struct parser *parser, const char *line, size_t length)
+{
+	const char *close = memchr(line, ']', length);
+	const char *inner = line + 1;
+	const char *rest;
+	size_t inner_length;
+	size_t rest_length;
+	size_t kind_length = 0;
+
+	if (parser_end_section(parser))
+		return parser->result;
+	/* a blank and a ';' begin a comment, as they do for inih in the other lines */
+	for (const char *p = inner; close && p < close; p++)
+		if (*p == ';' && is_blank(p[-1]))
+			close = NULL;
+	if (!close)
+		return parser_fail(parser, parser->line,
+				   "a section header without ']'; write [KIND] or [KIND NAME]");
+	rest = close + 1;
+	rest_length = length - (size_t)(rest - line);
+	parser_trim(&rest, &rest_length);
+	if (rest_length && *rest != ';' && *rest != '#')
+		return parser_fail(parser, parser->line,
+				   "'%s' after ']'; put it on a line of its own, names have no ']'",
+				   parser_show(rest, rest_length).text);
+
+	inner_length = (size_t)(close - inner);
+	parser_trim(&inner, &inner_length);
+	while (kind_length < inner_length && !is_blank(inner[kind_length]))
+		kind_length++;
+	parser->section = NULL;
+	for (size_t i = 0; i < CONFIG_KINDS; i++)
+		if (strlen(config_sections[i].kind) == kind_length &&
+		    strncmp(config_sections[i].kind, inner, kind_length) == 0)
+			parser->section = &config_sections[i];
+	if (!parser->section)
+		return fail_kind(parser, inner, kind_length);
+	memset(parser->key_lines, 0, sizeof(parser->key_lines));
+	inner += kind_length;
+	inner_length -= kind_length;
+	parser_trim(&inner, &inner_length);
+	return parser->section->named ? begin_named(parser, inner, inner_length)
+				      : begin_mount(parser, inner_length);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+#include "fs/daemon/program.h"
+#include "fs/setup/apply.h"
+#include "fs/setup/tmpfs.h"
+#include "fs/state/node.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/*
+ * header->reload: which reading of the configuration is wanted, by number, and below that how often it may still be begun, plus one;
+ * 0 = it is done.
+ */
+#define RELOAD_TRIES 3 /* workers that may die over one reading of the configuration */
+#define RELOAD_TRIES_MASK 0xffu
+
+uint32_t program_slots(uint64_t wanted, uint32_t by_default)
+{
+	return wanted > by_default ? (uint32_t)wanted : by_default;
+}
+
+static uint32_t bound(uint64_t wanted, uint32_t by_default, uint32_t slots)
+{
+	return wanted == 0 ? by_default : wanted < slots ? (uint32_t)wanted : slots;
+}
+
+static void set_bounds(struct arena_header *header, const struct config *config)
+{
+	uint64_t milliseconds = config->has_hang_limit ? config->hang_limit : CONFIG_HANG_LIMIT;
+
+	atomic_store(&header->limit_nodes, bound(config->max_nodes, PROGRAM_MAX_NODES, header->max_nodes));
+	atomic_store(&header->limit_handles, bound(config->max_handles, PROGRAM_MAX_HANDLES, header->max_handles));
+	atomic_store(&header->limit_locks, bound(config->max_locks, PROGRAM_MAX_LOCKS, header->max_locks));
+	atomic_store(&header->limit_parked, config->max_waiting ? config->max_waiting : PROGRAM_MAX_WAITING);
+	atomic_store(&header->user_percent, config->user_share ? (uint32_t)config->user_share : PROGRAM_USER_SHARE);
+	atomic_store(&header->hang_limit, milliseconds * UINT64_C(1000000));
+}
+
+int program_keep_config(struct arena *arena, const struct config *config)
+{
+	_cleanup_free_ char *text = config_format(config);
+	_cleanup_close_ int fd = memfd_create("segfs-config", MFD_CLOEXEC);
+	size_t length;
+	int old;
+
+	if (!text)
+		return -ENOMEM;
+	if (fd < 0)
+		return -errno;
+	length = strlen(text);
+	if (length > 0 && pwrite(fd, text, length, 0) != (ssize_t)length)
+		return -ENOSPC;
+	set_bounds(arena->header, config);
+	/* readers of the old one have their own copy */
+	old = atomic_exchange(&arena->header->config_fd, take_fd(&fd));
+	if (old >= 0)
+		close(old);
+	return 0;
+}
+
+/* Limits, mode and owner of the default store, which apply_config() finds mounted. */
+static int apply_default_store(const struct state *state, const struct config_store *root, const char *file,
+			       char error[CONFIG_ERROR_MAX])
+{
+	const struct arena_header *header = state->arena->header;
+	int fd = header->stores[0].root_fd;
+	char why[INSTANCE_ERROR_MAX];
+	int result = 0;
+
+	if (header->privileged)
+		result = tmpfs_change(fd, root, why);
+	if (result == 0) {
+		result = apply_mode_and_owner(fd, root);
+		snprintf(why, sizeof(why), "mode and owner: %s", strerror(-result));
+	}
+	if (result < 0)
+		snprintf(error, CONFIG_ERROR_MAX, "%.200s: the default store: %.280s", file, why);
+	return result;
+}
+
+/* The arena does not grow. */
+static int check_bounds(const struct arena_header *header, const struct config *config, const char *file,
+			char error[CONFIG_ERROR_MAX])
+{
+	const struct {
+		const char *key;
+		uint64_t wanted;
+		uint32_t slots;
+	} bounds[] = {
+		{"max-nodes", config->max_nodes, header->max_nodes},
+		{"max-handles", config->max_handles, header->max_handles},
+		{"max-locks", config->max_locks, header->max_locks},
+	};
+
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		if (bounds[i].wanted <= bounds[i].slots)
+			continue;
+		snprintf(error, CONFIG_ERROR_MAX, "%.200s: %s: this mount has room for %u; write no more, or unmount and start anew", file,
+			 bounds[i].key, bounds[i].slots);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+void program_want_reload(struct arena_header *header)
+{
+	uint32_t before = atomic_load(&header->reload);
+
+	while (!atomic_compare_exchange_weak(&header->reload, &before, (before | RELOAD_TRIES_MASK) + 1 + RELOAD_TRIES + 1))
+		;
+}
+
+bool program_begin_reload(struct arena_header *header, uint32_t *reading)
+{
+	uint32_t before = atomic_load(&header->reload);
+
+	for (;;) {
+		uint32_t tries = before & RELOAD_TRIES_MASK;
+
+		if (tries == 0)
+			return false;
+		if (!atomic_compare_exchange_weak(&header->reload, &before, tries == 1 ? before & ~RELOAD_TRIES_MASK : before - 1))
+			continue;
+		if (tries == 1) {
+			log_error("%d workers have died over reading the configuration; it is left as it is", RELOAD_TRIES);
+			return false;
+		}
+		*reading = before - 1;
+		return true;
+	}
+}
+
+void program_end_reload(struct arena_header *header, uint32_t reading)
+{
+	atomic_compare_exchange_strong(&header->reload, &reading, reading & ~RELOAD_TRIES_MASK);
+}
+
+bool program_reloads(const struct arena_header *header)
+{
+	return (atomic_load(&header->reload) & RELOAD_TRIES_MASK) != 0;
+}
+
+int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id))
+{
+	char error[CONFIG_ERROR_MAX];
+	struct config config;
+	int result;
+
+	if (!*program->config_file) {
+		log_notice("there is no configuration to read again");
+		return -ENOENT;
+	}
+	result = config_read(program->config_file, &config, error);
+	if (result < 0) {
+		log_error("%s; nothing was changed", error);
+		return result;
+	}
+	result = check_bounds(state->arena->header, &config, program->config_file, error);
+	if (result == 0)
+		result = apply_default_store(state, &config.root, program->config_file, error);
+	if (result == 0)
+		changed(NODE_ROOT);
+	if (result == 0)
+		result = apply_config(state, &config, program->config_file, changed, error);
+	if (result < 0) {
+		log_error("%s; what comes after it was not changed", error);
+	} else {
+		result = program_keep_config(state->arena, &config);
+		if (result < 0)
+			log_error("%s is in force, but .segfs/config does not show it: %s", program->config_file,
+				  strerror(-result));
+	}
+	config_free(&config);
+	return result;
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "fs/daemon/watchdog.h"
+#include "fs/fuse/opcode.h"
+#include "fs/state/fault.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LOOKS 8                     /* within the limit */
+#define PAUSE_LEAST 10000000        /* nanoseconds */
+#define TELL_NANOSECONDS 100000000  /* for threads to tell where they are */
+
+int64_t watchdog_pause(const struct arena_header *header)
+{
+	int64_t pause = (int64_t)(atomic_load(&header->hang_limit) / LOOKS);
+
+	return pause == 0 ? 0 : pause < PAUSE_LEAST ? PAUSE_LEAST : pause;
+}
+
+static bool is_unread(const struct arena_header *header)
+{
+	struct pollfd device = {.fd = header->fuse_fd, .events = POLLIN};
+
+	return poll(&device, 1, 0) == 1 && device.revents & POLLIN;
+}
+
+/* Returns the request over the limit, if any; lasting: gets how many are carried out that may take any time. */
+static struct journal_slot *find_stuck(struct arena_header *header, unsigned int *lasting)
+{
+	uint64_t now = monotonic_nanoseconds();
+	struct journal_slot *stuck = NULL;
+
+	*lasting = 0;
+	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
+		struct journal_slot *slot = &header->journal[i];
+
+		if (atomic_load(&slot->state) == JOURNAL_FREE ||
+		    atomic_load(&slot->worker) != atomic_load(&header->workers_started))
+			continue;
+		if (atomic_load(&slot->lasting))
+			++*lasting;
+		else if (atomic_load(&slot->begun_at) + atomic_load(&header->hang_limit) < now)
+			stuck = slot;
+	}
+	return stuck;
+}
+
+/* A machine that was stopped for a while finds that much time gone by: what counts is several looks. */
+bool watchdog_look(struct watchdog *watchdog, struct arena_header *header)
+{
+	uint64_t requests = atomic_load(&header->requests);
+	unsigned int lasting;
+	struct journal_slot *stuck = find_stuck(header, &lasting);
+	bool was_stuck = stuck && stuck->unique == watchdog->unique;
+	double seconds = (double)atomic_load(&header->hang_limit) / 1e9;
+
+	watchdog->unread = is_unread(header) && requests == watchdog->requests ? watchdog->unread + 1 : 0;
+	watchdog->requests = requests;
+	watchdog->unique = stuck ? stuck->unique : 0;
+	if (was_stuck) {
+		atomic_store(&stuck->blamed, true);
+		log_error("%s of node %#llx, asked for by process %d of user %u, is being carried out for longer than hang-limit, %.3g s",
+			  opcode_name(stuck->opcode), (unsigned long long)stuck->node, stuck->pid, stuck->uid, seconds);
+		return true;
+	}
+	/* where all threads wait for devices there is nobody left to read */
+	if (watchdog->unread <= LOOKS || lasting >= ARENA_THREADS)
+		return false;
+	log_error("requests are waiting for longer than hang-limit, %.3g s, and none is read", seconds);
+	return true;
+}
+
+/* One line of a file of a thread under /proc. */
+static void read_line(pid_t worker, int thread, const char *name, char *line, size_t size)
+{
+	_cleanup_close_ int fd = -1;
+	char path[80];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", worker, thread, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? 0 : read(fd, line, size - 1);
+	line[length > 0 ? length : 0] = 0;
+	line[strcspn(line, "\n")] = 0;
+}
+
+static void log_thread(pid_t worker, int thread)
+{
+	char stat[512];
+	char wchan[64];
+	char call[256];
+	const char *state;
+
+	read_line(worker, thread, "stat", stat, sizeof(stat));
+	read_line(worker, thread, "wchan", wchan, sizeof(wchan));
+	read_line(worker, thread, "syscall", call, sizeof(call));
+	state = strrchr(stat, ')');
+	log_warning("thread %d: state %c, in the kernel at %s, system call %s", thread,
+		    state && state[1] == ' ' ? state[2] : '?', *wchan ? wchan : "?", *call ? call : "?");
+}
+
+/* Calls `function` for each thread. */
+static void walk_threads(pid_t worker, void (*function)(pid_t worker, int thread))
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", worker);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			function(worker, atoi(entry->d_name));
+}
+
+static void ask_thread(pid_t worker, int thread)
+{
+	syscall(SYS_tgkill, worker, thread, FAULT_TELL_SIGNAL);
+}
+
+void watchdog_tell(struct arena_header *header, pid_t worker)
+{
+	const struct timespec pause = {.tv_nsec = TELL_NANOSECONDS};
+
+	fault_clear(header);
+	/* as they are before they are asked */
+	walk_threads(worker, log_thread);
+	walk_threads(worker, ask_thread);
+	nanosleep(&pause, NULL);
+	fault_log(header);
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+#include "fs/daemon/worker.h"
+#include "fs/control/control.h"
+#include "fs/fuse/interrupt.h"
+#include "fs/fuse/loop.h"
+#include "fs/fuse/opcode.h"
+#include "fs/fuse/passthrough.h"
+#include "fs/fuse/request.h"
+#include "fs/ops/ops.h"
+#include "fs/segment/lifetime.h"
+#include "fs/segment/policy.h"
+#include "fs/state/descriptors.h"
+#include "fs/state/fault.h"
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
+#define MAX_IDLE_NODES 262144u /* nodes remembered after the kernel forgot them: 150 bytes each */
+#define PASSING_FDS 256 /* more than all threads need at a time */
+#define RESERVED_FDS 16 /* more than a worker needs until it has closed what the one before it left */
+
+static struct fs fs; /* this process's; the session's user data */
+static struct control_facts facts;
+static const struct program *program;
+static bool libfuse_has_complained;
+
+/* libfuse says some things in several parts, the last of which ends with a newline. */
+__attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level, const char *format,
+								    va_list arguments)
+{
+	static const int priorities[] = {LOG_EMERG,   LOG_ALERT,  LOG_CRIT, LOG_ERR,
+					 LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
+	static _Thread_local char line[512];
+	static _Thread_local size_t length;
+	/* with -d everything is wanted */
+	bool wanted = level == FUSE_LOG_DEBUG && program->options.debug;
+	int added = vsnprintf(line + length, sizeof(line) - length, format, arguments);
+
+	if (level <= FUSE_LOG_ERR)
+		libfuse_has_complained = true;
+	if (added > 0)
+		length += (size_t)added;
+	if (length < sizeof(line) - 1 && (length == 0 || line[length - 1] != '\n'))
+		return;
+	log_write(wanted ? LOG_ERR : priorities[level], "%s", line);
+	length = 0;
+}
+
+struct fuse_session *worker_session_new(const struct program *the_program)
+{
+	const struct options *options = &the_program->options;
+	struct fuse_args arguments = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *session = NULL;
+	char always[NAME_MAX + 128];
+
+	program = the_program;
+	fuse_set_log_func(log_from_libfuse);
+	snprintf(always, sizeof(always), "default_permissions,fsname=segfs,subtype=segfs%s",
+		 the_program->privileged ? ",allow_other" : "");
+	if (fuse_opt_add_arg(&arguments, "segfs") == 0 && fuse_opt_add_arg(&arguments, "-o") == 0 &&
+	    fuse_opt_add_arg(&arguments, always) == 0 &&
+	    (!*options->mount_options || (fuse_opt_add_arg(&arguments, "-o") == 0 &&
+					  fuse_opt_add_arg(&arguments, options->mount_options) == 0)))
+		session = fuse_session_new(&arguments, &segfs_operations, sizeof(segfs_operations), &fs);
+	fuse_opt_free_args(&arguments);
+	return session;
+}
+
+bool worker_libfuse_has_complained(void)
+{
+	return libfuse_has_complained;
+}
+
+/* Called once per worker, when requests are answered. */
+static void serving(struct fs *the_fs)
+{
+	struct arena_header *header = the_fs->state.arena->header;
+
+	facts.passthrough = the_fs->passthrough;
+	atomic_store(&header->workers_serving, atomic_load(&header->workers_started));
+	kill(header->supervisor_pid, WORKER_READY_SIGNAL);
+}
+
+static int recover(struct fuse_session *session)
+{
+	struct arena *arena = (struct arena *)(uintptr_t)&program->arena;
+	struct arena_header *header = arena->header;
+	bool is_successor = atomic_load(&header->workers_started) > 1;
+	char why[128];
+	int result;
+
+	if (is_successor) {
+		result = descriptors_check(arena);
+		if (result < 0)
+			return result;
+	}
+	result = state_recover(&fs.state, arena, MAX_IDLE_NODES);
+	if (result < 0)
+		return result;
+	fs.streams = index_map(header->max_handles, sizeof(void *));
+	if (!fs.streams)
+		return -ENOMEM;
+	result = request_use_session(session, header->fuse_fd);
+	if (result < 0)
+		return result;
+	fs.session = session;
+	fs.fuse_fd = header->fuse_fd;
+	fs.privileged = header->privileged;
+	fs.options = (struct fs_options){
+		.entry_timeout = program->options.entry_timeout,
+		.attr_timeout = program->options.attr_timeout,
+		.negative_timeout = program->options.negative_timeout,
+		.io_mode = (enum io_mode)program->options.io_mode,
+		.allow_root = program->options.allow_root,
+		.devices = program->options.devices,
+		.local_posix = program->options.local_posix,
+		.local_flock = program->options.local_flock,
+		.max_read = program->options.max_read,
+	};
+	facts.instance = program->instance.name;
+	facts.mount_point = program->mount_point;
+	facts.operation_name = opcode_known_name;
+	control_setup(&facts);
+	if (is_successor) {
+		int strays = descriptors_close_strays(arena);
+
+		if (strays < 0)
+			return strays;
+		log_debug("closed %d descriptors that the worker before left", strays);
+		passthrough_recover(&fs);
+	}
+	policy_recover(&fs.state);
+	if (state_check(&fs.state, why, sizeof(why)) < 0)
+		log_error("internal error: after recovery: %s", why);
+	return 0;
+}
+
+/* What the kernel has cached would let in whom the file keeps out. */
+static void attributes_changed(uint64_t id)
+{
+	fuse_lowlevel_notify_inval_inode(fs.session, id, -1, 0);
+}
+
+/* Until no further reading was asked for while the last one was under way. */
+static void reload(void)
+{
+	struct arena_header *header = fs.state.arena->header;
+	uint32_t reading;
+
+	while (program_begin_reload(header, &reading)) {
+		if (program_reload(program, &fs.state, attributes_changed) == 0)
+			log_notice("the configuration %s is in force", program->config_file);
+		program_end_reload(header, reading);
+	}
+	kill(header->supervisor_pid, WORKER_READY_SIGNAL);
+}
+
+/* Signals are taken one after another, by a thread that does nothing else. */
+static void *take_signals(void *unused)
+{
+	sigset_t signals;
+	int signal;
+
+	(void)unused;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGTERM);
+	reload(); /* which a worker before this one did not finish */
+	while (sigwait(&signals, &signal) == 0) {
+		if (signal == SIGTERM)
+			loop_stop(&fs);
+		else
+			reload();
+	}
+	return NULL;
+}
+
+static void set_signals(void)
+{
+	struct sigaction by_default = {.sa_handler = SIG_DFL};
+	struct sigaction ignored = {.sa_handler = SIG_IGN};
+	sigset_t signals;
+
+	sigfillset(&signals);
+	for (int signal = 1; signal < NSIG; signal++)
+		if (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGABRT ||
+		    signal == SIGSYS || signal == SIGTRAP || signal == INTERRUPT_SIGNAL || signal == FAULT_TELL_SIGNAL)
+			sigdelset(&signals, signal);
+	/* a full pipe or a file-size limit is an errno, not a death */
+	sigaction(SIGPIPE, &ignored, NULL);
+	sigaction(SIGXFSZ, &ignored, NULL);
+	sigaction(SIGCHLD, &by_default, NULL);
+	fault_setup(program->arena.header);
+	pthread_sigmask(SIG_SETMASK, &signals, NULL);
+	interrupt_setup();
+}
+
+/*
+ * Some descriptors are left to the supervisor, and to a worker that takes over from one that died with all others in use; some
+ * to requests that need one for as long as they are carried out, so that files can be looked at and removed when no more can be opened.
+ */
+static void share_out_descriptors(void)
+{
+	struct rlimit limit;
+	rlim_t passing;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= RESERVED_FDS)
+		return;
+	limit.rlim_cur -= RESERVED_FDS;
+	limit.rlim_max = limit.rlim_cur;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	passing = limit.rlim_cur / 4 < PASSING_FDS ? limit.rlim_cur / 4 : PASSING_FDS;
+	if (limit.rlim_cur < INT_MAX)
+		fs.state.max_fd = (int)(limit.rlim_cur - passing);
+}
+
+int worker_run(const struct program *the_program, struct fuse_session *session)
+{
+	pthread_t signal_thread;
+	char why[128];
+	int result;
+
+	program = the_program;
+	set_signals();
+	result = recover(session);
+	if (result == 0)
+		result = -pthread_create(&signal_thread, NULL, take_signals, NULL);
+	if (result == 0)
+		result = lifetime_start(&fs);
+	share_out_descriptors();
+	if (result == 0)
+		result = loop_start(&fs, serving);
+	if (result < 0) {
+		log_error("the worker can't start: %s", strerror(-result));
+		return EXIT_FAILURE;
+	}
+	result = loop_wait();
+	if (result < 0) {
+		log_error("the worker can't go on: %s", strerror(-result));
+		return EXIT_FAILURE;
+	}
+	if (result > 0) {
+		log_info("the worker ends with a thread that waits for another process");
+		return EXIT_SUCCESS;
+	}
+	lifetime_stop();
+	if (state_check(&fs.state, why, sizeof(why)) < 0)
+		log_error("internal error: at the end: %s", why);
+	directory_streams_free(&fs);
+#ifdef __SANITIZE_ADDRESS__
+	/* the process ends without exit handlers, since those are the supervisor's */
+	__lsan_do_recoverable_leak_check();
+#endif
+	return EXIT_SUCCESS;
+}

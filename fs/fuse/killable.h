@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls that take long and that only a fatal signal ends: carried out by a process of their own, which is killed when
+ * the requester is interrupted.
+ *
+ * A tmpfs gives up an allocation, and takes back what it has allocated by then, for a fatal signal only (Linux 6.18). The
+ * process shares memory and descriptors with the worker, whose calling thread waits for it, as with vfork(2).
+ */
+#ifndef SEGFS_FUSE_KILLABLE_H
+#define SEGFS_FUSE_KILLABLE_H
+
+#include "fs/fuse/fs.h"
+
+#include <sys/types.h>
+
+/*
+ * fallocate(2), ended by a signal to the requester of `req`, or its death.
+ * offset, length: bytes. Returns 0; EINTR; else a negative errno of fallocate(2).
+ */
+int killable_fallocate(fuse_req_t req, int fd, int mode, off_t offset, off_t length);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Passthrough: handing backing files to the kernel, which then reads, writes and maps them itself (fact K3).
+ */
+#ifndef SEGFS_FUSE_PASSTHROUGH_H
+#define SEGFS_FUSE_PASSTHROUGH_H
+
+#include "fs/fuse/fs.h"
+
+/*
+ * Registers an open regular file with the connection; the descriptor may be closed afterwards.
+ * Returns its id, over 0; -ELOOP, -EINVAL, -EPERM where the kernel does not take this kind of file; -ENOMEM.
+ */
+int passthrough_open(const struct fs *fs, int fd);
+
+/* Ends an id that handle_remove() gave; 0 does nothing. The kernel keeps the file for opens that still use it. */
+void passthrough_close(struct fs *fs, int id);
+
+/* Closes the ids that a worker which died had taken, or was about to close, and that no node names. */
+void passthrough_recover(struct fs *fs);
+
+/* The same as passthrough_close(), for who has no session: a configuration that is applied. */
+void passthrough_close_in(struct state *state, int id);
+
+#endif

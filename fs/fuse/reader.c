@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#include "fs/fuse/reader.h"
+#include "fs/fuse/interrupt.h"
+#include "fs/state/journal.h"
+#include "lib/base/sanitizer.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#define WAKE_INTERVAL 500000 /* nanoseconds: a signal that comes right before the wait does not end it */
+
+static struct {
+	int (*start)(void *context); /* starts a thread; set before the first one is */
+	void *context;
+	pthread_mutex_t role;   /* held by the reader */
+	atomic_bool waits;      /* the reader waits for the kernel */
+	atomic_uint n_taking;   /* threads in reader_take_back() */
+
+	pthread_mutex_t lock;   /* guards what follows; a leaf */
+	pthread_cond_t taken;   /* nobody takes it back any more */
+	unsigned int n_waiting; /* threads that wait for the role */
+	pthread_t thread;       /* the last one that had it */
+	bool is_there;          /* ... and it lives */
+} reader = {
+	.role = PTHREAD_MUTEX_INITIALIZER,
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.taken = PTHREAD_COND_INITIALIZER,
+};
+
+static _Thread_local bool is_self;
+static _Thread_local bool stays; /* see reader_stay() */
+
+__attribute__((visibility("default"))) bool reader_is_self(void)
+{
+	return is_self;
+}
+
+static void count_waiting(int change)
+{
+	pthread_mutex_lock(&reader.lock);
+	reader.n_waiting += (unsigned int)change;
+	pthread_mutex_unlock(&reader.lock);
+}
+
+static void begin_role(void)
+{
+	is_self = true;
+	pthread_mutex_lock(&reader.lock);
+	reader.thread = pthread_self();
+	reader.is_there = true;
+	reader.n_waiting--;
+	pthread_mutex_unlock(&reader.lock);
+}
+
+void reader_become(void)
+{
+	count_waiting(1);
+	pthread_mutex_lock(&reader.role);
+	begin_role();
+}
+
+void reader_resign(void)
+{
+	is_self = false;
+	pthread_mutex_unlock(&reader.role);
+}
+
+static bool has_heir(void)
+{
+	bool has;
+
+	pthread_mutex_lock(&reader.lock);
+	has = reader.n_waiting > 0;
+	pthread_mutex_unlock(&reader.lock);
+	return has;
+}
+
+void reader_setup(int (*start)(void *context), void *context)
+{
+	reader.start = start;
+	reader.context = context;
+}
+
+void reader_hand_over(void)
+{
+	journal_may_last();
+	if (!is_self || stays)
+		return;
+	/* without memory for a thread the present ones must do */
+	if (!has_heir() && reader.start)
+		reader.start(reader.context);
+	reader_resign();
+}
+
+void reader_stay(bool is_to)
+{
+	stays = is_to;
+}
+
+static bool take_role(void)
+{
+	struct timespec end;
+
+	clock_gettime(SANITIZER_CLOCK, &end);
+	end.tv_nsec += WAKE_INTERVAL;
+	if (end.tv_nsec >= 1000000000) {
+		end.tv_nsec -= 1000000000;
+		end.tv_sec++;
+	}
+	return sanitizer_clocklock(&reader.role, &end) == 0;
+}
+
+void reader_take_back(void)
+{
+	if (is_self)
+		return;
+	atomic_fetch_add(&reader.n_taking, 1);
+	count_waiting(1);
+	do
+		reader_wake();
+	while (!take_role());
+	begin_role();
+	if (atomic_fetch_sub(&reader.n_taking, 1) == 1) {
+		pthread_mutex_lock(&reader.lock);
+		pthread_cond_broadcast(&reader.taken);
+		pthread_mutex_unlock(&reader.lock);
+	}
+}
+
+void reader_give_way(void)
+{
+	while (atomic_load_explicit(&reader.n_taking, memory_order_relaxed) > 0) {
+		reader_resign();
+		pthread_mutex_lock(&reader.lock);
+		while (atomic_load(&reader.n_taking) > 0)
+			pthread_cond_wait(&reader.taken, &reader.lock);
+		pthread_mutex_unlock(&reader.lock);
+		reader_become();
+	}
+}
+
+void reader_waits(bool waits)
+{
+	atomic_store_explicit(&reader.waits, waits, memory_order_relaxed);
+}
+
+void reader_wake(void)
+{
+	pthread_mutex_lock(&reader.lock);
+	if (reader.is_there && atomic_load_explicit(&reader.waits, memory_order_relaxed))
+		pthread_kill(reader.thread, INTERRUPT_SIGNAL);
+	pthread_mutex_unlock(&reader.lock);
+}
+
+void reader_thread_done(void)
+{
+	pthread_mutex_lock(&reader.lock);
+	if (reader.is_there && pthread_equal(reader.thread, pthread_self()))
+		reader.is_there = false;
+	pthread_mutex_unlock(&reader.lock);
+}

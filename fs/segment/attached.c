@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "fs/segment/attached.h"
+#include "fs/fuse/reader.h"
+#include "fs/source/source.h"
+#include "fs/source/views.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
+#include "lib/base/procfs_users.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define LEFT_TRIES 5
+#define LEFT_MOMENT 50000 /* nanoseconds between two of them */
+
+/* Threads that have opened a node and still have a handle of it. Returns an array that the caller frees. */
+static pid_t *find_openers(struct fs *fs, uint64_t id, bool only_writers, size_t *n)
+{
+	const struct arena *arena = fs->state.arena;
+	uint32_t high = atomic_load(&arena->header->handles_high);
+	uint32_t writers;
+	size_t max = handle_count(&fs->state, id, &writers);
+	pid_t *openers = calloc(max + 1, sizeof(*openers));
+
+	*n = 0;
+	pthread_mutex_lock(&fs->state.lock);
+	for (uint32_t i = 1; openers && i < high && *n < max; i++) {
+		const struct handle_slot *handle = &arena->handles[i];
+
+		if (atomic_load(&handle->state) == SLOT_LIVE && handle->node == id && handle->kind == HANDLE_FILE &&
+		    (!only_writers || handle_writes(handle)))
+			openers[(*n)++] = handle->pid;
+	}
+	pthread_mutex_unlock(&fs->state.lock);
+	return openers;
+}
+
+/* Returns 1 or 0; a negative errno where that can't be said. */
+static int is_opener(pid_t process, const pid_t *openers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		pid_t opener = openers[i] == process ? process : procfs_process_of(openers[i]);
+
+		if (opener == process)
+			return 1;
+		if (opener < 0 && opener != -ESRCH)
+			return opener;
+	}
+	return 0;
+}
+
+/* Whether a user may write to a segment by its mode, as far as that is known without his groups. */
+static bool may_write(struct fs *fs, const struct node_slot *node, pid_t process)
+{
+	struct stat attr;
+	uid_t user;
+	int result = procfs_user(process, &user);
+
+	if (result < 0)
+		return result != -ESRCH;
+	if (source_of(&fs->state, node)->stat(&fs->state, node, &attr) < 0)
+		return true;
+	return user == 0 || user == attr.st_uid || attr.st_mode & (S_IWGRP | S_IWOTH);
+}
+
+/* Returns 1 for a process that counts, 0, or a negative errno. */
+static int counts(struct fs *fs, const struct node_slot *node, const struct procfs_view *view, bool only_writers,
+		  const pid_t *openers, size_t n_openers)
+{
+	int result;
+
+	if (view->is_unknown)
+		return only_writers && may_write(fs, node, view->process);
+	if (only_writers && !view->writable)
+		return 0;
+	result = is_opener(view->process, openers, n_openers);
+	return result < 0 ? result : !result;
+}
+
+/* Processes that have a view and are not among those that have a handle. */
+static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers, uint32_t *count)
+{
+	_cleanup_free_ struct procfs_view *views = NULL;
+	ssize_t n = procfs_find_views((dev_t)fs->state.arena->header->device, source_unique_inode(node->inode, node->store), &views);
+	size_t n_openers;
+	pid_t *openers;
+	int result = 0;
+
+	if (n < 0)
+		return (int)n;
+	openers = find_openers(fs, id, only_writers, &n_openers);
+	if (!openers)
+		return -ENOMEM;
+	*count = 0;
+	for (ssize_t i = 0; i < n && result >= 0; i++) {
+		result = counts(fs, node, &views[i], only_writers, openers, n_openers);
+		*count += result > 0;
+	}
+	free(openers);
+	return result < 0 ? result : 0;
+}
+
+/* Without passthrough a view keeps its handle; what is under .segfs is made anew for each open. */
+static bool can_outlive(const struct fs *fs, const struct node_slot *node)
+{
+	return fs->passthrough && node->type == S_IFREG >> 12 && node->store != NODE_STORE_CONTROL;
+}
+
+int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t *attached)
+{
+	const bool is_foreign = node_is_foreign(node);
+	uint32_t writers;
+	uint32_t handles = handle_count(&fs->state, id, &writers);
+	uint32_t views = 0;
+	int result;
+
+	*attached = handles;
+	if (!can_outlive(fs, node))
+		return 0;
+	reader_hand_over();
+	/* where there is no handle, who has the backing file open has a view of it */
+	if (handles == 0 && !is_foreign && !views_are_left(&fs->state, node, false))
+		return 0;
+	result = count_views(fs, id, node, false, &views);
+	/* somebody whom we can't see; who uses a foreign file past the mount is not attached to it */
+	if (result == 0 && handles == 0 && views == 0 && !is_foreign)
+		views = 1;
+	*attached = handle_count(&fs->state, id, &writers) + views;
+	return result;
+}
+
+/*
+ * Whether anybody may write who has no handle. The kernel lets go of the backing file a moment after it has told of the last close, which is
+ * waited for, but not by the reader.
+ */
+static bool writers_are_left(struct fs *fs, const struct node_slot *node)
+{
+	const struct timespec moment = {.tv_nsec = LEFT_MOMENT};
+	bool are_left = views_are_left(&fs->state, node, true);
+
+	for (int i = 0; i < LEFT_TRIES && are_left && !reader_is_self(); i++) {
+		nanosleep(&moment, NULL);
+		are_left = views_are_left(&fs->state, node, true);
+	}
+	return are_left;
+}
+
+int attached_writers(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t limit, uint32_t *views)
+{
+	uint32_t writers;
+	int result;
+
+	*views = 0;
+	handle_count(&fs->state, id, &writers);
+	/* as many as there may be, who ever else there is */
+	if (!can_outlive(fs, node) || writers >= limit)
+		return 0;
+	reader_hand_over();
+	if (writers == 0 && !writers_are_left(fs, node))
+		return 0;
+	/* one who is there, seen or not, is all that there may be */
+	*views = 1;
+	if (writers == 0 && limit == 1)
+		return 0;
+	if (reader_is_self())
+		return -EBUSY;
+	result = count_views(fs, id, node, true, views);
+	if (result == 0 && writers == 0 && *views == 0)
+		*views = 1;
+	return result;
+}

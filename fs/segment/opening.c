@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "fs/segment/opening.h"
+#include "fs/fuse/passthrough.h"
+#include "fs/fuse/reader.h"
+#include "fs/fuse/request.h"
+#include "fs/segment/attached.h"
+#include "fs/segment/lifetime.h"
+#include "fs/segment/policy.h"
+#include "fs/segment/set_id.h"
+
+#include <errno.h>
+
+bool opening_writes(const struct opening *opening)
+{
+	return (opening->flags & O_ACCMODE) != O_RDONLY || opening->flags & O_TRUNC;
+}
+
+/* What is run may be a file that may not be read: the daemon reads it. */
+static int open_as(const struct opening *opening, int flags)
+{
+	bool by_requester = opening->source->open_as_requester && !(opening->flags & SOURCE_OPEN_TO_EXECUTE);
+
+	return (by_requester ? opening->source->open_as_requester : opening->source->open)(&opening->fs->state, opening->node, flags);
+}
+
+/* Opens the backing file for all that the open may do, if it is not so already. */
+static int open_fully(struct opening *opening)
+{
+	int flags = opening->flags & OPENING_FLAGS;
+
+	if (opening->fd >= 0)
+		return 0;
+	if (opening->flags & O_TRUNC && (flags & O_ACCMODE) == O_RDONLY)
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
+	opening->fd = open_as(opening, flags);
+	/* an append-only file (chattr +a) wants to be told */
+	if (opening->fd == -EPERM && opening->flags & O_APPEND)
+		opening->fd = open_as(opening, flags | O_APPEND);
+	return opening->fd < 0 ? opening->fd : 0;
+}
+
+/*
+ * The kernel opens the backing file itself, by the path of this descriptor, which it keeps as long as the id. So that the id
+ * doesn't count as an open, it is none.
+ */
+static int open_to_register(struct opening *opening)
+{
+	if (opening->path_fd < 0)
+		opening->path_fd = opening->source->open(&opening->fs->state, opening->node, O_PATH);
+	return opening->path_fd < 0 ? opening->path_fd : 0;
+}
+
+/* Whether the daemon has to see what is read and written. */
+static bool policy_wants_mediation(const struct opening *opening)
+{
+	const uint32_t of_writers = NODE_POLICY_FIXED | NODE_POLICY_COMMIT;
+
+	return opening->policy & NODE_POLICY_MANDATORY || (opening->policy & of_writers && opening_writes(opening));
+}
+
+/*
+ * Sets the mode. Direct, unless
+ * - the kernel takes no backing files, or not this one: relayed, but reads past the page cache where locks are mandatory;
+ * - it is a file under .segfs: its text is made at the open, and the descriptor is all that holds it;
+ * - a policy wants to see I/O;
+ * - it appends: the kernel opens the backing file with O_APPEND once and for all, but fcntl(2) may take it away;
+ * - the file has set-id bits, which must go when somebody else writes: with FUSE_HANDLE_KILLPRIV_V2, without which every
+ *   write would ask for an attribute first, only a WRITE request tells.
+ */
+static int choose_mode(struct opening *opening)
+{
+	const struct fs *fs = opening->fs;
+	int result;
+
+	opening->registered = fs->passthrough && fs->options.io_mode != IO_RELAYED && !opening->is_control &&
+			      !(atomic_load(&opening->node->flags) & NODE_REFUSED);
+	opening->mode = opening->registered || opening->policy & NODE_POLICY_MANDATORY ? IO_MEDIATED : IO_RELAYED;
+	if (!opening->registered || fs->options.io_mode == IO_MEDIATED || policy_wants_mediation(opening) ||
+	    (opening_writes(opening) && opening->flags & O_APPEND))
+		return 0;
+	if (opening_writes(opening)) {
+		if (!opening->is_new) {
+			result = opening->source->writable(&opening->fs->state, opening->node, &opening->mode_bits);
+			if (result < 0)
+				return result;
+		}
+		if (set_id_has(opening->mode_bits))
+			return 0;
+	}
+	opening->mode = IO_DIRECT;
+	return 0;
+}
+
+/* What the kernel says when this kind of file can't be a backing file, ever; all else is a passing lack. */
+static bool is_refusal(int result)
+{
+	return result == -ELOOP || result == -EINVAL || result == -EOPNOTSUPP || result == -EPERM ||
+	       result == -ENODEV || result == -EISDIR;
+}
+
+static int register_backing(void *context)
+{
+	const struct opening *opening = context;
+
+	return opening->path_fd < 0 ? -EAGAIN : passthrough_open(opening->fs, opening->path_fd);
+}
+
+static int add_handle(struct opening *opening)
+{
+	struct handle_open open = {
+		.node = opening->id,
+		.unique = request_unique(),
+		.flags = (uint32_t)opening->flags,
+		.pid = opening->pid,
+		.uid = opening->uid,
+		.mode = opening->mode,
+		.kind = opening->is_control ? HANDLE_CONTROL : HANDLE_FILE,
+		.policy = opening->policy,
+		.views = opening->views,
+		.closes = opening->closes,
+		.backing_open = opening->registered ? register_backing : NULL,
+		.context = opening,
+	};
+	int none = -1;
+
+	/* in direct mode nothing comes to the daemon that would need the descriptor */
+	return handle_add(&opening->fs->state, &open, opening->mode == IO_DIRECT ? &none : &opening->fd,
+			  &opening->number, &opening->backing_id);
+}
+
+/* Opens what the mode needs. A direct open of a node whose passthrough id is known needs nothing. */
+static int open_for_mode(struct opening *opening, bool id_known)
+{
+	int result = opening->registered && !id_known ? open_to_register(opening) : 0;
+
+	if (result == 0 && (opening->mode != IO_DIRECT || opening->flags & O_TRUNC))
+		result = open_fully(opening);
+	/* one that is refused must not count as an open: it would end the segment's life, or prolong it */
+	if (result == 0 && opening->flags & O_TRUNC)
+		result = policy_before_resize(opening->policy, opening->fd, 0);
+	return result;
+}
+
+/* Writers that have a view only, where their number is limited. Another thread reads meanwhile. */
+static int count_views(struct opening *opening)
+{
+	const uint32_t limit = node_policy_writers(opening->policy);
+	int result;
+
+	opening->views = 0;
+	if (limit == 0 || (opening->flags & O_ACCMODE) == O_RDONLY || opening->is_new)
+		return 0;
+	opening->closes = handle_closes(&opening->fs->state, opening->id);
+	result = attached_writers(opening->fs, opening->id, opening->node, limit, &opening->views);
+	/* what is cut off is the reader's, which then looks at locks once more */
+	if (opening->policy & NODE_POLICY_MANDATORY && opening->flags & O_TRUNC && !reader_is_self()) {
+		reader_take_back();
+		opening->handed_over = true;
+	}
+	return result;
+}
+
+/* What may go without segfs is held while it is open, by the descriptor that is no open. */
+static void pin(struct opening *opening)
+{
+	if (!node_is_foreign(opening->node) || atomic_load(&opening->node->fd) >= 0)
+		return;
+	if (open_to_register(opening) == 0)
+		node_pin(&opening->fs->state, opening->id, &opening->path_fd);
+}
+
+int opening_establish(struct opening *opening)
+{
+	bool id_known = atomic_load(&opening->node->backing_id) > 0;
+
+	for (;;) {
+		int result = policy_find(&opening->fs->state, opening->node, &opening->policy);
+
+		if (result < 0)
+			return result;
+		/* what can't be enforced is not given away */
+		if (opening->policy & NODE_POLICY_MANDATORY && opening->fs->options.local_posix)
+			return -EOPNOTSUPP;
+		result = count_views(opening);
+		if (result == 0)
+			result = choose_mode(opening);
+		if (result == 0)
+			result = open_for_mode(opening, id_known);
+		if (result < 0)
+			return result;
+		result = add_handle(opening);
+		if (result == -EAGAIN) {
+			/* another thread has closed the id, or changed the policy, between our look and the lock */
+			id_known = atomic_load(&opening->node->backing_id) > 0;
+		} else if (is_refusal(result) && opening->registered) {
+			atomic_fetch_or(&opening->node->flags, NODE_REFUSED);
+		} else {
+			if (result == 0) {
+				pin(opening);
+				lifetime_opened(opening->fs, opening->id, opening->policy);
+			}
+			return result;
+		}
+	}
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "fs/segment/parked.h"
+#include "fs/fuse/wire.h"
+#include "fs/state/share.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+	struct parked *first; /* the reader's */
+	atomic_uint n;        /* how many there are */
+} all;
+
+static uint32_t user_of(const struct parked *parked)
+{
+	return ((const struct wire_in_header *)parked->message)->uid;
+}
+
+int parked_new(struct state *state, const void *message, size_t length, struct parked **out)
+{
+	struct parked *parked;
+
+	if (!share_admits(state, ((const struct wire_in_header *)message)->uid, SHARE_PARKED, length))
+		return -EAGAIN;
+	parked = malloc(sizeof(*parked) + length);
+	if (!parked)
+		return -ENOMEM;
+	*parked = (struct parked){.next = all.first, .length = length};
+	memcpy(parked->message, message, length);
+	if (all.first)
+		all.first->previous = parked;
+	all.first = parked;
+	share_count(state, user_of(parked), SHARE_PARKED, (int64_t)length);
+	atomic_fetch_add(&all.n, 1);
+	*out = parked;
+	return 0;
+}
+
+void parked_free(struct state *state, struct parked *parked)
+{
+	if (!parked)
+		return;
+	if (parked->next)
+		parked->next->previous = parked->previous;
+	if (parked->previous)
+		parked->previous->next = parked->next;
+	else
+		all.first = parked->next;
+	share_count(state, user_of(parked), SHARE_PARKED, -(int64_t)parked->length);
+	atomic_fetch_sub(&all.n, 1);
+	free(parked);
+}
+
+uint64_t parked_unique(const struct parked *parked)
+{
+	return ((const struct wire_in_header *)parked->message)->unique;
+}
+
+struct parked *parked_first(void)
+{
+	return all.first;
+}
+
+unsigned int parked_count(void)
+{
+	return atomic_load(&all.n);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests that waited for a lock, or to read or write where locks are mandatory, and whose wait is over.
+ *
+ * For the reader, between requests.
+ */
+#ifndef SEGFS_SEGMENT_RESUME_H
+#define SEGFS_SEGMENT_RESUME_H
+
+#include "fs/fuse/fs.h"
+#include "fs/state/lock.h"
+
+/*
+ * Replies to all requests whose wait is over, and carries out those that waited to read or write. In the order in which they came: what
+ * is written is written before the next lock is granted.
+ */
+void resume_ready(struct fs *fs);
+
+/* Replies to a request that waited and does not go on, with outcome->result. */
+void resume_reply(struct fs *fs, const struct lock_outcome *outcome);
+
+#endif

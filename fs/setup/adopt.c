@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Whether a name of the configuration may be given to what has it already. Users may write in a store, so a file or directory there
+ * can be a trap: its maker still has it open, has another name for it, or may replace what lies in it.
+ *
+ * What the configuration has made or taken over once carries a mark with its name, which only root can set. The mark tells a
+ * declared segment that is in use, which a reload may change in place, from another file under the same name.
+ */
+#include "fs/setup/instance.h"
+#include "fs/setup/internal.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#define MARK SOURCE_PRIVATE_PREFIX "declared"
+
+static bool is_marked(const struct application *application, int fd, const char *name)
+{
+	char path[PROCFS_FD_MAX];
+	char value[PATH_MAX];
+	ssize_t length;
+
+	if (!application->state->arena->header->privileged)
+		return false;
+	procfs_fd_path(path, fd);
+	length = getxattr(path, MARK, value, sizeof(value));
+	return length >= 0 && (size_t)length == strlen(name) && memcmp(value, name, (size_t)length) == 0;
+}
+
+/* Without a mark the rules for a first time hold again, which is all that a medium without attributes can have. */
+void adopt_mark(const struct application *application, int fd, const char *name)
+{
+	char path[PROCFS_FD_MAX];
+
+	procfs_fd_path(path, fd);
+	if (application->state->arena->header->privileged)
+		setxattr(path, MARK, name, strlen(name), 0);
+}
+
+static bool is_trusted(const struct claim *claim, const struct stat *stat)
+{
+	return stat->st_uid == geteuid() || (claim->has_owner && stat->st_uid == claim->owner);
+}
+
+int adopt_directory(const struct application *application, const struct claim *claim, int fd, const char *path)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0)
+		return apply_fail(application, -errno, claim->line, "%s '%s': %s", claim->kind, claim->name, strerror(errno));
+	/* only root can have mounted something there */
+	if (is_trusted(claim, &stat) || is_mount_root(fd) || is_marked(application, fd, path))
+		return 0;
+	return apply_fail(application, -EPERM, claim->line,
+			  "%s '%s': the directory '%s' that is there belongs to user %u; remove it, or give it to root", claim->kind,
+			  claim->name, path, stat.st_uid);
+}
+
+/* --- segments --- */
+
+static int refuse(const struct application *application, const struct config_segment *segment, int result, const char *why)
+{
+	return apply_fail(application, result, segment->line, "segment '%s': the file that is there %s", segment->name, why);
+}
+
+static int refuse_links(const struct application *application, const struct config_segment *segment)
+{
+	return refuse(application, segment, -EPERM, "has another name, too; remove one of them");
+}
+
+static int refuse_writers(const struct application *application, const struct config_segment *segment)
+{
+	return refuse(application, segment, -EBUSY,
+		      "is open or mapped for writing, by whom it would stay so; end that, or remove the file");
+}
+
+/*
+ * A lease is given only while nobody has the file open or mapped for writing, and whoever opens it for writing breaks it. The signal
+ * that tells of that is one that nobody minds. Returns 0; -EAGAIN; another errno where the medium or the daemon has no leases.
+ */
+static int take_lease(int fd)
+{
+	return fcntl(fd, F_SETSIG, SIGURG) < 0 || fcntl(fd, F_SETLEASE, F_RDLCK) < 0 ? -errno : 0;
+}
+
+static bool lease_is_broken(int fd)
+{
+	return fcntl(fd, F_GETLEASE) != F_RDLCK;
+}
+
+static bool is_as_declared(const struct config_segment *segment, const struct stat *stat)
+{
+	return (!segment->has_owner || (stat->st_uid == segment->owner && stat->st_gid == segment->group)) &&
+	       (!segment->has_mode || (stat->st_mode & 07777) == segment->mode);
+}
+
+/* The file of a new owner must be open for writing to nobody. */
+static bool changes_hands(const struct config_segment *segment, const struct adoption *adoption)
+{
+	return !adoption->is_marked || (segment->has_owner && adoption->stat.st_uid != segment->owner);
+}
+
+/* Takes the lease, if the medium has such a thing; else a file is adopted where nothing of its owner and mode has to be changed. */
+static int lease_or_refuse(const struct application *application, const struct config_segment *segment,
+			   const struct adoption *adoption, int fd)
+{
+	int result = take_lease(fd);
+
+	if (result == -EAGAIN)
+		return refuse_writers(application, segment);
+	if (result < 0 && !is_as_declared(segment, &adoption->stat))
+		return refuse(application, segment, -EPERM,
+			      "is on a medium that does not tell who has it open; remove it, or give it owner and mode yourself");
+	return result == 0;
+}
+
+int adopt_segment(const struct application *application, const struct config_segment *segment, int fd, struct adoption *adoption)
+{
+	const struct claim claim = {.has_owner = segment->has_owner, .owner = segment->owner};
+	_cleanup_close_ int reading = -1;
+	int result;
+
+	*adoption = (struct adoption){0};
+	if (fstat(fd, &adoption->stat) < 0)
+		return refuse(application, segment, -errno, strerror(errno));
+	if (!S_ISREG(adoption->stat.st_mode))
+		return apply_fail(application, -EEXIST, segment->line,
+				  "segment '%s': something else than a regular file has this name; remove that", segment->name);
+	adoption->is_marked = is_marked(application, fd, segment->name);
+	if (!adoption->is_marked && !is_trusted(&claim, &adoption->stat))
+		return apply_fail(application, -EPERM, segment->line,
+				  "segment '%s': the file that is there belongs to user %u, and neither to root nor to the "
+				  "segment's owner; remove it",
+				  segment->name, adoption->stat.st_uid);
+	/* nobody but its user gets into an ordinary user's store */
+	adoption->changes_hands = application->state->arena->header->privileged && changes_hands(segment, adoption);
+	if (!adoption->changes_hands)
+		return 0;
+	if (!adoption->is_marked && adoption->stat.st_nlink != 1)
+		return refuse_links(application, segment);
+	reading = procfs_fd_open(fd, O_RDONLY | O_NONBLOCK);
+	if (reading < 0)
+		return refuse(application, segment, reading, strerror(-reading));
+	result = lease_or_refuse(application, segment, adoption, reading);
+	return result < 0 ? result : 0;
+}
+
+static int set_owner_and_mode(const struct config_segment *segment, int fd)
+{
+	if (segment->has_owner && fchown(fd, segment->owner, segment->group) < 0)
+		return -errno;
+	return segment->has_mode && fchmod(fd, segment->mode) < 0 ? -errno : 0;
+}
+
+static void restore(int fd, const struct stat *before)
+{
+	if (fchown(fd, before->st_uid, before->st_gid) == 0)
+		fchmod(fd, before->st_mode & 07777);
+}
+
+/*
+ * Owner and mode change while the lease is held. Who was allowed to open the file for writing until then, and does so now, breaks the
+ * lease and waits: the change is taken back, and he has a file that is nobody else's.
+ */
+int adopt_finish(const struct application *application, const struct config_segment *segment, int fd,
+		 const struct adoption *adoption)
+{
+	_cleanup_close_ int reading = procfs_fd_open(fd, O_RDONLY | O_NONBLOCK);
+	bool is_leased = false;
+	struct stat now;
+	int result = 0;
+
+	if (reading < 0)
+		return refuse(application, segment, reading, strerror(-reading));
+	if (adoption->changes_hands)
+		result = lease_or_refuse(application, segment, adoption, reading);
+	if (result < 0)
+		return result;
+	is_leased = result > 0;
+	if (adoption->changes_hands && !adoption->is_marked && (fstat(reading, &now) < 0 || now.st_nlink != 1))
+		return refuse_links(application, segment);
+	result = set_owner_and_mode(segment, reading);
+	if (result == 0 && (!is_leased || !lease_is_broken(reading)))
+		return 0;
+	restore(reading, &adoption->stat);
+	return result < 0 ? refuse(application, segment, result, strerror(-result)) : refuse_writers(application, segment);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "fs/setup/tmpfs.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#define TMPFS_OPTIONS 4
+#define NUMBER_MAX 24 /* bytes of a number in digits, with the final 0 */
+
+struct tmpfs_option {
+	const char *key;
+	const char *value;
+	char number[NUMBER_MAX]; /* what `value` may point to */
+};
+
+__attribute__((format(printf, 3, 4))) static int fail(int result, char error[TMPFS_ERROR_MAX], const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error, TMPFS_ERROR_MAX, format, arguments);
+	va_end(arguments);
+	return result;
+}
+
+static void add_number(struct tmpfs_option *option, const char *key, uint64_t number)
+{
+	snprintf(option->number, sizeof(option->number), "%llu", (unsigned long long)number);
+	option->key = key;
+	option->value = option->number;
+}
+
+static size_t options_of(const struct config_store *store, struct tmpfs_option options[TMPFS_OPTIONS])
+{
+	size_t n = 0;
+
+	if (store->size)
+		add_number(&options[n++], "size", store->size);
+	if (store->files)
+		add_number(&options[n++], "nr_inodes", store->files);
+	if (store->huge)
+		options[n++] = (struct tmpfs_option){.key = "huge", .value = store->huge};
+	if (store->numa)
+		options[n++] = (struct tmpfs_option){.key = "mpol", .value = store->numa};
+	return n;
+}
+
+int tmpfs_make(const struct config_store *store, mode_t fresh_mode, char error[TMPFS_ERROR_MAX])
+{
+	_cleanup_close_ int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	struct tmpfs_option options[TMPFS_OPTIONS];
+	size_t n = options_of(store, options);
+	char mode[NUMBER_MAX];
+	int fd;
+
+	snprintf(mode, sizeof(mode), "%o", store->has_mode ? store->mode : fresh_mode);
+	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", TMPFS_NAME, 0) < 0 ||
+	    fsconfig(context, FSCONFIG_SET_STRING, "mode", mode, 0) < 0)
+		return fail(-errno, error, "making a tmpfs: %s", strerror(errno));
+	for (size_t i = 0; i < n; i++)
+		if (fsconfig(context, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0)
+			return fail(-errno, error, "making a tmpfs with the option '%s=%s': %s", options[i].key, options[i].value,
+				    strerror(errno));
+	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return fail(-errno, error, "making a tmpfs: %s", strerror(errno));
+	fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	return fd < 0 ? fail(-errno, error, "making a tmpfs: %s", strerror(errno)) : fd;
+}
+
+int tmpfs_change(int fd, const struct config_store *store, char error[TMPFS_ERROR_MAX])
+{
+	struct tmpfs_option options[TMPFS_OPTIONS];
+	size_t n = options_of(store, options);
+	char target[PROCFS_FD_MAX];
+	char text[512] = "";
+	size_t length = 0;
+
+	if (n == 0)
+		return 0;
+	for (size_t i = 0; i < n && length < sizeof(text); i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s=%s", i > 0 ? "," : "", options[i].key,
+					   options[i].value);
+	if (length >= sizeof(text))
+		return fail(-EINVAL, error, "the options of the tmpfs are too long: shorten 'numa'");
+	procfs_fd_path(target, fd);
+	if (mount(TMPFS_NAME, target, "tmpfs", MS_NOSUID | MS_NODEV | MS_REMOUNT, text) < 0)
+		return fail(-errno, error, "changing a tmpfs with the options '%s': %s", text, strerror(errno));
+	return 0;
+}
+
+int mount_attach(int mount_fd, int target_fd)
+{
+	return move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno : 0;
+}
