@@ -249,8 +249,9 @@ lint: build/bootstrap-test.stamp build/bootstrap-lint.stamp ## static analysis a
 # one line per file: mode, source, destination below PREFIX; install and uninstall both read it
 installed := \
 	755:$(OUT)/segfs:bin/segfs \
-	644:packaging/man/segfs.8:share/man/man8/segfs.8 \
 	644:packaging/man/segfs.ini.5:share/man/man5/segfs.ini.5 \
+	644:packaging/man/segfs.7:share/man/man7/segfs.7 \
+	644:packaging/man/segfs.8:share/man/man8/segfs.8 \
 	644:packaging/segfs.ini.example:share/doc/segfs/segfs.ini.example \
 	644:packaging/systemd/segfs@.service:lib/systemd/system/segfs@.service
 field = $(word $(1),$(subst :, ,$(2)))

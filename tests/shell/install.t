@@ -16,6 +16,7 @@ is "what is installed, with its modes" "$(files)" "755 usr/bin/segfs
 644 usr/lib/systemd/system/segfs@.service
 644 usr/share/doc/segfs/segfs.ini.example
 644 usr/share/man/man5/segfs.ini.5
+644 usr/share/man/man7/segfs.7
 644 usr/share/man/man8/segfs.8"
 ok "the installed program runs" "$destination/usr/bin/segfs" --version
 
