@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cleanup by attribute: a variable declared with one of these marks releases what it holds when its scope ends.
+ * Scope-based cleanup: a variable declared with one of these attributes releases its resource at the end of
+ * its scope.
  *
- * take_fd() and take_ptr() disarm such a variable and hand its value on, so that ownership moves in one expression.
- * Holds no state; safe in every thread.
+ * take_fd() and take_ptr() disarm such a variable and return its value, so that ownership moves in one
+ * expression.
+ * Holds no state; thread-safe.
  */
 #ifndef SEGFS_BASE_CLEANUP_H
 #define SEGFS_BASE_CLEANUP_H
@@ -41,7 +43,7 @@ static inline void cleanup_closedir(DIR **dir)
 		closedir(*dir);
 }
 
-/* closes a descriptor that is >= 0; errno is kept */
+/* closes a descriptor >= 0; preserves errno */
 #define _cleanup_close_ __attribute__((cleanup(cleanup_close)))
 /* frees a pointer from malloc; NULL is fine */
 #define _cleanup_free_ __attribute__((cleanup(cleanup_free)))

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The time, as a number.
- */
+/* Clocks, in nanoseconds. */
 #ifndef SEGFS_BASE_CLOCK_H
 #define SEGFS_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
 
-/* CLOCK_REALTIME, nanoseconds since the epoch. */
+/* CLOCK_REALTIME: nanoseconds since the epoch. */
 static inline uint64_t realtime_nanoseconds(void)
 {
 	struct timespec now;
@@ -17,7 +15,7 @@ static inline uint64_t realtime_nanoseconds(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* The time that a file gets that is made right now: CLOCK_REALTIME as of the last tick, nanoseconds. */
+/* CLOCK_REALTIME_COARSE, nanoseconds: the timestamp that the kernel gives a file created now. */
 static inline uint64_t file_time_nanoseconds(void)
 {
 	struct timespec now;
@@ -26,7 +24,7 @@ static inline uint64_t file_time_nanoseconds(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* CLOCK_MONOTONIC_COARSE, nanoseconds since any moment, to within a few milliseconds; not 0. */
+/* CLOCK_MONOTONIC_COARSE, nanoseconds; accurate to a few milliseconds; never 0. */
 static inline uint64_t monotonic_nanoseconds(void)
 {
 	struct timespec now;
@@ -35,7 +33,7 @@ static inline uint64_t monotonic_nanoseconds(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* CLOCK_BOOTTIME, nanoseconds since the machine was started, sleep included; not 0. */
+/* CLOCK_BOOTTIME, nanoseconds since boot, suspend included; never 0. */
 static inline uint64_t boottime_nanoseconds(void)
 {
 	struct timespec now;

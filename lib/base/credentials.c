@@ -13,11 +13,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RETURN_TRIES 100      /* of a thread that has to be what it was again */
-#define STATUS_STEP 4096u     /* bytes by which the text of /proc/TID/status is read */
-#define OVERFLOW_ID 65534u    /* of users and groups that are not known, see user_namespaces(7) */
+#define RETURN_TRIES 100      /* attempts to restore the thread's own credentials before the process gives up */
+#define STATUS_STEP 4096u     /* step, in bytes, by which /proc/TID/status is read */
+#define OVERFLOW_ID 65534u    /* the overflow uid and gid for unmapped ids, see user_namespaces(7) */
 
-/* Setting ids by the C library changes all threads; these are the system calls, which change one. */
+/*
+ * The C library's wrappers change the ids of all threads; the system calls change those of the caller only.
+ */
 #ifdef __NR_setresuid32
 #define CALL_SETRESUID __NR_setresuid32
 #define CALL_SETRESGID __NR_setresgid32
@@ -32,9 +34,12 @@
 #define CALL_SETFSGID __NR_setfsgid
 #endif
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
-/* The whole text of a file of /proc, with a final 0, in memory that the caller frees. Returns 0; -ENOENT where there is no such thread. */
+/*
+ * Reads a whole file of /proc, with a final 0, into memory that the caller frees. Returns 0; -ENOENT if there
+ * is no such thread.
+ */
 static int read_all(const char *path, char **out)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -88,7 +93,7 @@ static int parse_groups(const char *line, struct credentials *out)
 		if (end == at)
 			break;
 		if (n == CREDENTIALS_INLINE_GROUPS && out->groups == out->small) {
-			/* at most two characters less than the rest of the line has */
+			/* at most this many fit into the rest of the line */
 			gid_t *groups = malloc((n + strcspn(at, "\n")) * sizeof(*groups));
 
 			if (!groups)
@@ -97,7 +102,7 @@ static int parse_groups(const char *line, struct credentials *out)
 			out->groups = groups;
 		}
 		out->groups[n++] = (gid_t)group;
-		/* a blank behind the last one */
+		/* the kernel writes a blank after the last group */
 		while (*end == ' ' || *end == '\t')
 			end++;
 	}
@@ -105,7 +110,7 @@ static int parse_groups(const char *line, struct credentials *out)
 	return 0;
 }
 
-/* The file-system id, which is the last of four. */
+/* The file-system id is the last of four. */
 static unsigned int parse_id(const char *line)
 {
 	unsigned int id;
@@ -136,7 +141,7 @@ int credentials_shares_namespaces(pid_t thread)
 	return result > 0 ? is_in_same_namespace(thread, "pid") : result;
 }
 
-/* Those of another user namespace are no capabilities here. */
+/* Capabilities in another user namespace do not count in this one. */
 static int read_capabilities(pid_t thread, const char *text, struct credentials *out)
 {
 	const char *line = find_line(text, "CapEff");
@@ -194,7 +199,7 @@ void credentials_free(struct credentials *credentials)
 	*credentials = CREDENTIALS_NONE;
 }
 
-/* --- acting ----------------------------------------------------------------------------------------------------- */
+/* --- acting --- */
 
 static int get_capabilities(struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
 {
@@ -210,7 +215,7 @@ static int set_capabilities(const struct __user_cap_data_struct data[_LINUX_CAPA
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-/* Groups first, capabilities last: setting ids needs them. */
+/* Groups first, capabilities last: setting ids requires capabilities. */
 static int set_ids(uid_t uid, gid_t gid, size_t n_groups, const gid_t *groups)
 {
 	if (syscall(CALL_SETGROUPS, n_groups, groups) < 0 || syscall(CALL_SETRESGID, (gid_t)-1, gid, (gid_t)-1) < 0 ||
@@ -219,7 +224,7 @@ static int set_ids(uid_t uid, gid_t gid, size_t n_groups, const gid_t *groups)
 	return 0;
 }
 
-/* data: the thread's; becomes what it has then. */
+/* data: the current capabilities of the thread; updated to the new ones. */
 static int take(const struct credentials *credentials, struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
 {
 	int result = set_ids(credentials->uid, credentials->gid, credentials->n_groups, credentials->groups);
@@ -262,7 +267,10 @@ int credentials_assume(const struct credentials *credentials, struct credentials
 	return result;
 }
 
-/* A privileged worker has no supplementary groups. File-system ids follow the effective ones; others do not tell whether they could be set. */
+/*
+ * A privileged worker has no supplementary groups. The file-system ids follow the effective ids. setfsuid(2)
+ * does not report failure, so the result is read back.
+ */
 static int return_to(const struct credentials_self *self)
 {
 	int result = set_capabilities(self->capabilities);
@@ -286,7 +294,7 @@ void credentials_return(struct credentials_self *self)
 
 	if (!self->changed)
 		return;
-	/* what is lacking for a moment, memory most of all, is no reason to give up */
+	/* a transient shortage, usually of memory, is worth another try */
 	for (int tries = 1; return_to(self) < 0; tries++)
 		if (tries == RETURN_TRIES)
 			__builtin_trap();

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The credentials of another thread, and a thread that acts with them: so that the kernel decides what that thread may do, as it
- * would natively. See credentials(7), capabilities(7).
+ * Reads the credentials of another thread and lets the calling thread act with them, so that the kernel
+ * checks permissions as it does for a native call. See credentials(7), capabilities(7).
  *
- * What is assumed is effective and file-system ids, supplementary groups, and effective capabilities. Real and saved ids and permitted
- * capabilities stay, so nobody gets a hold on the thread meanwhile, and it can return. Functions may be called by several threads at
- * once; each changes the calling thread only.
+ * A thread assumes the effective and file-system ids, the supplementary groups and the effective
+ * capabilities. It keeps its real and saved ids and its permitted capabilities: the impersonated user gets no
+ * access to the thread (signals, ptrace), and the thread can return. Functions are thread-safe; each changes
+ * the calling thread only.
  */
 #ifndef SEGFS_BASE_CREDENTIALS_H
 #define SEGFS_BASE_CREDENTIALS_H
@@ -16,36 +17,38 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CREDENTIALS_INLINE_GROUPS 32 /* supplementary groups that need no memory of their own */
+#define CREDENTIALS_INLINE_GROUPS 32 /* supplementary groups stored without an allocation */
 
-/* Not to be copied: `groups` may lead into it. */
+/* Must not be copied: `groups` may point into it. */
 struct credentials {
-	uid_t uid; /* file-system ids */
+	uid_t uid; /* file-system ids, as all ids here */
 	gid_t gid;
-	uint64_t capabilities; /* effective ones, a bit each; 0 for a thread in another user namespace than the caller's */
+	uint64_t capabilities; /* effective ones, a bit each; 0 if the thread is in another user namespace than the caller */
 	size_t n_groups;
-	gid_t *groups; /* `small`, or its own memory */
+	gid_t *groups; /* `small`, or malloc'd */
 	gid_t small[CREDENTIALS_INLINE_GROUPS];
 };
 
 /*
- * Reads what a thread may do. The caller needs CAP_SYS_PTRACE for other users' threads. Waits for nobody.
- * thread: in the caller's PID namespace; 0 or one that is gone: no groups, no capabilities.
- * uid, gid: file-system ids, as the request of that thread has them; (uid_t)-1 where the request does not tell: those of the thread, and
- * the overflow ids where there is none.
- * out: the caller releases it by credentials_free(). Returns 0; -ENOMEM; -EMFILE, -ENFILE.
+ * Reads the credentials of a thread. The caller needs CAP_SYS_PTRACE for threads of other users. Never
+ * blocks.
+ * thread: in the caller's PID namespace; if it is 0 or has ended, there are no groups and no capabilities.
+ * uid, gid: the file-system ids carried by the thread's request. If the request has none, (uid_t)-1: they are
+ * then read from the thread, or are the overflow ids if it has ended.
+ * out: to be released with credentials_free(). Returns 0; -ENOMEM; -EMFILE, -ENFILE.
  */
 int credentials_read(pid_t thread, uid_t uid, gid_t gid, struct credentials *out);
 
 void credentials_free(struct credentials *credentials);
 
 /*
- * Whether a thread is in the caller's user and PID namespaces. It must wait for the caller, or may be waited for, being in execve(2).
- * Returns 1; 0, also for a thread that is gone; -ENOMEM, or another errno of a lack of our own.
+ * Whether a thread is in the caller's user and PID namespaces. The thread should be blocked on the caller;
+ * the call may block while another thread is in execve(2).
+ * Returns 1; 0, also if the thread has ended; -ENOMEM or another errno of a resource shortage.
  */
 int credentials_shares_namespaces(pid_t thread);
 
-/* Whether they have a capability effective: CAP_*. */
+/* Whether a capability (CAP_*) is effective. */
 static inline bool credentials_can(const struct credentials *credentials, unsigned int capability)
 {
 	return credentials->capabilities >> capability & 1;
@@ -55,14 +58,14 @@ static inline bool credentials_can(const struct credentials *credentials, unsign
 #define _cleanup_credentials_ __attribute__((cleanup(credentials_free)))
 
 /*
- * The calling thread acts with these credentials from here on. Needs CAP_SETUID and CAP_SETGID, and SECBIT_NO_SETUID_FIXUP, without which
- * the permitted capabilities would go as well. Capabilities that the thread is not permitted are left out.
- * For a process that ends after it. Makes only system calls. Returns 0; the negative errno of setgroups(2), setresuid(2), capset(2), with
- * the credentials undefined.
+ * Gives the calling thread these credentials for good; meant for a process that exits afterwards. Makes
+ * system calls only. Needs CAP_SETUID, CAP_SETGID and SECBIT_NO_SETUID_FIXUP; without the latter the
+ * permitted capabilities are dropped too. Capabilities that are not permitted to the thread are left out.
+ * Returns 0; the negative errno of setgroups(2), setresuid(2) or capset(2), with the credentials undefined.
  */
 int credentials_take(const struct credentials *credentials);
 
-/* What a thread returns to. */
+/* The thread's own credentials, to be restored. */
 struct credentials_self {
 	bool changed;
 	uid_t uid, fsuid;
@@ -73,13 +76,15 @@ struct credentials_self {
 #define CREDENTIALS_SELF ((struct credentials_self){.changed = false})
 
 /*
- * The same until credentials_return(). self: must be CREDENTIALS_SELF. Returns 0; a negative errno, with the thread as it was.
+ * Like credentials_take(), until credentials_return(). self: must be CREDENTIALS_SELF. Returns 0; a negative
+ * errno, with the thread unchanged.
  */
 int credentials_assume(const struct credentials *credentials, struct credentials_self *self);
 
 /*
- * Returns to what the thread was, which had no supplementary groups; does nothing where nothing was assumed. A thread that can't return must not go on: after many tries
- * the process ends by a trap. errno is kept.
+ * Restores the thread's own credentials, without supplementary groups; does nothing if none were assumed. A
+ * thread that cannot be restored must not continue: after RETURN_TRIES attempts the process traps. Preserves
+ * errno.
  */
 void credentials_return(struct credentials_self *self);
 

@@ -17,20 +17,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RUNNING 64 /* delegates that are told from other processes at one time; more than there are threads */
+#define RUNNING 64 /* delegates tracked at one time; more than there are threads */
 #define STACK_SIZE (64u * 1024u)
 
-static _Atomic pid_t running[RUNNING]; /* 0 = free, -1 = about to be one */
+static _Atomic pid_t running[RUNNING]; /* 0 = free, -1 = reserved, else the pid of a delegate */
 
 struct run {
 	const struct delegate *how;
 	int (*call)(void *context);
 	void *context;
-	pid_t caller; /* process that it is run for */
+	pid_t caller; /* process on whose behalf it runs */
 	int result;
 };
 
-/* The signal ends the process by default: it is fatal, and so ends every wait that SIGKILL would end. */
+/* SIGALRM kills by default. It is fatal, so it ends every wait that SIGKILL ends. */
 static int set_deadline(unsigned int milliseconds)
 {
 	const struct itimerval deadline = {
@@ -47,7 +47,10 @@ static int set_deadline(unsigned int milliseconds)
 	return 0;
 }
 
-/* It ends with its caller: what that one's successor does must not be disturbed. One that has ended by now has sent no signal. */
+/*
+ * The delegate dies with its caller and so cannot interfere with the next worker. If the caller has already
+ * died, no signal comes; getppid(2) tells.
+ */
 static int end_with(pid_t caller)
 {
 	if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -55,7 +58,7 @@ static int end_with(pid_t caller)
 	return syscall(SYS_getppid) == caller ? 0 : -ESRCH;
 }
 
-/* A change of credentials forgets the signal, so that it is asked for once more. */
+/* A change of credentials clears the parent-death signal, so it is set again. */
 static int prepare(const struct delegate *how, pid_t caller)
 {
 	int result = end_with(caller);
@@ -63,7 +66,7 @@ static int prepare(const struct delegate *how, pid_t caller)
 	if (result == 0)
 		result = set_deadline(how->milliseconds);
 
-	/* those above are not even copied */
+	/* descriptors above 2 are not even copied */
 	if (result == 0 && how->own_descriptors && syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_UNSHARE) < 0)
 		result = -errno;
 	if (result == 0 && how->credentials)
@@ -76,7 +79,7 @@ UNSANITIZED static int carry_out(void *argument)
 	struct run *run = argument;
 	int result = prepare(run->how, run->caller);
 
-	/* a lack must not pass for what the call has found */
+	/* a failed setup must not look like a result of the call */
 	run->result = result == 0 ? run->call(run->context) : procfs_says_none(-result) ? -EAGAIN : result;
 	syscall(SYS_exit, 0);
 	return 0;
@@ -120,7 +123,7 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
 	pid = sanitizer_clone(carry_out, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID, &run,
 			      (pid_t *)(uintptr_t)place);
 	result = pid < 0 ? -errno : 0;
-	/* it is gone, or about to go: then it has left this memory */
+	/* the delegate has exited or is exiting, and no longer uses this memory */
 	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
 	atomic_store(place, 0);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * One write(2) per message, so that lines of several processes never mix.
- */
+/* One write(2) per message: lines of several processes never mix. */
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -15,7 +13,7 @@
 static enum log_target target = LOG_TO_STDERR;
 static int max_priority = LOG_NOTICE;
 static int log_socket = -1;
-static bool journal_stream; /* stderr goes to the journal, which reads a <priority> prefix */
+static bool journal_stream; /* stderr is connected to the journal, which parses a <priority> prefix */
 
 static const struct {
 	const char *name;
@@ -82,7 +80,7 @@ void log_vwrite(int priority, const char *format, va_list arguments)
 		line[length++] = '\n';
 	if (log_socket >= 0)
 		send_to_system_log(priority, line + head, length - head - 1);
-	/* nothing can be done about a log that can't be written */
+	/* a failure to write the log cannot be reported anywhere */
 	if (write(STDERR_FILENO, line, length) < 0)
 		errno = saved;
 	errno = saved;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program's log: one line per message, to stderr or to the system's log as well, with a level below which messages are dropped.
+ * The program's log: one line per message, to stderr and optionally to the system log. Messages below a level
+ * are dropped.
  *
- * Set up once before threads start; log_write() is safe in every thread and after a fork. Allocates nothing.
+ * log_setup() runs once before threads start; log_write() is thread-safe and works after a fork. Allocates
+ * nothing.
  */
 #ifndef SEGFS_BASE_LOG_H
 #define SEGFS_BASE_LOG_H
@@ -12,23 +14,23 @@
 #include <syslog.h>
 
 enum log_target {
-	LOG_TO_STDERR, /* "segfs: message"; with a <N> priority prefix where stderr is the journal's stream */
-	LOG_TO_BOTH,   /* that, and the socket /dev/log of syslog and the journal, facility daemon */
+	LOG_TO_STDERR, /* "segfs: message"; with a <N> priority prefix if stderr is the journal's stream */
+	LOG_TO_BOTH,   /* stderr, and the syslog socket /dev/log, facility daemon */
 };
 
-/* Chooses the target and the most verbose syslog priority (LOG_ERR ... LOG_DEBUG) that is written. */
+/* Sets the target and the least important syslog priority (LOG_ERR ... LOG_DEBUG) that is written. */
 void log_setup(enum log_target target, int max_priority);
 
 /*
- * Opens the socket of the system's log, for LOG_TO_BOTH. One descriptor, kept for ever and used without a connection,
- * so that processes which share their descriptors can log at any time. Without it only standard error is written.
+ * Opens the socket of the system log for LOG_TO_BOTH. The descriptor stays open and unconnected, so that
+ * processes sharing a descriptor table can log at any time. If that fails, only stderr is written.
  */
 void log_open(void);
 
 /* Returns the syslog priority named by "error", "warning", "notice", "info" or "debug", or -1. */
 int log_priority_from_name(const char *name);
 
-/* Writes one line; `priority` is one of syslog's. errno is kept. */
+/* Writes one line. priority: of syslog(3). Preserves errno. */
 void log_write(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_vwrite(int priority, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 

@@ -82,7 +82,7 @@ int path_normalize(char *path)
 
 	if (path[0] != '/')
 		return -EINVAL;
-	/* everything is checked before anything changes */
+	/* check everything before changing anything */
 	if (strlen(path) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	while (*p) {

@@ -12,7 +12,7 @@ static const char *const field_names[POLICY_FIELDS] = {
 	[POLICY_SIZE] = "size-policy", [POLICY_LIFETIME] = "lifetime",
 };
 
-/* Units of a time, the largest first, in milliseconds. */
+/* Units of time in milliseconds, largest first. */
 static const struct {
 	const char *name;
 	uint64_t milliseconds;
@@ -52,7 +52,7 @@ static int set_flag(bool *flag, const char *value, const char *no, const char *y
 	return 0;
 }
 
-/* Digits and nothing else, up to `end`, which is set. */
+/* Parses leading digits; `end` gets the first byte after them. */
 static bool parse_number(const char *text, uint64_t *number, const char **end)
 {
 	size_t digits = strspn(text, "0123456789");

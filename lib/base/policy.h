@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The policy of a segment: how its locks, its writers, its memory, its size and its life are governed. What a directory has is
- * the default for what is made in it.
+ * The policy of a segment: its rules for locks, writers, memory, size and lifetime. The policy of a directory
+ * is the default for entries created in it.
  *
- * Text only: values as people write them, as attributes and in the configuration, and the one line that is stored with a
- * segment. Pure functions; safe in every thread.
+ * Text only: values as written in attributes and in the configuration, and the line stored with a segment.
+ * Pure functions; thread-safe.
  */
 #ifndef SEGFS_BASE_POLICY_H
 #define SEGFS_BASE_POLICY_H
@@ -14,12 +14,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define POLICY_VALUE_MAX 64        /* bytes of a value, with the final 0 */
-#define POLICY_TEXT_MAX 256        /* bytes of a stored policy, with the final 0 */
-#define POLICY_WHY_MAX 160         /* bytes of "what is wrong; what would be right", with the final 0 */
+#define POLICY_VALUE_MAX 64        /* bytes of a value, including the final 0 */
+#define POLICY_TEXT_MAX 256        /* bytes of a stored policy, including the final 0 */
+#define POLICY_WHY_MAX 160         /* bytes of "what is wrong; what to write instead", including the final 0 */
 #define POLICY_WRITERS_MAX 65535
 #define POLICY_TTL_MAX (UINT64_C(3650) * 24 * 3600 * 1000) /* milliseconds: ten years */
-#define POLICY_BOOT_MAX 37         /* bytes of a boot id, with the final 0 */
+#define POLICY_BOOT_MAX 37         /* bytes of a boot id, including the final 0 */
 
 enum policy_field {
 	POLICY_LOCK,
@@ -32,23 +32,23 @@ enum policy_field {
 
 enum policy_lifetime {
 	LIFETIME_PERSISTENT = 0, /* until it is removed */
-	LIFETIME_LAST_CLOSE = 1, /* until the last handle goes */
-	LIFETIME_OWNER = 2,      /* until the process ends that made it */
-	LIFETIME_TTL = 3,        /* until nobody has had it open for some time */
+	LIFETIME_LAST_CLOSE = 1, /* removed with its last handle */
+	LIFETIME_OWNER = 2,      /* removed when the process that created it ends */
+	LIFETIME_TTL = 3,        /* removed when it has not been open for `ttl` */
 };
 
-/* A process, told from a later one with the same number. */
+/* Identifies a process; a later process with the same pid has another identity. */
 struct policy_owner {
 	pid_t pid;                  /* in the daemon's pid namespace; 0 = not known */
-	uint64_t identity;          /* no other process of that boot has it: its inode number in pidfs, or its start in clock ticks */
-	char boot[POLICY_BOOT_MAX]; /* which boot, as /proc/sys/kernel/random/boot_id has it */
+	uint64_t identity;          /* unique within a boot: the inode number in pidfs, or the start time in clock ticks */
+	char boot[POLICY_BOOT_MAX]; /* /proc/sys/kernel/random/boot_id */
 };
 
-/* All zeros is the policy of a segment that has been given none. */
+/* All zeros is the default policy. */
 struct policy {
-	bool mandatory;            /* locks refuse the I/O of others */
-	bool commit;               /* memory is reserved as the size grows */
-	bool fixed_size;           /* the first size is the last */
+	bool mandatory;            /* locks are enforced against I/O of others */
+	bool commit;               /* memory is allocated as the size grows */
+	bool fixed_size;           /* the size never changes once it is set */
 	uint16_t writers;          /* opens for writing at one time; 0 = any number */
 	enum policy_lifetime lifetime;
 	uint64_t ttl;              /* milliseconds, for LIFETIME_TTL */
@@ -58,43 +58,49 @@ struct policy {
 /* "lock", "writers", "commit", "size-policy", "lifetime". */
 const char *policy_field_name(enum policy_field field);
 
-/* The field with that name, or POLICY_FIELDS. */
+/* Returns the field of that name, or POLICY_FIELDS. */
 enum policy_field policy_field_find(const char *name);
 
 /*
- * Sets one field from `length` bytes of text; an owner is left to the caller.
- * why: on failure gets "what is wrong; what would be right". Returns 0, or -EINVAL with the policy unchanged.
+ * Sets one field from `length` bytes of text; the caller sets the owner.
+ * why: receives "what is wrong; what to write instead" on failure. Returns 0, or -EINVAL with the policy
+ * unchanged.
  */
 int policy_set(struct policy *policy, enum policy_field field, const char *value, size_t length,
 	       char why[POLICY_WHY_MAX]);
 
-/* Writes one field as policy_set() reads it. Returns its length. */
+/* Formats one field in the syntax of policy_set(). Returns the length. */
 int policy_format(const struct policy *policy, enum policy_field field, char value[POLICY_VALUE_MAX]);
 
-/* Takes over one field, with what belongs to it. */
+/* Copies one field and its parameters. */
 void policy_copy(struct policy *policy, enum policy_field field, const struct policy *from);
 
-/* Whether two have the same in one field; of an owner, which process it is makes no difference. */
+/*
+ * Whether one field has the same value in both. Two `owner` lifetimes are equal whichever processes they
+ * name.
+ */
 bool policy_is_same(const struct policy *a, enum policy_field field, const struct policy *b);
 
-/* Writes a policy as one line, without a newline; the empty string for the default. Returns its length. */
+/* Formats a policy as one line without newline; the default is the empty string. Returns the length. */
 int policy_store(const struct policy *policy, char text[POLICY_TEXT_MAX]);
 
 /*
- * Reads `length` bytes of a stored line.
- * Returns 0; -EINVAL for a text that policy_store() does not write, with *policy holding what could be read.
+ * Parses a stored line of `length` bytes.
+ * Returns 0; -EINVAL for a text that policy_store() never writes; *policy then holds the fields that could be
+ * parsed.
  */
 int policy_load(struct policy *policy, const char *text, size_t length);
 
-#define POLICY_TIME_MAX 24 /* bytes of a time as text, with the final 0 */
+#define POLICY_TIME_MAX 24 /* bytes of a time as text, including the final 0 */
 
 /*
- * Reads a time: a whole number above 0 and ms, s, m, h or d, nothing being s. milliseconds: set on success.
+ * Parses a time: a whole number above 0 and ms, s, m, h or d; without a unit, seconds. milliseconds: set on
+ * success.
  * Returns 0; -EINVAL; -ERANGE for more than POLICY_TTL_MAX.
  */
 int policy_parse_time(const char *text, uint64_t *milliseconds);
 
-/* Writes it with the largest unit that fits, POLICY_TIME_MAX bytes at most. Returns the length. */
+/* Formats a time in the largest unit that divides it, at most POLICY_TIME_MAX bytes. Returns the length. */
 int policy_format_time(uint64_t milliseconds, char *value);
 
 #endif

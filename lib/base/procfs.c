@@ -22,9 +22,9 @@
 #define START_FIELD 22
 #define PROCESSOR_FIELD 39
 
-#define PIDFD_OF_THREAD O_EXCL /* PIDFD_THREAD of Linux 6.9, which older headers lack */
+#define PIDFD_OF_THREAD O_EXCL /* PIDFD_THREAD of Linux 6.9, missing in older headers */
 
-/* struct pidfd_info of Linux 6.13, as far as it went then. */
+/* struct pidfd_info as of Linux 6.13. */
 struct pidfd_facts {
 	uint64_t mask;
 	uint64_t cgroup;
@@ -72,14 +72,14 @@ bool procfs_says_none(int error)
 	case ELOOP:
 	case ENXIO:
 	case ESTALE:
-	case ENAMETOOLONG: /* of where a link leads, which may be any file */
+	case ENAMETOOLONG: /* of the target of a link, which may be any file */
 		return true;
 	default:
 		return false;
 	}
 }
 
-/* Up to size - 1 bytes of a file of /proc, with a final 0. Returns their number. */
+/* Reads up to size - 1 bytes of a file of /proc and adds a 0. Returns the length. */
 static ssize_t read_file(const char *path, char *text, size_t size)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -94,7 +94,7 @@ static ssize_t read_file(const char *path, char *text, size_t size)
 	return length;
 }
 
-/* What is empty is none, too: -ESRCH. */
+/* Reads a file of a process. An empty file means that the process is gone: -ESRCH. */
 static ssize_t read_of(pid_t process, const char *name, char *text, size_t size)
 {
 	char path[96];
@@ -122,7 +122,10 @@ static int read_delegated(void *context)
 	return length < 0 ? -errno : (int)length;
 }
 
-/* The same for what the kernel tells only when a process is not in execve(2). -ETIMEDOUT where that takes too long. */
+/*
+ * Like read_of(), for files that block while the process is in execve(2). -ETIMEDOUT after `patience`
+ * milliseconds.
+ */
 static ssize_t read_patiently(pid_t process, const char *name, char *text, size_t size, unsigned int patience)
 {
 	const struct delegate how = {.milliseconds = patience, .own_descriptors = true};
@@ -140,9 +143,12 @@ static ssize_t read_patiently(pid_t process, const char *name, char *text, size_
 	return length == 0 || (length < 0 && procfs_says_none(-length)) ? -ESRCH : length;
 }
 
-/* --- processes by descriptor --- */
+/* --- pidfds --- */
 
-/* Linux 6.9 gave pidfds a file system of their own, on which each process has an inode number. Returns 1 or 0. */
+/*
+ * Since Linux 6.9 pidfds are on a file system of their own, where each process has a unique inode number.
+ * Returns 1 or 0.
+ */
 static int find_out_numbers(void)
 {
 	_cleanup_close_ int pidfd = procfs_pidfd_open(getpid());
@@ -155,10 +161,13 @@ static int find_out_numbers(void)
 	return found.f_type != ANON_INODE_FS_MAGIC;
 }
 
-/* What all workers find. A passing lack must not decide it: identities would mean others. */
+/*
+ * All workers must get the same result. A transient failure is not cached: identities would change their
+ * meaning.
+ */
 static int has_numbers(void)
 {
-	static _Atomic int known; /* 0 = not yet; 1: no, 2: yes */
+	static _Atomic int known; /* 0: unknown, 1: no, 2: yes */
 	int has = atomic_load(&known) - 1;
 
 	if (has < 0) {
@@ -208,7 +217,7 @@ int procfs_thread_identity(pid_t thread, uint64_t *identity)
 	return procfs_pidfd_identity(fd, thread, identity);
 }
 
-/* 0 where the kernel does not tell: before Linux 6.13. */
+/* Returns 0 if the kernel cannot tell: before Linux 6.13. */
 static pid_t process_of_descriptor(pid_t thread)
 {
 	struct pidfd_facts facts = {0};
@@ -278,7 +287,7 @@ pid_t procfs_process_of(pid_t thread)
 	return process == 0 ? process_of_status(thread) : process;
 }
 
-/* A number in /proc/PID/stat. Returns 0; -ESRCH; -ETIMEDOUT. */
+/* Reads a number from /proc/PID/stat. Returns 0; -ESRCH; -ETIMEDOUT. */
 static int read_field(pid_t process, int wanted, uint64_t *number)
 {
 	char text[1024];
@@ -287,7 +296,7 @@ static int read_field(pid_t process, int wanted, uint64_t *number)
 
 	if (length < 0)
 		return (int)length;
-	/* the name, in parentheses, is the second field, and may contain anything */
+	/* the second field is the command name in parentheses, which may contain anything */
 	at = strrchr(text, ')');
 	for (int field = 2; at && field < wanted; field++)
 		at = strchr(at + 1, ' ');
@@ -333,7 +342,7 @@ int procfs_pidfd_check(int pidfd)
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
 	int result;
 
-	/* a signal for this thread ends it also where it would not wait */
+	/* a pending signal interrupts even a poll that does not block */
 	do
 		result = poll(&ended, 1, 0);
 	while (result < 0 && errno == EINTR);
@@ -348,7 +357,7 @@ int procfs_owner(pid_t thread, struct policy_owner *owner)
 
 	if (result == 0)
 		result = procfs_pidfd_check(fd);
-	/* one that is still there has kept its number, and so the process its own */
+	/* the thread still exists, so its pid and its process's pid were not reused */
 	if (result == 0 && procfs_process_of(thread) != found.pid)
 		result = -ESRCH;
 	if (result == 0)
@@ -363,7 +372,7 @@ int procfs_pidfd_open(pid_t process)
 	int fd = (int)syscall(SYS_pidfd_open, process, 0);
 
 	if (fd < 0)
-		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno; /* both are said of a thread's number */
+		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno; /* both mean that the number is a thread's */
 	return fd;
 }
 
@@ -382,7 +391,7 @@ int procfs_owner_open(const struct policy_owner *owner)
 	fd = procfs_pidfd_open(owner->pid);
 	if (fd < 0)
 		return fd;
-	/* the descriptor holds the number: whoever has it now is who it is about */
+	/* while the pidfd is open the number refers to this process */
 	result = procfs_pidfd_identity(fd, owner->pid, &identity);
 	if (result < 0 || identity != owner->identity)
 		return result < 0 ? result : -ESRCH;

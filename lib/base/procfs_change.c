@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* System calls that change a file through a descriptor, and which argument that is. */
+/* System calls that change a file through a descriptor, and the index of that argument. */
 static int changed_descriptor(long call, const unsigned long arguments[6])
 {
 	static const struct {
@@ -31,7 +31,7 @@ static int changed_descriptor(long call, const unsigned long arguments[6])
 	return -1;
 }
 
-/* What the process that looks works on: it may be killed at any moment, so that nothing is allocated. */
+/* Memory of the delegate: it may be killed at any moment, so nothing is allocated. */
 struct change {
 	pid_t process;
 	uint64_t inode;
@@ -40,7 +40,7 @@ struct change {
 	_Alignas(struct dirent64) char entries[4096];
 };
 
-/* Reads a file of the process. number: of the thread or descriptor that it is about. */
+/* Reads a file of the process. number: the thread or descriptor. */
 static bool read_part(struct change *change, const char *directory, const char *number, const char *name)
 {
 	ssize_t length;
@@ -56,7 +56,7 @@ static bool read_part(struct change *change, const char *directory, const char *
 	return length > 0;
 }
 
-/* "CALL ARGUMENT ...": the call in decimal, arguments in hexadecimal. */
+/* Parses "CALL ARGUMENT ...": call in decimal, arguments in hexadecimal. */
 static int descriptor_waited_for(const char *text)
 {
 	unsigned long arguments[6];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is about to change a file. May be called by several threads at once. */
+/* Detects system calls that are about to change a file. Thread-safe. */
 #ifndef SEGFS_BASE_PROCFS_CHANGE_H
 #define SEGFS_BASE_PROCFS_CHANGE_H
 
@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /*
- * Whether a thread of a process waits, without being interruptible, in a system call that changes the file with this inode number
- * through a descriptor. False where that can't be seen within PROCFS_PATIENCE.
+ * Whether a thread of a process is in uninterruptible sleep in a system call that changes the file with this
+ * inode number through a descriptor. False if that cannot be determined within PROCFS_PATIENCE.
  */
 bool procfs_waits_to_change(pid_t process, uint64_t inode);
 

@@ -14,11 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MANY_SLOW 4u          /* so many that do not answer are no chance any more */
-#define PATIENCE_OF_MANY 10u  /* milliseconds for each of them */
-#define SECOND_PATIENCE 40u   /* milliseconds for one that a busy machine may have kept from answering */
-#define SECOND_OF_USER 4u     /* such of one user: with more of them it is not the machine */
-#define SILENT_MAX 256u       /* processes that are remembered; a power of two */
+#define MANY_SLOW 4u          /* with this many slow processes the delay is no accident */
+#define PATIENCE_OF_MANY 10u  /* milliseconds for each process from then on */
+#define SECOND_PATIENCE 40u   /* milliseconds for the second attempt, in case the machine was busy */
+#define SECOND_OF_USER 4u     /* second attempts per user; more slow processes than this are not due to load */
+#define SILENT_MAX 256u       /* processes remembered; a power of two */
 
 static uint64_t now(void)
 {
@@ -28,15 +28,15 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/* --- those that do not answer --- */
+/* --- processes that do not answer --- */
 
 static struct {
-	pthread_mutex_t lock; /* a leaf */
+	pthread_mutex_t lock; /* a leaf lock */
 	struct silent {
 		pid_t process;     /* 0 = none */
-		uint64_t identity; /* 0 where that can't be told at once */
+		uint64_t identity; /* 0 if reading it might block */
 		uint64_t until;    /* CLOCK_MONOTONIC, nanoseconds */
-	} processes[SILENT_MAX];   /* by their number: of two that come together, the last */
+	} processes[SILENT_MAX];   /* hashed by pid; a collision overwrites */
 } silence = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint64_t identity_of(pid_t process)
@@ -75,8 +75,8 @@ void procfs_note_silent(pid_t process)
 
 enum answer {
 	ANSWER_AWAITED, /* not asked yet */
-	ANSWER_SLOW,    /* it did not come in time once */
-	ANSWER_NONE,    /* ... twice, or some time ago */
+	ANSWER_SLOW,    /* timed out once */
+	ANSWER_NONE,    /* timed out twice, or recently */
 	ANSWER_GIVEN,
 };
 
@@ -85,10 +85,10 @@ struct asking {
 	pid_t *processes;
 	unsigned char *answers; /* enum answer */
 	size_t n;
-	size_t at;              /* whose turn it is */
-	enum answer of;         /* those that are asked */
+	size_t at;              /* index of the current process */
+	enum answer of;         /* state of the processes to ask in this pass */
 	unsigned int patience;  /* milliseconds */
-	uint64_t end;           /* of all of it: CLOCK_MONOTONIC, nanoseconds */
+	uint64_t end;           /* deadline of the scan: CLOCK_MONOTONIC, nanoseconds */
 };
 
 static void arm(unsigned int milliseconds)
@@ -98,7 +98,10 @@ static void arm(unsigned int milliseconds)
 	syscall(SYS_setitimer, ITIMER_REAL, &timer, NULL);
 }
 
-/* Runs as a delegate: each process has a time of its own, after which this process ends, and the next one goes on. */
+/*
+ * Runs as a delegate. The timer restarts for each process; when it expires it kills the delegate, and the
+ * next one continues.
+ */
 static int ask(void *context)
 {
 	struct asking *asking = context;
@@ -148,7 +151,7 @@ static void note_slow(struct asking *asking, unsigned int *slow)
 {
 	unsigned char *answer = &asking->answers[asking->at];
 
-	/* its time may have run out right after it has answered */
+	/* the timer may have expired right after the answer */
 	if (*answer != ANSWER_GIVEN) {
 		asking->scan->n = asking->scan->first;
 		*answer = asking->of == ANSWER_SLOW ? ANSWER_NONE : ANSWER_SLOW;
@@ -158,7 +161,7 @@ static void note_slow(struct asking *asking, unsigned int *slow)
 	asking->at++;
 }
 
-/* Asks those with one kind of answer so far. */
+/* Asks all processes in one state. */
 static int ask_all(struct asking *asking, enum answer of, unsigned int patience)
 {
 	unsigned int slow = 0;
@@ -188,7 +191,7 @@ static int ask_all(struct asking *asking, enum answer of, unsigned int patience)
 
 static int add_process(struct asking *asking, pid_t process)
 {
-	/* it has the descriptors of this process */
+	/* a delegate shares this process's descriptors */
 	if (delegate_is(process))
 		return 0;
 	if ((asking->n & (asking->n - 1)) == 0) {
@@ -203,7 +206,7 @@ static int add_process(struct asking *asking, pid_t process)
 	return 0;
 }
 
-/* Which there are the kernel tells at any time. */
+/* Listing /proc never blocks. */
 static int list_processes(struct asking *asking)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc");
@@ -218,7 +221,10 @@ static int list_processes(struct asking *asking)
 	return result < 0 ? result : -errno;
 }
 
-/* Whether it matters that a process did not answer: not of one without memory, nor of our own delegates, which share ours. */
+/*
+ * Whether a missing answer matters. It does not for a process without memory, nor for our own delegates,
+ * which share our memory.
+ */
 static bool matters(pid_t process, uid_t *user)
 {
 	struct procfs_brief brief;
@@ -229,7 +235,7 @@ static bool matters(pid_t process, uid_t *user)
 	return true;
 }
 
-/* Those that have not answered. */
+/* Reports the processes that have not answered as unknown. */
 static int add_unknown(struct asking *asking)
 {
 	for (size_t i = 0; i < asking->n; i++) {
@@ -251,7 +257,7 @@ static int add_unknown(struct asking *asking)
 	return 0;
 }
 
-/* Who has many processes that do not answer takes no more time from those of others. */
+/* Limits second attempts per user: one user's slow processes must not use up the time of others. */
 static int choose_for_second(struct asking *asking)
 {
 	uid_t *users = calloc(asking->n + 1, sizeof(*users));

@@ -37,12 +37,12 @@ int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, 
 	while (result == 0) {
 		errno = 0;
 		length = getline(&line, &size, file);
-		/* a line that could not be read to its end is none */
+		/* ignore a line that was not read to its end */
 		if (length <= 0 || ferror(file))
 			break;
 		result = visit(context, line, (size_t)length);
 	}
-	/* a process that has ended says so, which is an end as well */
+	/* ESRCH after the process has ended is an end of file, too */
 	if (result == 0 && errno && !procfs_says_none(errno))
 		result = -errno;
 	free(line);
@@ -50,7 +50,7 @@ int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, 
 	return result;
 }
 
-/* A line of /proc/PID/maps that is about a file: "START-END PERMISSIONS OFFSET MAJOR:MINOR INODE ...". */
+/* Parses a line of /proc/PID/maps: "START-END PERMISSIONS OFFSET MAJOR:MINOR INODE ...". */
 static bool parse_mapping(const char *line, struct procfs_file *file, const char **allowed)
 {
 	unsigned long major;
@@ -74,7 +74,10 @@ static bool parse_mapping(const char *line, struct procfs_file *file, const char
 	return true;
 }
 
-/* The complete lines of `length` bytes of text. Returns how many bytes they are, or what visit() returned. */
+/*
+ * Visits the complete lines of `length` bytes of text. Returns the number of bytes consumed, or a negative
+ * errno; -EXFULL if visit() found no room.
+ */
 static ssize_t visit_lines(struct procfs_scan *scan, size_t length, int (*visit)(struct procfs_scan *scan, const char *line))
 {
 	size_t at = 0;
@@ -89,13 +92,13 @@ static ssize_t visit_lines(struct procfs_scan *scan, size_t length, int (*visit)
 			return result < 0 ? result : -EXFULL;
 		at = (size_t)(newline + 1 - scan->text);
 	}
-	/* a line that is longer than any that is about a file */
+	/* a line that fills the buffer is not about a file */
 	return at == 0 && length == sizeof(scan->text) - 1 ? (ssize_t)length : (ssize_t)at;
 }
 
 /*
- * Calls `visit` for each line of a process's maps. Returns 0, also where there is none to be seen; PROCFS_SCAN_FULL where visit()
- * did; a lack of our own.
+ * Calls `visit` for each line of a process's maps. Returns 0, also if the process cannot be seen;
+ * PROCFS_SCAN_FULL from visit(); the errno of a resource shortage.
  */
 static int visit_mappings(struct procfs_scan *scan, pid_t process, int (*visit)(struct procfs_scan *scan, const char *line))
 {
@@ -137,7 +140,7 @@ static struct procfs_scan *new_scan(int (*look)(struct procfs_scan *scan, pid_t 
 	return scan;
 }
 
-/* Returns how many there are, with the results in *found. */
+/* Returns the number of results, which are in *found. */
 static ssize_t carry_out(struct procfs_scan *scan, void **found)
 {
 	int result = scan ? procfs_scan(scan) : -ENOMEM;
@@ -149,7 +152,7 @@ static ssize_t carry_out(struct procfs_scan *scan, void **found)
 	return n;
 }
 
-/* --- views --------------------------------------------------------------------------------------------------------- */
+/* --- views --- */
 
 static struct procfs_view *find_view(struct procfs_scan *scan, uint64_t inode)
 {
@@ -161,7 +164,7 @@ static struct procfs_view *find_view(struct procfs_scan *scan, uint64_t inode)
 	return NULL;
 }
 
-/* The process is known by its place: it is filled in at the end. */
+/* look_for_views() fills in the process. */
 static int visit_view(struct procfs_scan *scan, const char *line)
 {
 	const struct procfs_file *wanted = scan->context;
@@ -202,7 +205,7 @@ ssize_t procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **vie
 	return n;
 }
 
-/* --- users --------------------------------------------------------------------------------------------------------- */
+/* --- users --- */
 
 struct wanted_files {
 	const struct procfs_file *files;
@@ -219,7 +222,7 @@ static bool is_wanted(const struct procfs_scan *scan, const struct procfs_file *
 	return false;
 }
 
-/* The element that is about this process, which it gets with the first thing that is found; NULL where there is no room. */
+/* Returns the element of this process, adding it on the first hit; NULL if there is no room. */
 static struct procfs_user *the_user(struct procfs_scan *scan, pid_t process)
 {
 	struct procfs_user *users = scan->results;
@@ -242,12 +245,15 @@ static int visit_mapped(struct procfs_scan *scan, const char *line)
 	return 0;
 }
 
-/* Without a question to its file system, which may be a user's own. Returns 1 or 0; a lack of our own. */
+/*
+ * Does not query the file's own file system, which may be a user's FUSE. Returns 1 or 0; the errno of a
+ * resource shortage.
+ */
 static int is_open_file(const struct procfs_scan *scan, int dir, const char *name)
 {
 	struct statx found;
 
-	/* what else fails says something of that file, which is none of ours */
+	/* any other failure is about a file that is not ours */
 	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_INO, &found) < 0)
 		return errno == ENOMEM ? -ENOMEM : 0;
 	return is_wanted(scan, &(struct procfs_file){makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino});

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What sanitizers have to be told, since they can't see it. In other builds there is nothing of it.
- */
+/* Annotations for sanitizers. They compile to nothing in other builds. */
 #ifndef SEGFS_BASE_SANITIZER_H
 #define SEGFS_BASE_SANITIZER_H
 
@@ -38,8 +36,9 @@ void __asan_unpoison_memory_region(const volatile void *memory, size_t size);
 #endif
 
 /*
- * Memory that is to be a stack is as new. The address sanitizer marks what lies between the variables of a function until it returns; of one that
- * was ended in the middle the marks stay, also when its stack is unmapped and the next one gets its addresses.
+ * Resets the shadow of new stack memory. The address sanitizer poisons the gaps between a function's
+ * variables until it returns. If a delegate is killed first, the poison outlives the unmapped stack, and the
+ * next stack at these addresses inherits it.
  */
 static inline void sanitizer_new_stack(void *memory, size_t size)
 {
@@ -61,10 +60,10 @@ void AnnotateIgnoreWritesBegin(const char *file, int line);
 void AnnotateIgnoreWritesEnd(const char *file, int line);
 int __clone(int (*function)(void *argument), void *stack_end, int flags, void *argument, ...);
 
-/* For a function that never returns, but ends its thread or process by a system call. */
+/* For a function that does not return but ends its thread or process by a system call. */
 #define UNSANITIZED __attribute__((no_sanitize("thread")))
 
-/* What a thread has done before it released the object is done before what another does once it has acquired it. */
+/* Everything that a thread did before the release happens before what another does after the acquire. */
 static inline void sanitizer_release(void *object)
 {
 	__tsan_release(object);
@@ -76,9 +75,10 @@ static inline void sanitizer_acquire(void *object)
 }
 
 /*
- * clone(2) with CLONE_VM | CLONE_VFORK. The sanitizer takes clone(3) for fork(2), after which its own state would be a copy; here the
- * caller and all other threads go on with it, so it is kept out. To it the calling thread does what the child does. The child's
- * descriptors may be others than those of the same numbers here, so its accesses are not looked at.
+ * clone(2) with CLONE_VM | CLONE_VFORK. The sanitizer treats clone(3) like fork(2), but here the child shares
+ * the sanitizer's state with all threads. __clone() bypasses it: the sanitizer attributes the child's
+ * accesses to the calling thread. They are ignored, because the child's descriptors may differ from ours of
+ * the same number.
  */
 static inline pid_t sanitizer_clone(int (*function)(void *argument), void *stack_end, int flags, void *argument, pid_t *child)
 {
@@ -92,7 +92,10 @@ static inline pid_t sanitizer_clone(int (*function)(void *argument), void *stack
 	return pid;
 }
 
-/* pthread_mutex_clocklock(3) by a clock that does not jump. Some versions of the sanitizer do not see that call, but this one. */
+/*
+ * pthread_mutex_clocklock(3) on a clock that does not jump. Some versions of the sanitizer intercept only
+ * pthread_mutex_timedlock(3).
+ */
 #define SANITIZER_CLOCK CLOCK_REALTIME
 static inline int sanitizer_clocklock(pthread_mutex_t *mutex, const struct timespec *end)
 {

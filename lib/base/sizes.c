@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char suffixes[] = "KMGTPE"; /* 1024 to the power of 1, 2, ... */
+static const char suffixes[] = "KMGTPE"; /* powers of 1024, from 1 */
 
-/* The number of times that a suffix multiplies by 1024, or -1. */
+/* Returns the power of 1024 of a suffix, or -1. */
 static int suffix_power(char c)
 {
 	if (c >= 'a' && c <= 'z')
@@ -27,7 +27,7 @@ int size_parse(const char *text, uint64_t *bytes)
 
 	if (*p < '0' || *p > '9')
 		return -EINVAL;
-	/* the form is checked to the end before the range, so that "99999999999999999999x" is -EINVAL */
+	/* check the syntax to the end before the range, so that "99999999999999999999x" is -EINVAL */
 	for (; *p >= '0' && *p <= '9'; p++) {
 		overflow |= __builtin_mul_overflow(value, UINT64_C(10), &value);
 		overflow |= __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value);

@@ -27,7 +27,7 @@ int textfile_read(const char *path, size_t limit, char **text, size_t *length)
 			char *moved;
 
 			if (larger > limit + 2)
-				larger = limit + 2; /* one byte more than allowed, and the final 0 */
+				larger = limit + 2; /* one byte over the limit, and the final 0 */
 			moved = realloc(bytes, larger);
 			if (!moved)
 				return -ENOMEM;
@@ -53,11 +53,11 @@ int textfile_read(const char *path, size_t limit, char **text, size_t *length)
 	return 0;
 }
 
-/* The length of the one character at `p`, or 0 where it is not a whole and valid one. */
+/* Returns the length of the character at `p`, or 0 if it is incomplete or invalid. */
 static size_t utf8_character(const unsigned char *p, size_t left)
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800,
-					    0x10000}; /* by length; below is an overlong form */
+					    0x10000}; /* by length; smaller codes are overlong */
 	uint32_t code;
 	size_t length;
 
