@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The parser: lines come from our reader, keys and values from inih.
+ * The parser: it reads lines and section headers itself, and leaves keys and values to inih.
  *
- * inih (r55 of Debian 12 up to today's) cuts a section's name at 49 bytes, says nothing of a section without
- * keys, takes an indented line for the rest of the value above it, and depending on how it was built cuts or
- * skips long lines and tells the handler no line number. So the reader, which sees each line first, counts
- * lines, refuses what inih would change silently, has the section headers read elsewhere, and gives inih only
- * lines that hold a key.
+ * inih (r55 of Debian 12 up to today's) cuts a section's name at 49 bytes, does not report a section without keys,
+ * takes an indented line as more of the value above it, and cuts or skips a line that is longer than its buffer.
+ * test_config (reads_layouts, reads_every_key) and test_config_errors fail where inih gets the lines as they are.
  */
 #include <errno.h>
 #include <ini.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +20,8 @@
 #define LINE_LIMIT 8192 /* bytes of a line: a path of PATH_MAX bytes and a comment fit */
 #define LIST_MAX   320  /* bytes of a list of keys in a message */
 
-/* Debian's inih can be told at run time to take lines over 200 bytes; others can't, and the reader copes. */
+/* A variable in the inih of Debian 12. Others read lines of 200 bytes, if built so, and longer ones are refused. */
 extern int ini_max_line __attribute__((weak));
-
-/* Whether inih hands its own line number to the handler is up to the build; it isn't used. */
-#if INI_HANDLER_LINENO
-#define HANDLER_LINENO , int lineno __attribute__((unused))
-#else
-#define HANDLER_LINENO
-#endif
 
 /* --- keys --- */
 
@@ -78,26 +70,11 @@ static int set_key(struct parser *parser, const char *name, const char *value)
 		     : 0;
 }
 
-static int fail_no_equals(struct parser *parser)
+/* inih's handler: returns nonzero to go on. A build of inih may report a line without '=' here, without a value. */
+static int on_key(void *user, const char *section, const char *name, const char *value)
 {
-	return parser_fail(parser, parser->line,
-			   "neither a section, a key with '=' nor a comment; write KEY = VALUE");
-}
-
-/* inih's handler: returns nonzero to go on. */
-static int on_key(void *user, const char *section, const char *name, const char *value HANDLER_LINENO)
-{
-	struct parser *parser = user;
-
 	(void)section;
-	parser->awaiting = false;
-	if (parser->result)
-		return 0;
-	if (!value)
-		fail_no_equals(parser);
-	else
-		set_key(parser, name, value);
-	return !parser->result;
+	return value && set_key(user, name, value) == 0;
 }
 
 /* --- lines --- */
@@ -149,28 +126,23 @@ static char *read_line(char *buffer, int size, void *stream)
 	const char *line;
 	size_t length;
 
-	if (parser->awaiting && !parser->result)
-		fail_no_equals(parser);
 	if (parser->result || !parser->left)
 		return NULL;
 	next_line(parser, &line, &length);
 	if (check_line(parser, line, length))
 		return NULL;
-	parser_trim(&line, &length); /* an indented line would continue the one above */
-	if (length && *line == '[') {
-		if (parser_begin_section(parser, line, length))
+	parser_trim(&line, &length);
+	if (length && strchr("[;#", *line)) {
+		if (*line == '[' && parser_begin_section(parser, line, length))
 			return NULL;
 		length = 0;
-	} else if (length && (*line == ';' || *line == '#')) {
-		length = 0;
 	}
-	if (size < 2 || length > (size_t)size - 2) {
+	if ((int)length > size - 2) {
 		parser_fail(parser, parser->line,
 			    "a line of %zu bytes; the INI library of this machine reads at most %d", length,
 			    size - 2);
 		return NULL;
 	}
-	parser->awaiting = length > 0;
 	memcpy(buffer, line, length);
 	memcpy(buffer + length, "\n", 2);
 	return buffer;
@@ -266,16 +238,17 @@ int config_parse(const char *text, size_t length, const char *file, struct confi
 	if (&ini_max_line)
 		ini_max_line = LINE_LIMIT + 8; /* with the line's end and the final 0 */
 	status = ini_parse_stream(read_line, &parser, on_key, &parser);
-	/* a value that inih would take for an error without calling on_key() shows here or in read_line() */
-	if (parser.awaiting && !parser.result)
-		fail_no_equals(&parser);
+	/* inih reads on after a line that it can't split, and returns the number of the first one */
+	if (status > 0 && (!parser.result || (unsigned int)status < parser.line))
+		parser_fail(&parser, (unsigned int)status,
+			    "neither a section, a key with '=' nor a comment; write KEY = VALUE");
 	if (status < 0 && !parser.result)
 		parser_fail_memory(&parser);
 	if (!parser.result)
 		parser_end_section(&parser);
 	if (!parser.result)
 		check_below_sources(&parser);
-	index_free(&parser.index);
+	tdestroy(parser.declared, free);
 	if (parser.result) {
 		config_free(&config);
 		return parser.result;

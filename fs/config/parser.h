@@ -2,8 +2,7 @@
 /*
  * What the parts of the configuration's parser share: its state, its error lines, and the section headers.
  *
- * One parser belongs to one call of config_parse(). Used by fs/config/parse.c, config_sections.c,
- * config_report.c.
+ * One parser belongs to one call of config_parse().
  */
 #ifndef SEGFS_CONFIG_PARSER_H
 #define SEGFS_CONFIG_PARSER_H
@@ -12,7 +11,6 @@
 #include <stddef.h>
 
 #include "fs/config/config.h"
-#include "fs/config/index.h"
 #include "fs/config/keys.h"
 
 #define CONFIG_SHOWN_MAX      72 /* bytes of a piece of the text in a message, with "..." and the final 0 */
@@ -24,10 +22,9 @@ struct parser {
 	const char *text;          /* what was not read yet */
 	size_t left;               /* its bytes */
 	unsigned int line;         /* number of the line read last, from 1 */
-	bool awaiting;             /* inih got this line and owes a call of on_key() */
 	int result;                /* 0, or the negative errno of the first error: nothing is read after it */
+	void *declared;            /* tsearch(3): the names of all sections so far */
 	struct config *config;     /* what was understood so far */
-	struct config_index index; /* the names in it */
 	const struct config_section *section;    /* the one that lines belong to; NULL before the first */
 	const char *name;                        /* its name, owned by the config; NULL for [mount] */
 	void *record;                            /* the struct that its keys fill in */

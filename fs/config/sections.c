@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,28 +157,81 @@ static int add_segment(struct parser *parser, char *name)
 	return 0;
 }
 
-/* Says why a name can't be declared as `kind`: `conflict` is in the way. */
-static int fail_conflict(struct parser *parser, enum index_kind kind, const struct index_entry *conflict)
+/* A name that the configuration declares, or a directory above one. */
+struct declared {
+	const char *name;  /* not terminated; part of a declared name */
+	size_t length;     /* bytes of it */
+	unsigned int line; /* where it was declared; DECLARED_ABOVE: where the first name below it was */
+	enum { DECLARED_ABOVE, DECLARED_DIRECTORY, DECLARED_SEGMENT } kind;
+};
+
+static int compare_declared(const void *left, const void *right)
+{
+	const struct declared *a = left;
+	const struct declared *b = right;
+
+	return a->length == b->length ? memcmp(a->name, b->name, a->length) : a->length < b->length ? -1 : 1;
+}
+
+static int fail_conflict(struct parser *parser, const struct declared *wanted, const struct declared *other)
 {
 	struct shown header = parser_show_section(parser->section, parser->name);
-	struct shown other = parser_show(conflict->name, conflict->length);
+	struct shown shown = parser_show(other->name, other->length);
 
-	if (conflict->length < strlen(parser->name))
+	if (wanted->kind == DECLARED_ABOVE)
 		return parser_fail(parser, parser->line,
 				   "%s lies below the segment '%s' of line %u; a segment holds no names, "
 				   "move one of them",
-				   header.text, other.text, conflict->line);
-	if (conflict->kind == INDEX_ABOVE)
-		return parser_fail(
-			parser, parser->line,
-			"%s is a directory, for line %u declares a name below it; use another name",
-			header.text, conflict->line);
-	if (conflict->kind == kind)
+				   header.text, shown.text, other->line);
+	if (other->kind == DECLARED_ABOVE)
+		return parser_fail(parser, parser->line,
+				   "%s is a directory, for line %u declares a name below it; use another name",
+				   header.text, other->line);
+	if (other->kind == wanted->kind)
 		return parser_fail(parser, parser->line, "%s again; put its keys into the one of line %u",
-				   header.text, conflict->line);
+				   header.text, other->line);
 	return parser_fail(parser, parser->line, "%s has the name of the %s of line %u; use another name",
-			   header.text, conflict->kind == INDEX_SEGMENT ? "segment" : "directory",
-			   conflict->line);
+			   header.text, other->kind == DECLARED_SEGMENT ? "segment" : "directory", other->line);
+}
+
+/* Adds a name to the tree of those that are declared. */
+static int declare(struct parser *parser, const struct declared *wanted)
+{
+	struct declared *added = malloc(sizeof(*added));
+	struct declared **found = NULL;
+	struct declared *other;
+
+	if (added) {
+		*added = *wanted;
+		found = tsearch(added, &parser->declared, compare_declared);
+	}
+	if (found && *found == added)
+		return 0;
+	free(added);
+	if (!found)
+		return parser_fail_memory(parser);
+	other = *found;
+	if (wanted->kind == DECLARED_ABOVE && other->kind != DECLARED_SEGMENT)
+		return 0;
+	if (wanted->kind != DECLARED_DIRECTORY || other->kind != DECLARED_ABOVE)
+		return fail_conflict(parser, wanted, other);
+	*other = *wanted;
+	return 0;
+}
+
+/*
+ * Declares the name of the section, and all directories above it. A tree: a file of 1 MiB has 60,000 sections, in
+ * which this takes 0.1 s, and looking for each name among all before it 18 s.
+ */
+static int declare_name(struct parser *parser, bool is_segment)
+{
+	struct declared wanted = {.name = parser->name, .line = parser->line, .kind = DECLARED_ABOVE};
+
+	for (; parser->name[wanted.length]; wanted.length++)
+		if (parser->name[wanted.length] == '/' && declare(parser, &wanted))
+			return parser->result;
+	wanted.kind = is_segment ? DECLARED_SEGMENT : DECLARED_DIRECTORY;
+	return declare(parser, &wanted);
 }
 
 /* Begins [directory NAME] or [segment NAME]; parser->section says which. */
@@ -185,8 +239,6 @@ static int begin_named(struct parser *parser, const char *name, size_t length)
 {
 	const char *kind = parser->section->kind;
 	bool is_segment = parser->section == &config_sections[CONFIG_SEGMENT];
-	enum index_kind index_kind = is_segment ? INDEX_SEGMENT : INDEX_DIRECTORY;
-	const struct index_entry *conflict = NULL;
 	struct shown shown = parser_show(name, length);
 	enum name_problem problem;
 	char *copy;
@@ -211,10 +263,7 @@ static int begin_named(struct parser *parser, const char *name, size_t length)
 		return parser_fail_memory(parser);
 	}
 	parser->name = copy;
-	error = index_add(&parser->index, copy, index_kind, parser->line, &conflict);
-	if (error == -EEXIST)
-		return fail_conflict(parser, index_kind, conflict);
-	return error ? parser_fail_memory(parser) : 0;
+	return declare_name(parser, is_segment);
 }
 
 static int begin_mount(struct parser *parser, size_t name_length)

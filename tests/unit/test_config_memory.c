@@ -114,7 +114,7 @@ static const char text[] =
 	"[directory a/b/c]\nmedium = /x\n[directory a]\nmedium = memory\nhuge = never\nnuma = bind:0\n"
 	"[segment a/b/s]\nowner = 3:4\nload = /y\n[segment t]\n[segment u]\n[segment v]\n";
 
-/* Enough names for the index to grow several times. */
+/* Many names below a few directories. */
 static char many[8000];
 
 static void check_parse(const char *what, size_t length, bool all_after)
