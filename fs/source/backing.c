@@ -9,13 +9,13 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* A file handle as name_to_handle_at(2) wants it, with room for the longest that exists. */
+/* Buffer for name_to_handle_at(2), large enough for any handle. */
 union handle_buffer {
 	struct file_handle handle;
 	char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
 };
 
-/* Which store the mount id of a file means, -1: none. What is near comes first: two can be on one mount. */
+/* Maps a mount id to a store; -1: none. `near` has precedence, since two stores can be on one mount. */
 static int store_of_mount_id(const struct state *state, uint16_t near, int mount_id)
 {
 	const struct arena_header *header = state->arena->header;
@@ -28,7 +28,7 @@ static int store_of_mount_id(const struct state *state, uint16_t near, int mount
 	return -1;
 }
 
-/* Once more what a descriptor is of that is O_PATH. */
+/* Reopens the file of an O_PATH descriptor. */
 static int open_kept(int kept, int flags)
 {
 	int fd;
@@ -54,7 +54,7 @@ int backing_open(const struct state *state, const struct node_slot *node, int fl
 	}
 	if (kept != -1)
 		return kept;
-	/* no handle of a file: another thread has just taken away the descriptor that it was reached by */
+	/* the node has no file handle, and another thread has just removed its descriptor */
 	if (node->handle_type < 0)
 		return -ESTALE;
 	buffer.handle.handle_bytes = node->handle_bytes;
@@ -64,7 +64,7 @@ int backing_open(const struct state *state, const struct node_slot *node, int fl
 	return fd < 0 ? -errno : fd;
 }
 
-/* Takes a handle over as the key of a node; false where it is too long for a slot. */
+/* Copies a file handle into a node key; false if it is too long for a slot. */
 static bool key_from_handle(struct node_key *key, const struct file_handle *handle)
 {
 	if (handle->handle_bytes > sizeof(key->handle))
@@ -75,13 +75,13 @@ static bool key_from_handle(struct node_key *key, const struct file_handle *hand
 	return true;
 }
 
-/* Of the nodes of files there. */
+/* Node flags of files in a store. */
 static uint32_t flags_of_store(const struct state *state, int store)
 {
 	return state->arena->header->stores[store].source == SOURCE_STORE ? 0 : NODE_FOREIGN;
 }
 
-/* Where the medium has no usable handles, the inode number tells files apart as long as a descriptor is kept. */
+/* Without usable file handles the inode number identifies a file, while a descriptor keeps the file alive. */
 static void key_from_inode(struct node_key *key, ino_t inode)
 {
 	uint64_t number = inode;
@@ -92,8 +92,8 @@ static void key_from_inode(struct node_key *key, ino_t inode)
 }
 
 /*
- * A name is asked twice, for its handle and for its attributes; in between it may have come to mean another file.
- * Nearly all handles contain the inode number, which tells without another call.
+ * A name is resolved twice, for handle and for attributes, and may change its file in between. Nearly all
+ * handles contain the inode number, which detects this without another system call.
  */
 static bool handle_has_inode(const struct file_handle *handle, ino_t inode)
 {
@@ -113,7 +113,7 @@ static int handle_of(int dir_fd, const char *name, union handle_buffer *buffer, 
 	return 0;
 }
 
-/* By a descriptor of the file: both questions are then about one file. */
+/* Identifies a file by a descriptor, so that handle and attributes are of the same file. */
 static int identify_by_descriptor(const struct state *state, uint16_t near, int dir_fd, const char *name,
 				  struct source_file *file)
 {
@@ -132,12 +132,12 @@ static int identify_by_descriptor(const struct state *state, uint16_t near, int 
 		return -errno;
 	result = handle_of(fd, "", &buffer, &mount_id);
 	has_handle = result == 0;
-	/* a file system without handles does not tell the mount */
+	/* without file handles there is no mount id, either */
 	if (result == -EOPNOTSUPP)
 		result = peek(fd, "", &file->stat, &mount_id);
 	if (result < 0)
 		return result;
-	/* what is mounted on a name there is no store of ours, and is asked for nothing */
+	/* a file system mounted on the name is not a store of ours, and must not be queried */
 	store = store_of_mount_id(state, near, mount_id);
 	if (store < 0)
 		return -EXDEV;

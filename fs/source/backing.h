@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a node to its backing file and back: opening by file handle or by kept descriptor, and finding the key of a
- * file that a name or descriptor leads to.
+ * Maps nodes to backing files and back: opens a node's file by file handle or by the node's descriptor, and
+ * finds the node key of a file.
  */
 #ifndef SEGFS_SOURCE_BACKING_H
 #define SEGFS_SOURCE_BACKING_H
@@ -9,18 +9,19 @@
 #include "fs/source/source.h"
 
 /*
- * Opens a node's backing file, any flags of open(2) but O_CREAT; O_PATH reaches every type of file.
- * Returns a descriptor that the caller closes; ESTALE where the file is gone, or was reached by a kept descriptor only that another
- * thread has taken away; the errno of open_by_handle_at(2).
+ * Opens a node's backing file. flags: of open(2), without O_CREAT; O_PATH works for every file type.
+ * Returns a descriptor that the caller closes; -ESTALE if the file is gone, or if the node has no file handle
+ * and another thread has removed its descriptor; the negative errno of open_by_handle_at(2).
  */
 int backing_open(const struct state *state, const struct node_slot *node, int flags);
 
 /*
- * Fills `file` for `name` in the directory `dir_fd`, or for `dir_fd` itself where name is "".
- * near: the store in which the file is unless something else is mounted there.
- * Does not follow links. file->fd is left open where the node will need a descriptor of its own.
- * Returns 0; ENOENT, ENOTDIR, ENAMETOOLONG, EACCES, ENOMEM of open(2); EXDEV where the file is on a file system
- * that is mounted there and is no store of this mount.
+ * Fills `file` for `name` in the directory `dir_fd`, or for `dir_fd` itself if name is "". Does not follow
+ * links.
+ * near: the store of the directory; the file is in it unless something is mounted there.
+ * file->fd is an open descriptor if the node needs one of its own, else -1.
+ * Returns 0; -ENOENT, -ENOTDIR, -ENAMETOOLONG, -EACCES, -ENOMEM of open(2); -EXDEV if another file system,
+ * which is not a store of this mount, is mounted there.
  */
 int backing_identify(const struct state *state, uint16_t near, int dir_fd, const char *name, struct source_file *file);
 

@@ -18,8 +18,9 @@ int huge_is_on_hugetlbfs(int fd)
 }
 
 /*
- * To a view of a file that its owner may make shorter at any time: by a read(2), which says EFAULT where a store would be a SIGBUS.
- * Returns the number of bytes; -EFBIG where not even the first is there any more.
+ * Copies into a view of a file that may be truncated at any time: read(2) returns EFAULT where a store
+ * instruction raises SIGBUS. Returns the number of bytes; -EFBIG if not even the first byte is within the
+ * file.
  */
 static ssize_t copy_to(char *view, const void *data, size_t size)
 {
@@ -33,7 +34,7 @@ static ssize_t copy_to(char *view, const void *data, size_t size)
 
 ssize_t huge_write(int fd, const void *data, size_t size, off_t offset)
 {
-	/* a mapping that can be written is one that can be read, too */
+	/* a writable shared mapping needs a descriptor opened for reading, too */
 	_cleanup_close_ int readable = procfs_fd_open(fd, O_RDWR);
 	struct stat stat;
 	size_t length;
@@ -51,7 +52,7 @@ ssize_t huge_write(int fd, const void *data, size_t size, off_t offset)
 		return -EFBIG;
 	if (size > (size_t)(stat.st_size - offset))
 		size = (size_t)(stat.st_size - offset);
-	/* st_blksize is the size of the file's pages */
+	/* st_blksize is the page size of the file */
 	start = offset / stat.st_blksize * stat.st_blksize;
 	length = (size_t)(offset - start) + size;
 	length = (length + (size_t)stat.st_blksize - 1) / (size_t)stat.st_blksize * (size_t)stat.st_blksize;

@@ -8,10 +8,10 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the table's records and `users`; a leaf */
-static unsigned int users[ARENA_KEPT];                  /* of a record's descriptor, in this process */
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the records and `users`; a leaf lock */
+static unsigned int users[ARENA_KEPT];                  /* uses of a record's descriptor in this process */
 
-/* A quarter of the descriptors that there may be: the others are for opens. */
+/* Uses a quarter of RLIMIT_NOFILE; the rest is for opens. */
 static unsigned int places(void)
 {
 	static _Atomic unsigned int known;
@@ -32,7 +32,7 @@ static int place_of(uint64_t id)
 	return (int)(node_index_of(id) % places());
 }
 
-/* The id goes first and comes last, so that no record ever names a descriptor that is not its node's. */
+/* The id is cleared first and written last, so that a record never names another node's descriptor. */
 static int replace(struct kept_record *record, uint64_t id, int fd)
 {
 	int old = atomic_load(&record->id) ? record->fd : -1;
@@ -43,7 +43,10 @@ static int replace(struct kept_record *record, uint64_t id, int fd)
 	return old;
 }
 
-/* A node that the kernel has forgotten is asked for by nobody who would forget it again; a file may go without us. */
+/*
+ * A descriptor must not be cached for a node without lookup count, because no forget would close it; nor for
+ * an external file, because it would keep a removed file alive.
+ */
 static bool may_be_kept(const struct node_slot *node)
 {
 	return atomic_load(&node->lookups) > 0 && (!node_is_foreign(node) || node->type == S_IFDIR >> 12);
@@ -111,7 +114,7 @@ void kept_drop(struct state *state, uint64_t id)
 	struct kept_record *record = &state->arena->header->kept[place];
 	_cleanup_close_ int old = -1;
 
-	/* 0 is no node, but what free places say */
+	/* 0 marks a free record */
 	if (id == 0 || atomic_load(&record->id) != id)
 		return;
 	pthread_mutex_lock(&table_lock);

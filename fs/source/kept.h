@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * O_PATH descriptors of nodes, kept open in a table of the arena: every operation on a name starts with that of a
- * directory, and attributes are asked for again and again. The descriptors outlive a worker that dies, as the table does.
+ * A cache of O_PATH descriptors of nodes, in the arena. Every operation on a name needs the descriptor of its
+ * directory, and attributes are read often. Descriptors and cache outlive a worker.
  *
- * A descriptor stays at most until the kernel forgets its node, so it keeps no file alive that is removed.
+ * A descriptor is cached at most until the kernel forgets its node, so the cache keeps no removed file alive.
  */
 #ifndef SEGFS_SOURCE_KEPT_H
 #define SEGFS_SOURCE_KEPT_H
 
 #include "fs/state/node.h"
 
-/* A node's descriptor in use; between kept_get() and kept_put(). */
+/* A node's descriptor in use, between kept_get() and kept_put(). */
 struct kept {
 	int fd;              /* O_PATH */
-	int slot;            /* place in the table, or one of KEPT_* */
+	int slot;            /* index in the cache, or KEPT_* */
 	struct state *state; /* for KEPT_OF_NODE */
 };
 
-#define KEPT_OWN (-1)     /* this user's own, closed by kept_put() */
-#define KEPT_OF_NODE (-2) /* the one that the node holds itself, which is pinned */
+#define KEPT_OWN (-1)     /* private to this user, closed by kept_put() */
+#define KEPT_OF_NODE (-2) /* the node's own descriptor, pinned */
 
 /*
- * Opens a node's file, or finds it open.
- * Returns 0; ESTALE where it is gone; EMFILE, ENFILE, ENOMEM of open(2).
+ * Gets an O_PATH descriptor of a node's file, from the cache if possible.
+ * Returns 0; -ESTALE if the file is gone; -EMFILE, -ENFILE, -ENOMEM of open(2).
  */
 int kept_get(struct state *state, const struct node_slot *node, struct kept *out);
 
-/* The same for a directory; ENOTDIR for another kind of node. */
+/* Like kept_get(), for directories; -ENOTDIR for any other node. */
 int kept_get_directory(struct state *state, const struct node_slot *node, struct kept *out);
 
 void kept_put(struct kept *kept);
 
-/* Closes the kept descriptor of a node that the kernel forgot. */
+/* Closes the cached descriptor of a node that the kernel has forgotten. */
 void kept_drop(struct state *state, uint64_t id);
 
 static inline void cleanup_kept(struct kept *kept)

@@ -61,7 +61,7 @@ int paths_open_directory(const struct state *state, const char *path)
 	return paths_open_beneath(state->arena->header->stores[0].root_fd, *path ? path : ".");
 }
 
-/* Whether a path below the mount leads to the very file. */
+/* Whether a path relative to the mount names this file. */
 static bool leads_to(const struct state *state, const char *path, const struct stat *file)
 {
 	const char *slash = strrchr(path, '/');
@@ -75,7 +75,7 @@ static bool leads_to(const struct state *state, const char *path, const struct s
 	       found.st_ino == file->st_ino && found.st_dev == file->st_dev;
 }
 
-/* What the kernel says, if it is so. */
+/* Uses the kernel's path of the descriptor, if it is right. */
 static bool find_by_descriptor(const struct state *state, int fd, const struct stat *file, char *path, size_t size)
 {
 	return paths_below(state->arena->header->stores[0].root_fd, fd, path, size) >= 0 && leads_to(state, path, file);
@@ -83,7 +83,7 @@ static bool find_by_descriptor(const struct state *state, int fd, const struct s
 
 /* --- walking --- */
 
-/* A directory that is being read; `path` ends with its name. */
+/* A directory being read; `path_length` is the length of its path. */
 struct level {
 	DIR *dir;
 	size_t path_length;
@@ -119,7 +119,10 @@ static void pop(struct walk *walk)
 	closedir(walk->levels[--walk->n_levels].dir);
 }
 
-/* Depth first, with a descriptor per level; what can't be read is left out. visit() returns true to end the walk. */
+/*
+ * Walks depth first, with a descriptor per level. Unreadable directories are skipped. visit() returns true to
+ * stop.
+ */
 static int walk_tree(const struct state *state, struct walk *walk,
 		     bool (*visit)(int dir_fd, const char *name, const char *path, void *context), void *context)
 {
@@ -207,7 +210,7 @@ int paths_find(const struct state *state, const struct node_slot *node, char *pa
 	result = walk_tree(state, &walk, visit_until_found, &file);
 	if (result < 0)
 		return result;
-	/* the walk that found something was left in the middle, with its path in place */
+	/* a walk that was stopped leaves the path in place */
 	if (!leads_to(state, walk.path, &file))
 		return -ENOENT;
 	return snprintf(path, size, "%s", walk.path) < (int)size ? (int)strlen(path) : -ENAMETOOLONG;

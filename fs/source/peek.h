@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attributes of files that may be anybody's, on file systems that may be a user's own (FUSE, and what is stacked on it): stat(2) asks the server of
- * such a file system, and who waits for its answer can't even be killed. What is asked for here the kernel knows, or makes up.
+ * Reads attributes without asking the file system. A file may be on a user's FUSE mount, or on one stacked on
+ * it: stat(2) then waits for the user's server, and cannot even be killed. These functions use what the
+ * kernel has cached.
  *
- * Functions may be called by several threads at once, and wait for nobody.
+ * Thread-safe; never block.
  */
 #ifndef SEGFS_SOURCE_PEEK_H
 #define SEGFS_SOURCE_PEEK_H
@@ -13,14 +14,15 @@
 #include <sys/stat.h>
 
 /*
- * As fstatat(2) with AT_SYMLINK_NOFOLLOW, and AT_EMPTY_PATH for an empty name. Right on file systems that are in memory; of others device
- * and inode number can be relied on, the rest is what the kernel was told last.
- * mount_id: gets that of the file, unless it is NULL. Returns 0; the errno of statx(2).
+ * Like fstatat(2) with AT_SYMLINK_NOFOLLOW, and AT_EMPTY_PATH for an empty name. Exact on memory file
+ * systems; on others only device and inode number are reliable, and the rest may be outdated.
+ * mount_id: receives the file's mount id, unless NULL. Returns 0; the negative errno of statx(2).
  */
 int peek(int dir_fd, const char *name, struct stat *stat, int *mount_id);
 
 /*
- * Attributes of a name in a directory of a store: by peek() where others can mount something in it, by fstatat(2) where it is segfs's own.
+ * Gets attributes of a name in a store's directory: by peek() if others can mount file systems there, by
+ * fstatat(2) if the store is segfs's own.
  * store: index of the store_record. Returns 0; a negative errno.
  */
 int peek_in_store(const struct state *state, uint16_t store, int dir_fd, const char *name, struct stat *stat);

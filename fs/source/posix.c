@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SEMAPHORE_PREFIX "sem." /* of the files of sem_open(3), by glibc and musl */
+#define SEMAPHORE_PREFIX "sem." /* file names of sem_open(3) in glibc and musl */
 
-/* Where the node's file is below the root of its store. */
+/* Gets the path of a node's file relative to the root of its store. */
 static int path_below(const struct state *state, const struct node_slot *node, char *path, size_t size)
 {
 	_cleanup_close_ int fd = source_of(state, node)->open((struct state *)(uintptr_t)state, node, O_PATH);
@@ -60,7 +60,10 @@ static ssize_t mapped_pids(struct state *state, const struct node_slot *node, ch
 	_cleanup_free_ struct procfs_user *users = NULL;
 	ssize_t n = users_find(state, node, &users);
 
-	/* how many there are is no secret: who may open the file may see it by a lease; who they are, /proc tells */
+	/*
+	 * The number of users is no secret, since anyone who can open the file can learn it by a lease. Their
+	 * pids are shown as /proc shows them.
+	 */
 	n = n < 0 ? n : users_leave_seen(state, users, (size_t)n);
 	return n < 0 ? n : users_print_pids(users, (size_t)n, value, size);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-/* What may not be looked at is not there. */
+/* An object that the requester may not see does not exist for him. */
 static int absent(int result)
 {
 	return result == -ESRCH || result == -EACCES ? -ENOENT : result;
@@ -89,7 +89,7 @@ static int process_find(struct state *state, const struct node_slot *dir, const 
 	return result;
 }
 
-/* Whether the file's own permissions let the requester open it; by a delegate. */
+/* Checks in a delegate whether the file's permissions let the requester open it. */
 struct permission {
 	int fd;
 	int mode; /* of access(2) */
@@ -102,7 +102,7 @@ static int ask_permission(void *context)
 	return syscall(SYS_faccessat2, permission->fd, "", permission->mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
 }
 
-/* As an open of /proc/PID/fd/N has it: others than memfds can't be sealed, and say so in their own way. */
+/* Like an open of /proc/PID/fd/N. F_GET_SEALS of a file that cannot be sealed is EINVAL. */
 static int admit_to_file(const struct view *view, const struct process_file *file, bool reads, bool writes)
 {
 	struct permission permission = {file->fd, (reads ? R_OK : 0) | (writes ? W_OK : 0)};
@@ -110,7 +110,7 @@ static int admit_to_file(const struct view *view, const struct process_file *fil
 
 	if (result < 0 || !writes)
 		return result;
-	/* the process itself could not write by this descriptor */
+	/* the process's own descriptor is read-only */
 	if (!file->use.writable)
 		return -EPERM;
 	result = process_seals(&(struct view){.kind = VIEW_ALL}, file);
@@ -119,7 +119,7 @@ static int admit_to_file(const struct view *view, const struct process_file *fil
 	return result & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) ? -EPERM : 0;
 }
 
-/* As a read or write of /proc/PID/mem has it. */
+/* Like a read or write of /proc/PID/mem. */
 static int admit_to_mapping(const struct process_file *file, bool reads, bool writes)
 {
 	if (!file->use.accessible || (reads && !file->use.readable))
@@ -145,7 +145,7 @@ static int process_admit(struct state *state, const struct node_slot *node, int 
 						    : admit_to_file(&view, &file, reads, writes);
 }
 
-/* Of what the daemon has: a descriptor that is no open is not for requesters. */
+/* An O_PATH descriptor is for the daemon, not for the requester, so it needs no permission. */
 static int process_open(struct state *state, const struct node_slot *node, int flags)
 {
 	_cleanup_process_file_ struct process_file file = PROCESS_FILE_NONE;
@@ -174,7 +174,7 @@ static void list_key(struct listing *listing, const char *name, const struct pro
 	records_add(&listing->records, name, process_inode(key, listing->store), type);
 }
 
-/* One that is gone is none. */
+/* Skips a process that has ended. */
 static int list_task(struct state *state, struct listing *listing, pid_t pid)
 {
 	_cleanup_task_ struct task task = TASK_NONE;
@@ -190,7 +190,7 @@ static int list_task(struct state *state, struct listing *listing, pid_t pid)
 	return 0;
 }
 
-/* Some processes, of which those are listed that the requester sees. */
+/* Processes to be filtered by what the requester may see. */
 struct batch {
 	pid_t process[256];
 	size_t n;
@@ -290,7 +290,7 @@ static int process_list(struct state *state, const struct node_slot *dir)
 	return result < 0 ? result : take_fd(&fd);
 }
 
-/* A write that would take set-id bits has none to take. */
+/* A write that would clear set-id bits has none to clear. */
 static int process_change(struct state *state, const struct node_slot *node, const struct source_change *change,
 			  struct stat *stat)
 {
@@ -317,7 +317,7 @@ static int process_readlink(struct state *state, const struct node_slot *node, c
 	return snprintf(target, size, "%s", found);
 }
 
-/* Which processes there are is known at once; what is in them, only when they let us look. */
+/* The list of processes is available at once; their contents may have to wait for execve(2). */
 static bool process_waits(const struct state *state, const struct node_slot *node, enum source_wanted wanted)
 {
 	struct process_key key;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is known of the memory of a process, as attributes. */
+/* Attributes of memory of processes. */
 #include "fs/source/process_node.h"
 #include "fs/source/users.h"
 #include "lib/base/cleanup.h"
@@ -56,7 +56,7 @@ static ssize_t inode(struct state *state, const struct node_slot *node, char *va
 	return fact_number((long long)key.inode, value, size);
 }
 
-/* Beside the process whose directory it is in. */
+/* Users other than the process whose directory the file is in. */
 static ssize_t users(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
 	_cleanup_free_ struct procfs_user *found = NULL;
@@ -73,7 +73,7 @@ static ssize_t users(struct state *state, const struct node_slot *node, char *va
 		if (found[i].process == key.pid || found[i].is_unknown)
 			continue;
 		found[others] = found[i];
-		/* who has it open can map it at any time, and may read and write it now */
+		/* a process that has the memfd open can map it at any time, and read and write it now */
 		found[others++].maps = true;
 	}
 	n = n < 0 ? n : users_leave_seen(state, found, others);

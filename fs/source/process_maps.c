@@ -9,24 +9,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define TEXT_MAX 20480u /* bytes of a line: a path of which each byte is written as four */
+#define TEXT_MAX 20480u /* longest line in bytes: a path in which every byte is escaped as four */
 
-/* What a delegate works on. */
+/* Memory of the delegate. */
 struct reading {
 	pid_t process;
-	bool all;               /* or the one that begins at `start` */
+	bool all;               /* false: only the mapping that begins at `start` */
 	uint64_t start;
 	bool wants_access;
 	bool accessible;
 	struct mapping *found;
 	size_t n;
 	size_t max;
-	size_t length;          /* bytes in `text` */
-	bool is_cut;            /* the rest of a line is still to come that was too long */
+	size_t length;          /* bytes used in `text` */
+	bool is_cut;            /* the rest of an overlong line is to be skipped */
 	char text[TEXT_MAX];
 };
 
-/* Returns 1 to end it. */
+/* Returns 1 to stop. */
 static int take_line(struct reading *reading, const char *line, size_t length)
 {
 	struct process_mapping mapping;
@@ -50,7 +50,7 @@ static int take_line(struct reading *reading, const char *line, size_t length)
 	return !reading->all || reading->n == reading->max;
 }
 
-/* All whole lines in `text`; the beginning of another one stays. */
+/* Takes all complete lines in `text`; an incomplete one stays. */
 static int take_lines(struct reading *reading)
 {
 	char *line = reading->text;
@@ -73,7 +73,7 @@ static int take_lines(struct reading *reading)
 	return result;
 }
 
-/* By an open that the kernel refuses to whoever may not attach to the process, as ptrace(2) has it. */
+/* The kernel refuses the open to anyone who may not attach to the process, see ptrace(2). */
 static bool may_access_memory(pid_t process)
 {
 	char path[32];
@@ -86,7 +86,10 @@ static bool may_access_memory(pid_t process)
 	return fd >= 0;
 }
 
-/* The delegate's. The open decides, and the memory that it is of stays the same whatever the process executes. */
+/*
+ * Runs in a delegate. Access is checked at open; the descriptor stays with that address space, even after an
+ * execve(2).
+ */
 static int read_maps(void *context)
 {
 	struct reading *reading = context;
@@ -114,7 +117,7 @@ static int read_maps(void *context)
 	return result < 0 ? result : 0;
 }
 
-/* Returns 0; what the process says when it is gone is -ENOENT. */
+/* Returns 0; -ENOENT if the process is gone. */
 static int run(const struct view *view, const struct task *task, struct reading *reading)
 {
 	int result;
@@ -152,7 +155,7 @@ int maps_find(const struct view *view, const struct task *task, uint64_t start, 
 	return 0;
 }
 
-#define LIST_BYTES (MAPS_MAX * sizeof(struct mapping)) /* of which only the pages are there that are written to */
+#define LIST_BYTES (MAPS_MAX * sizeof(struct mapping)) /* only the pages written to become resident */
 
 ssize_t maps_list(const struct view *view, const struct task *task, struct mapping **mappings)
 {

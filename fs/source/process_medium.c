@@ -14,11 +14,14 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
-#define LEAST_SHIFT 12 /* of the sizes that huge pages can have, as powers of two */
+#define LEAST_SHIFT 12 /* smallest huge page size, as a power of two */
 #define SHIFTS 24
-#define MOUNTS_MAX 20000 /* of a process, that are looked at */
+#define MOUNTS_MAX 20000 /* mounts examined per process */
 
-/* The device number of what memfd_create(2) makes, once it is known. flags: which kind. Returns 1; 0 where there is none; a lack of our own. */
+/*
+ * Gets the device number of files of memfd_create(2) with these flags, and caches it. Returns 1; 0 if the
+ * kernel has no such kind; the errno of a resource shortage.
+ */
 static int find_device(_Atomic dev_t *known, unsigned int flags, dev_t *device)
 {
 	_cleanup_close_ int fd = -1;
@@ -58,7 +61,10 @@ struct search {
 	unsigned int n;
 };
 
-/* "ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [...] - TYPE SOURCE OPTIONS", blanks in it being written as numbers. Returns 1 for a tmpfs. */
+/*
+ * Parses a line of mountinfo: "ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [...] - TYPE SOURCE OPTIONS";
+ * blanks in paths are escaped. Returns 1 for a tmpfs.
+ */
 static int visit_mount(void *context, const char *line, size_t length)
 {
 	struct search *search = context;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * On what kind of file system a file is, told without asking that file system: what processes have open and mapped may be on a user's own, which
- * need not answer. The path of a file says nothing: there a user has any name.
+ * Determines the file-system type of a file without asking that file system: a file of a process may be on a
+ * user's FUSE mount, whose server need not answer. The path proves nothing, since a user can choose any.
  *
- * Functions may be called by several threads at once; a struct media belongs to one.
+ * Functions are thread-safe; a struct media belongs to one thread.
  */
 #ifndef SEGFS_SOURCE_PROCESS_MEDIUM_H
 #define SEGFS_SOURCE_PROCESS_MEDIUM_H
@@ -12,27 +12,30 @@
 
 enum medium {
 	MEDIUM_OTHER,
-	MEDIUM_MEMORY, /* of memfds and shared anonymous memory, which nobody can mount */
-	MEDIUM_HUGE,   /* the same, of huge pages */
-	MEDIUM_TMPFS,  /* one that is mounted where the process sees it */
+	MEDIUM_MEMORY, /* the kernel's internal tmpfs of memfds and shared anonymous memory */
+	MEDIUM_HUGE,   /* the kernel's internal hugetlbfs */
+	MEDIUM_TMPFS,  /* a tmpfs mounted in the process's namespace */
 };
 
-/* What is known for the time of one look into a process. Begins as MEDIA_NONE. */
+/* Cache for one scan of a process. Initialize with MEDIA_NONE. */
 struct media {
-	int fd;             /* of a file on the tmpfs that was found last: as long as it is there, no other file system has its device number */
-	dev_t tmpfs;        /* device number of that */
-	unsigned int looks; /* at the process's mounts */
+	int fd;             /* of a file on the last tmpfs found; while it is open no other file system gets that device number */
+	dev_t tmpfs;        /* device number of that tmpfs */
+	unsigned int looks; /* times the process's mounts were read */
 };
 
 #define MEDIA_NONE ((struct media){.fd = -1})
-#define MEDIA_LOOKS_MAX 64 /* after which what is on another tmpfs is not found */
+#define MEDIA_LOOKS_MAX 64 /* afterwards files on further tmpfs are not found */
 
-/* Whether a device number is one of the kernel's own. Returns MEDIUM_MEMORY, MEDIUM_HUGE or MEDIUM_OTHER; -ENOMEM, -EMFILE, -ENFILE. */
+/*
+ * Whether a device number is one of the kernel's internal file systems. Returns MEDIUM_MEMORY, MEDIUM_HUGE or
+ * MEDIUM_OTHER; -ENOMEM, -EMFILE, -ENFILE.
+ */
 int medium_internal(dev_t device);
 
 /*
- * Whether it is that of a tmpfs, by what a process has mounted. fd: of a file with that device number. Returns MEDIUM_TMPFS or MEDIUM_OTHER;
- * -ENOMEM, -EMFILE, -ENFILE. Waits for nobody.
+ * Whether a device number is that of a tmpfs in the process's mount namespace. fd: of a file with that device
+ * number. Returns MEDIUM_TMPFS or MEDIUM_OTHER; -ENOMEM, -EMFILE, -ENFILE. Never blocks.
  */
 int medium_tmpfs(struct media *media, const struct task *task, int fd, dev_t device);
 

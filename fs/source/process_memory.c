@@ -15,8 +15,8 @@
 #include <string.h>
 
 /*
- * By the file itself, since a name can be anybody's: whether it is what its kind says, 1 or 0; a negative errno where that can't be said.
- * title: gets what it is called, in `target`.
+ * Verifies by the file itself, since a name can be forged, that it is of the expected kind: 1 or 0; a
+ * negative errno if that cannot be determined. title: receives its name within `target`.
  */
 static int is_of_kind(const struct memory *memory, enum medium medium, char *target, size_t size, const char **title, size_t *title_length)
 {
@@ -43,8 +43,9 @@ static int is_of_kind(const struct memory *memory, enum medium medium, char *tar
 }
 
 /*
- * Attributes of what was taken, if it is where memory of that kind is, and so on no file system that would have to be asked for them.
- * media: for PROCESS_DELETED only. Returns an enum medium; -ENOENT where it is somewhere else.
+ * Gets the attributes of an O_PATH descriptor if its file system is one for that kind of memory, and hence
+ * never asks a user's server.
+ * media: for PROCESS_DELETED only. Returns an enum medium; -ENOENT for any other file system.
  */
 static int stat_taken(struct media *media, const struct task *task, enum process_kind kind, int fd, struct stat *stat)
 {
@@ -55,9 +56,9 @@ static int stat_taken(struct media *media, const struct task *task, enum process
 	return result == MEDIUM_OTHER ? -ENOENT : result;
 }
 
-/* --- taking ------------------------------------------------------------------------------------------------------- */
+/* --- opening --- */
 
-/* Opening a link of a process's directory, by a delegate. */
+/* Opens a magic link of a process, in a delegate. */
 struct taking {
 	int proc_fd;
 	char path[TASK_PATH_MAX];
@@ -88,7 +89,7 @@ static int run_taking(const struct view *view, struct taking *taking)
 	return take_fd(&fd);
 }
 
-/* The file of a descriptor: who may look at it takes it himself. */
+/* Opens the file of a process's descriptor with the viewer's credentials. */
 static int take_descriptor(const struct view *view, const struct task *task, uint64_t number)
 {
 	struct taking taking = {.proc_fd = task->proc_fd};
@@ -97,7 +98,7 @@ static int take_descriptor(const struct view *view, const struct task *task, uin
 	return run_taking(view, &taking);
 }
 
-/* How a process has a descriptor open, and of what file: one line each of one file of /proc. */
+/* The text of /proc/PID/fdinfo/FD: open flags and file. */
 struct description {
 	char path[TASK_PATH_MAX];
 	char text[512];
@@ -128,7 +129,10 @@ static bool has_number(const char *text, const char *name, unsigned int base, ui
 	return line;
 }
 
-/* Whether a descriptor is one for writing, of the very file of ours: the process may have put another one in its place. Returns 1 or 0. */
+/*
+ * Whether a process's descriptor is open for writing and still refers to the file `fd`: the process may have
+ * replaced it. Returns 1 or 0.
+ */
 static int descriptor_writes(const struct view *view, const struct task *task, uint64_t number, int fd)
 {
 	struct description description;
@@ -150,8 +154,9 @@ static int descriptor_writes(const struct view *view, const struct task *task, u
 }
 
 /*
- * The file of a mapping that the viewer has seen. The kernel lets only the privileged take it, so the daemon does; that it is the one of
- * the line, whatever has become of the process since, its numbers tell.
+ * Opens the file of a mapping that the viewer has seen. The kernel reserves map_files to the privileged, so
+ * the daemon opens it. Device and inode number prove that it is the file of that line, whatever the process
+ * has done since.
  */
 static int take_mapping(struct media *media, const struct task *task, const struct mapping *mapping, struct stat *stat, int *medium)
 {
@@ -169,9 +174,9 @@ static int take_mapping(struct media *media, const struct task *task, const stru
 	return stat->st_dev != mapping->device || stat->st_ino != mapping->inode ? -ENOENT : take_fd(&fd);
 }
 
-/* --- identifying -------------------------------------------------------------------------------------------------- */
+/* --- identifying --- */
 
-/* Whether a process is there, in the words of this file. */
+/* Like task_check(), with -ENOENT for a process that has ended. */
 static int check_task(const struct task *task)
 {
 	int result = task_check(task);
@@ -179,7 +184,10 @@ static int check_task(const struct task *task)
 	return result == -ESRCH ? -ENOENT : result;
 }
 
-/* Makes sure that what was taken is what its kind says, and names it. memory: has its file and the start of its key. */
+/*
+ * Verifies that an opened file is of the expected kind, and sets its name. memory: has the file and the start
+ * of the key.
+ */
 static int identify(const struct task *task, const struct process_name *parsed, int medium, struct memory *memory)
 {
 	char target[PATH_MAX];
@@ -234,7 +242,7 @@ static int identify_mapping(struct media *media, const struct task *task, const 
 	return 0;
 }
 
-/* What may not be looked at is not there. */
+/* Memory that the viewer may not see does not exist for him. */
 static int absent(int result)
 {
 	return result == -EACCES ? -ENOENT : result;
@@ -272,17 +280,17 @@ int memory_find(const struct view *view, const struct task *task, const char *na
 	return 0;
 }
 
-/* --- listing ------------------------------------------------------------------------------------------------------ */
+/* --- listing --- */
 
 struct listing {
 	const struct view *view;
 	const struct task *task;
 	void (*found)(void *context, const struct memory *memory);
 	void *context;
-	unsigned int n; /* told */
+	unsigned int n; /* files reported */
 };
 
-/* One that is not what it seems, or is gone, is none. */
+/* Reports a file; skips it if it is gone or not of the expected kind. */
 static int tell(struct listing *listing, int result, struct memory *memory)
 {
 	if (result == 0) {
@@ -293,7 +301,9 @@ static int tell(struct listing *listing, int result, struct memory *memory)
 	return result == -ENOENT ? 0 : result;
 }
 
-/* Which of some descriptors are memfds; by a delegate, since links of others may not be read. */
+/*
+ * Filters the memfds among some descriptors, in a delegate: reading the links needs the viewer's credentials.
+ */
 struct sifting {
 	const struct task *task;
 	uint32_t number[256];
@@ -351,7 +361,7 @@ static int list_memfds(struct listing *listing)
 	if (fd < 0)
 		return procfs_lack_or_none(errno);
 	dir = fdopendir(fd);
-	/* which looks at the directory once more: the process may have ended */
+	/* fdopendir(3) accesses the directory again; the process may have ended */
 	if (!dir) {
 		result = procfs_lack_or_none(errno);
 		close(fd);
@@ -393,13 +403,13 @@ int memory_list(const struct view *view, const struct task *task, void (*found)(
 	struct listing listing = {.view = view, .task = task, .found = found, .context = context};
 	int result = list_memfds(&listing);
 
-	/* what may not be seen, or has no memory, shows none */
+	/* a process without visible memfds may still have visible mappings */
 	if (result == 0 || result == -ENOENT)
 		result = list_mapped(&listing);
 	return result == -ENOENT ? check_task(task) : result;
 }
 
-/* --- opening again ------------------------------------------------------------------------------------------------ */
+/* --- reopening --- */
 
 int memory_open(const struct view *view, const struct task *task, const struct memory_key *key, struct memory_use *use)
 {

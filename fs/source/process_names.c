@@ -9,7 +9,7 @@
 #define MEMFD_PREFIX     "memfd-"
 #define ANONYMOUS_PREFIX "anon-"
 #define DELETED_PREFIX   "deleted-"
-#define DELETED_MARK     " (deleted)" /* behind the path of a file that has none any more */
+#define DELETED_MARK     " (deleted)" /* appended by the kernel to the path of an unlinked file */
 #define OBJECTS          "/dev/shm/"
 
 static bool starts_with(const char *text, size_t length, const char *prefix)
@@ -22,7 +22,10 @@ static bool ends_with(const char *text, size_t length, const char *end)
 	return length >= strlen(end) && memcmp(text + length - strlen(end), end, strlen(end)) == 0;
 }
 
-/* Lower-case digits up to the first other character. Returns where that is; NULL without digits or for too many. */
+/*
+ * Parses lower-case digits. Returns the end of the number; NULL if there are no digits or the number
+ * overflows.
+ */
 static const char *parse_digits(const char *text, const char *end, unsigned int base, uint64_t *number)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -44,7 +47,7 @@ static const char *parse_digits(const char *text, const char *end, unsigned int 
 	return at;
 }
 
-/* ... where the number is written as /proc does: no more than `width` digits that begin with a 0. */
+/* Like parse_digits(), for numbers in the format of /proc: zero-padded to `width` digits. */
 static const char *parse_number(const char *text, unsigned int base, ptrdiff_t width, uint64_t *number)
 {
 	const char *end = parse_digits(text, text + strlen(text), base, number);
@@ -120,7 +123,7 @@ void process_make_safe(char *text, size_t length)
 			text[i] = '_';
 }
 
-/* How much of a title fits into `room` bytes, without half a character of UTF-8 at its end. */
+/* Returns how many bytes of a title fit into `room`, without splitting a UTF-8 character. */
 static size_t fitting(const char *title, size_t length, size_t room)
 {
 	size_t cut = room;
@@ -159,7 +162,7 @@ void process_write_name(const struct process_name *parsed, const char *title, si
 	name[(size_t)used + length] = 0;
 }
 
-/* Where the next field begins, behind the blanks; NULL at the end of the line. */
+/* Returns the start of the next field; NULL at the end of the line. */
 static const char *next_field(const char *at, const char *end)
 {
 	at = memchr(at, ' ', (size_t)(end - at));
@@ -168,7 +171,7 @@ static const char *next_field(const char *at, const char *end)
 	return at == end ? NULL : at;
 }
 
-/* Device and inode number. Returns where the path begins, or NULL. */
+/* Parses device and inode number. Returns the start of the path, or NULL. */
 static const char *parse_file(const char *at, const char *end, struct process_mapping *mapping)
 {
 	uint64_t major = 0;
@@ -203,7 +206,7 @@ bool process_parse_mapping(const char *line, size_t length, struct process_mappi
 	found.readable = at[1] == 'r';
 	found.writable = at[2] == 'w';
 	found.shared = at[4] == 's';
-	/* permissions and offset; then the file */
+	/* skip permissions and offset */
 	at = next_field(at + 1, end);
 	at = at ? next_field(at, end) : NULL;
 	found.path = at ? parse_file(at, end, &found) : NULL;
@@ -227,7 +230,7 @@ bool process_is_anonymous_huge(const char *path, size_t length)
 	return is_text(path, length, "/anon_hugepage" DELETED_MARK);
 }
 
-/* A path between these two, which may be part of a longer one that is not ended by a 0. */
+/* Extracts the text between `prefix` and DELETED_MARK. path: not necessarily terminated by a 0. */
 static bool parse_between(const char *path, size_t length, const char *prefix, size_t least, const char **title,
 			  size_t *title_length)
 {

@@ -12,7 +12,7 @@
 
 _Static_assert(sizeof(struct process_key) <= sizeof(((struct node_key *)0)->handle), "a key fits into a node");
 
-/* --- keys ------------------------------------------------------------------------------------------------------- */
+/* --- keys --- */
 
 /* FNV-1a */
 static uint64_t hash(const void *bytes, size_t size)
@@ -65,7 +65,7 @@ struct process_key process_key_of_link(const struct task *task, const char *targ
 {
 	struct process_key key = process_key_of_task(task, PROCESS_LINK);
 
-	/* another target is another node: the kernel keeps the targets of links */
+	/* a new target gets a new node, because the kernel caches link targets */
 	key.first = hash(target, strlen(target));
 	return key;
 }
@@ -92,7 +92,7 @@ struct memory_key process_memory_key(const struct process_key *key)
 	};
 }
 
-/* --- attributes ------------------------------------------------------------------------------------------------- */
+/* --- attributes --- */
 
 static int stat_root(const struct state *state, uint16_t store, const struct process_key *key, struct stat *stat)
 {
@@ -114,7 +114,7 @@ static int stat_root(const struct state *state, uint16_t store, const struct pro
 	return 0;
 }
 
-/* What a process's directory and link have; `proc` is its directory in /proc. */
+/* Attributes of a process's directory and link. proc: those of its directory in /proc. */
 static void set_stat(const struct process_key *key, uint16_t store, const struct stat *proc, mode_t mode, off_t size,
 		     struct stat *stat)
 {
@@ -132,7 +132,7 @@ static void set_stat(const struct process_key *key, uint16_t store, const struct
 	};
 }
 
-/* Nobody but the process's user and root; what may be written to is found out when it is opened, since it changes. */
+/* Access for the process's user and root only. Write access is checked at open, since it can change. */
 static void set_stat_of_memory(const struct process_key *key, uint16_t store, const struct stat *memory, uid_t uid, gid_t gid,
 			       struct stat *stat)
 {
@@ -192,7 +192,7 @@ int process_identify_root(const struct state *state, uint16_t store, struct sour
 	return 0;
 }
 
-/* --- a node's process and file ---------------------------------------------------------------------------------- */
+/* --- the process and the file of a node --- */
 
 int process_open_task(const struct state *state, uint16_t store, const struct process_key *key, struct task *task)
 {
@@ -218,7 +218,7 @@ int process_open_task_in_view(const struct state *state, uint16_t store, const s
 	if (result < 0)
 		return result;
 	result = view_sees(view, task);
-	/* what was seen was this process, if it is there still */
+	/* still this process, so the check was about it */
 	if (result > 0)
 		result = task_check(task);
 	else if (result == 0)
@@ -233,7 +233,7 @@ int process_stale(int result)
 	return result == -ESRCH || result == -ENOENT ? -ESTALE : result;
 }
 
-/* By the descriptor that an open node keeps. */
+/* Uses the descriptor that an open node keeps. */
 static int reach_held(const struct state *state, const struct node_slot *node, const struct process_key *key, struct process_file *file)
 {
 	file->fd = backing_open(state, node, O_PATH);
@@ -258,7 +258,7 @@ static int reach_in_process(const struct state *state, const struct view *view, 
 		return result;
 	file->fd = result;
 	file->stat = file->use.stat;
-	/* last: what was found belongs to who owns the process after it was found */
+	/* last: the file belongs to the owner of the process as of now */
 	result = task_stat(&file->task, &owner);
 	file->stat.st_uid = owner.st_uid;
 	file->stat.st_gid = owner.st_gid;
@@ -292,7 +292,10 @@ void process_file_close(struct process_file *file)
 	*file = PROCESS_FILE_NONE;
 }
 
-/* An open by a delegate: it may have to wait for who has a lease of the file, and is to be refused what the requester is. */
+/*
+ * Opens a file in a delegate: the open may wait for a lease to be broken, and is checked against the
+ * requester's permissions.
+ */
 struct reopening {
 	char path[PROCFS_FD_MAX];
 	int flags;
@@ -309,7 +312,7 @@ static int reopen(void *context)
 
 int process_open_file(const struct view *view, const struct process_file *file, int flags)
 {
-	/* a mapping's permissions are those of the process's memory, which have been looked at */
+	/* the permissions of a mapping are those of the process's memory, which were checked before */
 	static const struct view daemon = {.kind = VIEW_ALL};
 	struct reopening reopening = {.flags = flags, .fd = -1};
 	int result;
@@ -332,7 +335,7 @@ int process_seals(const struct view *view, const struct process_file *file)
 	return found < 0 ? -errno : found;
 }
 
-/* --- a node's attributes ----------------------------------------------------------------------------------------- */
+/* --- attributes of a node --- */
 
 static int stat_task(struct state *state, const struct node_slot *node, const struct process_key *key, struct stat *stat)
 {

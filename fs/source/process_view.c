@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEADLINE 500u /* milliseconds: what is asked of one process is there in a fraction of one, unless it is in execve(2) */
+#define DEADLINE 500u /* milliseconds; a process outside execve(2) answers in a fraction of one */
 
 int view_of_requester(const struct state *state, struct view *view)
 {
@@ -19,7 +19,7 @@ int view_of_requester(const struct state *state, struct view *view)
 
 	if (result < 0)
 		return result;
-	/* capabilities are told of threads in the daemon's user namespace only */
+	/* only capabilities in the daemon's user namespace are reported */
 	if (!credentials || (credentials->uid == 0 && credentials_can(credentials, CAP_SYS_PTRACE) && credentials_can(credentials, CAP_SYS_ADMIN))) {
 		*view = (struct view){.kind = VIEW_ALL};
 		return 0;
@@ -53,9 +53,10 @@ struct filter {
 };
 
 /*
- * To open that directory needs what all that tells of a process's memory needs, ptrace_may_access(PTRACE_MODE_READ_FSCREDS): to search it
- * does so since Linux 6.11 only. Unlike links, which need the same, it is there while the process is in execve(2): who hangs there hides
- * nobody else.
+ * Opening fdinfo requires the same as reading a process's memory,
+ * ptrace_may_access(PTRACE_MODE_READ_FSCREDS); searching it does so only since Linux 6.11. Unlike links with
+ * the same requirement, the open does not block while the process is in execve(2), so such a process cannot
+ * hide others.
  */
 static int look(void *context)
 {

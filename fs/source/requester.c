@@ -6,7 +6,7 @@
 
 #define BIT(capability) (UINT64_C(1) << (capability))
 
-/* Capabilities that make a requester the daemon's equal in the calls that are made on behalf of requesters. */
+/* With all of these a requester may do everything that the daemon does on behalf of requesters. */
 #define EQUAL                                                                                                       \
 	(BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) |    \
 	 BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_IPC_OWNER) | BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_ADMIN) | BIT(CAP_SETFCAP))
@@ -18,7 +18,7 @@ static _Thread_local struct {
 	uid_t uid;
 	gid_t gid;
 	struct credentials credentials;
-	int shares; /* namespaces with the daemon: 1 or 0; -1 = not asked yet */
+	int shares; /* the daemon's namespaces: 1 or 0; -1 = not determined yet */
 } requester;
 
 void requester_clear(void)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define STORE_INODE_SHIFT 48 /* file systems count from below */
+#define STORE_INODE_SHIFT 48 /* inode numbers of file systems are normally below this bit */
 
 _Static_assert(SOURCE_KINDS == ARENA_SOURCES, "a store is of one of these");
 
@@ -15,7 +15,7 @@ static const struct source *const sources[SOURCE_KINDS] = {
 	[SOURCE_PROCESS] = &process_source,
 };
 
-/* The control directory, then those that show a source, in the order of their kinds. */
+/* The control directory, then the directories of sources by kind. */
 static const struct builtin builtins[SOURCE_KINDS] = {
 	{".segfs", NODE_CONTROL},
 	[SOURCE_POSIX] = {"posix", NODE_POSIX},
@@ -44,7 +44,7 @@ ino_t source_inode_of(const struct node_slot *node)
 
 uint64_t source_node_of(struct state *state, ino_t unique)
 {
-	/* inode numbers so high that they reach the shift are tried as such too */
+	/* an inode number that reaches the shift is found by trying all stores */
 	for (uint16_t store = 0; store < ARENA_STORES; store++) {
 		uint64_t id = store_is_there(&state->arena->header->stores[store])
 				      ? node_find_inode(state, store, unique ^ (ino_t)store << STORE_INODE_SHIFT)
@@ -56,7 +56,7 @@ uint64_t source_node_of(struct state *state, ino_t unique)
 	return 0;
 }
 
-/* Ordinary users can't have trusted attributes; nobody else reaches their store anyway. */
+/* An unprivileged daemon cannot set trusted attributes; nobody else can reach its store anyway. */
 const char *source_policy_attribute(const struct state *state)
 {
 	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "policy" : SOURCE_OWN_PREFIX "policy";

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A source: what fills a part of the mount with nodes. One table of functions over backing files; adding a source
- * is adding a file with such a table and a line in source.c.
+ * A source provides the nodes of a part of the mount. It is a table of functions over backing files; a new
+ * source is a file with such a table and a line in source.c.
  *
- * All functions return 0 (or what they say) or a negative errno, that of the system call that failed; out
- * parameters are untouched on failure. A function that a source leaves NULL is answered EPERM by the operations:
- * the thing can't be done there. They may be called by several threads at once, on the thread whose file-system
- * identity (setfsuid(2), setfsgid(2), umask(2)) what they create shall have. None of them checks permissions:
- * the kernel did, against the caller.
+ * Functions return 0, or what they document, or the negative errno of the failed system call; out parameters
+ * are unchanged on failure. The operations reply EPERM for a function that is NULL: the source does not
+ * support it. Functions are thread-safe. They create files with the calling thread's file-system ids and
+ * umask. They do not check permissions, since the kernel has checked them against the caller; `as_requester`
+ * is the exception.
  *
  * Knows nothing of FUSE.
  */
@@ -20,10 +20,10 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define SOURCE_OWN_PREFIX "user.segfs."        /* of the attributes by which segfs tells about a node, and is told */
-#define SOURCE_PRIVATE_PREFIX "trusted.segfs." /* of what segfs stores with a backing file; nobody's business */
+#define SOURCE_OWN_PREFIX "user.segfs."        /* of attributes that segfs provides or interprets */
+#define SOURCE_PRIVATE_PREFIX "trusted.segfs." /* of attributes that segfs stores with a backing file; hidden */
 
-#define SOURCE_OPEN_TO_EXECUTE 0x20 /* among the flags of an open: by execve(2); the kernel's __FMODE_EXEC, of which open(2) has none */
+#define SOURCE_OPEN_TO_EXECUTE 0x20 /* in the flags of an open by execve(2): the kernel's __FMODE_EXEC, which open(2) has no flag for */
 
 enum source_kind {
 	SOURCE_STORE = 0,
@@ -33,41 +33,44 @@ enum source_kind {
 	SOURCE_KINDS,
 };
 
-/* A directory that segfs itself puts into the root of the mount, beside what the default store has there. */
+/* A directory that segfs adds to the root of the mount, beside those of the default store. */
 struct builtin {
 	const char *name;
-	uint32_t index; /* of its node slot, the same for the life of the mount */
+	uint32_t index; /* of its node slot, constant for the life of the mount */
 };
 
-/* What a source knows about its nodes: a read-only attribute, user.segfs.NAME. */
+/* A read-only attribute, user.segfs.NAME, of a source's nodes. */
 struct source_fact {
 	const char *name;
-	bool of_directories; /* those have it, too */
-	bool looks;          /* telling it means to look into all processes */
+	bool of_directories; /* directories have it, too */
+	bool looks;          /* its value requires a scan of all processes */
 
-	/* Whether a node has it, 1 or 0, or a negative errno where that can't be found out; NULL: each has. */
+	/* Whether a node has it: 1 or 0, or a negative errno; NULL: every node has it. */
 	int (*applies)(struct state *state, const struct node_slot *node);
 
-	/* Writes its value, at most `size` bytes, without a final 0. Returns its length; -ENODATA where it can't be known; -ERANGE. */
+	/*
+	 * Formats the value into at most `size` bytes, without a final 0. Returns its length; -ENODATA if it
+	 * is unknown; -ERANGE.
+	 */
 	ssize_t (*value)(struct state *state, const struct node_slot *node, char *value, size_t size);
 };
 
-/* A backing file that was found or made. */
+/* A backing file found or created. */
 struct source_file {
-	struct stat stat;    /* attributes, st_ino being unique in the mount */
-	struct node_key key; /* what tells it from others */
+	struct stat stat;    /* attributes; st_ino is unique in the mount */
+	struct node_key key; /* key of its node */
 	uint32_t flags;      /* enum node_flags for a new node */
-	int fd;              /* O_PATH descriptor to keep for a new node, or -1; the caller closes it */
+	int fd;              /* O_PATH descriptor for a new node to hold, or -1; the caller closes it */
 };
 
-/* What a request wants of a node. */
+/* What a request needs from a node. */
 enum source_wanted {
-	SOURCE_ATTRIBUTES, /* ... and extended ones, but for facts */
-	SOURCE_NAME,       /* one of the names in it */
+	SOURCE_ATTRIBUTES, /* ... including extended ones except facts */
+	SOURCE_NAME,       /* a name in the directory */
 	SOURCE_ALL,
 };
 
-/* What to change, as setattr_prepare() of the kernel left it: bits of SOURCE_SET_*. */
+/* A change of attributes, as the kernel's setattr_prepare() left it: bits of SOURCE_SET_*. */
 struct source_change {
 	unsigned int what;
 	mode_t mode;
@@ -75,19 +78,19 @@ struct source_change {
 	gid_t gid;
 	off_t size;                    /* bytes */
 	struct timespec atime, mtime;  /* tv_nsec may be UTIME_NOW */
-	bool drop_privileges;          /* clear set-user-id and set-group-id with the change */
-	bool keep_set_group_id;        /* ... but not the latter where the group may not execute the file */
-	bool by_writer;                /* the size is set through an open for writing, which is all that it takes */
-	bool by_daemon;                /* no requester asks for it: a consequence of what was done, which nobody may refuse */
+	bool drop_privileges;          /* clear the set-user-id and set-group-id bits as well */
+	bool keep_set_group_id;        /* ... but not set-group-id if the group has no execute permission */
+	bool by_writer;                /* set the size through an open for writing, which needs no further permission */
+	bool by_daemon;                /* a consequence of an earlier operation, not asked for by a requester; must not be refused */
 };
 
 /* A name in a directory. */
 struct source_name {
-	struct node_key dir; /* key of the directory */
+	struct node_key dir; /* node key of the directory */
 	char name[NAME_MAX + 1];
 };
 
-/* Freeing the memory of a file takes long enough for others to notice from this many blocks of 512 bytes on. */
+/* From this many 512-byte blocks on, freeing a file takes noticeably long. */
 #define SOURCE_SLOW_BLOCKS (32 * 2048)
 
 enum {
@@ -102,69 +105,87 @@ enum {
 struct source {
 	const char *name; /* value of user.segfs.source */
 
-	const struct source_fact *facts; /* ends with a NULL name; NULL = none */
+	const struct source_fact *facts; /* terminated by a NULL name; NULL = none */
 
-	/* Segments have the size with which they were made: what is written past it is refused, and so is another size, but by change(). */
+	/*
+	 * The size of a segment is fixed at creation: writes past the end, and other sizes except by
+	 * change(), are refused.
+	 */
 	bool fixed_size;
 
-	/* Whether a segment has no size yet, so that the first one that change() gets makes it; NULL: none is like that. */
+	/*
+	 * Whether a segment has no size yet, so that the first size passed to change() creates it; NULL:
+	 * never.
+	 */
 	bool (*unsized)(struct state *state, const struct node_slot *node);
 
 	/*
-	 * Whether carrying out a request on a node may wait for a device or another process, beside what all may; NULL: never.
+	 * Whether a request on a node may block on a device or on another process, beyond what any request
+	 * may; NULL: never.
 	 */
 	bool (*waits)(const struct state *state, const struct node_slot *node, enum source_wanted wanted);
 
-	/* The file `name` in a directory; ".." is its parent. ENOENT, ENOTDIR, ENAMETOOLONG, ... of open(2). */
+	/*
+	 * Looks up `name` in a directory; ".." is its parent. -ENOENT, -ENOTDIR, -ENAMETOOLONG, ... of
+	 * open(2).
+	 */
 	int (*find)(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file);
 
 	/*
-	 * Whether others change what is in it: then what a requester asks for is done with the requester's credentials, see requester.h.
+	 * Others can change the files of this source, so it acts with the requester's credentials, see
+	 * requester.h.
 	 */
 	bool as_requester;
 
 	/*
-	 * Says whether the requester may open a node, now that the kernel has checked what it was told of it; NULL: yes. Called before each
-	 * open. flags: of open(2), and SOURCE_OPEN_TO_EXECUTE. Returns 0; EPERM for what can't be written to; EACCES; ESTALE.
+	 * Checks whether the requester may open a node, since the attributes that the kernel has checked may
+	 * be outdated; NULL: yes. Called before each open. flags: of open(2), and SOURCE_OPEN_TO_EXECUTE.
+	 * Returns 0; -EPERM if it cannot be written; -EACCES; -ESTALE.
 	 */
 	int (*admit)(struct state *state, const struct node_slot *node, int flags);
 
-	/* Attributes of a node. ESTALE where its file is gone. */
+	/* Gets the attributes of a node. -ESTALE if its file is gone. */
 	int (*stat)(struct state *state, const struct node_slot *node, struct stat *stat);
 
 	/*
-	 * Opens a node's file with `flags` of open(2) (never O_CREAT). Returns a descriptor that the caller closes.
-	 * EPERM for an append-only or immutable file, ETXTBSY, ENFILE, EMFILE as open(2).
+	 * Opens a node's file. flags: of open(2), never O_CREAT. Returns a descriptor that the caller closes.
+	 * -EPERM for an append-only or immutable file, -ETXTBSY, -ENFILE, -EMFILE as open(2).
 	 */
 	int (*open)(struct state *state, const struct node_slot *node, int flags);
 
-	/* The same as the requester, who may not; NULL: by open(). EACCES where the file's permissions have changed since the kernel's check. */
+	/*
+	 * Like open(), with the requester's permissions; NULL: open() is used. -EACCES if the file's
+	 * permissions have changed since the kernel's check.
+	 */
 	int (*open_as_requester)(struct state *state, const struct node_slot *node, int flags);
 
 	/*
-	 * Says whether open(2) for writing without O_APPEND would be refused by anything but the file's mode, and tells its
-	 * st_mode. Returns 0; EPERM for an append-only or immutable file; EROFS, ETXTBSY.
+	 * Checks whether open(2) for writing without O_APPEND is refused for any reason other than the file's
+	 * mode, which it returns in `mode` (st_mode). Returns 0; -EPERM for an append-only or immutable file;
+	 * -EROFS, -ETXTBSY.
 	 */
 	int (*writable)(struct state *state, const struct node_slot *node, mode_t *mode);
 
 	/*
-	 * Opens a directory node for listing. Returns a descriptor that the caller closes: of a directory, for
-	 * getdents64(2), or, where `listed_in_memory` is set, of a memfd that holds records of the same form, d_off
-	 * being the offset in bytes of the record that follows. d_ino is as in the mount in such records, and the source's own elsewhere.
+	 * Opens a directory for listing. Returns a descriptor that the caller closes: of a directory for
+	 * getdents64(2), with d_ino of its own file system; or, if `listed_in_memory` is set, of a memfd of
+	 * such records, with d_off as the byte offset of the next record and d_ino as in the mount.
 	 */
 	int (*list)(struct state *state, const struct node_slot *dir);
 	bool listed_in_memory;
 
 	/*
-	 * Makes and opens a regular file; name NULL: without a name (O_TMPFILE), linkable unless flags has O_EXCL.
-	 * policy: the line to be stored with it before its name is seen, "" for none. Returns a descriptor that the caller closes. EEXIST where the name exists, whatever the flags.
+	 * Creates and opens a regular file. name: NULL for none (O_TMPFILE), linkable unless flags has
+	 * O_EXCL. policy: stored with the file before its name becomes visible, "" for none. Returns a
+	 * descriptor that the caller closes. -EEXIST if the name exists, whatever the flags.
 	 */
 	int (*create)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
 		      const char *policy, struct source_file *file);
 
 	/*
-	 * Makes a directory, fifo, socket, device or regular file by the type in `mode`, or, S_IFLNK, a link to `target`.
-	 * policy: as create() has it, for directories and regular files.
+	 * Creates a directory, fifo, socket, device or regular file by the type in `mode`, or, for S_IFLNK, a
+	 * link to `target`.
+	 * policy: as for create(), for directories and regular files.
 	 */
 	int (*make)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, dev_t device,
 		    const char *target, const char *policy, struct source_file *file);
@@ -176,26 +197,26 @@ struct source {
 	int (*remove)(struct state *state, const struct node_slot *dir, const char *name, int flags);
 
 	/*
-	 * Where a node's file is below the mount, one of its names: no '/' at the start or the end. Returns its length; ENOENT
-	 * where it has no name, or none that can be found.
+	 * Gets one of the paths of a node's file relative to the mount, without leading or trailing '/'.
+	 * Returns its length; -ENOENT if it has no name, or none that can be found.
 	 */
 	int (*path)(const struct state *state, const struct node_slot *node, char *path, size_t size);
 
 	/*
-	 * Removes one of a node's names, wherever it is. gone: gets what it was, for who must hear of it.
-	 * Returns 0; ENOENT where there is none left.
+	 * Removes one of a node's names, wherever it is. gone: receives the name, so that the kernel can be
+	 * notified. Returns 0; -ENOENT if it has no name.
 	 */
 	int (*end)(struct state *state, const struct node_slot *node, struct source_name *gone);
 
-	/* renameat2(2); both directories are of this source. */
+	/* renameat2(2); both directories are in this source. */
 	int (*rename)(struct state *state, const struct node_slot *dir, const char *name,
 		      const struct node_slot *new_dir, const char *new_name, unsigned int flags);
 
-	/* Applies a change and tells the attributes after it. */
+	/* Applies a change and gets the attributes after it. */
 	int (*change)(struct state *state, const struct node_slot *node, const struct source_change *change,
 		      struct stat *stat);
 
-	/* Target of a symbolic link, with a final 0 that is not counted. Returns its length. */
+	/* Gets the target of a symbolic link, with a final 0. Returns its length without the 0. */
 	int (*readlink)(struct state *state, const struct node_slot *node, char *target, size_t size);
 
 	int (*statfs)(struct state *state, const struct node_slot *node, struct statvfs *out);
@@ -215,37 +236,43 @@ const struct source *source_of(const struct state *state, const struct node_slot
 /* Fills `file` for the root directory of the default store. Returns 0 or a negative errno; the caller owns file->fd. */
 int source_identify_root(struct state *state, struct source_file *file);
 
-/* An inode number of a store's file system, made unique among the stores of a mount; and which node that is, or 0. */
+/*
+ * Maps an inode number of a store's file system to one unique in the mount; and the latter to a node id, or
+ * 0.
+ */
 ino_t source_unique_inode(ino_t inode, uint16_t store);
 uint64_t source_node_of(struct state *state, ino_t unique);
-ino_t source_inode_of(const struct node_slot *node); /* ... of a node's file, in the mount */
+ino_t source_inode_of(const struct node_slot *node); /* inode number of a node's file in the mount */
 
-/* Makes `source` answer for .segfs and what is in it (NODE_STORE_CONTROL). Called once, before there are requests. */
+/* Sets the source of .segfs and its files (NODE_STORE_CONTROL). Called once, before any request. */
 void source_set_control(const struct source *source);
 
-/* The name of a source; the kind that has this name, or SOURCE_KINDS. */
+/* The name of a source; the kind of that name, or SOURCE_KINDS. */
 const char *source_kind_name(enum source_kind kind);
 enum source_kind source_kind_find(const char *name, size_t length);
 
-/* Whether a node has no size yet, as `unsized` of its source says. */
+/* Whether a node has no size yet, see `unsized`. */
 bool source_is_unsized(struct state *state, const struct node_slot *node);
 
 /* Whether a process is the supervisor, the worker or one of its delegates. */
 bool source_is_segfs(const struct state *state, pid_t process);
 
-/* The extended attribute in which a backing file keeps its policy; nobody but segfs sees it. */
+/* The extended attribute in which a backing file stores its policy; hidden. */
 const char *source_policy_attribute(const struct state *state);
 
-/* The one that tells what became of a segment whose life depends on being open; see fs/segment/lifetime.h. */
+/*
+ * The extended attribute that records the use of a segment with a limited lifetime; see
+ * fs/segment/lifetime.h.
+ */
 const char *source_use_attribute(const struct state *state);
 
-/* The n-th of the builtin directories, n < SOURCE_KINDS, or NULL where that one is not shown. */
+/* The n-th builtin directory, n < SOURCE_KINDS; NULL if it is not shown. */
 const struct builtin *source_builtin(const struct state *state, unsigned int n);
 
-/* The index of the one that shows a source, shown or not. */
+/* The node index of a source's directory, shown or not. */
 uint32_t source_builtin_index(enum source_kind kind);
 
-/* The index of the builtin directory `name` if `parent` is the root and it is shown, else 0. */
+/* The node index of the builtin directory `name` if `parent` is the root and it is shown, else 0. */
 uint32_t source_find_builtin(const struct state *state, uint64_t parent, const char *name);
 
 extern const struct source store_source;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The store: a directory tree of backing files that segfs owns. Its tree mirrors the mount's, so every operation is
- * the system call of the same name, relative to the descriptor of a directory and never following a link.
+ * The store: a directory tree of backing files that segfs owns. The mount mirrors it, so that each operation
+ * is the system call of the same name, relative to a directory descriptor, never following links.
  */
 #include "fs/source/backing.h"
 #include "fs/source/kept.h"
@@ -26,7 +26,7 @@
 
 #define USER_PREFIX "user." /* of extended attributes */
 
-/* A node's file, reached by an O_PATH descriptor and by the path of that descriptor. */
+/* A node's file: an O_PATH descriptor and its path in /proc/self/fd. */
 struct reached {
 	struct kept kept;
 	char path[PROCFS_FD_MAX];
@@ -76,13 +76,13 @@ static int store_stat(struct state *state, const struct node_slot *node, struct 
 	return result < 0 ? result : stat_descriptor(node, kept.fd, stat);
 }
 
-/* Of another's file, who has a lease of it is not waited for: EAGAIN says so. */
+/* Does not wait for the holder of a lease on an external file: EAGAIN. */
 static int store_open(struct state *state, const struct node_slot *node, int flags)
 {
 	return backing_open(state, node, node_is_foreign(node) && !(flags & O_PATH) ? flags | O_NONBLOCK : flags);
 }
 
-/* Of the file that a handle leads to, which is one and the same however often it is reached. */
+/* Opens the file that the handle refers to, so that repeated opens are of the same file. */
 static int posix_open(struct state *state, const struct node_slot *node, int flags)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
@@ -106,11 +106,11 @@ static int posix_admit(struct state *state, const struct node_slot *node, int fl
 		result = requester_assume_in(state, node->store, &self);
 	if (result < 0)
 		return result;
-	/* by effective ids and capabilities, as open(2) does */
+	/* with effective ids and capabilities, as open(2) does */
 	return syscall(SYS_faccessat2, reached.kept.fd, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
 }
 
-/* By opening it: right for every file system. */
+/* Tests by opening, which is right on every file system. */
 static int try_to_open(const struct state *state, const struct node_slot *node, mode_t *mode)
 {
 	_cleanup_close_ int fd = backing_open(state, node, node_is_foreign(node) ? O_RDWR | O_NONBLOCK : O_RDWR);
@@ -124,7 +124,7 @@ static int try_to_open(const struct state *state, const struct node_slot *node, 
 	return 0;
 }
 
-/* In memory nothing but the inode flags can be in the way, and these come with the attributes. */
+/* On a memory file system only inode flags can refuse the open, and statx(2) reports these. */
 static int store_writable(struct state *state, const struct node_slot *node, mode_t *mode)
 {
 	const uint64_t flags = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
@@ -168,7 +168,7 @@ static int change_times(const struct reached *reached, const struct source_chang
 	return utimensat(reached->kept.fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-/* The kernel takes the bits away for a caller without CAP_FSETID, which the daemon is not. */
+/* The kernel clears these bits only for callers without CAP_FSETID, which the daemon has. */
 static int drop_set_id_bits(const struct reached *reached, bool keep_set_group_id)
 {
 	struct stat stat;
@@ -184,7 +184,10 @@ static int drop_set_id_bits(const struct reached *reached, bool keep_set_group_i
 	return chmod(reached->path, mode) < 0 ? -errno : 0;
 }
 
-/* truncate(2) waits for who has a lease of the file, as open(2) does where it is not told not to. Of own files nobody has one. */
+/*
+ * truncate(2) waits for the holder of a lease, as does open(2) without O_NONBLOCK. Files of segfs's own
+ * stores have no leases.
+ */
 static int change_size(const struct node_slot *node, const struct reached *reached, const struct source_change *change)
 {
 	_cleanup_close_ int fd = -1;
@@ -199,7 +202,7 @@ static int change_size(const struct node_slot *node, const struct reached *reach
 	return ftruncate(fd, change->size) < 0 ? -errno : 0;
 }
 
-/* Owner before mode: chown(2) clears the set-id bits that a mode given with it asks for. */
+/* Owner before mode: chown(2) clears the set-id bits that the same request may set. */
 static int apply_change(const struct reached *reached, const struct source_change *change)
 {
 	int result = 0;
@@ -230,7 +233,7 @@ static int store_change(struct state *state, const struct node_slot *node, const
 	result = reach(state, node, &reached);
 	if (result == 0 && change->by_writer)
 		result = change_size(node, &reached, change);
-	/* who writes takes these bits away, whoever the owner is */
+	/* a write clears these bits, whoever the owner is */
 	if (result == 0 && change->by_writer && change->drop_privileges)
 		result = drop_set_id_bits(&reached, change->keep_set_group_id);
 	if (result == 0 && !change->by_daemon)
@@ -271,7 +274,7 @@ static ssize_t store_getxattr(struct state *state, const struct node_slot *node,
 	int result = reach(state, node, &reached);
 	ssize_t length;
 
-	/* the kernel asks for ACLs, to check what requesters may do; the user's own attributes are read by who may read the file */
+	/* the kernel requests ACLs for its own permission checks; user attributes need read permission */
 	if (result == 0 && strncmp(name, USER_PREFIX, strlen(USER_PREFIX)) == 0)
 		result = requester_assume_in(state, node->store, &self);
 	if (result < 0)
@@ -332,7 +335,7 @@ static int was_closed(struct state *state, const struct node_slot *node)
 	return atomic_load(&node->closed_at) && handle_count(state, node_id_of(state, node), &writers) == 0;
 }
 
-/* Since its last close, as long as segfs remembers it. */
+/* Time of the last close, while segfs knows it. */
 static ssize_t idle_since(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
 	const uint64_t ago = boottime_nanoseconds() - atomic_load(&node->closed_at);
@@ -357,7 +360,7 @@ const struct source store_source = {
 	.end = store_end,
 };
 
-/* No store of segfs, but all that can be done there is the same; only that the requester does it. */
+/* Not a store of segfs, but supports the same operations, with the requester's credentials. */
 const struct source posix_source = {
 	.name = "posix",
 	.facts = posix_facts,

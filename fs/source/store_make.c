@@ -14,8 +14,9 @@
 #include <sys/xattr.h>
 
 /*
- * A name exists though the kernel, which lets nobody else change the directory meanwhile, took it for free. It is what a worker that died
- * over this request has made, unless somebody made it past the mount: that one is older, another user's, or of another kind.
+ * Whether an existing name was created by a worker that died during this request. The kernel holds the
+ * directory and believes the name to be free, so else it was created outside of the mount; such a file is
+ * older, of another user, or of another type.
  */
 static bool was_made(const struct state *state, int dir_fd, const char *name, mode_t mode)
 {
@@ -32,7 +33,10 @@ static bool was_made(const struct state *state, int dir_fd, const char *name, mo
 	       (uint64_t)found.stx_btime.tv_sec * 1000000000u + found.stx_btime.tv_nsec >= since;
 }
 
-/* A user's own file that the user must not write takes an attribute only while it may be written. */
+/*
+ * Without privileges, setting the attribute of a file that its owner may not write needs a temporary change
+ * of its mode.
+ */
 static int set_policy(const struct state *state, int fd, const char *policy)
 {
 	const char *name = source_policy_attribute(state);
@@ -50,8 +54,8 @@ static int set_policy(const struct state *state, int fd, const char *policy)
 }
 
 /*
- * O_EXCL always: that a name exists is the kernel's to find out, with its checks of who may open it. A file with a policy gets
- * its name last, so that nobody sees it without. Returns a descriptor.
+ * Always O_EXCL: for an existing name the kernel must look up and check permissions itself. A file with a
+ * policy is linked last, so that it is never visible without it. Returns a descriptor.
  */
 static int create_file(const struct state *state, int dir_fd, const char *name, mode_t mode, int flags, const char *policy)
 {
@@ -64,7 +68,7 @@ static int create_file(const struct state *state, int dir_fd, const char *name, 
 		return fd < 0 ? -errno : take_fd(&fd);
 	}
 	if ((flags & O_ACCMODE) == O_RDONLY)
-		flags |= O_RDWR; /* a file without a name can't be opened to be read only */
+		flags |= O_RDWR; /* O_TMPFILE requires write access */
 	fd = openat(dir_fd, ".", flags | O_TMPFILE | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
@@ -76,7 +80,7 @@ static int create_file(const struct state *state, int dir_fd, const char *name, 
 	return result < 0 ? result : take_fd(&fd);
 }
 
-/* A name that its maker is not told of is nobody's: it goes again, if it is the maker's still. */
+/* Removes a name whose creation is not reported, if it is still the requester's. */
 static void take_back(const struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
@@ -95,8 +99,8 @@ static int identify_made(struct state *state, uint16_t store, int dir_fd, const 
 }
 
 /*
- * The file that a worker has made that died over this request. Its mode may keep its owner from what a new file may be opened for, so that
- * the daemon opens it. Returns a descriptor; -ENOENT where there is none.
+ * Opens the file created by a worker that died during this request. Its mode may deny its owner what a new
+ * file may be opened for, so the daemon opens it. Returns a descriptor; -ENOENT if there is none.
  */
 static int open_made(const struct state *state, int dir_fd, const char *name, int flags)
 {
@@ -110,7 +114,7 @@ static int open_made(const struct state *state, int dir_fd, const char *name, in
 	return was_made(state, fd, "", S_IFREG) ? procfs_fd_open(fd, flags | O_NONBLOCK) : -ENOENT;
 }
 
-/* create_file(), with what the requester may do there. */
+/* create_file() with the requester's permissions. */
 static int create_for_requester(const struct state *state, uint16_t store, int dir_fd, const char *name, mode_t mode, int flags,
 				const char *policy)
 {
@@ -143,9 +147,9 @@ int store_create(struct state *state, const struct node_slot *dir, const char *n
 		return result;
 	}
 	if (!name) {
-		/* no name leads to it: it is reached by descriptor until it gets one or goes */
+		/* without a name, the file is reached by descriptor until it is linked or ends */
 		file->flags |= NODE_UNLINKED | NODE_SLOW_END;
-		/* one that is no open: nobody must take it for a view that somebody has */
+		/* O_PATH, so that it does not count as a view of somebody */
 		if (file->fd < 0)
 			file->fd = procfs_fd_open(fd, O_PATH);
 		if (file->fd < 0)

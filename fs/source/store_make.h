@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store's names: making them, by making files or by linking them. As store_names.h has it of the others, each is made once,
- * whatever workers die over it.
+ * Creates names in a store, for new files and by linking. Idempotent across the death of workers, like
+ * store_names.h.
  *
- * The functions are those of struct source that are called so.
+ * The functions are those of the same names in struct source.
  */
 #ifndef SEGFS_SOURCE_STORE_MAKE_H
 #define SEGFS_SOURCE_STORE_MAKE_H

@@ -21,20 +21,20 @@ ino_t store_inode_of(int dir_fd, const char *name)
 	return peek(dir_fd, name, &stat, NULL) == 0 ? stat.st_ino : 0;
 }
 
-/* A file that is about to lose a name. */
+/* A file about to lose a name. */
 struct victim {
 	bool last_name;
-	bool slow;           /* it has much memory */
-	bool known;          /* by inode number: `node` is set, else `key` */
-	uint64_t inode;      /* 0 = there is no such file */
+	bool slow;           /* it has much memory to free */
+	bool known;          /* a node was found by inode number: `node` is valid, else `key` */
+	uint64_t inode;      /* 0 = no such file */
 	uint64_t node;
 	struct node_key key;
-	int fd;              /* O_PATH; -1 where the node holds the file, or there is nothing to do */
+	int fd;              /* O_PATH; -1 if the node holds a descriptor, or none is needed */
 };
 
 #define VICTIM_NONE ((struct victim){.fd = -1})
 
-/* What the journal keeps of it. */
+/* Flags in the journal note. */
 enum {
 	VICTIM_LAST_NAME = 1,
 	VICTIM_SLOW = 2,
@@ -48,7 +48,7 @@ static void cleanup_victim(struct victim *victim)
 
 #define _cleanup_victim_ __attribute__((cleanup(cleanup_victim)))
 
-/* The name may have come to mean another file since its inode number was looked at; false where that is so. */
+/* Whether the name still refers to the inode found before. */
 static bool has_inode(int fd, ino_t inode)
 {
 	struct stat stat;
@@ -56,7 +56,7 @@ static bool has_inode(int fd, ino_t inode)
 	return peek(fd, "", &stat, NULL) == 0 && stat.st_ino == inode;
 }
 
-/* By the file itself. Where that fails nobody can refer to it either. */
+/* Identifies the victim by its file. If that fails, no node can refer to it. */
 static void identify_victim(struct state *state, uint16_t store, struct victim *victim)
 {
 	struct source_file file = {.fd = -1};
@@ -67,7 +67,7 @@ static void identify_victim(struct state *state, uint16_t store, struct victim *
 	victim->key = file.key;
 }
 
-/* The name is still there. Returns what removing it failed with. */
+/* The name was not removed. Returns `result`. */
 static int victim_stays(struct state *state, const struct victim *victim, int result)
 {
 	if (victim->node)
@@ -75,7 +75,7 @@ static int victim_stays(struct state *state, const struct victim *victim, int re
 	return result;
 }
 
-/* Whoever refers to the file by then is to go on with it. */
+/* Finds the file of a name, and keeps it reachable for those who still use its node. */
 static int find_victim(struct state *state, uint16_t store, int dir_fd, const char *name, struct victim *victim)
 {
 	struct stat stat;
@@ -101,7 +101,7 @@ static int find_victim(struct state *state, uint16_t store, int dir_fd, const ch
 	return 0;
 }
 
-/* other: inode number of what is renamed, 0 = nothing is. */
+/* other: inode number of the file being renamed, 0 = none. */
 static void note_victim(const struct victim *victim, uint64_t other)
 {
 	const struct journal_note note = {
@@ -114,7 +114,7 @@ static void note_victim(const struct victim *victim, uint64_t other)
 	journal_note(&note);
 }
 
-/* What a worker has noted that died over the removal, which was carried out. */
+/* Restores the note of a worker that died after it had carried out the removal. */
 static void recall_victim(struct state *state, uint16_t store, const struct journal_note *note, struct victim *victim)
 {
 	const struct node_slot *node;
@@ -129,11 +129,11 @@ static void recall_victim(struct state *state, uint16_t store, const struct jour
 	};
 	if (!victim->known && victim->fd >= 0) {
 		identify_victim(state, store, victim);
-		/* a node that has it may have closed it, and the number may be another file's */
+		/* the node may have closed this descriptor, and its number may have been reused */
 		victim->last_name &= victim->key.inode == victim->inode;
 		victim->node = victim->last_name ? node_find(state, &victim->key) : 0;
 	}
-	/* the node has it by now */
+	/* the node has taken over the descriptor */
 	node = node_get(state, victim->node);
 	if (node && atomic_load(&node->fd) == victim->fd)
 		victim->fd = -1;
@@ -150,7 +150,7 @@ static void victim_is_gone(struct state *state, struct victim *victim)
 		node_unlinked(state, node, victim->slow ? NODE_SLOW_END : 0, &victim->fd);
 }
 
-/* What was noted is of no use: it is found anew. */
+/* Discards the note; the victim is looked up again. */
 static void close_noted(const struct journal_note *note)
 {
 	journal_let_go();
@@ -158,10 +158,13 @@ static void close_noted(const struct journal_note *note)
 		close(note->fd);
 }
 
-/* Held for writing by the end of a segment, while its name must not come to mean another file; a leaf but for state.lock. */
+/* Write-locked while a segment is ended, when its name must not change; a leaf, except for state.lock. */
 static pthread_rwlock_t names = PTHREAD_RWLOCK_INITIALIZER;
 
-/* Whether a worker that died over this request had removed the name: nobody else can have, but past the mount. Then the rest is done. */
+/*
+ * Whether a worker that died during this request had removed the name; only a change outside of the mount
+ * looks the same. Completes the removal.
+ */
 static bool was_removed(struct state *state, uint16_t store, int dir_fd, const char *name)
 {
 	_cleanup_victim_ struct victim victim = VICTIM_NONE;
@@ -178,9 +181,9 @@ static bool was_removed(struct state *state, uint16_t store, int dir_fd, const c
 	return true;
 }
 
-/* Two directories, and a name in each. */
+/* Parameters of a rename. */
 struct change_of_names {
-	uint16_t store; /* of the new one */
+	uint16_t store; /* of the new directory */
 	int from_fd;
 	int to_fd;
 	const char *name;
@@ -188,7 +191,7 @@ struct change_of_names {
 	unsigned int flags; /* of renameat2(2) */
 };
 
-/* unlinkat(2) and renameat2(2), with what the requester may do there. */
+/* unlinkat(2) and renameat2(2) with the requester's permissions. */
 static int unlink_for_requester(const struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
@@ -259,7 +262,7 @@ int store_end(struct state *state, const struct node_slot *node, struct source_n
 	if (result < 0)
 		return result;
 	gone->dir = dir.key;
-	/* the name may mean another file by now, but from here on it doesn't change */
+	/* the name may refer to another file by now, but cannot change from here on */
 	pthread_rwlock_wrlock(&names);
 	if (fstatat(dir_fd, gone->name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
 		result = -errno;
@@ -271,7 +274,9 @@ int store_end(struct state *state, const struct node_slot *node, struct source_n
 	return result;
 }
 
-/* The same for a rename: the new name means what the old one meant, and that means something else now, or nothing. */
+/*
+ * Like was_removed() for a rename: the new name refers to the renamed file, and the old name no longer does.
+ */
 static bool was_renamed(struct state *state, const struct change_of_names *change)
 {
 	_cleanup_victim_ struct victim victim = VICTIM_NONE;
@@ -305,7 +310,7 @@ static int rename_name(struct state *state, const struct change_of_names *change
 	result = rename_for_requester(state, change);
 	if (result < 0)
 		return victim_stays(state, &victim, result);
-	/* a file with one name that was renamed onto itself would have been left alone by the kernel that asks us */
+	/* a rename of a file with one name onto itself is a no-op in the kernel and never comes here */
 	victim_is_gone(state, &victim);
 	return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store's names: removing and renaming them. Each is done once, whatever workers die over it: what the journal has of the present
- * request decides what is left to be done.
+ * Removes and renames names in a store. Idempotent across the death of workers: the journal note of the
+ * current request tells what remains to be done.
  *
- * The functions are those of struct source that are called so, but for the last.
+ * All but the last function are those of the same names in struct source.
  */
 #ifndef SEGFS_SOURCE_STORE_NAMES_H
 #define SEGFS_SOURCE_STORE_NAMES_H
@@ -15,7 +15,7 @@ int store_end(struct state *state, const struct node_slot *node, struct source_n
 int store_rename(struct state *state, const struct node_slot *dir, const char *name, const struct node_slot *new_dir,
 		 const char *new_name, unsigned int flags);
 
-/* The inode number of the file that a name in a directory means; 0 = there is none. */
+/* The inode number of a name in a directory; 0 = there is none. */
 ino_t store_inode_of(int dir_fd, const char *name);
 
 #endif

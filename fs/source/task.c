@@ -54,7 +54,10 @@ int task_stat(const struct task *task, struct stat *stat)
 	char path[TASK_PATH_MAX];
 	int result;
 
-	/* /proc/PID itself belongs to the user also where only root may look into the process; what is in it does not */
+	/*
+	 * /proc/PID is owned by the user even if the process is not dumpable; files in it are then owned by
+	 * root
+	 */
 	task_path(task, path, "comm");
 	if (fstatat(task->proc_fd, path, &found, AT_SYMLINK_NOFOLLOW) < 0)
 		return task_failure(errno);

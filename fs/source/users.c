@@ -43,7 +43,7 @@ ssize_t fact_time(long long seconds, char *value, size_t size)
 	return fact_text(text, value, size);
 }
 
-/* As the processes see a file that don't come through the mount. */
+/* Gets the identity of a file as seen by processes that do not use the mount. */
 static int file_of(struct state *state, const struct node_slot *node, struct procfs_file *file)
 {
 	_cleanup_kept_ struct kept kept = KEPT_NONE;
@@ -96,7 +96,7 @@ ssize_t users_leave_seen(const struct state *state, struct procfs_user *users, s
 
 	if (result < 0)
 		return result;
-	/* in one piece: what is seen of them lies behind them */
+	/* one allocation: `seen` follows `processes` */
 	processes = calloc(n + 1, sizeof(*processes) + sizeof(*seen));
 	if (!processes)
 		return -ENOMEM;
@@ -138,7 +138,7 @@ ssize_t users_print_pids(const struct procfs_user *users, size_t n, char *value,
 	return (ssize_t)length;
 }
 
-/* Those that did not answer may be none. */
+/* Whether any user is known: unknown processes may not use the file at all. */
 static bool users_are_known(const struct procfs_user *users, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -154,14 +154,17 @@ ssize_t users_print_orphan(struct state *state, const struct node_slot *node, ch
 	ssize_t n;
 	int busy;
 
-	/* the kernel first: who lets go of it while we look is told as unknown, and who takes it meanwhile is not told as none */
+	/*
+	 * Probe the lease first: a concurrent close then reads as "unknown", and a concurrent open never as
+	 * "yes".
+	 */
 	busy = views_probe_open(state, node, &probe);
 	if (busy == 0)
 		busy = views_probe(&probe, false);
 	views_probe_close(&probe);
 	if (busy == 0)
 		return fact_text("yes", value, size);
-	/* where the kernel has no leases, or none for us, others are asked; a lack of our own says nothing */
+	/* if leases are unsupported or refused to us, scan the processes; a resource shortage is an error */
 	if (busy < 0 && busy != -EINVAL && busy != -EACCES && busy != -EPERM)
 		return busy;
 	n = users_find(state, node, &users);

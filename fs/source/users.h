@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who uses the file of a node: processes that map it or have it open, themselves or through the mount, and whether anybody does
- * who can't be seen.
+ * Users of a node's file: processes that map it or have it open, natively or through the mount, and whether
+ * it has users that cannot be seen.
  *
- * All of it takes some time where processes do not answer, and none of it is for the thread that reads requests. Knows nothing of FUSE.
+ * Functions may take long if processes do not answer; the reader thread must not call them. Knows nothing of
+ * FUSE.
  */
 #ifndef SEGFS_SOURCE_USERS_H
 #define SEGFS_SOURCE_USERS_H
@@ -12,33 +13,38 @@
 #include "lib/base/procfs_users.h"
 
 /*
- * Finds the processes that use a node's file, segfs itself left out. For a source whose nodes are files of a file system.
- * users: gets a malloc'd array that the caller frees. Returns how many; -ESTALE where the file is gone; as procfs_find_users().
+ * Finds the processes that use a node's file, except segfs itself. For sources whose nodes are files of a
+ * file system.
+ * users: receives a malloc'd array that the caller frees. Returns the number; -ESTALE if the file is gone;
+ * otherwise as procfs_find_users().
  */
 ssize_t users_find(struct state *state, const struct node_slot *node, struct procfs_user **users);
 
-/* The same for any node. file: its memory, as the processes see it that don't come through the mount. */
+/* Like users_find() for any node. file: identity of its memory for processes that do not use the mount. */
 ssize_t users_find_of(const struct state *state, const struct node_slot *node, const struct procfs_file *file,
 		      struct procfs_user **users);
 
 /*
- * Leaves those among `n` users that the requester may look into, see process_view.h. Returns how many; -ENOMEM, -EMFILE, -ENFILE,
- * -ETIMEDOUT.
+ * Keeps those of `n` users that the requester may inspect, see process_view.h. Returns their number; -ENOMEM,
+ * -EMFILE, -ENFILE, -ETIMEDOUT.
  */
 ssize_t users_leave_seen(const struct state *state, struct procfs_user *users, size_t n);
 
-/* For values of attributes: how many of the users map the file, which they are, separated by spaces. As source_fact's value(). */
+/*
+ * Format as attribute values the number of users that map the file, and their pids separated by blanks. As
+ * source_fact's value().
+ */
 ssize_t users_print_count(const struct procfs_user *users, size_t n, char *value, size_t size);
 ssize_t users_print_pids(const struct procfs_user *users, size_t n, char *value, size_t size);
 
 /*
- * Whether nobody uses a file, by what the kernel counts: "yes"; "no" where a process was found that does; "unknown" where
- * somebody has it open who is not among the processes that can be seen, like a message that nobody has received.
- * As source_fact's value().
+ * Formats whether a file has no user, by the kernel's own count: "yes"; "no" if a process uses it; "unknown"
+ * if it is open but no visible process has it, for example in a message that nobody has received yet. As
+ * source_fact's value().
  */
 ssize_t users_print_orphan(struct state *state, const struct node_slot *node, char *value, size_t size);
 
-/* Copies a text to a value. As source_fact's value(). */
+/* Format an attribute value. As source_fact's value(). */
 ssize_t fact_text(const char *text, char *value, size_t size);
 ssize_t fact_time(long long seconds, char *value, size_t size); /* ISO 8601, UTC */
 ssize_t fact_number(long long number, char *value, size_t size);

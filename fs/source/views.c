@@ -18,8 +18,8 @@ void views_probe_close(struct views_probe *probe)
 }
 
 /*
- * The kernel gives a lease only where there is no open that would break it. It is given back at once; an open that comes right then
- * waits that long. The signal that tells of it is blocked.
+ * The kernel grants a lease only if no open conflicts with it. The lease is released at once; an open that
+ * arrives meanwhile waits for that. The signal of a lease break is blocked.
  */
 int views_probe(const struct views_probe *probe, bool only_writers)
 {
