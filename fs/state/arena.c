@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COMMIT_STEP (256u * 1024u) /* bytes reserved at a time */
+#define COMMIT_STEP (256u * 1024u) /* granularity of reservation, in bytes */
 #define ROUND_UP(value, step) (((value) + (step) - 1) / (step) * (step))
 
 static size_t nodes_offset(void)

@@ -2,7 +2,7 @@
 #include "fs/state/backing_id.h"
 #include "fs/state/node_table.h"
 
-/* There is a place per thread and more. A worker that dies before the id is closed leaves it to the next one. */
+/* There is more than one entry per thread. If the worker dies before it closes the id, the next one does. */
 static void note_closing(struct arena_header *header, int id)
 {
 	for (int i = 0; i < ARENA_CLOSING; i++) {
@@ -73,7 +73,7 @@ static bool is_closing(const struct arena_header *header, int id)
 	return false;
 }
 
-/* The death came between the two steps of backing_id_take(). */
+/* Completes a backing_id_take() that a death interrupted. */
 void backing_id_drop_closing(struct state *state, uint32_t index)
 {
 	struct node_slot *slot = &state->arena->nodes[index];

@@ -15,7 +15,7 @@ enum {
 };
 
 struct table {
-	unsigned char *fds; /* of each, what is known of it */
+	unsigned char *fds; /* FD_* by descriptor */
 	size_t n;
 };
 
@@ -31,7 +31,7 @@ static void name_store(const struct table *table, const struct store_record *sto
 	name_it(table, store->ipc_fd);
 }
 
-/* What no worker opens and closes as it goes. */
+/* Descriptors that stay open for the life of the mount. */
 static void name_fixed(const struct arena *arena, const struct table *table)
 {
 	const struct arena_header *header = arena->header;
@@ -48,7 +48,10 @@ static void name_fixed(const struct arena *arena, const struct table *table)
 
 typedef void visit_fn(const struct table *table, _Atomic int32_t *fd, const char *what, uint32_t which);
 
-/* All slots that hold descriptors. A request's may be on its way to a node, which then has it already: so requests are last. */
+/*
+ * Visits all slots with descriptors. A descriptor may be moving from a request to a node, which then refers
+ * to it already; so requests come last.
+ */
 static void each_slot(const struct arena *arena, const struct table *table, visit_fn *visit)
 {
 	struct arena_header *header = arena->header;
@@ -74,7 +77,7 @@ static void name_slot(const struct table *table, _Atomic int32_t *fd, const char
 	name_it(table, atomic_load(fd));
 }
 
-/* The first one has it. */
+/* The first slot keeps a descriptor that several refer to. */
 static void claim(const struct table *table, _Atomic int32_t *fd, const char *what, uint32_t which)
 {
 	int claimed = atomic_load(fd);
@@ -91,7 +94,10 @@ static void claim(const struct table *table, _Atomic int32_t *fd, const char *wh
 			  (size_t)claimed < table->n && table->fds[claimed] ? "another's" : "not open");
 }
 
-/* The next open one but for the directory's own. Returns whether there is one, or the negative errno of reading the directory. */
+/*
+ * Gets the next open descriptor, except the directory's own. Returns 1; 0 at the end; the negative errno of
+ * readdir(3).
+ */
 static int next_open(DIR *dir, int *fd)
 {
 	const struct dirent *entry;
@@ -122,7 +128,7 @@ static int note_open(struct table *table, size_t fd)
 	return 0;
 }
 
-/* A table of all that is open; fds is the caller's to free, also after a failure. */
+/* Makes a table of all open descriptors. The caller frees table->fds, also on failure. */
 static int make_table(struct table *table)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
@@ -141,7 +147,7 @@ static int make_table(struct table *table)
 	return result;
 }
 
-/* ... and what of it is not for workers to close. */
+/* Like make_table(), with those marked that workers must not close. */
 static int make_worker_table(const struct arena *arena, struct table *table)
 {
 	const struct arena_header *header = arena->header;

@@ -34,13 +34,13 @@ struct handle_slot *handle_get(const struct state *state, uint64_t number)
 	return slot;
 }
 
-/* Who has to find out why there are no more must be able to. */
+/* Root can always read .segfs, to find out why there are no more handles. */
 static bool is_exempt(const struct handle_open *open)
 {
 	return open->kind == HANDLE_CONTROL && open->uid == 0;
 }
 
-/* The slot stays on its list until fill_slot(), so that nothing has to be undone. */
+/* The slot stays in the free list until fill_slot(), so that nothing needs to be undone. */
 static int find_free_slot(struct state *state, const struct handle_open *open, uint32_t *index)
 {
 	int result;
@@ -92,7 +92,9 @@ static int backing_of(struct state *state, struct node_slot *node, const struct 
 	if (id == 0) {
 		id = open->backing_open(open->context);
 		if (id > 0) {
-			/* in this order: an id above the last one is closed at recovery unless a node names it */
+			/*
+			 * in this order: recovery closes an id above backing_last unless a node refers to it
+			 */
 			atomic_store(&node->backing_id, id);
 			atomic_store(&state->arena->header->backing_last, id);
 		}
@@ -114,7 +116,7 @@ static int check_policy(const struct state *state, const struct node_slot *node,
 		return 0;
 	if (index->writers + open->views >= writers)
 		return -EBUSY;
-	/* whose view may be left */
+	/* a writer has closed, but its view may remain */
 	return index->closes != open->closes ? -EAGAIN : 0;
 }
 
@@ -282,7 +284,7 @@ uint64_t handle_find_by_request(struct state *state, uint64_t unique)
 	return found;
 }
 
-/* A handle whose node is gone can't be: nodes with handles are kept; drop it rather than trip over it. */
+/* Nodes with handles are not freed, so a handle without a node is corrupt; it is dropped. */
 static bool slot_is_sane(const struct state *state, const struct handle_slot *slot)
 {
 	return node_get(state, slot->node) && slot->mode <= IO_RELAYED && slot->kind <= HANDLE_CONTROL;

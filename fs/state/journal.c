@@ -7,18 +7,18 @@
 #include <unistd.h>
 
 static struct {
-	pthread_mutex_t lock; /* a leaf */
-	bool taken[ARENA_JOURNAL]; /* by a thread, or left */
-	bool old[ARENA_JOURNAL];   /* ... by a worker before this one, and not over */
-	bool left[ARENA_JOURNAL];  /* ... and not asked for by now */
-	bool has_old;              /* something was left */
+	pthread_mutex_t lock; /* a leaf lock */
+	bool taken[ARENA_JOURNAL]; /* by a thread, or left by a dead worker */
+	bool old[ARENA_JOURNAL];   /* left by a dead worker and not completed yet */
+	bool left[ARENA_JOURNAL];  /* left by a dead worker and not replayed yet */
+	bool has_old;              /* there were such slots */
 	struct journal_slot *slots;
-	uint32_t worker;            /* number of the present one */
+	uint32_t worker;            /* number of the current worker */
 } journal = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local struct {
-	struct journal_slot *home; /* this thread's slot */
-	struct journal_slot *slot; /* that of the request, NULL = there is none */
+	struct journal_slot *home; /* the slot of this thread */
+	struct journal_slot *slot; /* the slot of the current request, NULL = none */
 	bool again;
 } mine;
 
@@ -216,9 +216,11 @@ void journal_blame(void)
 		atomic_store(&mine.slot->blamed, true);
 }
 
-/* --- after a death --------------------------------------------------------------------------------------------------- */
+/* --- after a death --- */
 
-/* Only what was being carried out is to blame, and of that only what a fault names, where one does. */
+/*
+ * A death counts only for requests that were in flight, and if a fault names one of them, only for that one.
+ */
 static void count_death(struct journal_slot *slot, const struct arena_header *header, uint32_t dead, bool somebody_is_blamed)
 {
 	bool is_blamed = atomic_exchange(&slot->blamed, false);
@@ -253,7 +255,7 @@ void journal_recover(struct state *state)
 		struct journal_slot *slot = &journal.slots[i];
 		uint32_t found = atomic_load(&slot->state);
 
-		/* of hostile bytes nothing is believed */
+		/* corrupt slots are freed */
 		if (found != JOURNAL_BEGUN && (found != JOURNAL_DONE || slot->answer_length > sizeof(slot->answer)))
 			atomic_store(&slot->state, JOURNAL_FREE);
 		count_death(slot, header, present - 1, somebody_is_blamed);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal: requests that are being carried out, so that a worker that dies over one leaves behind what the next one has to know.
+ * The journal of requests in flight: what the next worker needs to know if this one dies.
  *
- * The kernel sends again what was read and not answered. Most requests may simply be carried out once more; of the others the journal says
- * what was found before the deed, so that it can be seen whether it was done, and, once they are done, the answer itself. A slot
- * is taken before a request does anything, and given back once the kernel has the answer. Whatever is sent again without
- * a slot had not been begun.
+ * The kernel resends requests that were read but not replied to. Most are idempotent and are simply executed
+ * again. For the others the journal notes the state before the operation, so that a replay can tell whether
+ * it was done, and saves the reply once it was. A slot is taken before a request does anything and freed once
+ * the kernel has the reply. A resent request without a slot was not begun.
  *
- * A request over which workers die again and again is poison, and is refused. The slot also tells since when a request is
- * being carried out, by which hangs are found.
+ * A request over which workers die repeatedly is poison, and is refused. The slots also tell since when
+ * requests are in flight, by which hangs are detected.
  *
- * Knows nothing of FUSE. One slot for each thread: all functions but journal_recover() and those that say so are about
- * the request that the calling thread carries out, and may be called where there is none, which is what they say then.
+ * Knows nothing of FUSE. One slot per thread. Unless stated otherwise, functions are about the current
+ * request of the calling thread, and may be called without one, with the result given.
  */
 #ifndef SEGFS_STATE_JOURNAL_H
 #define SEGFS_STATE_JOURNAL_H
@@ -20,92 +20,97 @@
 
 #include <sys/uio.h>
 
-#define JOURNAL_CRASHES 2 /* deaths by a fault or a hang over one request, one after the other, that make it poison */
-#define JOURNAL_KILLS 10  /* the same for SIGKILL, which comes from outside and need not be the request's fault */
+#define JOURNAL_CRASHES 2 /* consecutive deaths by fault or hang that make a request poison */
+#define JOURNAL_KILLS 10  /* the same for SIGKILL, which need not be the request's fault */
 
-/* A request, as the journal sees it. */
+/* A request, for the journal. */
 struct journal_request {
-	uint64_t unique; /* tells it from all others, and is the same when it is sent again; not 0 */
-	uint64_t node;   /* id of the node that it is about */
-	uint32_t opcode; /* number of the operation, which is only reported */
-	int32_t pid;     /* who made it */
+	uint64_t unique; /* unique id, not 0; the same when it is resent */
+	uint64_t node;   /* id of its node */
+	uint32_t opcode; /* for reports only */
+	int32_t pid;     /* requesting process */
 	uint32_t uid;
-	bool repeated;   /* it was sent before; others have no slot yet */
-	bool lasting;    /* it may take any time, which then is no hang */
+	bool repeated;   /* resent by the kernel; others have no slot yet */
+	bool lasting;    /* may legitimately take any time */
 };
 
 enum journal_found {
-	JOURNAL_NEW,      /* no worker has begun it */
-	JOURNAL_AGAIN,    /* a worker has died over it: it is done, or in part, or not at all */
-	JOURNAL_ANSWERED, /* ... with the answer ready: journal_answer_of() */
-	JOURNAL_POISON,   /* ... more often than may be */
+	JOURNAL_NEW,      /* not begun by any worker */
+	JOURNAL_AGAIN,    /* a worker died over it: it was executed, in part, or not at all */
+	JOURNAL_ANSWERED, /* ... with the reply saved: journal_answer_of() */
+	JOURNAL_POISON,   /* ... too often */
 };
 
-/* What was found before a name is removed or replaced. */
+/* The state before a name is removed or replaced. */
 struct journal_note {
 	uint64_t inode[2]; /* inode numbers, 0 = none */
-	uint64_t node;     /* id of the node that loses a name, or 0 */
-	uint32_t flags;    /* of the caller's own */
-	int fd;            /* a descriptor that is to outlive the worker, or -1 */
+	uint64_t node;     /* id of the node that loses a name, 0 = none */
+	uint32_t flags;    /* private to the caller */
+	int fd;            /* descriptor that must survive the worker, -1 = none */
 };
 
-/* Takes a slot for the calling thread's next request. Without a free one the request goes unrecorded, as a new one. */
+/*
+ * Takes a slot for the calling thread's next request. Without a free slot it goes unrecorded, as JOURNAL_NEW.
+ */
 enum journal_found journal_begin(const struct journal_request *request);
 
-/* The request is over, or waits for something else than this thread. Gives the slot back. */
+/* Frees the slot: the request is completed or deferred. */
 void journal_end(void);
 
-/* From here on the request may take any time. */
+/* The request may take any time from here on. */
 void journal_may_last(void);
 
-/* True from journal_begin() that returned JOURNAL_AGAIN to the end of the request, or journal_begin_anew(). */
+/*
+ * Whether the current request is a replay: after journal_begin() returned JOURNAL_AGAIN, until its end or
+ * journal_begin_anew().
+ */
 bool journal_is_again(void);
 
-/* What follows is no part of what was asked for, but takes it back: no note of it is of use. */
+/* What follows undoes the request: notes do not apply to it. */
 void journal_begin_anew(void);
 
-/* When the request was begun for the first time: CLOCK_REALTIME as file systems have it, nanoseconds. 0 without a request. */
+/* The time when the request was first begun: CLOCK_REALTIME_COARSE, nanoseconds. 0 without a request. */
 uint64_t journal_since(void);
 
-/* Who made the request: a user id; 0 without a request. */
+/* The requesting user. 0 without a request. */
 uint32_t journal_uid(void);
 
 /*
- * Notes what was found. The descriptor stays the caller's, and stays open when the worker dies; journal_let_go() comes before it is
- * closed, or becomes somebody else's.
+ * Saves a note. The caller keeps the descriptor, which stays open if the worker dies, and calls
+ * journal_let_go() before closing it or handing it on.
  */
 void journal_note(const struct journal_note *note);
 void journal_let_go(void);
 
-/* What a worker that died over this request has noted. Returns false where it had not come that far. */
+/* Gets the note of the worker that died over this request. False if there is none. */
 bool journal_noted(struct journal_note *note);
 
-/* Keeps an answer, `size` bytes at most JOURNAL_ANSWER_MAX; longer ones are of requests that may be carried out twice. */
+/* Saves the reply. Replies longer than JOURNAL_ANSWER_MAX are ignored: they are of idempotent requests. */
 void journal_keep_answer(const struct iovec *parts, int n_parts);
 
-/* The answer that was kept: bytes that may be changed, valid until journal_end(). */
+/* Returns the saved reply, which may be modified and is valid until journal_end(). */
 void *journal_answer_of(size_t *size);
 
-/* The request whose slot it is, for a line in the log, and how many workers died over it. */
+/* The number of workers that died over the request. */
 unsigned int journal_deaths(void);
 
-/* To be called in a signal handler, by the thread that is at fault: whatever else was going on is not to blame. */
+/* Marks the request of the calling thread as the cause of a fault; async-signal-safe. */
 void journal_blame(void);
 
-/* Used by state_recover(): takes stock of what the worker before this one has left. */
+/* Used by state_recover(): examines the slots left by the previous worker. */
 void journal_recover(struct state *state);
 
 /*
- * For the one thread that reads requests, before the kernel is asked to send requests again: `send` gets each answer that was kept, whose
- * bytes it may change, and says whether the kernel has it, by this or since before. Then it is certain who has what was opened, and the
- * slot is given back. What the kernel could not be given waits for the request to come again.
+ * For the reader thread, before it asks the kernel to resend: passes each saved reply to `send`, which may
+ * modify it and returns whether the kernel has it, now or from before. Then the ownership of opened handles
+ * is certain, and the slot is freed. Other replies wait for the request to be resent.
  */
 void journal_send_answers(bool (*send)(void *context, void *answer, size_t size), void *context);
 
 /*
- * For the same thread. A request was sent again: what is known of it is kept until it is carried out. Returns whether
- * it needs no more than the answer that was kept. Once none more will come, the rest is given back, since the kernel wants no
- * answers to these: `dropped` hears of each before.
+ * For the reader thread. journal_expect() keeps the slot of a resent request until it is executed, and
+ * returns whether the saved reply is all it needs. journal_drop_rest(), once no more requests are resent,
+ * frees the slots that the kernel did not ask for, and calls `dropped` for each before.
  */
 bool journal_expect(uint64_t unique);
 void journal_drop_rest(void (*dropped)(void *context, const struct journal_slot *slot), void *context);

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-/* flock(2) takes the old lock away, then looks for the new one. */
+/* flock(2) drops the old lock before it looks for the new one. */
 static void drop_for_conversion(struct locks *locks, const struct lock_request *request)
 {
 	const struct lock_node *node = table_find(locks, request->node);
@@ -73,14 +73,14 @@ int lock_wait(struct state *state, const struct lock_request *request, uint64_t 
 	int result;
 
 	pthread_mutex_lock(&locks->lock);
-	/* it waited for an earlier worker already, and keeps its turn */
+	/* a resent request that waited in an earlier worker keeps its turn */
 	known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
 	if (known && !table_has(locks, request)) {
 		locks->forest.index[known].tag = tag;
 		result = -EINPROGRESS;
 	} else if (table_has(locks, request)) {
 		/*
-		 * Not to be waited for, and so not to be interrupted: an earlier worker may have died before it could tell.
+		 * an earlier worker granted it but died before its reply; it must not be interrupted any more
 		 */
 		if (known)
 			queue_remove(locks, known);
@@ -108,7 +108,7 @@ int lock_access(struct state *state, const struct lock_request *request, uint64_
 	access.kind = LOCK_RANGE;
 	access.access = true;
 	pthread_mutex_lock(&locks->lock);
-	/* it waited for an earlier worker already, and keeps its turn */
+	/* a resent request that waited in an earlier worker keeps its turn */
 	known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
 	if (known || table_access_conflict(locks, &access)) {
 		if (tag == 0) {
@@ -146,7 +146,7 @@ bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outc
 	for (uint32_t i = 1; i < locks->n_nodes && locks->n_waiting > 0 && !waiter; i++)
 		if (locks->nodes[i].node)
 			waiter = queue_find(locks, locks->nodes[i].node, unique);
-	/* it has not come again yet, and will be interrupted again when it has */
+	/* not resent yet; the kernel will resend its INTERRUPT, too */
 	if (waiter && !locks->forest.index[waiter].tag)
 		waiter = 0;
 	if (waiter) {
@@ -183,7 +183,7 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 		locks->first_outcome = index->right[BY_OWNER];
 		if (!locks->first_outcome)
 			locks->last_outcome = 0;
-		/* I/O keeps its place until it has ended, unless it is not to begin */
+		/* granted I/O keeps its place in the queue until it ends */
 		if (!outcome->access || outcome->result < 0)
 			table_push_free(locks, decided);
 	}
@@ -219,7 +219,7 @@ void lock_drop_owner(struct state *state, uint64_t node, uint64_t owner, enum lo
 
 	pthread_mutex_lock(&locks->lock);
 	found = table_find(locks, node);
-	/* cutting all of it splits nothing */
+	/* cutting everything splits nothing */
 	if (found && table_cut(locks, found, kind, owner, 0, LOCK_END))
 		queue_serve(locks, node);
 	pthread_mutex_unlock(&locks->lock);

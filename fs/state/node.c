@@ -64,7 +64,7 @@ static void idle_append(struct state *state, uint32_t index)
 	state->n_idle++;
 }
 
-/* Idle nodes are in the list, but for those that never go. */
+/* Removes a node from the idle list. Idle nodes that are never dropped are not in it. */
 static void leave_idle(struct state *state, uint32_t index)
 {
 	if (state->idle_head == index || state->index[index].idle_prev)
@@ -78,7 +78,7 @@ static bool is_idle(const struct state *state, uint32_t index)
 	return atomic_load(&slot->lookups) == 0 && state->index[index].handles == 0 && state->kept_node != index;
 }
 
-/* The state word goes first: a worker that dies after it leaves a free slot and a stray descriptor. */
+/* The state word is cleared first: if the worker dies then, a free slot and a leaked descriptor remain. */
 static void drop_locked(struct state *state, uint32_t index)
 {
 	struct node_slot *slot = &state->arena->nodes[index];
@@ -101,7 +101,10 @@ static void drop_oldest_idle(struct state *state)
 	drop_locked(state, index);
 }
 
-/* What got a name again is reached by its file handle; a descriptor would pin it when it goes after all. */
+/*
+ * Closes the descriptor of a node that has a name: its file handle suffices, and the descriptor would keep
+ * the file alive after an unlink.
+ */
 static void close_kept(struct state *state, struct node_slot *slot)
 {
 	int fd = atomic_load(&slot->fd);
@@ -116,8 +119,8 @@ static void became_idle_locked(struct state *state, uint32_t index)
 	struct node_slot *slot = &state->arena->nodes[index];
 
 	if (atomic_load(&slot->flags) & NODE_FIXED)
-		return; /* these are for ever */
-	/* somebody watches over its end */
+		return; /* never dropped */
+	/* its lifetime is being watched */
 	if (atomic_load(&slot->policy) & NODE_POLICY_LIFETIMES && !(atomic_load(&slot->flags) & NODE_UNLINKED))
 		return;
 	if (atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_KEEP_FD)) {
@@ -131,14 +134,14 @@ static void became_idle_locked(struct state *state, uint32_t index)
 		drop_oldest_idle(state);
 }
 
-/* Takes a slot off the free list, or one that was never used, or the oldest idle node's. */
+/* Takes a slot from the free list, an unused one, or that of the oldest idle node. */
 static int take_slot_locked(struct state *state, uint32_t *index)
 {
 	struct arena_header *header = state->arena->header;
 	uint32_t limit = atomic_load(&header->limit_nodes);
 	int result;
 
-	/* who is idle goes before anybody is refused */
+	/* drop an idle node rather than refuse */
 	if (limit && state->n_nodes >= limit) {
 		if (!state->idle_head)
 			return -ENFILE;
@@ -181,7 +184,7 @@ static void fill_slot(struct state *state, uint32_t index, const struct node_key
 	atomic_store(&slot->fd, fd);
 	atomic_store(&slot->lookups, lookups);
 	if (index != NODE_ROOT) {
-		/* 0 is the root's alone; never 0 again after a wrap */
+		/* generation 0 is reserved for the root, even after a wrap */
 		uint32_t generation = atomic_load(&slot->generation) + 1;
 
 		atomic_store(&slot->generation, generation ? generation : 1);
@@ -221,7 +224,7 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 
 		leave_idle(state, index);
 		atomic_fetch_add(&slot->lookups, 1);
-		/* a name leads to it again, as linkat(2) can do for an unlinked file */
+		/* the file has a name again, as linkat(2) can give to an unlinked one */
 		if (atomic_load(&slot->flags) & NODE_UNLINKED && !(flags & NODE_UNLINKED)) {
 			atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_UNLINKED);
 			backing_id_unhold(state, index);
@@ -291,7 +294,7 @@ bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t
 	bool fresh = false;
 
 	pthread_mutex_lock(&state->lock);
-	/* of two nodes one is a file that is gone: which, only the handle would tell */
+	/* of two nodes with this inode number one is stale, and only the handle tells which */
 	index = node_table_find_inode(state, store, inode);
 	if (index)
 		fresh = atomic_load(&state->arena->nodes[index].lookups) > 0 && state->index[index].told &&
@@ -356,7 +359,7 @@ void node_opened_locked(struct state *state, uint32_t index)
 	state->index[index].handles++;
 }
 
-/* When nobody has used it since, whatever becomes of this worker: for those whose life depends on it, and for who wants to know. */
+/* Records the time of the last close, which must survive a worker: lifetimes depend on it. */
 void node_closes_locked(struct state *state, uint64_t id)
 {
 	struct node_slot *slot = node_get(state, id);
@@ -375,7 +378,7 @@ int node_closed_locked(struct state *state, uint32_t index)
 		return 0;
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_REFUSED);
 	if (node_is_foreign(slot)) {
-		/* whoever removes it elsewhere wants its memory back */
+		/* release the memory in case the file is removed elsewhere */
 		id = backing_id_take(state, index);
 		if (!(atomic_load(&slot->flags) & NODE_KEEP_FD))
 			close_kept(state, slot);
@@ -390,7 +393,7 @@ int node_closed_locked(struct state *state, uint32_t index)
 	return id;
 }
 
-/* What others take for granted. The root is where all begins. */
+/* Checks what other code relies on. */
 static bool slot_is_sane(const struct arena *arena, const struct node_slot *slot)
 {
 	return slot->handle_bytes <= sizeof(slot->handle) &&
@@ -398,7 +401,7 @@ static bool slot_is_sane(const struct arena *arena, const struct node_slot *slot
 	       (slot != &arena->nodes[NODE_ROOT] || (atomic_load(&slot->generation) == 0 && slot->type == S_IFDIR >> 12));
 }
 
-/* Frees slots that make no sense; what is in them is nobody's. Returns how many are live; -EUCLEAN without a root. */
+/* Frees invalid slots. Returns the number of live ones; -EUCLEAN without a root. */
 static int64_t count_live(const struct arena *arena)
 {
 	uint32_t high = arena->header->nodes_high;
@@ -433,7 +436,7 @@ int node_index_slots(struct state *state)
 		free(state->buckets);
 		return -ENOMEM;
 	}
-	/* downwards, so that the free list gives low slots first */
+	/* downwards, so that the free list yields low slots first */
 	for (uint32_t i = high - 1; i >= 1; i--) {
 		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE) {
 			node_table_add(state, i);

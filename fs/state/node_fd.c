@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The pin of a descriptor, or a free place; NULL where there is neither. */
+/* Returns the pin of a descriptor, or a free entry; NULL if there is neither. */
 static struct node_fd_pin *find_pin(struct state *state, int fd)
 {
 	struct node_fd_pin *vacant = NULL;

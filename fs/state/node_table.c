@@ -7,7 +7,7 @@
 
 #define BUCKETS_MIN 1024u
 
-/* Multiplies by the golden ratio: inode numbers come in rows. */
+/* Fibonacci hashing: inode numbers are often consecutive. */
 static uint32_t hash_inode(uint16_t store, uint64_t inode)
 {
 	return (uint32_t)((inode ^ store * UINT64_C(0xff51afd7ed558ccd)) * UINT64_C(0x9e3779b97f4a7c15) >> 32);

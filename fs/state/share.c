@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define USERS 4096u /* that are told from each other; a power of two. Further ones are bound by the whole only */
+#define USERS 4096u /* users tracked; a power of two. Further ones are subject to the total limit only */
 
 struct user {
-	uint32_t uid; /* not 0; 0 = free */
+	uint32_t uid; /* 0 = free; root is not tracked */
 	uint64_t used[SHARE_KINDS];
 };
 
@@ -18,7 +18,7 @@ struct shares {
 	struct user users[USERS];
 };
 
-/* 0 = there is none. */
+/* 0 = unlimited. */
 static uint64_t limit_of(const struct state *state, enum share_kind kind)
 {
 	const struct arena_header *header = state->arena->header;
@@ -43,7 +43,7 @@ static bool has_nothing(const struct user *user)
 	return true;
 }
 
-/* A place is taken for good; one whose user has nothing any more is given to the next one that would come there. */
+/* Open addressing. Entries are never freed; one whose user holds nothing is reused. */
 static struct user *find(struct shares *shares, uint32_t uid)
 {
 	struct user *vacant = NULL;
@@ -91,7 +91,7 @@ void share_count(struct state *state, uint32_t uid, enum share_kind kind, int64_
 	pthread_mutex_lock(&shares->lock);
 	shares->total[kind] += (uint64_t)change;
 	user = uid ? find(shares, uid) : NULL;
-	/* who found no place when he took it has none to give it back to */
+	/* a user who was not tracked when he took it has nothing to give back */
 	if (user && (change > 0 || user->used[kind] >= (uint64_t)-change))
 		user->used[kind] += (uint64_t)change;
 	pthread_mutex_unlock(&shares->lock);

@@ -27,7 +27,7 @@ void index_unmap(void *index, size_t n, size_t size)
 		munmap(index, n * size);
 }
 
-/* A death came between the last FORGET of a node and the close of its descriptor, which is a stray then. */
+/* Completes a forget that a death interrupted: the descriptor is leaked then, and closed as such. */
 static void drop_kept_of_forgotten(struct state *state)
 {
 	struct kept_record *kept = state->arena->header->kept;
