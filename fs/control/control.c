@@ -31,7 +31,7 @@ static void print_attached(struct control_text *text, struct state *state)
 	control_print_attached(text, state, facts);
 }
 
-/* The configuration in force is kept as text, by the arena. */
+/* The arena holds the text of the configuration in force. */
 static void print_config(struct control_text *text, struct state *state)
 {
 	int fd = atomic_load(&state->arena->header->config_fd);
@@ -50,7 +50,7 @@ static void print_config(struct control_text *text, struct state *state)
 static const struct control_file {
 	const char *name;
 	void (*print)(struct control_text *text, struct state *state);
-	bool looks; /* ... into all processes */
+	bool looks; /* reading it scans all processes */
 } files[] = {
 	{"version", print_version, false},
 	{"status", print_status, false},

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What .segfs/locks and .segfs/attached list. Everybody may read them, and sees what is his own. What others lock and have open is told to
- * root and to the owner of the segment only, and so are the names of segments, which may lie in directories that others can't list.
+ * Content of .segfs/locks and .segfs/attached. Everybody may read them, and sees his own entries. The entries
+ * of others, and the names of segments, which may be in unreadable directories, are shown only to root and
+ * the owner of the segment.
  */
 #include "fs/control/control.h"
 #include "fs/state/handle.h"
@@ -20,16 +21,16 @@
 #include <sys/fsuid.h>
 #include <sys/sysmacros.h>
 
-/* A segment that is listed: the same for many lines in a row. */
+/* A listed segment; cached, since consecutive lines are often about the same one. */
 struct segment {
 	uint64_t id;     /* node id, 0 = none yet */
-	uint64_t inode;  /* as the mount tells it */
+	uint64_t inode;  /* as in the mount */
 	bool mandatory;
-	bool is_shown;   /* with all that is known of it: to root and its owner */
+	bool is_shown;   /* in full: the reader is root or the owner */
 	char path[PATH_MAX];
 };
 
-/* For whom the list is made: the thread has the reader's identity. What of others there is, root and the owner of a segment see. */
+/* The user who reads the list: the thread has his file-system ids. */
 static uid_t reader_of_list(void)
 {
 	return (uid_t)setfsuid((uid_t)-1);
@@ -72,7 +73,7 @@ static int look_at(struct state *state, const struct node_slot *node, struct seg
 	return result == -ENOENT || result == -ESTALE || result == -ENAMETOOLONG ? 0 : result;
 }
 
-/* Returns 0, also where it is gone or has no path; the errno of what is lacking for finding that out. */
+/* Returns 0, also if the segment is gone or has no path; the errno of a resource shortage. */
 static int find_segment(struct state *state, uint64_t id, struct segment *segment)
 {
 	const struct node_slot *node = node_get(state, id);
@@ -84,13 +85,13 @@ static int find_segment(struct state *state, uint64_t id, struct segment *segmen
 	if (!node)
 		return 0;
 	result = look_at(state, node, segment);
-	/* nothing keeps the slot from becoming another file's, whose name and owner these would be */
+	/* the slot may have been reused for another file meanwhile, whose name and owner these are */
 	if (!node_get(state, id))
 		begin_segment(state, id, segment);
 	return result;
 }
 
-/* A name as one word, as /proc/mounts has it. */
+/* Escapes a name as in /proc/mounts. */
 static void print_name(struct control_text *text, const char *name)
 {
 	size_t plain;
@@ -118,7 +119,7 @@ static void print_time(struct control_text *text, uint64_t nanoseconds)
 
 /* --- locks --- */
 
-/* By segment; what is held before what is waited for; by first byte, by arrival. */
+/* Orders by segment; held before waiting; then by first byte or by arrival. */
 static int compare_locks(const void *a, const void *b)
 {
 	const struct lock_entry *first = a;
@@ -159,7 +160,7 @@ static void print_lock(struct control_text *text, dev_t device, size_t number,
 	print_name(text, segment->path);
 }
 
-/* All locks, in an array that the caller frees; NULL without memory. */
+/* Returns all locks in an array that the caller frees; NULL without memory. */
 static struct lock_entry *collect_locks(struct state *state, size_t *n)
 {
 	struct lock_entry *locks = NULL;
@@ -210,7 +211,7 @@ void control_print_locks(struct control_text *text, struct state *state)
 
 /* --- attached --- */
 
-/* Copies what is open, in the order of segments. Returns an array that the caller frees; NULL without memory. */
+/* Returns a copy of the open file handles, which the caller frees; NULL without memory. */
 static struct handle_slot *collect_handles(struct state *state, size_t *n)
 {
 	const struct arena *arena = state->arena;
@@ -237,19 +238,19 @@ static int compare_handles(const void *a, const void *b)
 }
 
 #define OPENERS 64u     /* a power of two */
-#define OPENERS_TIME 500 /* milliseconds for finding out when openers began, of those that let us look */
+#define OPENERS_TIME 500 /* milliseconds for reading start times of all openers */
 
-/* When threads that have opened something began, as it was found out for earlier lines. */
+/* Cached start times of openers, hashed by pid. */
 struct openers {
 	struct opener {
 		pid_t process; /* 0 = none */
-		int result;    /* of finding it out */
+		int result;    /* of reading it */
 		uint64_t start;
 	} known[OPENERS];
-	uint64_t end;          /* CLOCK_MONOTONIC, nanoseconds, after which nobody is asked any more */
+	uint64_t end;          /* deadline: CLOCK_MONOTONIC, nanoseconds */
 };
 
-/* Returns 0; -ESRCH where it has ended; -ETIMEDOUT where it does not answer; the errno of a lack of our own. */
+/* Returns 0; -ESRCH if it has ended; -ETIMEDOUT if it does not answer; the errno of a resource shortage. */
 static int find_start(struct openers *openers, pid_t process, uint64_t *start)
 {
 	struct opener *opener = &openers->known[(uint32_t)process % OPENERS];
@@ -268,7 +269,10 @@ static int find_start(struct openers *openers, pid_t process, uint64_t *start)
 	return opener->result;
 }
 
-/* What the opener is called; -ESRCH where it has ended, and its number may be another's; the errno of a lack of our own. */
+/*
+ * Gets the command name of the opener; -ESRCH if it has ended and its pid may have been reused; the errno of
+ * a resource shortage.
+ */
 static int find_command(struct openers *openers, pid_t process, uint64_t opened_at, char command[PROCFS_COMMAND_MAX])
 {
 	uint64_t age = realtime_nanoseconds() - opened_at;
@@ -300,7 +304,7 @@ static void print_handle(struct control_text *text, struct openers *openers, con
 	print_name(text, segment->path);
 }
 
-/* Whether the reader of the list may see what a process has, without being the owner of that. */
+/* Whether the reader may see a process's views of segments that he does not own. */
 static bool is_own_process(const struct state *state, pid_t process)
 {
 	uid_t user;
@@ -330,7 +334,10 @@ static void print_view(struct control_text *text, struct state *state, const str
 	print_name(text, segment->path);
 }
 
-/* Processes that have a view, and no handle any more. When they made it nobody knows. Last, those that do not answer. */
+/*
+ * Prints processes that have a view but no handle any more; the time of the mapping is unknown. Unresponsive
+ * processes come last.
+ */
 static void print_views(struct control_text *text, struct state *state, const struct procfs_view *views, ssize_t n,
 			const struct handle_slot *handles, size_t n_handles)
 {
@@ -361,7 +368,7 @@ void control_print_attached(struct control_text *text, struct state *state, cons
 		return;
 	}
 	qsort(handles, n, sizeof(*handles), compare_handles);
-	/* first: who does not answer then is not asked again for each of its lines */
+	/* first: a process that does not answer now is not asked again for its lines */
 	n_views = facts->passthrough ? procfs_find_views((dev_t)state->arena->header->device, 0, &views) : 0;
 	control_fail(text, (int)(n_views < 0 ? n_views : 0));
 	for (size_t i = 0; i < n; i++) {

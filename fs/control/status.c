@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <time.h>
 
-/* Handles by what they are, and nodes, counted at one moment. */
+/* A consistent count of handles and nodes. */
 struct handle_counts {
 	uint32_t by_mode[3]; /* of files, by enum io_mode */
 	uint32_t directories;
@@ -69,7 +69,7 @@ static void print_stores(struct control_text *text, const struct arena_header *h
 	control_print(text, "\n  ]\n");
 }
 
-/* All that have a name, also those that nobody has asked for. */
+/* Prints all named operations, including those never requested. */
 static void print_operations(struct control_text *text, const struct arena_header *header, const struct control_facts *facts)
 {
 	const char *separator = "";

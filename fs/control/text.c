@@ -12,7 +12,7 @@ void control_fail(struct control_text *text, int result)
 		text->result = result;
 }
 
-/* Room for `more` bytes and a final 0. */
+/* Makes room for `more` bytes and a final 0. */
 static bool reserve(struct control_text *text, size_t more)
 {
 	size_t size = text->size ? text->size : 1024;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whether a name of the configuration may be given to what has it already. Users may write in a store, so a file or directory there
- * can be a trap: its maker still has it open, has another name for it, or may replace what lies in it.
+ * Checks whether an existing file or directory may be adopted as one that the configuration declares. Users
+ * can write in a store, so it may be a trap: its creator may still have it open, have a hard link to it, or
+ * replace its content.
  *
- * What the configuration has made or taken over once carries a mark with its name, which only root can set. The mark tells a
- * declared segment that is in use, which a reload may change in place, from another file under the same name.
+ * Everything that the configuration has created or adopted is marked with its name in an attribute that only
+ * root can set. The mark distinguishes a declared segment in use, which a reload may change in place, from
+ * another file of that name.
  */
 #include "fs/setup/instance.h"
 #include "fs/setup/internal.h"
@@ -33,7 +35,7 @@ static bool is_marked(const struct application *application, int fd, const char 
 	return length >= 0 && (size_t)length == strlen(name) && memcmp(value, name, (size_t)length) == 0;
 }
 
-/* Without a mark the rules for a first time hold again, which is all that a medium without attributes can have. */
+/* Without a mark, as on media without attributes, the checks for a first adoption apply again. */
 void adopt_mark(const struct application *application, int fd, const char *name)
 {
 	char path[PROCFS_FD_MAX];
@@ -54,7 +56,7 @@ int adopt_directory(const struct application *application, const struct claim *c
 
 	if (fstat(fd, &stat) < 0)
 		return apply_fail(application, -errno, claim->line, "%s '%s': %s", claim->kind, claim->name, strerror(errno));
-	/* only root can have mounted something there */
+	/* only root can mount something there */
 	if (is_trusted(claim, &stat) || is_mount_root(fd) || is_marked(application, fd, path))
 		return 0;
 	return apply_fail(application, -EPERM, claim->line,
@@ -81,8 +83,9 @@ static int refuse_writers(const struct application *application, const struct co
 }
 
 /*
- * A lease is given only while nobody has the file open or mapped for writing, and whoever opens it for writing breaks it. The signal
- * that tells of that is one that nobody minds. Returns 0; -EAGAIN; another errno where the medium or the daemon has no leases.
+ * Takes a read lease: granted only while nobody has the file open or mapped for writing, and broken by an
+ * open for writing. SIGURG, which is ignored by default, signals a break. Returns 0; -EAGAIN; another errno
+ * if leases are unsupported or refused.
  */
 static int take_lease(int fd)
 {
@@ -100,13 +103,16 @@ static bool is_as_declared(const struct config_segment *segment, const struct st
 	       (!segment->has_mode || (stat->st_mode & 07777) == segment->mode);
 }
 
-/* The file of a new owner must be open for writing to nobody. */
+/* A file that gets a new owner must not be open for writing. */
 static bool changes_hands(const struct config_segment *segment, const struct adoption *adoption)
 {
 	return !adoption->is_marked || (segment->has_owner && adoption->stat.st_uid != segment->owner);
 }
 
-/* Takes the lease, if the medium has such a thing; else a file is adopted where nothing of its owner and mode has to be changed. */
+/*
+ * Takes the lease, if the medium has leases; otherwise a file is adopted only if its owner and mode need no
+ * change. Returns 1 or 0, or a negative errno.
+ */
 static int lease_or_refuse(const struct application *application, const struct config_segment *segment,
 			   const struct adoption *adoption, int fd)
 {
@@ -138,7 +144,7 @@ int adopt_segment(const struct application *application, const struct config_seg
 				  "segment '%s': the file that is there belongs to user %u, and neither to root nor to the "
 				  "segment's owner; remove it",
 				  segment->name, adoption->stat.st_uid);
-	/* nobody but its user gets into an ordinary user's store */
+	/* only its own user can reach the store of an unprivileged daemon */
 	adoption->changes_hands = application->state->arena->header->privileged && changes_hands(segment, adoption);
 	if (!adoption->changes_hands)
 		return 0;
@@ -165,8 +171,8 @@ static void restore(int fd, const struct stat *before)
 }
 
 /*
- * Owner and mode change while the lease is held. Who was allowed to open the file for writing until then, and does so now, breaks the
- * lease and waits: the change is taken back, and he has a file that is nobody else's.
+ * Changes owner and mode while holding the lease. If somebody whom the old mode permits opens the file for
+ * writing meanwhile, he breaks the lease and waits: the change is undone, and he gets the file as it was.
  */
 int adopt_finish(const struct application *application, const struct config_segment *segment, int fd,
 		 const struct adoption *adoption)

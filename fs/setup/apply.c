@@ -97,7 +97,7 @@ static int fail_with(const struct application *application, const struct config_
 			  strerror(-result));
 }
 
-/* Its mode comes last: until then a new one is nobody's but root's. */
+/* The mode is set last; until then only root has access to a new directory. */
 static int finish_directory(const struct application *application, const struct config_directory *directory, int fd, bool is_new)
 {
 	struct config_store store = directory->store;

@@ -21,7 +21,7 @@
 
 #define SECONDS 2
 
-/* Asks no file system: one of another server may not answer. */
+/* Does not query file systems: a FUSE server may not answer. */
 static bool is_on(dev_t device, int dir_fd, const char *name)
 {
 	struct statx found;
@@ -44,7 +44,7 @@ static bool has_open(dev_t device, int process_fd)
 	return false;
 }
 
-/* Whether a line of a file of /proc has a word. */
+/* Whether any line of a file of /proc contains a text. */
 static bool has_line(int process_fd, const char *name, const char *wanted)
 {
 	int fd = openat(process_fd, name, O_RDONLY | O_CLOEXEC);
@@ -89,7 +89,7 @@ static bool holds(dev_t device, const char *process)
 	       (!is_in_our_namespace(fd) && has_line(fd, "mountinfo", in_mounts)) || has_line(fd, "maps", in_maps);
 }
 
-/* Writes a line for each: "PID (command)". */
+/* Writes a line for each holder: "PID (command)". */
 static void search(dev_t device, int out)
 {
 	DIR *dir = opendir("/proc");
@@ -115,7 +115,7 @@ static long milliseconds_left(const struct timespec *end)
 	return (end->tv_sec - now.tv_sec) * 1000 + (end->tv_nsec - now.tv_nsec) / 1000000;
 }
 
-/* Reads what comes until the deadline, as far as there is room for it. */
+/* Reads until the deadline or until the buffer is full. */
 static void collect(int fd, char *found, size_t size)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLIN};

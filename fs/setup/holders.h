@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which processes keep a file system that is not mounted any more: they have something of it open or mapped, are in it, or have it in a
- * mount namespace of their own.
+ * Finds the processes that keep an unmounted file system alive: they have files of it open or mapped, have it
+ * as working or root directory, or have it mounted in their own mount namespace.
  */
 #ifndef SEGFS_SETUP_HOLDERS_H
 #define SEGFS_SETUP_HOLDERS_H
@@ -9,11 +9,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define HOLDERS_MAX 8 /* processes that are named */
+#define HOLDERS_MAX 8 /* processes named */
 
 /*
- * Writes "PID (command), PID (command), ..." of those that can be seen, in at most `size` bytes with the final 0; "" where there are none.
- * device: st_dev of the file system. Takes two seconds at most: a process in execve(2) may keep its answers back for ever.
+ * Formats the visible holders as "PID (command), PID (command), ..." in at most `size` bytes including the
+ * final 0; "" if there are none. device: st_dev of the file system. Takes at most two seconds: /proc may
+ * block for a process in execve(2).
  */
 void holders_describe(dev_t device, char *text, size_t size);
 

@@ -21,7 +21,7 @@
 #define MOUNT_TYPE "fuse.segfs"
 #define LOCK_NAME "lock"
 #define STORE_NAME "store"
-#define LOCK_PAUSE_NS 10000000 /* 10 ms between two tries */
+#define LOCK_PAUSE_NS 10000000 /* 10 ms between attempts */
 #define LOCK_TRIES 500
 #define DEFAULT_STORE_MODE 01777 /* like /dev/shm */
 
@@ -47,8 +47,9 @@ static int fail_private(char error[INSTANCE_ERROR_MAX], const char *path)
 }
 
 /*
- * Opens a directory that only its owner may change; in a shared place somebody else may have made it, or a link under its name. What is
- * done in it goes through the descriptor, an O_PATH one. mode: with which it is made where there is none; 0 = it is not.
+ * Opens a directory that only its owner can write to; in a shared directory another user may have created it,
+ * or a link of that name. Returns an O_PATH descriptor, through which all further access goes. mode: to
+ * create it with; 0 = do not create it.
  */
 static int open_private(int parent_fd, const char *name, const char *path, mode_t mode, char error[INSTANCE_ERROR_MAX])
 {
@@ -67,7 +68,7 @@ static int open_private(int parent_fd, const char *name, const char *path, mode_
 	return take_fd(&fd);
 }
 
-/* The directory in which instances are, or a negative errno. */
+/* Gets the parent directory of all instances. Returns 0 or a negative errno. */
 static int base_directory(bool privileged, char *path, size_t size)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -98,14 +99,14 @@ static int set_paths(struct instance *instance, const char *name, bool privilege
 	return 0;
 }
 
-/* Who has the lock. */
+/* The process that holds the lock. */
 struct holder {
-	int pid;                    /* of the supervisor; 0 = not known */
-	dev_t device;               /* of its mount; 0 = not known */
-	char mount_point[PATH_MAX]; /* "" = not known */
+	int pid;                    /* of the supervisor; 0 = unknown */
+	dev_t device;               /* of its mount; 0 = unknown */
+	char mount_point[PATH_MAX]; /* "" = unknown */
 };
 
-/* "PID MOUNTPOINT" and, in a second line, "MAJOR:MINOR", as instance_tell_holder() wrote it. */
+/* Parses "PID MOUNTPOINT" and "MAJOR:MINOR" in a second line, as written by instance_tell_holder(). */
 static void read_holder(int lock_fd, struct holder *holder)
 {
 	char text[PATH_MAX + 64];
@@ -153,7 +154,10 @@ static int fail_in_use(const struct instance *instance, const struct holder *hol
 		    instance->name, *holders ? holders : "processes that can't be seen", holder->pid);
 }
 
-/* Opens the directory in which the base is: a matter of the system, or of the user's own environment. Returns an O_PATH descriptor. */
+/*
+ * Opens the parent of the base directory, which the system or the user's environment provides. Returns an
+ * O_PATH descriptor.
+ */
 static int open_parent(const char *base, char error[INSTANCE_ERROR_MAX])
 {
 	char path[PATH_MAX];
@@ -172,7 +176,7 @@ static int open_base(const struct instance *instance, const char *base, bool mak
 	return parent < 0 ? parent : open_private(parent, strrchr(base, '/') + 1, base, make ? mode : 0, error);
 }
 
-/* Whoever holds the lock without a mount is about to end: umount(8) returns a moment before the daemon does. */
+/* A holder without a mount is about to exit, since umount(8) returns before the daemon does; wait for it. */
 static int take_lock(struct instance *instance, int directory_fd, char error[INSTANCE_ERROR_MAX])
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
@@ -194,7 +198,7 @@ static int take_lock(struct instance *instance, int directory_fd, char error[INS
 			return fail_in_use(instance, &holder, error);
 		nanosleep(&pause, NULL);
 	}
-	/* who had the lock may have purged the instance, and the lock with it */
+	/* the previous holder may have purged the instance including the lock file */
 	if (fstatat(directory_fd, LOCK_NAME, &named, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &held) < 0 || named.st_ino != held.st_ino)
 		return fail(-ENOENT, error, "there is no instance '%s': it was purged just now", instance->name);
 	instance->lock_fd = take_fd(&fd);
@@ -227,7 +231,7 @@ int instance_open(struct instance *instance, const char *name, bool privileged, 
 	result = set_paths(instance, name, privileged, base);
 	if (result < 0)
 		return fail(result, error, "the path of instance '%s' is too long", name);
-	/* a directory that is there at one moment may be purged at the next */
+	/* an existing directory may be purged at any moment */
 	for (int tries = 0; tries < 3; tries++) {
 		result = make_and_lock(instance, base, error);
 		if (result != -ENOENT)
@@ -262,7 +266,7 @@ int apply_mode_and_owner(int fd, const struct config_store *store)
 	return 0;
 }
 
-/* The directory of an instance that is there. Returns an O_PATH descriptor. */
+/* Opens the directory of an existing instance. Returns an O_PATH descriptor. */
 static int open_directory(const struct instance *instance, int base_fd, char error[INSTANCE_ERROR_MAX])
 {
 	return open_private(base_fd, instance->name, instance->directory, 0, error);
@@ -280,7 +284,7 @@ static int reach_directory(const struct instance *instance, char error[INSTANCE_
 	return base_fd < 0 ? base_fd : open_directory(instance, base_fd, error);
 }
 
-/* Mounts the tmpfs of the store on its directory `fd`, or changes the limits of the one that is there. */
+/* Mounts the store's tmpfs on its directory `fd`, or changes the limits of an existing one. */
 static int mount_default_store(struct instance *instance, const struct config_store *root, int fd, char error[INSTANCE_ERROR_MAX])
 {
 	_cleanup_close_ int made = -1;
@@ -296,7 +300,10 @@ static int mount_default_store(struct instance *instance, const struct config_st
 	return result < 0 ? fail_errno(-result, error, "mounting the store", instance->store) : 0;
 }
 
-/* The root of the mount belongs to whom the configuration says, the directory below it to us. Returns an O_PATH descriptor. */
+/*
+ * Opens or creates the directory of the store, which is ours; the root of the tmpfs mounted on it belongs to
+ * the configured owner. Returns an O_PATH descriptor.
+ */
 static int make_store(const struct instance *instance, int directory_fd, char error[INSTANCE_ERROR_MAX])
 {
 	_cleanup_close_ int fd = -1;
@@ -324,7 +331,7 @@ int instance_open_store(struct instance *instance, const struct config_store *ro
 		result = mount_default_store(instance, root, store_fd, error);
 	if (result < 0)
 		return result;
-	/* once more: the descriptor is of the directory below the mount that was just made */
+	/* reopen: store_fd refers to the directory below the new mount */
 	fd = openat(directory_fd, STORE_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return fail_errno(errno, error, "the store", instance->store);
@@ -350,7 +357,7 @@ void instance_tell_holder(const struct instance *instance, const char *mount_poi
 		dprintf(instance->lock_fd, "%d %s\n%u:%u", getpid(), mount_point, major(device), minor(device));
 }
 
-/* Takes back what a start has made that failed. */
+/* Undoes a failed start. */
 static void undo(const struct instance *instance)
 {
 	_cleanup_close_ int base_fd = -1;
@@ -405,7 +412,7 @@ int instance_purge(const char *name, bool privileged, char error[INSTANCE_ERROR_
 	result = base_fd < 0 ? base_fd : purge_in(&instance, base_fd, error);
 	if (result == -ENOENT)
 		return fail(-ENOENT, error, "there is no instance '%s': %s does not exist", name, instance.directory);
-	/* the last instance takes the directory of all with it */
+	/* succeeds with the last instance only */
 	if (result == 0)
 		rmdir(base);
 	return result;

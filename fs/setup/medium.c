@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Directories that are mounts: media of stores, and what shows another source. A mount is made apart from all names, gets its limits,
- * owner, mode, policy and namespace, is registered, and is attached last: what is refused was never to be seen.
+ * Directories that are mounts: media of stores, and views of other sources. A new mount is created detached,
+ * gets its limits, owner, mode, policy and namespace, is registered, and is attached last: a refused one
+ * never becomes visible.
  */
 #include "fs/setup/instance.h"
 #include "fs/setup/internal.h"
@@ -18,15 +19,15 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define SOURCE_SIZE 4096 /* bytes of the tmpfs that is the place of a source without a file system */
+#define SOURCE_SIZE 4096 /* bytes of the tmpfs that serves as mount point of a source without a file system */
 
-/* A directory that is to be a mount. */
+/* A directory to be mounted on. */
 struct medium {
 	const struct application *application;
 	const struct config_directory *directory;
-	const char *path;          /* of the directory to be shown; NULL = a tmpfs */
+	const char *path;          /* of the directory to show; NULL = a tmpfs */
 	struct config_store store; /* limits of the tmpfs */
-	int ipc_fd;                /* the IPC namespace to be shown, or -1 */
+	int ipc_fd;                /* the IPC namespace to show, or -1 */
 };
 
 static int fail_medium(const struct medium *medium, int result, const char *why)
@@ -52,7 +53,7 @@ static int fail_path(const struct medium *medium, int result)
 			  medium->directory->name, strerror(-result));
 }
 
-/* ENOTEMPTY, where there are entries; or what it can't be told for. */
+/* Returns -ENOTEMPTY if there are entries; the negative errno of reading the directory. */
 static int check_empty(int dir_fd)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -96,7 +97,7 @@ static int compare_mount(const struct mount_entry *entry, void *context)
 	return 0;
 }
 
-/* A tmpfs of somebody else's that is shown here must not get limits of ours. */
+/* Our limits must not be applied to a foreign tmpfs shown here. */
 static bool is_own_tmpfs(int fd)
 {
 	struct own_tmpfs wanted = {.is_own = false};
@@ -105,7 +106,7 @@ static bool is_own_tmpfs(int fd)
 	       wanted.is_own;
 }
 
-/* Whether the mount that is there already, with the root `fd`, is such as the configuration wants. */
+/* Whether the existing mount with root `fd` matches the configuration. */
 static int check_mounted(const struct medium *medium, int fd)
 {
 	struct stat found_path;
@@ -120,7 +121,7 @@ static int check_mounted(const struct medium *medium, int fd)
 		return fail_other_medium(medium);
 	if (medium->directory->source == SOURCE_STORE)
 		return 0;
-	/* the place of a source has no files */
+	/* the mount point of a source has no files */
 	result = check_empty(fd);
 	return result < 0 ? fail_other_medium(medium) : 0;
 }
@@ -132,7 +133,7 @@ static int set_mode_and_owner(const struct medium *medium, int fd)
 	return result < 0 ? fail_with(medium, result, "mode and owner") : 0;
 }
 
-/* Of a mount that another start, or an earlier reading, has attached. */
+/* Adjusts a mount attached by an earlier start or reload. */
 static int change_mounted(struct medium *medium, int fd)
 {
 	const struct config_directory *directory = medium->directory;
@@ -173,7 +174,7 @@ static int change_mounted(struct medium *medium, int fd)
 	return result;
 }
 
-/* Returns an O_PATH descriptor of a mount that is attached nowhere; it ends with the descriptor. */
+/* Returns an O_PATH descriptor of a detached mount, which lasts as long as the descriptor. */
 static int make_mount(const struct medium *medium)
 {
 	char why[TMPFS_ERROR_MAX];
@@ -192,7 +193,7 @@ static int make_mount(const struct medium *medium)
 	return fd < 0 ? fail_path(medium, -errno) : fd;
 }
 
-/* Nobody can have the root open by this mount, so that its policy is but what is stored with it. */
+/* Nobody can have opened anything on this detached mount, so only the stored policy needs to change. */
 static int set_policy(const struct medium *medium, int fd)
 {
 	struct policy policy;
@@ -218,7 +219,7 @@ static int attach(struct medium *medium, struct place *place, int mount_fd)
 	return fail_with(medium, result, "the mount");
 }
 
-/* The directory of another file system that can't be shown is as it was. */
+/* Restores a directory of another file system that could not be shown. */
 static void restore(int fd, const struct stat *before)
 {
 	if (fchown(fd, before->st_uid, before->st_gid) == 0)
@@ -233,7 +234,7 @@ static int register_and_attach(struct medium *medium, struct place *place, int m
 
 	if (index < 0)
 		return fail_with(medium, index, "the store");
-	/* the record's from here on */
+	/* owned by the record from here on */
 	take_fd(root_fd);
 	take_fd(&medium->ipc_fd);
 	result = attach(medium, place, mount_fd);
@@ -282,7 +283,7 @@ int apply_medium(const struct application *application, const struct config_dire
 
 	if (!application->state->arena->header->privileged)
 		return fail_medium(&medium, -EPERM, "it has a medium, which only root can mount; leave 'medium' away");
-	/* a path may take its record's place, but is not cut */
+	/* a path must fit into the record, uncut */
 	if (strlen(directory->name) >= ARENA_STORE_PATH)
 		return fail_medium(&medium, -ENAMETOOLONG, strerror(ENAMETOOLONG));
 	if (directory->source == SOURCE_POSIX) {

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The kernel writes blanks and backslashes as three octal digits. In place. */
+/* Decodes in place what the kernel has escaped as three octal digits: blanks and backslashes. */
 static void unescape(char *text)
 {
 	char *to = text;
@@ -29,7 +29,7 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* "36 35 98:0 /root /mount/point options ... - type source super-options" */
+/* Parses "36 35 98:0 /root /mount/point options ... - type source super-options". */
 static bool parse_line(char *line, struct mount_entry *entry)
 {
 	unsigned int major_number;
@@ -95,7 +95,7 @@ int mounts_walk(int (*visit)(const struct mount_entry *entry, void *context), vo
 			memmove(text, end, filled);
 			continue;
 		}
-		/* of a line that is too long the mount point, which comes first, is too long for anybody */
+		/* skip an overlong line: its mount point would exceed PATH_MAX */
 		if (filled == sizeof(text))
 			filled = 0;
 		length = read(fd, text + filled, sizeof(text) - filled);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What /proc/self/mountinfo says. Reading it touches no file system, so it is safe for dead and hanging mounts; and it takes
- * no memory but the stack's, so that a mount can always be found and taken away.
+ * Reads /proc/self/mountinfo. This touches no file system, so it is safe with dead and hanging mounts; and it
+ * uses stack memory only, so that a mount can be found and removed even without free memory.
  */
 #ifndef SEGFS_SETUP_MOUNTS_H
 #define SEGFS_SETUP_MOUNTS_H
@@ -9,27 +9,27 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* One mount, while mounts_walk() calls back. */
+/* A mount, valid during the callback. */
 struct mount_entry {
 	const char *path; /* mount point, absolute */
 	const char *type; /* file system type */
-	const char *source; /* what it was mounted from, as the kernel writes it */
-	dev_t device;     /* st_dev of the files in it */
+	const char *source; /* the source of the mount, as escaped by the kernel */
+	dev_t device;     /* st_dev of its files */
 };
 
 /*
- * Calls `visit` for each mount of this mount namespace, in the order in which they were made.
- * A visit that returns something else than 0 ends the walk; that value is returned. Else 0, or a negative errno.
+ * Calls `visit` for each mount of this mount namespace, in the order of mounting.
+ * Stops at the first non-zero result and returns it; else 0, or a negative errno.
  */
 int mounts_walk(int (*visit)(const struct mount_entry *entry, void *context), void *context);
 
 /*
  * Finds the topmost mount on `path`, which must be absolute and free of symbolic links.
- * device, type: filled where there is one; type has room for `size` bytes. Returns 0, -ENOENT, or a negative errno.
+ * device, type: set if there is one; type has room for `size` bytes. Returns 0, -ENOENT, or a negative errno.
  */
 int mounts_find(const char *path, dev_t *device, char *type, size_t size);
 
-/* Unmounts a FUSE file system as an ordinary user may: lazily, by fusermount3. Waits for it. */
+/* Unmounts a FUSE file system lazily with fusermount3, as an ordinary user may. Waits for it. */
 void unmount_as_user(const char *path);
 
 #endif

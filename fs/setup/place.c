@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Places in the store that sections name: found first, and made last.
- */
+/* Directories of the store that sections name: looked up first, created last. */
 #include "fs/setup/internal.h"
 #include "fs/source/paths.h"
 #include "lib/base/cleanup.h"
@@ -18,7 +16,7 @@ static int fail_directory(const struct application *application, const struct cl
 			  strerror(-result));
 }
 
-/* The first name of a path, and what comes after it. */
+/* Splits off the first component of a path. Returns the rest. */
 static const char *split(const char *path, char name[NAME_MAX + 1])
 {
 	const char *slash = strchrnul(path, '/');
@@ -84,7 +82,7 @@ void place_unmake(const struct place *place)
 	}
 }
 
-/* Makes the directory `name`, unless somebody else has done so just now, and opens it. */
+/* Creates the directory `name`, unless somebody else has just done so, and opens it. */
 static int make_one(int dir_fd, const char *name, mode_t mode, bool *is_ours)
 {
 	if (mkdirat(dir_fd, name, mode) < 0) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The records of stores and other sources in the arena. A record is complete before it is live, and live before anything leads to it.
+ * Records of stores and other sources in the arena. A record is complete before it is live, and live before
+ * anything refers to it.
  */
 #include "fs/setup/internal.h"
 #include "fs/source/paths.h"
@@ -24,7 +25,7 @@ static int mount_id_of(int fd, int *mount_id)
 	return 0;
 }
 
-/* Whether files on the store can be reached by file handle, by this process. */
+/* Whether this process can open files of the store by file handle. */
 static bool handles_work(int root_fd)
 {
 	union {

@@ -27,10 +27,10 @@ static int open_below(int dir_fd, const char *path, uint64_t flags, uint64_t res
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* The mount below a directory that was made last. */
+/* The latest mount below a directory. */
 struct last_mount {
 	char directory[PATH_MAX];
-	char path[PATH_MAX]; /* below that; "" = there is none */
+	char path[PATH_MAX]; /* relative to the directory; "" = none */
 };
 
 static int take_later(const struct mount_entry *entry, void *context)
@@ -66,7 +66,7 @@ int unmount_all(int fd)
 
 /* --- files --- */
 
-/* Opens a directory to empty it; its owner may have forbidden that to himself. */
+/* Opens a directory to empty it, adding missing permissions of its owner. */
 static int open_to_empty(int parent_fd, const char *name)
 {
 	_cleanup_close_ int fd = open_below(parent_fd, name, O_PATH, RESOLVE_NO_XDEV);
@@ -81,7 +81,7 @@ static int open_to_empty(int parent_fd, const char *name)
 	return procfs_fd_open(fd, O_RDONLY | O_DIRECTORY);
 }
 
-/* Removes a name, if it is that of a file or an empty directory. */
+/* Removes a file or an empty directory. */
 static int remove_name(int dir_fd, const char *name)
 {
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
@@ -93,11 +93,11 @@ static int remove_name(int dir_fd, const char *name)
 	return errno == ENOTDIR ? -EPERM : -errno;
 }
 
-/* What is in the way of removing a directory that has one in it: that one comes up to the top, under a name that is free. */
+/* Moves a subdirectory that is not empty up to the top directory, under a free name. */
 static int lift(int dir_fd, const char *name, int top_fd, unsigned int *n)
 {
 	char free_name[32];
-	int fd = open_to_empty(dir_fd, name); /* one that can't be written to can't be moved either */
+	int fd = open_to_empty(dir_fd, name); /* a directory without write permission cannot be moved */
 
 	if (fd < 0)
 		return fd;
@@ -108,7 +108,7 @@ static int lift(int dir_fd, const char *name, int top_fd, unsigned int *n)
 	return renameat(dir_fd, name, top_fd, free_name) < 0 ? -errno : 0;
 }
 
-/* Empties a directory that is in the top one, or that one itself, and leaves in `again` whether there is more to do. */
+/* Empties the top directory or one in it; sets `again` if there is more to do. */
 static int empty(int fd, int top_fd, unsigned int *n, bool *again)
 {
 	_cleanup_closedir_ DIR *dir = fdopendir(fd);
@@ -137,7 +137,7 @@ static int empty(int fd, int top_fd, unsigned int *n, bool *again)
 	return result;
 }
 
-/* Two levels are open at a time, however many there are. */
+/* Opens at most two levels at a time, however deep the tree is. */
 int remove_tree(int parent_fd, const char *name)
 {
 	unsigned int n = 0;

@@ -55,7 +55,7 @@ static int copy_bytes(int from, int to)
 	for (;;) {
 		ssize_t copied = copy_file_range(from, NULL, to, NULL, COPY_PART, 0);
 
-		/* between file systems that can't do it, the kernel's other way */
+		/* unsupported between these file systems; copy by read and write */
 		if (copied < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL))
 			break;
 		if (copied <= 0)
@@ -77,7 +77,7 @@ static int copy_bytes(int from, int to)
 	}
 }
 
-/* Size and memory; a segment never gets smaller. */
+/* Sets size and reserves memory; never shrinks a segment. */
 static int set_size(const struct application *application, const struct config_segment *segment,
 		    const struct policy *policy, int fd, off_t present)
 {
@@ -135,7 +135,7 @@ int apply_store_policy(const struct application *application, int fd, struct pol
 	return 0;
 }
 
-/* Of a new one, which has a mode in any case. */
+/* For a new segment, which always has a mode. */
 static int set_owner_and_mode(const struct application *application, const struct config_segment *segment, int fd)
 {
 	if (segment->has_owner && fchown(fd, segment->owner, segment->group) < 0)
@@ -145,7 +145,7 @@ static int set_owner_and_mode(const struct application *application, const struc
 	return 0;
 }
 
-/* Has the end of a segment watched over that is new. */
+/* Starts watching the lifetime of a new segment. */
 static void watch(const struct application *application, int fd)
 {
 	uint64_t id;
@@ -157,7 +157,10 @@ static void watch(const struct application *application, int fd)
 	apply_forget(application, id);
 }
 
-/* The default of its directory, if that is there, and what the configuration says. No process has made it. */
+/*
+ * Combines the default policy of an existing parent directory with the configured one. `owner` cannot be
+ * inherited, since no process creates the segment.
+ */
 static int new_policy(const struct application *application, const struct config_segment *segment, const struct place *place, int fd,
 		      struct policy *policy)
 {
@@ -179,7 +182,7 @@ static int load_bytes(const struct application *application, const struct config
 	return load >= 0 && result < 0 ? fail_segment(application, segment, result, "loading its bytes") : result;
 }
 
-/* Directories that are missing are made when all else is done. */
+/* Links the file; missing directories are created only now. */
 static int give_name(const struct application *application, const struct config_segment *segment, struct place *place, int fd,
 		     const char *name)
 {
@@ -198,7 +201,7 @@ static int give_name(const struct application *application, const struct config_
 	return fail_segment(application, segment, result, "giving it its name");
 }
 
-/* Without a name until it is all that the configuration says, so that nobody sees it half made. */
+/* The file has no name until it is complete, so that nobody sees it half-made. */
 static int make_segment(const struct application *application, const struct config_segment *segment, struct place *place,
 			const char *name)
 {
@@ -227,7 +230,7 @@ static int make_segment(const struct application *application, const struct conf
 	return result;
 }
 
-/* What may fail most of all comes before anything of it can be seen. */
+/* Reserving memory is most likely to fail, so it comes before any visible change. */
 static int reserve(const struct config_segment *segment, const struct policy *policy, int fd)
 {
 	if (!policy->commit || !segment->has_size)
@@ -235,7 +238,7 @@ static int reserve(const struct config_segment *segment, const struct policy *po
 	return fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)segment->size) < 0 ? -errno : 0;
 }
 
-/* found: an O_PATH descriptor of the file, which is the one that is looked at and changed, whatever becomes of its name. */
+/* found: O_PATH descriptor of the file, which is checked and changed whatever happens to its name. */
 static int adjust_segment(const struct application *application, const struct config_segment *segment, int found)
 {
 	_cleanup_close_ int fd = -1;
@@ -264,7 +267,7 @@ static int adjust_segment(const struct application *application, const struct co
 	result = set_size(application, segment, &policy, fd, adoption.stat.st_size);
 	if (result < 0)
 		return result;
-	/* else it would be open for writing by ourselves */
+	/* our own open for writing would conflict */
 	cleanup_close(&fd);
 	fd = -1;
 	result = adopt_finish(application, segment, found, &adoption);

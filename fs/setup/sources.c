@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The directories in the root that show the machine's own shared memory. Their nodes have fixed places, so all are made at the
- * start, whether they are shown or not: a configuration that is read again may want another one.
+ * The builtin directories that show the machine's shared memory. Their nodes have fixed indexes, so all are
+ * created at the start, shown or not: a reload may show more.
  */
 #include "fs/setup/internal.h"
 #include "fs/source/backing.h"
@@ -22,7 +22,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-/* What shows nothing has a key that no file has. */
+/* A source that this machine lacks gets a node with a key that no file has. */
 static int add_placeholder(struct state *state, enum source_kind kind)
 {
 	const struct node_key key = {
@@ -34,7 +34,7 @@ static int add_placeholder(struct state *state, enum source_kind kind)
 	return node_add_fixed(state, source_builtin_index(kind), &key, S_IFDIR, NODE_FOREIGN, -1);
 }
 
-/* ENOENT, ENOTDIR where the machine has no such directory. */
+/* -ENOENT, -ENOTDIR if the machine has no such directory. */
 static int add_posix(struct state *state)
 {
 	_cleanup_close_ int fd = open(POSIX_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -57,7 +57,7 @@ static int add_posix(struct state *state)
 	return result;
 }
 
-/* Its calls reach the daemon's own namespace; memory is opened through /proc, which only root may do. */
+/* System calls reach the daemon's own IPC namespace; memory is opened through /proc, which requires root. */
 static int add_sysv(struct state *state)
 {
 	struct node_key key;
@@ -72,7 +72,7 @@ static int add_sysv(struct state *state)
 	return node_add_fixed(state, NODE_SYSV, &key, S_IFDIR, NODE_FOREIGN, -1);
 }
 
-/* Opened before there is a mount over it. ENOENT, ENOTDIR where it is not there. */
+/* Opens /proc before anything is mounted over it. -ENOENT, -ENOTDIR if there is none. */
 static int add_process(struct state *state)
 {
 	_cleanup_close_ int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -161,7 +161,7 @@ int apply_open_namespace(const struct application *application, const struct con
 		snprintf(path, sizeof(path), "/proc/%s/ns/ipc", name);
 	else
 		snprintf(path, sizeof(path), "%s", name ? name : "/proc/self/ns/ipc");
-	/* it may be a fifo */
+	/* the path may lead to a fifo */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return apply_fail(application, -errno, directory->line, "the IPC namespace %s of directory '%s': %s", path,

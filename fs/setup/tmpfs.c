@@ -11,12 +11,12 @@
 #include <sys/mount.h>
 
 #define TMPFS_OPTIONS 4
-#define NUMBER_MAX 24 /* bytes of a number in digits, with the final 0 */
+#define NUMBER_MAX 24 /* bytes of a number as text, including the final 0 */
 
 struct tmpfs_option {
 	const char *key;
 	const char *value;
-	char number[NUMBER_MAX]; /* what `value` may point to */
+	char number[NUMBER_MAX]; /* buffer for `value` */
 };
 
 __attribute__((format(printf, 3, 4))) static int fail(int result, char error[TMPFS_ERROR_MAX], const char *format, ...)
