@@ -61,11 +61,11 @@ int config_read(const char *file, struct config *out, char error[CONFIG_ERROR_MA
 
 /* --- writing --- */
 
-/* Text that grows; after a lack of memory nothing is added any more. */
+/* A growing text; after a failed allocation nothing is added any more. */
 struct text {
-	char *bytes;     /* ends with a 0, or NULL */
+	char *bytes;     /* terminated by a 0, or NULL */
 	size_t length;   /* without that 0 */
-	size_t capacity; /* bytes of memory */
+	size_t capacity; /* bytes allocated */
 	bool failed;
 };
 

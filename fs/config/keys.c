@@ -11,7 +11,7 @@
 #define DIRECTORY(field) offsetof(struct config_directory, field)
 #define SEGMENT(field)   offsetof(struct config_segment, field)
 
-/* The fields of a policy: in a directory, the default for what is made there. */
+/* The fields of a policy; in a directory, the default for entries created there. */
 #define POLICY_KEY(name, section, at, field)                                                                       \
 	{                                                                                                          \
 		name, &config_type_policy, section(at.policy), NONE, section(at.given[field]), false               \
@@ -67,7 +67,7 @@ static const struct config_key segment_keys[] = {
 	{.name = NULL},
 };
 
-/* key_lines[] of the parser is indexed by the place of a key in its table */
+/* key_lines[] of the parser is indexed by the position of a key in its table */
 #define FITS(keys) (sizeof(keys) / sizeof((keys)[0]) - 1 <= CONFIG_KEYS_MAX)
 _Static_assert(FITS(mount_keys) && FITS(directory_keys) && FITS(segment_keys), "raise CONFIG_KEYS_MAX");
 
@@ -99,8 +99,7 @@ const struct config_key *config_find_key(const struct config_section *section, c
 	return NULL;
 }
 
-/* How many bytes must be inserted, removed or replaced to make one word from the other; 99 where one is too
- * long. */
+/* The number of insertions, deletions and substitutions of bytes between two words; 99 if one is too long. */
 static unsigned int distance(const char *a, const char *b)
 {
 	enum { LONGEST = 31 };
@@ -130,8 +129,7 @@ static unsigned int distance(const char *a, const char *b)
 	return row[b_length];
 }
 
-/* Keeps in *nearest the candidate with the smallest distance so far; more than two changes is another word.
- */
+/* Updates *nearest if the candidate is closer. More than two changes make a different word. */
 static void consider(const char *word, const char *candidate, const char **nearest, unsigned int *smallest)
 {
 	unsigned int changes = distance(word, candidate);

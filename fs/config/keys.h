@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables of the configuration: which sections there are, which keys each has, and how a value of each
- * type is read and written. Used by the parser and the formatter only.
+ * Tables of the configuration: its sections, their keys, and how values of each type are parsed and
+ * formatted. For the parser and the formatter only.
  *
- * A new key is a field in fs/config/config.h and one line in fs/config/keys.c; a new type of value is a pair of
- * functions in fs/config/values.c. Constant data and pure functions (but for the look-ups of users and
- * groups).
+ * A new key is a field in fs/config/config.h and a line in fs/config/keys.c; a new type of value is a pair of
+ * functions in fs/config/values.c. Constant data and pure functions, except for lookups of users and groups.
  */
 #ifndef SEGFS_CONFIG_KEYS_H
 #define SEGFS_CONFIG_KEYS_H
@@ -15,34 +14,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_KEYS_MAX  24             /* keys that a section may have */
-#define CONFIG_WHY_MAX   256            /* bytes of "what is wrong; what would be right", with the final 0 */
-#define CONFIG_VALUE_MAX (PATH_MAX + 8) /* bytes of a formatted value, with the final 0 */
-#define CONFIG_NO_FIELD  SIZE_MAX       /* an offset of struct config_key that the type doesn't use */
+#define CONFIG_KEYS_MAX  24             /* keys per section, at most */
+#define CONFIG_WHY_MAX   256            /* bytes of "what is wrong; what to write instead", including the final 0 */
+#define CONFIG_VALUE_MAX (PATH_MAX + 8) /* bytes of a formatted value, including the final 0 */
+#define CONFIG_NO_FIELD  SIZE_MAX       /* an offset of struct config_key that the type does not use */
 
 struct config_key;
 
-/* How values of one type are read into a record and written from it. */
+/* Parses and formats values of one type. */
 struct config_type {
 	/*
-	 * Reads `value`, which is not empty, into the fields of `record` that the key names.
+	 * Parses a non-empty `value` into the fields of `record` given by the key.
 	 * Returns 0; -EINVAL with `why` filled; -ENOMEM.
 	 */
 	int (*parse)(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX]);
-	/* Writes the value as parse() would read it. Returns false, writing nothing, where the key was not
-	 * given. */
+	/*
+	 * Formats the value in the syntax of parse(). Returns false, writing nothing, if the key was not
+	 * given.
+	 */
 	bool (*format)(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX]);
 };
 
-/* One key of one kind of section. The offsets are those of fields in the section's record. */
+/* A key of a kind of section. Offsets are of fields in the section's record. */
 struct config_key {
 	const char *name;
 	const struct config_type *type;
 	size_t value;  /* the field that holds the value */
 	size_t second; /* owner: the field of the group; medium: that of the path */
-	size_t given; /* a bool that says that the key was given; CONFIG_NO_FIELD where the value itself tells
-		       */
-	bool memory_only; /* makes sense only where medium is memory */
+	size_t given; /* a bool, set if the key was given; CONFIG_NO_FIELD if the value itself tells */
+	bool memory_only; /* requires medium = memory */
 };
 
 enum config_kind {
@@ -56,29 +56,29 @@ enum config_kind {
 struct config_section {
 	const char *kind;              /* the word after '[' */
 	bool named;                    /* a name follows: [kind NAME] */
-	const struct config_key *keys; /* ends with a name of NULL; at most CONFIG_KEYS_MAX */
+	const struct config_key *keys; /* terminated by a NULL name; at most CONFIG_KEYS_MAX */
 };
 
 extern const struct config_section config_sections[CONFIG_KINDS];
 
-/* The types; what each accepts is said at its parse function. */
+/* The types; their syntax is documented in values.c. */
 extern const struct config_type config_type_size, config_type_mode, config_type_owner, config_type_huge,
 	config_type_numa, config_type_path, config_type_medium, config_type_policy, config_type_sources,
 	config_type_source, config_type_namespace, config_type_time, config_type_count, config_type_percent;
 
-/* Writes "key, key, key", cut at `size` bytes: the keys that a section knows. */
+/* Formats "key, key, key", the keys of a section, cut at `size` bytes. */
 void config_list_keys(const struct config_section *section, char *list, size_t size);
 
 /* Returns the key of that name, or NULL. */
 const struct config_key *config_find_key(const struct config_section *section, const char *name);
 
-/* Returns the known key or kind nearest to a word that is unknown, or NULL where none is near. */
+/* Returns the known key or kind most similar to an unknown word, or NULL if none is similar. */
 const char *config_nearest_key(const struct config_section *section, const char *word);
 const char *config_nearest_kind(const char *word);
 
 /*
- * Reads "user" or "user:group"; digits are ids, anything else is looked up. A user alone brings its own
- * group. Both results are set on success only. Returns 0; -EINVAL with `why` filled; -ENOMEM.
+ * Parses "user" or "user:group"; digits are ids, anything else is looked up. Without a group, the user's own
+ * group is used. user, group: set on success only. Returns 0; -EINVAL with `why` filled; -ENOMEM.
  */
 int config_parse_owner(const char *value, unsigned int *user, unsigned int *group, char why[CONFIG_WHY_MAX]);
 

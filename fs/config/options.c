@@ -144,7 +144,7 @@ static int keep_for_libfuse(struct options *options, const char *text, char erro
 	return 0;
 }
 
-/* One KEY or KEY=VALUE. */
+/* Parses one KEY or KEY=VALUE. */
 static int parse_mount_option(struct options *options, char *text, char error[OPTIONS_ERROR_MAX])
 {
 	char *value = strchr(text, '=');
@@ -180,7 +180,10 @@ static int parse_mount_option(struct options *options, char *text, char error[OP
 	return *text ? keep_for_libfuse(options, text, error) : 0;
 }
 
-/* A backslash keeps a comma in an option, as libfuse has it. The text stays as it was: a version that takes over is given the same. */
+/*
+ * A backslash quotes a comma, as in libfuse. The text is restored, because an upgrade passes the same
+ * arguments.
+ */
 static int parse_mount_options(struct options *options, char *text, char error[OPTIONS_ERROR_MAX])
 {
 	char *start = text;
@@ -280,7 +283,7 @@ int options_parse(int argc, char *argv[], struct options *options, char error[OP
 		if (parse_option(options, option, error) < 0)
 			return -EINVAL;
 	}
-	/* mount(8), as of fstab(5), has something to mount before the place */
+	/* mount(8) passes the source of fstab(5) before the mount point */
 	if (optind + 1 < argc && (strcmp(argv[optind], "segfs") == 0 || strcmp(argv[optind], "none") == 0))
 		optind++;
 	if (optind < argc)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #define OPTIONS_ERROR_MAX 512
-#define OPTIONS_MOUNT_MAX 4096 /* bytes of the options that go to libfuse and the kernel */
+#define OPTIONS_MOUNT_MAX 4096 /* bytes of the options passed to libfuse and the kernel */
 
 enum options_action {
 	ACTION_MOUNT,
@@ -19,7 +19,7 @@ enum options_action {
 	ACTION_HELP,
 };
 
-/* The way that opens take, as far as the command line says. */
+/* The I/O mode given on the command line. */
 enum options_io_mode {
 	OPTION_DIRECT = 0,
 	OPTION_MEDIATED = 1,
@@ -32,24 +32,24 @@ struct options {
 	const char *config_file;  /* --config or --check, or NULL */
 	const char *name;         /* --name or --purge, or NULL */
 	bool foreground;          /* -f */
-	bool debug;               /* -d: every request is logged; implies -f */
-	int ready_fd;             /* --ready-fd, or -1; whether it is open is not known, and an upgrade finds it used */
+	bool debug;               /* -d: logs every request; implies -f */
+	int ready_fd;             /* --ready-fd, or -1; may be closed, for example after an upgrade */
 	int log_priority;         /* of syslog(3); more verbose messages are dropped */
 	double entry_timeout;     /* seconds */
 	double attr_timeout;
 	double negative_timeout;
 	enum options_io_mode io_mode;
-	bool local_posix;         /* locks of fcntl(2) are the kernel's; the daemon knows nothing of them */
-	bool local_flock;         /* those of flock(2) */
+	bool local_posix;         /* fcntl(2) locks are handled by the kernel alone */
+	bool local_flock;         /* flock(2) locks likewise */
 	bool allow_root;          /* -o allow_root */
-	bool devices;             /* -o dev: who has CAP_MKNOD makes devices */
-	unsigned int max_read;    /* bytes; 0 = as large as can be. libfuse must hear it twice */
-	char mount_options[OPTIONS_MOUNT_MAX]; /* the rest of all -o, comma-separated */
+	bool devices;             /* -o dev: users with CAP_MKNOD may create devices */
+	unsigned int max_read;    /* bytes; 0 = as large as possible. libfuse requires it twice: as mount option and at INIT */
+	char mount_options[OPTIONS_MOUNT_MAX]; /* all other -o options, comma-separated */
 };
 
 /*
- * Reads the command line. The strings point into argv.
- * Returns 0, or -EINVAL with `error` saying what is wrong and what would be right.
+ * Parses the command line. Strings point into argv.
+ * Returns 0; -EINVAL with `error`: what is wrong and what to write instead.
  */
 int options_parse(int argc, char *argv[], struct options *options, char error[OPTIONS_ERROR_MAX]);
 

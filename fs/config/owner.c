@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * "user" and "user:group" to ids: the one part of the configuration that asks the system something.
- */
+/* Maps "user" and "user:group" to ids; the only part of the configuration that queries the system. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -16,11 +14,10 @@
 #define ENTRY_MAX                                                                                            \
 	(1 << 20)      /* bytes of one passwd or group entry; a group with very many members is large        \
 			*/
-#define USER_MAX   256 /* bytes of a user's name, with the final 0: LOGIN_NAME_MAX of Linux */
+#define USER_MAX   256 /* bytes of a user name, including the final 0: LOGIN_NAME_MAX of Linux */
 #define NAME_SHOWN 64  /* bytes of a name in a message */
 
-/* A function that looks up with a buffer of that size. Returns 0 (with *found) or a positive errno, as
- * getpwnam_r(3). */
+/* A lookup with a buffer of that size. Returns 0 (with *found) or a positive errno, as getpwnam_r(3). */
 typedef int look_up(const void *what, char *buffer, size_t size, bool *found, unsigned int *id,
 		    unsigned int *group);
 
@@ -69,8 +66,8 @@ static int group_by_name(const void *what, char *buffer, size_t size, bool *foun
 }
 
 /*
- * Looks up with a buffer as large as it takes. Returns 1 if found, 0 if there is none, or a negative errno:
- * -ENOMEM, or what the system's name service failed with.
+ * Looks up with a buffer that grows as needed. Returns 1 if found, 0 if not, or a negative errno: -ENOMEM, or
+ * the error of the name service.
  */
 static int look_up_fully(look_up *function, const void *what, unsigned int *id, unsigned int *group)
 {
@@ -82,7 +79,7 @@ static int look_up_fully(look_up *function, const void *what, unsigned int *id, 
 		if (!buffer)
 			return -ENOMEM;
 		error = function(what, buffer, size, &found, id, group);
-		free(buffer); /* of the entry only numbers are kept */
+		free(buffer); /* only ids of the entry are used */
 		switch (error) {
 		case ERANGE:
 		case EINTR:
@@ -92,8 +89,7 @@ static int look_up_fully(look_up *function, const void *what, unsigned int *id, 
 		case ESRCH:
 		case EBADF:
 		case EPERM:
-			return found; /* these are the ways in which name services say "not found", see
-					 getpwnam(3) */
+			return found; /* name services report "not found" by any of these, see getpwnam(3) */
 		default:
 			return -error;
 		}
@@ -106,7 +102,7 @@ static bool is_number(const char *text)
 	return text[0] && strspn(text, "0123456789") == strlen(text);
 }
 
-/* (uid_t)-1 and (gid_t)-1 mean "no change" to chown(2), so the largest id is one below. */
+/* Parses an id. The maximum is one below (uid_t)-1 and (gid_t)-1, which mean "no change" to chown(2). */
 static int parse_id(const char *text, unsigned int *id, char why[CONFIG_WHY_MAX])
 {
 	uint64_t value = 0;

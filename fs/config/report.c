@@ -42,7 +42,7 @@ struct shown parser_show_section(const struct config_section *section, const cha
 	return shown;
 }
 
-/* An error line is one line of whole characters, whatever the file is called or holds. */
+/* An error line is a single line of whole characters, whatever the file contains. */
 static void clean_message(char *message)
 {
 	size_t length = strlen(message);

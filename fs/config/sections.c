@@ -23,7 +23,7 @@ void parser_trim(const char **text, size_t *length)
 		(*length)--;
 }
 
-/* The line in which a key of the section was given, 0 = it was not. */
+/* Returns the line of a key in this section, 0 = not given. */
 static unsigned int line_of(const struct parser *parser, const char *name)
 {
 	for (size_t i = 0; parser->section->keys[i].name; i++)
@@ -32,7 +32,7 @@ static unsigned int line_of(const struct parser *parser, const char *name)
 	return 0;
 }
 
-/* The configuration is no process that could end. */
+/* A declared segment is not created by a process whose end could end it. */
 static int check_segment(struct parser *parser)
 {
 	const struct config_segment *segment = parser->record;
@@ -44,7 +44,7 @@ static int check_segment(struct parser *parser)
 			   parser_show_section(parser->section, parser->name).text);
 }
 
-/* A source has its own bytes, owners and rules: of all keys only its own make sense. */
+/* A source has its own data, owners and rules: only its own keys are allowed. */
 static int check_source(struct parser *parser, const struct config_directory *directory)
 {
 	static const char *const of_source[] = {
@@ -107,8 +107,8 @@ int parser_end_section(struct parser *parser)
 }
 
 /*
- * Returns a new zeroed element at the end of an array that has `count`, or NULL without memory. The array
- * grows when the count is a power of two, so that its capacity needs no field.
+ * Appends a zeroed element to an array of `count`; returns it, or NULL without memory. The array grows when
+ * the count is a power of two, so its capacity need not be stored.
  */
 static void *append(void **array, size_t count, size_t size)
 {
@@ -122,7 +122,7 @@ static void *append(void **array, size_t count, size_t size)
 	return memset((char *)*array + count * size, 0, size);
 }
 
-/* Adds an empty [directory] or [segment] of that name to the configuration, which then owns the name. */
+/* Appends an empty [directory] or [segment] to the configuration, which takes over the name. */
 static int add_directory(struct parser *parser, char *name)
 {
 	struct config *config = parser->config;
@@ -157,10 +157,10 @@ static int add_segment(struct parser *parser, char *name)
 	return 0;
 }
 
-/* A name that the configuration declares, or a directory above one. */
+/* Reports that `conflict` prevents a declaration as `kind`. */
 struct declared {
-	const char *name;  /* not terminated; part of a declared name */
-	size_t length;     /* bytes of it */
+	const char *name;  /* Begins [directory NAME] or [segment NAME], according to parser->section. */
+	size_t length;     /* a blank and ';' begin a comment, as inih does in other lines */
 	unsigned int line; /* where it was declared; DECLARED_ABOVE: where the first name below it was */
 	enum { DECLARED_ABOVE, DECLARED_DIRECTORY, DECLARED_SEGMENT } kind;
 };

@@ -23,7 +23,7 @@ static const void *const_field(const void *record, size_t offset)
 	return (const char *)record + offset;
 }
 
-/* Whether the bool says so that the key was given. */
+/* Whether the key was given, for keys with a bool for that. */
 static bool is_given(const struct config_key *key, const void *record)
 {
 	return *(const bool *)const_field(record, key->given);
@@ -35,7 +35,7 @@ static int wrong(char why[CONFIG_WHY_MAX], const char *text)
 	return -EINVAL;
 }
 
-/* Puts a copy of the value into a char * field. */
+/* Sets a char * field to a copy of the value. */
 static int set_string(const struct config_key *key, void *record, const char *value)
 {
 	char *copy = strdup(value);
@@ -56,7 +56,7 @@ static bool format_string(const struct config_key *key, const void *record, char
 	return true;
 }
 
-/* --- size: bytes, more than none; no file and no tmpfs is larger than a loff_t can say --- */
+/* --- size: bytes, at least 1, at most the maximum of loff_t --- */
 
 static int parse_size(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {
@@ -117,7 +117,7 @@ static bool format_mode(const struct config_key *key, const void *record, char v
 
 const struct config_type config_type_mode = {parse_mode, format_mode};
 
-/* --- owner: user or user:group; written as ids, which no change of the user database can make fail --- */
+/* --- owner: user or user:group; formatted as ids, which do not depend on the user database --- */
 
 static int parse_owner(const struct config_key *key, void *record, const char *value,
 		       char why[CONFIG_WHY_MAX])
@@ -140,7 +140,7 @@ static bool format_owner(const struct config_key *key, const void *record, char 
 
 const struct config_type config_type_owner = {parse_owner, format_owner};
 
-/* --- huge: what tmpfs knows as a mount option; "deny" and "force" exist only system-wide --- */
+/* --- huge: the tmpfs mount option; "deny" and "force" exist system-wide only --- */
 
 static int parse_huge(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {
@@ -165,7 +165,7 @@ static int parse_numa(const struct config_key *key, void *record, const char *va
 
 const struct config_type config_type_numa = {parse_numa, format_string};
 
-/* --- path: absolute, brought into one form --- */
+/* --- path: absolute, normalized --- */
 
 static int parse_path(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {
@@ -190,7 +190,7 @@ static int parse_path(const struct config_key *key, void *record, const char *va
 	return wrong(why, "\"..\" or a control character in the path; write it without");
 }
 
-/* Where a blank ends the path, a '/' after it keeps it: the parser takes blanks off the end of a line. */
+/* The parser trims lines, so a path that ends in a blank is formatted with a trailing '/'. */
 static bool format_path(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
 {
 	size_t length;
@@ -205,7 +205,7 @@ static bool format_path(const struct config_key *key, const void *record, char v
 
 const struct config_type config_type_path = {parse_path, format_path};
 
-/* --- medium: memory, or a path as above --- */
+/* --- medium: memory, or a path --- */
 
 static const struct config_key *path_of(const struct config_key *key, struct config_key *path)
 {
@@ -250,7 +250,7 @@ static bool format_medium(const struct config_key *key, const void *record, char
 
 const struct config_type config_type_medium = {parse_medium, format_medium};
 
-/* --- a field of a policy, named as the key is --- */
+/* --- a field of a policy, named like the key --- */
 
 static int parse_policy(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {
@@ -272,7 +272,7 @@ static bool format_policy(const struct config_key *key, const void *record, char
 
 const struct config_type config_type_policy = {parse_policy, format_policy};
 
-/* --- sources: names with commas between them, or none --- */
+/* --- sources: comma-separated names, or none --- */
 
 static const char *skip_blanks(const char *at)
 {
@@ -320,7 +320,7 @@ static bool format_sources(const struct config_key *key, const void *record, cha
 
 const struct config_type config_type_sources = {parse_sources, format_sources};
 
-/* --- source of a directory: one that can be shown anywhere --- */
+/* --- source of a directory --- */
 
 static int parse_source(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {
@@ -344,7 +344,7 @@ static bool format_source(const struct config_key *key, const void *record, char
 
 const struct config_type config_type_source = {parse_source, format_source};
 
-/* --- namespace: a process that is in it, or a path --- */
+/* --- namespace: pid of a process in it, or a path --- */
 
 static int parse_namespace(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {
@@ -357,7 +357,7 @@ static int parse_namespace(const struct config_key *key, void *record, const cha
 
 const struct config_type config_type_namespace = {parse_namespace, format_string};
 
-/* --- count: how many of something there may be --- */
+/* --- count: the maximum number of something --- */
 
 static int parse_count(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #ifndef SYS_SECCOMP
-#define SYS_SECCOMP 1 /* asm-generic/siginfo.h, which can't be had together with signal.h */
+#define SYS_SECCOMP 1 /* of asm-generic/siginfo.h, which conflicts with signal.h */
 #endif
 
 static _Atomic int32_t *reported;
@@ -26,7 +26,9 @@ static int install(const struct filter_program *filter)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter->program) < 0 ? -errno : 0;
 }
 
-/* SIGSYS is blocked in here: one more forbidden call, which sigaction(2) is, and the kernel ends the process by it. */
+/*
+ * SIGSYS is blocked in its handler: sigaction(2) is forbidden, too, and so makes the kernel kill the process.
+ */
 static void forbidden_call(int number, siginfo_t *info, void *unused)
 {
 	struct sigaction by_default = {.sa_handler = SIG_DFL};
@@ -35,7 +37,7 @@ static void forbidden_call(int number, siginfo_t *info, void *unused)
 	if (info->si_code == SYS_SECCOMP)
 		atomic_store(reported, info->si_syscall);
 	sigaction(number, &by_default, NULL);
-	/* before there is a filter */
+	/* in case no filter is installed */
 	raise(number);
 }
 

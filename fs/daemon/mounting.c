@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
-/* Only of a lack of memory libfuse says nothing at times. */
+/* libfuse logs its errors, except some for lack of memory. */
 static int libfuse_failed(const struct program *program, int result)
 {
 	if (!worker_libfuse_has_complained())
@@ -33,8 +33,8 @@ int mounting_begin(struct program *program, struct fuse_session **session)
 	if (result < 0)
 		return result;
 	/*
-	 * Without memory libfuse may take 0 for the connection, with no mount made: standard input, which is open, so that
-	 * no real one has that number.
+	 * Without memory libfuse may report descriptor 0 as the connection without having mounted; 0 is
+	 * standard input, which is open, so no real connection has that number.
 	 */
 	if (fuse_session_mount(*session, program->mount_point) != 0 || fuse_session_fd(*session) == 0)
 		return libfuse_failed(program, -EIO);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mount of a program, from its making to its end. The session belongs to libfuse, and to the worker: all that the supervisor
- * needs of it is the connection, whose descriptor is in the arena's header.
+ * The mount, from its creation to its end. The session belongs to libfuse and to the worker: all that the
+ * supervisor needs is the connection, whose descriptor is in the arena's header.
  */
 #ifndef SEGFS_DAEMON_MOUNTING_H
 #define SEGFS_DAEMON_MOUNTING_H
@@ -11,19 +11,20 @@
 struct fuse_session;
 
 /*
- * Mounts. session: gets libfuse's, for ever. Returns 0; a negative errno, with the reason logged.
+ * Mounts. session: receives libfuse's session, which is never freed. Returns 0; a negative errno, with the
+ * reason logged.
  */
 int mounting_begin(struct program *program, struct fuse_session **session);
 
-/* The same where the mount is there, of the program from which this one takes over. */
+/* Like mounting_begin(), for the existing mount of the version that this one takes over from. */
 int mounting_adopt(const struct program *program, struct fuse_session **session);
 
-/* Whether libfuse takes the options of the mount. Returns 0 or a negative errno, with the reason logged. */
+/* Whether libfuse accepts the mount options. Returns 0 or a negative errno, with the reason logged. */
 int mounting_check_options(const struct program *program);
 
 /*
- * Unmounts, but not what somebody else has mounted there since. Lazily: open files keep what they have, and nobody finds the name
- * any more.
+ * Unmounts, unless something else has been mounted there. Lazy: open files remain usable, and the mount point
+ * is free at once.
  */
 void mounting_end(const struct program *program);
 

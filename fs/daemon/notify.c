@@ -23,7 +23,7 @@ void notify_setup(void)
 	memcpy(address.sun_path, path, length + 1);
 	address_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 	if (path[0] == '@')
-		address.sun_path[0] = '\0'; /* the abstract namespace */
+		address.sun_path[0] = '\0'; /* abstract namespace */
 	else
 		address_length++;
 	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

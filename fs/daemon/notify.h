@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Telling the service manager how far we are: the datagram protocol of sd_notify(3), which asks for no library.
+ * Notifies the service manager by the datagram protocol of sd_notify(3), without its library.
  *
  * One thread at a time. The socket is opened once, so that no descriptor comes and goes later.
  */
 #ifndef SEGFS_DAEMON_NOTIFY_H
 #define SEGFS_DAEMON_NOTIFY_H
 
-/* Opens the socket that $NOTIFY_SOCKET names; without one all calls do nothing. */
+/* Opens the socket named by $NOTIFY_SOCKET; without one, all functions do nothing. */
 void notify_setup(void);
 
-/* Says that the service is busy with a new configuration or version, until READY=1 is sent again. */
+/* Reports that a reload or upgrade is in progress, until READY=1 is sent. */
 void notify_reloading(void);
 
-/* Sends one message, such as "READY=1". What can't be sent is lost, as sd_notify(3) has it. */
+/* Sends a message such as "READY=1". Failures are ignored, as with sd_notify(3). */
 void notify_send(const char *message);
 
 #endif

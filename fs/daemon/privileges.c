@@ -13,42 +13,42 @@
 #include <unistd.h>
 
 /*
- * What a privileged worker needs. The set is the same for every configuration, but for mount options, since SIGHUP may change that, and a
- * process can't get back what it gave up. Where less is permitted to the program, as in a container, there is less of
- * it, and what rests on it fails with EPERM or EACCES. tests/mount fails without any of them.
+ * Capabilities of a privileged worker. The set does not depend on the configuration, since SIGHUP may change
+ * that and a process cannot regain a capability; it does depend on mount options. If fewer are permitted, as
+ * in a container, what needs the others fails with EPERM or EACCES. tests/mount fails without any of them.
  */
 static const unsigned int worker_capabilities[] = {
-	CAP_SYS_ADMIN,       /* passthrough ids, trusted.* attributes, mounts at SIGHUP, IPC namespaces, other owners'
-				System V segments, /proc/PID/map_files */
-	CAP_DAC_OVERRIDE,    /* files on behalf of users whom the kernel has checked already, by default_permissions */
+	CAP_SYS_ADMIN,       /* passthrough ids, trusted.* attributes, mounts at SIGHUP, IPC namespaces, other
+			      * owners' System V segments, /proc/PID/map_files */
+	CAP_DAC_OVERRIDE,    /* files on behalf of users whose permissions the kernel has checked (default_permissions) */
 	CAP_DAC_READ_SEARCH, /* open_by_handle_at(2) */
-	CAP_CHOWN,           /* chown(2) by root, and owners of the configuration */
-	CAP_FOWNER,          /* modes, times and attributes of files of others */
+	CAP_CHOWN,           /* chown(2) by root, and configured owners */
+	CAP_FOWNER,          /* modes, times and attributes of other owners' files */
 	CAP_FSETID,          /* set-group-id bits that the kernel has decided to keep */
-	CAP_SETUID,          /* files belong to who makes them: setfsuid(2), and seteuid(2) for System V segments */
+	CAP_SETUID,          /* ownership of new files: setfsuid(2), and seteuid(2) for System V segments */
 	CAP_SETGID,
 	CAP_SETFCAP,         /* security.capability on files of a store */
-	CAP_LINUX_IMMUTABLE, /* the flags of chattr(1) that only root may set */
-	CAP_SYS_PTRACE,      /* who has a segment open or mapped, and the memory of processes */
-	CAP_LEASE,           /* whether views of somebody else's file are left: F_SETLEASE */
-	CAP_IPC_OWNER,       /* System V segments that their mode keeps others from */
-	CAP_MKNOD,           /* devices, for mknod(2) by who has it: with -o dev only */
+	CAP_LINUX_IMMUTABLE, /* flags of chattr(1) reserved to root */
+	CAP_SYS_PTRACE,      /* users of a segment, and the memory of processes */
+	CAP_LEASE,           /* F_SETLEASE on other owners' files, to detect views */
+	CAP_IPC_OWNER,       /* System V segments regardless of their mode */
+	CAP_MKNOD,           /* mknod(2) of devices by users who have it: with -o dev only */
 };
 
 #define N_CAPABILITIES (sizeof(worker_capabilities) / sizeof(worker_capabilities[0]))
 
-/* For each worker it takes itself out of the bounding set, and locks what a change of ids does. */
+/* Lets each worker drop itself from the bounding set, and lock the securebits. */
 #define SUPERVISOR_CAPABILITY CAP_SETPCAP
 
 /*
- * Ids change without a change of capabilities: threads act on behalf of users by setfsuid(2). User 0 is no reason to have
- * any. Neither can be undone.
+ * A change of ids does not change capabilities, since threads act on behalf of users by setfsuid(2). Uid 0
+ * implies no capabilities. Both are locked.
  */
 #define SECUREBITS                                                                                                 \
 	(SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |            \
 	 SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
 
-static bool permitted[N_CAPABILITIES]; /* what of worker_capabilities the program had at its start */
+static bool permitted[N_CAPABILITIES]; /* those of worker_capabilities that the program had at the start */
 
 static int failed(const char *what, int result)
 {
@@ -56,7 +56,7 @@ static int failed(const char *what, int result)
 	return result;
 }
 
-/* libcap-ng returns numbers of its own; what has failed is a system call, or memory. */
+/* libcap-ng returns error codes of its own; the cause is a system call or a lack of memory. */
 static int capabilities_failed(void)
 {
 	return failed("capabilities", errno ? -errno : -EPERM);
@@ -106,7 +106,7 @@ static int limit_privileged(const struct program *program)
 	return capng_apply(CAPNG_SELECT_ALL) < 0 ? capabilities_failed() : 0;
 }
 
-/* The bounding set is left as it is, since only CAP_SETPCAP could change it. */
+/* The bounding set stays as it is, since changing it requires CAP_SETPCAP. */
 static int drop_capabilities(void)
 {
 	errno = 0;
@@ -133,7 +133,10 @@ int privileges_limit_supervisor(const struct program *program)
 	return result < 0 ? failed("the filter of system calls", result) : 0;
 }
 
-/* The supervisor has left nothing else in the bounding set, and nothing in the inheritable and ambient sets. */
+/*
+ * The supervisor has left no other capability in the bounding set, and none in the inheritable and ambient
+ * sets.
+ */
 static int limit_worker_capabilities(const struct program *program)
 {
 	if (program->privileged) {
@@ -142,13 +145,14 @@ static int limit_worker_capabilities(const struct program *program)
 		if (prctl(PR_CAPBSET_DROP, SUPERVISOR_CAPABILITY, 0, 0, 0) < 0)
 			return failed("the bounding set", -errno);
 		/*
-		 * Threads that act as a requester return to none. There is one thread yet, whatever glibc knows of the supervisor's, for which
-		 * setgroups(3) would wait: the thread sanitizer has one there.
+		 * Threads that assume credentials return to none. Not setgroups(3): glibc would wait for
+		 * threads of the supervisor, such as the one of the thread sanitizer, which do not exist in
+		 * this process.
 		 */
 		if (syscall(SYS_setgroups, 0, NULL) < 0)
 			return failed("supplementary groups", -errno);
 	}
-	/* what libcap-ng remembers is of the supervisor */
+	/* libcap-ng has cached the supervisor's state */
 	capng_setpid(getpid());
 	capng_clear(CAPNG_SELECT_CAPS);
 	if (program->privileged)
@@ -157,7 +161,7 @@ static int limit_worker_capabilities(const struct program *program)
 	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? capabilities_failed() : 0;
 }
 
-/* None of it has a use here; all of it would have one for who got hold of a worker. Descriptors: see worker.c. */
+/* A worker needs none of these; an attacker in control of one might. Descriptors: see worker.c. */
 static int limit_resources(bool makes_core)
 {
 	const struct rlimit none = {0};
@@ -170,13 +174,13 @@ static int limit_resources(bool makes_core)
 
 int privileges_limit_worker(const struct program *program)
 {
-	/* segments' bytes pass through this memory; an ordinary user's worker has nothing that is not the user's own */
+	/* segment data passes through this memory; an unprivileged worker has only its own user's data */
 	const bool makes_core = !program->privileged || program->options.debug;
 	int result;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return failed("no_new_privs", -errno);
-	/* and nobody without CAP_SYS_PTRACE looks into it */
+	/* also blocks ptrace(2) without CAP_SYS_PTRACE */
 	if (!makes_core && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return failed("no core dumps", -errno);
 	result = limit_resources(makes_core);

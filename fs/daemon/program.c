@@ -12,10 +12,10 @@
 #include <sys/mman.h>
 
 /*
- * header->reload: which reading of the configuration is wanted, by number, and below that how often it may still be begun, plus one;
- * 0 = it is done.
+ * header->reload: the upper bits number the latest wanted reload; the low byte is the attempts left, plus
+ * one; 0 = none pending.
  */
-#define RELOAD_TRIES 3 /* workers that may die over one reading of the configuration */
+#define RELOAD_TRIES 3 /* workers that may die over one reload */
 #define RELOAD_TRIES_MASK 0xffu
 
 uint32_t program_slots(uint64_t wanted, uint32_t by_default)
@@ -55,14 +55,14 @@ int program_keep_config(struct arena *arena, const struct config *config)
 	if (length > 0 && pwrite(fd, text, length, 0) != (ssize_t)length)
 		return -ENOSPC;
 	set_bounds(arena->header, config);
-	/* readers of the old one have their own copy */
+	/* those reading the old one have a copy */
 	old = atomic_exchange(&arena->header->config_fd, take_fd(&fd));
 	if (old >= 0)
 		close(old);
 	return 0;
 }
 
-/* Limits, mode and owner of the default store, which apply_config() finds mounted. */
+/* Applies limits, mode and owner to the default store, which apply_config() expects to be mounted. */
 static int apply_default_store(const struct state *state, const struct config_store *root, const char *file,
 			       char error[CONFIG_ERROR_MAX])
 {
@@ -82,7 +82,7 @@ static int apply_default_store(const struct state *state, const struct config_st
 	return result;
 }
 
-/* The arena does not grow. */
+/* The arena cannot grow. */
 static int check_bounds(const struct arena_header *header, const struct config *config, const char *file,
 			char error[CONFIG_ERROR_MAX])
 {

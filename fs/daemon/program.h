@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What main() has found out and made before the first process is started: what supervisor and workers run on.
- */
+/* What main() prepares before the first process is started; shared by supervisor and workers. */
 #ifndef SEGFS_DAEMON_PROGRAM_H
 #define SEGFS_DAEMON_PROGRAM_H
 
-/* Bounds without a configuration. Of the arena they are address space, not memory. */
+/* Default limits. In the arena they cost address space, not memory. */
 #define PROGRAM_MAX_NODES (4u * 1024u * 1024u)
 #define PROGRAM_MAX_HANDLES (1024u * 1024u)
 #define PROGRAM_MAX_LOCKS (4u * 1024u * 1024u)
@@ -22,43 +20,44 @@ struct state;
 struct program {
 	struct options options;
 	char mount_point[PATH_MAX]; /* absolute, without symbolic links */
-	char config_file[PATH_MAX]; /* absolute; "" = there is none */
-	struct config config;       /* as read at the start */
+	char config_file[PATH_MAX]; /* absolute; "" = none */
+	struct config config;       /* as of the start */
 	struct instance instance;
 	struct arena arena;
 	bool privileged;
-	bool was_usable;            /* the mount was: what was made for it stays */
+	bool was_usable;            /* the mount has been usable: what was created for it stays */
 };
 
 /*
- * Reads the configuration file again and makes what is new or different in it. For a worker at SIGHUP.
- * changed: as apply_config() has it.
- * Returns 0, or a negative errno with the reason logged; then the configuration in force stays as it was.
+ * Reads the configuration file again and applies it. For a worker at SIGHUP.
+ * changed: see apply_config().
+ * Returns 0, or a negative errno with the reason logged; the configuration in force then stays.
  */
 int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id));
 
-/* Slots that the arena of a mount has, for the bounds of its configuration, and more. */
+/* The number of slots of an arena: the configured limit, or the default if that is larger. */
 uint32_t program_slots(uint64_t wanted, uint32_t by_default);
 
 /*
- * Has the worker that runs, or the next one, read the configuration again; a reading that is under way does not count. The worker is told
- * by SIGHUP where one runs.
+ * Requests a reload by the current or the next worker, also while another one is in progress. A running
+ * worker must then be sent SIGHUP.
  */
 void program_want_reload(struct arena_header *header);
 
 /*
- * Begins a reading that is wanted. reading: gets what program_end_reload() is called with. A worker that dies over it leaves it to the
- * next one. Not for ever: what the configuration asks for may be what kills it. Returns false where none is wanted any more.
+ * Begins a requested reload. reading: receives the argument of program_end_reload(). If the worker dies over
+ * it the next one tries again, but not for ever, since the configuration may be the cause. Returns false if
+ * none is pending.
  */
 bool program_begin_reload(struct arena_header *header, uint32_t *reading);
 
-/* Ends a reading. Another one may have been wanted meanwhile. */
+/* Ends a reload. Another one may have been requested meanwhile. */
 void program_end_reload(struct arena_header *header, uint32_t reading);
 
-/* Whether a reading is wanted or under way. */
+/* Whether a reload is pending or in progress. */
 bool program_reloads(const struct arena_header *header);
 
-/* Keeps a configuration as the one in force, as text in the arena. Returns 0 or a negative errno. */
+/* Stores a configuration as the one in force, as text in the arena. Returns 0 or a negative errno. */
 int program_keep_config(struct arena *arena, const struct config *config);
 
 #endif

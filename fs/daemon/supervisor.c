@@ -21,29 +21,29 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define FAILURES_MAX 10               /* workers in a row that ended before they did anything */
-#define BACKOFF_FIRST_NS 10000000L    /* 10 ms before the second try, then twice as long each time */
+#define FAILURES_MAX 10               /* consecutive workers that ended before they served */
+#define BACKOFF_FIRST_NS 10000000L    /* 10 ms before the second attempt, doubled for each further one */
 #define BACKOFF_MAX_NS 1000000000L    /* up to 1 s */
-#define LIVED_LONG_NS 1000000000L     /* a worker that lived this long is no failure */
-#define CHECK_TIMEOUT_NS 5000000000L /* for another version to see whether it can take over */
-#define STOP_TIMEOUT_NS 5000000000L   /* for a worker to finish what it has read, before it is killed */
+#define LIVED_LONG_NS 1000000000L     /* a worker that lived this long has not failed */
+#define CHECK_TIMEOUT_NS 5000000000L /* for the check of another version before it takes over */
+#define STOP_TIMEOUT_NS 5000000000L   /* for a worker to finish the requests that it has read */
 
 static struct {
 	struct program *program;
 	struct fuse_session *session;
 	pid_t worker;            /* 0 = none */
 	int64_t worker_started;  /* CLOCK_MONOTONIC, nanoseconds */
-	unsigned int failures;   /* in a row */
+	unsigned int failures;   /* consecutive */
 	bool told_ready;
 	bool stopping;
-	bool hung;               /* the worker was killed since it did not go on */
-	int64_t deadline;        /* of what is waited for, CLOCK_MONOTONIC; 0 = none */
-	bool reloading;          /* the service manager was told so, and waits for READY=1 */
-	bool upgrade_again;      /* asked for while a check was under way */
-	pid_t checker;           /* the process that sees whether another version can take over, 0 = none */
+	bool hung;               /* the worker was killed by the watchdog */
+	int64_t deadline;        /* for stopping or starting: CLOCK_MONOTONIC; 0 = none */
+	bool reloading;          /* the service manager was sent RELOADING=1 and waits for READY=1 */
+	bool upgrade_again;      /* requested while a check was running */
+	pid_t checker;           /* process that checks whether another version can take over, 0 = none */
 	int64_t checker_deadline; /* CLOCK_MONOTONIC */
 	struct watchdog watchdog;
-	int64_t next_look;       /* of the watchdog; 0 = none */
+	int64_t next_look;       /* time of the next watchdog check; 0 = none */
 } self;
 
 static int64_t now(void)
@@ -65,17 +65,17 @@ int supervisor_adopt(struct program *program)
 	self.program = program;
 	self.told_ready = true;
 	self.reloading = true;
-	/* closed by whom this one has taken over from */
+	/* the previous version has closed it */
 	program->options.ready_fd = -1;
 	return mounting_adopt(program, &self.session);
 }
 
-/* Everything of a worker happens in here; it never returns to the supervisor's code. */
+/* The worker's whole life; never returns to the supervisor's code. */
 __attribute__((noreturn)) static void be_worker(void)
 {
 	struct arena_header *header = self.program->arena.header;
 
-	/* who restarts workers is gone: so go, and let the callers know */
+	/* without a supervisor the worker must die, so that callers get an error */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != header->supervisor_pid)
 		_exit(EXIT_FAILURE);
@@ -87,8 +87,8 @@ __attribute__((noreturn)) static void be_worker(void)
 }
 
 /*
- * One descriptor table for both: what a worker opened outlives it under the same number. All else is its own, as after
- * fork(2), so a worker always begins with the supervisor's memory as it was before the first one.
+ * CLONE_FILES: descriptors opened by a worker outlive it under the same numbers. Memory is copied as by
+ * fork(2), so each worker starts with the supervisor's state from before the first one.
  */
 static void start_worker(void)
 {
@@ -135,7 +135,7 @@ static bool did_serve(void)
 	return atomic_load(&header->workers_serving) == atomic_load(&header->workers_started);
 }
 
-/* Returns the exit status of the program, or -1 to go on. */
+/* Returns the exit status of the program, or -1 to continue. */
 static int worker_ended(const siginfo_t *info)
 {
 	bool lived_long = now() - self.worker_started >= LIVED_LONG_NS;
@@ -148,7 +148,7 @@ static int worker_ended(const siginfo_t *info)
 		return EXIT_SUCCESS;
 	if (self.stopping)
 		return EXIT_SUCCESS;
-	/* SIGKILL comes from outside and says nothing about the worker */
+	/* SIGKILL from outside is not the worker's failure */
 	by_itself = !killed || info->si_status != SIGKILL || was_hung;
 	self.hung = false;
 	atomic_store(&self.program->arena.header->death, by_itself ? ARENA_DEATH_FAULT : ARENA_DEATH_OUTSIDE);
@@ -174,16 +174,16 @@ static int worker_ended(const siginfo_t *info)
 	return -1;
 }
 
-/* --- upgrade ---------------------------------------------------------------------------------------------------------- */
+/* --- upgrade --- */
 
-/* The service manager is told that we are busy, and that we are not any more. */
+/* Tells the service manager that we are busy. */
 static void tell_reloading(void)
 {
 	notify_reloading();
 	self.reloading = true;
 }
 
-/* Once the last that was asked for is done: what comes in between does not count. */
+/* Tells it that we are ready, once nothing is pending any more. */
 static void tell_reloaded(void)
 {
 	if (!self.reloading || !did_serve() || self.checker || program_reloads(self.program->arena.header))
@@ -206,7 +206,7 @@ static void begin_upgrade(void)
 	if (self.stopping)
 		return;
 	tell_reloading();
-	/* the file may be another one by now: it is looked at once more */
+	/* the file may have changed since that check began, so it is checked again */
 	self.upgrade_again = self.checker != 0;
 	if (self.checker)
 		return;
@@ -217,7 +217,10 @@ static void begin_upgrade(void)
 		refuse_upgrade(strerror((int)-pid));
 }
 
-/* Whether the worker is gone. One that waits for a device can't be killed until that answers. */
+/*
+ * Kills the worker. Returns whether it is gone: one that waits for a device cannot be killed until that
+ * answers.
+ */
 static bool end_worker(void)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
@@ -295,7 +298,7 @@ static void detach_from_terminal(void)
 		close(fd);
 }
 
-/* From here on the number may be of a descriptor that a worker opens. */
+/* A worker may reuse the number from here on. */
 static void close_base_fd(int fd)
 {
 	struct arena_header *header = self.program->arena.header;
@@ -306,7 +309,10 @@ static void close_base_fd(int fd)
 	close(fd);
 }
 
-/* The descriptors are shared with the worker, which may recover just now: each is opened, used and closed at once. */
+/*
+ * The descriptor table is shared with the worker, which may be recovering: each descriptor is opened, used
+ * and closed at once.
+ */
 static void tell_ready(void)
 {
 	struct arena_header *header = self.program->arena.header;
@@ -368,13 +374,13 @@ static void look_at_worker(void)
 	kill(self.worker, SIGKILL);
 }
 
-/* 0 is never. */
+/* The earlier of two times; 0 = never. */
 static int64_t earlier(int64_t one, int64_t other)
 {
 	return one && (!other || one < other) ? one : other;
 }
 
-/* The moment at which something is to be done, if nothing happens before; 0 = none. */
+/* The time of the next action without a signal; 0 = none. */
 static int64_t next_moment(void)
 {
 	int64_t pause = self.worker && !self.stopping ? watchdog_pause(self.program->arena.header) : 0;
@@ -386,7 +392,7 @@ static int64_t next_moment(void)
 	return earlier(earlier(self.deadline, self.next_look), self.checker ? self.checker_deadline : 0);
 }
 
-/* Waits for one of `signals`, or the next moment. Returns the signal, or 0. */
+/* Waits for one of `signals` or the next action. Returns the signal, or 0. */
 static int wait_signal(const sigset_t *signals)
 {
 	int64_t moment = next_moment();
@@ -435,7 +441,7 @@ static int supervise(const sigset_t *signals)
 			break;
 		case SIGHUP:
 			tell_reloading();
-			/* a worker that starts later looks there by itself */
+			/* a worker that starts later finds the request by itself */
 			program_want_reload(self.program->arena.header);
 			if (self.worker)
 				kill(self.worker, SIGHUP);

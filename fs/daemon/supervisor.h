@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor: mounts, keeps what must survive a worker (the connection, the descriptor table, the arena), and starts
+ * The supervisor: mounts, keeps what must survive a worker (connection, descriptor table, arena), and starts
  * the next worker when one ends.
  *
- * Once it runs it allocates nothing, parses nothing and never touches the mount: a holder of /dev/fuse that waits for
- * its own file system waits for ever (fact K14).
+ * While running it allocates nothing, parses nothing and never accesses the mount: a holder of /dev/fuse that
+ * waits for its own file system waits for ever (fact K14).
  */
 #ifndef SEGFS_DAEMON_SUPERVISOR_H
 #define SEGFS_DAEMON_SUPERVISOR_H
@@ -16,12 +16,12 @@
  */
 int supervisor_mount(struct program *program);
 
-/* Goes on with the mount of the program from which this one takes over. Returns as supervisor_mount(). */
+/* Continues with the mount of the version that this one takes over from. Returns as supervisor_mount(). */
 int supervisor_adopt(struct program *program);
 
 /*
- * Runs until the file system is unmounted, a signal ends it, or workers can't be kept alive.
- * Returns the exit status of the program.
+ * Runs until the file system is unmounted, a signal ends it, or workers fail repeatedly. Returns the exit
+ * status of the program.
  */
 int supervisor_run(struct program *program);
 

@@ -14,13 +14,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define CHECK_VARIABLE "SEGFS_CHECK_TAKE_OVER" /* each holds the arena's descriptor */
+#define CHECK_VARIABLE "SEGFS_CHECK_TAKE_OVER" /* each contains the arena's descriptor */
 #define TAKE_OVER_VARIABLE "SEGFS_TAKE_OVER"
 
 static struct {
-	char file[PATH_MAX]; /* the program; "" = not known */
+	char file[PATH_MAX]; /* the program file; "" = unknown */
 	char **argv;
-	int arena_fd;        /* given by whom this process is to take over from, or -1 */
+	int arena_fd;        /* of the version to take over from, or -1 */
 } self = {.arena_fd = -1};
 
 static bool take_variable(const char *name)
@@ -66,7 +66,7 @@ pid_t upgrade_start_check(const struct program *program)
 		return -errno;
 	if (pid > 0)
 		return pid;
-	/* whatever it is, it does not outlive us, and none of our signals wait for it */
+	/* it dies with us, and does not inherit our signal mask */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -76,7 +76,9 @@ pid_t upgrade_start_check(const struct program *program)
 	_exit(127);
 }
 
-/* Sets or takes away FD_CLOEXEC of all that slots name. Returns 0 or a negative errno. */
+/*
+ * Clears or sets FD_CLOEXEC of all descriptors that must survive an upgrade. Returns 0 or a negative errno.
+ */
 static int set_inheritable(const struct arena *arena, bool inheritable)
 {
 	_cleanup_free_ unsigned char *named = NULL;
@@ -114,7 +116,9 @@ static int open_arena(struct arena *arena)
 	return result;
 }
 
-/* The configuration is read again after an upgrade. What can't be changed in a mount that is there must not be different. */
+/*
+ * The configuration is reloaded after an upgrade, so what an existing mount cannot change must be the same.
+ */
 static int check_config(const struct arena_header *header)
 {
 	char error[CONFIG_ERROR_MAX];
@@ -163,7 +167,7 @@ int upgrade_adopt(struct program *program)
 		result = set_inheritable(&program->arena, false);
 	if (result < 0)
 		log_error("taking over: %s", strerror(-result));
-	/* it may be another one by now */
+	/* the configuration may have changed */
 	if (*program->config_file)
 		program_want_reload(header);
 	return result;

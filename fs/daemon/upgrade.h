@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Upgrade: the program file, most of all a later version of it, takes over from the supervisor that runs, with the same pid, the same
- * descriptors, the same arena and hence the same mount, open files, locks and waiters. For those on the mount it is a death
- * of the worker that was asked for.
+ * Upgrade: the program file, usually a later version, takes over from the running supervisor with the same
+ * pid, descriptors and arena, and hence the same mount, open files, locks and waiters. To users of the mount
+ * it looks like the death of a worker.
  *
- * First the file is started beside the supervisor, which goes on, to see whether it can take over: by the layout of the arena, its options and
- * its configuration. Only then is the worker ended and the file executed in the supervisor's place.
+ * First the file runs as a child to check that it can take over: the layout of the arena, its options, its
+ * configuration. Only then is the worker killed and the file executed in place of the supervisor.
  */
 #ifndef SEGFS_DAEMON_UPGRADE_H
 #define SEGFS_DAEMON_UPGRADE_H
@@ -14,20 +14,29 @@
 
 enum upgrade_role {
 	UPGRADE_NONE,      /* an ordinary start */
-	UPGRADE_CHECK,     /* this process is to see whether it could take over */
-	UPGRADE_TAKE_OVER, /* it does */
+	UPGRADE_CHECK,     /* check whether this program could take over */
+	UPGRADE_TAKE_OVER, /* take over */
 };
 
-/* To be called first: what this process was started for, and by which file and arguments. argv: must stay as it is. */
+/*
+ * To be called first: determines what this process was started for, and by which file and arguments. argv:
+ * must stay valid.
+ */
 enum upgrade_role upgrade_begin(char *argv[]);
 
-/* Starts the check. Returns the pid of the process that makes it, whose exit status 0 says yes; -ENOENT without a file; the errno of fork(2). */
+/*
+ * Starts the check. Returns the pid of the checking process, whose exit status 0 means success; -ENOENT
+ * without a file; the negative errno of fork(2).
+ */
 pid_t upgrade_start_check(const struct program *program);
 
-/* Executes the file in this process's place, which has no worker. Returns the negative errno of a failure; then all is as before. */
+/*
+ * Executes the file in place of this process, which has no worker. Returns only on failure: a negative errno,
+ * with nothing changed.
+ */
 int upgrade_execute(const struct program *program);
 
-/* UPGRADE_CHECK: returns the exit status; what is in the way is logged. */
+/* UPGRADE_CHECK: logs what prevents the upgrade. Returns the exit status. */
 int upgrade_check(struct program *program);
 
 /* UPGRADE_TAKE_OVER: fills `program` from the arena. Returns 0, or a negative errno with the reason logged. */

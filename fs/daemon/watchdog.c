@@ -16,9 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOOKS 8                     /* within the limit */
+#define LOOKS 8                     /* checks within the limit */
 #define PAUSE_LEAST 10000000        /* nanoseconds */
-#define TELL_NANOSECONDS 100000000  /* for threads to tell where they are */
+#define TELL_NANOSECONDS 100000000  /* for threads to record their stacks */
 
 int64_t watchdog_pause(const struct arena_header *header)
 {
@@ -34,7 +34,10 @@ static bool is_unread(const struct arena_header *header)
 	return poll(&device, 1, 0) == 1 && device.revents & POLLIN;
 }
 
-/* Returns the request over the limit, if any; lasting: gets how many are carried out that may take any time. */
+/*
+ * Returns a request over the limit, or NULL; lasting: receives the number of requests in flight that may take
+ * any time.
+ */
 static struct journal_slot *find_stuck(struct arena_header *header, unsigned int *lasting)
 {
 	uint64_t now = monotonic_nanoseconds();
@@ -55,7 +58,7 @@ static struct journal_slot *find_stuck(struct arena_header *header, unsigned int
 	return stuck;
 }
 
-/* A machine that was stopped for a while finds that much time gone by: what counts is several looks. */
+/* A suspended machine makes time jump, so several consecutive checks must fail. */
 bool watchdog_look(struct watchdog *watchdog, struct arena_header *header)
 {
 	uint64_t requests = atomic_load(&header->requests);
@@ -73,14 +76,14 @@ bool watchdog_look(struct watchdog *watchdog, struct arena_header *header)
 			  opcode_name(stuck->opcode), (unsigned long long)stuck->node, stuck->pid, stuck->uid, seconds);
 		return true;
 	}
-	/* where all threads wait for devices there is nobody left to read */
+	/* if all threads wait for devices, nobody is left to read */
 	if (watchdog->unread <= LOOKS || lasting >= ARENA_THREADS)
 		return false;
 	log_error("requests are waiting for longer than hang-limit, %.3g s, and none is read", seconds);
 	return true;
 }
 
-/* One line of a file of a thread under /proc. */
+/* Reads a line of a thread's file in /proc. */
 static void read_line(pid_t worker, int thread, const char *name, char *line, size_t size)
 {
 	_cleanup_close_ int fd = -1;
@@ -133,7 +136,7 @@ void watchdog_tell(struct arena_header *header, pid_t worker)
 	const struct timespec pause = {.tv_nsec = TELL_NANOSECONDS};
 
 	fault_clear(header);
-	/* as they are before they are asked */
+	/* before the signal changes their state */
 	walk_threads(worker, log_thread);
 	walk_threads(worker, ask_thread);
 	nanosleep(&pause, NULL);

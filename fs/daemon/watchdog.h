@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds out that a worker does not go on, by looking at the arena and at the connection every now and then. It is hung where
- * requests that nobody has read wait for longer than the limit and none is read, or where one that was read is being carried out for that
- * long. What may take any time is no hang: waiting for a lock, a device, another process, or memory to be filled.
+ * Detects a hung worker by periodic checks of the arena and the connection. It is hung if unread requests
+ * wait longer than the limit and none is read, or if a request is in flight for longer. Requests that may
+ * take any time do not count: those that wait for a lock, a device or another process, or fill memory.
  *
- * Belongs to the supervisor. Takes no memory.
+ * Belongs to the supervisor. Allocates nothing.
  */
 #ifndef SEGFS_DAEMON_WATCHDOG_H
 #define SEGFS_DAEMON_WATCHDOG_H
@@ -14,20 +14,23 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What was seen at the last looks; all zeros for a new worker. */
+/* Results of the last checks; all zeros for a new worker. */
 struct watchdog {
-	uint64_t requests;   /* that workers had read */
-	unsigned int unread; /* looks in a row that found requests unread, and none read since the one before */
-	uint64_t unique;     /* the request that was over the limit */
+	uint64_t requests;   /* requests read by then */
+	unsigned int unread; /* consecutive checks with unread requests and no progress */
+	uint64_t unique;     /* the request over the limit */
 };
 
-/* Nanoseconds until the next look; 0 = never: there is no limit. */
+/* Returns the nanoseconds until the next check; 0 = never, as there is no limit. */
 int64_t watchdog_pause(const struct arena_header *header);
 
-/* One look. Returns whether the worker is hung; then the request is blamed that it hangs in, and the log says why. */
+/*
+ * Checks once. Returns whether the worker is hung; then the reason is logged and the request at fault is
+ * marked in the journal.
+ */
 bool watchdog_look(struct watchdog *watchdog, struct arena_header *header);
 
-/* Writes to the log where the threads of a worker are that is about to be killed. Takes a tenth of a second. */
+/* Logs where the threads of a worker are that is about to be killed. Takes a tenth of a second. */
 void watchdog_tell(struct arena_header *header, pid_t worker);
 
 #endif

@@ -27,16 +27,16 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
-#define MAX_IDLE_NODES 262144u /* nodes remembered after the kernel forgot them: 150 bytes each */
-#define PASSING_FDS 256 /* more than all threads need at a time */
-#define RESERVED_FDS 16 /* more than a worker needs until it has closed what the one before it left */
+#define MAX_IDLE_NODES 262144u /* limit of idle nodes: 150 bytes each */
+#define PASSING_FDS 256 /* descriptors for requests in flight: more than all threads need */
+#define RESERVED_FDS 16 /* more than a new worker needs before it has closed leaked descriptors */
 
-static struct fs fs; /* this process's; the session's user data */
+static struct fs fs; /* of this process; the session's user data */
 static struct control_facts facts;
 static const struct program *program;
 static bool libfuse_has_complained;
 
-/* libfuse says some things in several parts, the last of which ends with a newline. */
+/* libfuse logs some messages in parts; the last one ends with a newline. */
 __attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level, const char *format,
 								    va_list arguments)
 {
@@ -44,7 +44,7 @@ __attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log
 					 LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
 	static _Thread_local char line[512];
 	static _Thread_local size_t length;
-	/* with -d everything is wanted */
+	/* log everything with -d */
 	bool wanted = level == FUSE_LOG_DEBUG && program->options.debug;
 	int added = vsnprintf(line + length, sizeof(line) - length, format, arguments);
 
@@ -83,7 +83,7 @@ bool worker_libfuse_has_complained(void)
 	return libfuse_has_complained;
 }
 
-/* Called once per worker, when requests are answered. */
+/* Called once per worker, when it starts to serve. */
 static void serving(struct fs *the_fs)
 {
 	struct arena_header *header = the_fs->state.arena->header;
@@ -147,13 +147,13 @@ static int recover(struct fuse_session *session)
 	return 0;
 }
 
-/* What the kernel has cached would let in whom the file keeps out. */
+/* Stale cached attributes would grant access that the file now denies. */
 static void attributes_changed(uint64_t id)
 {
 	fuse_lowlevel_notify_inval_inode(fs.session, id, -1, 0);
 }
 
-/* Until no further reading was asked for while the last one was under way. */
+/* Repeats while reloads are requested. */
 static void reload(void)
 {
 	struct arena_header *header = fs.state.arena->header;
@@ -167,7 +167,7 @@ static void reload(void)
 	kill(header->supervisor_pid, WORKER_READY_SIGNAL);
 }
 
-/* Signals are taken one after another, by a thread that does nothing else. */
+/* Thread that handles signals one after another. */
 static void *take_signals(void *unused)
 {
 	sigset_t signals;
@@ -177,7 +177,7 @@ static void *take_signals(void *unused)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGTERM);
-	reload(); /* which a worker before this one did not finish */
+	reload(); /* left pending by an earlier worker */
 	while (sigwait(&signals, &signal) == 0) {
 		if (signal == SIGTERM)
 			loop_stop(&fs);
@@ -198,7 +198,7 @@ static void set_signals(void)
 		if (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGABRT ||
 		    signal == SIGSYS || signal == SIGTRAP || signal == INTERRUPT_SIGNAL || signal == FAULT_TELL_SIGNAL)
 			sigdelset(&signals, signal);
-	/* a full pipe or a file-size limit is an errno, not a death */
+	/* a closed pipe or a file-size limit is an errno, not a death */
 	sigaction(SIGPIPE, &ignored, NULL);
 	sigaction(SIGXFSZ, &ignored, NULL);
 	sigaction(SIGCHLD, &by_default, NULL);
@@ -208,8 +208,9 @@ static void set_signals(void)
 }
 
 /*
- * Some descriptors are left to the supervisor, and to a worker that takes over from one that died with all others in use; some
- * to requests that need one for as long as they are carried out, so that files can be looked at and removed when no more can be opened.
+ * Reserves some descriptors for the supervisor and for a worker that takes over from one that died with all
+ * in use; and some for requests in flight, so that files can be examined and removed even when no more can be
+ * opened.
  */
 static void share_out_descriptors(void)
 {
@@ -260,7 +261,7 @@ int worker_run(const struct program *the_program, struct fuse_session *session)
 		log_error("internal error: at the end: %s", why);
 	directory_streams_free(&fs);
 #ifdef __SANITIZE_ADDRESS__
-	/* the process ends without exit handlers, since those are the supervisor's */
+	/* the process skips exit handlers, which are the supervisor's */
 	__lsan_do_recoverable_leak_check();
 #endif
 	return EXIT_SUCCESS;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker: answers requests until the connection ends or a signal asks it to leave. It may die at any instruction;
+ * The worker: serves requests until the connection ends or a signal stops it. It may die at any instruction;
  * the next one recovers from the arena.
  */
 #ifndef SEGFS_DAEMON_WORKER_H
@@ -8,22 +8,22 @@
 
 #include "fs/daemon/program.h"
 
-#define WORKER_READY_SIGNAL SIGUSR1 /* sent to the supervisor once the first worker serves */
+#define WORKER_READY_SIGNAL SIGUSR1 /* sent to the supervisor once a worker serves, and after a reload */
 
 struct fuse_session;
 
 /*
- * Makes the session object that every worker begins with. For the supervisor, before it mounts.
+ * Creates the session that every worker starts with. For the supervisor, before it mounts.
  * Returns NULL with the reason logged.
  */
 struct fuse_session *worker_session_new(const struct program *program);
 
-/* Whether libfuse has logged an error by itself, as it does for most of what it fails with. For the supervisor. */
+/* Whether libfuse has logged an error, as it does for most of its failures. For the supervisor. */
 bool worker_libfuse_has_complained(void);
 
 /*
- * The life of a worker, in a process that shares its supervisor's descriptors.
- * Returns its exit status: 0 where the connection ended or it was asked to leave.
+ * Runs a worker in a process that shares its supervisor's descriptor table.
+ * Returns its exit status: 0 if the connection ended or a signal stopped it.
  */
 int worker_run(const struct program *program, struct fuse_session *session);
 
