@@ -43,7 +43,7 @@ struct config_store {
 	uint64_t size;  /* bytes, the tmpfs limit; 0 = the kernel's default */
 	uint64_t files; /* limit of inodes, tmpfs nr_inodes=; 0 = the kernel's default */
 	char *huge;     /* tmpfs huge= value: never, always, within_size or advise; NULL = not given */
-	char *numa;     /* tmpfs mpol= value, checked for form, may hold commas; NULL = not given */
+	char *numa;     /* tmpfs mpol= value: a known policy, nodes unchecked; NULL = not given */
 	mode_t mode;    /* permission bits of the directory, 07777 */
 	bool has_mode;  /* `mode` was given */
 	uid_t owner;    /* owner of the directory */

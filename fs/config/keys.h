@@ -82,10 +82,4 @@ const char *config_nearest_kind(const char *word);
  */
 int config_parse_owner(const char *value, unsigned int *user, unsigned int *group, char why[CONFIG_WHY_MAX]);
 
-/*
- * What is wrong with a value of tmpfs's mpol=, and what would be right: a static sentence, or NULL where nothing is. Which nodes the
- * machine has is not looked at.
- */
-const char *config_numa_problem(const char *value);
-
 #endif

@@ -154,13 +154,18 @@ static int parse_huge(const struct config_key *key, void *record, const char *va
 
 const struct config_type config_type_huge = {parse_huge, format_string};
 
-/* --- numa: tmpfs's mpol= --- */
+/* --- numa: tmpfs's mpol=, a policy and its nodes, which the kernel checks when the tmpfs is made --- */
 
 static int parse_numa(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {
-	const char *problem = config_numa_problem(value);
+	static const char *const known[] = {"default", "local", "prefer", "prefer (many)", "bind", "interleave", "weighted interleave"};
+	size_t length = strcspn(value, "=:");
 
-	return problem ? wrong(why, problem) : set_string(key, record, value);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strlen(known[i]) == length && memcmp(value, known[i], length) == 0)
+			return set_string(key, record, value);
+	return wrong(why, "not a tmpfs policy; write default, local, prefer:N, bind:LIST, interleave:LIST, \"prefer (many):LIST\" "
+			  "or \"weighted interleave:LIST\"");
 }
 
 const struct config_type config_type_numa = {parse_numa, format_string};

@@ -178,7 +178,7 @@ const struct filter_rule filter_limited[] = {
 	{SCMP_SYS(open_tree), SCMP_ACT_ALLOW, BITS(2, ~0u, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)},
 	{SCMP_SYS(move_mount), SCMP_ACT_ALLOW, BITS(4, ~0u, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)},
 	/* ... and another limit of one that is there */
-	{SCMP_SYS(mount), SCMP_ACT_ALLOW, BITS(3, ~(uint64_t)(MS_NOSUID | MS_NODEV), MS_REMOUNT)},
+	{SCMP_SYS(fspick), SCMP_ACT_ALLOW, BITS(2, ~0u, FSPICK_CLOEXEC | FSPICK_EMPTY_PATH)},
 
 	/* the handler of forbidden calls stays */
 	OTHER_SIGNAL(0), OTHER_SIGNAL(1), OTHER_SIGNAL(2), OTHER_SIGNAL(3), OTHER_SIGNAL(4), OTHER_SIGNAL(5), OTHER_SIGNAL(6),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/setup/tmpfs.h"
 #include "lib/base/cleanup.h"
-#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,22 +50,31 @@ static size_t options_of(const struct config_store *store, struct tmpfs_option o
 	return n;
 }
 
+static int set_options(int context, const struct config_store *store, char error[TMPFS_ERROR_MAX])
+{
+	struct tmpfs_option options[TMPFS_OPTIONS];
+	size_t n = options_of(store, options);
+
+	for (size_t i = 0; i < n; i++)
+		if (fsconfig(context, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0)
+			return fail(-errno, error, "the kernel refuses the tmpfs option '%s=%s': %s", options[i].key, options[i].value, strerror(errno));
+	return 0;
+}
+
 int tmpfs_make(const struct config_store *store, mode_t fresh_mode, char error[TMPFS_ERROR_MAX])
 {
 	_cleanup_close_ int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	struct tmpfs_option options[TMPFS_OPTIONS];
-	size_t n = options_of(store, options);
 	char mode[NUMBER_MAX];
+	int result;
 	int fd;
 
 	snprintf(mode, sizeof(mode), "%o", store->has_mode ? store->mode : fresh_mode);
 	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", TMPFS_NAME, 0) < 0 ||
 	    fsconfig(context, FSCONFIG_SET_STRING, "mode", mode, 0) < 0)
 		return fail(-errno, error, "making a tmpfs: %s", strerror(errno));
-	for (size_t i = 0; i < n; i++)
-		if (fsconfig(context, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0)
-			return fail(-errno, error, "making a tmpfs with the option '%s=%s': %s", options[i].key, options[i].value,
-				    strerror(errno));
+	result = set_options(context, store, error);
+	if (result < 0)
+		return result;
 	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fail(-errno, error, "making a tmpfs: %s", strerror(errno));
 	fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
@@ -75,22 +83,16 @@ int tmpfs_make(const struct config_store *store, mode_t fresh_mode, char error[T
 
 int tmpfs_change(int fd, const struct config_store *store, char error[TMPFS_ERROR_MAX])
 {
-	struct tmpfs_option options[TMPFS_OPTIONS];
-	size_t n = options_of(store, options);
-	char target[PROCFS_FD_MAX];
-	char text[512] = "";
-	size_t length = 0;
+	_cleanup_close_ int context = fspick(fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+	int result;
 
-	if (n == 0)
-		return 0;
-	for (size_t i = 0; i < n && length < sizeof(text); i++)
-		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s=%s", i > 0 ? "," : "", options[i].key,
-					   options[i].value);
-	if (length >= sizeof(text))
-		return fail(-EINVAL, error, "the options of the tmpfs are too long: shorten 'numa'");
-	procfs_fd_path(target, fd);
-	if (mount(TMPFS_NAME, target, "tmpfs", MS_NOSUID | MS_NODEV | MS_REMOUNT, text) < 0)
-		return fail(-errno, error, "changing a tmpfs with the options '%s': %s", text, strerror(errno));
+	if (context < 0)
+		return fail(-errno, error, "changing a tmpfs: %s", strerror(errno));
+	result = set_options(context, store, error);
+	if (result < 0)
+		return result;
+	if (fsconfig(context, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		return fail(-errno, error, "changing a tmpfs: %s", strerror(errno));
 	return 0;
 }
 

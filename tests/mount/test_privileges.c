@@ -292,6 +292,8 @@ static void forbidden_calls(void **unused)
 		{"rt_sigaction", SYS_rt_sigaction, {(1L << 32) | SIGSYS, 0, 0, 8}},
 		{"mount", SYS_mount, {0, 0, 0, MS_MOVE}},
 		{"mount", SYS_mount, {0, 0, 0, MS_BIND}},
+		{"mount", SYS_mount, {0, 0, 0, MS_REMOUNT}},
+		{"fspick", SYS_fspick, {0, 0, 0}},
 		{"fsmount", SYS_fsmount, {-1, 0, MOUNT_ATTR_NOSUID}},
 		{"open_tree", SYS_open_tree, {-1, 0, OPEN_TREE_CLOEXEC}},
 		{"umount2", SYS_umount2, {0, 0}},

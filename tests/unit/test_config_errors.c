@@ -218,9 +218,9 @@ static void says_what_is_wrong_with_keys(void **state)
 		{LONG_USER_TEXT, LONG_USER_ERROR},
 		{"[mount]\nhuge = force",
 		 "t.ini:2: huge = force: not known to tmpfs; write never, always, within_size or advise"},
-		{"[mount]\nnuma = bind",
-		 "t.ini:2: numa = bind: not a list of nodes; write them after ':', such as 0-1 or "
-		 "0,2"},
+		{"[mount]\nnuma = near:0",
+		 "t.ini:2: numa = near:0: not a tmpfs policy; write default, local, prefer:N, bind:LIST, interleave:LIST, "
+		 "\"prefer (many):LIST\" or \"weighted interleave:LIST\""},
 		{"[mount]\npath = mnt", "t.ini:2: path = mnt: not an absolute path; begin it with '/'"},
 		{"[mount]\npath = //",
 		 "t.ini:2: path = //: the root directory can't be meant; write a path below it"},
