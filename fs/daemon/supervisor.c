@@ -474,7 +474,6 @@ int supervisor_run(struct program *program)
 	sigaddset(&signals, SIGUSR2);
 	sigaddset(&signals, WORKER_READY_SIGNAL);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	fault_prepare();
 	header->supervisor_pid = getpid();
 	instance_tell_holder(&program->instance, program->mount_point, (dev_t)header->device);
 	result = descriptors_note_base(&program->arena);

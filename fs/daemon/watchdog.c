@@ -128,7 +128,7 @@ static void walk_threads(pid_t worker, void (*function)(pid_t worker, int thread
 
 static void ask_thread(pid_t worker, int thread)
 {
-	syscall(SYS_tgkill, worker, thread, FAULT_TELL_SIGNAL);
+	syscall(SYS_tgkill, worker, thread, FAULT_STACK_SIGNAL);
 }
 
 void watchdog_tell(struct arena_header *header, pid_t worker)

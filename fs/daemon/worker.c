@@ -196,7 +196,7 @@ static void set_signals(void)
 	sigfillset(&signals);
 	for (int signal = 1; signal < NSIG; signal++)
 		if (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGABRT ||
-		    signal == SIGSYS || signal == SIGTRAP || signal == INTERRUPT_SIGNAL || signal == FAULT_TELL_SIGNAL)
+		    signal == SIGSYS || signal == SIGTRAP || signal == INTERRUPT_SIGNAL || signal == FAULT_STACK_SIGNAL)
 			sigdelset(&signals, signal);
 	/* a closed pipe or a file-size limit is an errno, not a death */
 	sigaction(SIGPIPE, &ignored, NULL);

@@ -4,66 +4,62 @@
 #include "lib/base/log.h"
 
 #include <dlfcn.h>
-#include <execinfo.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
+#include <unwind.h>
 
-#define STACK_SIZE (64u * 1024u) /* bytes: of a handler that tells a stack */
+#define STACK_SIZE (64u * 1024u) /* bytes: of the stack of signal handlers */
 
-static struct arena_header *told; /* where stacks go */
+static struct arena_header *arena; /* where stacks are recorded */
 
-void fault_prepare(void)
+static _Unwind_Reason_Code record_frame(struct _Unwind_Context *context, void *argument)
 {
-	void *frame;
+	struct stack_record *record = argument;
 
-	backtrace(&frame, 1);
+	record->frames[record->n++] = _Unwind_GetIP(context);
+	return record->n < ARENA_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-static void tell_stack(void)
+/* The unwinder is the compiler's, loaded with the program: unlike backtrace(3) it needs no preparation. */
+static void record_stack(void)
 {
-	uint32_t n = atomic_fetch_add(&told->n_stacks, 1);
-	void *frames[ARENA_FRAMES];
-	struct stack_record *record;
+	uint32_t n = atomic_fetch_add(&arena->n_stacks, 1);
 
 	if (n >= ARENA_STACKS)
 		return;
-	record = &told->stacks[n];
-	record->n = (uint32_t)backtrace(frames, ARENA_FRAMES);
-	for (uint32_t i = 0; i < record->n; i++)
-		record->frames[i] = (uint64_t)(uintptr_t)frames[i];
-	atomic_store(&record->thread, gettid());
+	arena->stacks[n].n = 0;
+	_Unwind_Backtrace(record_frame, &arena->stacks[n]);
+	atomic_store(&arena->stacks[n].thread, gettid());
 }
 
-static void tell(int signal)
+static void on_request(int signal)
 {
 	(void)signal;
-	tell_stack();
+	record_stack();
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-/* What another process sends says nothing of what this thread does. */
+/* A signal that another process sent is not the fault of this thread's request. */
 static void fault(int signal, siginfo_t *info, void *context)
 {
 	(void)context;
 	if (info->si_code != SI_USER) {
 		journal_blame();
-		tell_stack();
+		record_stack();
 	}
-	/* it comes when the handler returns, and does what it does by default */
+	/* delivered when the handler returns, with the default action */
 	raise(signal);
 }
 #endif
 
 void fault_setup(struct arena_header *header)
 {
-	struct sigaction action = {.sa_handler = tell, .sa_flags = SA_ONSTACK | SA_RESTART};
+	struct sigaction action = {.sa_handler = on_request, .sa_flags = SA_ONSTACK | SA_RESTART};
 
-	told = header;
-	sigaction(FAULT_TELL_SIGNAL, &action, NULL);
+	arena = header;
+	sigaction(FAULT_STACK_SIGNAL, &action, NULL);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	/* which have reports of their own */
+	/* sanitizers have reports of their own */
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
 
 	action = (struct sigaction){.sa_sigaction = fault, .sa_flags = (int)(SA_ONSTACK | SA_SIGINFO | SA_RESETHAND)};

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a worker leaves behind that dies by itself, or is about to be killed since it does not go on: which request was at fault, and
- * where its threads were. The arena keeps both for the supervisor, which has the log.
+ * What a worker records in the arena when it dies of a fault, or before the watchdog kills it: which request was at
+ * fault, and the stacks of its threads. The supervisor writes them to the log.
+ *
+ * Without the stacks a crash or a hang would leave the name of the request only: the worker makes no core by default, for it has
+ * the users' bytes, and the next one goes on. test_faults (faults, hangs) expects them.
  *
  * Knows nothing of FUSE.
  */
@@ -12,25 +15,22 @@
 
 #include <signal.h>
 
-#define FAULT_TELL_SIGNAL (SIGRTMIN + 1) /* sent to a thread: it is to tell where it is, and goes on */
+#define FAULT_STACK_SIGNAL (SIGRTMIN + 1) /* a thread that receives it records its stack and goes on */
 
-/* Once, in the process that starts workers: loads what telling a stack needs, which may take memory. */
-void fault_prepare(void);
-
-/* In a worker, before it has threads: handlers for faults and for FAULT_TELL_SIGNAL, which must not be blocked. */
+/* In a worker, before it has threads: handlers for faults and for FAULT_STACK_SIGNAL, which must not be blocked. */
 void fault_setup(struct arena_header *header);
 
 /*
- * For a thread that carries out requests: a stack on which the handlers run when its own is used up. Returns memory for
- * fault_thread_done(); NULL without, and then such a fault tells no stack.
+ * For a thread that carries out requests: a stack for the handlers, for a fault that used up the thread's own. Returns
+ * memory for fault_thread_done(), or NULL without memory; such a fault then records no stack.
  */
 void *fault_thread_init(void);
 void fault_thread_done(void *stack);
 
-/* Forgets what was told before. */
+/* Discards recorded stacks. */
 void fault_clear(struct arena_header *header);
 
-/* Writes to the log what was told, and where the program's own code is in it. Not for a worker. */
+/* Writes recorded stacks to the log, with file and offset of each frame. Not for a worker. */
 void fault_log(const struct arena_header *header);
 
 #endif
