@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The parser: it reads lines and section headers itself, and leaves keys and values to inih.
+ * The parser: reads lines and section headers itself, and leaves keys and values to inih.
  *
- * inih (r55 of Debian 12 up to today's) cuts a section's name at 49 bytes, does not report a section without keys,
- * takes an indented line as more of the value above it, and cuts or skips a line that is longer than its buffer.
- * test_config (reads_layouts, reads_every_key) and test_config_errors fail where inih gets the lines as they are.
+ * inih (from r55 of Debian 12 on) cuts a section's name at 49 bytes, does not report a section without keys,
+ * takes an indented line as a continuation of the value above it, and cuts or skips lines longer than its
+ * buffer. test_config (reads_layouts, reads_every_key) and test_config_errors fail if inih gets the lines
+ * unchanged.
  */
 #include <errno.h>
 #include <ini.h>
@@ -17,10 +18,13 @@
 #include "fs/source/source.h"
 #include "lib/base/textfile.h"
 
-#define LINE_LIMIT 8192 /* bytes of a line: a path of PATH_MAX bytes and a comment fit */
+#define LINE_LIMIT 8192 /* bytes of a line: enough for a path of PATH_MAX bytes and a comment */
 #define LIST_MAX   320  /* bytes of a list of keys in a message */
 
-/* A variable in the inih of Debian 12. Others read lines of 200 bytes, if built so, and longer ones are refused. */
+/*
+ * Exists in the inih of Debian 12 only. Other builds read lines of 200 bytes or more; longer lines are
+ * refused.
+ */
 extern int ini_max_line __attribute__((weak));
 
 /* --- keys --- */
@@ -70,7 +74,9 @@ static int set_key(struct parser *parser, const char *name, const char *value)
 		     : 0;
 }
 
-/* inih's handler: returns nonzero to go on. A build of inih may report a line without '=' here, without a value. */
+/*
+ * Handler of inih: returns non-zero to continue. Some builds call it without a value for a line without '='.
+ */
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
 	(void)section;
@@ -79,7 +85,7 @@ static int on_key(void *user, const char *section, const char *name, const char 
 
 /* --- lines --- */
 
-/* Refuses what inih would cut or misread, and what no editor shows. */
+/* Rejects what inih would cut or misread, and invisible characters. */
 static int check_line(struct parser *parser, const char *line, size_t length)
 {
 	if (length > LINE_LIMIT)
@@ -100,7 +106,7 @@ static int check_line(struct parser *parser, const char *line, size_t length)
 	return 0;
 }
 
-/* Takes the next line off the text, without its end. */
+/* Takes the next line off the text, without its line ending. */
 static void next_line(struct parser *parser, const char **line, size_t *length)
 {
 	const char *end = memchr(parser->text, '\n', parser->left);
@@ -112,14 +118,14 @@ static void next_line(struct parser *parser, const char **line, size_t *length)
 	parser->left -= taken;
 	parser->line++;
 	if (parser->line == 1 && *length >= 3 && memcmp(*line, "\xef\xbb\xbf", 3) == 0) {
-		*line += 3; /* a byte order mark, which some editors write */
+		*line += 3; /* byte order mark of some editors */
 		*length -= 3;
 	}
 	if (*length && (*line)[*length - 1] == '\r')
 		(*length)--;
 }
 
-/* inih's reader, as fgets(3): one line per call, or NULL at the end and after an error. */
+/* Reader of inih, like fgets(3): returns a line, or NULL at the end and after an error. */
 static char *read_line(char *buffer, int size, void *stream)
 {
 	struct parser *parser = stream;
@@ -148,7 +154,7 @@ static char *read_line(char *buffer, int size, void *stream)
 	return buffer;
 }
 
-/* --- the whole --- */
+/* --- the whole configuration --- */
 
 static size_t depth(const char *name)
 {
@@ -159,7 +165,7 @@ static size_t depth(const char *name)
 	return slashes;
 }
 
-/* Parents before children, else in the order of the file. */
+/* Parents before children, else in file order. */
 static int compare_directories(const void *left, const void *right)
 {
 	const struct config_directory *a = left;
@@ -179,7 +185,7 @@ static bool is_below(const char *name, const char *directory)
 	return strncmp(name, directory, length) == 0 && name[length] == '/';
 }
 
-/* Whether a name is, or lies below, that of a source that the root shows. */
+/* Whether a name is that of a shown builtin source, or below it. */
 static bool is_hidden(const struct config *config, const char *name)
 {
 	for (int kind = SOURCE_STORE + 1; kind < SOURCE_KINDS; kind++) {
@@ -198,7 +204,7 @@ static void check_hidden(struct parser *parser, const char *name, unsigned int l
 			    parser_show_string(name).text);
 }
 
-/* What a source shows is not made by the configuration. */
+/* The configuration cannot declare objects below a source. */
 static void check_below_sources(struct parser *parser)
 {
 	const struct config *config = parser->config;
@@ -236,9 +242,9 @@ int config_parse(const char *text, size_t length, const char *file, struct confi
 
 	config_init(&config);
 	if (&ini_max_line)
-		ini_max_line = LINE_LIMIT + 8; /* with the line's end and the final 0 */
+		ini_max_line = LINE_LIMIT + 8; /* including the line ending and the final 0 */
 	status = ini_parse_stream(read_line, &parser, on_key, &parser);
-	/* inih reads on after a line that it can't split, and returns the number of the first one */
+	/* inih continues after a line that it cannot split, and returns the number of the first one */
 	if (status > 0 && (!parser.result || (unsigned int)status < parser.line))
 		parser_fail(&parser, (unsigned int)status,
 			    "neither a section, a key with '=' nor a comment; write KEY = VALUE");

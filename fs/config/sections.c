@@ -157,11 +157,11 @@ static int add_segment(struct parser *parser, char *name)
 	return 0;
 }
 
-/* Reports that `conflict` prevents a declaration as `kind`. */
+/* A declared name, or a directory above one. */
 struct declared {
-	const char *name;  /* Begins [directory NAME] or [segment NAME], according to parser->section. */
-	size_t length;     /* a blank and ';' begin a comment, as inih does in other lines */
-	unsigned int line; /* where it was declared; DECLARED_ABOVE: where the first name below it was */
+	const char *name;  /* part of a declared name, not terminated */
+	size_t length;     /* bytes of the name */
+	unsigned int line; /* of its declaration; DECLARED_ABOVE: of the first name below it */
 	enum { DECLARED_ABOVE, DECLARED_DIRECTORY, DECLARED_SEGMENT } kind;
 };
 
@@ -194,7 +194,7 @@ static int fail_conflict(struct parser *parser, const struct declared *wanted, c
 			   header.text, other->kind == DECLARED_SEGMENT ? "segment" : "directory", other->line);
 }
 
-/* Adds a name to the tree of those that are declared. */
+/* Adds a name to the tree of declared names. */
 static int declare(struct parser *parser, const struct declared *wanted)
 {
 	struct declared *added = malloc(sizeof(*added));
@@ -220,8 +220,8 @@ static int declare(struct parser *parser, const struct declared *wanted)
 }
 
 /*
- * Declares the name of the section, and all directories above it. A tree: a file of 1 MiB has 60,000 sections, in
- * which this takes 0.1 s, and looking for each name among all before it 18 s.
+ * Declares the name of the section and all directories above it. Uses a tree: for the 60,000 sections that
+ * fit into 1 MiB it takes 0.1 s, and comparing each name with all before it 18 s.
  */
 static int declare_name(struct parser *parser, bool is_segment)
 {
@@ -234,7 +234,7 @@ static int declare_name(struct parser *parser, bool is_segment)
 	return declare(parser, &wanted);
 }
 
-/* Begins [directory NAME] or [segment NAME]; parser->section says which. */
+/* Begins [directory NAME] or [segment NAME], according to parser->section. */
 static int begin_named(struct parser *parser, const char *name, size_t length)
 {
 	const char *kind = parser->section->kind;
@@ -307,7 +307,7 @@ int parser_begin_section(struct parser *parser, const char *line, size_t length)
 
 	if (parser_end_section(parser))
 		return parser->result;
-	/* a blank and a ';' begin a comment, as they do for inih in the other lines */
+	/* a blank and ';' begin a comment, as inih does in other lines */
 	for (const char *p = inner; close && p < close; p++)
 		if (*p == ';' && is_blank(p[-1]))
 			close = NULL;

@@ -97,7 +97,7 @@ void fault_clear(struct arena_header *header)
 	atomic_store(&header->n_stacks, 0);
 }
 
-/* The worker was started as this process was, so that its addresses are the same ones. */
+/* The worker is a fork of this process, so addresses are the same. */
 static void log_frame(uint64_t address)
 {
 	const void *at = (const void *)(uintptr_t)address;
