@@ -76,7 +76,7 @@ int lock_wait(struct state *state, const struct lock_request *request, uint64_t 
 	/* a resent request that waited in an earlier worker keeps its turn */
 	known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
 	if (known && !table_has(locks, request)) {
-		locks->forest.index[known].tag = tag;
+		locks->forest.index[known].waiting.tag = tag;
 		result = -EINPROGRESS;
 	} else if (table_has(locks, request)) {
 		/*
@@ -114,7 +114,7 @@ int lock_access(struct state *state, const struct lock_request *request, uint64_
 		if (tag == 0) {
 			result = -EAGAIN;
 		} else if (known) {
-			locks->forest.index[known].tag = tag;
+			locks->forest.index[known].waiting.tag = tag;
 			result = -EINPROGRESS;
 		} else {
 			result = queue_park(locks, &access, ++locks->turn, tag);
@@ -147,13 +147,13 @@ bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outc
 		if (locks->nodes[i].node)
 			waiter = queue_find(locks, locks->nodes[i].node, unique);
 	/* not resent yet; the kernel will resend its INTERRUPT, too */
-	if (waiter && !locks->forest.index[waiter].tag)
+	if (waiter && !locks->forest.index[waiter].waiting.tag)
 		waiter = 0;
 	if (waiter) {
 		uint64_t node = table_slot(locks, waiter)->node;
 
 		*outcome = (struct lock_outcome){
-			.tag = locks->forest.index[waiter].tag,
+			.tag = locks->forest.index[waiter].waiting.tag,
 			.result = -EINTR,
 			.access = table_slot(locks, waiter)->access,
 		};
@@ -175,12 +175,12 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 		const struct lock_index *index = &locks->forest.index[decided];
 
 		*outcome = (struct lock_outcome){
-			.tag = index->tag,
-			.result = -(int)(index->left[BY_OWNER] - 1),
+			.tag = index->waiting.tag,
+			.result = index->waiting.result,
 			.access = table_slot(locks, decided)->access,
 			.slot = decided,
 		};
-		locks->first_outcome = index->right[BY_OWNER];
+		locks->first_outcome = index->waiting.next_outcome;
 		if (!locks->first_outcome)
 			locks->last_outcome = 0;
 		/* granted I/O keeps its place in the queue until it ends */
@@ -246,7 +246,7 @@ void lock_drop_handle(struct state *state, uint64_t node, uint64_t handle)
 		}
 	}
 	for (uint32_t waiter = found ? found->first_waiter : 0; waiter;) {
-		uint32_t next = locks->forest.index[waiter].right[0];
+		uint32_t next = locks->forest.index[waiter].waiting.next;
 
 		if (table_slot(locks, waiter)->handle == handle && !queue_is_decided(locks, waiter))
 			queue_end(locks, waiter, -EBADF);

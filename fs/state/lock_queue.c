@@ -31,7 +31,7 @@ static bool is_against(const struct lock_slot *waiter, const struct lock_request
 /* Whether I/O that was let go on has not ended that a request must not pass, whoever came first. */
 static bool is_under_way(const struct locks *locks, const struct lock_node *node, const struct lock_request *request)
 {
-	for (uint32_t waiter = locks->n_decided ? node->first_waiter : 0; waiter; waiter = locks->forest.index[waiter].right[0])
+	for (uint32_t waiter = locks->n_decided ? node->first_waiter : 0; waiter; waiter = locks->forest.index[waiter].waiting.next)
 		if (queue_is_decided(locks, waiter) && is_against(table_slot(locks, waiter), request))
 			return true;
 	return false;
@@ -45,7 +45,7 @@ static bool would_pass(const struct locks *locks, const struct lock_request *req
 
 	if (node && is_under_way(locks, node, request))
 		return true;
-	for (; waiter && table_slot(locks, waiter)->turn < turn; waiter = locks->forest.index[waiter].right[0])
+	for (; waiter && table_slot(locks, waiter)->turn < turn; waiter = locks->forest.index[waiter].waiting.next)
 		if (is_against(table_slot(locks, waiter), request))
 			return !table_holds_anything(locks, request);
 	return false;
@@ -57,7 +57,7 @@ static bool access_would_pass(const struct locks *locks, const struct lock_reque
 	const struct lock_node *node = table_find(locks, access->node);
 	uint32_t waiter = node && locks->n_decided ? node->first_waiter : 0;
 
-	for (; waiter && table_slot(locks, waiter)->turn < turn; waiter = locks->forest.index[waiter].right[0]) {
+	for (; waiter && table_slot(locks, waiter)->turn < turn; waiter = locks->forest.index[waiter].waiting.next) {
 		const struct lock_slot *slot = table_slot(locks, waiter);
 		struct lock_request request;
 
@@ -99,7 +99,7 @@ static bool is_deadlock(const struct locks *locks, const struct lock_slot *reque
 	for (uint32_t i = 1; i < locks->n_nodes; i++) {
 		uint32_t waiter = locks->nodes[i].node ? locks->nodes[i].first_waiter : 0;
 
-		for (; waiter; waiter = locks->forest.index[waiter].right[0])
+		for (; waiter; waiter = locks->forest.index[waiter].waiting.next)
 			if (table_slot(locks, waiter)->kind == LOCK_RANGE)
 				unvisited[n_unvisited++] = waiter;
 	}
@@ -130,16 +130,16 @@ void queue_insert(struct locks *locks, struct lock_node *node, uint32_t waiter)
 
 	/* nearly always the last one */
 	while (after && table_slot(locks, after)->turn > table_slot(locks, waiter)->turn)
-		after = index[after].left[0];
-	index[waiter].left[BY_OWNER] = 0;
-	index[waiter].left[0] = after;
-	index[waiter].right[0] = after ? index[after].right[0] : node->first_waiter;
-	if (index[waiter].right[0])
-		index[index[waiter].right[0]].left[0] = waiter;
+		after = index[after].waiting.previous;
+	index[waiter].waiting.result = LOCK_UNDECIDED;
+	index[waiter].waiting.previous = after;
+	index[waiter].waiting.next = after ? index[after].waiting.next : node->first_waiter;
+	if (index[waiter].waiting.next)
+		index[index[waiter].waiting.next].waiting.previous = waiter;
 	else
 		node->last_waiter = waiter;
 	if (after)
-		index[after].right[0] = waiter;
+		index[after].waiting.next = waiter;
 	else
 		node->first_waiter = waiter;
 	locks->n_waiting++;
@@ -149,14 +149,14 @@ static void dequeue(struct locks *locks, struct lock_node *node, uint32_t waiter
 {
 	struct lock_index *index = &locks->forest.index[waiter];
 
-	if (index->left[0])
-		locks->forest.index[index->left[0]].right[0] = index->right[0];
+	if (index->waiting.previous)
+		locks->forest.index[index->waiting.previous].waiting.next = index->waiting.next;
 	else
-		node->first_waiter = index->right[0];
-	if (index->right[0])
-		locks->forest.index[index->right[0]].left[0] = index->left[0];
+		node->first_waiter = index->waiting.next;
+	if (index->waiting.next)
+		locks->forest.index[index->waiting.next].waiting.previous = index->waiting.previous;
 	else
-		node->last_waiter = index->left[0];
+		node->last_waiter = index->waiting.previous;
 	locks->n_waiting--;
 }
 
@@ -175,10 +175,10 @@ static void decide(struct locks *locks, uint32_t waiter, int result)
 		atomic_store(&slot->state, LOCK_SLOT_FREE);
 		table_count_handle(locks, slot, -1);
 	}
-	index->left[BY_OWNER] = 1 + (uint32_t)-result;
-	index->right[BY_OWNER] = 0;
+	index->waiting.result = result;
+	index->waiting.next_outcome = 0;
 	if (locks->last_outcome)
-		locks->forest.index[locks->last_outcome].right[BY_OWNER] = waiter;
+		locks->forest.index[locks->last_outcome].waiting.next_outcome = waiter;
 	else
 		locks->first_outcome = waiter;
 	locks->last_outcome = waiter;
@@ -186,7 +186,7 @@ static void decide(struct locks *locks, uint32_t waiter, int result)
 
 void queue_end(struct locks *locks, uint32_t waiter, int result)
 {
-	if (!locks->forest.index[waiter].tag) {
+	if (!locks->forest.index[waiter].waiting.tag) {
 		queue_remove(locks, waiter);
 		return;
 	}
@@ -202,7 +202,7 @@ static bool serve_queue(struct locks *locks, uint64_t id)
 	bool any = false;
 
 	while (waiter) {
-		uint32_t next = locks->forest.index[waiter].right[0];
+		uint32_t next = locks->forest.index[waiter].waiting.next;
 		const struct lock_slot *slot = table_slot(locks, waiter);
 		struct lock_request request;
 
@@ -225,7 +225,7 @@ void queue_release_access(struct locks *locks, uint64_t node)
 	const struct lock_node *found = table_find(locks, node);
 	uint32_t waiter = found ? found->first_waiter : 0;
 
-	for (; waiter && !locks->recovering; waiter = locks->forest.index[waiter].right[0])
+	for (; waiter && !locks->recovering; waiter = locks->forest.index[waiter].waiting.next)
 		if (table_slot(locks, waiter)->access && !queue_is_decided(locks, waiter))
 			decide(locks, waiter, 0);
 }
@@ -244,7 +244,7 @@ uint32_t queue_find(const struct locks *locks, uint64_t node, uint64_t unique)
 	uint32_t waiter = found ? found->first_waiter : 0;
 
 	while (waiter && (table_slot(locks, waiter)->unique != unique || queue_is_decided(locks, waiter)))
-		waiter = locks->forest.index[waiter].right[0];
+		waiter = locks->forest.index[waiter].waiting.next;
 	return waiter;
 }
 
@@ -272,6 +272,6 @@ int queue_park(struct locks *locks, const struct lock_request *request, uint64_t
 	lock = table_take_slot(locks);
 	table_fill_slot(locks, lock, &content, LOCK_SLOT_WAITING);
 	queue_insert(locks, node, lock);
-	locks->forest.index[lock].tag = tag;
+	locks->forest.index[lock].waiting.tag = tag;
 	return -EINPROGRESS;
 }

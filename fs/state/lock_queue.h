@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that wait for a lock: a list per node in order of arrival, linked by `left[0]` and `right[0]` of their slots' index.
- * `left[1]` and `right[1]` are for those that were decided, until somebody is told: what came of it, and the next one.
+ * Requests that wait for a lock: a list per node in order of arrival, and a list of those that were decided until
+ * lock_next_outcome() reports them.
  * For lock.c and its parts only, under their mutex.
  */
 #ifndef SEGFS_STATE_LOCK_QUEUE_H
@@ -26,7 +26,7 @@ uint32_t queue_find(const struct locks *locks, uint64_t node, uint64_t unique);
 /* Whether what waits there was told that it may go on, see lock_access_end(). */
 static inline bool queue_is_decided(const struct locks *locks, uint32_t waiter)
 {
-	return locks->forest.index[waiter].left[BY_OWNER] != 0;
+	return locks->forest.index[waiter].waiting.result != LOCK_UNDECIDED;
 }
 
 /* Takes a request out; nobody is told. */

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEFT_BEHIND UINT32_MAX /* `left` of a slot that is still to be recovered */
-
 /* Links a lock that overlaps none, as one with those of the same type that it touches. */
 static void link_joined(struct locks *locks, struct lock_node *node, uint32_t lock)
 {
@@ -148,7 +146,7 @@ static int recover_slot(struct locks *locks, uint32_t lock)
 		link_recovered(locks, node, lock);
 	} else {
 		queue_insert(locks, node, lock);
-		locks->forest.index[lock].tag = 0;
+		locks->forest.index[lock].waiting.tag = 0;
 		locks->recovering = true;
 	}
 	table_put(locks, slot->node);
@@ -167,12 +165,12 @@ static int index_slots(struct locks *locks)
 			table_push_free(locks, i);
 		} else {
 			table_count_handle(locks, table_slot(locks, i), 1);
-			locks->forest.index[i].left[0] = LEFT_BEHIND;
+			locks->forest.index[i].unindexed = LOCK_UNINDEXED;
 		}
 	}
 	/* not those that are taken meanwhile */
 	for (uint32_t i = 1; i < high && result == 0; i++)
-		if (locks->forest.index[i].left[0] == LEFT_BEHIND)
+		if (locks->forest.index[i].unindexed == LOCK_UNINDEXED)
 			result = recover_slot(locks, i);
 	return result;
 }
@@ -229,9 +227,9 @@ void lock_recovered(struct state *state)
 			uint32_t waiter = locks->nodes[i].node ? locks->nodes[i].first_waiter : 0;
 
 			while (waiter) {
-				uint32_t next = locks->forest.index[waiter].right[0];
+				uint32_t next = locks->forest.index[waiter].waiting.next;
 
-				if (!locks->forest.index[waiter].tag)
+				if (!locks->forest.index[waiter].waiting.tag)
 					queue_remove(locks, waiter);
 				waiter = next;
 			}

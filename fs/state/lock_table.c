@@ -12,7 +12,7 @@
 
 void table_push_free(struct locks *locks, uint32_t lock)
 {
-	locks->forest.index[lock].left[0] = locks->free_slot;
+	locks->forest.index[lock].free.next = locks->free_slot;
 	locks->free_slot = lock;
 	locks->n_free++;
 }
@@ -39,7 +39,7 @@ uint32_t table_take_slot(struct locks *locks)
 {
 	uint32_t lock = locks->free_slot;
 
-	locks->free_slot = locks->forest.index[lock].left[0];
+	locks->free_slot = locks->forest.index[lock].free.next;
 	locks->n_free--;
 	return lock;
 }

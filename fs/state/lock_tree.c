@@ -30,11 +30,11 @@ static void update(const struct lock_forest *forest, enum lock_order order, uint
 
 	if (order != BY_RANGE)
 		return;
-	if (index->left[BY_RANGE] && forest->index[index->left[BY_RANGE]].max_end > end)
-		end = forest->index[index->left[BY_RANGE]].max_end;
-	if (index->right[BY_RANGE] && forest->index[index->right[BY_RANGE]].max_end > end)
-		end = forest->index[index->right[BY_RANGE]].max_end;
-	index->max_end = end;
+	if (index->held.left[BY_RANGE] && forest->index[index->held.left[BY_RANGE]].held.max_end > end)
+		end = forest->index[index->held.left[BY_RANGE]].held.max_end;
+	if (index->held.right[BY_RANGE] && forest->index[index->held.right[BY_RANGE]].held.max_end > end)
+		end = forest->index[index->held.right[BY_RANGE]].held.max_end;
+	index->held.max_end = end;
 }
 
 /* Cuts a tree into what comes before `lock` and what comes after it. The depth is logarithmic, so recursion may be. */
@@ -48,10 +48,10 @@ static void split(const struct lock_forest *forest, enum lock_order order, uint3
 		return;
 	}
 	if (is_before(forest, order, root, lock)) {
-		split(forest, order, index->right[order], lock, &index->right[order], after);
+		split(forest, order, index->held.right[order], lock, &index->held.right[order], after);
 		*before = root;
 	} else {
-		split(forest, order, index->left[order], lock, before, &index->left[order]);
+		split(forest, order, index->held.left[order], lock, before, &index->held.left[order]);
 		*after = root;
 	}
 	update(forest, order, root);
@@ -64,11 +64,11 @@ static uint32_t join(const struct lock_forest *forest, enum lock_order order, ui
 	if (priority(before) > priority(after)) {
 		struct lock_index *index = &forest->index[before];
 
-		index->right[order] = join(forest, order, index->right[order], after);
+		index->held.right[order] = join(forest, order, index->held.right[order], after);
 		update(forest, order, before);
 		return before;
 	}
-	forest->index[after].left[order] = join(forest, order, before, forest->index[after].left[order]);
+	forest->index[after].held.left[order] = join(forest, order, before, forest->index[after].held.left[order]);
 	update(forest, order, after);
 	return after;
 }
@@ -82,13 +82,13 @@ void lock_tree_insert(const struct lock_forest *forest, enum lock_order order, u
 		uint32_t after;
 
 		split(forest, order, *root, lock, &before, &after);
-		forest->index[lock].left[order] = before;
-		forest->index[lock].right[order] = after;
+		forest->index[lock].held.left[order] = before;
+		forest->index[lock].held.right[order] = after;
 		*root = lock;
 	} else if (is_before(forest, order, lock, *root)) {
-		lock_tree_insert(forest, order, &index->left[order], lock);
+		lock_tree_insert(forest, order, &index->held.left[order], lock);
 	} else {
-		lock_tree_insert(forest, order, &index->right[order], lock);
+		lock_tree_insert(forest, order, &index->held.right[order], lock);
 	}
 	update(forest, order, *root);
 }
@@ -100,13 +100,13 @@ void lock_tree_remove(const struct lock_forest *forest, enum lock_order order, u
 	if (!*root)
 		return;
 	if (*root == lock) {
-		*root = join(forest, order, index->left[order], index->right[order]);
+		*root = join(forest, order, index->held.left[order], index->held.right[order]);
 		return;
 	}
 	if (is_before(forest, order, lock, *root))
-		lock_tree_remove(forest, order, &index->left[order], lock);
+		lock_tree_remove(forest, order, &index->held.left[order], lock);
 	else
-		lock_tree_remove(forest, order, &index->right[order], lock);
+		lock_tree_remove(forest, order, &index->held.right[order], lock);
 	update(forest, order, *root);
 }
 
@@ -117,14 +117,14 @@ uint32_t lock_tree_search(const struct lock_forest *forest, uint32_t root, uint6
 	const struct lock_slot *slot = &forest->slots[root];
 	uint32_t found;
 
-	if (!root || index->max_end < start)
+	if (!root || index->held.max_end < start)
 		return 0;
-	found = lock_tree_search(forest, index->left[BY_RANGE], start, end, fits, context);
+	found = lock_tree_search(forest, index->held.left[BY_RANGE], start, end, fits, context);
 	if (found || slot->start > end)
 		return found;
 	if (slot->end >= start && fits(slot, context))
 		return root;
-	return lock_tree_search(forest, index->right[BY_RANGE], start, end, fits, context);
+	return lock_tree_search(forest, index->held.right[BY_RANGE], start, end, fits, context);
 }
 
 static bool is_of_another(const struct lock_slot *lock, const void *owner)
@@ -146,9 +146,9 @@ uint32_t lock_tree_owned(const struct lock_forest *forest, uint32_t root, uint64
 
 		if (slot->owner > owner || (slot->owner == owner && slot->end >= from)) {
 			found = root;
-			root = forest->index[root].left[BY_OWNER];
+			root = forest->index[root].held.left[BY_OWNER];
 		} else {
-			root = forest->index[root].right[BY_OWNER];
+			root = forest->index[root].held.right[BY_OWNER];
 		}
 	}
 	return found && forest->slots[found].owner == owner ? found : 0;
@@ -161,9 +161,9 @@ uint32_t lock_tree_next(const struct lock_forest *forest, enum lock_order order,
 	while (root) {
 		if (!lock || is_before(forest, order, lock, root)) {
 			found = root;
-			root = forest->index[root].left[order];
+			root = forest->index[root].held.left[order];
 		} else {
-			root = forest->index[root].right[order];
+			root = forest->index[root].held.right[order];
 		}
 	}
 	return found;

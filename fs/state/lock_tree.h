@@ -17,15 +17,32 @@ enum lock_order {
 	LOCK_ORDERS,
 };
 
-/* Heap side of a lock slot. */
+/* Heap side of a lock slot: what it holds depends on what the slot is. */
 struct lock_index {
-	uint32_t left[LOCK_ORDERS];  /* subtrees; of a free slot [0]: the next free one; of a request that waits [0]: neighbours */
-	uint32_t right[LOCK_ORDERS];
 	union {
-		uint64_t max_end; /* highest last byte in the subtree BY_RANGE */
-		uint64_t tag;     /* of a request that waits, see lock_wait() */
+		struct {
+			uint32_t left[LOCK_ORDERS];  /* subtrees */
+			uint32_t right[LOCK_ORDERS];
+			uint64_t max_end;            /* highest last byte in the subtree BY_RANGE */
+		} held;
+		struct {
+			uint32_t next;
+		} free;
+		struct {
+			uint32_t previous;           /* neighbours in the queue of its node */
+			uint32_t next;
+			int32_t result;              /* of struct lock_outcome; LOCK_UNDECIDED until it is known */
+			uint32_t next_outcome;       /* decided after it */
+			uint64_t tag;                /* of lock_wait(); 0 = a new worker has not read the request yet */
+		} waiting;
+		uint32_t unindexed; /* LOCK_UNINDEXED, which is no slot's number, until a new worker comes to the slot */
 	};
 };
+
+#define LOCK_UNDECIDED 1
+#define LOCK_UNINDEXED UINT32_MAX
+
+_Static_assert(sizeof(struct lock_index) == 24, "there is one for each lock slot");
 
 struct lock_forest {
 	struct lock_slot *slots;
