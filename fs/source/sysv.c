@@ -48,16 +48,16 @@ static int create(struct state *state, const struct node_slot *dir, const char *
 	if (!name)
 		return -EOPNOTSUPP;
 	/* a key or nothing; and who can't give it a size can't make a segment */
-	if (!sysv_parse_key(name, &key.key) || (flags & O_ACCMODE) == O_RDONLY)
+	if (!sysv_parse_key(name, &key.reserved.key) || (flags & O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
-	if (sysv_find_reservation(state, dir->store, key.key) || sysv_find(state, dir->store, key.key) >= 0)
+	if (sysv_find_reservation(state, dir->store, key.reserved.key) || sysv_find(state, dir->store, key.reserved.key) >= 0)
 		return -EEXIST;
 	mask = umask(0);
 	umask(mask);
-	key.mode = mode & 0777 & ~mask;
-	key.owner = (uid_t)setfsuid((uid_t)-1);
-	key.group = (gid_t)setfsgid((gid_t)-1);
-	key.size = realtime_nanoseconds();
+	key.reserved.mode = mode & 0777 & ~mask;
+	key.reserved.uid = (uid_t)setfsuid((uid_t)-1);
+	key.reserved.gid = (gid_t)setfsgid((gid_t)-1);
+	key.reserved.made_at = realtime_nanoseconds();
 	fd = placeholder();
 	if (fd < 0)
 		return fd;
@@ -73,7 +73,7 @@ static bool is_own_work(struct state *state, const struct node_slot *node, pid_t
 
 	if (maker == 0)
 		return false;
-	*id = sysv_find(state, node->store, sysv_key_of(node)->key);
+	*id = sysv_find(state, node->store, sysv_key_of(node)->reserved.key);
 	return *id >= 0 && sysv_stat(state, node->store, *id, &segment) == 0 && segment.creator == maker &&
 	       segment.size == size;
 }
@@ -91,7 +91,8 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 	if (!is_own_work(state, node, sysv_maker_of(node), size, &id)) {
 		/* before it is made: a death between the two would leave a segment that nobody knows to be ours */
 		sysv_note_maker(node);
-		id = sysv_make(state, node->store, key->key, size, key->mode, key->owner, key->group);
+		id = sysv_make(state, node->store, key->reserved.key, size, key->reserved.mode, key->reserved.uid,
+			       key->reserved.gid);
 		/* another thread may have */
 		if (id == -EEXIST && !is_own_work(state, node, getpid(), size, &id))
 			return -EEXIST;

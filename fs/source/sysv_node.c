@@ -36,9 +36,7 @@ static void key_of_segment(const struct sysv_segment *segment, struct sysv_key *
 	*key = (struct sysv_key){
 		.kind = SYSV_SEGMENT,
 		.id = segment->id,
-		.size = segment->size,
-		.owner = segment->creator_uid,
-		.mode = (uint32_t)segment->creator,
+		.segment = {.size = segment->size, .creator_uid = segment->creator_uid, .creator = segment->creator},
 	};
 }
 
@@ -72,11 +70,11 @@ static void stat_of_segment(const struct sysv_segment *segment, uint16_t store, 
 
 static void stat_of_reservation(const struct sysv_key *key, uint16_t store, struct stat *stat)
 {
-	stat_common(stat, store, RESERVED_INODE | key->key);
-	stat->st_mode = S_IFREG | (key->mode & 0777);
-	stat->st_uid = key->owner;
-	stat->st_gid = key->group;
-	stat->st_ctim.tv_sec = stat->st_mtim.tv_sec = stat->st_atim.tv_sec = (time_t)(key->size / 1000000000);
+	stat_common(stat, store, RESERVED_INODE | key->reserved.key);
+	stat->st_mode = S_IFREG | (key->reserved.mode & 0777);
+	stat->st_uid = key->reserved.uid;
+	stat->st_gid = key->reserved.gid;
+	stat->st_ctim.tv_sec = stat->st_mtim.tv_sec = stat->st_atim.tv_sec = (time_t)(key->reserved.made_at / 1000000000);
 }
 
 static void stat_of_root(const struct state *state, uint16_t store, struct stat *stat)
@@ -97,7 +95,7 @@ void sysv_file_of_reservation(const struct sysv_key *key, uint16_t store, struct
 {
 	*file = (struct source_file){.flags = NODE_FOREIGN | NODE_KEEP_FD, .fd = -1};
 	stat_of_reservation(key, store, &file->stat);
-	put_key(&file->key, store, RESERVED_INODE | key->key, key);
+	put_key(&file->key, store, RESERVED_INODE | key->reserved.key, key);
 }
 
 /* --- segments of nodes --- */
@@ -114,8 +112,8 @@ static void hide_own_attach(const struct state *state, const struct sysv_note *n
 	if (!note->maker || segment->last != note->maker)
 		return;
 	segment->last = note->last;
-	segment->atime = note->atime;
-	segment->dtime = note->dtime;
+	segment->atime = note->before.atime;
+	segment->dtime = note->before.dtime;
 }
 
 void sysv_file_of_segment(struct state *state, uint16_t store, const struct sysv_segment *segment, struct source_file *file)
@@ -188,11 +186,6 @@ int sysv_segment_of(struct state *state, const struct node_slot *node, struct sy
 	return 0;
 }
 
-static uint64_t made_size(const struct sysv_note *note)
-{
-	return (uint64_t)note->dtime << 32 | note->atime;
-}
-
 /* A segment that is gone, but open: what was last known of it. */
 static void stat_of_gone(const struct node_slot *node, struct stat *stat)
 {
@@ -200,7 +193,7 @@ static void stat_of_gone(const struct node_slot *node, struct stat *stat)
 	struct sysv_segment segment = {.id = sysv_segment_id(node)};
 
 	pthread_mutex_lock(&notes);
-	segment.size = key->kind == SYSV_SEGMENT ? key->size : made_size(note_of(node));
+	segment.size = key->kind == SYSV_SEGMENT ? key->segment.size : note_of(node)->made_size;
 	segment.uid = note_of(node)->uid;
 	segment.gid = note_of(node)->gid;
 	segment.mode = note_of(node)->mode;
@@ -284,11 +277,10 @@ void sysv_note_made(const struct node_slot *node, int id, uint64_t size)
 	struct sysv_note *note = note_of(node);
 
 	pthread_mutex_lock(&notes);
-	note->uid = key->owner;
-	note->gid = key->group;
-	note->mode = key->mode;
-	note->atime = (uint32_t)size;
-	note->dtime = (uint32_t)(size >> 32);
+	note->uid = key->reserved.uid;
+	note->gid = key->reserved.gid;
+	note->mode = key->reserved.mode;
+	note->made_size = size;
 	note->made = id + 1;
 	pthread_mutex_unlock(&notes);
 }
@@ -300,7 +292,7 @@ void sysv_note_attach(const struct node_slot *node, const struct sysv_segment *s
 	pthread_mutex_lock(&notes);
 	note->maker = getpid();
 	note->last = segment->last;
-	note->atime = (uint32_t)segment->atime;
-	note->dtime = (uint32_t)segment->dtime;
+	note->before.atime = (uint32_t)segment->atime;
+	note->before.dtime = (uint32_t)segment->dtime;
 	pthread_mutex_unlock(&notes);
 }

@@ -15,30 +15,46 @@ enum sysv_kind {
 	SYSV_SEGMENT = 3,
 };
 
-/* What tells a node of this source from others: the start of its slot's handle. */
+/* Key of a node of this source: the start of its slot's handle. */
 struct sysv_key {
-	uint32_t kind;     /* enum sysv_kind */
-	int32_t id;        /* SYSV_SEGMENT: which comes again only after some 2^31 others */
-	uint64_t size;     /* SYSV_SEGMENT: bytes; SYSV_RESERVED: a number that no other reservation has */
-	uint32_t owner;    /* SYSV_SEGMENT: creator's uid; SYSV_RESERVED: uid of the segment to be */
-	uint32_t group;    /* SYSV_SEGMENT: 0 */
-	uint32_t mode;     /* SYSV_SEGMENT: the creator's pid */
-	uint32_t key;      /* SYSV_SEGMENT: 0, since it changes */
+	uint32_t kind;               /* enum sysv_kind */
+	int32_t id;                  /* SYSV_SEGMENT: reused only after some 2^31 others */
+	union {
+		struct {
+			uint64_t size;         /* bytes */
+			uint32_t creator_uid;
+			uint32_t unused;
+			int32_t creator;       /* pid */
+			uint32_t unused2;
+		} segment;
+		struct {
+			uint64_t made_at;      /* CLOCK_REALTIME, nanoseconds; tells it from other reservations of the key */
+			uint32_t uid;          /* of the segment to be made */
+			uint32_t gid;
+			uint32_t mode;
+			uint32_t key;
+		} reserved;
+	};
 };
 
-/* What is noted of a node: the rest of its slot's handle, which is no part of its key. Guarded by a lock of sysv_node.c's. */
+/* What is recorded of a node: the rest of its slot's handle, not part of its key. Guarded by a lock of sysv_node.c. */
 struct sysv_note {
-	int32_t made;      /* SYSV_RESERVED: the segment that was made, plus one */
+	int32_t made;      /* SYSV_RESERVED: id of the segment that was made, plus one */
 	int32_t maker;     /* SYSV_RESERVED: the worker that began to make it; SYSV_SEGMENT: the one that attached it last */
-	uint32_t uid;      /* as they were when the segment was last there */
+	uint32_t uid;      /* as they were when the segment was last seen */
 	uint32_t gid;
 	uint32_t mode;
-	int32_t last;      /* SYSV_SEGMENT: what the worker's own attaching has changed: as it was before */
-	uint32_t atime;    /* SYSV_RESERVED: the size of what was made, lower half */
-	uint32_t dtime;    /* ... upper half */
+	int32_t last;      /* SYSV_SEGMENT: shm_lpid, shm_atime, shm_dtime before the worker attached it */
+	union {
+		struct {
+			uint32_t atime;
+			uint32_t dtime;
+		} before;
+		uint64_t made_size; /* SYSV_RESERVED: bytes of the segment that was made */
+	};
 };
 
-_Static_assert(sizeof(struct sysv_key) + sizeof(struct sysv_note) <= sizeof(((struct node_slot *)0)->handle),
+_Static_assert(sizeof(struct sysv_key) == 32 && sizeof(struct sysv_note) == 32 && 64 <= sizeof(((struct node_slot *)0)->handle),
 	       "both fit into a slot");
 
 static inline const struct sysv_key *sysv_key_of(const struct node_slot *node)
