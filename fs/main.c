@@ -108,7 +108,7 @@ static int complain(int status, const char *text)
 	return status;
 }
 
-/* A lack of memory is no error of the configuration. */
+/* A lack of memory is not an error in the configuration. */
 static int config_status(int result)
 {
 	return result == -ENOMEM ? EXIT_FAILURE : EXIT_USAGE;
@@ -135,7 +135,9 @@ static int purge(const char *name)
 	return instance_purge(name, geteuid() == 0, error) < 0 ? complain(EXIT_FAILURE, error) : EXIT_SUCCESS;
 }
 
-/* Without --config, the default file counts for the mount that it names, or for every mount if it names none. */
+/*
+ * Without --config, the default file applies to the mount that it names, or to every mount if it names none.
+ */
 static bool is_for_us(const struct program *program)
 {
 	const char *wanted = program->options.mount_point;
@@ -171,12 +173,12 @@ static int load_config(struct program *program)
 	return EXIT_SUCCESS;
 }
 
-/* A mount whose daemon was killed answers ENOTCONN to everything until it is unmounted. */
+/* Unmounts the mount of a daemon that was killed, on which every access fails with ENOTCONN. */
 static void unmount_dead(const char *path)
 {
 	struct statx found;
 
-	/* asks, and does not believe what the kernel remembers */
+	/* query the server instead of using cached attributes */
 	if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found) == 0 || errno != ENOTCONN)
 		return;
 	log_notice("%s is the mount of a daemon that is gone; unmounting it", path);
@@ -227,7 +229,9 @@ static int open_instance(struct program *program)
 		       : EXIT_SUCCESS;
 }
 
-/* The arena, with the stores, the root and .segfs in it, and what the configuration declares in the stores. */
+/*
+ * Creates the arena, the nodes of stores, root and .segfs, and what the configuration declares in the stores.
+ */
 static int make_content(struct program *program)
 {
 	char error[CONFIG_ERROR_MAX];
@@ -269,27 +273,27 @@ static int make_content(struct program *program)
 }
 
 /*
- * Of the resource limits, those that would be in the way of users. All others stay as they were set for this program, and bind
- * supervisor and workers, but for what workers have no use for (fs/daemon/privileges.c): RLIMIT_NPROC too, which does not bind root, and an
- * ordinary user's daemon like any process of that user.
+ * Raises the resource limits that would affect users. The others stay as set for this program and bind
+ * supervisor and workers, except those that workers do not need (fs/daemon/privileges.c). RLIMIT_NPROC stays,
+ * too: it does not bind root, and an ordinary user's daemon is a process of that user like any other.
  */
 static void raise_limits(void)
 {
 	struct rlimit limit;
 
-	/* as many descriptors as there may be, since nodes of some media hold one each */
+	/* as many descriptors as possible, since nodes of some media hold one each */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	/* a limit on file sizes is the requester's, and the kernel has checked it */
+	/* the requester's own limit applies, and the kernel has checked it */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_FSIZE, &limit);
 	}
 }
 
-/* Standard descriptors that exist, and none beside them but the one that was given for us. */
+/* Opens missing standard descriptors, and closes all others except the one passed by --ready-fd. */
 static void tidy_descriptors(int ready_fd)
 {
 	int fd;
@@ -308,8 +312,8 @@ static void tidy_descriptors(int ready_fd)
 }
 
 /*
- * Leaves a child that goes on; the parent returns when the mount is usable, or when the child ended before it was.
- * Returns -1 in the child, else the exit status.
+ * Forks; the parent returns when the mount is usable, or when the child has ended before. Returns -1 in the
+ * child, else the exit status.
  */
 static int go_to_background(struct program *program)
 {
@@ -338,7 +342,7 @@ static int go_to_background(struct program *program)
 	return byte == 'R' ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* From here on there is something to take back when the start fails. */
+/* If this fails, what it has created must be undone. */
 static int start(struct program *program)
 {
 	int status = make_content(program);
@@ -352,7 +356,7 @@ static int start(struct program *program)
 	if (!program->options.foreground) {
 		status = go_to_background(program);
 		if (status >= 0)
-			_exit(status); /* the child has the instance now */
+			_exit(status); /* the child owns the instance now */
 	}
 	return supervisor_run(program);
 }
@@ -385,7 +389,7 @@ static int mount_segfs(struct program *program)
 	return status;
 }
 
-/* Its log is read where that of the program is that runs. */
+/* Logs to where the running version logs. */
 static int check_take_over(struct program *program)
 {
 	log_setup(program->options.foreground ? LOG_TO_STDERR : LOG_TO_BOTH, program->options.log_priority);
@@ -393,7 +397,7 @@ static int check_take_over(struct program *program)
 	return upgrade_check(program) == EXIT_SUCCESS && mounting_check_options(program) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The mount is there, and answers nothing until a worker runs: it is not looked at. */
+/* The mount exists, but no worker serves it yet, so it must not be accessed. */
 static int take_over(struct program *program)
 {
 	int status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which system calls a worker may make, and which ones neither it nor the supervisor will ever need. Tables only, for
- * generate.c; they are no part of the program.
+ * The system calls that a worker may make, and those that supervisor and worker will never need. Tables for
+ * generate.c only; not part of the program.
  */
 #ifndef SEGFS_FILTER_CALLS_H
 #define SEGFS_FILTER_CALLS_H
@@ -9,7 +9,7 @@
 #include <seccomp.h>
 #include <stddef.h>
 
-/* What sanitizers do at the end of a process, and when they have found something, is allowed in builds with them. */
+/* With sanitizers, what they do at exit and for their reports is allowed. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define FILTER_SANITIZED
 #elif defined(__has_feature)
@@ -18,22 +18,22 @@
 #endif
 #endif
 
-/* A rule for some arguments of a call; there may be several for one call, which must not be among the allowed. */
+/* A rule for one argument of a call. A call may have several rules, but must not be in filter_allowed. */
 struct filter_rule {
-	int call;                     /* number, or libseccomp's pseudo number where this architecture has none */
-	uint32_t action;              /* SCMP_ACT_... where the condition is met */
-	struct scmp_arg_cmp argument; /* the condition; .op = 0: none */
+	int call;                     /* number, or libseccomp's pseudo number if the architecture lacks the call */
+	uint32_t action;              /* SCMP_ACT_... if the condition is met */
+	struct scmp_arg_cmp argument; /* the condition; .op = 0: unconditional */
 };
 
-/* What a worker may call with any arguments. */
+/* Calls that a worker may make with any arguments. */
 extern const int filter_allowed[];
 extern const size_t filter_n_allowed;
 
-/* What it may call with some, or what is answered with an error that the caller knows how to go on from. */
+/* Calls that a worker may make with some arguments, or that fail with an error that callers handle. */
 extern const struct filter_rule filter_limited[];
 extern const size_t filter_n_limited;
 
-/* What the supervisor, and all that it starts, may never call. */
+/* Calls that the supervisor, and everything it starts, may never make. */
 extern const int filter_forbidden[];
 extern const size_t filter_n_forbidden;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Writes the filters of system calls as C, from the tables of calls.c, and the names of all calls. It runs when the
- * program is built, so that the program needs neither libseccomp nor memory for them: libseccomp makes thousands of
- * small allocations for a filter, and does not survive the failure of every one.
+ * Generates the system-call filters as C, from the tables of calls.c, and the names of all calls. Runs when
+ * the program is built, so that the program needs neither libseccomp nor memory for them: libseccomp makes
+ * thousands of small allocations per filter, and does not survive a failure of some of them.
  */
 #include "fs/filter/calls.h"
 
@@ -14,9 +14,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define INSTRUCTIONS_MAX 4096 /* the kernel takes no more */
+#define INSTRUCTIONS_MAX 4096 /* the kernel's maximum */
 #define FIRST_UNKNOWN 471     /* number of the first system call that is newer than this program */
-#define LAST_UNKNOWN 599      /* some years of system calls */
+#define LAST_UNKNOWN 599      /* leaves room for some years of new system calls */
 
 static void must(int result, const char *what)
 {
@@ -26,7 +26,7 @@ static void must(int result, const char *what)
 	exit(EXIT_FAILURE);
 }
 
-/* A call that this architecture does not have needs no rule. */
+/* A call that this architecture lacks needs no rule. */
 static void add(scmp_filter_ctx context, uint32_t action, int call, const struct scmp_arg_cmp *argument)
 {
 	int result = seccomp_rule_add_array(context, action, call, argument ? 1 : 0, argument);
@@ -45,14 +45,17 @@ static void add_worker_rules(scmp_filter_ctx context)
 		add(context, SCMP_ACT_ERRNO(ENOSYS), call, NULL);
 }
 
-/* SCMP_ACT_TRAP and no harder way, which would take a worker's call from its handler. */
+/*
+ * SCMP_ACT_TRAP, since a stronger action would take precedence over the worker's filter, whose calls its
+ * handler reports.
+ */
 static void add_supervisor_rules(scmp_filter_ctx context)
 {
 	for (size_t i = 0; i < filter_n_forbidden; i++)
 		add(context, SCMP_ACT_TRAP, filter_forbidden[i], NULL);
 }
 
-/* By way of a file, as libseccomp before 2.6 gives it. Returns the number of instructions. */
+/* libseccomp before 2.6 exports filters to files only. Returns the number of instructions. */
 static size_t take_instructions(scmp_filter_ctx context, struct sock_filter *instructions)
 {
 	int fd = memfd_create("filter", MFD_CLOEXEC);
@@ -85,7 +88,9 @@ static void write_filter(const char *name, uint32_t by_default, void (*add_rules
 
 	must(context ? 0 : -ENOMEM, "a filter");
 	must(seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS), "other architectures");
-	/* a tree: the kernel remembers which calls are always allowed, and goes through the filter at all others */
+	/*
+	 * a binary tree: the kernel caches which calls are always allowed, and runs the filter for all others
+	 */
 	must(seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2), "a tree");
 	add_rules(context);
 	n = take_instructions(context, instructions);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * System V shared memory: each segment of an IPC namespace as a file, named by its key.
+ * System V shared memory: each segment of an IPC namespace is a file, named by its key.
  *
- * A segment has one size for all of its life, so a file that is made has none at first: it reserves its key, and the first size that it
- * is given makes the segment. Until then, what opens it holds is a sealed, empty memfd in its place.
+ * The size of a System V segment is fixed when it is created. A new file has no size: it reserves its key,
+ * and the first size that it is given creates the segment. Until then its opens hold a sealed, empty memfd as
+ * placeholder.
  */
 #include "fs/source/sysv.h"
 #include "fs/source/backing.h"
@@ -31,7 +32,7 @@ static int placeholder(void)
 {
 	_cleanup_close_ int fd = memfd_create("segfs-reserved", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	/* no view of it can be taken for one of the segment: it may not be written to */
+	/* sealed against writing, so that no view of it passes for one of the segment */
 	if (fd < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
 		return -errno;
 	return take_fd(&fd);
@@ -47,7 +48,7 @@ static int create(struct state *state, const struct node_slot *dir, const char *
 	(void)policy;
 	if (!name)
 		return -EOPNOTSUPP;
-	/* a key or nothing; and who can't give it a size can't make a segment */
+	/* only keys can be created; and a file opened read-only could never get a size */
 	if (!sysv_parse_key(name, &key.reserved.key) || (flags & O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
 	if (sysv_find_reservation(state, dir->store, key.reserved.key) || sysv_find(state, dir->store, key.reserved.key) >= 0)
@@ -66,7 +67,10 @@ static int create(struct state *state, const struct node_slot *dir, const char *
 	return file->fd < 0 ? file->fd : take_fd(&fd);
 }
 
-/* Whether the segment in the way is one that this file's maker made, before it died or lost the answer. */
+/*
+ * Whether an existing segment with this key was created by the previous execution of this request, whose
+ * worker died or lost the reply.
+ */
 static bool is_own_work(struct state *state, const struct node_slot *node, pid_t maker, uint64_t size, int *id)
 {
 	struct sysv_segment segment;
@@ -78,7 +82,7 @@ static bool is_own_work(struct state *state, const struct node_slot *node, pid_t
 	       segment.size == size;
 }
 
-/* Makes the segment. What is open goes over to it. */
+/* Creates the segment and switches the open handles to it. */
 static int give_size(struct state *state, const struct node_slot *node, uint64_t size)
 {
 	const struct sysv_key *key = sysv_key_of(node);
@@ -89,11 +93,13 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 	if (size == 0)
 		return -EINVAL;
 	if (!is_own_work(state, node, sysv_maker_of(node), size, &id)) {
-		/* before it is made: a death between the two would leave a segment that nobody knows to be ours */
+		/*
+		 * before creating it: a death in between would leave a segment that nobody recognizes as ours
+		 */
 		sysv_note_maker(node);
 		id = sysv_make(state, node->store, key->reserved.key, size, key->reserved.mode, key->reserved.uid,
 			       key->reserved.gid);
-		/* another thread may have */
+		/* another thread may have created it */
 		if (id == -EEXIST && !is_own_work(state, node, getpid(), size, &id))
 			return -EEXIST;
 	}
@@ -143,8 +149,8 @@ static int find(struct state *state, const struct node_slot *dir, const char *na
 }
 
 /*
- * What opens hold of a node that reserves its key. The kernel gets a file that can't be mapped (of the namespace), since it would go on
- * mapping the same one when there is a segment.
+ * What opens hold of a reservation. The kernel gets the namespace file as backing file: it cannot be mapped.
+ * A mapping of the placeholder would stay after the segment is created.
  */
 static int open_reservation(struct state *state, const struct node_slot *node, int flags)
 {
@@ -166,7 +172,7 @@ static int open_node(struct state *state, const struct node_slot *node, int flag
 		return -EISDIR;
 	if (sysv_key_of(node)->kind == SYSV_RESERVED)
 		return open_reservation(state, node, flags);
-	/* the descriptor that it keeps, if any, is the segment's */
+	/* the node's own descriptor, if any, is of the segment */
 	result = backing_open(state, node, flags);
 	if (result != -ESTALE)
 		return result;
@@ -178,13 +184,16 @@ static int open_node(struct state *state, const struct node_slot *node, int flag
 	return result == -ENOENT ? -ESTALE : result;
 }
 
-/* The kernel has checked the owner and mode that it was told; the segment may have got others since. */
+/* The kernel has checked cached owner and mode; those of the segment may have changed. */
 static int admit(struct state *state, const struct node_slot *node, int flags)
 {
 	struct sysv_segment segment;
 	int result = sysv_segment_of(state, node, &segment);
 
-	/* there is none yet, or none any more: what holds its memory has been opened by who might */
+	/*
+	 * there is no segment yet, or it was removed: those who hold its memory were admitted when they
+	 * opened it
+	 */
 	if (result == -ESTALE && (sysv_is_unsized(state, node) || atomic_load(&node->fd) >= 0))
 		return 0;
 	if (result < 0)
@@ -236,14 +245,14 @@ static int remove_name(struct state *state, const struct node_slot *dir, const c
 	const struct sysv_key *key = (const void *)file.key.handle;
 	struct journal_note note;
 
-	/* ids are not used again for a long time */
+	/* ids are reused only after a long time */
 	if (journal_noted(&note) && (result == -ENOENT || (result == 0 && (uint64_t)key->id != note.inode[0])))
 		return 0;
 	if (result < 0)
 		return result;
 	if (flags & AT_REMOVEDIR)
 		return -ENOTDIR;
-	/* it has no segment yet, and goes by itself */
+	/* a reservation has no segment yet, and ends by itself */
 	if (key->kind == SYSV_RESERVED)
 		return -EBUSY;
 	note = (struct journal_note){.inode = {(uint64_t)key->id}, .fd = -1};
@@ -281,7 +290,7 @@ static int change(struct state *state, const struct node_slot *node, const struc
 	return sysv_stat_node(state, node, stat);
 }
 
-/* There are none but those that segfs tells itself. */
+/* Nodes have no attributes but those that segfs provides. */
 static int no_setxattr(struct state *state, const struct node_slot *node, const char *name, const void *value, size_t size,
 		       int flags)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System V segments of an IPC namespace, by the kernel's calls.
+ * System V segments of an IPC namespace, by system calls.
  *
- * The calls work in the namespace of a store: one that is not the daemon's own is entered for the call, by the calling thread alone.
- * See svipc(7), shmctl(2). Knows nothing of FUSE.
+ * The calls apply to the IPC namespace of a store. If it is not the daemon's own, the calling thread alone
+ * enters it for the call. See svipc(7), shmctl(2). Knows nothing of FUSE.
  */
 #ifndef SEGFS_SOURCE_SYSV_H
 #define SEGFS_SOURCE_SYSV_H
@@ -12,64 +12,71 @@
 
 #include <time.h>
 
-/* A segment, as the kernel tells it. */
+/* A segment, as reported by the kernel. */
 struct sysv_segment {
 	int id;
 	uint32_t key;     /* 0 = IPC_PRIVATE, or removed */
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;      /* permission bits */
-	bool removed;     /* goes when nobody has it attached any more */
+	bool removed;     /* destroyed with the last detach */
 	bool locked;      /* SHM_LOCK */
 	uint64_t size;    /* bytes */
 	uint64_t nattch;
-	pid_t creator;    /* in the daemon's pid namespace; 0 = not visible there */
-	pid_t last;       /* who attached or detached it last */
+	pid_t creator;    /* in the daemon's PID namespace; 0 = not visible there */
+	pid_t last;       /* last process to attach or detach */
 	uid_t creator_uid;
 	time_t atime;     /* of the last attach, 0 = never; seconds */
 	time_t dtime;     /* of the last detach */
 	time_t ctime;
 };
 
-/* Facts about segments. */
+/* Attributes of segments. */
 extern const struct source_fact sysv_facts[];
 
-/* --- the kernel's calls; store: index of the store_record --- */
+/* --- system calls; store: index of the store_record --- */
 
-/* Tells a segment. Returns 0; -ENOENT. */
+/* Gets a segment. Returns 0; -ENOENT. */
 int sysv_stat(const struct state *state, uint16_t store, int id, struct sysv_segment *segment);
 
-/* The id of the segment that has a key other than IPC_PRIVATE. Returns it; -ENOENT. */
+/* Finds a segment by its key, which must not be IPC_PRIVATE. Returns its id; -ENOENT. */
 int sysv_find(const struct state *state, uint16_t store, uint32_t key);
 
-/* Calls `visit` for each segment there is. Returns 0, or the first thing but 0 that visit() returned; the errno of shmctl(2). */
+/*
+ * Calls `visit` for each segment. Returns 0, or the first non-zero result of visit(); the negative errno of
+ * shmctl(2).
+ */
 int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const struct sysv_segment *segment, void *context),
 	       void *context);
 
 /*
- * Makes a segment that belongs to `uid` and `gid`. size: bytes. Returns its id; -EEXIST; -ENOSPC where the size or the number of segments
- * is more than SHMMAX, SHMALL or SHMMNI allow; -EINVAL for a size of 0; -ENOMEM.
+ * Creates a segment owned by `uid` and `gid`. size: bytes. Returns its id; -EEXIST; -ENOSPC if the size or
+ * the number of segments exceeds SHMMAX, SHMALL or SHMMNI; -EINVAL for a size of 0; -ENOMEM.
  */
 int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t size, mode_t mode, uid_t uid, gid_t gid);
 
 /*
- * IPC_SET of owner, group and mode; IPC_RMID. By the requester, see requester.h, or by the daemon itself, to undo what it has done.
- * Return 0; -EPERM where the requester is neither owner nor creator; -ENOENT; -EINVAL for ids that the namespace does not know.
+ * IPC_SET of owner, group and mode; IPC_RMID with the requester's permissions, see requester.h; IPC_RMID by
+ * the daemon, to undo sysv_make().
+ * Return 0; -EPERM if the requester is neither owner nor creator; -ENOENT; -EINVAL for ids unknown to the
+ * namespace.
  */
 int sysv_set(const struct state *state, uint16_t store, const struct sysv_segment *segment);
 int sysv_remove(const struct state *state, uint16_t store, int id);
 int sysv_undo(const struct state *state, uint16_t store, int id);
 
 /*
- * Whether the requester may attach a segment: to read it, which leaves no trace; or to read and write it, which attaches it for a moment.
+ * Whether the requester may attach a segment: for reading, which leaves no trace; or for reading and writing,
+ * which attaches it briefly.
  * Return 0; -EACCES; -ENOENT; -ENOMEM.
  */
 int sysv_may_read(const struct state *state, uint16_t store, int id);
 int sysv_may_write(const struct state *state, uint16_t store, int id);
 
 /*
- * Opens the file that holds a segment's memory (fact K1). flags: of open(2). It is attached for that moment, which the kernel notes.
- * Returns a descriptor that the caller closes; -ENOENT where the segment is gone; -ENOMEM, -EMFILE, -ENFILE.
+ * Opens the file of a segment's memory (fact K1). flags: of open(2). Attaches the segment meanwhile, which
+ * changes its attributes. Returns a descriptor that the caller closes; -ENOENT if the segment is gone;
+ * -ENOMEM, -EMFILE, -ENFILE.
  */
 int sysv_open_memory(const struct state *state, uint16_t store, int id, int flags);
 

@@ -14,17 +14,17 @@
 #include <sys/syscall.h>
 
 #ifndef SHM_STAT_ANY
-#define SHM_STAT_ANY 15 /* linux/shm.h, which can't be had together with sys/shm.h */
+#define SHM_STAT_ANY 15 /* of linux/shm.h, which conflicts with sys/shm.h */
 #endif
 
-#define LINK_MAX_BYTES 96 /* of a path in /proc/self/map_files */
-#define RETURN_TRIES 100  /* of a thread that has to be what it was again */
+#define LINK_MAX_BYTES 96 /* bytes of a path in /proc/self/map_files */
+#define RETURN_TRIES 100  /* attempts to restore the thread before the process gives up */
 
 /* --- the namespace --- */
 
-/* A thread's stay in a namespace that may not be the daemon's. */
+/* The stay of a thread in an IPC namespace. */
 struct stay {
-	int own; /* descriptor of the daemon's namespace; -1 = it was not left */
+	int own; /* descriptor of the daemon's namespace; -1 = not left */
 };
 
 static int enter(const struct state *state, uint16_t store, struct stay *stay)
@@ -47,7 +47,7 @@ static int enter(const struct state *state, uint16_t store, struct stay *stay)
 	return 0;
 }
 
-/* A thread that can't go back must not go on: it would answer for the wrong namespace. */
+/* A thread that cannot return must not continue: its replies would be about the wrong namespace. */
 static void leave(struct stay *stay)
 {
 	if (stay->own < 0)
@@ -61,7 +61,7 @@ static void leave(struct stay *stay)
 
 #define _cleanup_stay_ __attribute__((cleanup(leave)))
 
-/* What is gone, or never was. */
+/* EINVAL and EIDRM mean that there is no such segment. */
 static int gone(int result)
 {
 	return result == -EINVAL || result == -EIDRM ? -ENOENT : result;
@@ -126,7 +126,7 @@ int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const str
 
 	if (result < 0)
 		return result;
-	/* the highest index in use; 0 also where there is no segment */
+	/* the highest index in use; 0 also if there is no segment */
 	highest = shmctl(0, SHM_INFO, (struct shmid_ds *)(void *)&totals);
 	if (highest < 0)
 		return -errno;
@@ -145,7 +145,7 @@ int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const str
 	return result;
 }
 
-/* The owner of a new segment is who makes it, by effective ids; capabilities stay, see request_thread_init(). */
+/* A new segment is owned by its creator's effective ids. Capabilities stay, see request_thread_init(). */
 static int become(uid_t uid, gid_t gid)
 {
 	if (syscall(SYS_setresgid, (gid_t)-1, gid, (gid_t)-1) < 0 || syscall(SYS_setresuid, (uid_t)-1, uid, (uid_t)-1) < 0)
@@ -153,7 +153,7 @@ static int become(uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* What a thread is to be again. */
+/* The thread's own ids, to be restored. */
 struct self {
 	uid_t uid;
 	gid_t gid;
@@ -161,7 +161,10 @@ struct self {
 	gid_t fsgid;
 };
 
-/* File-system ids follow the effective ones, and do not tell whether they could be set. */
+/*
+ * The file-system ids follow the effective ids. setfsuid(2) does not report failure, so the result is read
+ * back.
+ */
 static int become_again(const struct self *self)
 {
 	int result = become(self->uid, self->gid);
@@ -173,7 +176,7 @@ static int become_again(const struct self *self)
 	return syscall(SYS_setfsgid, (gid_t)-1) == (long)self->fsgid && syscall(SYS_setfsuid, (uid_t)-1) == (long)self->fsuid ? 0 : -ENOMEM;
 }
 
-/* As leave(); what is lacking for a moment, memory most of all, is no reason to give up. */
+/* Like leave(); a transient shortage, usually of memory, is worth another try. */
 static void return_to(const struct self *self)
 {
 	for (int tries = 1; become_again(self) < 0; tries++)
@@ -203,7 +206,7 @@ int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t 
 		result = id < 0 ? -errno : 0;
 	}
 	return_to(&self);
-	/* more than SHMMAX: the other limits say ENOSPC, too */
+	/* EINVAL: the size exceeds SHMMAX; for the other limits the kernel returns ENOSPC */
 	if (result == -EINVAL)
 		result = -ENOSPC;
 	return result < 0 ? result : id;
@@ -284,7 +287,7 @@ int sysv_may_write(const struct state *state, uint16_t store, int id)
 
 /* --- the memory --- */
 
-/* A mapping's name ends with where it ends, which for huge pages only the kernel knows. */
+/* The name of a mapping includes its end, which for huge pages only the kernel knows. */
 static int open_mapping(uintptr_t start, int flags)
 {
 	_cleanup_closedir_ DIR *mappings = opendir("/proc/self/map_files");

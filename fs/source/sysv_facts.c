@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* -ENODATA where there is no segment any more, or not yet. */
+/* -ENODATA if there is no segment yet, or none any more. */
 static int find_segment(struct state *state, const struct node_slot *node, struct sysv_segment *segment)
 {
 	int result = sysv_segment_of(state, node, segment);
@@ -15,7 +15,7 @@ static int find_segment(struct state *state, const struct node_slot *node, struc
 	return result == -ESTALE ? -ENODATA : result;
 }
 
-/* Each is told from what the kernel says now. */
+/* Each fact is read from the kernel when it is asked for. */
 #define FACT(name, expression)                                                                                     \
 	static ssize_t name(struct state *state, const struct node_slot *node, char *value, size_t size)           \
 	{                                                                                                          \
@@ -52,7 +52,7 @@ static int is_segment(struct state *state, const struct node_slot *node)
 	return result == 0 ? 1 : result == -ENODATA ? 0 : result;
 }
 
-/* Attached by nobody, and not in use through the mount either. */
+/* Whether nobody has it attached, and nobody uses it through the mount. */
 static ssize_t orphan(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
@@ -82,7 +82,7 @@ static int is_idle(struct state *state, const struct node_slot *node)
 	return result == 0 ? segment.nattch == 0 : result == -ENODATA ? 0 : result;
 }
 
-/* Since the last detach, or since it was made where nobody ever attached it. */
+/* Time of the last detach, or of the creation if it was never attached. */
 static ssize_t idle_since(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
 	struct sysv_segment segment;

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ROOT_MODE 0777                           /* anybody may make segments; IPC_RMID says who may remove one: its owner or its creator */
-#define RESERVED_INODE (UINT64_C(1) << 40)       /* inode numbers of reservations are this and the key; those of segments are below */
+#define ROOT_MODE 0777                           /* anyone may create segments; IPC_RMID itself lets only owner and creator remove one */
+#define RESERVED_INODE (UINT64_C(1) << 40)       /* inode numbers of reservations: this plus the key; those of segments are smaller */
 #define ROOT_INODE (UINT64_C(1) << 41)
 
-static pthread_mutex_t notes = PTHREAD_MUTEX_INITIALIZER; /* guards every sysv_note; a leaf */
+static pthread_mutex_t notes = PTHREAD_MUTEX_INITIALIZER; /* guards every sysv_note; a leaf lock */
 
 static struct sysv_note *note_of(const struct node_slot *node)
 {
@@ -61,7 +61,7 @@ static void stat_of_segment(const struct sysv_segment *segment, uint16_t store, 
 	stat->st_uid = segment->uid;
 	stat->st_gid = segment->gid;
 	stat->st_size = (off_t)segment->size;
-	/* all of it is accounted for from the beginning */
+	/* all of it is accounted at creation */
 	stat->st_blocks = (blkcnt_t)((segment->size + 4095) / 4096 * 8);
 	stat->st_atim.tv_sec = segment->atime;
 	stat->st_mtim.tv_sec = segment->dtime;
@@ -100,10 +100,10 @@ void sysv_file_of_reservation(const struct sysv_key *key, uint16_t store, struct
 
 /* --- segments of nodes --- */
 
-/* What the worker's own attaching has changed is not told, until somebody else changes it. */
+/* Hides the changes made by the worker's own attach, until somebody else attaches or detaches. */
 static void hide_own_attach(const struct state *state, const struct sysv_note *note, struct sysv_segment *segment)
 {
-	/* one that was made here, and that nobody has attached since */
+	/* a segment created here that nobody else has attached */
 	if (!note->maker && segment->last == segment->creator && segment->last == atomic_load(&state->arena->header->worker_pid)) {
 		segment->last = 0;
 		segment->atime = segment->dtime = 0;
@@ -171,7 +171,7 @@ int sysv_segment_of(struct state *state, const struct node_slot *node, struct sy
 	if (result < 0)
 		return result == -ENOENT ? -ESTALE : result;
 	key_of_segment(&found, &key);
-	/* the number was given again: once in 2^31 segments */
+	/* the id was reused, which takes 2^31 segments */
 	if (sysv_key_of(node)->kind == SYSV_SEGMENT && memcmp(&key, node->handle, sizeof(key)) != 0)
 		return -ESTALE;
 	note = note_of(node);
@@ -186,7 +186,7 @@ int sysv_segment_of(struct state *state, const struct node_slot *node, struct sy
 	return 0;
 }
 
-/* A segment that is gone, but open: what was last known of it. */
+/* The last known attributes of a removed segment that is still open. */
 static void stat_of_gone(const struct node_slot *node, struct stat *stat)
 {
 	const struct sysv_key *key = sysv_key_of(node);
@@ -252,7 +252,7 @@ bool sysv_is_open(struct state *state, const struct node_slot *node, const struc
 	       node_find_open(state, node->store, RESERVED_INODE | segment->key, has_made, &id);
 }
 
-/* --- what is noted --- */
+/* --- notes --- */
 
 pid_t sysv_maker_of(const struct node_slot *node)
 {

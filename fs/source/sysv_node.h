@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nodes of the System V source: what tells them apart, their attributes, and what is noted of them in their slots.
+ * Nodes of the System V source: their keys, their attributes, and notes in their slots.
  *
- * All functions may be called by several threads at once.
+ * All functions are thread-safe.
  */
 #ifndef SEGFS_SOURCE_SYSV_NODE_H
 #define SEGFS_SOURCE_SYSV_NODE_H
@@ -11,11 +11,11 @@
 
 enum sysv_kind {
 	SYSV_ROOT = 1,
-	SYSV_RESERVED = 2, /* a key that somebody wants to give a segment: it has no size yet */
+	SYSV_RESERVED = 2, /* a key reserved for a segment that has no size yet */
 	SYSV_SEGMENT = 3,
 };
 
-/* Key of a node of this source: the start of its slot's handle. */
+/* Key of a node, at the start of its slot's handle. */
 struct sysv_key {
 	uint32_t kind;               /* enum sysv_kind */
 	int32_t id;                  /* SYSV_SEGMENT: reused only after some 2^31 others */
@@ -28,8 +28,8 @@ struct sysv_key {
 			uint32_t unused2;
 		} segment;
 		struct {
-			uint64_t made_at;      /* CLOCK_REALTIME, nanoseconds; tells it from other reservations of the key */
-			uint32_t uid;          /* of the segment to be made */
+			uint64_t made_at;      /* CLOCK_REALTIME, nanoseconds; unique among reservations of the key */
+			uint32_t uid;          /* of the future segment */
 			uint32_t gid;
 			uint32_t mode;
 			uint32_t key;
@@ -37,20 +37,22 @@ struct sysv_key {
 	};
 };
 
-/* What is recorded of a node: the rest of its slot's handle, not part of its key. Guarded by a lock of sysv_node.c. */
+/*
+ * Note about a node, in the rest of its slot's handle; not part of the key. Guarded by a lock in sysv_node.c.
+ */
 struct sysv_note {
-	int32_t made;      /* SYSV_RESERVED: id of the segment that was made, plus one */
-	int32_t maker;     /* SYSV_RESERVED: the worker that began to make it; SYSV_SEGMENT: the one that attached it last */
-	uint32_t uid;      /* as they were when the segment was last seen */
+	int32_t made;      /* SYSV_RESERVED: id of the created segment, plus one */
+	int32_t maker;     /* SYSV_RESERVED: pid of the worker that began to create it; SYSV_SEGMENT: of the one that last attached it */
+	uint32_t uid;      /* last known owner, group and mode */
 	uint32_t gid;
 	uint32_t mode;
-	int32_t last;      /* SYSV_SEGMENT: shm_lpid, shm_atime, shm_dtime before the worker attached it */
+	int32_t last;      /* SYSV_SEGMENT: shm_lpid, shm_atime and shm_dtime before the worker's own attach */
 	union {
 		struct {
 			uint32_t atime;
 			uint32_t dtime;
 		} before;
-		uint64_t made_size; /* SYSV_RESERVED: bytes of the segment that was made */
+		uint64_t made_size; /* SYSV_RESERVED: bytes of the created segment */
 	};
 };
 
@@ -62,46 +64,48 @@ static inline const struct sysv_key *sysv_key_of(const struct node_slot *node)
 	return (const void *)node->handle;
 }
 
-/* Whether a node is the directory of all segments. */
+/* Whether a node is the directory of segments. */
 bool sysv_is_root(const struct node_slot *node);
 
-/* The key of the directory of all segments. */
+/* Gets the key of the directory of segments. */
 void sysv_root_key(uint16_t store, struct node_key *key);
 
-/* Fills `file` for a segment that was found by name: key and attributes, what the worker's own attaching has changed being hidden. */
+/* Fills `file` for a segment found by name. Changes by the worker's own attach are hidden. */
 void sysv_file_of_segment(struct state *state, uint16_t store, const struct sysv_segment *segment, struct source_file *file);
 
-/* ... for a file that reserves its key, without a descriptor to keep. */
+/* Fills `file` for a reservation, without a descriptor. */
 void sysv_file_of_reservation(const struct sysv_key *key, uint16_t store, struct source_file *file);
 
-/* Attributes of any node. Returns 0; -ESTALE where its segment is gone, and not open either. */
+/* Gets the attributes of any node. Returns 0; -ESTALE if its segment is gone and not open. */
 int sysv_stat_node(struct state *state, const struct node_slot *node, struct stat *stat);
 
-/* Which segment a node is about, or -1. */
+/* The segment id of a node, or -1. */
 int sysv_segment_id(const struct node_slot *node);
 
-/* Whether a node reserves a key, and no segment was made for it yet. */
+/* Whether a node is a reservation without a segment. */
 bool sysv_is_unsized(struct state *state, const struct node_slot *node);
 
-/* The open file, if there is one, that reserves a key; or NULL. */
+/* The open node that reserves a key, or NULL. */
 const struct node_slot *sysv_find_reservation(struct state *state, uint16_t store, uint32_t key);
 
-/* Tells the segment of a node. Returns 0; -ESTALE where it is gone, or there is none yet. */
+/* Gets the segment of a node. Returns 0; -ESTALE if there is none yet, or none any more. */
 int sysv_segment_of(struct state *state, const struct node_slot *node, struct sysv_segment *segment);
 
-/* Whether a node's segment is open through the mount, also by an open that made it. */
+/* Whether a node's segment is open through the mount, also by the open that created it. */
 bool sysv_is_open(struct state *state, const struct node_slot *node, const struct sysv_segment *segment);
 
-/* --- what is noted --- */
+/* --- notes --- */
 
-/* Which worker was about to make the segment of a reservation, or 0; and that it is this one. */
+/*
+ * Gets the pid of the worker that began to create the segment of a reservation, or 0; sets it to this worker.
+ */
 pid_t sysv_maker_of(const struct node_slot *node);
 void sysv_note_maker(const struct node_slot *node);
 
-/* The segment `id` of `size` bytes was made for a reservation. */
+/* Records that segment `id` of `size` bytes was created for a reservation. */
 void sysv_note_made(const struct node_slot *node, int id, uint64_t size);
 
-/* The worker is about to attach a segment, which is in `segment` as it was before: what that changes can be hidden then. */
+/* Records the attributes of a segment before the worker attaches it, so that the change can be hidden. */
 void sysv_note_attach(const struct node_slot *node, const struct sysv_segment *segment);
 
 #endif

@@ -21,14 +21,14 @@ static void fill_request(struct lock_request *request, const struct lock_slot *s
 	};
 }
 
-/* Whether what waits has to do with the same bytes as a request of somebody else, and both can't be. */
+/* Whether a waiting request of another owner conflicts with a request. */
 static bool is_against(const struct lock_slot *waiter, const struct lock_request *request)
 {
 	return waiter->kind == request->kind && waiter->owner != request->owner && waiter->start <= request->end &&
 	       waiter->end >= request->start && (waiter->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE);
 }
 
-/* Whether I/O that was let go on has not ended that a request must not pass, whoever came first. */
+/* Whether granted I/O that conflicts with a request is still in flight. No request may overtake it. */
 static bool is_under_way(const struct locks *locks, const struct lock_node *node, const struct lock_request *request)
 {
 	for (uint32_t waiter = locks->n_decided ? node->first_waiter : 0; waiter; waiter = locks->forest.index[waiter].waiting.next)
@@ -37,7 +37,7 @@ static bool is_under_way(const struct locks *locks, const struct lock_node *node
 	return false;
 }
 
-/* Whether an earlier request waits that this one would pass. */
+/* Whether a request would overtake an earlier conflicting one. */
 static bool would_pass(const struct locks *locks, const struct lock_request *request, uint64_t turn)
 {
 	const struct lock_node *node = table_find(locks, request->node);
@@ -51,7 +51,7 @@ static bool would_pass(const struct locks *locks, const struct lock_request *req
 	return false;
 }
 
-/* I/O takes nothing from those that wait, but lets an earlier request for a lock have it that waits for I/O under way only. */
+/* I/O may overtake queued lock requests, except an earlier one that is blocked only by I/O in flight. */
 static bool access_would_pass(const struct locks *locks, const struct lock_request *access, uint64_t turn)
 {
 	const struct lock_node *node = table_find(locks, access->node);
@@ -78,8 +78,8 @@ bool queue_admits(const struct locks *locks, const struct lock_request *request,
 }
 
 /*
- * Whether a request that is about to wait would close a circle: who is in its way, waits for whom, ..., waits for its owner.
- * The search goes over requests that wait, since who does not wait does not matter; each is visited once.
+ * Whether a request that is about to wait would close a cycle: it is blocked by an owner that waits, directly
+ * or not, for the request's owner. Searches waiting requests only, visiting each once.
  */
 static bool is_deadlock(const struct locks *locks, const struct lock_slot *request)
 {
@@ -94,7 +94,7 @@ static bool is_deadlock(const struct locks *locks, const struct lock_slot *reque
 		return false;
 	unvisited = calloc(locks->n_waiting, 2 * sizeof(*unvisited));
 	if (!unvisited)
-		return false; /* it waits until somebody is interrupted */
+		return false; /* without memory it waits until it is interrupted */
 	stack = unvisited + locks->n_waiting;
 	for (uint32_t i = 1; i < locks->n_nodes; i++) {
 		uint32_t waiter = locks->nodes[i].node ? locks->nodes[i].first_waiter : 0;
@@ -161,8 +161,8 @@ static void dequeue(struct locks *locks, struct lock_node *node, uint32_t waiter
 }
 
 /*
- * The lock is in its slot before the request is taken out of its own: a request that comes again then has what it wants. I/O
- * keeps its place until it has ended.
+ * The lock's slot is written before the request's slot is freed, so that a replay finds the lock granted. I/O
+ * keeps its slot until it has ended.
  */
 static void decide(struct locks *locks, uint32_t waiter, int result)
 {
@@ -194,7 +194,7 @@ void queue_end(struct locks *locks, uint32_t waiter, int result)
 	decide(locks, waiter, result);
 }
 
-/* Goes through a queue once. Returns whether somebody got something. */
+/* Goes through a queue once. Returns whether anything was granted. */
 static bool serve_queue(struct locks *locks, uint64_t id)
 {
 	const struct lock_node *first = table_find(locks, id);
@@ -230,7 +230,9 @@ void queue_release_access(struct locks *locks, uint64_t node)
 			decide(locks, waiter, 0);
 }
 
-/* After something on a node was given up or changed. Who converts what it has may make room for another one. */
+/*
+ * Called after a lock was dropped or changed. Repeats, because a granted conversion may make room for others.
+ */
 void queue_serve(struct locks *locks, uint64_t node)
 {
 	while (!locks->recovering && serve_queue(locks, node))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a new worker makes of the lock slots that an earlier one left. */
+/* Recovers the lock slots left by an earlier worker. */
 #include "fs/state/handle.h"
 #include "fs/state/lock.h"
 #include "fs/state/lock_queue.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Links a lock that overlaps none, as one with those of the same type that it touches. */
+/* Links a lock that overlaps none, merging it with adjacent ones of the same type. */
 static void link_joined(struct locks *locks, struct lock_node *node, uint32_t lock)
 {
 	struct lock_slot *slot = table_slot(locks, lock);
@@ -32,7 +32,7 @@ static void link_joined(struct locks *locks, struct lock_node *node, uint32_t lo
 	table_link(locks, node, lock);
 }
 
-/* The first part of a lock, up to and with `end`, becomes one of its own. Takes a slot that is reserved. */
+/* Makes the first part of a lock, through `end`, a lock of its own. Uses a reserved slot. */
 static void split_off(struct locks *locks, struct lock_node *node, const struct lock_slot *slot, uint64_t end)
 {
 	uint32_t first = table_take_slot(locks);
@@ -44,7 +44,7 @@ static void split_off(struct locks *locks, struct lock_node *node, const struct 
 	link_joined(locks, node, first);
 }
 
-/* A death in the middle of a change leaves overlaps: what was set last is right. */
+/* A death in the middle of a change leaves overlaps: the newer lock is right. */
 static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t lock)
 {
 	struct lock_slot *slot = table_slot(locks, lock);
@@ -56,12 +56,12 @@ static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t
 
 		if (found->start > slot->end)
 			break;
-		/* no death leaves so much to cut that there is no slot for it */
+		/* no death leaves more overlaps than there are slots for */
 		if (table_reserve(locks) < 0) {
 			table_free_slot(locks, lock);
 			return;
 		}
-		/* what was to be cut off, and is a slot of its own already; or what the new one was widened by */
+		/* the rest of a cut that has its own slot already, or a lock merged into a wider one */
 		if (found->type == slot->type) {
 			table_unlink(locks, node, other);
 			slot->start = found->start < slot->start ? found->start : slot->start;
@@ -74,7 +74,7 @@ static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t
 			table_cut(locks, node, slot->kind, slot->owner, slot->start, slot->end);
 			break;
 		}
-		/* what sticks out at its end goes on; what sticks out before is a lock of its own then */
+		/* continue with the part beyond its end; the part before it becomes a lock of its own */
 		if (slot->end > found->end) {
 			if (slot->start < found->start)
 				split_off(locks, node, slot, found->start - 1);
@@ -90,7 +90,7 @@ static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t
 	link_joined(locks, node, lock);
 }
 
-/* What no worker writes that has its wits. */
+/* Rejects corrupt slots. */
 static bool slot_is_sane(const struct locks *locks, const struct lock_slot *slot)
 {
 	uint32_t state = atomic_load(&slot->state);
@@ -103,7 +103,7 @@ static bool slot_is_sane(const struct locks *locks, const struct lock_slot *slot
 	       (access == 0 || (access == 1 && state == LOCK_SLOT_WAITING && slot->kind == LOCK_RANGE));
 }
 
-/* Of a handle that was closed when the worker died, or of none. */
+/* Whether the lock's handle was released before the worker died, or does not exist. */
 static bool is_left_over(const struct locks *locks, const struct lock_slot *slot)
 {
 	const struct handle_slot *handle = handle_get(locks->state, slot->handle);
@@ -113,7 +113,7 @@ static bool is_left_over(const struct locks *locks, const struct lock_slot *slot
 	return handle->node != slot->node;
 }
 
-/* Never with what another owner has: there is no moment at which a death leaves that. */
+/* A conflict with another owner's lock is corruption: no death leaves one. */
 static bool is_in_conflict(const struct locks *locks, const struct lock_slot *slot)
 {
 	const struct lock_request request = {
@@ -158,7 +158,7 @@ static int index_slots(struct locks *locks)
 	uint32_t high = atomic_load(&locks->state->arena->header->locks_high);
 	int result = 0;
 
-	/* downwards, so that the free list gives low slots first */
+	/* downwards, so that the free list yields low slots first */
 	for (uint32_t i = high - 1; i >= 1; i--) {
 		if (!slot_is_sane(locks, table_slot(locks, i))) {
 			atomic_store(&table_slot(locks, i)->state, LOCK_SLOT_FREE);
@@ -168,7 +168,7 @@ static int index_slots(struct locks *locks)
 			locks->forest.index[i].unindexed = LOCK_UNINDEXED;
 		}
 	}
-	/* not those that are taken meanwhile */
+	/* not the slots taken meanwhile */
 	for (uint32_t i = 1; i < high && result == 0; i++)
 		if (locks->forest.index[i].unindexed == LOCK_UNINDEXED)
 			result = recover_slot(locks, i);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESERVED 2u /* slots that a change of a range may need: for the lock, and for what is left of one that it cuts in two */
+#define RESERVED 2u /* slots that a change of a range may need: for the lock, and for the rest of one that it cuts in two */
 
 void table_push_free(struct locks *locks, uint32_t lock)
 {
@@ -17,7 +17,7 @@ void table_push_free(struct locks *locks, uint32_t lock)
 	locks->n_free++;
 }
 
-/* Sees to it that RESERVED slots can be taken without fail. */
+/* Reserves RESERVED slots, so that taking them cannot fail. */
 int table_reserve(struct locks *locks)
 {
 	struct arena *arena = locks->state->arena;
@@ -27,7 +27,7 @@ int table_reserve(struct locks *locks)
 
 		if (arena_commit_lock(arena) < 0)
 			return -ENOLCK;
-		/* never used, but for a header that was written to by chance */
+		/* an unused slot is free, unless a stray write has hit it */
 		atomic_store(&table_slot(locks, high)->state, LOCK_SLOT_FREE);
 		atomic_store(&arena->header->locks_high, high + 1);
 		table_push_free(locks, high);
@@ -44,7 +44,7 @@ uint32_t table_take_slot(struct locks *locks)
 	return lock;
 }
 
-/* Of whose opens' locks are counted as theirs. */
+/* Locks are charged to the user of their handle. */
 static uint32_t user_of(const struct locks *locks, uint64_t handle)
 {
 	return locks->state->arena->handles[(uint32_t)handle].uid;
@@ -63,7 +63,7 @@ void table_count_handle(struct locks *locks, const struct lock_slot *slot, int c
 	share_count(locks->state, user_of(locks, slot->handle), SHARE_LOCKS, change);
 }
 
-/* The state word goes first and comes last. */
+/* The state word is cleared first and set last. */
 void table_free_slot(struct locks *locks, uint32_t lock)
 {
 	struct lock_slot *slot = table_slot(locks, lock);
@@ -132,7 +132,7 @@ int table_grow(struct locks *locks)
 	return 0;
 }
 
-/* Pointers to nodes do not outlive it. */
+/* Invalidates pointers to nodes. */
 struct lock_node *table_get(struct locks *locks, uint64_t node)
 {
 	struct lock_node *found = table_find(locks, node);
@@ -165,7 +165,7 @@ void table_put(struct locks *locks, uint64_t node)
 	*place = 0;
 }
 
-/* Of a process that the mount's pid namespace does not have it is 0. */
+/* A process outside of the mount's PID namespace has pid 0 and is not counted. */
 static void count_process(struct locks *locks, const struct lock_slot *slot, int change)
 {
 	if (slot->pid > 0 && slot->pid < MAX_PROCESSES)
@@ -192,7 +192,7 @@ void table_unlink(struct locks *locks, struct lock_node *node, uint32_t lock)
 	count_process(locks, slot, -1);
 }
 
-/* Takes a range from what the owner of a request has. Returns whether there was something. */
+/* Drops the owner's locks in a range. Returns whether there were any. */
 bool table_cut(struct locks *locks, struct lock_node *node, enum lock_kind kind, uint64_t owner, uint64_t start,
 		uint64_t end)
 {
@@ -228,7 +228,10 @@ bool table_cut(struct locks *locks, struct lock_node *node, enum lock_kind kind,
 	return any;
 }
 
-/* Widens a range by the owner's locks of the same type that it overlaps or touches. Returns whether one has all of it. */
+/*
+ * Extends a range by the owner's locks of the same type that overlap or touch it. Returns whether one lock
+ * already covers the request.
+ */
 static bool widen(const struct locks *locks, const struct lock_node *node, const struct lock_request *request,
 		  uint64_t *start, uint64_t *end)
 {
@@ -262,7 +265,7 @@ bool table_has(const struct locks *locks, const struct lock_request *request)
 	return node && widen(locks, node, request, &start, &end);
 }
 
-/* Gives the owner what it asks for, whoever is in the way. The new slot is there before the old ones shrink. */
+/* Sets the lock, ignoring conflicts. The new slot is written before the old ones shrink. */
 int table_set(struct locks *locks, const struct lock_request *request, uint64_t turn)
 {
 	struct lock_node *node = table_get(locks, request->node);
@@ -323,7 +326,7 @@ uint32_t table_conflict(const struct locks *locks, const struct lock_request *re
 	return found;
 }
 
-/* Whether a lock is the own one of who wants to read or write. */
+/* Whether a lock belongs to the requester of I/O. */
 static bool is_own(const struct lock_slot *lock, uint64_t owner, uint64_t handle, int32_t pid)
 {
 	if (lock->holder != LOCK_OF_OPEN && (owner ? lock->owner == owner : lock->pid == pid && pid > 0))

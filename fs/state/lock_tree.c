@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/lock_tree.h"
 
-/* The same for every worker; neighbours in the arena get priorities far apart. */
+/* A hash, the same in every worker; neighbours in the arena get very different priorities. */
 static uint32_t priority(uint32_t lock)
 {
 	lock ^= lock >> 16;
@@ -37,7 +37,7 @@ static void update(const struct lock_forest *forest, enum lock_order order, uint
 	index->held.max_end = end;
 }
 
-/* Cuts a tree into what comes before `lock` and what comes after it. The depth is logarithmic, so recursion may be. */
+/* Splits a tree into the locks before and after `lock`. The depth is logarithmic, so recursion is safe. */
 static void split(const struct lock_forest *forest, enum lock_order order, uint32_t root, uint32_t lock, uint32_t *before,
 		  uint32_t *after)
 {

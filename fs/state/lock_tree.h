@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Trees over lock slots, in which a search costs the logarithm of their number.
+ * Trees over lock slots with logarithmic search.
  *
- * Each lock held is in two: that of its node, kind and type, an interval tree by range, which tells what is in the way of
- * a request; and that of its node and kind by owner, which tells what the owner has. Treaps, whose random priorities
- * are made of the slots' indexes; 0 is the empty tree.
+ * Each held lock is in two trees: an interval tree by range, per node, kind and type, which finds conflicts;
+ * and a tree by owner, per node and kind, which finds the owner's locks. Both are treaps whose priorities are
+ * hashes of the slot index; 0 is the empty tree.
  */
 #ifndef SEGFS_STATE_LOCK_TREE_H
 #define SEGFS_STATE_LOCK_TREE_H
@@ -17,13 +17,13 @@ enum lock_order {
 	LOCK_ORDERS,
 };
 
-/* Heap side of a lock slot: what it holds depends on what the slot is. */
+/* Heap part of a lock slot; the member in use depends on the slot's state. */
 struct lock_index {
 	union {
 		struct {
 			uint32_t left[LOCK_ORDERS];  /* subtrees */
 			uint32_t right[LOCK_ORDERS];
-			uint64_t max_end;            /* highest last byte in the subtree BY_RANGE */
+			uint64_t max_end;            /* highest end in the subtree BY_RANGE */
 		} held;
 		struct {
 			uint32_t next;
@@ -31,11 +31,11 @@ struct lock_index {
 		struct {
 			uint32_t previous;           /* neighbours in the queue of its node */
 			uint32_t next;
-			int32_t result;              /* of struct lock_outcome; LOCK_UNDECIDED until it is known */
-			uint32_t next_outcome;       /* decided after it */
-			uint64_t tag;                /* of lock_wait(); 0 = a new worker has not read the request yet */
+			int32_t result;              /* of struct lock_outcome; LOCK_UNDECIDED until it is decided */
+			uint32_t next_outcome;       /* next decided request */
+			uint64_t tag;                /* of lock_wait(); 0 = not resent yet, in a new worker */
 		} waiting;
-		uint32_t unindexed; /* LOCK_UNINDEXED, which is no slot's number, until a new worker comes to the slot */
+		uint32_t unindexed; /* LOCK_UNINDEXED, which is no slot's number, until recovery reaches the slot */
 	};
 };
 
@@ -49,21 +49,26 @@ struct lock_forest {
 	struct lock_index *index;
 };
 
-/* Puts a lock into the tree at *root, takes it out. Its start, end and owner must not change in between. */
+/* Insert a lock into the tree at *root; remove it. Start, end and owner must not change in between. */
 void lock_tree_insert(const struct lock_forest *forest, enum lock_order order, uint32_t *root, uint32_t lock);
 void lock_tree_remove(const struct lock_forest *forest, enum lock_order order, uint32_t *root, uint32_t lock);
 
-/* In a tree BY_RANGE: the lock with the lowest start that has a byte of start..end and another owner, or 0. */
+/*
+ * In a tree BY_RANGE: returns the lock of another owner with the lowest start that overlaps start..end, or 0.
+ */
 uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner);
 
-/* The same, and about which fits() says true. */
+/* Like lock_tree_overlap(), for locks that fits() accepts. */
 uint32_t lock_tree_search(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end,
 			  bool (*fits)(const struct lock_slot *lock, const void *context), const void *context);
 
-/* In a tree BY_OWNER, whose locks of one owner don't overlap: the owner's first lock that does not end before `from`, or 0. */
+/*
+ * In a tree BY_OWNER, where locks of an owner do not overlap: returns the owner's first lock that ends at or
+ * after `from`, or 0.
+ */
 uint32_t lock_tree_owned(const struct lock_forest *forest, uint32_t root, uint64_t owner, uint64_t from);
 
-/* The lock after `lock`, which need not be in the tree, or the first one for 0; 0 at the end. */
+/* Returns the lock after `lock`, which need not be in the tree; the first one for 0; 0 at the end. */
 uint32_t lock_tree_next(const struct lock_forest *forest, enum lock_order order, uint32_t root, uint32_t lock);
 
 #endif
