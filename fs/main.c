@@ -124,7 +124,7 @@ static int check_config(const char *file)
 	if (result < 0)
 		return complain(config_status(result), error);
 	config_free(&config);
-	printf("%s: the configuration is right\n", file);
+	printf("%s: the configuration is valid\n", file);
 	return EXIT_SUCCESS;
 }
 
@@ -181,7 +181,7 @@ static void unmount_dead(const char *path)
 	/* query the server instead of using cached attributes */
 	if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found) == 0 || errno != ENOTCONN)
 		return;
-	log_notice("%s is the mount of a daemon that is gone; unmounting it", path);
+	log_notice("%s is a mount whose daemon is gone; unmounting it", path);
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		unmount_as_user(path);
 }
@@ -192,17 +192,17 @@ static int find_mount_point(struct program *program)
 	struct stat stat_buffer;
 
 	if (!path) {
-		log_error("a mount point is wanted: segfs [options] MOUNTPOINT, or 'path' in [mount]; see segfs --help");
+		log_error("no mount point; write segfs [options] MOUNTPOINT, or set path in [mount]; see segfs --help");
 		return EXIT_USAGE;
 	}
 	unmount_dead(path);
 	if (!realpath(path, program->mount_point) || stat(program->mount_point, &stat_buffer) < 0) {
 		log_error("mount point %s: %s%s", path, strerror(errno),
-			  errno == ENOENT ? "; make it with mkdir -p" : "");
+			  errno == ENOENT ? "; create it with mkdir -p" : "");
 		return EXIT_FAILURE;
 	}
 	if (!S_ISDIR(stat_buffer.st_mode)) {
-		log_error("mount point %s is not a directory; one is wanted", path);
+		log_error("mount point %s is not a directory; name a directory", path);
 		return EXIT_FAILURE;
 	}
 	return EXIT_SUCCESS;
@@ -218,7 +218,7 @@ static int open_instance(struct program *program)
 	if (!name) {
 		result = instance_name_from_path(program->mount_point, made_name);
 		if (result < 0) {
-			log_error("no instance can be named after %s: %s; give a name with --name", program->mount_point,
+			log_error("the instance cannot be named after %s: %s; choose a name with --name", program->mount_point,
 				  strerror(-result));
 			return EXIT_FAILURE;
 		}
@@ -367,7 +367,7 @@ static int mount_segfs(struct program *program)
 	int status;
 
 	if (ready_fd >= 0 && fcntl(ready_fd, F_GETFD) < 0) {
-		log_error("--ready-fd %d: an open descriptor, 3 or higher, is wanted", ready_fd);
+		log_error("--ready-fd %d: not usable; write an open descriptor, 3 or higher", ready_fd);
 		return EXIT_USAGE;
 	}
 	program->privileged = geteuid() == 0;

@@ -50,11 +50,11 @@ int config_read(const char *file, struct config *out, char error[CONFIG_ERROR_MA
 	int status = textfile_read(file, FILE_LIMIT, &text, &length);
 
 	if (status == -EFBIG)
-		snprintf(error, CONFIG_ERROR_MAX, "%.300s: over 1 MiB; give a configuration file", file);
+		snprintf(error, CONFIG_ERROR_MAX, "%.300s: larger than 1 MiB; name a configuration file", file);
 	else if (status == -ENOMEM)
 		snprintf(error, CONFIG_ERROR_MAX, "%.300s: out of memory; free some and try again", file);
 	else if (status)
-		snprintf(error, CONFIG_ERROR_MAX, "%.300s: can't be read: %s; give a file that can", file,
+		snprintf(error, CONFIG_ERROR_MAX, "%.300s: cannot be read: %s; name a readable configuration file", file,
 			 strerror(-status));
 	return status ? status : config_parse(text, length, file, out, error);
 }

@@ -40,31 +40,31 @@ void options_print_help(void)
 	      "       segfs --check FILE\n"
 	      "       segfs --purge NAME\n"
 	      "\n"
-	      "Shows named shared-memory segments as files below MOUNTPOINT. Returns when the mount is usable and\n"
-	      "goes on in the background; `umount MOUNTPOINT` ends it, the segments stay.\n"
+	      "Mounts a file system on MOUNTPOINT that shows named shared-memory segments as files. Returns when the mount is\n"
+	      "usable and continues in the background. `umount MOUNTPOINT` ends it; the segments stay.\n"
 	      "\n"
 	      "  -o OPT[,OPT...]      mount options: those below, and those of other FUSE file systems\n"
-	      "  -f, --foreground     stay in the foreground, log to standard error\n"
+	      "  -f, --foreground     stay in the foreground and log to standard error\n"
 	      "  -d, --debug          like -f, and log every request\n"
 	      "      --config FILE    read FILE instead of /etc/segfs/segfs.ini\n"
-	      "      --check FILE     only check a configuration: exit status 0, or 2 and what is wrong\n"
-	      "      --name NAME      name of this instance (default: made from MOUNTPOINT, /mnt/seg is mnt-seg)\n"
-	      "      --purge NAME     end the store of an instance that is not mounted: its segments are gone\n"
-	      "      --ready-fd N     write a line to descriptor N once the mount is usable\n"
-	      "      --log-level L    error, warning, notice (default), info or debug\n"
+	      "      --check FILE     only check the configuration FILE; exit status 0, or 2 with the error\n"
+	      "      --name NAME      name of the instance (default: from MOUNTPOINT, mnt-seg for /mnt/seg)\n"
+	      "      --purge NAME     remove the stores of an instance that is not mounted, with their segments\n"
+	      "      --ready-fd N     write READY to descriptor N when the mount is usable\n"
+	      "      --log-level L    log messages of level L and above: error, warning, notice (default), info, debug\n"
 	      "  -V, --version        print the version\n"
-	      "  -h, --help           print this\n"
+	      "  -h, --help           print this help\n"
 	      "\n"
 	      "Mount options of segfs:\n"
-	      "  io_mode=MODE         way of reads and writes: direct (default where it can be had), mediated, relayed\n"
-	      "  local_lock=WHICH     locks that the kernel keeps, faster and unseen by segfs: none (default), flock, posix, all\n"
-	      "  entry_timeout=S      seconds for which the kernel may remember a name (1)\n"
-	      "  attr_timeout=S       seconds for which it may remember attributes (1)\n"
-	      "  dev, suid            devices can be made and opened; set-id bits count (nodev, nosuid)\n"
-	      "  negative_timeout=S   seconds for which it may remember that a name does not exist (0)\n"
+	      "  io_mode=MODE         I/O mode of opens: direct (default, where available), mediated, relayed\n"
+	      "  local_lock=WHICH     locks that the kernel handles without segfs: none (default), flock, posix, all\n"
+	      "  entry_timeout=S      seconds for which the kernel may cache a name (1)\n"
+	      "  attr_timeout=S       seconds for which the kernel may cache attributes (1)\n"
+	      "  negative_timeout=S   seconds for which the kernel may cache that a name does not exist (0)\n"
+	      "  dev, suid            allow devices; let set-id bits take effect (default: nodev, nosuid)\n"
 	      "\n"
-	      "Exit status: 0 mounted, 1 it can't be mounted, 2 the command line or the configuration is wrong.\n"
-	      "See segfs(8) and segfs.ini(5).\n",
+	      "Exit status: 0 mounted; 1 cannot mount; 2 the command line or the configuration is wrong.\n"
+	      "See segfs(8), segfs.ini(5) and segfs(7).\n",
 	      stdout);
 }
 
@@ -84,7 +84,7 @@ static int parse_seconds(const char *key, const char *value, double *out, char e
 	double seconds = strtod(value, &end);
 
 	if (end == value || *end || !isfinite(seconds) || seconds < 0 || seconds > 1e9)
-		return wrong(error, "-o %s=%s: a number of seconds from 0 to 1e9 is wanted", key, value);
+		return wrong(error, "-o %s=%s: not a number of seconds; write 0 to 1e9", key, value);
 	*out = seconds;
 	return 0;
 }
@@ -99,7 +99,7 @@ static int parse_io_mode(const char *value, struct options *options, char error[
 			return 0;
 		}
 	}
-	return wrong(error, "-o io_mode=%s: direct, mediated or relayed is wanted", value);
+	return wrong(error, "-o io_mode=%s: unknown mode; write direct, mediated or relayed", value);
 }
 
 static int parse_local_lock(const char *value, struct options *options, char error[OPTIONS_ERROR_MAX])
@@ -117,7 +117,7 @@ static int parse_local_lock(const char *value, struct options *options, char err
 			return 0;
 		}
 	}
-	return wrong(error, "-o local_lock=%s: none, flock, posix or all is wanted", value);
+	return wrong(error, "-o local_lock=%s: unknown value; write none, flock, posix or all", value);
 }
 
 static int parse_number(const char *what, const char *value, unsigned long max, unsigned long *out,
@@ -129,7 +129,7 @@ static int parse_number(const char *what, const char *value, unsigned long max, 
 	errno = 0;
 	number = strtoul(value, &end, 10);
 	if (end == value || *end || errno || number > max || value[0] == '-')
-		return wrong(error, "%s %s: a number from 0 to %lu is wanted", what, value, max);
+		return wrong(error, "%s %s: not a number; write 0 to %lu", what, value, max);
 	*out = number;
 	return 0;
 }
@@ -139,7 +139,7 @@ static int keep_for_libfuse(struct options *options, const char *text, char erro
 	size_t used = strlen(options->mount_options);
 
 	if (used + strlen(text) + 2 > sizeof(options->mount_options))
-		return wrong(error, "-o: the mount options have more than %d bytes", OPTIONS_MOUNT_MAX);
+		return wrong(error, "-o: the mount options have more than %d bytes; shorten them", OPTIONS_MOUNT_MAX);
 	snprintf(options->mount_options + used, sizeof(options->mount_options) - used, "%s%s", used ? "," : "", text);
 	return 0;
 }
@@ -213,7 +213,7 @@ static int parse_ready_fd(const char *value, struct options *options, char error
 	if (parse_number("--ready-fd", value, 1000000, &number, error) < 0)
 		return -EINVAL;
 	if (number < 3)
-		return wrong(error, "--ready-fd %s: an open descriptor, 3 or higher, is wanted", value);
+		return wrong(error, "--ready-fd %s: not usable; write an open descriptor, 3 or higher", value);
 	options->ready_fd = (int)number;
 	return 0;
 }
@@ -248,15 +248,15 @@ static int parse_option(struct options *options, int option, char error[OPTIONS_
 	case OPTION_NAME:
 		options->name = optarg;
 		if (!instance_name_valid(optarg))
-			return wrong(error, "'%s' can't name an instance: 1 to 255 of A-Z a-z 0-9 _ . %% - are wanted, "
-				     "not beginning with '-'", optarg);
+			return wrong(error, "'%s' is not a name of an instance; write 1 to 255 of A-Z a-z 0-9 _ . %% -, "
+				     "not starting with '-'", optarg);
 		return 0;
 	case OPTION_READY_FD:
 		return parse_ready_fd(optarg, options, error);
 	case OPTION_LOG_LEVEL:
 		options->log_priority = log_priority_from_name(optarg);
 		if (options->log_priority < 0)
-			return wrong(error, "--log-level %s: error, warning, notice, info or debug is wanted", optarg);
+			return wrong(error, "--log-level %s: unknown level; write error, warning, notice, info or debug", optarg);
 		return 0;
 	default:
 		return -EINVAL;
@@ -279,7 +279,7 @@ int options_parse(int argc, char *argv[], struct options *options, char error[OP
 		if (option == '?')
 			return wrong(error, "unknown option '%s'; see segfs --help", argv[optind - 1]);
 		if (option == ':')
-			return wrong(error, "option '%s' wants a value; see segfs --help", argv[optind - 1]);
+			return wrong(error, "option '%s' requires a value; see segfs --help", argv[optind - 1]);
 		if (parse_option(options, option, error) < 0)
 			return -EINVAL;
 	}
@@ -289,9 +289,9 @@ int options_parse(int argc, char *argv[], struct options *options, char error[OP
 	if (optind < argc)
 		options->mount_point = argv[optind++];
 	if (optind < argc)
-		return wrong(error, "one mount point is wanted, not also '%s'", argv[optind]);
+		return wrong(error, "unexpected argument '%s'; give one mount point, see segfs --help", argv[optind]);
 	if (options->action != ACTION_MOUNT && options->mount_point &&
 	    (options->action == ACTION_CHECK || options->action == ACTION_PURGE))
-		return wrong(error, "--check and --purge take no mount point");
+		return wrong(error, "--check and --purge take no mount point; remove it");
 	return 0;
 }

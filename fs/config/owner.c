@@ -123,7 +123,7 @@ static int failed(int error, const char *kind, const char *name, char why[CONFIG
 	if (error == -ENOMEM)
 		return -ENOMEM;
 	if (error)
-		snprintf(why, CONFIG_WHY_MAX, "%s '%.*s' can't be looked up: %s; use its number instead",
+		snprintf(why, CONFIG_WHY_MAX, "%s '%.*s' cannot be looked up: %s; write its number instead",
 			 kind, NAME_SHOWN, name, strerror(-error));
 	else
 		snprintf(why, CONFIG_WHY_MAX, "there is no %s '%.*s'; write one that exists, or a number",
@@ -145,7 +145,7 @@ static int parse_user(const char *name, bool needs_group, unsigned int *user, un
 		return error;
 	error = look_up_fully(user_by_id, user, user, group);
 	if (error == 0) {
-		snprintf(why, CONFIG_WHY_MAX, "user %u has no entry that tells its group; write %u:GROUP",
+		snprintf(why, CONFIG_WHY_MAX, "user %u has no passwd entry with a group; write %u:GROUP",
 			 *user, *user);
 		return -EINVAL;
 	}
@@ -178,7 +178,7 @@ int config_parse_owner(const char *value, unsigned int *user, unsigned int *grou
 	}
 	if (length >= USER_MAX) {
 		snprintf(why, CONFIG_WHY_MAX,
-			 "no user has a name of %zu bytes; write one that exists, or a number", length);
+			 "there is no user with a name of %zu bytes; write one that exists, or a number", length);
 		return -EINVAL;
 	}
 	memcpy(user_name, value, length);

@@ -49,22 +49,22 @@ static int set_key(struct parser *parser, const char *name, const char *value)
 	int error;
 
 	if (!*name)
-		return parser_fail(parser, parser->line, "nothing before '='; write KEY = VALUE");
+		return parser_fail(parser, parser->line, "no key before '='; write KEY = VALUE");
 	if (!parser->section)
 		return parser_fail(
 			parser, parser->line,
-			"'%s' before the first section; put it below one of " CONFIG_SECTIONS_KNOWN,
+			"'%s' precedes every section; move it into one of " CONFIG_SECTIONS_KNOWN,
 			parser_show_string(name).text);
 	key = config_find_key(parser->section, name);
 	if (!key)
 		return fail_key(parser, name);
 	key_line = &parser->key_lines[key - parser->section->keys];
 	if (*key_line)
-		return parser_fail(parser, parser->line, "%s again in %s; keep this line or line %u", name,
+		return parser_fail(parser, parser->line, "%s is set twice in %s; remove this line or line %u", name,
 				   parser_show_section(parser->section, parser->name).text, *key_line);
 	if (!*value)
 		return parser_fail(parser, parser->line,
-				   "%s has no value; write %s = VALUE, or leave out the line", name, name);
+				   "%s has no value; write %s = VALUE, or remove the line", name, name);
 	*key_line = parser->line;
 	error = key->type->parse(key, parser->record, value, why);
 	if (error == -ENOMEM)
@@ -89,7 +89,7 @@ static int on_key(void *user, const char *section, const char *name, const char 
 static int check_line(struct parser *parser, const char *line, size_t length)
 {
 	if (length > LINE_LIMIT)
-		return parser_fail(parser, parser->line, "a line of %zu bytes; write at most %d", length,
+		return parser_fail(parser, parser->line, "the line has %zu bytes; write at most %d", length,
 				   LINE_LIMIT);
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = (unsigned char)line[i];
@@ -145,7 +145,7 @@ static char *read_line(char *buffer, int size, void *stream)
 	}
 	if ((int)length > size - 2) {
 		parser_fail(parser, parser->line,
-			    "a line of %zu bytes; the INI library of this machine reads at most %d", length,
+			    "the line has %zu bytes; the INI library of this machine reads at most %d", length,
 			    size - 2);
 		return NULL;
 	}
@@ -200,7 +200,7 @@ static bool is_hidden(const struct config *config, const char *name)
 static void check_hidden(struct parser *parser, const char *name, unsigned int line)
 {
 	if (!parser->result && is_hidden(parser->config, name))
-		parser_fail(parser, line, "'%s' is hidden by a source that the root shows; use another name, or leave that out of sources in [mount]",
+		parser_fail(parser, line, "'%s' would be hidden by the directory of a source; use another name, or set sources in [mount] without that source",
 			    parser_show_string(name).text);
 }
 
@@ -225,7 +225,7 @@ static void check_below_sources(struct parser *parser)
 			if (!is_below(name, source->name))
 				continue;
 			parser_fail(parser, segment ? segment->line : config->directories[j].line,
-				    "'%s' lies in a directory that shows a source (line %u); use another name",
+				    "'%s' is below a directory with a source (line %u); use another name",
 				    parser_show_string(name).text, source->line);
 			return;
 		}
@@ -247,7 +247,7 @@ int config_parse(const char *text, size_t length, const char *file, struct confi
 	/* inih continues after a line that it cannot split, and returns the number of the first one */
 	if (status > 0 && (!parser.result || (unsigned int)status < parser.line))
 		parser_fail(&parser, (unsigned int)status,
-			    "neither a section, a key with '=' nor a comment; write KEY = VALUE");
+			    "neither a section header, a key nor a comment; write KEY = VALUE");
 	if (status < 0 && !parser.result)
 		parser_fail_memory(&parser);
 	if (!parser.result)

@@ -40,7 +40,7 @@ static int check_segment(struct parser *parser)
 	if (segment->policy.policy.lifetime != LIFETIME_OWNER)
 		return 0;
 	return parser_fail(parser, line_of(parser, "lifetime"),
-			   "lifetime = owner: no process makes %s; write persistent, last-close or ttl:TIME",
+			   "lifetime = owner: no process creates %s; write persistent, last-close or ttl:TIME",
 			   parser_show_section(parser->section, parser->name).text);
 }
 
@@ -62,14 +62,14 @@ static int check_source(struct parser *parser, const struct config_directory *di
 			continue;
 		if (directory->source == SOURCE_STORE && !is_sources)
 			continue;
-		return parser_fail(parser, parser->key_lines[i], "%s is %s, and %s %s; leave out %s", name,
-				   !is_sources                  ? "for what segfs stores"
-				   : strcmp(name, "path") == 0 ? "for source = posix"
-							       : "for source = sysv",
+		return parser_fail(parser, parser->key_lines[i], "%s %s, but %s has %s; remove %s", name,
+				   !is_sources                  ? "is for stores only"
+				   : strcmp(name, "path") == 0 ? "requires source = posix"
+							       : "requires source = sysv",
 				   parser_show_section(parser->section, parser->name).text,
-				   directory->source == SOURCE_STORE ? "has no source"
-				   : is_sources                      ? "shows another one"
-								     : "shows a source",
+				   directory->source == SOURCE_STORE ? "no source"
+				   : is_sources                      ? "another one"
+								     : "a source",
 				   is_sources ? name : "one of the two");
 	}
 	return 0;
@@ -100,9 +100,9 @@ int parser_end_section(struct parser *parser)
 	if (!first)
 		return 0;
 	return parser_fail(
-		parser, first, "%s is for memory, and %s %s; write medium = memory, or leave out %s",
+		parser, first, "%s requires medium = memory, but %s has %s; write medium = memory, or remove %s",
 		first_name, parser_show_section(parser->section, parser->name).text,
-		directory->store.medium == MEDIUM_PATH ? "has another medium" : "has no medium of its own",
+		directory->store.medium == MEDIUM_PATH ? "another medium" : "no medium",
 		first_name);
 }
 
@@ -180,17 +180,17 @@ static int fail_conflict(struct parser *parser, const struct declared *wanted, c
 
 	if (wanted->kind == DECLARED_ABOVE)
 		return parser_fail(parser, parser->line,
-				   "%s lies below the segment '%s' of line %u; a segment holds no names, "
-				   "move one of them",
+				   "%s is below the segment '%s' of line %u, which is not a directory; "
+				   "rename one of them",
 				   header.text, shown.text, other->line);
 	if (other->kind == DECLARED_ABOVE)
 		return parser_fail(parser, parser->line,
-				   "%s is a directory, for line %u declares a name below it; use another name",
+				   "%s is a directory, since line %u declares a name below it; use another name",
 				   header.text, other->line);
 	if (other->kind == wanted->kind)
-		return parser_fail(parser, parser->line, "%s again; put its keys into the one of line %u",
+		return parser_fail(parser, parser->line, "%s is declared twice; move its keys into the section at line %u",
 				   header.text, other->line);
-	return parser_fail(parser, parser->line, "%s has the name of the %s of line %u; use another name",
+	return parser_fail(parser, parser->line, "%s has the same name as the %s of line %u; use another name",
 			   header.text, other->kind == DECLARED_SEGMENT ? "segment" : "directory", other->line);
 }
 
@@ -252,7 +252,7 @@ static int begin_named(struct parser *parser, const char *name, size_t length)
 				   name_problem_text(problem));
 	if (length >= 6 && memcmp(name, ".segfs", 6) == 0 && (length == 6 || name[6] == '/'))
 		return parser_fail(parser, parser->line,
-				   "[%s %s]: .segfs is where segfs shows its own files; use another name",
+				   "[%s %s]: .segfs is reserved for segfs; use another name",
 				   kind, shown.text);
 	copy = strndup(name, length);
 	if (!copy)
@@ -272,7 +272,7 @@ static int begin_mount(struct parser *parser, size_t name_length)
 		return parser_fail(parser, parser->line, "[mount] takes no name; write [mount]");
 	if (parser->mount_line)
 		return parser_fail(parser, parser->line,
-				   "[mount] again; put its keys into the one of line %u", parser->mount_line);
+				   "[mount] is declared twice; move its keys into the section at line %u", parser->mount_line);
 	parser->mount_line = parser->line;
 	parser->name = NULL;
 	parser->record = parser->config;
@@ -286,14 +286,14 @@ static int fail_kind(struct parser *parser, const char *kind, size_t length)
 
 	if (!length)
 		return parser_fail(parser, parser->line,
-				   "a section without a kind; known are " CONFIG_SECTIONS_KNOWN);
+				   "the section has no kind; known kinds are " CONFIG_SECTIONS_KNOWN);
 	if (nearest)
 		return parser_fail(
 			parser, parser->line,
-			"unknown section kind '%s', perhaps '%s'; known are " CONFIG_SECTIONS_KNOWN,
+			"unknown section kind '%s', perhaps '%s'; known kinds are " CONFIG_SECTIONS_KNOWN,
 			shown.text, nearest);
 	return parser_fail(parser, parser->line,
-			   "unknown section kind '%s'; known are " CONFIG_SECTIONS_KNOWN, shown.text);
+			   "unknown section kind '%s'; known kinds are " CONFIG_SECTIONS_KNOWN, shown.text);
 }
 
 int parser_begin_section(struct parser *parser, const char *line, size_t length)
@@ -313,13 +313,13 @@ int parser_begin_section(struct parser *parser, const char *line, size_t length)
 			close = NULL;
 	if (!close)
 		return parser_fail(parser, parser->line,
-				   "a section header without ']'; write [KIND] or [KIND NAME]");
+				   "the section header has no ']'; write [KIND] or [KIND NAME]");
 	rest = close + 1;
 	rest_length = length - (size_t)(rest - line);
 	parser_trim(&rest, &rest_length);
 	if (rest_length && *rest != ';' && *rest != '#')
 		return parser_fail(parser, parser->line,
-				   "'%s' after ']'; put it on a line of its own, names have no ']'",
+				   "'%s' follows ']'; move it to a line of its own (names cannot contain ']')",
 				   parser_show(rest, rest_length).text);
 
 	inner_length = (size_t)(close - inner);

@@ -70,7 +70,7 @@ static int parse_size(const struct config_key *key, void *record, const char *va
 	if (error || size > INT64_MAX)
 		return wrong(why, "too large; the largest is 9223372036854775807");
 	if (!size)
-		return wrong(why, "a size of zero holds nothing; write at least 1");
+		return wrong(why, "the size is zero; write at least 1");
 	*(uint64_t *)field(record, key->value) = size;
 	if (key->given != CONFIG_NO_FIELD)
 		*(bool *)field(record, key->given) = true;
@@ -100,7 +100,7 @@ static int parse_mode(const struct config_key *key, void *record, const char *va
 	for (const char *p = value; *p; p++) {
 		mode = mode * 8 + (mode_t)(*p - '0');
 		if (mode > 07777)
-			return wrong(why, "more than permissions; the largest is 7777");
+			return wrong(why, "too large; the largest mode is 7777");
 	}
 	*(mode_t *)field(record, key->value) = mode;
 	*(bool *)field(record, key->given) = true;
@@ -149,7 +149,7 @@ static int parse_huge(const struct config_key *key, void *record, const char *va
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(value, known[i]) == 0)
 			return set_string(key, record, value);
-	return wrong(why, "not known to tmpfs; write never, always, within_size or advise");
+	return wrong(why, "not a huge page policy; write never, always, within_size or advise");
 }
 
 const struct config_type config_type_huge = {parse_huge, format_string};
@@ -189,10 +189,10 @@ static int parse_path(const struct config_key *key, void *record, const char *va
 	free(path);
 	*(char **)field(record, key->value) = NULL;
 	if (!error)
-		return wrong(why, "the root directory can't be meant; write a path below it");
+		return wrong(why, "the root directory is not allowed; write a path below it");
 	if (error == -ENAMETOOLONG)
 		return wrong(why, "too long; at most 255 bytes between two '/' and 4095 in all");
-	return wrong(why, "\"..\" or a control character in the path; write it without");
+	return wrong(why, "the path contains \"..\" or a control character; remove it");
 }
 
 /* The parser trims lines, so a path that ends in a blank is formatted with a trailing '/'. */
@@ -296,11 +296,11 @@ static int parse_sources(const struct config_key *key, void *record, const char 
 		enum source_kind kind = source_kind_find(at, length);
 
 		if (kind == SOURCE_KINDS || kind == SOURCE_STORE)
-			return wrong(why, "not a list of sources; write some of posix, sysv, process, with commas between them, or none");
+			return wrong(why, "not a list of sources; write any of posix, sysv, process, separated by commas, or none");
 		sources |= 1u << kind;
 		at = skip_blanks(at + length);
 		if (*at && *at != ',')
-			return wrong(why, "no comma between two sources; write posix, sysv, process");
+			return wrong(why, "a comma is missing between two sources; write for example posix, sysv");
 		at = *at ? skip_blanks(at + 1) : NULL;
 	}
 	*(unsigned int *)field(record, key->value) = sources;
@@ -332,7 +332,7 @@ static int parse_source(const struct config_key *key, void *record, const char *
 	enum source_kind kind = source_kind_find(value, strlen(value));
 
 	if (kind != SOURCE_POSIX && kind != SOURCE_SYSV)
-		return wrong(why, "not a source of a directory; write posix or sysv");
+		return wrong(why, "not a source for a directory; write posix or sysv");
 	*(unsigned int *)field(record, key->value) = kind;
 	return 0;
 }
@@ -356,7 +356,7 @@ static int parse_namespace(const struct config_key *key, void *record, const cha
 	if (value[0] == '/')
 		return parse_path(key, record, value, why);
 	if (strspn(value, "123456789") == 0 || value[strspn(value, "0123456789")] || strlen(value) > 9)
-		return wrong(why, "neither the pid of a process nor the absolute path of a namespace");
+		return wrong(why, "neither a pid nor the absolute path of a namespace; write one of them");
 	return set_string(key, record, value);
 }
 
@@ -393,7 +393,7 @@ static int parse_percent(const struct config_key *key, void *record, const char 
 	long number = digits > 0 && digits < 4 ? strtol(value, NULL, 10) : 0;
 
 	if (number < 1 || number > 100 || (strcmp(value + digits, "%") != 0 && value[digits]))
-		return wrong(why, "not a part; write 1% to 100%");
+		return wrong(why, "not a percentage; write 1% to 100%");
 	*(uint64_t *)field(record, key->value) = (uint64_t)number;
 	return 0;
 }

@@ -99,7 +99,7 @@ static int check_bounds(const struct arena_header *header, const struct config *
 	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
 		if (bounds[i].wanted <= bounds[i].slots)
 			continue;
-		snprintf(error, CONFIG_ERROR_MAX, "%.200s: %s: this mount has room for %u; write no more, or unmount and start anew", file,
+		snprintf(error, CONFIG_ERROR_MAX, "%.200s: %s: this mount has room for %u; lower it, or unmount and start again", file,
 			 bounds[i].key, bounds[i].slots);
 		return -EINVAL;
 	}
@@ -126,7 +126,7 @@ bool program_begin_reload(struct arena_header *header, uint32_t *reading)
 		if (!atomic_compare_exchange_weak(&header->reload, &before, tries == 1 ? before & ~RELOAD_TRIES_MASK : before - 1))
 			continue;
 		if (tries == 1) {
-			log_error("%d workers have died over reading the configuration; it is left as it is", RELOAD_TRIES);
+			log_error("%d workers have died while reading the configuration; the old one stays in force", RELOAD_TRIES);
 			return false;
 		}
 		*reading = before - 1;
@@ -167,7 +167,7 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 	if (result == 0)
 		result = apply_config(state, &config, program->config_file, changed, error);
 	if (result < 0) {
-		log_error("%s; what comes after it was not changed", error);
+		log_error("%s; this and what follows was not changed", error);
 	} else {
 		result = program_keep_config(state->arena, &config);
 		if (result < 0)

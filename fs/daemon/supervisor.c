@@ -166,7 +166,7 @@ static int worker_ended(const siginfo_t *info)
 	if (!was_hung)
 		fault_log(self.program->arena.header);
 	if (self.failures >= FAILURES_MAX) {
-		log_error("%u workers in a row could not go on; giving up. The segments stay in %s",
+		log_error("%u workers in a row could not continue; giving up. The segments stay in %s",
 			  self.failures, self.program->instance.store);
 		return EXIT_FAILURE;
 	}
@@ -194,7 +194,7 @@ static void tell_reloaded(void)
 
 static void refuse_upgrade(const char *why)
 {
-	log_error("no upgrade: %s; this version goes on", why);
+	log_error("upgrade refused: %s; this version continues", why);
 	if (!self.upgrade_again)
 		tell_reloaded();
 }
@@ -354,7 +354,7 @@ static void deadline_passed(void)
 {
 	self.deadline = 0;
 	if (self.stopping) {
-		log_warning("worker %d does not finish; killing it", self.worker);
+		log_warning("worker %d does not end; killing it", self.worker);
 		kill(self.worker, SIGKILL);
 	} else if (!self.worker) {
 		start_or_retry();
@@ -369,7 +369,7 @@ static void look_at_worker(void)
 	if (!self.worker || self.stopping || self.hung || !watchdog_look(&self.watchdog, header))
 		return;
 	watchdog_tell(header, self.worker);
-	log_error("worker %d does not go on; killing it", self.worker);
+	log_error("worker %d hangs; killing it", self.worker);
 	self.hung = true;
 	kill(self.worker, SIGKILL);
 }

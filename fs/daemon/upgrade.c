@@ -109,10 +109,10 @@ static int open_arena(struct arena *arena)
 	int result = arena_open(arena, self.arena_fd);
 
 	if (result == -EPROTO)
-		log_error("this version (%s) keeps its state in another layout, %u, than the one that runs: end that and start this one",
+		log_error("this version (%s) keeps its state in layout %u, the running version in another; unmount and start this one",
 			  SEGFS_VERSION, ARENA_LAYOUT);
 	else if (result < 0)
-		log_error("the state of the program that runs: %s", strerror(-result));
+		log_error("the state of the running version: %s", strerror(-result));
 	return result;
 }
 
@@ -133,7 +133,7 @@ static int check_config(const struct arena_header *header)
 		return result;
 	}
 	if (config.mount_path && strcmp(config.mount_path, header->mount_point) != 0) {
-		log_error("%s: path in [mount] is %s, but the mount is on %s, and stays there: put that back, or unmount and start anew",
+		log_error("%s: path in [mount] is %s, but the mount is on %s and cannot move; restore the path, or unmount and start again",
 			  header->config_file, config.mount_path, header->mount_point);
 		result = -EINVAL;
 	}

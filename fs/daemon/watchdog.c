@@ -72,14 +72,14 @@ bool watchdog_look(struct watchdog *watchdog, struct arena_header *header)
 	watchdog->unique = stuck ? stuck->unique : 0;
 	if (was_stuck) {
 		atomic_store(&stuck->blamed, true);
-		log_error("%s of node %#llx, asked for by process %d of user %u, is being carried out for longer than hang-limit, %.3g s",
+		log_error("%s of node %#llx, requested by process %d of user %u, has run longer than hang-limit, %.3g s",
 			  opcode_name(stuck->opcode), (unsigned long long)stuck->node, stuck->pid, stuck->uid, seconds);
 		return true;
 	}
 	/* if all threads wait for devices, nobody is left to read */
 	if (watchdog->unread <= LOOKS || lasting >= ARENA_THREADS)
 		return false;
-	log_error("requests are waiting for longer than hang-limit, %.3g s, and none is read", seconds);
+	log_error("requests have waited longer than hang-limit, %.3g s, and none is read", seconds);
 	return true;
 }
 

@@ -138,7 +138,7 @@ static int recover(struct fuse_session *session)
 
 		if (strays < 0)
 			return strays;
-		log_debug("closed %d descriptors that the worker before left", strays);
+		log_debug("closed %d descriptors that the previous worker left", strays);
 		passthrough_recover(&fs);
 	}
 	policy_recover(&fs.state);
@@ -244,16 +244,16 @@ int worker_run(const struct program *the_program, struct fuse_session *session)
 	if (result == 0)
 		result = loop_start(&fs, serving);
 	if (result < 0) {
-		log_error("the worker can't start: %s", strerror(-result));
+		log_error("the worker cannot start: %s", strerror(-result));
 		return EXIT_FAILURE;
 	}
 	result = loop_wait();
 	if (result < 0) {
-		log_error("the worker can't go on: %s", strerror(-result));
+		log_error("the worker cannot continue: %s", strerror(-result));
 		return EXIT_FAILURE;
 	}
 	if (result > 0) {
-		log_info("the worker ends with a thread that waits for another process");
+		log_info("the worker ends while a thread waits for another process");
 		return EXIT_SUCCESS;
 	}
 	lifetime_stop();

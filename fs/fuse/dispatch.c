@@ -85,7 +85,7 @@ static void refuse_poison(const struct fs *fs, const struct wire_in_header *head
 {
 	char path[PATH_MAX];
 
-	log_error("%s of node %#llx (%s), asked for by process %u of user %u: %u workers have died over it; it is answered with EIO",
+	log_error("%s of node %#llx (%s), requested by process %u of user %u: %u workers have died over it; replying EIO",
 		  opcode_name(header->opcode), (unsigned long long)header->node, path_of_node(fs, header->node, path), header->pid,
 		  header->uid, journal_deaths());
 	request_answer_raw(fs, -EIO, NULL, 0);

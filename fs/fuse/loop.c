@@ -241,7 +241,7 @@ static bool refuse(const struct fs *fs, const struct wire_in_header *header, siz
 	if (result == 0)
 		return false;
 	if (result != -ENOSYS)
-		log_error("the kernel sent %zu bytes as a request with opcode %u, which they are not", length, header->opcode);
+		log_error("the kernel sent %zu bytes that are no valid request, with opcode %u", length, header->opcode);
 	/* with no id the answer would be a notification */
 	if (wire_is_answered(header->opcode) && request_unique() != 0)
 		request_answer_raw(fs, result, NULL, 0);
@@ -272,7 +272,7 @@ static void serve_one(struct fs *fs, void *message)
 		return;
 	}
 	if ((size_t)length < sizeof(struct wire_in_header)) {
-		log_error("the kernel sent %zd bytes, which is no request", length);
+		log_error("the kernel sent %zd bytes, too few for a request", length);
 		return;
 	}
 	atomic_fetch_add(&fs->state.arena->header->requests, 1);

@@ -82,7 +82,7 @@ void prune(struct fs *fs)
 	reader_hand_over();
 	if (write(fs->fuse_fd, &message, message.header.length) < 0 && errno == EINVAL) {
 		fs->cannot_prune = true;
-		log_info("this kernel can't be asked to forget files that nobody uses: with too many of them there is ENFILE");
+		log_info("this kernel cannot be asked to forget unused files; beyond max-nodes, calls fail with ENFILE");
 	}
 }
 

@@ -184,7 +184,7 @@ static void answer(const struct fs *fs, uint64_t unique, int result, const void 
 
 	keep_answer(unique, parts, result == 0 ? 2 : 1);
 	if (send_parts(fs->fuse_fd, parts, result == 0 ? 2 : 1) < 0 && errno != ENOENT)
-		log_warning("an answer was refused by the kernel: %s", strerror(errno));
+		log_warning("a reply was refused by the kernel: %s", strerror(errno));
 }
 
 void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size)

@@ -143,7 +143,7 @@ static uint64_t end_if_due(struct fs *fs, struct watch *watch, struct node_slot 
 		if (result == 0)
 			return 0;
 		if (result != -EBUSY)
-			log_warning("a segment at the end of its life can't be removed: %s", strerror(-result));
+			log_warning("a segment whose lifetime has ended cannot be removed: %s", strerror(-result));
 		return boottime_nanoseconds() + WATCH_RETRY;
 	}
 	if (end != WATCH_NEVER && life.watches.all_closed && watch->ttl && watch->wd < 0)
@@ -278,7 +278,7 @@ static void search_stores(struct fs *fs)
 		return;
 	result = paths_walk(&fs->state, look_at_file, fs);
 	if (result < 0)
-		log_warning("the stores can't be searched for segments at the end of their life: %s", strerror(-result));
+		log_warning("the stores cannot be searched for segments whose lifetime has ended: %s", strerror(-result));
 	atomic_store(&header->searched, 1);
 }
 

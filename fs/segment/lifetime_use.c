@@ -28,7 +28,7 @@ static void note_use(struct fs *fs, const struct node_slot *node, const char *us
 				      : -EOPNOTSUPP;
 
 	if (result < 0)
-		log_warning("that a segment is %.6s can't be noted: %s", use, strerror(-result));
+		log_warning("the state '%.6s' of a segment cannot be stored: %s", use, strerror(-result));
 }
 
 /* Each change of an attribute changes st_ctime, by which backup tools tell that a file has changed while they read it. */

@@ -71,7 +71,7 @@ static void watch_process(struct watch *watch, const struct policy_owner *owner)
 	watch->over = fd == -ESRCH;
 	watch->process_fd = fd >= 0 ? fd : -1;
 	if (fd < 0 && fd != -ESRCH)
-		log_warning("process %d can't be watched yet: %s", (int)owner->pid, strerror(-fd));
+		log_warning("process %d cannot be watched yet: %s", (int)owner->pid, strerror(-fd));
 	watch->due = fd < 0 && fd != -ESRCH ? boottime_nanoseconds() + WATCH_RETRY : 0;
 }
 

@@ -47,7 +47,7 @@ int policy_read(struct state *state, const struct node_slot *node, struct policy
 	if (length < 0)
 		return (int)length;
 	if (policy_load(policy, text, (size_t)length) < 0)
-		log_warning("a segment has a stored policy that is not understood in full: %.*s", (int)length, text);
+		log_warning("the stored policy of a segment has unknown parts: %.*s", (int)length, text);
 	return 0;
 }
 
@@ -88,7 +88,7 @@ uint32_t policy_word(struct state *state, const struct node_slot *node)
 	int result = policy_find(state, node, &word);
 
 	if (result < 0)
-		log_warning("the policy of a segment can't be read: %s", strerror(-result));
+		log_warning("the policy of a segment cannot be read: %s", strerror(-result));
 	return word;
 }
 

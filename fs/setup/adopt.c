@@ -60,7 +60,7 @@ int adopt_directory(const struct application *application, const struct claim *c
 	if (is_trusted(claim, &stat) || is_mount_root(fd) || is_marked(application, fd, path))
 		return 0;
 	return apply_fail(application, -EPERM, claim->line,
-			  "%s '%s': the directory '%s' that is there belongs to user %u; remove it, or give it to root", claim->kind,
+			  "%s '%s': the existing directory '%s' belongs to user %u; remove it, or give it to root", claim->kind,
 			  claim->name, path, stat.st_uid);
 }
 
@@ -68,18 +68,18 @@ int adopt_directory(const struct application *application, const struct claim *c
 
 static int refuse(const struct application *application, const struct config_segment *segment, int result, const char *why)
 {
-	return apply_fail(application, result, segment->line, "segment '%s': the file that is there %s", segment->name, why);
+	return apply_fail(application, result, segment->line, "segment '%s': the existing file %s", segment->name, why);
 }
 
 static int refuse_links(const struct application *application, const struct config_segment *segment)
 {
-	return refuse(application, segment, -EPERM, "has another name, too; remove one of them");
+	return refuse(application, segment, -EPERM, "has another name; remove one of the two");
 }
 
 static int refuse_writers(const struct application *application, const struct config_segment *segment)
 {
 	return refuse(application, segment, -EBUSY,
-		      "is open or mapped for writing, by whom it would stay so; end that, or remove the file");
+		      "is open or mapped for writing; end the process that has it, or remove the file");
 }
 
 /*
@@ -122,7 +122,7 @@ static int lease_or_refuse(const struct application *application, const struct c
 		return refuse_writers(application, segment);
 	if (result < 0 && !is_as_declared(segment, &adoption->stat))
 		return refuse(application, segment, -EPERM,
-			      "is on a medium that does not tell who has it open; remove it, or give it owner and mode yourself");
+			      "is on a medium without leases, so who has it open is unknown; remove it, or set its owner and mode");
 	return result == 0;
 }
 
@@ -137,11 +137,11 @@ int adopt_segment(const struct application *application, const struct config_seg
 		return refuse(application, segment, -errno, strerror(errno));
 	if (!S_ISREG(adoption->stat.st_mode))
 		return apply_fail(application, -EEXIST, segment->line,
-				  "segment '%s': something else than a regular file has this name; remove that", segment->name);
+				  "segment '%s': the existing file is not a regular file; remove it", segment->name);
 	adoption->is_marked = is_marked(application, fd, segment->name);
 	if (!adoption->is_marked && !is_trusted(&claim, &adoption->stat))
 		return apply_fail(application, -EPERM, segment->line,
-				  "segment '%s': the file that is there belongs to user %u, and neither to root nor to the "
+				  "segment '%s': the existing file belongs to user %u, neither to root nor to the "
 				  "segment's owner; remove it",
 				  segment->name, adoption->stat.st_uid);
 	/* only its own user can reach the store of an unprivileged daemon */

@@ -43,7 +43,7 @@ static int fail_errno(int number, char error[INSTANCE_ERROR_MAX], const char *wh
 
 static int fail_private(char error[INSTANCE_ERROR_MAX], const char *path)
 {
-	return fail(-EPERM, error, "%s is not a directory that only its owner, user %u, can write to; remove it", path, geteuid());
+	return fail(-EPERM, error, "%s is not a directory that only user %u owns and can write to; remove it", path, geteuid());
 }
 
 /*
@@ -143,14 +143,14 @@ static int fail_in_use(const struct instance *instance, const struct holder *hol
 
 	if (is_mounted(holder))
 		return fail(-EBUSY, error,
-			    "instance '%s' is in use (process and mount point: %d %s); unmount it first, or choose "
+			    "instance '%s' is in use by process %d, mounted on %s; unmount it first, or choose "
 			    "another name with --name",
 			    instance->name, holder->pid, holder->mount_point);
 	if (holder->device)
 		holders_describe(holder->device, holders, sizeof(holders));
 	return fail(-EBUSY, error,
-		    "instance '%s' is unmounted, but still in use by %s; end them, or its daemon, 'kill %d', which takes from them "
-		    "what they have open",
+		    "instance '%s' is unmounted, but still in use by %s; end them, or end its daemon with 'kill %d', which makes "
+		    "their open files fail",
 		    instance->name, *holders ? holders : "processes that can't be seen", holder->pid);
 }
 

@@ -43,13 +43,13 @@ static int fail_with(const struct medium *medium, int result, const char *what)
 
 static int fail_other_medium(const struct medium *medium)
 {
-	return fail_medium(medium, -EBUSY, "it has another medium since an earlier start; end that with --purge first");
+	return fail_medium(medium, -EBUSY, "it has another medium from an earlier start; remove that with --purge first");
 }
 
 static int fail_path(const struct medium *medium, int result)
 {
 	return apply_fail(medium->application, result, medium->directory->line,
-			  "the medium %s of directory '%s': %s; name a directory that exists", medium->path,
+			  "the medium %s of directory '%s': %s; name an existing directory", medium->path,
 			  medium->directory->name, strerror(-result));
 }
 
@@ -147,7 +147,7 @@ static int change_mounted(struct medium *medium, int fd)
 		return result;
 	index = apply_registered(state, source, fd);
 	if (index >= 0 && source == SOURCE_SYSV && !is_same_file(state->arena->header->stores[index].ipc_fd, medium->ipc_fd))
-		return fail_medium(medium, -EBUSY, "it shows another IPC namespace since the start; mount again for this one");
+		return fail_medium(medium, -EBUSY, "it shows another IPC namespace, which cannot change while mounted; unmount and start again");
 	if (!medium->path && source == SOURCE_STORE) {
 		result = tmpfs_change(fd, &directory->store, why);
 		if (result < 0)
@@ -254,7 +254,7 @@ static int add_mount(struct medium *medium, struct place *place)
 	int result = *place->rest ? 0 : check_empty(place->fd);
 
 	if (result == -ENOTEMPTY)
-		return fail_medium(medium, result, "it has entries, which a medium would hide; empty it first");
+		return fail_medium(medium, result, "it is not empty, and a medium would hide its entries; empty it first");
 	if (result < 0)
 		return fail_medium(medium, result, strerror(-result));
 	mount_fd = make_mount(medium);
@@ -282,7 +282,7 @@ int apply_medium(const struct application *application, const struct config_dire
 	int result = 0;
 
 	if (!application->state->arena->header->privileged)
-		return fail_medium(&medium, -EPERM, "it has a medium, which only root can mount; leave 'medium' away");
+		return fail_medium(&medium, -EPERM, "only root can mount a medium; remove 'medium'");
 	/* a path must fit into the record, uncut */
 	if (strlen(directory->name) >= ARENA_STORE_PATH)
 		return fail_medium(&medium, -ENAMETOOLONG, strerror(ENAMETOOLONG));

@@ -39,11 +39,11 @@ static int open_load(const struct application *application, const struct config_
 				  segment->load, strerror(errno));
 	if (!S_ISREG(stat.st_mode))
 		return apply_fail(application, -EINVAL, segment->line,
-				  "segment '%s': load = %s is not a regular file; name one", segment->name,
+				  "segment '%s': load = %s is not a regular file; name a regular file", segment->name,
 				  segment->load);
 	if (segment->has_size && (uint64_t)stat.st_size > segment->size)
 		return apply_fail(application, -EFBIG, segment->line,
-				  "segment '%s': load = %s has %lld bytes, more than size = %llu; make 'size' larger",
+				  "segment '%s': load = %s has %lld bytes, more than size = %llu; increase 'size'",
 				  segment->name, segment->load, (long long)stat.st_size,
 				  (unsigned long long)segment->size);
 	*length = stat.st_size;
@@ -86,12 +86,12 @@ static int set_size(const struct application *application, const struct config_s
 	if (!segment->has_size)
 		size = present;
 	if (size < present) {
-		log_notice("%s:%u: segment '%s' has %lld bytes and stays so; truncate it to make it smaller",
+		log_notice("%s:%u: segment '%s' keeps its %lld bytes; truncate it to shrink it",
 			   application->file, segment->line, segment->name, (long long)present);
 		size = present;
 	}
 	if (size > present && present > 0 && policy->fixed_size) {
-		log_notice("%s:%u: segment '%s' has %lld bytes, which is fixed, and stays so", application->file,
+		log_notice("%s:%u: segment '%s' keeps its %lld bytes, since its size is fixed", application->file,
 			   segment->line, segment->name, (long long)present);
 		size = present;
 	}
@@ -211,7 +211,7 @@ static int make_segment(const struct application *application, const struct conf
 	int result;
 
 	if (fd < 0)
-		return fail_segment(application, segment, -errno, "making it");
+		return fail_segment(application, segment, -errno, "creating it");
 	result = new_policy(application, segment, place, fd, &policy);
 	if (result < 0)
 		return fail_segment(application, segment, result, "its policy");
@@ -250,7 +250,7 @@ static int adjust_segment(const struct application *application, const struct co
 		return result;
 	fd = procfs_fd_open(found, O_RDWR | O_NONBLOCK);
 	if (fd < 0)
-		return fail_segment(application, segment, fd, "opening the one that exists");
+		return fail_segment(application, segment, fd, "opening the existing one");
 	result = apply_read_policy(application, fd, &policy);
 	give(&policy, &segment->policy);
 	if (result == 0)
@@ -260,7 +260,7 @@ static int adjust_segment(const struct application *application, const struct co
 	result = apply_policy(application, fd, &segment->policy);
 	if (result == -EBUSY)
 		return apply_fail(application, result, segment->line,
-				  "segment '%s': it is open in a way that its new policy does not allow; close it first",
+				  "segment '%s': it is open in a mode that its new policy excludes; close it first",
 				  segment->name);
 	if (result < 0)
 		return fail_segment(application, segment, result, "its policy");
@@ -299,7 +299,7 @@ int apply_segment(const struct application *application, const struct config_seg
 	else if (*place.rest || errno == ENOENT)
 		result = make_segment(application, segment, &place, name);
 	else
-		result = fail_segment(application, segment, -errno, "opening the one that exists");
+		result = fail_segment(application, segment, -errno, "opening the existing one");
 	place_close(&place);
 	return result;
 }

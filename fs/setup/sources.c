@@ -126,7 +126,7 @@ int apply_sources(const struct application *application, const struct config *co
 		if (is_there(application->state, (enum source_kind)kind)) {
 			shown |= 1u << kind;
 		} else if (config->has_sources) {
-			snprintf(application->error, CONFIG_ERROR_MAX, "%.200s: sources: this machine has no %s; leave it out",
+			snprintf(application->error, CONFIG_ERROR_MAX, "%.200s: sources: this machine has no %s; remove it",
 				 application->file, source_kind_name((enum source_kind)kind));
 			return -ENOTSUP;
 		}
@@ -168,6 +168,6 @@ int apply_open_namespace(const struct application *application, const struct con
 				  directory->name, strerror(errno));
 	if (!is_ipc_namespace(fd))
 		return apply_fail(application, -EINVAL, directory->line,
-				  "%s is no IPC namespace; name a process, or a file like /proc/PID/ns/ipc", path);
+				  "%s is not an IPC namespace; write a pid, or a path such as /proc/PID/ns/ipc", path);
 	return take_fd(&fd);
 }

@@ -56,18 +56,18 @@ const char *name_problem_text(enum name_problem problem)
 {
 	switch (problem) {
 	case NAME_EMPTY:
-		return "the name is empty; write one such as video/ring";
+		return "the name is empty; write for example video/ring";
 	case NAME_SLASH:
-		return "a '/' at the start or end, or two in a row; write the name relative to the mount, "
+		return "the name has a '/' at the start or end, or two in a row; write it relative to the mount, "
 		       "such as video/ring";
 	case NAME_DOT:
-		return "\".\" or \"..\" in the name; write the name without them";
+		return "the name has a component \".\" or \"..\"; remove it";
 	case NAME_CONTROL:
-		return "a control character in the name; use printable ones";
+		return "the name has a control character; remove it";
 	case NAME_LONG_COMPONENT:
-		return "more than 255 bytes between two '/'; use a shorter name";
+		return "a component of the name has more than 255 bytes; shorten it";
 	case NAME_LONG:
-		return "more than 4095 bytes; use a shorter name";
+		return "the name has more than 4095 bytes; shorten it";
 	case NAME_OK:
 		break;
 	}

@@ -78,7 +78,7 @@ static void expect_refusal(const char *why)
 	assert_false(log_has(&mount, why));
 	check(kill(mount.supervisor, SIGUSR2));
 	assert_true(wait_for(log_has(&mount, why)));
-	assert_true(wait_for(log_has(&mount, "this version goes on")));
+	assert_true(wait_for(log_has(&mount, "this version continues")));
 	assert_int_equal(worker_pid(&mount), worker);
 	assert_int_equal(upgrades(), before);
 	check(write_text(at("goes-on"), "goes on"));
@@ -195,7 +195,7 @@ static void no_file(void **unused)
 {
 	(void)unused;
 	check(unlink(program));
-	expect_refusal("no upgrade: No such file or directory");
+	expect_refusal("upgrade refused: No such file or directory");
 }
 
 static void no_program(void **unused)
@@ -204,7 +204,7 @@ static void no_program(void **unused)
 	check(unlink(program));
 	check(write_text(program, "this is none"));
 	check(chmod(program, 0755));
-	expect_refusal("no upgrade: the program file can't be executed");
+	expect_refusal("upgrade refused: the program file can't be executed");
 }
 
 static void failed_check(void **unused)
@@ -212,7 +212,7 @@ static void failed_check(void **unused)
 	(void)unused;
 	check(unlink(program));
 	copy("/bin/false", program);
-	expect_refusal("no upgrade: the program file has not passed its check");
+	expect_refusal("upgrade refused: the program file has not passed its check");
 }
 
 static void check_that_hangs(void **unused)
@@ -221,7 +221,7 @@ static void check_that_hangs(void **unused)
 	check(unlink(program));
 	check(write_text(program, "#!/bin/sh\nexec sleep 1000\n"));
 	check(chmod(program, 0755));
-	expect_refusal("no upgrade: the program file has not finished its check");
+	expect_refusal("upgrade refused: the program file has not finished its check");
 }
 
 /* Who asks while a check is under way is not forgotten. */
@@ -267,7 +267,7 @@ static void other_layout(void **unused)
 {
 	(void)unused;
 	set_layout(ARENA_LAYOUT + 1);
-	expect_refusal("keeps its state in another layout");
+	expect_refusal("keeps its state in layout");
 	set_layout(ARENA_LAYOUT);
 	upgrade();
 }

@@ -231,7 +231,7 @@ static void make_many(const char *directory, int n)
 /* A kernel since 6.18 lets go of what nobody uses. */
 static bool can_prune(void)
 {
-	return !log_has(&mount, "this kernel can't be asked to forget");
+	return !log_has(&mount, "this kernel cannot be asked to forget");
 }
 
 static void nodes(void **unused)
@@ -302,7 +302,7 @@ static void a_mount_does_not_grow(void **unused)
 	(void)unused;
 	check(write_text(mount.config, "[mount]\nmax-handles = 2M\n"));
 	check(kill(mount.supervisor, SIGHUP));
-	assert_true(wait_for(log_has(&mount, "max-handles: this mount has room for 1048576; write no more, or unmount and start anew")));
+	assert_true(wait_for(log_has(&mount, "max-handles: this mount has room for 1048576; lower it, or unmount and start again")));
 	check(write_text(mount.config, "[mount]\nmax-handles = 128\n"));
 	check(kill(mount.supervisor, SIGHUP));
 	assert_true(wait_for(log_has(&mount, "is in force")));

@@ -76,7 +76,7 @@ size = 4K
 size = 1
 END
 
-is "--check says that it is right" "$("$SEGFS" --check "$ini")" "$ini: the configuration is right"
+is "--check says that it is right" "$("$SEGFS" --check "$ini")" "$ini: the configuration is valid"
 not_ok "... and mounts nothing" is_mounted
 ok "start with every key, mount point from the file" "$SEGFS" --config "$ini"
 ok "the mount is there" is_mounted

@@ -70,5 +70,5 @@ ok "it unmounts" stop
 printf '[directory a]\nsource = sysv\nipc-namespace = %s\n' "$mnt" >"$TMPDIR/config"
 not_ok "what is no namespace is refused" start --config "$TMPDIR/config"
 is "... with the reason" "$(sed 's/.*: //' "$TMPDIR/start.err" | head -n 1)" \
-	"$mnt is no IPC namespace; name a process, or a file like /proc/PID/ns/ipc"
+	"$mnt is not an IPC namespace; write a pid, or a path such as /proc/PID/ns/ipc"
 tap_done

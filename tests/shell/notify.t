@@ -122,7 +122,7 @@ umount "$mnt"
 
 refused=$("$SEGFS" --name "$name" --ready-fd 77 "$mnt" 2>&1)
 is "a descriptor that is not open is refused" "$?: $refused" \
-	"2: segfs: --ready-fd 77: an open descriptor, 3 or higher, is wanted"
+	"2: segfs: --ready-fd 77: not usable; write an open descriptor, 3 or higher"
 
 # the system's log, in a mount namespace with a /dev/log of its own
 kill_one() {

@@ -171,9 +171,9 @@ chown -R $user:$user "$elsewhere"
 contents() { find "$elsewhere" -mindepth 1 -printf '%P '; }
 refuses() { # NAME: neither --purge nor a start goes there
 	as $user "$SEGFS" --purge "$name" 2>"$TMPDIR/start.err"
-	is "$1: --purge is refused" "$? $(grep -c 'that only its owner, user 12345, can write to; remove it' "$TMPDIR/start.err")" "1 1"
+	is "$1: --purge is refused" "$? $(grep -c 'that only user 12345 owns and can write to; remove it' "$TMPDIR/start.err")" "1 1"
 	as $user "$SEGFS" "$mnt" 2>"$TMPDIR/start.err"
-	is "... and so is a start" "$? $(grep -c 'that only its owner, user 12345, can write to; remove it' "$TMPDIR/start.err")" "1 1"
+	is "... and so is a start" "$? $(grep -c 'that only user 12345 owns and can write to; remove it' "$TMPDIR/start.err")" "1 1"
 	is "... nothing is made behind it" "$(contents)" "$name "
 }
 runtime=

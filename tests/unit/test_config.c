@@ -322,7 +322,7 @@ static void reads_files(void **state)
 	assert_int_equal(write(fd, "x", 1), 1);
 	assert_int_equal(config_read(path, &config, error), -EINVAL);
 	snprintf(expected, sizeof(expected),
-		 "%s:2: neither a section, a key with '=' nor a comment; write KEY = VALUE", path);
+		 "%s:2: neither a section header, a key nor a comment; write KEY = VALUE", path);
 	assert_string_equal(error, expected);
 
 	memset(big, '\n', sizeof(big));
@@ -331,16 +331,16 @@ static void reads_files(void **state)
 	config_free(&config);
 	assert_int_equal(pwrite(fd, big, sizeof(big), 0), sizeof(big));
 	assert_int_equal(config_read(path, &config, error), -EFBIG);
-	snprintf(expected, sizeof(expected), "%s: over 1 MiB; give a configuration file", path);
+	snprintf(expected, sizeof(expected), "%s: larger than 1 MiB; name a configuration file", path);
 	assert_string_equal(error, expected);
 	close(fd);
 	unlink(path);
 
 	assert_int_equal(config_read("/", &config, error), -EISDIR);
-	assert_string_equal(error, "/: can't be read: Is a directory; give a file that can");
+	assert_string_equal(error, "/: cannot be read: Is a directory; name a readable configuration file");
 	assert_int_equal(config_read(path, &config, error), -ENOENT);
 	snprintf(expected, sizeof(expected),
-		 "%s: can't be read: No such file or directory; give a file that can", path);
+		 "%s: cannot be read: No such file or directory; name a readable configuration file", path);
 	assert_string_equal(error, expected);
 }
 

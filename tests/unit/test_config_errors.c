@@ -42,65 +42,64 @@ static void expect_error(const char *text, size_t length, const char *expected)
 static void says_what_is_wrong_with_sections(void **state)
 {
 	static const char *const cases[][2] = {
-		{"[", "t.ini:1: a section header without ']'; write [KIND] or [KIND NAME]"},
-		{"\n[segment a", "t.ini:2: a section header without ']'; write [KIND] or [KIND NAME]"},
-		{"[segment a ;b]", "t.ini:1: a section header without ']'; write [KIND] or [KIND NAME]"},
+		{"[", "t.ini:1: the section header has no ']'; write [KIND] or [KIND NAME]"},
+		{"\n[segment a", "t.ini:2: the section header has no ']'; write [KIND] or [KIND NAME]"},
+		{"[segment a ;b]", "t.ini:1: the section header has no ']'; write [KIND] or [KIND NAME]"},
 		{"[]",
-		 "t.ini:1: a section without a kind; known are [mount], [directory NAME] and [segment NAME]"},
+		 "t.ini:1: the section has no kind; known kinds are [mount], [directory NAME] and [segment NAME]"},
 		{"[ ]",
-		 "t.ini:1: a section without a kind; known are [mount], [directory NAME] and [segment NAME]"},
-		{"[lock x]", "t.ini:1: unknown section kind 'lock'; known are [mount], [directory NAME] and "
+		 "t.ini:1: the section has no kind; known kinds are [mount], [directory NAME] and [segment NAME]"},
+		{"[lock x]", "t.ini:1: unknown section kind 'lock'; known kinds are [mount], [directory NAME] and "
 			     "[segment NAME]"},
-		{"[Mount]", "t.ini:1: unknown section kind 'Mount', perhaps 'mount'; known are [mount], "
+		{"[Mount]", "t.ini:1: unknown section kind 'Mount', perhaps 'mount'; known kinds are [mount], "
 			    "[directory NAME] "
 			    "and [segment NAME]"},
 		{"[segmnet x]",
-		 "t.ini:1: unknown section kind 'segmnet', perhaps 'segment'; known are [mount], "
+		 "t.ini:1: unknown section kind 'segmnet', perhaps 'segment'; known kinds are [mount], "
 		 "[directory NAME] and [segment NAME]"},
 		{"[mount x]", "t.ini:1: [mount] takes no name; write [mount]"},
 		{"[mount]\n[segment a]\n[mount]",
-		 "t.ini:3: [mount] again; put its keys into the one of line 1"},
+		 "t.ini:3: [mount] is declared twice; move its keys into the section at line 1"},
 		{"[segment]", "t.ini:1: [segment] has no name; write [segment NAME]"},
 		{"[directory ]", "t.ini:1: [directory] has no name; write [directory NAME]"},
 		{"[mount] path = /a",
-		 "t.ini:1: 'path = /a' after ']'; put it on a line of its own, names have no ']'"},
-		{"[segment a]b]", "t.ini:1: 'b]' after ']'; put it on a line of its own, names have no ']'"},
+		 "t.ini:1: 'path = /a' follows ']'; move it to a line of its own (names cannot contain ']')"},
+		{"[segment a]b]", "t.ini:1: 'b]' follows ']'; move it to a line of its own (names cannot contain ']')"},
 		{"[segment /a]",
-		 "t.ini:1: [segment /a]: a '/' at the start or end, or two in a row; write the name "
+		 "t.ini:1: [segment /a]: the name has a '/' at the start or end, or two in a row; write it "
 		 "relative to the mount, such as video/ring"},
 		{"[directory a/]",
-		 "t.ini:1: [directory a/]: a '/' at the start or end, or two in a row; write the name "
+		 "t.ini:1: [directory a/]: the name has a '/' at the start or end, or two in a row; write it "
 		 "relative to the mount, such as video/ring"},
 		{"[segment a/../b]",
-		 "t.ini:1: [segment a/../b]: \".\" or \"..\" in the name; write the name without them"},
+		 "t.ini:1: [segment a/../b]: the name has a component \".\" or \"..\"; remove it"},
 		{"[segment a\tb]",
-		 "t.ini:1: [segment a?b]: a control character in the name; use printable ones"},
+		 "t.ini:1: [segment a?b]: the name has a control character; remove it"},
 		{"[segment .segfs]",
-		 "t.ini:1: [segment .segfs]: .segfs is where segfs shows its own files; use another name"},
-		{"[directory .segfs/a]", "t.ini:1: [directory .segfs/a]: .segfs is where segfs shows its own "
-					 "files; use another name"},
+		 "t.ini:1: [segment .segfs]: .segfs is reserved for segfs; use another name"},
+		{"[directory .segfs/a]", "t.ini:1: [directory .segfs/a]: .segfs is reserved for segfs; "
+					 "use another name"},
 		{"[segment a]\n\n[segment a]",
-		 "t.ini:3: [segment a] again; put its keys into the one of line 1"},
+		 "t.ini:3: [segment a] is declared twice; move its keys into the section at line 1"},
 		{"[directory a/b]\n[directory a/b]",
-		 "t.ini:2: [directory a/b] again; put its keys into the one of line 1"},
+		 "t.ini:2: [directory a/b] is declared twice; move its keys into the section at line 1"},
 		{"[segment a]\n[directory a]",
-		 "t.ini:2: [directory a] has the name of the segment of line 1; use another name"},
+		 "t.ini:2: [directory a] has the same name as the segment of line 1; use another name"},
 		{"[directory a]\n[segment a]",
-		 "t.ini:2: [segment a] has the name of the directory of line 1; use another name"},
+		 "t.ini:2: [segment a] has the same name as the directory of line 1; use another name"},
 		{"[segment a]\n[segment a/b/c]",
-		 "t.ini:2: [segment a/b/c] lies below the segment 'a' of line 1; a "
-		 "segment holds no names, move one of them"},
+		 "t.ini:2: [segment a/b/c] is below the segment 'a' of line 1, "
+		 "which is not a directory; rename one of them"},
 		{"[segment a/b]\n[directory a/b/c]",
-		 "t.ini:2: [directory a/b/c] lies below the segment 'a/b' of line 1; "
-		 "a segment holds no names, move one of them"},
-		{"[segment a/b]\n[segment a]", "t.ini:2: [segment a] is a directory, for line 1 declares a "
+		 "t.ini:2: [directory a/b/c] is below the segment 'a/b' of line 1, "
+		 "which is not a directory; rename one of them"},
+		{"[segment a/b]\n[segment a]", "t.ini:2: [segment a] is a directory, since line 1 declares a "
 					       "name below it; use another name"},
 		/* the first error is told, though the second one is found without waiting for the end of a
 		   section */
 		{"[directory a]\nsize = 1\n[directory a]",
-		 "t.ini:2: size is for memory, and [directory a] has no medium of its own; write medium = "
-		 "memory, or "
-		 "leave out size"},
+		 "t.ini:2: size requires medium = memory, but [directory a] has no medium; write medium = "
+		 "memory, or remove size"},
 	};
 
 	(void)state;
@@ -111,81 +110,81 @@ static void says_what_is_wrong_with_sections(void **state)
 #define A64            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define LONG_USER_TEXT "[mount]\nowner = " A64 A64 A64 A64
 #define LONG_USER_ERROR                                                                                      \
-	"t.ini:2: owner = " A64 "aaaa...: no user has a name of 256 bytes; write one that exists, or a "     \
-	"number"
+	"t.ini:2: owner = " A64 "aaaa...: there is no user with a name of 256 bytes; write one that "  \
+	"exists, or a number"
 
 static void says_what_is_wrong_with_keys(void **state)
 {
 	static const char *const cases[][2] = {
 		{"size = 1",
-		 "t.ini:1: 'size' before the first section; put it below one of [mount], [directory NAME] "
+		 "t.ini:1: 'size' precedes every section; move it into one of [mount], [directory NAME] "
 		 "and [segment NAME]"},
 		{"[mount]\nsize",
-		 "t.ini:2: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
+		 "t.ini:2: neither a section header, a key nor a comment; write KEY = VALUE"},
 		{"[mount]\nsize\n[mount]",
-		 "t.ini:2: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
+		 "t.ini:2: neither a section header, a key nor a comment; write KEY = VALUE"},
 		{"[mount]\nsize ;= 1",
-		 "t.ini:2: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
+		 "t.ini:2: neither a section header, a key nor a comment; write KEY = VALUE"},
 		{"[mount]\nsize = 1\n  2",
-		 "t.ini:3: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
+		 "t.ini:3: neither a section header, a key nor a comment; write KEY = VALUE"},
 		{"[segment s]\nsize\nsiez = 1\n",
-		 "t.ini:2: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
+		 "t.ini:2: neither a section header, a key nor a comment; write KEY = VALUE"},
 		{"[segment s]\nsize\n[segment s]\n",
-		 "t.ini:2: neither a section, a key with '=' nor a comment; write KEY = VALUE"},
-		{"[mount]\n= 1", "t.ini:2: nothing before '='; write KEY = VALUE"},
-		{"[mount]\nsize =", "t.ini:2: size has no value; write size = VALUE, or leave out the line"},
+		 "t.ini:2: neither a section header, a key nor a comment; write KEY = VALUE"},
+		{"[mount]\n= 1", "t.ini:2: no key before '='; write KEY = VALUE"},
+		{"[mount]\nsize =", "t.ini:2: size has no value; write size = VALUE, or remove the line"},
 		{"[mount]\nsize = ;1",
-		 "t.ini:2: size has no value; write size = VALUE, or leave out the line"},
+		 "t.ini:2: size has no value; write size = VALUE, or remove the line"},
 		{"[mount]\nsise = 1",
 		 "t.ini:2: unknown key 'sise' in [mount], perhaps 'size'; known keys: path, "
 		 "sources, hang-limit, max-nodes, max-handles, max-locks, max-waiting, user-share, size, files, huge, numa, mode, owner" POLICY_NAMES},
 		{"[directory d]\nquestion = 1", "t.ini:2: unknown key 'question' in [directory d]; known keys: source, path, ipc-namespace, "
 					     "medium, size, files, huge, numa, mode, owner" POLICY_NAMES},
 		{"[directory d]\npath = /x",
-		 "t.ini:2: path is for source = posix, and [directory d] has no source; leave out path"},
+		 "t.ini:2: path requires source = posix, but [directory d] has no source; remove path"},
 		{"[directory d]\nsource = sysv\npath = /x",
-		 "t.ini:3: path is for source = posix, and [directory d] shows another one; leave out path"},
+		 "t.ini:3: path requires source = posix, but [directory d] has another one; remove path"},
 		{"[directory d]\nipc-namespace = 1\nsource = posix",
-		 "t.ini:2: ipc-namespace is for source = sysv, and [directory d] shows another one; leave out ipc-namespace"},
+		 "t.ini:2: ipc-namespace requires source = sysv, but [directory d] has another one; remove ipc-namespace"},
 		{"[directory d]\nmode = 0700\nsource = sysv",
-		 "t.ini:2: mode is for what segfs stores, and [directory d] shows a source; leave out one of the two"},
+		 "t.ini:2: mode is for stores only, but [directory d] has a source; remove one of the two"},
 		{"[directory d]\nsource = process",
-		 "t.ini:2: source = process: not a source of a directory; write posix or sysv"},
+		 "t.ini:2: source = process: not a source for a directory; write posix or sysv"},
 		{"[directory d]\nsource = sysv\nipc-namespace = 0",
-		 "t.ini:3: ipc-namespace = 0: neither the pid of a process nor the absolute path of a namespace"},
+		 "t.ini:3: ipc-namespace = 0: neither a pid nor the absolute path of a namespace; write one of them"},
 		{"[directory d]\nsource = sysv\nipc-namespace = ../x",
-		 "t.ini:3: ipc-namespace = ../x: neither the pid of a process nor the absolute path of a namespace"},
+		 "t.ini:3: ipc-namespace = ../x: neither a pid nor the absolute path of a namespace; write one of them"},
 		{"[directory d]\nsource = posix\n[segment d/s]\nsize = 1",
-		 "t.ini:3: 'd/s' lies in a directory that shows a source (line 1); use another name"},
+		 "t.ini:3: 'd/s' is below a directory with a source (line 1); use another name"},
 		{"[directory d/e]\n[directory d]\nsource = posix",
-		 "t.ini:1: 'd/e' lies in a directory that shows a source (line 2); use another name"},
+		 "t.ini:1: 'd/e' is below a directory with a source (line 2); use another name"},
 		{"[segment sysv/x]\nsize = 1",
-		 "t.ini:1: 'sysv/x' is hidden by a source that the root shows; use another name, or leave that out of sources in [mount]"},
-		{"[mount]\nsources = posix sysv", "t.ini:2: sources = posix sysv: no comma between two sources; write posix, sysv, process"},
+		 "t.ini:1: 'sysv/x' would be hidden by the directory of a source; use another name, or set sources in [mount] without that source"},
+		{"[mount]\nsources = posix sysv", "t.ini:2: sources = posix sysv: a comma is missing between two sources; write for example posix, sysv"},
 		{"[mount]\nsources = posix, store",
-		 "t.ini:2: sources = posix, store: not a list of sources; write some of posix, sysv, process, with commas between them, or none"},
+		 "t.ini:2: sources = posix, store: not a list of sources; write any of posix, sysv, process, separated by commas, or none"},
 		{"[mount]\nmax-nodes = 1", "t.ini:2: max-nodes = 1: not a count; write a whole number from 64 to 64M"},
 		{"[mount]\nfiles = many", "t.ini:2: files = many: not a count; write a whole number from 64 to 64M"},
-		{"[mount]\nuser-share = 0%", "t.ini:2: user-share = 0%: not a part; write 1% to 100%"},
-		{"[mount]\nuser-share = 50 %", "t.ini:2: user-share = 50 %: not a part; write 1% to 100%"},
+		{"[mount]\nuser-share = 0%", "t.ini:2: user-share = 0%: not a percentage; write 1% to 100%"},
+		{"[mount]\nuser-share = 50 %", "t.ini:2: user-share = 50 %: not a percentage; write 1% to 100%"},
 		{"[mount]\nhang-limit = -1s",
 		 "t.ini:2: hang-limit = -1s: not a time; write a whole number with ms, s, m, h or d, such as 10s, or 0 for never"},
 		{"[mount]\nhang-limit = 10 parsecs",
 		 "t.ini:2: hang-limit = 10 parsecs: not a time; write a whole number with ms, s, m, h or d, such as 10s, or 0 for never"},
 		{"[mount]\nsources = posix,",
-		 "t.ini:2: sources = posix,: not a list of sources; write some of posix, sysv, process, with commas between them, or none"},
+		 "t.ini:2: sources = posix,: not a list of sources; write any of posix, sysv, process, separated by commas, or none"},
 		{"[segment s]\nMode = 1",
 		 "t.ini:2: unknown key 'Mode' in [segment s], perhaps 'mode'; known keys: size, "
 		 "mode, owner, load" POLICY_NAMES},
 		{"[segment s]\nlack = mandatory", "t.ini:2: unknown key 'lack' in [segment s], perhaps "
 						  "'lock'; known keys: size, mode, owner, load" POLICY_NAMES},
 		{"[mount]\nsize = 1\nmode = 1\nsize = 2",
-		 "t.ini:4: size again in [mount]; keep this line or line 2"},
+		 "t.ini:4: size is set twice in [mount]; remove this line or line 2"},
 		{"[segment s]\nsize = 12Q",
 		 "t.ini:2: size = 12Q: not a size; write bytes, or a whole number with K, M, "
 		 "G, T, P or E, such as 64M"},
 		{"[segment s]\nsize = 0",
-		 "t.ini:2: size = 0: a size of zero holds nothing; write at least 1"},
+		 "t.ini:2: size = 0: the size is zero; write at least 1"},
 		{"[segment s]\nsize = 8E",
 		 "t.ini:2: size = 8E: too large; the largest is 9223372036854775807"},
 		{"[segment s]\nsize = 16E",
@@ -195,9 +194,9 @@ static void says_what_is_wrong_with_keys(void **state)
 		{"[segment s]\nmode = 8",
 		 "t.ini:2: mode = 8: not an octal number; write permissions such as 0660"},
 		{"[segment s]\nmode = 10000",
-		 "t.ini:2: mode = 10000: more than permissions; the largest is 7777"},
+		 "t.ini:2: mode = 10000: too large; the largest mode is 7777"},
 		{"[segment s]\nmode = 7777777777777777777777777",
-		 "t.ini:2: mode = 7777777777777777777777777: more than permissions; the largest is 7777"},
+		 "t.ini:2: mode = 7777777777777777777777777: too large; the largest mode is 7777"},
 		{"[mount]\nowner = no-such-user", "t.ini:2: owner = no-such-user: there is no user "
 						  "'no-such-user'; write one that exists, or a number"},
 		{"[mount]\nowner = root:no-such-group",
@@ -213,23 +212,23 @@ static void says_what_is_wrong_with_keys(void **state)
 		 "t.ini:2: owner = 0:99999999999999999999999: the id is too large; the largest is "
 		 "4294967294"},
 		{"[mount]\nowner = 4294967294",
-		 "t.ini:2: owner = 4294967294: user 4294967294 has no entry that tells its "
+		 "t.ini:2: owner = 4294967294: user 4294967294 has no passwd entry with a "
 		 "group; write 4294967294:GROUP"},
 		{LONG_USER_TEXT, LONG_USER_ERROR},
 		{"[mount]\nhuge = force",
-		 "t.ini:2: huge = force: not known to tmpfs; write never, always, within_size or advise"},
+		 "t.ini:2: huge = force: not a huge page policy; write never, always, within_size or advise"},
 		{"[mount]\nnuma = near:0",
 		 "t.ini:2: numa = near:0: not a tmpfs policy; write default, local, prefer:N, bind:LIST, interleave:LIST, "
 		 "\"prefer (many):LIST\" or \"weighted interleave:LIST\""},
 		{"[mount]\npath = mnt", "t.ini:2: path = mnt: not an absolute path; begin it with '/'"},
 		{"[mount]\npath = //",
-		 "t.ini:2: path = //: the root directory can't be meant; write a path below it"},
+		 "t.ini:2: path = //: the root directory is not allowed; write a path below it"},
 		{"[mount]\npath = /a/../b",
-		 "t.ini:2: path = /a/../b: \"..\" or a control character in the path; write it without"},
+		 "t.ini:2: path = /a/../b: the path contains \"..\" or a control character; remove it"},
 		{"[directory d]\nmedium = disk",
 		 "t.ini:2: medium = disk: not a medium; write memory, or the absolute path of a directory"},
 		{"[directory d]\nmedium = /..",
-		 "t.ini:2: medium = /..: \"..\" or a control character in the path; write it without"},
+		 "t.ini:2: medium = /..: the path contains \"..\" or a control character; remove it"},
 		{"[segment s]\nload = a.bin",
 		 "t.ini:2: load = a.bin: not an absolute path; begin it with '/'"},
 		{"[segment s]\ncommit = true",
@@ -245,17 +244,16 @@ static void says_what_is_wrong_with_keys(void **state)
 		{"[segment s]\nlifetime = ttl:9999d",
 		 "t.ini:2: lifetime = ttl:9999d: too long a time; the longest is ttl:3650d"},
 		{"[segment s]\nsize = 1\nlifetime = owner\n[mount]",
-		 "t.ini:3: lifetime = owner: no process makes [segment s]; write persistent, last-close or ttl:TIME"},
+		 "t.ini:3: lifetime = owner: no process creates [segment s]; write persistent, last-close or ttl:TIME"},
 		{"[directory d]\nmedium = /x\nmode = 1\nhuge = never\nsize = 1\n[segment s]",
-		 "t.ini:4: huge is for memory, and [directory d] has another medium; write medium = memory, "
-		 "or leave out "
-		 "huge"},
+		 "t.ini:4: huge requires medium = memory, but [directory d] has another medium; "
+		 "write medium = memory, or remove huge"},
 		{"[directory d]\nnuma = local",
-		 "t.ini:2: numa is for memory, and [directory d] has no medium of its own; "
-		 "write medium = memory, or leave out numa"},
+		 "t.ini:2: numa requires medium = memory, but [directory d] has no medium; "
+		 "write medium = memory, or remove numa"},
 		{"[directory d]\nsize = 1\nmedium = /x",
-		 "t.ini:2: size is for memory, and [directory d] has another "
-		 "medium; write medium = memory, or leave out size"},
+		 "t.ini:2: size requires medium = memory, but [directory d] has another "
+		 "medium; write medium = memory, or remove size"},
 	};
 
 	(void)state;
@@ -314,7 +312,7 @@ static void keeps_long_lines_whole(void **state)
 
 	text = long_line("[segment a", PATH_MAX - 1, "]\n");
 	assert_int_equal(config_parse(text, strlen(text), "t.ini", &config, error), -EINVAL);
-	assert_non_null(strstr(error, "...]: more than 4095 bytes; use a shorter name"));
+	assert_non_null(strstr(error, "...]: the name has more than 4095 bytes; shorten it"));
 	free(text);
 
 	text = long_line("; ", 8190, "\n[segment b]\n");
@@ -324,7 +322,7 @@ static void keeps_long_lines_whole(void **state)
 	free(text);
 
 	text = long_line("; ", 8191, "\n");
-	expect_error(text, strlen(text), "t.ini:1: a line of 8193 bytes; write at most 8192");
+	expect_error(text, strlen(text), "t.ini:1: the line has 8193 bytes; write at most 8192");
 	free(text);
 }
 
