@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operations whose round trips and system calls are counted. Each works in the current directory, on files that
- * are there or that it makes.
+ * Operations whose round trips and system calls are counted. Each works in the current directory, on files
+ * that exist or that it creates.
  */
 #ifndef SEGFS_BENCH_OPERATIONS_H
 #define SEGFS_BENCH_OPERATIONS_H
@@ -9,7 +9,7 @@
 #define OPERATIONS 100 /* times that each is done */
 
 struct operation {
-	const char *mount;           /* BASE/..., which is mounted in the mode that the operation is about */
+	const char *mount;           /* BASE/..., mounted in the mode that the operation is about */
 	const char *name;            /* NULL ends the list */
 	void (*prepare)(void);       /* or NULL */
 	void (*run)(unsigned int i); /* i: 0 to OPERATIONS - 1 */
@@ -19,12 +19,12 @@ struct operation {
 extern const struct operation operations[];
 
 /*
- * Makes the files in the current directory unless they are there. directory_behind: the same directory, reached without
+ * Creates the files in the current directory if necessary. directory_behind: the same directory, outside of
  * the mount.
  */
 void set_up_operations(int directory_behind);
 
-/* Looks at all files, so that the kernel knows them. */
+/* Stats all files, so that the kernel knows them. */
 void stat_files(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a worker does, seen from outside: strace(1) writes down its system calls, and since a request comes by read(2)
- * from /dev/fuse, its first bytes tell what was asked and which calls belong to it.
+ * Traces a worker with strace(1). A request arrives by read(2) from /dev/fuse, so its first bytes tell its
+ * kind and which calls belong to it.
  */
 #ifndef SEGFS_BENCH_TRACE_H
 #define SEGFS_BENCH_TRACE_H
@@ -20,15 +20,15 @@ struct trace {
 	int fuse_fd;      /* of the worker */
 	char prefix[200]; /* of strace's files, one per thread */
 
-	/* results of trace_stop(), each ending with an empty name */
-	struct trace_count requests[TRACE_KINDS + 1]; /* kinds of requests */
-	struct trace_count calls[TRACE_KINDS + 1];    /* system calls made for them, with their read and writev */
+	/* results of trace_stop(), each terminated by an empty name */
+	struct trace_count requests[TRACE_KINDS + 1]; /* requests by kind */
+	struct trace_count calls[TRACE_KINDS + 1];    /* system calls for them, including their read and writev */
 };
 
-/* Returns once every thread of `worker` is watched. directory: for strace's files. */
+/* Returns once every thread of `worker` is traced. directory: for strace's files. */
 void trace_start(struct trace *trace, pid_t worker, const char *directory);
 
-/* Ends strace and counts. Requests of kind `ignored`, and the calls made for them, are left out. */
+/* Ends strace and counts. Excludes requests of kind `ignored` and their calls. */
 void trace_stop(struct trace *trace, const char *ignored);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kinds of system calls: those of one name that are made at one place in the program. For operations that make the same calls again and
- * again, for each process of the machine, or each name in a list: to stop at all of them would take too long.
+ * Kinds of system calls: a kind is a name and a call site in the program. For operations that repeat the same
+ * calls for each process of the machine, or each name in a list, where stopping at every call would take too
+ * long.
  */
 #ifndef SEGFS_TESTS_CALLKINDS_H
 #define SEGFS_TESTS_CALLKINDS_H
@@ -10,13 +11,13 @@
 
 struct __ptrace_syscall_info;
 
-/* Kinds that are known; in memory that a follower shares. */
+/* Set of known kinds, in memory shared with a follower. */
 struct call_kinds;
 
-struct call_kinds *call_kinds_new(void); /* none is known */
+struct call_kinds *call_kinds_new(void); /* empty */
 void call_kinds_free(struct call_kinds *kinds);
 
-/* Addresses of a program's instructions in a process. */
+/* Address range of the program's text in a process. */
 struct call_text {
 	uintptr_t start;
 	uintptr_t end;
@@ -24,7 +25,10 @@ struct call_text {
 
 struct call_text call_text_of(pid_t process);
 
-/* For a follower: whether the call at whose begin, or end, a thread has stopped is of a kind that is not known, which it is from then on. */
+/*
+ * For a follower: whether the system call whose entry or exit a thread has stopped at is of an unknown kind,
+ * which it adds to the known ones.
+ */
 bool call_is_of_new_kind(struct call_kinds *kinds, const struct call_text *text, pid_t thread, const struct __ptrace_syscall_info *info);
 
 #endif

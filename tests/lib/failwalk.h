@@ -1,46 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walks through operations with each of the worker's system calls failing, one after another. Whatever the call, an operation ends, with a
- * good result or with what the failure explains, is done in full or not at all, and succeeds when it is repeated. The worker goes
- * on, and nothing is lost or held.
+ * Runs operations with each of the worker's system calls failing in turn. Whichever call fails, an operation
+ * ends with success or with an error that the failure explains, is done completely or not at all, and
+ * succeeds when it is repeated. The worker continues, and nothing is lost or leaked.
  */
 #ifndef SEGFS_TESTS_FAILWALK_H
 #define SEGFS_TESTS_FAILWALK_H
 
 #include "tests/lib/operations.h"
 
-/* Called first in main(): ends the program as skipped where it can't be done here. */
+/* To be called first in main(): skips the program if this machine cannot run it. */
 void failwalk_require(void);
 
-/* Begins a group of cases on a mount of its own, in an I/O mode. Returns 0 or -1. */
+/* Starts a group of cases on a mount of its own, in an I/O mode. Returns 0 or -1. */
 int failwalk_start(const char *mode);
 
-/* Ends it. */
+/* Ends the group. */
 int failwalk_stop(void **unused);
 
-/* The mount of the present group. */
+/* The mount of the current group. */
 const struct mount *failwalk_mount(void);
 
 /*
- * Walks through the operations of some tables that are of the present scene: each call fails once with EIO, and once with what it is most
- * likely to fail with. In the end the daemon has what it had at the beginning.
+ * Runs the operations of some tables that belong to the current scene: each call fails once with EIO and once
+ * with its most likely error. Afterwards the daemon holds what it held before.
  */
 void failwalk_points(const struct operation *const tables[]);
 
 /*
- * The same with all operations of the scene, and requests of each kind must be among those that they make.
- * kinds: each kind of call fails, see callkinds.h: once in each operation with what it is most likely to fail with, once in all of them
- * with EIO. Else each call does, but for operations whose calls are alike.
+ * Like failwalk_points(), with all operations of the scene, which must make requests of every kind.
+ * kinds: fails each kind of call, see callkinds.h: once per operation with its most likely error, once in all
+ * operations with EIO. Otherwise fails each call, except in operations whose calls are alike.
  */
 void failwalk_all_points(bool kinds);
 
-/* The same with what calls are most likely to fail with, and a new worker for each, which takes memory, and has threads to start. */
+/*
+ * Like failwalk_points(), with the most likely errors only and a new worker each time, which allocates memory
+ * and starts threads.
+ */
 void failwalk_points_of_new_workers(const struct operation *const tables[]);
 
-/* For a walk of the program's own: says what is wrong, and makes failwalk_complaints() more. One hides no other. */
+/* For other walks of the program: reports a failure and counts it, without hiding further ones. */
 void failwalk_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Takes them back to 0. Returns how many there were. */
+/* Returns the number of complaints and resets it. */
 unsigned int failwalk_complaints(void);
 
 #endif

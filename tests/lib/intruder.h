@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes that do one piece of I/O each on what others may have locked. The test sees which of them are held back, and what
- * their calls have returned.
+ * Processes that each do one I/O call on what others may have locked. The test sees which of them are
+ * blocked, and what their calls have returned.
  *
  * At most INTRUDERS at a time; failures end the case.
  */
@@ -13,45 +13,45 @@
 
 #define INTRUDERS 256
 
-/* What an intruder does. The path is copied by fork(2), as all else. */
+/* The call of an intruder. The path, like all else, is copied by fork(2). */
 struct access {
 	long (*call)(const struct access *access); /* returns the call's result, or -errno */
-	const char *path;                          /* absolute; opened by the call, unless `fd` is there */
-	int fd;                                    /* of the test's own, which the intruder inherits; 0 = none */
-	int flags;                                 /* further ones of open(2) */
+	const char *path;                          /* absolute; opened by the call unless `fd` is set */
+	int fd;                                    /* a descriptor of the test, inherited; 0 = none */
+	int flags;                                 /* additional ones for open(2) */
 	off_t at;
 	size_t size;
-	char byte;                                 /* that all of what is written is made of, or what is read has to be */
+	char byte;                                 /* every byte written, or expected to be read */
 };
 
 /* To be called once, before the first intruder. */
 void intruders_setup(const struct mount *mount);
 
-/* Starts one. Returns its number. */
+/* Starts an intruder. Returns its number. */
 int intrude(const struct access *access);
 
-/* Requests that wait for a lock, or to read or write, as the daemon notes them. */
+/* The number of requests that wait for a lock or for I/O, according to the daemon. */
 int n_waiting(void);
 
-/* Fails unless it comes to pass that `n` requests wait. */
+/* Fails unless `n` requests wait before the deadline. */
 void expect_waiting(int n);
 
 /* Whether the intruder's call has returned. */
 bool has_returned(int intruder);
 
-/* Waits for its end. Returns what its call returned. */
+/* Waits for its exit. Returns the result of its call. */
 long result_of(int intruder);
 
-/* Starts one, and waits for its end: nothing may hold it back. */
+/* Starts an intruder and waits for its exit: it must not be blocked. */
 long intrude_now(const struct access *access);
 
-/* Its process, which is there until its end is waited for. */
+/* Its process, until it is reaped. */
 struct job *job_of(int intruder);
 
-/* Ends one that is held back by SIGKILL. */
+/* Ends a blocked intruder by SIGKILL. */
 void kill_intruder(int intruder);
 
-/* Ends those that a failed case has left. */
+/* Ends those left by a failed case. */
 void intruders_end(void);
 
 /* --- calls --- */
@@ -62,12 +62,12 @@ long call_readv(const struct access *access);
 long call_writev(const struct access *access);
 long call_read_direct(const struct access *access);
 long call_write_direct(const struct access *access);
-long call_append(const struct access *access);      /* `at` does not matter */
+long call_append(const struct access *access);      /* ignores `at` */
 long call_sendfile(const struct access *access);
 long call_splice_from(const struct access *access);
 long call_splice_to(const struct access *access);
-long call_copy_from(const struct access *access);   /* to a file without a name beside it */
-long call_copy_to(const struct access *access);     /* from such a file */
+long call_copy_from(const struct access *access);   /* to an unnamed file beside it */
+long call_copy_to(const struct access *access);     /* from an unnamed file beside it */
 long call_allocate(const struct access *access);
 long call_punch(const struct access *access);
 long call_zero(const struct access *access);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A job: a function in a child process, which tells how far it is through shared memory. A job that hangs, as it can
- * when nobody answers its requests, is found by its steps that stop, and never hangs the test.
+ * A job: a function in a child process that reports its progress through shared memory. If it hangs, because
+ * its requests get no reply, its progress stops, and the test does not hang.
  *
  * Jobs are started and ended by one thread.
  */
@@ -14,46 +14,46 @@
 
 struct job {
 	pid_t pid;
-	atomic_ulong steps;  /* done by the job; counted by the job itself */
-	atomic_bool stop;    /* the job is to end; set by the test */
+	atomic_ulong steps;  /* progress; counted by the job */
+	atomic_bool stop;    /* set by the test to make the job exit */
 	atomic_bool failed;
-	char failure[512];   /* what went wrong first, once `failed` */
+	char failure[512];   /* the first failure, if `failed` */
 };
 
 /*
- * Starts `function` in a child; when it returns, the child ends with status 0.
+ * Runs `function` in a child, which exits with status 0 when it returns.
  * Returns the job, which job_end() frees, or NULL.
  */
 struct job *job_start(void (*function)(struct job *job, void *context), void *context);
 
-/* Whether the job gets `steps` further done in time; false at once where it fails or ends before. */
+/* Whether the job makes `steps` more steps before the deadline; false at once if it fails or exits. */
 bool job_goes_on(const struct job *job, unsigned long steps);
 
 /* Whether the job is blocked in the system call `number` (SYS_...) now. */
 bool job_is_in_call(const struct job *job, long number);
 
 /*
- * Tells the job to stop and waits for it; kills one that does not. *job becomes NULL. NULL is fine.
+ * Stops the job and waits for it; kills it if it does not stop. *job becomes NULL. NULL is fine.
  * Returns 0, or -1 with the reason on stderr.
  */
 int job_end(struct job **job);
 
-/* Starts a job that ends by itself, and waits for it. Returns 0, or -1 with the reason on stderr. */
+/* Runs a job that ends by itself, and waits for it. Returns 0, or -1 with the reason on stderr. */
 int job_run(void (*function)(struct job *job, void *context), void *context);
 
 /*
- * Ends it by SIGKILL, wherever it is, and waits until it is gone. *job becomes NULL. NULL is fine.
- * Returns 0, or -1 with the reason on stderr, also where it had ended before.
+ * Kills the job with SIGKILL and reaps it. *job becomes NULL. NULL is fine.
+ * Returns 0, or -1 with the reason on stderr, also if it had exited before.
  */
 int job_kill(struct job **job);
 
 /*
- * Tells all of them to stop, then waits for each as job_end() does; the pointers become NULL, and NULL is fine.
+ * Stops several jobs, then waits for each like job_end(); the pointers become NULL, and NULL is fine.
  * Returns 0, or -1 with the reasons on stderr.
  */
 int jobs_end(struct job *jobs[], unsigned int n);
 
-/* Called by the job: fails it, with errno as it is. */
+/* Called by the job: fails it, reporting errno. */
 void job_fail(struct job *job, const char *file, int line, const char *what) __attribute__((noreturn));
 #define job_must(job, condition) ((condition) ? (void)0 : job_fail(job, __FILE__, __LINE__, #condition))
 

@@ -1,43 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a segfs holds and has forgotten about: descriptors and passthrough ids that nothing in its arena names. A worker
- * that dies leaves such; the next one has to find and close them.
+ * Finds leaks of a segfs: descriptors and passthrough ids that nothing in its arena refers to. A dying worker
+ * leaves some; the next one must close them.
  */
 #ifndef SEGFS_TESTS_LEAKS_H
 #define SEGFS_TESTS_LEAKS_H
 
 #include "tests/mount/harness.h"
 
-/* Whether there comes a moment at which every descriptor is named. Else says on stderr which are not. */
+/*
+ * Whether, before the deadline, the arena refers to every descriptor. Otherwise lists the others on stderr.
+ */
 bool no_lost_descriptors(const struct mount *mount);
 
 /*
- * The same of passthrough ids; those that are lost are closed by looking for them. To be called when nobody opens files.
- * True where this kernel or user can't tell.
+ * Like no_lost_descriptors() for passthrough ids; probing closes leaked ones. To be called while nobody opens
+ * files. True if this kernel or user cannot tell.
  */
 bool no_lost_backing_ids(const struct mount *mount);
 
 /*
- * How many removed files are held by nodes that the kernel refers to. Where nobody has anything open, these are counts that are
- * too high, and that nothing will ever take back.
- * print: says on stderr which. Returns the number, or -1.
+ * The number of removed files held by nodes that the kernel refers to. If nobody has files open, these are
+ * lookup counts that are too high for good.
+ * print: lists them on stderr. Returns the number, or -1.
  */
 int removed_files_held(const struct mount *mount, bool print);
 
-/* What a segfs has: of each kind, how many. */
+/* Resources in use by a segfs. */
 struct holdings {
-	int descriptors; /* but for those that are kept for directories and files that may be asked for again: these depend on chance */
+	int descriptors; /* except cached ones, whose number depends on chance */
 	int nodes;       /* that the kernel refers to */
 	int handles;
 	int locks;       /* held or waited for */
-	int requests;    /* that are being carried out */
+	int requests;    /* in flight */
 	int closing;     /* passthrough ids */
 };
 
-/* Waits until what a mount has no longer changes. */
+/* Waits until the resources of a mount no longer change, and returns them. */
 struct holdings holdings_of(const struct mount *mount);
 
-/* Whether it comes to have the same as before. Else says on stderr what it has. */
+/* Whether, before the deadline, they are the same as before. Otherwise prints them on stderr. */
 bool has_the_same(const struct mount *mount, const struct holdings *before);
 
 #endif

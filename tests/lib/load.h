@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads for tests that kill the worker: clients that do file operations on a mount, each in a process of its own and in a
- * directory of its own, beside a file that all of them share, and that fail at the first result that is not right.
+ * Loads for tests that kill the worker: clients that do file operations on a mount, each in a process and a
+ * directory of its own and on a file that all share, and that fail at the first wrong result.
  *
- * LOAD_REPEATABLE has only operations that may be carried out twice. LOAD_ANY has those that make, move and remove names as well. No
- * client may ever see an error that it would not see without kills.
+ * LOAD_REPEATABLE has idempotent operations only; LOAD_ANY also creates, renames and removes names. No client
+ * may see an error that it would not see without kills.
  */
 #ifndef SEGFS_TESTS_LOAD_H
 #define SEGFS_TESTS_LOAD_H
@@ -24,31 +24,31 @@ struct load {
 	unsigned int n_clients;
 	struct job *clients[LOAD_CLIENTS]; /* a step is a round of all operations; see also `operations` */
 	struct load_shared *shared;
-	unsigned int number;               /* of this load: its files have names of their own */
+	unsigned int number;               /* of this load, part of its file names */
 	unsigned int seed;
 };
 
-/* Makes the clients' files and starts them. Returns 0, or -1 with the reason on stderr. */
+/* Creates the clients' files and starts them. Returns 0, or -1 with the reason on stderr. */
 int load_start(struct load *load, const struct mount *mount, enum load_kind kind, unsigned int n_clients);
 
 /* Operations done by all clients. */
 unsigned long load_operations(const struct load *load);
 
 /*
- * Kills the worker once the clients have done some operations more, at most `most`, and waits until the clients do some
- * with the next one. False where they don't.
+ * Kills the worker after at most `most` more operations, and waits until the clients do some with the next
+ * worker. False if they do not.
  */
 bool load_kill_worker(struct load *load, unsigned int most);
 
 /*
- * Ends the clients and checks that all files are as they must be, in the mount and in the store. The files stay.
+ * Ends the clients and checks all files, in the mount and in the store. The files stay.
  * Returns 0, or -1 with the reason on stderr.
  */
 int load_end(struct load *load);
 
-/* Used between load.c and load_names.c. */
+/* Shared by load.c and load_names.c. */
 struct load_shared {
-	atomic_ulong kills;      /* odd while one is under way */
+	atomic_ulong kills;      /* odd while one is in progress */
 	atomic_ulong operations;
 };
 
@@ -58,12 +58,12 @@ struct load_client {
 	unsigned int number;
 	char directory[PATH_MAX]; /* the client's own, in the mount */
 	char common[PATH_MAX];    /* the file that all share */
-	int fd;                   /* of its own file, open for all the time */
-	char *view;               /* of it */
+	int fd;                   /* of its own file, always open */
+	char *view;               /* of that file */
 	unsigned long round;
 };
 
-/* Opens what stays open, and does one round of everything. Called in the client. */
+/* Opens what stays open; does one round of operations. Called in the client. */
 void load_prepare(struct load_client *client);
 void load_repeatable_round(struct load_client *client);
 void load_names_round(struct load_client *client);
@@ -72,7 +72,7 @@ void load_names_round(struct load_client *client);
 	((condition) ? (void)atomic_fetch_add(&(client)->shared->operations, 1)                                    \
 		     : job_fail((client)->job, __FILE__, __LINE__, #condition))
 
-/* The byte that a client's file has at a position. */
+/* The byte of a client's file at a position. */
 static inline char load_byte(unsigned int client, long at)
 {
 	return (char)(1 + (client * 31 + (unsigned long)at * 7 + (unsigned long)at / 4096) % 251);

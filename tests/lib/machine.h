@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A machine of the test's own, as far as shared memory and processes go: what looks at all of them finds those that the test has made.
+ * A private view of the machine with regard to shared memory and processes: scans find only what the test has
+ * created.
  */
 #ifndef SEGFS_TESTS_MACHINE_H
 #define SEGFS_TESTS_MACHINE_H
@@ -8,12 +9,12 @@
 #include <stdbool.h>
 
 /*
- * Called first in main(): goes on in a child process that has IPC, process and mount namespaces of its own, with a /proc and an empty
- * /dev/shm to go with them; the caller ends as that one does, and never returns. Or ends the program as skipped.
+ * To be called first in main(): continues in a child process with its own IPC, PID and mount namespaces,
+ * /proc, and an empty /dev/shm; the caller exits as the child does, and never returns. Or skips the program.
  */
 void machine_isolate(void);
 
-/* Whether that was done. */
+/* Whether the process is isolated. */
 bool machine_is_isolated(void);
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Groups of cases that run on a mount of their own, once for each I/O mode.
- */
+/* Runs groups of cases on a mount of their own, once per I/O mode. */
 #ifndef SEGFS_TESTS_MODES_H
 #define SEGFS_TESTS_MODES_H
 
@@ -9,8 +7,9 @@
 
 /*
  * Runs a group of `n` cases.
- * mode: direct, mediated or relayed; the group's name, and what `start` gets, which mounts and returns 0, or -1.
- * Returns the number of cases that failed.
+ * mode: direct, mediated or relayed; the group's name and the argument of `start`, which mounts and returns 0
+ * or -1.
+ * Returns the number of failed cases.
  */
 int run_in_mode(const char *mode, const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode),
 		CMFixtureFunction stop);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* For a mount namespace of a test's own: it begins with all mounts there are, those of other tests that run at the same time included. */
+/*
+ * For a private mount namespace, which starts with all mounts, including those of tests that run at the same
+ * time.
+ */
 #ifndef SEGFS_TESTS_OWN_MOUNTS_H
 #define SEGFS_TESTS_OWN_MOUNTS_H
 
@@ -10,8 +13,8 @@
 #include <sys/mount.h>
 
 /*
- * Detaches the mounts of other tests, each of which waits, when it unmounts a file system, until the last namespace has let go of it.
- * Called in a new namespace from which nothing propagates.
+ * Detaches the mounts of other tests, whose unmounts would wait until this namespace has released them. To be
+ * called in a new namespace without propagation.
  */
 static inline void own_mounts_only(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Libraries of tests/preload, which the daemon under test is started with, and what they are told. */
+/* Libraries of tests/preload for the daemon under test, and their plans. */
 #ifndef SEGFS_TESTS_PRELOAD_H
 #define SEGFS_TESTS_PRELOAD_H
 
@@ -9,9 +9,10 @@
 const char *preload_path(const char *name);
 
 /*
- * Makes the plan of a library: `size` bytes of zeros that the daemon maps as well, once it is started with the library.
- * variable: of the environment, by which the library finds it. Returns the plan, for the life of the test; NULL, with the reason on
- * stderr, also where there is no such library.
+ * Creates the plan of a library: `size` zero bytes, shared with the daemon once it is started with the
+ * library.
+ * variable: environment variable by which the library finds it. Returns the plan, valid for the life of the
+ * test; NULL with the reason on stderr, also if the library does not exist.
  */
 void *preload_plan(const char *name, const char *variable, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which points of an operation are tried: each of them takes minutes for all operations together. `make check` tries every sixth one,
- * others each day; with SEGFS_POINTS=all, as `make check-crash` has it, all of them are.
+ * Selects the points of an operation to try, since all of them take minutes. `make check` tries every sixth,
+ * others each day; with SEGFS_POINTS=all, as in `make check-crash`, all of them.
  */
 #ifndef SEGFS_TESTS_SAMPLE_H
 #define SEGFS_TESTS_SAMPLE_H
@@ -17,7 +17,7 @@ static inline unsigned int sample_step(void)
 	return points && strcmp(points, "all") == 0 ? 1 : 6;
 }
 
-/* The first one: points are counted from 1. */
+/* The first point, counted from 1. */
 static inline unsigned int sample_first(void)
 {
 	return 1 + (unsigned int)(time(NULL) / 86400) % sample_step();

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What operations in process/ need to know of their scene.
- */
+/* What operations in process/ use of their scene. */
 #ifndef SEGFS_TESTS_SCENE_PROCESS_H
 #define SEGFS_TESTS_SCENE_PROCESS_H
 
 #include "tests/lib/target.h"
 
-/* The process, of user TEST_UID, as long as scene_of_process is entered. */
+/* The process, of user TEST_UID, while scene_of_process is current. */
 const struct target *scene_target(void);
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A process that has memory of all the kinds that process/ shows, and waits. For tests; failures end the case.
- */
+/* A process with all kinds of memory that process/ shows, which waits. For tests; failures end the case. */
 #ifndef SEGFS_TESTS_TARGET_H
 #define SEGFS_TESTS_TARGET_H
 
@@ -12,31 +10,31 @@
 
 struct target {
 	pid_t pid;
-	int control;          /* the process ends when this is closed */
-	int memfd;            /* numbers of its descriptors */
+	int control;          /* the process exits when this is closed */
+	int memfd;            /* descriptor numbers in the process */
 	int read_only;
-	int sealed;           /* against all */
-	int future;           /* against new writers */
-	char *anonymous;      /* addresses in it */
+	int sealed;           /* with all seals */
+	int future;           /* with F_SEAL_FUTURE_WRITE */
+	char *anonymous;      /* addresses in the process */
 	char *deleted;
-	char deleted_title[64]; /* what the object was called */
+	char deleted_title[64]; /* former name of the object */
 };
 
 enum target_flags {
 	TARGET_NOT_DUMPABLE = 1,
-	TARGET_EXEC = 2, /* target_exec() is going to be called */
+	TARGET_EXEC = 2, /* target_exec() will be called */
 };
 
-/* Starts one as a user. Each piece of memory begins with the text that target_text() tells. */
+/* Starts a target as a user. Each piece of memory begins with the text of target_text(). */
 void target_start(struct target *target, uid_t uid, unsigned int flags);
 
-/* Has it execute another program, which keeps the memfds, and waits until it does so. */
+/* Makes it execute another program, which keeps the memfds, and waits until it has. */
 void target_exec(struct target *target);
 
-/* Ends it and waits until it is gone; fine for one that has ended. */
+/* Ends it and reaps it; does nothing if it has ended. */
 void target_end(struct target *target);
 
-/* Paths below MOUNT/process/PID; valid as path_of()'s. */
+/* Paths below MOUNT/process/PID; valid like path_of(). */
 const char *target_path(const struct mount *mount, const struct target *target, const char *name);
 const char *target_memfd(const struct mount *mount, const struct target *target, int fd, const char *title);
 const char *target_anonymous(const struct mount *mount, const struct target *target);

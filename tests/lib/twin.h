@@ -27,7 +27,7 @@
 struct twin_case {
 	const char *name;
 	void (*run)(void);
-	bool memory_only; /* not for a store on disk: what the two media do differs by kernel */
+	bool memory_only; /* not on a disk store, where the results of the two media depend on the kernel */
 };
 
 #define TWIN_CASE(function) {.name = #function, .run = function}
@@ -44,8 +44,9 @@ struct twin {
 extern struct twin twin;
 
 /*
- * Runs all cases with the mount in direct, mediated and relayed mode, and in direct mode on a disk store, each a group
- * of cmocka tests with a mount of its own. TEST_FILTER=PATTERN in the environment selects. Returns main's result.
+ * Runs all cases with the mount in direct, mediated and relayed mode, and in direct mode on a disk store,
+ * each as a group of cmocka tests with its own mount. TEST_FILTER=PATTERN in the environment selects cases.
+ * Returns main's result.
  */
 int twin_main(const struct twin_case *cases, size_t n_cases);
 
@@ -71,16 +72,16 @@ void note_fstat(int fd);
 /* Names and types in a directory, sorted. */
 void note_list(const char *path);
 
-/* All bytes of a file, from its start; long ones as length and sum. */
+/* All bytes of a file; long ones as length and checksum. */
 void note_bytes(const char *path);
 
-/* Extended attributes with values, sorted; those that are segfs's own are left out. */
+/* Extended attributes with values, sorted, without those of segfs. */
 void note_xattrs(const char *path);
 
-/* Makes a file with these bytes, open(2)'s mode 0644. */
+/* Creates a file with this content, mode 0644 before the umask. */
 void make_file(const char *path, const char *text);
 
-/* Becomes another user for a while: become(0, 0) returns to the start. No further groups, but by become_with(). */
+/* Becomes another user; become(0, 0) returns. become_with() adds a supplementary group. */
 void become(uid_t uid, gid_t gid);
 void become_with(uid_t uid, gid_t gid, gid_t further);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For preloaded libraries: what a test tells them lies in a file that both map, see tests/lib/preload.h. */
+/* For preloaded libraries: maps their plan, a file shared with the test, see tests/lib/preload.h. */
 #ifndef SEGFS_TESTS_PLAN_H
 #define SEGFS_TESTS_PLAN_H
 
@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Maps the file that a variable of the environment names. Returns NULL where there is none. */
+/* Maps the file named by an environment variable. Returns NULL if there is none. */
 static inline void *plan_map(const char *variable, size_t size)
 {
 	const char *path = getenv(variable);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What reader.so tells a test: calls that the reader has made and that may wait for somebody else. Lies in a file that READER_CALLS names
- * and that both map.
+ * Report of reader.so: calls made by the reader thread that may block on somebody else. In a file named by
+ * READER_CALLS that the test and the library map.
  */
 #ifndef SEGFS_TESTS_READER_H
 #define SEGFS_TESTS_READER_H
@@ -11,8 +11,8 @@
 #define READER_CALLS_MAX 32
 
 struct reader_calls {
-	atomic_uint looked; /* calls that were looked at, of all threads */
-	atomic_uint n;      /* those that the reader must not make; the first are in `calls` */
+	atomic_uint looked; /* calls examined, of all threads */
+	atomic_uint n;      /* forbidden calls of the reader; the first ones are in `calls` */
 	char calls[READER_CALLS_MAX][128];
 };
 

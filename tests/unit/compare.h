@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of a worker's death: what a recovery made of the slots, compared with the world that the kernel
- * knows. A difference ends the case.
+ * For tests of a worker's death: compares the slots after a recovery with the world that the kernel knows. A
+ * difference ends the case.
  */
 #ifndef SEGFS_TESTS_UNIT_COMPARE_H
 #define SEGFS_TESTS_UNIT_COMPARE_H
@@ -14,7 +14,7 @@
 			wrong(view, #condition, __LINE__);                                                   \
 	} while (0)
 
-/* What is left of a worker. */
+/* The remains of a worker. */
 struct view {
 	struct world *world;
 	struct slots *slots;
@@ -84,7 +84,7 @@ static inline void compare_open(const struct view *view, int place)
 		       view->world->opens[place].backing_id);
 }
 
-/* There or not there, and if it is, with all that belongs to it. */
+/* A new open exists completely or not at all. */
 static inline void compare_new_open(const struct view *view)
 {
 	uint64_t number = handle_find_by_request(&view->slots->state, view->world->unique);
@@ -110,8 +110,7 @@ static inline int file_of(const struct view *view, uint64_t inode)
 	return -1;
 }
 
-/* Whatever is there is a whole node of a file that is there, under the id that the kernel knows or a new one.
- */
+/* Every node is complete and of an existing file, under the id that the kernel knows or a new one. */
 static inline void compare_nodes(const struct view *view)
 {
 	const struct arena *arena = &view->slots->arena;
@@ -131,7 +130,7 @@ static inline void compare_nodes(const struct view *view)
 	}
 }
 
-/* Each id that the kernel has is one node's, and each node's is one that the kernel has. */
+/* The kernel's passthrough ids and those of nodes are the same. */
 static inline void compare_ids(const struct view *view)
 {
 	const struct arena *arena = &view->slots->arena;
@@ -149,7 +148,7 @@ static inline void compare_ids(const struct view *view)
 	expect(in_kernel == in_nodes);
 }
 
-/* What a slot names is open, before and after a recovery. */
+/* Descriptors in slots are open, before and after a recovery. */
 static inline void compare_fds(const struct view *view, const struct node_slot *nodes, uint32_t n_nodes,
 			       const struct handle_slot *handles, uint32_t n_handles)
 {
@@ -188,7 +187,7 @@ static inline void compare(const struct view *view)
 		    arena->header->handles_high);
 }
 
-/* Every slot that is not in use can be used, under an id that the kernel has not met. */
+/* Every free slot can be used, with an id unknown to the kernel. */
 static inline void compare_free_slots(const struct view *view)
 {
 	struct slots *left = view->slots;

@@ -27,7 +27,7 @@ struct slots {
 	struct state state;
 };
 
-/* The key of a file with this inode number, as a file system with handles of 12 bytes tells it. */
+/* The key of a file with this inode number, as of a file system with handles of 12 bytes. */
 static inline struct node_key key_of(uint64_t inode)
 {
 	struct node_key key = {.inode = inode, .handle_type = 1, .handle_bytes = 12};
@@ -37,7 +37,7 @@ static inline struct node_key key_of(uint64_t inode)
 	return key;
 }
 
-/* node_hold(): the node's id where it holds its file, else 0. */
+/* node_hold(): returns the node's id if the node holds its file, else 0. */
 static inline uint64_t hold(struct slots *slots, uint16_t store, uint64_t inode)
 {
 	bool held = false;
@@ -72,7 +72,7 @@ static inline void slots_close(struct slots *slots)
 	arena_destroy(&slots->arena);
 }
 
-/* What a new worker does: other indexes over the same slots. */
+/* What a new worker does: rebuilds the indexes over the same slots. */
 static inline void slots_again(struct slots *slots)
 {
 	uint32_t max_idle = slots->state.max_idle;
@@ -92,7 +92,7 @@ static inline uint64_t reference(struct slots *slots, uint64_t inode)
 	return id;
 }
 
-/* The result of taking a reference where it may fail. */
+/* Returns the result of node_reference(), which may fail. */
 static inline int try_reference(struct slots *slots, uint64_t inode, uint32_t flags, int *fd, uint64_t *id)
 {
 	struct node_key key = key_of(inode);
@@ -107,7 +107,7 @@ static inline uint64_t find(struct slots *slots, uint64_t inode)
 	return node_find(&slots->state, &key);
 }
 
-/* Returns the passthrough id that is to be closed. */
+/* Returns the passthrough id to be closed. */
 static inline int forget(struct slots *slots, uint64_t id, uint64_t count)
 {
 	int backing_id = -7;
@@ -116,8 +116,10 @@ static inline int forget(struct slots *slots, uint64_t id, uint64_t count)
 	return backing_id;
 }
 
-/* The last name of a file goes, which a descriptor or nothing keeps. Returns the descriptor that was not
- * taken. */
+/*
+ * Removes the last name of a file, which a descriptor or nothing keeps. Returns the descriptor unless it was
+ * moved to the node.
+ */
 static inline int unlinked(struct slots *slots, uint64_t id, int fd)
 {
 	node_unlinked(&slots->state, id, 0, &fd);
@@ -137,7 +139,9 @@ static inline bool is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* For backing_open(): gives what `context` points to, and counts it up unless it is an error. */
+/*
+ * For backing_open(): returns the number that `context` points to, and increments it unless it is an error.
+ */
 static inline int give_id(void *context)
 {
 	int *next = context;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For unit tests of a worker's death at any instruction: a child process that lives on the memory that it shares with the test, and is
- * followed by one instruction after another.
+ * For unit tests of a worker's death at any instruction: a child process that works on memory shared with the
+ * test and is single-stepped.
  */
 #ifndef SEGFS_TESTS_UNIT_STEPS_H
 #define SEGFS_TESTS_UNIT_STEPS_H
@@ -23,7 +23,7 @@
 
 #define STEPS_UNTRACED 77 /* exit status of a child that may not be followed */
 
-/* Two processes that take turns are many times faster on one processor. Returns where the caller could be before. */
+/* Two alternating processes are many times faster on one CPU. Returns the previous affinity. */
 static inline cpu_set_t steps_on_one_processor(void)
 {
 	cpu_set_t all, one;
@@ -36,8 +36,8 @@ static inline cpu_set_t steps_on_one_processor(void)
 }
 
 /*
- * A child that is about to carry out `live`, and ends with status 0 after that. It does not outlive the test. Skips the case where
- * ptrace(2) may not be used.
+ * Starts a child that is about to run `live`, and exits with status 0 afterwards. It does not outlive the
+ * test. Skips the case if ptrace(2) is not permitted.
  */
 static inline pid_t steps_start(void (*live)(void))
 {
@@ -64,7 +64,7 @@ static inline pid_t steps_start(void (*live)(void))
 	return child;
 }
 
-/* One instruction further. Returns false once the child has ended; fails where it did so in another way than steps_start() says. */
+/* Executes one instruction. Returns false once the child has exited; fails if it ended in another way. */
 static inline bool steps_next(pid_t child)
 {
 	int status;

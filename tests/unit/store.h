@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For unit tests of the sources: a store in a directory of its own, as fs/setup/apply.c makes one of it, with the
- * nodes that the operations would make. On a tmpfs that only this process sees where mount(2) may be called,
- * else in TMPDIR.
+ * For unit tests of the sources: a store in a directory of its own, set up as by fs/setup/apply.c, with the
+ * nodes that operations would create. On a private tmpfs if mount(2) is permitted, else in TMPDIR.
  */
 #ifndef SEGFS_TESTS_UNIT_STORE_H
 #define SEGFS_TESTS_UNIT_STORE_H
@@ -27,16 +26,16 @@ struct store {
 	bool mounted;
 };
 
-static bool store_without_handles; /* the stores of this run keep descriptors */
+static bool store_without_handles; /* stores of this run have no file handles, so nodes hold descriptors */
 
-/* Ends the case as skipped, for a feature that this machine does not have. */
+/* Skips the case for a feature that this machine lacks. */
 static inline void skip_missing(const char *feature)
 {
 	print_message("missing: %s\n", feature);
 	skip();
 }
 
-/* Gives this process mounts of its own. Returns whether it may. */
+/* Moves this process into a private mount namespace. Returns whether that is permitted. */
 static inline bool store_may_mount(void)
 {
 	static int may = -1;
@@ -54,7 +53,7 @@ static inline int store_mount(const char *path)
 	return store_may_mount() ? mount("test", path, "tmpfs", 0, "size=256m,mode=0755") : -1;
 }
 
-/* Enters the directory as the arena's store number `index`. */
+/* Registers the directory as the arena's store `index`. */
 static inline void store_register(struct slots *slots, int index, const char *path)
 {
 	struct store_record *record = &slots->arena.header->stores[index];
@@ -85,7 +84,7 @@ static inline void store_end(struct store *store)
 		umount2(store->path, MNT_DETACH);
 }
 
-/* Skips the case where the store could not be used by file handle and is to be. */
+/* Skips the case if the store should use file handles but cannot. */
 static inline void store_begin(struct store *store)
 {
 	const char *parent = getenv("TMPDIR");
@@ -122,8 +121,7 @@ static inline struct node_slot *root_of(struct store *store)
 	return slot_of(store, NODE_ROOT);
 }
 
-/* What the operations do with a file that was found or made: the kernel refers to its node. Returns its id.
- */
+/* Creates the node of a file found or created, referenced by the kernel, as operations do. Returns its id. */
 static inline uint64_t node_of(struct store *store, struct source_file *file)
 {
 	uint64_t id = 0;
@@ -137,7 +135,7 @@ static inline uint64_t node_of(struct store *store, struct source_file *file)
 	return id;
 }
 
-/* Looks a name up, which has to be there. */
+/* Looks up an existing name. */
 static inline uint64_t look_up(struct store *store, struct node_slot *dir, const char *name)
 {
 	struct source_file file = {.fd = -1};
@@ -146,7 +144,7 @@ static inline uint64_t look_up(struct store *store, struct node_slot *dir, const
 	return node_of(store, &file);
 }
 
-/* The result of looking a name up. */
+/* Returns the result of a lookup. */
 static inline int try_to_find(struct store *store, struct node_slot *dir, const char *name)
 {
 	struct source_file file = {.fd = -1};
@@ -157,7 +155,7 @@ static inline int try_to_find(struct store *store, struct node_slot *dir, const 
 	return result;
 }
 
-/* Makes a file with this text, and its node. */
+/* Creates a file with this content, and its node. */
 static inline uint64_t make_file(struct store *store, struct node_slot *dir, const char *name,
 				 const char *text)
 {
@@ -178,7 +176,7 @@ static inline uint64_t make_directory(struct store *store, struct node_slot *dir
 	return node_of(store, &file);
 }
 
-/* Compares what the node's file says. */
+/* Checks the content of the node's file. */
 static inline void expect_text(struct store *store, uint64_t id, const char *text)
 {
 	char found[64] = "";
@@ -198,7 +196,7 @@ static inline struct stat stat_of(struct store *store, uint64_t id)
 	return stat;
 }
 
-/* Gives all references back, and what entry_forget() closes with them. */
+/* Drops all references, and closes what entry_forget() closes. */
 static inline void forget_node(struct store *store, uint64_t id)
 {
 	int backing_id;
@@ -209,7 +207,7 @@ static inline void forget_node(struct store *store, uint64_t id)
 	kept_drop(&store->slots.state, id);
 }
 
-/* Runs a group of cases on a store that is used by file handle, and on one that is not. */
+/* Runs a group of cases on a store with file handles, and on one without. */
 #define run_on_both_stores(tests)                                                                            \
 	__extension__({                                                                                      \
 		int failed_ = cmocka_run_group_tests_name("by file handle", tests, NULL, NULL);              \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of a worker's death: some files and opens as the kernel knows them, a worker that changes slots
- * for it by one operation after another, and the comparison of the two after a recovery.
+ * For tests of a worker's death: files and opens as the kernel knows them, a worker that changes slots by one
+ * operation after another, and the comparison of the two after a recovery.
  *
- * A world lies in shared memory. The worker writes what it is about to do to `under_way` first, and what came
- * of it last: whatever is not under way has to be found again exactly.
+ * A world is in shared memory. The worker first writes its next operation to `under_way`, and last its
+ * result: everything not under way must be recovered exactly.
  */
 #ifndef SEGFS_TESTS_UNIT_WORLD_H
 #define SEGFS_TESTS_UNIT_WORLD_H
@@ -25,11 +25,11 @@
 
 enum operation {
 	OP_NONE,
-	OP_REFERENCE, /* variant: 1 links a file without a name, 2 makes one without a name */
-	OP_FORGET,    /* variant: references, at most */
-	OP_UNLINK,    /* variant: 1 fails and takes the hold back */
-	OP_OPEN,      /* variant: enum io_mode, + 4: the kernel has no id */
-	OP_CLOSE,     /* variant: 1 twice */
+	OP_REFERENCE, /* variant: 1 links an unnamed file, 2 creates an unnamed one */
+	OP_FORGET,    /* variant: number of references, at most */
+	OP_UNLINK,    /* variant: 1 fails and undoes the hold */
+	OP_OPEN,      /* variant: enum io_mode, + 4: no passthrough id available */
+	OP_CLOSE,     /* variant: 1 = twice */
 	OPERATIONS,
 };
 
@@ -42,11 +42,11 @@ struct step {
 struct world {
 	uint64_t random;
 	struct {
-		uint64_t inode; /* changes when the file is gone and a new one comes */
+		uint64_t inode; /* changes when the file is replaced by a new one */
 		uint64_t id;
 		uint64_t lookups;
 		bool unlinked;
-		bool lost; /* a death while it was unlinked took what was to hold it */
+		bool lost; /* a death during the unlink lost what would have held it */
 	} files[WORLD_FILES];
 	struct {
 		uint64_t number; /* 0 = not open */
@@ -59,10 +59,10 @@ struct world {
 	int32_t last_id;
 	bool no_id; /* the next one is refused */
 	uint64_t last_unique;
-	uint64_t given[WORLD_NODES]; /* newest node id of a slot that the kernel was told */
+	uint64_t given[WORLD_NODES]; /* newest node id of a slot known to the kernel */
 	uint64_t given_handles[WORLD_OPENS + 1];
 	struct step under_way;
-	uint64_t unique;       /* of an OP_OPEN that is under way, 0 before it has one */
+	uint64_t unique;       /* of an OP_OPEN in flight, 0 before it has one */
 	_Atomic uint32_t done; /* operations */
 	int null_fd;
 };
@@ -88,7 +88,7 @@ static inline uint64_t world_random(uint64_t *state, uint64_t below)
 	return *state % below;
 }
 
-/* Half of the files are in low slots, the others in slots that share their places with these. */
+/* Half of the files are in low slots, the others in slots that share cache entries with these. */
 static inline void world_open(struct world *world, struct slots *slots)
 {
 	slots_open(slots, WORLD_NODES, WORLD_OPENS + 1, WORLD_IDLE);
@@ -105,8 +105,7 @@ static inline void world_open(struct world *world, struct slots *slots)
 	world->null_fd = new_fd();
 }
 
-/* --- the kernel's passthrough ids
- * ----------------------------------------------------------------------------------- */
+/* --- the kernel's passthrough ids --- */
 
 static inline int world_give_id(void *context)
 {
@@ -138,7 +137,7 @@ static inline void world_close_id(struct world *world, int id)
 			world->ids[i] = 0;
 }
 
-/* What passthrough_recover() does to the kernel's ids, here to the world's. */
+/* What passthrough_recover() does to the kernel's ids, applied to the world's. */
 static inline void world_recover_ids(struct world *world, struct slots *slots)
 {
 	struct arena_header *header = slots->arena.header;
@@ -167,8 +166,7 @@ static inline void world_recover_ids(struct world *world, struct slots *slots)
 			world->ids[i] = 0;
 }
 
-/* --- the worker
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the worker --- */
 
 static inline void world_close_backing(struct world *world, struct slots *slots, int id)
 {
@@ -212,7 +210,7 @@ static inline void world_reference(struct world *world, struct slots *slots, int
 	world->given[node_index_of(id)] = id;
 }
 
-/* A file that nobody can reach any more is gone; another one comes in its stead. */
+/* An unreachable file is gone; another one replaces it. */
 static inline void world_file_is_gone(struct world *world, int file)
 {
 	world->files[file].inode += 100;
@@ -304,7 +302,7 @@ static inline void world_close_file(struct world *world, struct slots *slots, in
 
 static inline void world_do(struct world *world, struct slots *slots, const struct step *step)
 {
-	/* nothing moves across these fences, whatever the compiler thinks of a kill in between */
+	/* the compiler must not move accesses across these fences, since a kill may come in between */
 	world->unique = 0;
 	world->under_way = (struct step){.operation = OP_NONE, .file = step->file, .variant = step->variant};
 	atomic_signal_fence(memory_order_seq_cst);
