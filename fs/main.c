@@ -71,7 +71,8 @@
  *     share            how much of a bounded resource one user has
  *     fault            where a worker died
  *     descriptors      those that outlive a worker
- *     state            recovery and invariants
+ *     state            the indexes over all slots, and their invariants
+ *     recover          what a new worker makes of the slots that the previous one left
  *
  * lib/base is below all of these.
  */
@@ -85,6 +86,7 @@
 #include "fs/setup/apply.h"
 #include "fs/setup/instance.h"
 #include "fs/setup/mounts.h"
+#include "fs/state/recover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"

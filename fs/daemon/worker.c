@@ -11,6 +11,7 @@
 #include "fs/segment/policy.h"
 #include "fs/state/descriptors.h"
 #include "fs/state/fault.h"
+#include "fs/state/recover.h"
 #include "lib/base/log.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/backing_id.h"
-#include "fs/state/node_table.h"
 
 /* There is more than one entry per thread. If the worker dies before it closes the id, the next one does. */
 static void note_closing(struct arena_header *header, int id)
@@ -47,7 +46,7 @@ int backing_id_take(struct state *state, uint32_t index)
 	return id;
 }
 
-static bool is_held(const struct node_slot *slot)
+bool backing_id_is_held(const struct node_slot *slot)
 {
 	return atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_HELD) && !node_is_foreign(slot);
 }
@@ -58,7 +57,7 @@ int backing_id_rest(struct state *state, uint32_t index)
 	uint32_t *place = &state->resting[index % ARENA_RESTING];
 	int id;
 
-	if (atomic_load(&slot->backing_id) <= 0 || is_held(slot))
+	if (atomic_load(&slot->backing_id) <= 0 || backing_id_is_held(slot))
 		return 0;
 	id = *place ? backing_id_take(state, *place) : 0;
 	*place = index;
@@ -87,41 +86,7 @@ void backing_id_rest_again(struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
 
-	if (atomic_load(&slot->backing_id) > 0 && !is_held(slot) && !node_is_foreign(slot) &&
+	if (atomic_load(&slot->backing_id) > 0 && !backing_id_is_held(slot) && !node_is_foreign(slot) &&
 	    !state->resting[index % ARENA_RESTING])
 		state->resting[index % ARENA_RESTING] = index;
-}
-
-uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *held)
-{
-	struct node_slot *slot;
-	uint32_t index;
-	uint64_t id;
-
-	pthread_mutex_lock(&state->lock);
-	index = node_table_find_inode(state, store, inode);
-	slot = &state->arena->nodes[index];
-	id = index ? node_id(state, index) : 0;
-	*held = index && (atomic_load(&slot->backing_id) > 0 || atomic_load(&slot->fd) >= 0);
-	if (index && atomic_load(&slot->backing_id) > 0) {
-		atomic_fetch_or(&slot->flags, NODE_HELD);
-		backing_id_leave_rest(state, index);
-	}
-	pthread_mutex_unlock(&state->lock);
-	return id;
-}
-
-void node_unhold(struct state *state, uint64_t id)
-{
-	pthread_mutex_lock(&state->lock);
-	if (node_get(state, id))
-		backing_id_unhold(state, node_index_of(id));
-	pthread_mutex_unlock(&state->lock);
-}
-
-bool node_keeps_id(const struct state *state, uint32_t index)
-{
-	const struct node_slot *slot = &state->arena->nodes[index];
-
-	return state->resting[index % ARENA_RESTING] == index || (is_held(slot) && atomic_load(&slot->lookups) > 0);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Passthrough ids of nodes that are not open. A few recently closed nodes keep theirs cached for the next
- * open; nodes whose file nothing else references keep it, too. Implements node_hold(), node_unhold() and
- * node_keeps_id() of node.h.
+ * open; nodes whose file nothing else references keep it, too.
  *
- * Used by node.c. Functions are called under state->lock, or before there are threads.
+ * Used by node.c and recover.c. Functions are called under state->lock, or before there are threads.
  */
 #ifndef SEGFS_STATE_BACKING_ID_H
 #define SEGFS_STATE_BACKING_ID_H
@@ -22,6 +21,9 @@ int backing_id_take(struct state *state, uint32_t index);
  * the id that it displaces.
  */
 int backing_id_rest(struct state *state, uint32_t index);
+
+/* Whether the id holds the node's file: see node_hold(). */
+bool backing_id_is_held(const struct node_slot *slot);
 
 /* Removes a node that is open or held from the cache. */
 void backing_id_leave_rest(struct state *state, uint32_t index);

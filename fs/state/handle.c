@@ -283,36 +283,3 @@ uint64_t handle_find_by_request(struct state *state, uint64_t unique)
 	pthread_mutex_unlock(&state->lock);
 	return found;
 }
-
-/* Nodes with handles are not freed, so a handle without a node is corrupt; it is dropped. */
-static bool slot_is_sane(const struct state *state, const struct handle_slot *slot)
-{
-	return node_get(state, slot->node) && slot->mode <= IO_RELAYED && slot->kind <= HANDLE_CONTROL;
-}
-
-int handle_index_slots(struct state *state)
-{
-	struct arena *arena = state->arena;
-	uint32_t high = arena->header->handles_high;
-
-	state->free_handles = index_map(arena->header->max_handles, sizeof(*state->free_handles));
-	if (!state->free_handles)
-		return -ENOMEM;
-	for (uint32_t i = high - 1; i >= 1; i--) {
-		struct handle_slot *slot = &arena->handles[i];
-
-		if (atomic_load(&slot->state) == SLOT_LIVE && slot_is_sane(state, slot)) {
-			state->index[node_index_of(slot->node)].handles++;
-			state->index[node_index_of(slot->node)].writers += handle_writes(slot);
-			state->index[node_index_of(slot->node)].executors += handle_executes(slot);
-			state->n_handles++;
-			share_count(state, slot->uid, SHARE_HANDLES, 1);
-		} else {
-			atomic_store(&slot->state, SLOT_FREE);
-			slot->fd = -1;
-			state->free_handles[i] = state->free_handle;
-			state->free_handle = i;
-		}
-	}
-	return 0;
-}

@@ -121,7 +121,4 @@ void handle_backing_closed(struct state *state, int backing_id);
  */
 uint64_t handle_find_by_request(struct state *state, uint64_t unique);
 
-/* Used by state.c. */
-int handle_index_slots(struct state *state);
-
 #endif

@@ -257,6 +257,30 @@ void lock_drop_handle(struct state *state, uint64_t node, uint64_t handle)
 	pthread_mutex_unlock(&locks->lock);
 }
 
+void lock_recovered(struct state *state)
+{
+	struct locks *locks = state->locks;
+
+	pthread_mutex_lock(&locks->lock);
+	if (locks->recovering) {
+		locks->recovering = false;
+		for (uint32_t i = 1; i < locks->n_nodes; i++) {
+			uint32_t waiter = locks->nodes[i].node ? locks->nodes[i].first_waiter : 0;
+
+			while (waiter) {
+				uint32_t next = locks->forest.index[waiter].waiting.next;
+
+				if (!locks->forest.index[waiter].waiting.tag)
+					queue_remove(locks, waiter);
+				waiter = next;
+			}
+			if (locks->nodes[i].node)
+				queue_serve(locks, locks->nodes[i].node);
+		}
+	}
+	pthread_mutex_unlock(&locks->lock);
+}
+
 bool lock_next_entry(struct state *state, uint32_t *cursor, struct lock_entry *entry)
 {
 	struct locks *locks = state->locks;

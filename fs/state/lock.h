@@ -9,7 +9,7 @@
  * worker finds both.
  *
  * A change of several slots is ordered such that a death in between leaves everything held before, or
- * everything held after, with overlaps that lock_index_slots() resolves. The replay then changes nothing
+ * everything held after, with overlaps that a new worker resolves. The replay then changes nothing
  * more. Conversion of a whole-file lock is not atomic: flock(2) drops the old lock first.
  *
  * Waiting requests are served in order of arrival. A request that could be granted waits behind an earlier
@@ -156,10 +156,5 @@ void lock_recovered(struct state *state);
  * cursor: initially 0, kept between calls. Returns false after the last one.
  */
 bool lock_next_entry(struct state *state, uint32_t *cursor, struct lock_entry *entry);
-
-/* Used by state.c. */
-int lock_index_slots(struct state *state);
-void lock_close_index(struct state *state);
-int lock_check(struct state *state, char *why, size_t size);
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Recovers the lock slots left by an earlier worker. */
+#include "fs/state/lock_recover.h"
 #include "fs/state/handle.h"
-#include "fs/state/lock.h"
 #include "fs/state/lock_queue.h"
 #include "fs/state/node.h"
 #include "fs/state/share.h"
@@ -214,30 +213,6 @@ int lock_index_slots(struct state *state)
 	if (result < 0)
 		lock_close_index(state);
 	return result;
-}
-
-void lock_recovered(struct state *state)
-{
-	struct locks *locks = state->locks;
-
-	pthread_mutex_lock(&locks->lock);
-	if (locks->recovering) {
-		locks->recovering = false;
-		for (uint32_t i = 1; i < locks->n_nodes; i++) {
-			uint32_t waiter = locks->nodes[i].node ? locks->nodes[i].first_waiter : 0;
-
-			while (waiter) {
-				uint32_t next = locks->forest.index[waiter].waiting.next;
-
-				if (!locks->forest.index[waiter].waiting.tag)
-					queue_remove(locks, waiter);
-				waiter = next;
-			}
-			if (locks->nodes[i].node)
-				queue_serve(locks, locks->nodes[i].node);
-		}
-	}
-	pthread_mutex_unlock(&locks->lock);
 }
 
 static int check_tree(const struct locks *locks, const struct lock_node *node, enum lock_kind kind, char *why, size_t size)

@@ -101,11 +101,7 @@ static void drop_oldest_idle(struct state *state)
 	drop_locked(state, index);
 }
 
-/*
- * Closes the descriptor of a node that has a name: its file handle suffices, and the descriptor would keep
- * the file alive after an unlink.
- */
-static void close_kept(struct state *state, struct node_slot *slot)
+void node_close_kept_locked(struct state *state, struct node_slot *slot)
 {
 	int fd = atomic_load(&slot->fd);
 
@@ -113,8 +109,7 @@ static void close_kept(struct state *state, struct node_slot *slot)
 	node_fd_close_locked(state, fd);
 }
 
-/* Called when neither the kernel nor a handle refers to the node any more. */
-static void became_idle_locked(struct state *state, uint32_t index)
+void node_became_idle_locked(struct state *state, uint32_t index)
 {
 	struct node_slot *slot = &state->arena->nodes[index];
 
@@ -127,7 +122,7 @@ static void became_idle_locked(struct state *state, uint32_t index)
 		drop_locked(state, index);
 		return;
 	}
-	close_kept(state, slot);
+	node_close_kept_locked(state, slot);
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_HELD);
 	idle_append(state, index);
 	while (state->n_idle > state->max_idle)
@@ -264,7 +259,7 @@ static int take_if_idle(struct state *state, uint32_t index)
 
 	if (is_idle(state, index)) {
 		id = backing_id_take(state, index);
-		became_idle_locked(state, index);
+		node_became_idle_locked(state, index);
 	}
 	return id;
 }
@@ -278,6 +273,48 @@ void node_let_go(struct state *state, int *backing_id)
 	state->kept_node = 0;
 	*backing_id = index ? take_if_idle(state, index) : 0;
 	state_unlock(state);
+}
+
+uint64_t node_find(struct state *state, const struct node_key *key)
+{
+	uint32_t index;
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&state->lock);
+	index = node_table_find(state, key);
+	if (index)
+		id = node_id(state, index);
+	pthread_mutex_unlock(&state->lock);
+	return id;
+}
+
+uint64_t node_find_inode(struct state *state, uint16_t store, uint64_t inode)
+{
+	uint32_t index;
+	uint64_t id;
+
+	pthread_mutex_lock(&state->lock);
+	index = node_table_find_inode(state, store, inode);
+	id = index ? node_id(state, index) : 0;
+	pthread_mutex_unlock(&state->lock);
+	return id;
+}
+
+uint64_t node_find_open(struct state *state, uint16_t store, uint64_t inode,
+			bool (*match)(const struct node_slot *node, void *context), void *context)
+{
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&state->lock);
+	for (uint32_t index = node_table_first(state, store, inode); index && !id;
+	     index = state->index[index].hash_next) {
+		const struct node_slot *slot = &state->arena->nodes[index];
+
+		if (slot->inode == inode && slot->store == store && state->index[index].handles > 0 && match(slot, context))
+			id = node_id(state, index);
+	}
+	pthread_mutex_unlock(&state->lock);
+	return id;
 }
 
 void node_told(struct state *state, uint64_t id, uint32_t now)
@@ -320,6 +357,40 @@ void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_
 			*backing_id = take_if_idle(state, node_index_of(id));
 	}
 	state_unlock(state);
+}
+
+uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *held)
+{
+	struct node_slot *slot;
+	uint32_t index;
+	uint64_t id;
+
+	pthread_mutex_lock(&state->lock);
+	index = node_table_find_inode(state, store, inode);
+	slot = &state->arena->nodes[index];
+	id = index ? node_id(state, index) : 0;
+	*held = index && (atomic_load(&slot->backing_id) > 0 || atomic_load(&slot->fd) >= 0);
+	if (index && atomic_load(&slot->backing_id) > 0) {
+		atomic_fetch_or(&slot->flags, NODE_HELD);
+		backing_id_leave_rest(state, index);
+	}
+	pthread_mutex_unlock(&state->lock);
+	return id;
+}
+
+void node_unhold(struct state *state, uint64_t id)
+{
+	pthread_mutex_lock(&state->lock);
+	if (node_get(state, id))
+		backing_id_unhold(state, node_index_of(id));
+	pthread_mutex_unlock(&state->lock);
+}
+
+bool node_keeps_id(const struct state *state, uint32_t index)
+{
+	const struct node_slot *slot = &state->arena->nodes[index];
+
+	return state->resting[index % ARENA_RESTING] == index || (backing_id_is_held(slot) && atomic_load(&slot->lookups) > 0);
 }
 
 void node_pin(struct state *state, uint64_t id, int *fd)
@@ -381,93 +452,14 @@ int node_closed_locked(struct state *state, uint32_t index)
 		/* release the memory in case the file is removed elsewhere */
 		id = backing_id_take(state, index);
 		if (!(atomic_load(&slot->flags) & NODE_KEEP_FD))
-			close_kept(state, slot);
+			node_close_kept_locked(state, slot);
 		if (is_idle(state, index))
-			became_idle_locked(state, index);
+			node_became_idle_locked(state, index);
 	} else if (is_idle(state, index)) {
 		id = backing_id_take(state, index);
-		became_idle_locked(state, index);
+		node_became_idle_locked(state, index);
 	} else {
 		id = backing_id_rest(state, index);
 	}
 	return id;
-}
-
-/* Checks what other code relies on. */
-static bool slot_is_sane(const struct arena *arena, const struct node_slot *slot)
-{
-	return slot->handle_bytes <= sizeof(slot->handle) &&
-	       (slot->store == NODE_STORE_CONTROL || slot->store < ARENA_STORES) &&
-	       (slot != &arena->nodes[NODE_ROOT] || (atomic_load(&slot->generation) == 0 && slot->type == S_IFDIR >> 12));
-}
-
-/* Frees invalid slots. Returns the number of live ones; -EUCLEAN without a root. */
-static int64_t count_live(const struct arena *arena)
-{
-	uint32_t high = arena->header->nodes_high;
-	int64_t live = 0;
-
-	for (uint32_t i = 1; i < high; i++) {
-		struct node_slot *slot = &arena->nodes[i];
-		uint32_t found = atomic_load(&slot->state);
-
-		if (found == SLOT_LIVE && slot_is_sane(arena, slot))
-			live++;
-		else if (found != SLOT_FREE)
-			atomic_store(&slot->state, SLOT_FREE);
-	}
-	return high > NODE_ROOT && atomic_load(&arena->nodes[NODE_ROOT].state) != SLOT_LIVE ? -EUCLEAN : live;
-}
-
-int node_index_slots(struct state *state)
-{
-	struct arena *arena = state->arena;
-	uint32_t high = arena->header->nodes_high;
-	int64_t live = count_live(arena);
-	int result;
-
-	if (live < 0)
-		return (int)live;
-	result = node_table_open(state, live);
-	if (result < 0)
-		return result;
-	state->index = index_map(arena->header->max_nodes, sizeof(*state->index));
-	if (!state->index) {
-		free(state->buckets);
-		return -ENOMEM;
-	}
-	/* downwards, so that the free list yields low slots first */
-	for (uint32_t i = high - 1; i >= 1; i--) {
-		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE) {
-			node_table_add(state, i);
-			state->n_nodes++;
-		} else {
-			atomic_store(&arena->nodes[i].fd, -1);
-			state->index[i].hash_next = state->free_node;
-			state->free_node = i;
-		}
-	}
-	return 0;
-}
-
-void node_index_unopened(struct state *state)
-{
-	const struct arena_header *header = state->arena->header;
-	uint32_t high = header->nodes_high;
-
-	pthread_mutex_lock(&state->lock);
-	for (uint32_t i = NODE_ROOT + 1; i < high; i++) {
-		struct node_slot *slot = &state->arena->nodes[i];
-
-		if (atomic_load(&slot->state) != SLOT_LIVE || state->index[i].handles > 0)
-			continue;
-		backing_id_drop_closing(state, i);
-		if (node_is_foreign(slot) && !(atomic_load(&slot->flags) & NODE_KEEP_FD))
-			close_kept(state, slot);
-		if (atomic_load(&slot->lookups) == 0)
-			became_idle_locked(state, i);
-		else
-			backing_id_rest_again(state, i);
-	}
-	state_unlock(state);
 }

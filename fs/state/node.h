@@ -179,17 +179,19 @@ void node_opened_locked(struct state *state, uint32_t index);
 void node_closes_locked(struct state *state, uint64_t id); /* before the handle's slot is freed */
 int node_closed_locked(struct state *state, uint32_t index);
 
+/* Used by recover.c, too: neither the kernel nor a handle refers to the node any more. */
+void node_became_idle_locked(struct state *state, uint32_t index);
+
+/*
+ * ... closes the descriptor of a node that has a name: its file handle suffices, and the descriptor would keep
+ * the file alive after an unlink.
+ */
+void node_close_kept_locked(struct state *state, struct node_slot *slot);
+
 /*
  * Whether a node that is not open keeps its passthrough id: cached for the next open, or because the id holds
  * its file.
  */
 bool node_keeps_id(const struct state *state, uint32_t index);
-
-/*
- * Used by state.c. The second one runs after handles are counted, and finds the idle nodes and cached
- * passthrough ids.
- */
-int node_index_slots(struct state *state);
-void node_index_unopened(struct state *state);
 
 #endif

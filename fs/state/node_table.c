@@ -42,9 +42,14 @@ uint32_t node_table_find(const struct state *state, const struct node_key *key)
 	return index;
 }
 
+uint32_t node_table_first(const struct state *state, uint16_t store, uint64_t inode)
+{
+	return state->buckets[hash_inode(store, inode) & (state->n_buckets - 1)];
+}
+
 uint32_t node_table_find_inode(const struct state *state, uint16_t store, uint64_t inode)
 {
-	uint32_t index = state->buckets[hash_inode(store, inode) & (state->n_buckets - 1)];
+	uint32_t index = node_table_first(state, store, inode);
 	uint32_t found = 0;
 
 	for (; index; index = state->index[index].hash_next) {
@@ -113,46 +118,4 @@ int node_table_open(struct state *state, int64_t n)
 		state->n_buckets *= 2;
 	state->buckets = calloc(state->n_buckets, sizeof(*state->buckets));
 	return state->buckets ? 0 : -ENOMEM;
-}
-
-uint64_t node_find(struct state *state, const struct node_key *key)
-{
-	uint32_t index;
-	uint64_t id = 0;
-
-	pthread_mutex_lock(&state->lock);
-	index = node_table_find(state, key);
-	if (index)
-		id = node_id(state, index);
-	pthread_mutex_unlock(&state->lock);
-	return id;
-}
-
-uint64_t node_find_inode(struct state *state, uint16_t store, uint64_t inode)
-{
-	uint32_t index;
-	uint64_t id;
-
-	pthread_mutex_lock(&state->lock);
-	index = node_table_find_inode(state, store, inode);
-	id = index ? node_id(state, index) : 0;
-	pthread_mutex_unlock(&state->lock);
-	return id;
-}
-
-uint64_t node_find_open(struct state *state, uint16_t store, uint64_t inode,
-			bool (*match)(const struct node_slot *node, void *context), void *context)
-{
-	uint64_t id = 0;
-
-	pthread_mutex_lock(&state->lock);
-	for (uint32_t index = state->buckets[hash_inode(store, inode) & (state->n_buckets - 1)]; index && !id;
-	     index = state->index[index].hash_next) {
-		const struct node_slot *slot = &state->arena->nodes[index];
-
-		if (slot->inode == inode && slot->store == store && state->index[index].handles > 0 && match(slot, context))
-			id = node_id(state, index);
-	}
-	pthread_mutex_unlock(&state->lock);
-	return id;
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/state.h"
 #include "fs/state/handle.h"
-#include "fs/state/journal.h"
-#include "fs/state/lock.h"
+#include "fs/state/lock_recover.h"
 #include "fs/state/node_table.h"
 #include "fs/state/share.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,55 +23,6 @@ void index_unmap(void *index, size_t n, size_t size)
 {
 	if (index)
 		munmap(index, n * size);
-}
-
-/* Completes a forget that a death interrupted: the descriptor is leaked then, and closed as such. */
-static void drop_kept_of_forgotten(struct state *state)
-{
-	struct kept_record *kept = state->arena->header->kept;
-
-	for (int i = 0; i < ARENA_KEPT; i++) {
-		const struct node_slot *node = node_get(state, atomic_load(&kept[i].id));
-
-		if (!node || atomic_load(&node->lookups) == 0)
-			atomic_store(&kept[i].id, 0);
-	}
-}
-
-int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
-{
-	int result;
-
-	result = arena_check(arena);
-	if (result < 0)
-		return result;
-	*state = (struct state){.arena = arena, .max_idle = max_idle, .max_fd = INT_MAX};
-	pthread_mutex_init(&state->lock, NULL);
-	result = share_open(state);
-	if (result < 0)
-		return result;
-	result = node_index_slots(state);
-	if (result < 0)
-		goto no_nodes;
-	result = handle_index_slots(state);
-	if (result < 0)
-		goto no_handles;
-	result = lock_index_slots(state);
-	if (result < 0)
-		goto no_locks;
-	node_index_unopened(state);
-	drop_kept_of_forgotten(state);
-	journal_recover(state);
-	return 0;
-
-no_locks:
-	index_unmap(state->free_handles, arena->header->max_handles, sizeof(*state->free_handles));
-no_handles:
-	index_unmap(state->index, arena->header->max_nodes, sizeof(*state->index));
-	free(state->buckets);
-no_nodes:
-	share_close(state);
-	return result;
 }
 
 void state_close(struct state *state)

@@ -2,8 +2,8 @@
 /*
  * The state of a worker: the arena's slots and, on this process's heap, the indexes over them.
  *
- * state_recover() rebuilds the indexes (hash table from file handle to node, free lists, order of idle nodes)
- * by one scan over the slots when a worker starts.
+ * A new worker rebuilds the indexes (hash table from file handle to node, free lists, order of idle nodes) from the
+ * slots, see recover.h.
  *
  * Threads: `lock` guards the indexes, creation and freeing of slots, and lookup counts. Slots may be read
  * without it by anyone who holds a reference: a request holds its node, because the kernel sends FORGET only
@@ -76,14 +76,6 @@ struct state {
 	struct locks *locks; /* see lock.h; has its own mutex */
 	struct shares *shares; /* see share.h; has its own mutex */
 };
-
-/*
- * Builds the indexes over an arena, which may contain the slots of a dead worker. Slots that it has corrupted
- * are freed.
- * max_idle: limit of idle nodes.
- * Returns 0; -ENOMEM; -EUCLEAN if the header is corrupt or there is no root.
- */
-int state_recover(struct state *state, struct arena *arena, uint32_t max_idle);
 
 /* Frees the indexes; the arena stays. */
 void state_close(struct state *state);

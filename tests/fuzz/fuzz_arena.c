@@ -10,6 +10,7 @@
 #include "fs/state/handle.h"
 #include "fs/state/lock.h"
 #include "fs/state/node.h"
+#include "fs/state/recover.h"
 #include "lib/base/log.h"
 
 #include <errno.h>

@@ -9,6 +9,7 @@
 #include "fs/fuse/request.h"
 #include "fs/source/source.h"
 #include "fs/state/lock_table.h"
+#include "fs/state/recover.h"
 #include "fs/state/share.h"
 #include "lib/base/log.h"
 #include "lib/base/procfs_users.h"

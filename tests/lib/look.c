@@ -2,6 +2,7 @@
 #include "tests/lib/look.h"
 #include "fs/state/handle.h"
 #include "fs/state/node.h"
+#include "fs/state/recover.h"
 #include "lib/base/cleanup.h"
 
 #include <fcntl.h>

@@ -21,6 +21,7 @@
 
 #include "fs/state/handle.h"
 #include "fs/state/node.h"
+#include "fs/state/recover.h"
 
 struct slots {
 	struct arena arena;

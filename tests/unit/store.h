@@ -19,6 +19,7 @@
 #include "fs/source/backing.h"
 #include "fs/source/kept.h"
 #include "fs/source/source.h"
+#include "fs/state/recover.h"
 
 struct store {
 	struct slots slots;

@@ -8,6 +8,7 @@
 #include "tests/unit/steps.h"
 
 #include "fs/state/descriptors.h"
+#include "fs/state/recover.h"
 
 #include <linux/sched.h>
 #include <signal.h>

@@ -6,6 +6,7 @@
 #include "tests/unit/slots.h"
 
 #include "fs/state/journal.h"
+#include "fs/state/recover.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
 #include "tests/unit/steps.h"
 
 #include "fs/state/journal.h"
+#include "fs/state/recover.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -9,6 +9,7 @@
 #include "tests/unit/steps.h"
 
 #include "fs/state/lock.h"
+#include "fs/state/recover.h"
 
 #include <stdio.h>
 #include <stdlib.h>

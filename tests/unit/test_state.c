@@ -5,6 +5,7 @@
 #include "tests/unit/slots.h"
 
 #include "fs/state/descriptors.h"
+#include "fs/state/recover.h"
 #include "lib/base/log.h"
 
 #include <dirent.h>
