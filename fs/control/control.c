@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/control/control.h"
+#include "fs/control/internal.h"
 #include "fs/source/records.h"
 
 #include <dirent.h>

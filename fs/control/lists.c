@@ -4,7 +4,7 @@
  * of others, and the names of segments, which may be in unreadable directories, are shown only to root and
  * the owner of the segment.
  */
-#include "fs/control/control.h"
+#include "fs/control/internal.h"
 #include "fs/state/handle.h"
 #include "fs/state/lock.h"
 #include "lib/base/cleanup.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "fs/control/control.h"
+#include "fs/control/internal.h"
 
 #include <errno.h>
 #include <stdarg.h>

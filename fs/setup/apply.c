@@ -155,7 +155,7 @@ int apply_root(struct state *state, int root_fd)
 	if (result < 0)
 		close(root_fd);
 	else
-		result = source_identify_root(state, &file);
+		result = backing_identify_root(state, &file);
 	if (result == 0)
 		result = node_add_fixed(state, NODE_ROOT, &file.key, file.stat.st_mode, 0, file.fd);
 	return result < 0 ? result : apply_builtins(state);

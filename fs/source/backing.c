@@ -192,7 +192,7 @@ by_descriptor:
 	return result;
 }
 
-int source_identify_root(struct state *state, struct source_file *file)
+int backing_identify_root(struct state *state, struct source_file *file)
 {
 	return backing_identify(state, 0, state->arena->header->stores[0].root_fd, "", file);
 }

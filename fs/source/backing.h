@@ -25,4 +25,7 @@ int backing_open(const struct state *state, const struct node_slot *node, int fl
  */
 int backing_identify(const struct state *state, uint16_t near, int dir_fd, const char *name, struct source_file *file);
 
+/* Fills `file` for the root directory of the default store. Returns 0 or a negative errno; the caller owns file->fd. */
+int backing_identify_root(struct state *state, struct source_file *file);
+
 #endif

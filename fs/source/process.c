@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "fs/source/internal.h"
 #include "fs/source/process_node.h"
 #include "fs/source/records.h"
 #include "lib/base/cleanup.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Attributes of memory of processes. */
+#include "fs/source/internal.h"
 #include "fs/source/process_node.h"
 #include "fs/source/users.h"
 #include "lib/base/cleanup.h"

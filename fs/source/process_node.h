@@ -116,7 +116,4 @@ int process_seals(const struct view *view, const struct process_file *file);
  */
 int process_open_file(const struct view *view, const struct process_file *file, int flags);
 
-/* Attributes of memory. */
-extern const struct source_fact process_facts[];
-
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/source.h"
+#include "fs/source/internal.h"
 #include "lib/base/delegate.h"
 
 #include <string.h>

@@ -233,9 +233,6 @@ struct source {
 /* The source of a node. */
 const struct source *source_of(const struct state *state, const struct node_slot *node);
 
-/* Fills `file` for the root directory of the default store. Returns 0 or a negative errno; the caller owns file->fd. */
-int source_identify_root(struct state *state, struct source_file *file);
-
 /*
  * Maps an inode number of a store's file system to one unique in the mount; and the latter to a node id, or
  * 0.
@@ -274,10 +271,5 @@ uint32_t source_builtin_index(enum source_kind kind);
 
 /* The node index of the builtin directory `name` if `parent` is the root and it is shown, else 0. */
 uint32_t source_find_builtin(const struct state *state, uint64_t parent, const char *name);
-
-extern const struct source store_source;
-extern const struct source posix_source;
-extern const struct source sysv_source;
-extern const struct source process_source;
 
 #endif

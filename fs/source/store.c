@@ -4,6 +4,7 @@
  * is the system call of the same name, relative to a directory descriptor, never following links.
  */
 #include "fs/source/backing.h"
+#include "fs/source/internal.h"
 #include "fs/source/kept.h"
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"

@@ -6,8 +6,9 @@
  * and the first size that it is given creates the segment. Until then its opens hold a sealed, empty memfd as
  * placeholder.
  */
-#include "fs/source/sysv.h"
+#include "fs/source/sysv_calls.h"
 #include "fs/source/backing.h"
+#include "fs/source/internal.h"
 #include "fs/source/records.h"
 #include "fs/source/sysv_names.h"
 #include "fs/source/sysv_node.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/requester.h"
-#include "fs/source/sysv.h"
+#include "fs/source/sysv_calls.h"
 #include "lib/base/cleanup.h"
 
 #include <dirent.h>

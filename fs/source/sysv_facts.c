@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "fs/source/internal.h"
 #include "fs/source/sysv_node.h"
 #include "fs/source/users.h"
 #include "lib/base/cleanup.h"

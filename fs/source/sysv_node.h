@@ -7,7 +7,7 @@
 #ifndef SEGFS_SOURCE_SYSV_NODE_H
 #define SEGFS_SOURCE_SYSV_NODE_H
 
-#include "fs/source/sysv.h"
+#include "fs/source/sysv_calls.h"
 
 enum sysv_kind {
 	SYSV_ROOT = 1,

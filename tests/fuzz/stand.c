@@ -7,6 +7,7 @@
 #include "fs/ops/ops.h"
 #include "fs/fuse/passthrough.h"
 #include "fs/fuse/request.h"
+#include "fs/source/backing.h"
 #include "fs/source/source.h"
 #include "fs/state/lock_table.h"
 #include "fs/state/recover.h"
@@ -342,7 +343,7 @@ struct fs *stand_begin(unsigned int options)
 	check(state_recover(&fs.state, &stand.arena, few ? 2 : 16) == 0, "the arena can't be used");
 	fs.streams = index_map(header->max_handles, sizeof(void *));
 	check(fs.streams, "no memory");
-	check(source_identify_root(&fs.state, &root) == 0, "no root");
+	check(backing_identify_root(&fs.state, &root) == 0, "no root");
 	check(node_add_fixed(&fs.state, NODE_ROOT, &root.key, root.stat.st_mode, 0, root.fd) == 0, "no root");
 	for (enum source_kind kind = SOURCE_POSIX; kind < SOURCE_KINDS; kind++) {
 		const struct node_key key = {

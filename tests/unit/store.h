@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "fs/source/backing.h"
+#include "fs/source/internal.h"
 #include "fs/source/kept.h"
 #include "fs/source/source.h"
 #include "fs/state/recover.h"
@@ -99,7 +100,7 @@ static inline void store_begin(struct store *store)
 	assert_int_equal(arena_create(&store->slots.arena, 256, 16, 16), 0);
 	assert_int_equal(state_recover(&store->slots.state, &store->slots.arena, 8), 0);
 	store_register(&store->slots, 0, store->path);
-	assert_int_equal(source_identify_root(&store->slots.state, &root), 0);
+	assert_int_equal(backing_identify_root(&store->slots.state, &root), 0);
 	assert_int_equal(
 		node_add_fixed(&store->slots.state, NODE_ROOT, &root.key, root.stat.st_mode, 0, root.fd), 0);
 	node = node_get(&store->slots.state, NODE_ROOT);

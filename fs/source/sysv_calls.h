@@ -5,8 +5,8 @@
  * The calls apply to the IPC namespace of a store. If it is not the daemon's own, the calling thread alone
  * enters it for the call. See svipc(7), shmctl(2). Knows nothing of FUSE.
  */
-#ifndef SEGFS_SOURCE_SYSV_H
-#define SEGFS_SOURCE_SYSV_H
+#ifndef SEGFS_SOURCE_SYSV_CALLS_H
+#define SEGFS_SOURCE_SYSV_CALLS_H
 
 #include "fs/source/source.h"
 
@@ -30,9 +30,6 @@ struct sysv_segment {
 	time_t dtime;     /* of the last detach */
 	time_t ctime;
 };
-
-/* Attributes of segments. */
-extern const struct source_fact sysv_facts[];
 
 /* --- system calls; store: index of the store_record --- */
 
