@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The manual pages describe every option, key, policy and file that the program has, and refer to each other.
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$SEGFS_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/segfs.sh
+. "$SEGFS_TOP/tests/lib/segfs.sh"
+
+cd "$SEGFS_TOP/packaging/man" || exit 1
+
+# described PAGE WORD: WORD is the tag of an item of a list, or one of several.
+described() { sed -n 's/^\.It //p' "$1" | tr -s ' ,' '\n' | grep -qxF -e "$2"; }
+
+# keys SECTION: what a section takes, from the message about a key that none has.
+keys() {
+	printf '[%s]\nno-such-key-at-all = 1\n' "$1" >"$TMPDIR/unknown.ini"
+	"$SEGFS" --check "$TMPDIR/unknown.ini" 2>&1 | sed -n 's/.*known keys: //p' | tr -s ' ,' '\n'
+}
+
+"$SEGFS" --help >"$TMPDIR/help"
+count=0
+for option in $(grep -oE -- ' --[a-z-]+' "$TMPDIR/help" | tr -d ' -' | sort -u); do
+	count=$((count + 1))
+	ok "segfs(8) describes --$option" bash -c "sed -n 's/^\\.It //p' segfs.8 | tr -d ' -' | grep -q 'FlFl$option'"
+done
+ok "... and --help has options" test $count -ge 8
+for option in $(sed -n 's/^  \([a-z_]*=\)[A-Z]* .*/\1/p' "$TMPDIR/help"); do
+	ok "segfs(8) describes -o $option" described segfs.8 "$option"
+done
+
+for section in mount "directory x" "segment x"; do
+	count=0
+	for key in $(keys "$section"); do
+		count=$((count + 1))
+		ok "segfs.ini(5) describes $key of [$section]" described segfs.ini.5 "$key"
+	done
+	ok "... and [$section] has keys" test $count -ge 4
+done
+for key in lock writers commit size-policy lifetime; do
+	ok "segfs(7) describes the policy $key" described segfs.7 "user.segfs.$key"
+done
+
+if start; then
+	for file in "$mnt"/.segfs/*; do
+		ok "segfs(8) describes .segfs/${file##*/}" described segfs.8 "MOUNTPOINT/.segfs/${file##*/}"
+	done
+	stop
+	"$SEGFS" --purge "$name"
+else
+	tap_skip "segfs(8) describes the files in .segfs" "a mount"
+fi
+
+for page in *; do
+	ok "make install installs $page" grep -q "packaging/man/$page:" "$SEGFS_TOP/Makefile"
+	for other in *; do
+		[ "$page" = "$other" ] ||
+			ok "$page refers to $other" bash -c "sed -n '/^.Sh SEE ALSO/,/^.Sh SEC/p' '$page' | grep -q '^.Xr ${other%.*} ${other##*.}\\b'"
+	done
+done
+
+tap_done
