@@ -77,6 +77,7 @@
  * lib/base is below all of these.
  */
 #include "fs/config/options.h"
+#include "fs/config/parse.h"
 #include "fs/control/control.h"
 #include "fs/daemon/mounting.h"
 #include "fs/daemon/notify.h"

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "fs/config/config.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/config/keys.h"
-#include "lib/base/cleanup.h"
-#include "lib/base/textfile.h"
-
-#define FILE_LIMIT (1024 * 1024) /* bytes of a configuration file */
+#include "fs/config/internal.h"
 
 void config_init(struct config *out)
 {
@@ -41,22 +36,6 @@ void config_free(struct config *config)
 	}
 	free(config->segments);
 	config_init(config);
-}
-
-int config_read(const char *file, struct config *out, char error[CONFIG_ERROR_MAX])
-{
-	_cleanup_free_ char *text = NULL;
-	size_t length = 0;
-	int status = textfile_read(file, FILE_LIMIT, &text, &length);
-
-	if (status == -EFBIG)
-		snprintf(error, CONFIG_ERROR_MAX, "%.300s: larger than 1 MiB; name a configuration file", file);
-	else if (status == -ENOMEM)
-		snprintf(error, CONFIG_ERROR_MAX, "%.300s: out of memory; free some and try again", file);
-	else if (status)
-		snprintf(error, CONFIG_ERROR_MAX, "%.300s: cannot be read: %s; name a readable configuration file", file,
-			 strerror(-status));
-	return status ? status : config_parse(text, length, file, out, error);
 }
 
 /* --- writing --- */

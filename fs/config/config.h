@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The INI file of segfs, read with inih, as one checked struct.
- *
- * Parsing is pure: text in, struct or one error line out; nothing is looked up but users and groups. The
- * result owns all its strings; config_free() releases them. config_parse() and config_read() are for one
- * thread at a time, since inih's line limit is a global of that library; the rest has no state but the
- * struct.
+ * The configuration as one checked struct, which owns all its strings; config_free() releases them. parse.h makes it
+ * of the INI file.
  */
 #ifndef SEGFS_CONFIG_CONFIG_H
 #define SEGFS_CONFIG_CONFIG_H
@@ -95,21 +91,6 @@ struct config {
 	struct config_segment *segments;      /* in file order */
 	size_t n_segments;                    /* number of segments */
 };
-
-/*
- * Parses `length` bytes of INI text.
- * file: name for messages. out: set on success only; release with config_free().
- * error: receives one line "FILE:LINE: what is wrong; what to write instead" on failure.
- * Returns 0; -EINVAL for an invalid text; -ENOMEM.
- */
-int config_parse(const char *text, size_t length, const char *file, struct config *out,
-		 char error[CONFIG_ERROR_MAX]);
-
-/*
- * Reads and parses a file. Returns as config_parse(); also the negative errno of open(2) or read(2), -EFBIG
- * for a file over 1 MiB, with `error` filled.
- */
-int config_read(const char *file, struct config *out, char error[CONFIG_ERROR_MAX]);
 
 /* Initializes an empty configuration, which applies without a file. */
 void config_init(struct config *out);

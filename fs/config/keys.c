@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "fs/config/keys.h"
+#include "fs/config/internal.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/config/keys.h"
+#include "fs/config/internal.h"
 
 #define ENTRY_MAX                                                                                            \
 	(1 << 20)      /* bytes of one passwd or group entry; a group with very many members is large        \

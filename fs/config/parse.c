@@ -14,10 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/config/parser.h"
+#include "fs/config/parse.h"
+#include "fs/config/internal.h"
 #include "fs/source/source.h"
+#include "lib/base/cleanup.h"
 #include "lib/base/textfile.h"
 
+#define FILE_LIMIT (1024 * 1024) /* bytes of a configuration file */
 #define LINE_LIMIT 8192 /* bytes of a line: enough for a path of PATH_MAX bytes and a comment */
 #define LIST_MAX   320  /* bytes of a list of keys in a message */
 
@@ -264,4 +267,20 @@ int config_parse(const char *text, size_t length, const char *file, struct confi
 		      compare_directories);
 	*out = config;
 	return 0;
+}
+
+int config_read(const char *file, struct config *out, char error[CONFIG_ERROR_MAX])
+{
+	_cleanup_free_ char *text = NULL;
+	size_t length = 0;
+	int status = textfile_read(file, FILE_LIMIT, &text, &length);
+
+	if (status == -EFBIG)
+		snprintf(error, CONFIG_ERROR_MAX, "%.300s: larger than 1 MiB; name a configuration file", file);
+	else if (status == -ENOMEM)
+		snprintf(error, CONFIG_ERROR_MAX, "%.300s: out of memory; free some and try again", file);
+	else if (status)
+		snprintf(error, CONFIG_ERROR_MAX, "%.300s: cannot be read: %s; name a readable configuration file", file,
+			 strerror(-status));
+	return status ? status : config_parse(text, length, file, out, error);
 }

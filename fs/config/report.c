@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/config/parser.h"
+#include "fs/config/internal.h"
 #include "lib/base/textfile.h"
 
 #define FILE_SHOWN 160 /* bytes of the file's name in a message */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/config/parser.h"
+#include "fs/config/internal.h"
 #include "fs/source/source.h"
 #include "lib/base/names.h"
 

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "fs/config/config.h"
-#include "fs/config/keys.h"
+#include "fs/config/internal.h"
 #include "fs/source/source.h"
 #include "lib/base/names.h"
 #include "lib/base/policy.h"

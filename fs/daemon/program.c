@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/daemon/program.h"
+#include "fs/config/parse.h"
 #include "fs/setup/apply.h"
 #include "fs/setup/tmpfs.h"
 #include "fs/state/node.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/daemon/upgrade.h"
-#include "fs/config/config.h"
+#include "fs/config/parse.h"
 #include "fs/state/descriptors.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"

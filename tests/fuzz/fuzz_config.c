@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/config/config.h"
+#include "fs/config/parse.h"
 #include "lib/base/textfile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

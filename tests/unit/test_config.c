@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/config/config.h"
+#include "fs/config/parse.h"
 
 static void parse(const char *text, struct config *config)
 {

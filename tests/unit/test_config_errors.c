@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/config/config.h"
+#include "fs/config/parse.h"
 
 /* the fields of a policy, which every section has last */
 #define POLICY_NAMES ", lock, writers, commit, size-policy, lifetime"

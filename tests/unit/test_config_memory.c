@@ -22,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/config/config.h"
+#include "fs/config/parse.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)

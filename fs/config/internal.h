@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tables of the configuration: its sections, their keys, and how values of each type are parsed and
- * formatted. For the parser and the formatter only.
+ * Shared by the files of fs/config: the tables of sections, keys and types of values; the parser's state, error lines
+ * and section headers.
  *
- * A new key is a field in fs/config/config.h and a line in fs/config/keys.c; a new type of value is a pair of
- * functions in fs/config/values.c. Constant data and pure functions, except for lookups of users and groups.
+ * A new key is a field in config.h and a line in keys.c; a new type of value is a pair of functions in values.c.
+ * Tables are constant, and functions of values pure, except for lookups of users and groups. One parser per call of
+ * config_parse().
  */
-#ifndef SEGFS_CONFIG_KEYS_H
-#define SEGFS_CONFIG_KEYS_H
+#ifndef SEGFS_CONFIG_INTERNAL_H
+#define SEGFS_CONFIG_INTERNAL_H
+
+#include "fs/config/config.h"
 
 #include <limits.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+
+/* --- keys.c, values.c, owner.c --- */
 
 #define CONFIG_KEYS_MAX  24             /* keys per section, at most */
 #define CONFIG_WHY_MAX   256            /* bytes of "what is wrong; what to write instead", including the final 0 */
@@ -81,5 +83,59 @@ const char *config_nearest_kind(const char *word);
  * group is used. user, group: set on success only. Returns 0; -EINVAL with `why` filled; -ENOMEM.
  */
 int config_parse_owner(const char *value, unsigned int *user, unsigned int *group, char why[CONFIG_WHY_MAX]);
+
+/* --- sections.c, report.c --- */
+
+#define CONFIG_SHOWN_MAX      72 /* bytes of a quotation in a message, including "..." and the final 0 */
+#define CONFIG_SECTIONS_KNOWN "[mount], [directory NAME] and [segment NAME]"
+
+struct parser {
+	const char *file;          /* name for messages */
+	char *error;               /* CONFIG_ERROR_MAX bytes, the caller's */
+	const char *text;          /* rest of the text */
+	size_t left;               /* bytes in `text` */
+	unsigned int line;         /* number of the current line, from 1 */
+	int result;                /* 0, or the negative errno of the first error, which ends parsing */
+	void *declared;            /* tsearch(3) tree of the names of all sections */
+	struct config *config;     /* result so far */
+	const struct config_section *section;    /* current section; NULL before the first */
+	const char *name;                        /* its name, owned by the config; NULL for [mount] */
+	void *record;                            /* struct that its keys fill in */
+	unsigned int mount_line;                 /* line of [mount], 0 before it */
+	unsigned int key_lines[CONFIG_KEYS_MAX]; /* of this section, by position in its table; 0 = not given */
+};
+
+/* A part of the text, shortened for a message. */
+struct shown {
+	char text[CONFIG_SHOWN_MAX];
+};
+
+/* Returns `length` bytes, or as many whole characters as fit, and "...". */
+struct shown parser_show(const char *text, size_t length);
+
+/* Like parser_show(), for a whole string. */
+struct shown parser_show_string(const char *text);
+
+/* Returns a section header, "[segment video/ring]"; name: NULL for a kind without names. */
+struct shown parser_show_section(const struct config_section *section, const char *name);
+
+/* Ends parsing with the error line "FILE:LINE: ...". Returns -EINVAL. */
+int parser_fail(struct parser *parser, unsigned int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Ends parsing for lack of memory. Returns -ENOMEM. */
+int parser_fail_memory(struct parser *parser);
+
+/* Trims blanks and tabs from both ends. */
+void parser_trim(const char **text, size_t *length);
+
+/*
+ * Ends the current section and begins another one. line: a trimmed section header, beginning with '['. Adds a
+ * record to the configuration for its keys to fill in. Returns 0 or parser->result.
+ */
+int parser_begin_section(struct parser *parser, const char *line, size_t length);
+
+/* Checks what depends on all keys of a section. Returns 0 or parser->result. */
+int parser_end_section(struct parser *parser);
 
 #endif
