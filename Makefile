@@ -9,6 +9,7 @@ DESTDIR ?=
 MOUNT ?=
 FUZZ_TIME ?= 60
 STRESS_TIME ?= 60
+JOBS ?=
 SEED ?=
 DEPS ?= build test bench lint fuzz
 
@@ -195,11 +196,11 @@ stop: ## unmount what `make run` mounted
 # --- checking it ---------------------------------------------------------------------------------------------------
 
 # sanitizers are slow
-run_tests = $(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) $(if $(sanitizer),TEST_TIMEOUT=600) tests/run
+run_tests = $(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) $(if $(sanitizer),TEST_TIMEOUT=600) tests/run $(addprefix -j,$(JOBS))
 test_programs := $(unit_tests) $(mount_tests) $(crash_tests)
 
 tests: all $(test_programs) $(stress_program) $(clients) $(preloads) $(bench_program) build/bootstrap-test.stamp ## build all test programs
-check: tests ## build and run every test
+check: tests ## build and run every test, JOBS at a time (the number of cores)
 	$(run_tests) $(test_programs) $(shell_tests)
 check-unit: $(unit_tests) ## ... those that need neither FUSE nor root
 	$(run_tests) $(unit_tests)
@@ -268,7 +269,7 @@ clean: ## remove build/, except for the library that bootstrap built
 	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
 help: ## this list
-	@echo 'usage: make [TARGET] [V=1] [WERROR=1] [FLAVOUR=release|asan|tsan] [CC=...] [CFLAGS=...]'
+	@echo 'usage: make [TARGET] [V=1] [WERROR=1] [FLAVOUR=release|asan|tsan] [CC=...] [CFLAGS=...] [JOBS=N]'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 

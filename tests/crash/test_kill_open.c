@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: alone: drops the caches of the machine */
 /*
  * What is open when the worker is killed stays open: files, views, files without a name, directories, and that in each of
  * the three I/O modes.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: alone: drops the caches of the machine */
 /* ACLs, inode flags and file handles; compared with a tmpfs. */
 #include "tests/lib/twin.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: alone: changes the number of huge pages of the machine */
 /*
  * process/: what is in it, that it is the processes' own memory, what may be done with it, and who may.
  */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: alone: measures the shared memory of the machine */
 /*
  * process/ while processes end, start others, execute programs, get numbers that were others', and while the worker is killed.
  */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: alone: drops the caches of the machine */
 /*
  * System V segments as files: names, attributes, owners and modes, making, sizing and removing them, and what is done to them past
  * the mount, which the very next look has to show.

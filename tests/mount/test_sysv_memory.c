@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: alone: measures the shared memory of the machine, and changes its number of huge pages */
 /*
  * The memory of System V segments through the mount: the same pages both ways, all sizes, huge pages, and what stays of a segment
  * that is removed while it is open; who counts as a user of one; locks.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# tests/run: alone: changes the number of huge pages of the machine
 #
 # A directory on hugetlbfs: the kernel refuses its files for passthrough, so they are relayed, and written through a mapping.
 # shellcheck disable=SC2317 # functions are called by ok
