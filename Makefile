@@ -102,11 +102,11 @@ all: $(OUT)/segfs ## build the program: build/segfs
 deps: ## install what is missing, as root, for DEPS (build test bench lint fuzz)
 	$(Q)packaging/bootstrap $(DEPS)
 
-$(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/filter_programs.o $(OBJ)/program.list
+$(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/filter_programs.o $(OBJ)/program.list $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	$(Q)$(link) $(exported) -o $@ $(filter %.o,$^) $(FUSE_LIBS) $(INIH_LIBS) $(CAPNG_LIBS)
 
-$(OBJ)/generate-filters: $(call object,$(generator_sources)) $(OBJ)/generator.list
+$(OBJ)/generate-filters: $(call object,$(generator_sources)) $(OBJ)/generator.list $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(SECCOMP_LIBS)
 
@@ -115,7 +115,7 @@ $(OBJ)/filter_programs.c: $(OBJ)/generate-filters
 	$(call say,RUN,$<)
 	$(Q)ASAN_OPTIONS=detect_leaks=0 $< >$@
 
-$(OBJ)/filter_programs.o: $(OBJ)/filter_programs.c
+$(OBJ)/filter_programs.o: $(OBJ)/filter_programs.c $(OBJ)/compile.flags
 	$(call say,CC,$<)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
@@ -131,7 +131,12 @@ $(OBJ)/support.a: $(call object,$(support_sources)) $(OBJ)/support.list
 $(OBJ)/%.list: FORCE
 	@mkdir -p $(@D) && echo '$($*_sources)' | cmp -s - $@ || echo '$($*_sources)' >$@
 
-$(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
+# nor do compilers and flags: compile.flags and link.flags change when the commands do
+quote = '$(subst ','\'',$(1))'
+$(OBJ)/%.flags: FORCE
+	@mkdir -p $(@D) && printf '%s\n' $(call quote,$($*)) | cmp -s - $@ || printf '%s\n' $(call quote,$($*)) >$@
+
+$(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
@@ -139,28 +144,28 @@ $(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
 # what a test runs on the mount
 $(OUT)/tests/mount/test_sqlite: private libraries := -lsqlite3
 $(OUT)/tests/mount/test_lmdb: private libraries := -llmdb
-$(mount_tests) $(crash_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/support.a $(OBJ)/core.a
+$(mount_tests) $(crash_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/support.a $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/support.a $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl $(libraries)
 
-$(stress_program): $(call object,$(stress_sources)) $(OBJ)/stress.list $(OBJ)/support.a $(OBJ)/core.a
+$(stress_program): $(call object,$(stress_sources)) $(OBJ)/stress.list $(OBJ)/support.a $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/support.a $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
 
-$(clients): $(OUT)/%: $(OBJ)/%.o
+$(clients): $(OUT)/%: $(OBJ)/%.o $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) -lm
 
-$(bench_program): $(call object,$(bench_sources)) $(OBJ)/bench.list
+$(bench_program): $(call object,$(bench_sources)) $(OBJ)/bench.list $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) -lm
 
 # for LD_PRELOAD of the daemon; without sanitizers, whose library has to come first
-$(preloads): $(OUT)/%.so: %.c Makefile build/bootstrap.mk $(wildcard tests/preload/*.h)
+$(preloads): $(OUT)/%.so: %.c Makefile build/bootstrap.mk $(OBJ)/compile.flags $(wildcard tests/preload/*.h)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(preprocessor) $(CPPFLAGS) -std=gnu17 -pthread -fPIC -fvisibility=hidden $(warnings) -O2 -g -shared -o $@ $< -ldl
@@ -170,12 +175,12 @@ $(OUT)/tests/fuzz/fuzz_request: $(call object,$(wildcard fs/fuse/*.c fs/segment/
 $(OUT)/tests/fuzz/fuzz_request: private libraries := $(FUSE_LIBS) $(addprefix -Wl$(comma)--wrap=,pthread_create \
 	passthrough_open passthrough_close procfs_find_views procfs_find_users procfs_fcntl_command placement_follow lifetime_changed)
 $(OUT)/tests/fuzz/fuzz_arena: private libraries := -Wl,--wrap=close
-$(fuzzers): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a
+$(fuzzers): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS) $(libraries)
 
-$(OBJ)/%.o: %.c Makefile build/bootstrap.mk
+$(OBJ)/%.o: %.c Makefile build/bootstrap.mk $(OBJ)/compile.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
