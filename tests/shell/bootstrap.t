@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # How missing packages are installed: by which targets, and what happens while another program holds the locks of apt and dpkg. With a
-# dpkg-query that knows no package, and with an apt-get in front of the real one that installs nothing on this machine.
+# dpkg-query that knows no package, and with an apt-get in front of the real one that installs nothing on this machine. Which source
+# of libfuse is built.
 # shellcheck disable=SC2317 # functions are called by ok
 set -u
 # shellcheck source=tests/lib/tap.sh
@@ -125,4 +126,36 @@ for target in help clean stop uninstall; do
 	make -C "$tree" $target DESTDIR="$TMPDIR/destination" >/dev/null 2>&1
 done
 is "other targets need nothing" "$(cat "$calls")" ""
+
+# --- the source of libfuse ---------------------------------------------------------------------------------------------
+
+# a distribution with an old libfuse and all packages, and a mirror with one source package, whose version is in the file `version`
+printf '#!/bin/sh\nexit 0\n' >"$TMPDIR/bin/apt-cache"
+printf '#!/bin/sh\neval name=\\$$#; for package in $name; do echo "ii $package"; done\n' >"$TMPDIR/bin/dpkg-query"
+printf '#!/bin/sh\necho "$0 $*" >>"%s"\nexit 1\n' "$calls" | tee "$TMPDIR/bin/meson" >"$TMPDIR/bin/dpkg-source"
+cat >"$TMPDIR/bin/apt-get" <<END
+#!/bin/sh
+case "\$*" in
+indextargets*) echo file:/nowhere ;;
+*" source "*)
+	version=\$(cat "$TMPDIR/version")
+	case "\$*" in
+	*" fuse3=\$version") echo other >"fuse3_\$version.dsc" ;;
+	*) echo "E: Can not find a version of that" >&2; exit 100 ;;
+	esac
+	;;
+esac
+END
+chmod +x "$TMPDIR/bin"/*
+wanted=$(sed -n 's/^readonly FUSE_SOURCE=\([^ ]*\).*/\1/p' "$bootstrap")
+: >"$calls"
+echo "$wanted+other" >"$TMPDIR/version"
+not_ok "another version of the source is not taken" "$bootstrap" build
+"$bootstrap" build 2>"$TMPDIR/said"
+is "... which is said" "$(grep -c "^bootstrap: can't get fuse3 $wanted; " "$TMPDIR/said")" 1
+echo "$wanted" >"$TMPDIR/version"
+not_ok "nor is another file of that version" "$bootstrap" build
+"$bootstrap" build 2>"$TMPDIR/said"
+is "... which is said, too" "$(grep -c "^bootstrap: fuse3_$wanted.dsc is not the file whose checksum" "$TMPDIR/said")" 1
+is "... and nothing was unpacked or built" "$(cat "$calls")" ""
 tap_done
