@@ -238,7 +238,7 @@ fuzz-run: $(fuzzers)
 	done
 
 # what the kernel sends while these run
-recorded := posix_names posix_open posix_io posix_dir posix_attr posix_xattr posix_acl locks lock_waits mandatory ownership policy
+recorded := posix_names posix_open posix_io posix_dir posix_attr posix_xattr posix_acl locks lock_waits mandatory ownership policy_attributes policy_directories policy_size policy_switching
 fuzz-seeds: tests build/bootstrap-fuzz.stamp ## record requests of some tests as seeds for fuzz_request, as root
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzzers
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) FUZZER=build/fuzz/tests/fuzz/fuzz_request \
