@@ -21,13 +21,15 @@ static const char *processes(void)
 	return path_of("%s/process", scene_mount()->path);
 }
 
-/* All but the daemon's own, and those that have ended. */
+/* All but supervisor, worker and delegates of the worker, and those that have ended. */
 static bool is_shown(pid_t pid)
 {
+	const pid_t supervisor = scene_mount()->supervisor;
+	const pid_t parent = parent_of(pid);
 	char text[1024];
 	const char *at;
 
-	if (pid == scene_mount()->supervisor || is_child_of(pid, scene_mount()->supervisor) ||
+	if (pid == supervisor || parent == supervisor || is_child_of(parent, supervisor) ||
 	    read_text(path_of("/proc/%d/stat", pid), text, sizeof(text)) <= 0)
 		return false;
 	at = strrchr(text, ')');

@@ -16,17 +16,22 @@ static FILE *open_stat(pid_t pid)
 	return fopen(path, "re");
 }
 
-bool is_child_of(pid_t pid, pid_t parent)
+pid_t parent_of(pid_t pid)
 {
 	_cleanup_fclose_ FILE *file = open_stat(pid);
 	char text[1024] = "";
 	const char *at;
 	int found = 0;
 
-	if (pid <= 1 || parent <= 1 || !file || !fgets(text, sizeof(text), file))
-		return false;
+	if (!file || !fgets(text, sizeof(text), file))
+		return 0;
 	at = strrchr(text, ')');
-	return at && sscanf(at, ") %*c %d", &found) == 1 && found == parent;
+	return at && sscanf(at, ") %*c %d", &found) == 1 ? found : 0;
+}
+
+bool is_child_of(pid_t pid, pid_t parent)
+{
+	return pid > 1 && parent > 1 && parent_of(pid) == parent;
 }
 
 int run_program(const char *const argv[])

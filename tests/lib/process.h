@@ -10,6 +10,9 @@
 #define TEST_UID 12345 /* an ordinary user of no groups; need not exist */
 #define TEST_GID 12345
 
+/* The parent of a process, 0 where there is no such process. */
+pid_t parent_of(pid_t pid);
+
 /* Whether `pid` is a child of `parent`: signals are sent to children only. */
 bool is_child_of(pid_t pid, pid_t parent);
 
