@@ -250,7 +250,7 @@ static int make_content(struct program *program)
 			      program_slots(program->config.max_locks, PROGRAM_MAX_LOCKS));
 	if (result < 0) {
 		close(root_fd);
-		log_error("memory for the state of the mount: %s", strerror(-result));
+		log_error("allocating the state of the mount: %s", strerror(-result));
 		return EXIT_FAILURE;
 	}
 	program->arena.header->started_at = realtime_nanoseconds();
@@ -325,12 +325,12 @@ static int go_to_background(struct program *program)
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) < 0) {
-		log_error("a pipe: %s", strerror(errno));
+		log_error("creating a pipe: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
 	pid = fork();
 	if (pid < 0) {
-		log_error("going into the background: %s", strerror(errno));
+		log_error("entering the background: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
 	if (pid == 0) {

@@ -203,7 +203,9 @@ static bool is_hidden(const struct config *config, const char *name)
 static void check_hidden(struct parser *parser, const char *name, unsigned int line)
 {
 	if (!parser->result && is_hidden(parser->config, name))
-		parser_fail(parser, line, "'%s' would be hidden by the directory of a source; use another name, or set sources in [mount] without that source",
+		parser_fail(parser, line,
+			    "'%s' would be hidden by the directory of a source; use another name, or set "
+			    "sources in [mount] without that source",
 			    parser_show_string(name).text);
 }
 

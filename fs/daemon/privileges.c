@@ -92,7 +92,7 @@ static int limit_privileged(const struct program *program)
 			continue;
 		permitted[i] = capng_have_capability(CAPNG_PERMITTED, worker_capabilities[i]);
 		if (!permitted[i])
-			log_info("this process may not have the capability %s",
+			log_info("the capability %s is not available to this process",
 				 capng_capability_to_name(worker_capabilities[i]));
 	}
 	capng_clear(CAPNG_SELECT_ALL);
@@ -121,7 +121,7 @@ int privileges_limit_supervisor(const struct program *program)
 	int result;
 
 	if (!filter_is_supported())
-		return failed("the kernel can't filter system calls", -EOPNOTSUPP);
+		return failed("the kernel cannot filter system calls", -EOPNOTSUPP);
 	if (!program->privileged)
 		return drop_capabilities();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

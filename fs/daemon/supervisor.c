@@ -243,7 +243,7 @@ static const char *why_not(const siginfo_t *info)
 	if (info->si_code != CLD_EXITED && now() >= self.checker_deadline)
 		return "the program file has not finished its check within 5 s";
 	if (info->si_code == CLD_EXITED && info->si_status == 127)
-		return "the program file can't be executed";
+		return "the program file cannot be executed";
 	return "the program file has not passed its check";
 }
 

@@ -375,7 +375,7 @@ static void *serve(void *argument)
 	int result = request_thread_init(fs);
 
 	if (result < 0)
-		log_error("a thread can't take on identities: %s", strerror(-result));
+		log_error("a thread cannot act as other users: %s", strerror(-result));
 	if (message && result == 0) {
 		reader_become();
 		if (!loop.begun) {

@@ -151,7 +151,7 @@ static int fail_in_use(const struct instance *instance, const struct holder *hol
 	return fail(-EBUSY, error,
 		    "instance '%s' is unmounted, but still in use by %s; end them, or end its daemon with 'kill %d', which makes "
 		    "their open files fail",
-		    instance->name, *holders ? holders : "processes that can't be seen", holder->pid);
+		    instance->name, *holders ? holders : "processes that are not visible", holder->pid);
 }
 
 /*

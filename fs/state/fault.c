@@ -119,7 +119,7 @@ void fault_log(const struct arena_header *header)
 
 		if (!thread)
 			continue;
-		log_warning("stack of thread %d; addr2line -e FILE ADDRESS tells the lines:", thread);
+		log_warning("stack of thread %d; addr2line -e FILE ADDRESS shows the lines:", thread);
 		for (uint32_t frame = 0; frame < record->n && frame < ARENA_FRAMES; frame++)
 			log_frame(record->frames[frame]);
 	}

@@ -204,7 +204,7 @@ static void no_program(void **unused)
 	check(unlink(program));
 	check(write_text(program, "this is none"));
 	check(chmod(program, 0755));
-	expect_refusal("upgrade refused: the program file can't be executed");
+	expect_refusal("upgrade refused: the program file cannot be executed");
 }
 
 static void failed_check(void **unused)
