@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The directory .segfs of the mount: what segfs knows, as read-only files.
+ * The directory .segfs of the mount: the state of segfs as read-only files.
  *
- * A source without a store: its nodes have fixed slots, and opening a file makes a memfd with what is true at that
- * moment, so that a reader sees one state and goes on reading when the worker dies.
+ * A source without a store: its nodes have fixed slots. Opening a file makes a memfd of its current content,
+ * so that a reader sees one consistent state, even if the worker dies meanwhile.
  */
 #ifndef SEGFS_CONTROL_CONTROL_H
 #define SEGFS_CONTROL_CONTROL_H
 
 #include "fs/source/source.h"
 
-/* What the files tell beside the state; the strings live as long as the worker. */
+/* Facts beyond the state; the strings live as long as the worker. */
 struct control_facts {
 	const char *instance;    /* name of the instance */
 	const char *mount_point; /* absolute */
-	bool passthrough;        /* set once the kernel said so */
-	const char *(*operation_name)(uint32_t opcode); /* NULL for an unknown one */
+	bool passthrough;        /* set after INIT, if the kernel supports it */
+	const char *(*operation_name)(uint32_t opcode); /* NULL if unknown */
 };
 
-/* Adds the nodes of .segfs to a new arena, after the other fixed ones. Returns 0 or as node_add_fixed(). */
+/*
+ * Adds the nodes of .segfs to a new arena, after the other fixed ones. Returns 0; otherwise as
+ * node_add_fixed().
+ */
 int control_add_nodes(struct state *state);
 
-/* Makes .segfs appear, in every worker. `facts` is kept by reference. */
+/* Enables .segfs in a worker. `facts` is kept by reference. */
 void control_setup(const struct control_facts *facts);
 
 #endif

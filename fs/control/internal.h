@@ -5,27 +5,27 @@
 
 #include "fs/control/control.h"
 
-/* A text that grows. */
+/* A growing text. */
 struct control_text {
 	char *bytes;
 	size_t length;
 	size_t size;
-	int result; /* 0; the negative errno of what was lacking first: then the text is not to be used */
+	int result; /* 0, or the negative errno of the first failure, upon which the text must not be used */
 };
 
-/* Notes that the text is not all that it should be. result: a negative errno; others are fine. */
+/* Records a failure, unless `result` is >= 0. */
 void control_fail(struct control_text *text, int result);
 
 void control_print(struct control_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Adds a JSON string, quotes included. */
+/* Appends a JSON string, including quotes. */
 void control_print_json_string(struct control_text *text, const char *string);
 
-/* What locks and attached say. */
+/* Content of .segfs/locks and .segfs/attached. */
 void control_print_locks(struct control_text *text, struct state *state);
 void control_print_attached(struct control_text *text, struct state *state, const struct control_facts *facts);
 
-/* What status says. */
+/* Content of .segfs/status. */
 void control_print_status(struct control_text *text, struct state *state, const struct control_facts *facts);
 
 #endif
