@@ -26,7 +26,9 @@
  *   config/          the INI file, and the command line (options), as checked structs
  *   control/         the files under .segfs
  *
- *   ops/             what each request does: lookup attr name file io dir xattr lock ioctl
+ *   ops/             what each request does: lookup attr name file close io dir xattr lock ioctl
+ *     operations       the table: a row for each opcode
+ *     wants            which bytes a request reads or changes, for mandatory locks
  *   segment/         what a segment's attributes promise
  *     policy           policies of nodes
  *     opening          who moves the bytes of an open: the kernel or the daemon
@@ -40,15 +42,16 @@
  *     loop             takes requests from the kernel and has them carried out
  *     reader           ... the role of the thread that does so
  *     dispatch         each request once, by its operation
- *     request reply    one request, and its answer
- *     wire opcode      the kernel's messages
+ *     request reply    one request, and its reply
+ *     operation        what is known of each opcode: a row of the table that ops/operations.c fills
+ *     protocol         the kernel's messages
+ *     session init     libfuse's part: the mount, INIT, notifications
  *     cost aside       which requests other threads carry out, so that the reader never waits
  *     identity idmapped   on whose behalf a request is made
  *     interrupt killable  a requester's signal ends a system call
  *     passthrough      backing files for the kernel
  *     placement        on which CPU requests are read
  *     prune            room for nodes
- *     init             what the kernel and the daemon agree on
  *
  *   source/          where nodes come from
  *     source           the table of functions that a source is

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/daemon/mounting.h"
-#include "fs/daemon/worker.h"
+#include "fs/fuse/session.h"
 #include "fs/setup/mounts.h"
 #include "lib/base/log.h"
 
@@ -12,14 +12,14 @@
 /* libfuse logs its errors, except some for lack of memory. */
 static int libfuse_failed(const struct program *program, int result)
 {
-	if (!worker_libfuse_has_complained())
+	if (!session_has_complained())
 		log_error("mounting on %s: %s", program->mount_point, strerror(ENOMEM));
 	return result;
 }
 
 int mounting_adopt(const struct program *program, struct fuse_session **session)
 {
-	*session = worker_session_new(program);
+	*session = session_new(program->privileged, program->options.mount_options, program->options.debug);
 	return *session ? 0 : libfuse_failed(program, -EINVAL);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/daemon/watchdog.h"
-#include "fs/fuse/opcode.h"
+#include "fs/ops/operations.h"
 #include "fs/state/fault.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -73,7 +73,7 @@ bool watchdog_look(struct watchdog *watchdog, struct arena_header *header)
 	if (was_stuck) {
 		atomic_store(&stuck->blamed, true);
 		log_error("%s of node %#llx, requested by process %d of user %u, has run longer than hang-limit, %.3g s",
-			  opcode_name(stuck->opcode), (unsigned long long)stuck->node, stuck->pid, stuck->uid, seconds);
+			  operation_name(stuck->opcode), (unsigned long long)stuck->node, stuck->pid, stuck->uid, seconds);
 		return true;
 	}
 	/* if all threads wait for devices, nobody is left to read */

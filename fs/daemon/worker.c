@@ -3,10 +3,10 @@
 #include "fs/control/control.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/loop.h"
-#include "fs/fuse/opcode.h"
 #include "fs/fuse/passthrough.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
+#include "fs/fuse/session.h"
+#include "fs/ops/dir.h"
+#include "fs/ops/operations.h"
 #include "fs/segment/lifetime.h"
 #include "fs/segment/policy.h"
 #include "fs/state/descriptors.h"
@@ -32,57 +32,9 @@
 #define PASSING_FDS 256 /* descriptors for requests in flight: more than all threads need */
 #define RESERVED_FDS 16 /* more than a new worker needs before it has closed leaked descriptors */
 
-static struct fs fs; /* of this process; the session's user data */
+static struct fs fs; /* of this process */
 static struct control_facts facts;
 static const struct program *program;
-static bool libfuse_has_complained;
-
-/* libfuse logs some messages in parts; the last one ends with a newline. */
-__attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level, const char *format,
-								    va_list arguments)
-{
-	static const int priorities[] = {LOG_EMERG,   LOG_ALERT,  LOG_CRIT, LOG_ERR,
-					 LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
-	static _Thread_local char line[512];
-	static _Thread_local size_t length;
-	/* log everything with -d */
-	bool wanted = level == FUSE_LOG_DEBUG && program->options.debug;
-	int added = vsnprintf(line + length, sizeof(line) - length, format, arguments);
-
-	if (level <= FUSE_LOG_ERR)
-		libfuse_has_complained = true;
-	if (added > 0)
-		length += (size_t)added;
-	if (length < sizeof(line) - 1 && (length == 0 || line[length - 1] != '\n'))
-		return;
-	log_write(wanted ? LOG_ERR : priorities[level], "%s", line);
-	length = 0;
-}
-
-struct fuse_session *worker_session_new(const struct program *the_program)
-{
-	const struct options *options = &the_program->options;
-	struct fuse_args arguments = FUSE_ARGS_INIT(0, NULL);
-	struct fuse_session *session = NULL;
-	char always[NAME_MAX + 128];
-
-	program = the_program;
-	fuse_set_log_func(log_from_libfuse);
-	snprintf(always, sizeof(always), "default_permissions,fsname=segfs,subtype=segfs%s",
-		 the_program->privileged ? ",allow_other" : "");
-	if (fuse_opt_add_arg(&arguments, "segfs") == 0 && fuse_opt_add_arg(&arguments, "-o") == 0 &&
-	    fuse_opt_add_arg(&arguments, always) == 0 &&
-	    (!*options->mount_options || (fuse_opt_add_arg(&arguments, "-o") == 0 &&
-					  fuse_opt_add_arg(&arguments, options->mount_options) == 0)))
-		session = fuse_session_new(&arguments, &segfs_operations, sizeof(segfs_operations), &fs);
-	fuse_opt_free_args(&arguments);
-	return session;
-}
-
-bool worker_libfuse_has_complained(void)
-{
-	return libfuse_has_complained;
-}
 
 /* Called once per worker, when it starts to serve. */
 static void serving(struct fs *the_fs)
@@ -113,11 +65,10 @@ static int recover(struct fuse_session *session)
 	fs.streams = index_map(header->max_handles, sizeof(void *));
 	if (!fs.streams)
 		return -ENOMEM;
-	result = request_use_session(session, header->fuse_fd);
+	result = session_attach(&fs, session, header->fuse_fd);
 	if (result < 0)
 		return result;
-	fs.session = session;
-	fs.fuse_fd = header->fuse_fd;
+	fs.operations = &segfs_operations;
 	fs.privileged = header->privileged;
 	fs.options = (struct fs_options){
 		.entry_timeout = program->options.entry_timeout,
@@ -128,11 +79,12 @@ static int recover(struct fuse_session *session)
 		.devices = program->options.devices,
 		.local_posix = program->options.local_posix,
 		.local_flock = program->options.local_flock,
+		.debug = program->options.debug,
 		.max_read = program->options.max_read,
 	};
 	facts.instance = program->instance.name;
 	facts.mount_point = program->mount_point;
-	facts.operation_name = opcode_known_name;
+	facts.operation_name = operation_name;
 	control_setup(&facts);
 	if (is_successor) {
 		int strays = descriptors_close_strays(arena);
@@ -151,7 +103,7 @@ static int recover(struct fuse_session *session)
 /* Stale cached attributes would grant access that the file now denies. */
 static void attributes_changed(uint64_t id)
 {
-	fuse_lowlevel_notify_inval_inode(fs.session, id, -1, 0);
+	session_invalidate(&fs, id, -1, 0);
 }
 
 /* Repeats while reloads are requested. */

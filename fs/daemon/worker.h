@@ -13,15 +13,6 @@
 struct fuse_session;
 
 /*
- * Creates the session that every worker starts with. For the supervisor, before it mounts.
- * Returns NULL with the reason logged.
- */
-struct fuse_session *worker_session_new(const struct program *program);
-
-/* Whether libfuse has logged an error, as it does for most of its failures. For the supervisor. */
-bool worker_libfuse_has_complained(void);
-
-/*
  * Runs a worker in a process that shares its supervisor's descriptor table.
  * Returns its exit status: 0 if the connection ended or a signal stopped it.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/aside.h"
-#include "fs/fuse/wire.h"
+#include "fs/fuse/protocol.h"
 #include "fs/state/share.h"
 
 #include <errno.h>
@@ -62,7 +62,7 @@ static int put(struct state *state, struct queue *queue, uint32_t uid, const voi
 
 int aside_begin(struct state *state, enum aside_kind kind, const void *message, size_t length)
 {
-	const uint32_t uid = ((const struct wire_in_header *)message)->uid;
+	const uint32_t uid = ((const struct fuse_in_header *)message)->uid;
 	struct queue *queue = &asides.queues[kind];
 	int result = 1;
 
@@ -99,7 +99,7 @@ struct aside *aside_next(enum aside_kind kind, uint32_t uid)
 
 static bool is_meant(const struct aside *aside, uint64_t unique)
 {
-	return (((const struct wire_in_header *)aside->message)->unique & ~WIRE_UNIQUE_RESEND) == unique;
+	return (((const struct fuse_in_header *)aside->message)->unique & ~FUSE_UNIQUE_RESEND) == unique;
 }
 
 struct aside *aside_cancel(uint64_t unique)

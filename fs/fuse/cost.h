@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What carrying out a request may cost others. All are about the calling thread's request, whose header is given.
+ * What carrying out a request may cost others, and so which thread does it.
  */
 #ifndef SEGFS_FUSE_COST_H
 #define SEGFS_FUSE_COST_H
 
-#include "fs/fuse/aside.h"
-#include "fs/fuse/fs.h"
-#include "fs/fuse/wire.h"
+#include "fs/fuse/request.h"
 
-/* The queue that it stands in, since carrying it out may mean to look into other processes; ASIDE_NONE. */
-enum aside_kind cost_aside(const struct fs *fs, const struct wire_in_header *header);
+/* The queue that it waits in, since carrying it out may mean to look into other processes; ASIDE_NONE. */
+enum aside_kind cost_aside(const struct request *request);
 
 /*
- * True if it changes what segfs keeps of a node by an attribute: that waits for others that do so, one of which may be reserving memory, and
- * may let those go on who wait for locks.
+ * True if it changes what segfs keeps of a node by an attribute: that waits for others that do so, which may be reserving memory, and
+ * may grant locks that others wait for.
  */
-bool cost_changes_policy(const struct fs *fs, const struct wire_in_header *header);
+bool cost_changes_policy(const struct request *request);
 
 /* True if carrying it out may take long enough for other requests to suffer. */
-bool cost_may_be_high(const struct fs *fs, const struct wire_in_header *header);
+bool cost_may_be_high(const struct request *request);
 
 #endif

@@ -1,71 +1,39 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/dispatch.h"
-#include "fs/fuse/opcode.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
+#include "fs/fuse/reply.h"
+#include "fs/source/requester.h"
 #include "fs/source/source.h"
 #include "fs/state/journal.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
-void dispatch_to_libfuse(struct fs *fs, void *message, size_t length)
+static bool is_kept_out(const struct request *request)
 {
-	const struct fuse_buf buffer = {.mem = message, .size = length};
+	const uid_t user = request_uid(request);
 
-	fuse_session_process_buf(fs->session, &buffer);
+	return request->fs->options.allow_root && user != 0 && user != geteuid() && !(request->operation->flags & OPERATION_ANY_USER);
 }
 
-static void call_operation(struct fs *fs, void *message, size_t length)
+static void run(struct request *request)
 {
-	const struct wire_in_header *header = message;
+	const struct operation *operation = request->operation;
+	int result = is_kept_out(request) ? -EACCES : operation->run(request);
 
-	switch (header->opcode) {
-	case WIRE_OP_STATX:
-		op_statx_raw(fs);
-		break;
-	case WIRE_OP_RELEASE:
-		op_release_raw(fs);
-		break;
-	case WIRE_OP_RELEASEDIR:
-		op_releasedir_raw(fs);
-		break;
-	case WIRE_OP_FORGET:
-		op_forget_raw(fs);
-		break;
-	case WIRE_OP_BATCH_FORGET:
-		op_batch_forget_raw(fs);
-		break;
-	case WIRE_OP_GETLK:
-		op_getlk_raw(fs);
-		break;
-	case WIRE_OP_SETLK:
-	case WIRE_OP_SETLKW:
-		op_setlk_raw(fs, header->opcode == WIRE_OP_SETLKW);
-		break;
-	case WIRE_OP_FLUSH:
-		op_flush_raw(fs);
-		break;
-	case WIRE_OP_INTERRUPT:
-		if (!op_interrupt_raw(fs))
-			dispatch_to_libfuse(fs, message, length);
-		break;
-	case WIRE_OP_WRITE:
-		if (!op_write_back_raw(fs))
-			dispatch_to_libfuse(fs, message, length);
-		break;
-	default:
-		dispatch_to_libfuse(fs, message, length);
-		break;
-	}
+	if (request->fs->options.debug)
+		log_write(LOG_ERR, "%s of node %#llx, request %llu of process %u: %d", operation->name, (unsigned long long)request->node,
+			  (unsigned long long)request->unique, request->header->pid, result);
+	if (!request->has_reply && !(operation->flags & OPERATION_NO_REPLY))
+		reply_status(request, result);
 }
 
-/* A worker has done it, and died with the answer ready. Where nobody wants that, nobody has the handle. */
-static void answer_again(struct fs *fs)
+/* A worker has done it, and died with the reply ready. Where nobody wants that, nobody has the handle. */
+static void send_reply_again(struct request *request)
 {
-	if (!request_answer_again(fs) && opcode_opens(request_opcode()))
-		drop_earlier_attempt(fs);
+	if (!reply_again(request) && request->operation->flags & OPERATION_OPENS)
+		request->fs->operations->undo_open(request->fs, request->unique);
 }
 
 /* Where a node is, below the mount, as far as it can be known. */
@@ -81,47 +49,54 @@ static const char *path_of_node(const struct fs *fs, uint64_t id, char path[PATH
 	return path;
 }
 
-static void refuse_poison(const struct fs *fs, const struct wire_in_header *header)
+static void refuse_poison(struct request *request)
 {
 	char path[PATH_MAX];
 
 	log_error("%s of node %#llx (%s), requested by process %u of user %u: %u workers have died over it; replying EIO",
-		  opcode_name(header->opcode), (unsigned long long)header->node, path_of_node(fs, header->node, path), header->pid,
-		  header->uid, journal_deaths());
-	request_answer_raw(fs, -EIO, NULL, 0);
+		  request->operation->name, (unsigned long long)request->node, path_of_node(request->fs, request->node, path),
+		  request->header->pid, request->header->uid, journal_deaths());
+	reply_status(request, -EIO);
 }
 
-void dispatch(struct fs *fs, void *message, size_t length, bool lasting)
+static void run_once(struct request *request, bool lasting)
 {
-	const struct wire_in_header *header = message;
-	const struct journal_request request = {
-		.unique = request_unique(),
-		.node = header->node,
-		.opcode = header->opcode,
-		.pid = (int32_t)header->pid,
-		.uid = header->uid,
-		.repeated = request_is_resent(),
+	const struct journal_request entry = {
+		.unique = request->unique,
+		.node = request->node,
+		.opcode = request->header->opcode,
+		.pid = request_pid(request),
+		.uid = request_uid(request),
+		.repeated = request->is_again,
 		.lasting = lasting,
 	};
 
-	if (header->opcode < ARENA_OPERATIONS)
-		atomic_fetch_add(&fs->state.arena->header->operations[header->opcode], 1);
-	/* what is never sent again needs no record */
-	if (!wire_is_answered(header->opcode)) {
-		call_operation(fs, message, length);
-		return;
-	}
-	switch (journal_begin(&request)) {
+	switch (journal_begin(&entry)) {
 	case JOURNAL_NEW:
 	case JOURNAL_AGAIN:
-		call_operation(fs, message, length);
+		run(request);
 		break;
 	case JOURNAL_ANSWERED:
-		answer_again(fs);
+		send_reply_again(request);
 		break;
 	case JOURNAL_POISON:
-		refuse_poison(fs, header);
+		refuse_poison(request);
 		break;
 	}
 	journal_end();
+}
+
+void dispatch(struct request *request, bool lasting)
+{
+	const uint32_t opcode = request->header->opcode;
+
+	if (opcode < ARENA_OPERATIONS)
+		atomic_fetch_add(&request->fs->state.arena->header->operations[opcode], 1);
+	requester_set(request_pid(request), request_uid(request), request_gid(request));
+	/* what is never sent again needs no record */
+	if (request->operation->flags & OPERATION_NO_REPLY)
+		run(request);
+	else
+		run_once(request, lasting);
+	requester_clear();
 }

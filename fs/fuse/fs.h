@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all operations of one worker share; libfuse's user data.
+ * What all requests of one worker share.
  *
  * Written before the worker's threads start, but for what says otherwise.
  */
@@ -18,18 +18,21 @@ struct fs_options {
 	double attr_timeout;     /* seconds for which it may trust attributes */
 	double negative_timeout; /* seconds for which it may trust that a name does not exist */
 	enum io_mode io_mode;    /* of every open, where it can be had */
-	bool allow_root;         /* the mount is for its owner and root only: of requests past libfuse, we see to that */
+	bool allow_root;         /* the mount is for its owner and root only */
 	bool devices;            /* they may be made; the kernel has checked that the caller has CAP_MKNOD */
 	bool local_posix;        /* locks of fcntl(2) are the kernel's */
 	bool local_flock;        /* those of flock(2) are */
+	bool debug;              /* each request is logged */
 	unsigned int max_read;   /* bytes of a READ, as the mount options say; 0 = they do not */
 };
 
 struct directory_stream;
+struct operations;
 
 struct fs {
 	struct state state;
-	struct fuse_session *session;
+	const struct operations *operations;
+	struct fuse_session *session; /* libfuse's: INIT and notifications */
 	int fuse_fd;             /* the connection */
 	struct fs_options options;
 	bool privileged;         /* may mount, open by file handle and hand backing files to the kernel */
@@ -42,11 +45,5 @@ struct fs {
 	atomic_bool leaving;     /* the worker is to end; set by any thread */
 	struct directory_stream **streams; /* per handle slot: what was read ahead, or NULL; its handle's user only */
 };
-
-/* The worker's state, from any request. */
-static inline struct fs *fs_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -72,43 +73,34 @@ static int ask_thread(pid_t thread, struct info *info)
 	return ask(fd, info);
 }
 
-/* What the kernel has checked in full, or what concerns an open that has been checked; but for what others share or rely on. */
-static bool depends_on_user(const struct fs *fs, const struct wire_in_header *header)
+/* What the kernel has checked in full needs no user, nor what concerns an open that has been checked. */
+static bool needs_user(const struct request *request)
 {
-	const struct node_slot *node = node_get(&fs->state, header->node);
+	const struct node_slot *node = request_node(request);
 	const bool is_own = node && !node_is_foreign(node) && node->store != NODE_STORE_CONTROL;
+	const bool is_mandatory = is_own && atomic_load(&node->policy) & NODE_POLICY_MANDATORY;
 
-	switch (header->opcode) {
-	case WIRE_OP_FORGET:
-	case WIRE_OP_BATCH_FORGET:
-	case WIRE_OP_INTERRUPT:
-	case WIRE_OP_INIT:
-	case WIRE_OP_STATFS:
-	case WIRE_OP_RELEASE:
-	case WIRE_OP_RELEASEDIR:
-	case WIRE_OP_FLUSH:
-	case WIRE_OP_FSYNC:
-	case WIRE_OP_FSYNCDIR:
+	switch (request->operation->user) {
+	case USER_NEVER:
 		return false;
-	case WIRE_OP_LOOKUP:
-	case WIRE_OP_GETATTR:
-	case WIRE_OP_READDIR:
-	case WIRE_OP_READDIRPLUS:
-		return !is_own;
-	/* one that waits for a mandatory lock is part of its user's share */
-	case WIRE_OP_READ:
-	case WIRE_OP_WRITE:
-		return is_own && atomic_load(&node->policy) & NODE_POLICY_MANDATORY;
-	default:
-		return true;
+	case USER_EXTERNAL:
+		return !is_own || is_mandatory;
+	case USER_MANDATORY:
+		return is_mandatory;
+	case USER_XATTR:
+		return !is_own || strncmp(request->name, SOURCE_OWN_PREFIX, strlen(SOURCE_OWN_PREFIX)) == 0;
+	case USER_ALWAYS:
+		break;
 	}
+	return true;
 }
 
-void identity_complete(const struct fs *fs, struct wire_in_header *header)
+void identity_complete(struct request *request)
 {
+	struct fuse_in_header *header = (struct fuse_in_header *)(uintptr_t)request->header;
 	struct info info;
 
-	if (header->uid != IDENTITY_UNKNOWN || header->pid == 0 || !depends_on_user(fs, header))
+	if (header->uid != IDENTITY_UNKNOWN || header->pid == 0 || !needs_user(request))
 		return;
 	if (ask_thread((pid_t)header->pid, &info) < 0)
 		return;

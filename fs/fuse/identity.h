@@ -7,8 +7,7 @@
 #ifndef SEGFS_FUSE_IDENTITY_H
 #define SEGFS_FUSE_IDENTITY_H
 
-#include "fs/fuse/fs.h"
-#include "fs/fuse/wire.h"
+#include "fs/fuse/request.h"
 
 #define IDENTITY_UNKNOWN UINT32_MAX /* of a user or group: somebody who owns nothing and may do nothing */
 
@@ -20,6 +19,6 @@ bool identity_can_be_asked(void);
  * them. They stay IDENTITY_UNKNOWN where the thread is not visible in the daemon's pid namespace. The thread waits for the answer,
  * so that its number is no other's. To be called by the reader. Never waits.
  */
-void identity_complete(const struct fs *fs, struct wire_in_header *header);
+void identity_complete(struct request *request);
 
 #endif

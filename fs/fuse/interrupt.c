@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/interrupt.h"
 
-#include <signal.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FIRST_NANOSECONDS 1          /* at once */
 #define REPEAT_NANOSECONDS 2000000   /* 2 ms */
 
-static _Thread_local struct {
-	timer_t timer; /* signals this thread only */
-	bool made;
-} self;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list, and each request's interruption in it; a leaf */
+static struct request *registered;
 
 static void do_nothing(int signal)
 {
@@ -28,48 +25,98 @@ void interrupt_setup(void)
 	sigaction(INTERRUPT_SIGNAL, &action, NULL);
 }
 
-static bool have_timer(void)
+void interrupt_register(struct request *request)
+{
+	pthread_mutex_lock(&lock);
+	request->interruption = (struct interruption){.next = registered};
+	registered = request;
+	pthread_mutex_unlock(&lock);
+}
+
+void interrupt_unregister(struct request *request)
+{
+	struct request **at = &registered;
+
+	pthread_mutex_lock(&lock);
+	while (*at && *at != request)
+		at = &(*at)->interruption.next;
+	if (*at)
+		*at = request->interruption.next;
+	pthread_mutex_unlock(&lock);
+}
+
+bool interrupt_request(uint64_t unique)
+{
+	struct request *request;
+
+	pthread_mutex_lock(&lock);
+	for (request = registered; request && request->unique != unique; request = request->interruption.next)
+		;
+	if (request) {
+		request->interruption.came = true;
+		if (request->interruption.call)
+			request->interruption.call(request->interruption.context);
+	}
+	pthread_mutex_unlock(&lock);
+	return request != NULL;
+}
+
+void interrupt_call(struct request *request, void (*call)(void *context), void *context)
+{
+	pthread_mutex_lock(&lock);
+	request->interruption.call = call;
+	request->interruption.context = context;
+	if (request->interruption.came)
+		call(context);
+	pthread_mutex_unlock(&lock);
+}
+
+void interrupt_ignore(struct request *request)
+{
+	pthread_mutex_lock(&lock);
+	request->interruption.call = NULL;
+	pthread_mutex_unlock(&lock);
+}
+
+static bool have_timer(struct thread *thread)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = INTERRUPT_SIGNAL};
 
 	event._sigev_un._tid = gettid();
-	if (!self.made)
-		self.made = timer_create(CLOCK_MONOTONIC, &event, &self.timer) == 0;
-	return self.made;
+	if (!thread->has_timer)
+		thread->has_timer = timer_create(CLOCK_MONOTONIC, &event, &thread->timer) == 0;
+	return thread->has_timer;
 }
 
-/* Called by the thread that read the INTERRUPT. */
-static void interrupted(fuse_req_t req, void *timer)
+static void start_timer(void *timer)
 {
 	const struct itimerspec often = {
 		.it_value.tv_nsec = FIRST_NANOSECONDS,
 		.it_interval.tv_nsec = REPEAT_NANOSECONDS,
 	};
 
-	(void)req;
 	timer_settime(*(timer_t *)timer, 0, &often, NULL);
 }
 
-void interrupt_enable(fuse_req_t req)
+void interrupt_enable(struct request *request)
 {
-	if (have_timer())
-		fuse_req_interrupt_func(req, interrupted, &self.timer);
+	if (have_timer(request->thread))
+		interrupt_call(request, start_timer, &request->thread->timer);
 }
 
-void interrupt_disable(fuse_req_t req)
+void interrupt_disable(struct request *request)
 {
 	const struct itimerspec never = {0};
 
-	if (!self.made)
+	if (!request->thread->has_timer)
 		return;
-	/* waits for a call of interrupted() that is under way */
-	fuse_req_interrupt_func(req, NULL, NULL);
-	timer_settime(self.timer, 0, &never, NULL);
+	interrupt_ignore(request);
+	timer_settime(request->thread->timer, 0, &never, NULL);
 }
 
-void interrupt_thread_done(void)
+void interrupt_thread_done(struct thread *thread)
 {
-	if (self.made)
-		timer_delete(self.timer);
-	self.made = false;
+	if (thread->has_timer)
+		timer_delete(thread->timer);
+	thread->has_timer = false;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/killable.h"
+#include "fs/fuse/interrupt.h"
 #include "lib/base/sanitizer.h"
 
 #include <errno.h>
@@ -40,19 +41,18 @@ UNSANITIZED static int carry_out(void *context)
 }
 
 /* Called by the thread that read the INTERRUPT. */
-static void interrupt(fuse_req_t req, void *context)
+static void interrupt(void *context)
 {
 	struct allocation *allocation = context;
 	pid_t pid;
 
-	(void)req;
 	atomic_store(&allocation->interrupted, true);
 	pid = atomic_load(&allocation->pid);
 	if (pid > 0)
 		kill(pid, SIGKILL);
 }
 
-int killable_fallocate(fuse_req_t req, int fd, int mode, off_t offset, off_t length)
+int killable_fallocate(struct request *request, int fd, int mode, off_t offset, off_t length)
 {
 	_Alignas(16) char stack[STACK_SIZE];
 	struct allocation allocation = {
@@ -65,11 +65,11 @@ int killable_fallocate(fuse_req_t req, int fd, int mode, off_t offset, off_t len
 	pid_t pid = -1;
 
 	if (length > SHORT_LENGTH) {
-		fuse_req_interrupt_func(req, interrupt, &allocation);
+		interrupt_call(request, interrupt, &allocation);
 		pid = sanitizer_clone(carry_out, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID,
 				      &allocation, (pid_t *)(uintptr_t)&allocation.pid);
 		/* waits for an interrupt() under way; the process is gone, but its number is taken until it is waited for */
-		fuse_req_interrupt_func(req, NULL, NULL);
+		interrupt_ignore(request);
 	}
 	if (pid < 0)
 		return fallocate(fd, mode, offset, length) < 0 ? -errno : 0;

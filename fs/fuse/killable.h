@@ -9,14 +9,14 @@
 #ifndef SEGFS_FUSE_KILLABLE_H
 #define SEGFS_FUSE_KILLABLE_H
 
-#include "fs/fuse/fs.h"
+#include "fs/fuse/request.h"
 
 #include <sys/types.h>
 
 /*
- * fallocate(2), ended by a signal to the requester of `req`, or its death.
+ * fallocate(2), ended by a signal to the requester, or its death; the request is registered, see interrupt.h.
  * offset, length: bytes. Returns 0; EINTR; else a negative errno of fallocate(2).
  */
-int killable_fallocate(fuse_req_t req, int fd, int mode, off_t offset, off_t length);
+int killable_fallocate(struct request *request, int fd, int mode, off_t offset, off_t length);
 
 #endif

@@ -3,20 +3,15 @@
 #include "fs/fuse/aside.h"
 #include "fs/fuse/cost.h"
 #include "fs/fuse/dispatch.h"
-#include "fs/fuse/identity.h"
 #include "fs/fuse/interrupt.h"
-#include "fs/fuse/opcode.h"
 #include "fs/fuse/placement.h"
 #include "fs/fuse/prune.h"
 #include "fs/fuse/reader.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
-#include "fs/segment/mandatory.h"
-#include "fs/segment/resume.h"
+#include "fs/fuse/reply.h"
+#include "fs/fuse/session.h"
 #include "fs/state/fault.h"
 #include "fs/state/journal.h"
 #include "fs/state/lock.h"
-#include "fs/state/node.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -108,16 +103,15 @@ static void replay_init(struct fs *fs)
 {
 	struct arena_header *header = fs->state.arena->header;
 	_Alignas(8) unsigned char message[ARENA_INIT_MAX];
-	struct wire_in_header *in = (void *)message;
+	struct fuse_in_header *in = (void *)message;
 
 	memcpy(message, header->init_request, sizeof(message));
 	in->unique = REPLAY_UNIQUE;
-	request_begin(message, header->init_length);
-	dispatch_to_libfuse(fs, message, header->init_length);
+	session_init(fs, message, header->init_length);
 	init_done(fs);
 }
 
-static void first_init(struct fs *fs, void *message, size_t length)
+static void first_init(struct fs *fs, const void *message, size_t length)
 {
 	struct arena_header *header = fs->state.arena->header;
 
@@ -126,8 +120,7 @@ static void first_init(struct fs *fs, void *message, size_t length)
 		header->init_length = (uint32_t)length;
 		atomic_store(&header->init_state, INIT_SAVED);
 	}
-	dispatch_to_libfuse(fs, message, length);
-	if (fuse_session_exited(fs->session)) {
+	if (!session_init(fs, message, length)) {
 		log_error("the kernel and libfuse do not agree on the mount options");
 		loop_stop(fs);
 		return;
@@ -136,27 +129,19 @@ static void first_init(struct fs *fs, void *message, size_t length)
 }
 
 /* What comes before any operation; true where that was all of it. Called by the reader. */
-static bool handle_init(struct fs *fs, void *message, size_t length)
+static bool handle_init(const struct request *request)
 {
-	const struct wire_in_header *header = message;
+	struct fs *fs = request->fs;
 
-	if (header->opcode == WIRE_OP_INIT && !loop.initialized) {
-		first_init(fs, message, length);
+	if (request->header->opcode == FUSE_INIT && !loop.initialized) {
+		first_init(fs, request->header, request->length);
 		return true;
 	}
 	/* INIT was answered by a worker that died before it could note so */
-	if (!loop.initialized && atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED) {
+	if (!loop.initialized && atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED)
 		replay_init(fs);
-		request_begin(message, length);
-	}
 	/* what is not answered comes to the next worker */
 	return !loop.initialized;
-}
-
-/* The request is this thread's, see request_begin(). */
-static void carry_out(struct fs *fs, void *message, size_t length)
-{
-	dispatch(fs, message, length, !reader_is_self());
 }
 
 static bool has_request(const struct fs *fs)
@@ -167,100 +152,114 @@ static bool has_request(const struct fs *fs)
 }
 
 /* The kernel puts requests that it sends again before all others, but for those that nobody waits for. */
-static bool is_sent_again_or_aside(const struct wire_in_header *header)
+static bool is_sent_again_or_first(const struct request *request)
 {
-	return header->unique & WIRE_UNIQUE_RESEND || header->opcode == WIRE_OP_FORGET ||
-	       header->opcode == WIRE_OP_BATCH_FORGET || header->opcode == WIRE_OP_INTERRUPT;
+	return request->is_again || request->operation->flags & OPERATION_NO_REPLY;
 }
 
 /* A request over which a worker died was withdrawn, its process being killed: what was opened for it is nobody's. */
-static void not_asked_again(void *context, const struct journal_slot *slot)
+static void not_sent_again(void *context, const struct journal_slot *slot)
 {
-	/* of one whose answer could not be sent again nobody knows */
-	if (opcode_opens(slot->opcode) && atomic_load(&slot->state) == JOURNAL_BEGUN)
-		op_withdrawn(context, slot->unique);
+	const struct fs *fs = context;
+
+	/* of a request whose reply could not be sent again nobody knows */
+	if (slot->opcode < fs->operations->n && fs->operations->rows[slot->opcode].flags & OPERATION_OPENS &&
+	    atomic_load(&slot->state) == JOURNAL_BEGUN)
+		fs->operations->withdrawn(context, slot->unique);
 }
 
-static void all_are_sent_again(struct fs *fs)
+static void all_are_sent_again(struct thread *thread)
 {
+	struct fs *fs = thread->fs;
+
 	loop.resending = false;
-	journal_drop_rest(not_asked_again, fs);
+	journal_drop_rest(not_sent_again, fs);
 	lock_recovered(&fs->state);
-	resume_ready(fs);
+	fs->operations->resume(thread);
 }
 
 /* Once nobody waits: it looks at each node, and what is sent again is to be read first. The caller is the reader, before and after. */
 static void tidy(struct fs *fs)
 {
 	loop.tidied = true;
-	forget_unknown(fs);
+	fs->operations->tidy(fs);
 	if (!reader_is_self())
 		reader_become();
 }
 
-/* The caller is the reader, before and after. */
-static void carry_out_aside(struct fs *fs, enum aside_kind kind, void *message, size_t length)
+static void dispatch_interruptible(struct request *request, bool lasting)
 {
-	uint32_t uid = ((const struct wire_in_header *)message)->uid;
+	interrupt_register(request);
+	dispatch(request, lasting);
+	interrupt_unregister(request);
+}
+
+/* The caller is the reader, before and after. */
+static void carry_out_aside(struct request *request, enum aside_kind kind)
+{
+	struct state *state = &request->fs->state;
+	uint32_t uid = request_uid(request);
 	struct aside *next;
-	int begun = aside_begin(&fs->state, kind, message, length);
+	int begun = aside_begin(state, kind, request->header, request->length);
 
 	if (begun < 0)
-		request_answer_raw(fs, begun, NULL, 0);
+		reply_status(request, begun);
 	if (begun <= 0)
 		return;
+	interrupt_register(request);
 	reader_hand_over();
-	carry_out(fs, message, length);
+	dispatch(request, true);
+	interrupt_unregister(request);
 	while ((next = aside_next(kind, uid))) {
+		struct request waited;
+
 		uid = next->uid;
-		request_begin(next->message, next->length);
-		carry_out(fs, next->message, next->length);
-		request_end();
-		aside_free(&fs->state, next);
+		if (request_begin(&waited, request->thread, next->message, next->length) == 0)
+			dispatch_interruptible(&waited, true);
+		aside_free(state, next);
 	}
 	reader_become();
 }
 
-/* The caller is the reader, before and after. Who has waited for locks that are not mandatory any more goes on. */
-static void carry_out_policy(struct fs *fs, void *message, size_t length)
+/* The caller is the reader, before and after. Requests that have waited for locks that are not mandatory any more go on. */
+static void carry_out_policy(struct request *request)
 {
+	struct state *state = &request->fs->state;
+	const struct node_slot *node;
+
 	reader_hand_over();
-	carry_out(fs, message, length);
+	dispatch(request, true);
 	reader_take_back();
 	/* nobody begins to wait between this look and what follows */
-	if (node_get(&fs->state, request_node()) && !mandatory_is_on(fs, request_node()))
-		lock_access_all(&fs->state, request_node());
-	resume_ready(fs);
+	node = request_node(request);
+	if (node && !(atomic_load(&node->policy) & NODE_POLICY_MANDATORY))
+		lock_access_all(state, request->node);
+	request->fs->operations->resume(request->thread);
 }
 
-/* What a kernel never sends; true where that was all of it. Nothing of it is believed but its id and opcode. */
-static bool refuse(const struct fs *fs, const struct wire_in_header *header, size_t length)
+/* What a kernel never sends. Nothing of it is believed but its id and opcode. */
+static void refuse(struct request *request, int result)
 {
-	const int result = wire_check(header, length, fs->short_setxattr);
-
-	if (result == 0)
-		return false;
 	if (result != -ENOSYS)
-		log_error("the kernel sent %zu bytes that are no valid request, with opcode %u", length, header->opcode);
-	/* with no id the answer would be a notification */
-	if (wire_is_answered(header->opcode) && request_unique() != 0)
-		request_answer_raw(fs, result, NULL, 0);
-	return true;
+		log_error("the kernel sent %zu bytes that are no valid request, with opcode %u", request->length, request->header->opcode);
+	/* with no id the reply would be a notification */
+	if (!(request->operation->flags & OPERATION_NO_REPLY) && request->unique != 0)
+		reply_status(request, result);
 }
 
 /* Reads one request and has it answered. The caller is the reader, before and after. */
-static void serve_one(struct fs *fs, void *message)
+static void serve_one(struct thread *thread, void *message)
 {
+	struct fs *fs = thread->fs;
 	ssize_t length;
 
 	if (loop.resending && !has_request(fs))
-		all_are_sent_again(fs);
-	if (mandatory_end_stuck(fs))
-		resume_ready(fs);
+		all_are_sent_again(thread);
+	fs->operations->between(thread);
 	if (!loop.tidied && loop.initialized && !has_request(fs))
 		tidy(fs);
 	reader_waits(true);
-	length = request_read(fs->fuse_fd, message, MESSAGE_MAX);
+	length = reply_read(fs->fuse_fd, message, MESSAGE_MAX);
 	reader_waits(false);
 	if (length < 0) {
 		/* ENOENT: the requester was killed while we read */
@@ -271,65 +270,94 @@ static void serve_one(struct fs *fs, void *message)
 		loop_stop(fs);
 		return;
 	}
-	if ((size_t)length < sizeof(struct wire_in_header)) {
+	if ((size_t)length < sizeof(struct fuse_in_header)) {
 		log_error("the kernel sent %zd bytes, too few for a request", length);
 		return;
 	}
 	atomic_fetch_add(&fs->state.arena->header->requests, 1);
-	loop_take(fs, message, (size_t)length);
+	loop_take(thread, message, (size_t)length);
 }
 
-void loop_take(struct fs *fs, void *message, size_t length)
+/* The kernel waits for pages that it is reading from us. */
+static void drop_stale_pages(const struct request *request)
 {
-	const struct wire_in_header *header = message;
+	reader_hand_over();
+	session_invalidate(request->fs, request->stale.node, request->stale.offset, request->stale.length);
+}
+
+/* Carries out a request that waits for nobody, or that may only take long. */
+static void carry_out(struct request *request)
+{
+	const struct operations *operations = request->fs->operations;
+
+	/* the reader stays the reader: nobody may get a lock between the look at it and the deed */
+	if (operations->is_mandatory(request)) {
+		if (!operations->admit(request))
+			return;
+	} else if (cost_may_be_high(request)) {
+		reader_hand_over();
+	}
+	dispatch(request, !reader_is_self());
+	if (reader_is_self())
+		operations->resume(request->thread);
+	if (request->stale.node)
+		drop_stale_pages(request);
+	if (reader_is_self() && prune_is_due(request->fs))
+		prune(request->fs);
+	if (!reader_is_self())
+		reader_become();
+}
+
+static void take(struct request *request)
+{
+	const struct operation *operation = request->operation;
 	enum aside_kind kind;
+
+	if (handle_init(request))
+		return;
+	if (!operation->run) {
+		refuse(request, -EIO);
+		return;
+	}
+	/* a process that closes files in execve(2) does not tell where it runs until it has our answer */
+	if (request->header->opcode != FUSE_FLUSH)
+		placement_follow(request_pid(request));
+	if (loop.resending && !is_sent_again_or_first(request))
+		all_are_sent_again(request->thread);
+	if (request->is_again && journal_expect(request->unique)) {
+		dispatch(request, false);
+		return;
+	}
+	if (operation->prepare)
+		operation->prepare(request);
+	if (cost_changes_policy(request)) {
+		carry_out_policy(request);
+		return;
+	}
+	kind = request->fs->operations->is_mandatory(request) ? ASIDE_NONE : cost_aside(request);
+	if (kind != ASIDE_NONE) {
+		carry_out_aside(request, kind);
+		return;
+	}
+	if (operation->flags & OPERATION_INTERRUPTIBLE)
+		interrupt_register(request);
+	carry_out(request);
+	if (operation->flags & OPERATION_INTERRUPTIBLE)
+		interrupt_unregister(request);
+}
+
+void loop_take(struct thread *thread, const void *message, size_t length)
+{
+	struct request request;
+	int result;
 
 	if (!reader_is_self())
 		reader_become();
-	identity_complete(fs, message);
-	request_begin(message, length);
-	if (refuse(fs, header, length) || handle_init(fs, message, length))
-		return;
-	/* a process that closes files in execve(2) does not tell where it runs until it has our answer */
-	if (header->opcode != WIRE_OP_FLUSH)
-		placement_follow((pid_t)header->pid);
-	if (loop.resending && !is_sent_again_or_aside(header)) {
-		all_are_sent_again(fs);
-		request_begin(message, length);
-	}
-	if (header->unique & WIRE_UNIQUE_RESEND && journal_expect(request_unique())) {
-		carry_out(fs, message, length);
-		return;
-	}
-	/* before anybody reads what comes after it: nobody awaits this request, and who asks for the lock next is to get it */
-	if (header->opcode == WIRE_OP_RELEASE) {
-		locks_release(fs);
-		resume_ready(fs);
-		request_begin(message, length);
-	}
-	if (cost_changes_policy(fs, header)) {
-		carry_out_policy(fs, message, length);
-		return;
-	}
-	kind = cost_aside(fs, header);
-	/* where locks are mandatory the reader stays it: nobody may get one between the look at it and the deed */
-	if (mandatory_concerns(fs)) {
-		if (!mandatory_admits(fs))
-			return;
-	} else if (kind != ASIDE_NONE) {
-		carry_out_aside(fs, kind, message, length);
-		return;
-	} else if (cost_may_be_high(fs, header)) {
-		reader_hand_over();
-	}
-	carry_out(fs, message, length);
-	if (reader_is_self())
-		resume_ready(fs);
-	forget_cached_read(fs);
-	if (reader_is_self() && prune_is_due(fs))
-		prune(fs);
-	if (!reader_is_self())
-		reader_become();
+	result = request_begin(&request, thread, message, length);
+	if (result < 0)
+		refuse(&request, result);
+	else
+		take(&request);
 }
 
 /*
@@ -352,12 +380,12 @@ static void *new_message(void)
  */
 static void begin(struct fs *fs)
 {
-	const struct wire_out_header resend = {.length = sizeof(resend), .error = WIRE_NOTIFY_RESEND};
+	const struct fuse_out_header resend = {.len = sizeof(resend), .error = FUSE_NOTIFY_RESEND};
 
 	if (atomic_load(&fs->state.arena->header->init_state) == INIT_ANSWERED)
 		replay_init(fs);
 	/* first: as long as the kernel has not been asked, nobody can withdraw a request */
-	journal_send_answers(request_send_kept, fs);
+	journal_send_answers(reply_saved, fs);
 	/* EINVAL: a kernel before 6.9, where such requests wait until their callers give up */
 	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
 		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
@@ -372,7 +400,8 @@ static void *serve(void *argument)
 	struct fs *fs = argument;
 	void *message = new_message();
 	void *stack = fault_thread_init();
-	int result = request_thread_init(fs);
+	struct thread thread;
+	int result = thread_init(&thread, fs);
 
 	if (result < 0)
 		log_error("a thread cannot act as other users: %s", strerror(-result));
@@ -383,15 +412,14 @@ static void *serve(void *argument)
 			begin(fs);
 		}
 		while (!atomic_load(&fs->leaving)) {
-			serve_one(fs, message);
+			serve_one(&thread, message);
 			reader_give_way();
 		}
 		reader_resign();
 	}
 	free(message);
 	fault_thread_done(stack);
-	interrupt_thread_done();
-	request_thread_done();
+	thread_done(&thread);
 	reader_thread_done();
 	pthread_mutex_lock(&loop.lock);
 	/* a thread more that can't be had is no matter, the only one is */

@@ -8,7 +8,7 @@
 #ifndef SEGFS_FUSE_LOOP_H
 #define SEGFS_FUSE_LOOP_H
 
-#include "fs/fuse/fs.h"
+#include "fs/fuse/request.h"
 
 /*
  * Starts the threads, which first make the session ready where an earlier worker has answered INIT, and have the kernel
@@ -21,7 +21,7 @@ int loop_start(struct fs *fs, void (*ready)(struct fs *fs));
  * Has a message carried out that was read: `length` bytes, at least a header. What no kernel sends is refused. The caller is the
  * reader, before and after; a thread that is not becomes it. For the loop itself, and for tests that stand in for the kernel.
  */
-void loop_take(struct fs *fs, void *message, size_t length);
+void loop_take(struct thread *thread, const void *message, size_t length);
 
 /*
  * Waits until the connection ended or loop_stop() was called, and all requests under way are answered, which it gives some seconds.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/passthrough.h"
+#include "fs/fuse/protocol.h"
 #include "fs/state/node.h"
 
 #include <errno.h>
@@ -8,21 +9,12 @@
 /* Only the open that was cut short can have taken an id above the last one; a few more cost nothing. */
 #define RECOVERED_IDS 16
 
-struct backing_map {
-	int32_t fd;
-	uint32_t flags;
-	uint64_t padding;
-};
-
-#define DEVICE_BACKING_OPEN _IOW(229, 1, struct backing_map)
-#define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
-
 static void close_id(const struct state *state, int id)
 {
 	uint32_t number = (uint32_t)id;
 
 	/* ENOENT: it is closed already */
-	ioctl(state->arena->header->fuse_fd, DEVICE_BACKING_CLOSE, &number);
+	ioctl(state->arena->header->fuse_fd, FUSE_DEV_IOC_BACKING_CLOSE, &number);
 }
 
 void passthrough_close_in(struct state *state, int id)
@@ -35,8 +27,8 @@ void passthrough_close_in(struct state *state, int id)
 
 int passthrough_open(const struct fs *fs, int fd)
 {
-	struct backing_map map = {.fd = fd};
-	int id = ioctl(fs->fuse_fd, DEVICE_BACKING_OPEN, &map);
+	struct fuse_backing_map map = {.fd = fd};
+	int id = ioctl(fs->fuse_fd, FUSE_DEV_IOC_BACKING_OPEN, &map);
 
 	return id < 0 ? -errno : id;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/prune.h"
+#include "fs/fuse/protocol.h"
 #include "fs/fuse/reader.h"
-#include "fs/fuse/wire.h"
 #include "fs/state/node.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -69,18 +69,18 @@ bool prune_is_due(struct fs *fs)
 void prune(struct fs *fs)
 {
 	struct {
-		struct wire_out_header header;
-		struct wire_prune_out prune;
+		struct fuse_out_header header;
+		struct protocol_prune prune;
 		uint64_t ids[PRUNE_AT_ONCE];
-	} message = {.header = {.error = WIRE_NOTIFY_PRUNE}};
+	} message = {.header = {.error = PROTOCOL_NOTIFY_PRUNE}};
 
 	message.prune.count = find_unused(fs, message.ids);
-	message.header.length = (uint32_t)(sizeof(message.header) + sizeof(message.prune) + message.prune.count * sizeof(uint64_t));
+	message.header.len = (uint32_t)(sizeof(message.header) + sizeof(message.prune) + message.prune.count * sizeof(uint64_t));
 	if (message.prune.count == 0)
 		return;
 	/* what it drops may have pages to be written first, which others have to answer */
 	reader_hand_over();
-	if (write(fs->fuse_fd, &message, message.header.length) < 0 && errno == EINVAL) {
+	if (write(fs->fuse_fd, &message, message.header.len) < 0 && errno == EINVAL) {
 		fs->cannot_prune = true;
 		log_info("this kernel cannot be asked to forget unused files; beyond max-nodes, calls fail with ENFILE");
 	}

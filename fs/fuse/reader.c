@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <time.h>
 
 #define WAKE_INTERVAL 500000 /* nanoseconds: a signal that comes right before the wait does not end it */
@@ -15,6 +16,7 @@ static struct {
 	int (*start)(void *context); /* starts a thread; set before the first one is */
 	void *context;
 	pthread_mutex_t role;   /* held by the reader */
+	bool stays;             /* see reader_stay(); the reader's */
 	atomic_bool waits;      /* the reader waits for the kernel */
 	atomic_uint n_taking;   /* threads in reader_take_back() */
 
@@ -29,12 +31,11 @@ static struct {
 	.taken = PTHREAD_COND_INITIALIZER,
 };
 
-static _Thread_local bool is_self;
-static _Thread_local bool stays; /* see reader_stay() */
+static atomic_uintptr_t holder; /* the thread that has the role, as pthread_self() has it; 0 = none */
 
 __attribute__((visibility("default"))) bool reader_is_self(void)
 {
-	return is_self;
+	return atomic_load_explicit(&holder, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
 static void count_waiting(int change)
@@ -46,7 +47,7 @@ static void count_waiting(int change)
 
 static void begin_role(void)
 {
-	is_self = true;
+	atomic_store_explicit(&holder, (uintptr_t)pthread_self(), memory_order_relaxed);
 	pthread_mutex_lock(&reader.lock);
 	reader.thread = pthread_self();
 	reader.is_there = true;
@@ -63,7 +64,7 @@ void reader_become(void)
 
 void reader_resign(void)
 {
-	is_self = false;
+	atomic_store_explicit(&holder, 0, memory_order_relaxed);
 	pthread_mutex_unlock(&reader.role);
 }
 
@@ -86,7 +87,7 @@ void reader_setup(int (*start)(void *context), void *context)
 void reader_hand_over(void)
 {
 	journal_may_last();
-	if (!is_self || stays)
+	if (!reader_is_self() || reader.stays)
 		return;
 	/* without memory for a thread the present ones must do */
 	if (!has_heir() && reader.start)
@@ -94,9 +95,9 @@ void reader_hand_over(void)
 	reader_resign();
 }
 
-void reader_stay(bool is_to)
+void reader_stay(bool stays)
 {
-	stays = is_to;
+	reader.stays = stays;
 }
 
 static bool take_role(void)
@@ -114,7 +115,7 @@ static bool take_role(void)
 
 void reader_take_back(void)
 {
-	if (is_self)
+	if (reader_is_self())
 		return;
 	atomic_fetch_add(&reader.n_taking, 1);
 	count_waiting(1);

@@ -1,12 +1,229 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/reply.h"
+#include "fs/state/journal.h"
+#include "lib/base/log.h"
+#include "lib/base/sanitizer.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
-void reply_status(fuse_req_t req, int result)
+#define SMALL_MESSAGE 512 /* bytes: a reply that is longer is sent in its parts */
+
+/*
+ * The kernel sends some requests only after it has got the reply to earlier ones: RELEASE comes when no READ of the file is in flight.
+ * The thread sanitizer knows of that order only as long as it has seen the device being opened, thus not after an upgrade.
+ */
+static char order_of_kernel;
+
+ssize_t reply_read(int fd, void *message, size_t size)
 {
-	/* it is the daemon's descriptor table that is full, not the caller's */
-	if (result == -EMFILE)
-		result = -ENFILE;
-	fuse_reply_err(req, -result);
+	ssize_t length = read(fd, message, size);
+
+	if (length >= 0)
+		sanitizer_acquire(&order_of_kernel);
+	return length;
+}
+
+/* The kernel pins a page for each part of a message: small parts are cheaper in one piece, which must not cross a page. */
+ssize_t reply_write(int fd, const struct iovec *parts, int n_parts)
+{
+	_Alignas(SMALL_MESSAGE) char message[SMALL_MESSAGE];
+	size_t length = 0;
+
+	sanitizer_release(&order_of_kernel);
+	if (n_parts == 1)
+		return write(fd, parts->iov_base, parts->iov_len);
+	for (int i = 0; i < n_parts; i++) {
+		if (parts[i].iov_len > sizeof(message) - length)
+			return writev(fd, parts, n_parts);
+		if (parts[i].iov_len > 0)
+			memcpy(message + length, parts[i].iov_base, parts[i].iov_len);
+		length += parts[i].iov_len;
+	}
+	return write(fd, message, length);
+}
+
+static int send(const struct fs *fs, const struct iovec *parts, int n_parts)
+{
+	int result = reply_write(fs->fuse_fd, parts, n_parts) < 0 ? -errno : 0;
+
+	if (result < 0 && result != -ENOENT)
+		log_warning("a reply was refused by the kernel: %s", strerror(-result));
+	return result;
+}
+
+/* From its journal entry on a request counts as done, be it sent or not. */
+static int send_reply(struct request *request, struct fuse_out_header *header, struct iovec *parts, int n_parts)
+{
+	*header = (struct fuse_out_header){.len = sizeof(*header), .error = header->error, .unique = request->header->unique};
+	for (int i = 1; i < n_parts; i++)
+		header->len += (uint32_t)parts[i].iov_len;
+	parts[0] = (struct iovec){.iov_base = header, .iov_len = sizeof(*header)};
+	if (request->operation->flags & OPERATION_ONCE)
+		journal_keep_answer(parts, n_parts);
+	request->has_reply = true;
+	return send(request->fs, parts, n_parts);
+}
+
+int reply_status(struct request *request, int result)
+{
+	struct fuse_out_header header = {.error = result == -EMFILE ? -ENFILE : result};
+	struct iovec parts[1];
+
+	return send_reply(request, &header, parts, 1);
+}
+
+int reply_parts(struct request *request, const void *first, size_t first_size, const void *second, size_t second_size)
+{
+	struct fuse_out_header header = {0};
+	struct iovec parts[3] = {
+		{0},
+		{.iov_base = (void *)(uintptr_t)first, .iov_len = first_size},
+		{.iov_base = (void *)(uintptr_t)second, .iov_len = second_size},
+	};
+
+	return send_reply(request, &header, parts, second_size ? 3 : 2);
+}
+
+int reply_data(struct request *request, const void *body, size_t size)
+{
+	return reply_parts(request, body, size, NULL, 0);
+}
+
+void reply_to(const struct fs *fs, uint64_t unique, int result)
+{
+	struct fuse_out_header header = {.len = sizeof(header), .error = result, .unique = unique};
+
+	send(fs, &(struct iovec){.iov_base = &header, .iov_len = sizeof(header)}, 1);
+}
+
+bool reply_again(struct request *request)
+{
+	size_t length;
+	struct fuse_out_header *header = journal_answer_of(&length);
+
+	if (length < sizeof(*header))
+		return false;
+	header->unique = request->header->unique;
+	request->has_reply = true;
+	sanitizer_release(&order_of_kernel);
+	return write(request->fs->fuse_fd, header, length) == (ssize_t)length;
+}
+
+/* ENOENT: the kernel has had its reply. */
+static bool send_as(const struct fs *fs, struct fuse_out_header *header, size_t size, uint64_t unique)
+{
+	header->unique = unique;
+	return write(fs->fuse_fd, header, size) == (ssize_t)size || errno == ENOENT;
+}
+
+bool reply_saved(void *context, void *reply, size_t size)
+{
+	struct fuse_out_header *header = reply;
+	uint64_t unique;
+
+	if (size < sizeof(*header))
+		return false;
+	unique = header->unique & ~FUSE_UNIQUE_RESEND;
+	/* the kernel has it as sent once, or as sent again */
+	return send_as(context, header, size, unique) && send_as(context, header, size, unique | FUSE_UNIQUE_RESEND);
+}
+
+/* --- bodies --------------------------------------------------------------------------------------------------------- */
+
+static void fill_timeout(double timeout, uint64_t *seconds, uint32_t *nanoseconds)
+{
+	double rest;
+
+	*seconds = timeout >= (double)UINT64_MAX ? UINT64_MAX : timeout > 0 ? (uint64_t)timeout : 0;
+	rest = timeout - (double)*seconds;
+	*nanoseconds = rest >= 0.999999999 ? 999999999 : rest > 0 ? (uint32_t)(rest * 1e9) : 0;
+}
+
+static void fill_attributes(struct fuse_attr *out, const struct stat *attr)
+{
+	*out = (struct fuse_attr){
+		.ino = attr->st_ino,
+		.size = (uint64_t)attr->st_size,
+		.blocks = (uint64_t)attr->st_blocks,
+		.atime = (uint64_t)attr->st_atim.tv_sec,
+		.mtime = (uint64_t)attr->st_mtim.tv_sec,
+		.ctime = (uint64_t)attr->st_ctim.tv_sec,
+		.atimensec = (uint32_t)attr->st_atim.tv_nsec,
+		.mtimensec = (uint32_t)attr->st_mtim.tv_nsec,
+		.ctimensec = (uint32_t)attr->st_ctim.tv_nsec,
+		.mode = attr->st_mode,
+		.nlink = (uint32_t)attr->st_nlink,
+		.uid = attr->st_uid,
+		.gid = attr->st_gid,
+		.rdev = (uint32_t)attr->st_rdev,
+		.blksize = (uint32_t)attr->st_blksize,
+	};
+}
+
+int reply_attributes(struct request *request, const struct stat *attr, double timeout)
+{
+	struct fuse_attr_out out = {0};
+
+	fill_timeout(timeout, &out.attr_valid, &out.attr_valid_nsec);
+	fill_attributes(&out.attr, attr);
+	return reply_data(request, &out, sizeof(out));
+}
+
+void reply_fill_entry(struct fuse_entry_out *out, const struct fuse_entry_param *entry)
+{
+	*out = (struct fuse_entry_out){.nodeid = entry->ino, .generation = entry->generation};
+	fill_timeout(entry->entry_timeout, &out->entry_valid, &out->entry_valid_nsec);
+	fill_timeout(entry->attr_timeout, &out->attr_valid, &out->attr_valid_nsec);
+	fill_attributes(&out->attr, &entry->attr);
+}
+
+int reply_entry_out(struct request *request, const struct fuse_entry_param *entry)
+{
+	struct fuse_entry_out out;
+
+	reply_fill_entry(&out, entry);
+	return reply_data(request, &out, sizeof(out));
+}
+
+int reply_create(struct request *request, const struct fuse_entry_param *entry, const struct fuse_open_out *open)
+{
+	struct fuse_entry_out out;
+
+	reply_fill_entry(&out, entry);
+	return reply_parts(request, &out, sizeof(out), open, sizeof(*open));
+}
+
+int reply_written(struct request *request, size_t size)
+{
+	const struct fuse_write_out out = {.size = (uint32_t)size};
+
+	return reply_data(request, &out, sizeof(out));
+}
+
+int reply_xattr(struct request *request, ssize_t length, const char *value, size_t wanted)
+{
+	const struct fuse_getxattr_out out = {.size = (uint32_t)length};
+
+	if (length < 0)
+		return reply_status(request, (int)length);
+	return wanted == 0 ? reply_data(request, &out, sizeof(out)) : reply_data(request, value, (size_t)length);
+}
+
+int reply_statfs(struct request *request, const struct statvfs *found)
+{
+	const struct fuse_statfs_out out = {.st = {
+		.blocks = found->f_blocks,
+		.bfree = found->f_bfree,
+		.bavail = found->f_bavail,
+		.files = found->f_files,
+		.ffree = found->f_ffree,
+		.bsize = (uint32_t)found->f_bsize,
+		.namelen = (uint32_t)found->f_namemax,
+		.frsize = (uint32_t)found->f_frsize,
+	}};
+
+	return reply_data(request, &out, sizeof(out));
 }

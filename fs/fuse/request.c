@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/request.h"
-#include "fs/fuse/opcode.h"
+#include "fs/fuse/identity.h"
+#include "fs/fuse/interrupt.h"
 #include "fs/source/requester.h"
-#include "fs/state/journal.h"
-#include "lib/base/log.h"
-#include "lib/base/sanitizer.h"
 
 #include <errno.h>
 #include <linux/securebits.h>
@@ -14,240 +12,117 @@
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#define SMALL_MESSAGE 512 /* bytes: an answer that is longer is sent in its parts */
+#define MINOR_LEAST 12 /* of the protocol: requests had other forms before */
 
-static _Thread_local struct {
-	const struct wire_in_header *header;
-	size_t length;
-	bool may_switch; /* identities other than the daemon's can be taken */
-	uid_t uid;       /* present file-system identity */
-	gid_t gid;
-	mode_t umask;
-	char *buffer;
-} self;
+/* --- what the kernel sends ------------------------------------------------------------------------------------------ */
 
-void request_begin(const void *message, size_t length)
+static bool is_name(const char *text, size_t length, bool may_be_dots)
 {
-	self.header = message;
-	self.length = length;
-	requester_set((pid_t)self.header->pid, self.header->uid, self.header->gid);
-}
-
-void request_end(void)
-{
-	self.header = NULL;
-	self.length = 0;
-	requester_clear();
-}
-
-const void *request_message(void)
-{
-	return self.header;
-}
-
-size_t request_length(void)
-{
-	return self.length;
-}
-
-uint32_t request_opcode(void)
-{
-	return self.header->opcode;
-}
-
-uint64_t request_unique(void)
-{
-	return self.header->unique & ~WIRE_UNIQUE_RESEND;
-}
-
-bool request_is_resent(void)
-{
-	return self.header->unique & WIRE_UNIQUE_RESEND;
-}
-
-uint64_t request_node(void)
-{
-	return self.header->node;
-}
-
-pid_t request_pid(void)
-{
-	return (pid_t)self.header->pid;
-}
-
-uid_t request_uid(void)
-{
-	return self.header->uid;
-}
-
-gid_t request_gid(void)
-{
-	return self.header->gid;
-}
-
-/*
- * The kernel sends some requests only after it has got the reply to earlier ones: RELEASE comes when no READ of the file is in flight.
- * The thread sanitizer knows of that order only as long as it has seen the device being opened, thus not after an upgrade.
- */
-static char order_of_kernel;
-
-ssize_t request_read(int fd, void *message, size_t size)
-{
-	ssize_t length = read(fd, message, size);
-
-	if (length >= 0)
-		sanitizer_acquire(&order_of_kernel);
-	return length;
-}
-
-/*
- * The kernel pins a page for each part of a message: small parts are cheaper in one piece, which must not cross a page.
- */
-static ssize_t send_parts(int fd, const struct iovec *parts, int n_parts)
-{
-	static _Thread_local _Alignas(SMALL_MESSAGE) char message[SMALL_MESSAGE];
-	size_t length = 0;
-
-	sanitizer_release(&order_of_kernel);
-	if (n_parts == 1)
-		return write(fd, parts->iov_base, parts->iov_len);
-	for (int i = 0; i < n_parts; i++) {
-		if (parts[i].iov_len > sizeof(message) - length)
-			return writev(fd, parts, n_parts);
-		if (parts[i].iov_len > 0)
-			memcpy(message + length, parts[i].iov_base, parts[i].iov_len);
-		length += parts[i].iov_len;
-	}
-	return write(fd, message, length);
-}
-
-static ssize_t session_read(int fd, void *message, size_t size, void *user_data)
-{
-	(void)user_data;
-	return request_read(fd, message, size);
-}
-
-/* From here on the request counts as done. What libfuse sends of itself is no answer to it. */
-static void keep_answer(uint64_t unique, const struct iovec *parts, int n_parts)
-{
-	if (self.header && unique == self.header->unique && opcode_is_once(self.header->opcode))
-		journal_keep_answer(parts, n_parts);
-}
-
-/* Which flags there are libfuse decides; of this one its releases before 3.18 know nothing. */
-static ssize_t send_init(const struct fs *fs, int fd, const struct iovec *parts)
-{
-	struct wire_init_out *out = parts[1].iov_base;
-
-	if (fs->allow_idmap && parts[1].iov_len >= sizeof(*out)) {
-		out->flags |= WIRE_INIT_EXT;
-		out->flags2 |= WIRE_INIT_ALLOW_IDMAP;
-	}
-	return send_parts(fd, parts, 2);
-}
-
-static ssize_t session_writev(int fd, struct iovec *parts, int n_parts, void *user_data)
-{
-	const struct wire_out_header *answer = parts[0].iov_base;
-	const struct fs *fs = user_data;
-
-	/* to INIT: the kernel would give the connection up for good, over what the next worker may well have memory for */
-	if (!fs->initialized && answer->error == -ENOMEM)
-		return (ssize_t)parts[0].iov_len;
-	keep_answer(answer->unique, parts, n_parts);
-	if (self.header && self.header->opcode == WIRE_OP_INIT && answer->unique == self.header->unique && n_parts == 2)
-		return send_init(fs, fd, parts);
-	return send_parts(fd, parts, n_parts);
-}
-
-int request_use_session(struct fuse_session *session, int fuse_fd)
-{
-	static const struct fuse_custom_io io = {.read = session_read, .writev = session_writev};
-
-	return fuse_session_custom_io(session, &io, sizeof(io), fuse_fd);
-}
-
-static void answer(const struct fs *fs, uint64_t unique, int result, const void *body, size_t size)
-{
-	struct wire_out_header header = {
-		.length = (uint32_t)(sizeof(header) + (result == 0 ? size : 0)),
-		.error = result,
-		.unique = unique,
-	};
-	const struct iovec parts[2] = {
-		{.iov_base = &header, .iov_len = sizeof(header)},
-		{.iov_base = (void *)(uintptr_t)body, .iov_len = result == 0 ? size : 0},
-	};
-
-	keep_answer(unique, parts, result == 0 ? 2 : 1);
-	if (send_parts(fs->fuse_fd, parts, result == 0 ? 2 : 1) < 0 && errno != ENOENT)
-		log_warning("a reply was refused by the kernel: %s", strerror(errno));
-}
-
-void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size)
-{
-	answer(fs, self.header->unique, result, body, size);
-}
-
-bool request_answer_again(const struct fs *fs)
-{
-	size_t length;
-	struct wire_out_header *header = journal_answer_of(&length);
-
-	if (length < sizeof(*header))
+	if (length == 0 || memchr(text, '/', length))
 		return false;
-	header->unique = self.header->unique;
-	sanitizer_release(&order_of_kernel);
-	return write(fs->fuse_fd, header, length) == (ssize_t)length;
+	return may_be_dots || !(text[0] == '.' && (length == 1 || (length == 2 && text[1] == '.')));
 }
 
-/* ENOENT: the kernel has had its answer. */
-static bool send_as(const struct fs *fs, struct wire_out_header *header, size_t size, uint64_t unique)
+/* Takes the strings off the front of what is left. */
+static bool take_strings(struct request *request, const char **at, const char *end)
 {
-	header->unique = unique;
-	return write(fs->fuse_fd, header, size) == (ssize_t)size || errno == ENOENT;
+	for (const char *kind = request->operation->body.strings; kind && *kind; kind++) {
+		const char *zero = memchr(*at, 0, (size_t)(end - *at));
+
+		if (!zero || (*kind != 's' && !is_name(*at, (size_t)(zero - *at), *kind == 'l')))
+			return false;
+		if (request->name)
+			request->text = *at;
+		else
+			request->name = *at;
+		*at = zero + 1;
+	}
+	return true;
 }
 
-bool request_send_kept(void *context, void *answer, size_t size)
+/* The second half of the flags follows where the first half says so. */
+static int check_init(const struct fuse_init_in *in, size_t length)
 {
-	struct wire_out_header *header = answer;
-	uint64_t unique;
-
-	if (size < sizeof(*header))
-		return false;
-	unique = header->unique & ~WIRE_UNIQUE_RESEND;
-	/* the kernel has it as sent once, or as sent again */
-	return send_as(context, header, size, unique) && send_as(context, header, size, unique | WIRE_UNIQUE_RESEND);
+	if (in->flags & FUSE_INIT_EXT && length < offsetof(struct fuse_init_in, unused))
+		return -EIO;
+	return in->major == FUSE_KERNEL_VERSION && in->minor < MINOR_LEAST ? -EPROTO : 0;
 }
 
-uint64_t request_tag(void)
+static int parse(struct request *request)
 {
-	return self.header->unique;
+	const struct fuse_in_header *header = request->header;
+	const struct operation_body *body = &request->operation->body;
+	const char *start = request->body;
+	const char *end = (const char *)header + request->length;
+	const char *at = start;
+	size_t fixed = header->opcode == FUSE_SETXATTR ? request_setxattr_size(request->fs) : body->fixed;
+
+	if ((size_t)(end - at) < fixed)
+		return -EIO;
+	at += fixed;
+	if (!take_strings(request, &at, end))
+		return -EIO;
+	if (body->counted) {
+		uint32_t count;
+
+		memcpy(&count, start + body->count_at, sizeof(count));
+		if ((uint64_t)count * body->counted > (uint64_t)(end - at))
+			return -EIO;
+	}
+	for (int i = 0; i < 2 && body->offsets[i]; i++) {
+		uint64_t offset;
+
+		memcpy(&offset, start + body->offsets[i], sizeof(offset));
+		if (offset > INT64_MAX)
+			return -EINVAL;
+	}
+	return header->opcode == FUSE_INIT ? check_init(request->body, (size_t)(end - start)) : 0;
 }
 
-void request_answer_tag(const struct fs *fs, uint64_t tag, int result)
+int request_begin(struct request *request, struct thread *thread, const void *message, size_t length)
 {
-	answer(fs, tag, result, NULL, 0);
+	static const struct operation unknown = {.name = "operation"};
+	const struct operations *operations = thread->fs->operations;
+	const struct fuse_in_header *header = message;
+	int result = 0;
+
+	*request = (struct request){
+		.fs = thread->fs,
+		.thread = thread,
+		.operation = header->opcode < operations->n ? &operations->rows[header->opcode] : &unknown,
+		.header = header,
+		.length = length,
+		.body = header + 1,
+		.unique = header->unique & ~FUSE_UNIQUE_RESEND,
+		.node = header->nodeid,
+		.is_again = header->unique & FUSE_UNIQUE_RESEND,
+	};
+	if (header->len != length || (request->unique == 0 && !(request->operation->flags & OPERATION_NO_ID)))
+		result = -EIO;
+	else if (!request->operation->run && header->opcode != FUSE_INIT)
+		result = -ENOSYS;
+	else
+		result = parse(request);
+	if (result == 0)
+		identity_complete(request);
+	return result;
 }
 
-const void *request_body(size_t size)
-{
-	return self.length >= sizeof(*self.header) + size ? self.header + 1 : NULL;
-}
+/* --- threads -------------------------------------------------------------------------------------------------------- */
 
-int request_thread_init(const struct fs *fs)
+int thread_init(struct thread *thread, struct fs *fs)
 {
+	*thread = (struct thread){.fs = fs};
 	/* the umask is part of what threads share by default */
 	if (unshare(CLONE_FS) < 0)
 		return -errno;
-	self.umask = umask(0);
-	umask(self.umask);
-	self.uid = (uid_t)setfsuid((uid_t)-1);
-	self.gid = (gid_t)setfsgid((gid_t)-1);
-	self.may_switch = fs->privileged;
+	thread->umask = umask(0);
+	umask(thread->umask);
+	thread->uid = (uid_t)setfsuid((uid_t)-1);
+	thread->gid = (gid_t)setfsgid((gid_t)-1);
+	thread->may_switch = fs->privileged;
 	/* without it, which a worker has by now, a switch to an ordinary user would take needed capabilities */
 	if (fs->privileged && !(prctl(PR_GET_SECUREBITS) & SECBIT_NO_SETUID_FIXUP) &&
 	    prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
@@ -255,39 +130,42 @@ int request_thread_init(const struct fs *fs)
 	return 0;
 }
 
-void request_thread_done(void)
+void thread_done(struct thread *thread)
 {
-	free(self.buffer);
-	self.buffer = NULL;
+	free(thread->buffer);
+	thread->buffer = NULL;
+	interrupt_thread_done(thread);
 	requester_clear();
 }
 
-int request_identity(fuse_req_t req)
+int request_identity(struct request *request, mode_t mask)
 {
-	const struct fuse_ctx *context = fuse_req_ctx(req);
+	const uid_t uid = request_uid(request);
+	const gid_t gid = request_gid(request);
+	struct thread *thread = request->thread;
 
-	if (context->umask != self.umask) {
-		umask(context->umask);
-		self.umask = context->umask;
+	if (mask != thread->umask) {
+		umask(mask);
+		thread->umask = mask;
 	}
-	if (!self.may_switch)
+	if (!thread->may_switch)
 		return 0;
 	/* they do not tell whether they have failed */
-	if (context->gid != self.gid) {
-		setfsgid(context->gid);
-		self.gid = (gid_t)setfsgid((gid_t)-1);
+	if (gid != thread->gid) {
+		setfsgid(gid);
+		thread->gid = (gid_t)setfsgid((gid_t)-1);
 	}
-	if (context->uid != self.uid) {
-		setfsuid(context->uid);
-		self.uid = (uid_t)setfsuid((uid_t)-1);
+	if (uid != thread->uid) {
+		setfsuid(uid);
+		thread->uid = (uid_t)setfsuid((uid_t)-1);
 	}
-	return context->gid == self.gid && context->uid == self.uid ? 0 : -ENOMEM;
+	return gid == thread->gid && uid == thread->uid ? 0 : -ENOMEM;
 }
 
-char *request_buffer(void)
+char *request_buffer(struct request *request)
 {
 	/* belongs to the thread for as long as the worker lives */
-	if (!self.buffer)
-		self.buffer = malloc(REQUEST_BUFFER_SIZE);
-	return self.buffer;
+	if (!request->thread->buffer)
+		request->thread->buffer = malloc(REQUEST_BUFFER_SIZE);
+	return request->thread->buffer;
 }

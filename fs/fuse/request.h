@@ -1,96 +1,114 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The request that the calling thread executes: the raw message, of which libfuse hands on only a part, and on
- * whose behalf files are made.
- *
- * Per thread; valid from request_begin() to the end of the operation, since every operation is finished by the thread
- * that began it.
+ * One request of the kernel. It lives on the stack of the thread that carries it out, and every operation gets it.
  */
 #ifndef SEGFS_FUSE_REQUEST_H
 #define SEGFS_FUSE_REQUEST_H
 
 #include "fs/fuse/fs.h"
-#include "fs/fuse/wire.h"
+#include "fs/fuse/operation.h"
+#include "fs/fuse/protocol.h"
 
 #include <sys/types.h>
+#include <time.h>
 
 #define REQUEST_BUFFER_SIZE (1024u * 1024u) /* the largest read(2) or getdents(2) that is answered at once */
 
+/* What a thread keeps from one request to the next. */
+struct thread {
+	struct fs *fs;
+	bool may_switch; /* it can take identities other than the daemon's */
+	uid_t uid;       /* present file-system identity */
+	gid_t gid;
+	mode_t umask;
+	char *buffer;    /* see request_buffer() */
+	timer_t timer;   /* signals this thread, see interrupt.h */
+	bool has_timer;
+};
+
+/* An INTERRUPT that may come, see interrupt.h. */
+struct interruption {
+	struct request *next;      /* in the list of all that can be interrupted */
+	void (*call)(void *context);
+	void *context;
+	bool came;
+};
+
+struct request {
+	struct fs *fs;
+	struct thread *thread;
+	const struct operation *operation;
+	const struct fuse_in_header *header;
+	size_t length;    /* bytes of the message */
+	const void *body; /* what follows the header, checked by request_begin() */
+	const char *name; /* the strings of the body, NULL = there is none: a name or the name of an attribute */
+	const char *text; /* ... the second one: a new name, or the target of a link */
+	uint64_t unique;  /* id, without the resend bit */
+	uint64_t node;    /* id of the node that it is about */
+	bool is_again;    /* an earlier worker had read it: it may have been carried out in part, or in full */
+	bool has_reply;   /* it was sent, or somebody else sends it */
+	struct interruption interruption;
+	struct {
+		uint64_t node; /* 0 = nothing */
+		off_t offset;
+		off_t length;
+	} stale;          /* pages of the mount to drop once the reply is sent */
+};
+
 /*
- * Has libfuse send the session's answers our way.
- * Returns 0; -ENOMEM.
+ * Begins a request: `message`, of `length` bytes, at least those of a header. It is not copied.
+ * Returns 0: it has an id and its opcode's fixed part, the strings and bytes that follow are there, names are names, and positions in a
+ * file are below 2^63. Else what is to be replied: -EIO; -EINVAL for a position; -ENOSYS for an opcode without an operation;
+ * -EPROTO for an INIT of a version so old that its requests have other forms; then there is no body, and no strings.
  */
-int request_use_session(struct fuse_session *session, int fuse_fd);
-
-/* Makes `message`, of `length` bytes, this thread's request. It is not copied. */
-void request_begin(const void *message, size_t length);
-
-/* The thread has none any more. To be called before the memory of the message goes. */
-void request_end(void);
-
-/* The message, its length in bytes, and what it asks for. */
-const void *request_message(void);
-size_t request_length(void);
-uint32_t request_opcode(void);
-
-/* Id of the request, without the resend bit. */
-uint64_t request_unique(void);
-
-/* True where a worker that died had read this request: it may have been carried out in part, or in full. */
-bool request_is_resent(void);
-
-/* Id of the node that the request is about. */
-uint64_t request_node(void);
+int request_begin(struct request *request, struct thread *thread, const void *message, size_t length);
 
 /* Thread that made the request, in the daemon's pid namespace; 0 = not visible there. */
-pid_t request_pid(void);
+static inline pid_t request_pid(const struct request *request)
+{
+	return (pid_t)request->header->pid;
+}
 
-/* User on whose behalf the request was made. */
-uid_t request_uid(void);
-gid_t request_gid(void);
+/* User and group on whose behalf it was made. */
+static inline uid_t request_uid(const struct request *request)
+{
+	return request->header->uid;
+}
 
-/*
- * Answers the request past libfuse, for an operation that libfuse does not know: `result`, 0 or a negative errno,
- * and with 0 a body of `size` bytes. Nothing is to be done where the kernel does not want the answer any more.
- */
-void request_answer_raw(const struct fs *fs, int result, const void *body, size_t size);
+static inline gid_t request_gid(const struct request *request)
+{
+	return request->header->gid;
+}
 
-/* Sends the answer that the journal has kept. Returns false where the kernel does not want it any more. */
-bool request_answer_again(const struct fs *fs);
+/* Its node, or NULL where it is gone. */
+static inline struct node_slot *request_node(const struct request *request)
+{
+	return node_get(&request->fs->state, request->node);
+}
 
-/* For journal_send_answers(); context: the struct fs. Sends an answer to a request that this worker has not read. */
-bool request_send_kept(void *context, void *answer, size_t size);
-
-/*
- * For a request that is answered later, by any thread, past libfuse: what tells it from others to the kernel, and an answer
- * without a body, `result` being 0 or a negative errno.
- */
-uint64_t request_tag(void);
-void request_answer_tag(const struct fs *fs, uint64_t tag, int result);
-
-/* The body of the message after its header, or NULL where it is shorter than `size` bytes. */
-const void *request_body(size_t size);
-
-/* read(2) of a message from the device. Returns its length, or -1 with errno. */
-ssize_t request_read(int fd, void *message, size_t size);
+/* Bytes of the fixed part of a SETXATTR, as INIT has agreed. */
+static inline size_t request_setxattr_size(const struct fs *fs)
+{
+	return fs->short_setxattr ? FUSE_COMPAT_SETXATTR_IN_SIZE : sizeof(struct fuse_setxattr_in);
+}
 
 /*
- * Prepares the calling thread for request_identity(): an fs_struct and securebits of its own.
+ * Prepares the calling thread for requests: an fs_struct and securebits of its own.
  * Returns 0, or the negative errno of unshare(2) or prctl(2).
  */
-int request_thread_init(const struct fs *fs);
+int thread_init(struct thread *thread, struct fs *fs);
 
-/* Gives back what the calling thread holds; it carries out no request after that. */
-void request_thread_done(void);
+/* Gives back what the thread holds; it carries out no request after that. */
+void thread_done(struct thread *thread);
 
 /*
- * Makes what this thread creates belong to the requester, with the requester's umask, from its first instant.
- * Capabilities stay as they are. Costs system calls only where something differs from the last request.
+ * Makes what this thread creates belong to the requester, with that umask, from its first instant. Capabilities stay as they are. Costs
+ * system calls only where something differs from the last request. umask: 0 where the request has none.
  * Returns 0; -ENOMEM where the thread keeps another identity: nothing must be made then.
  */
-int request_identity(fuse_req_t req);
+int request_identity(struct request *request, mode_t umask);
 
-/* A buffer of REQUEST_BUFFER_SIZE bytes of this thread's own, or NULL without memory. */
-char *request_buffer(void);
+/* A buffer of REQUEST_BUFFER_SIZE bytes of the thread's own, or NULL without memory. */
+char *request_buffer(struct request *request);
 
 #endif

@@ -2,10 +2,9 @@
 /*
  * Attributes: reading and changing them, STATX, statfs.
  */
+#include "fs/ops/attr.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
 #include "fs/segment/entry.h"
 #include "fs/segment/mandatory.h"
 #include "fs/segment/policy.h"
@@ -17,12 +16,13 @@
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 
-/* An open for writing of a node, by which its size is set; or NULL. */
-static const struct handle_slot *find_writer(const struct fs *fs, uint64_t id, const struct fuse_file_info *file_info)
+/* An open for writing of the node, by which its size is set; or NULL. */
+static const struct handle_slot *find_writer(const struct request *request)
 {
-	const struct handle_slot *handle = file_info ? handle_get(&fs->state, file_info->fh) : NULL;
+	const struct fuse_setattr_in *in = request->body;
+	const struct handle_slot *handle = in->valid & FATTR_FH ? handle_get(&request->fs->state, in->fh) : NULL;
 
-	return handle && handle->node == id && handle_writes(handle) ? handle : NULL;
+	return handle && handle->node == request->node && handle_writes(handle) ? handle : NULL;
 }
 
 static int get_attributes(struct fs *fs, const struct node_slot *node, struct stat *attr)
@@ -30,49 +30,45 @@ static int get_attributes(struct fs *fs, const struct node_slot *node, struct st
 	return node ? source_of(&fs->state, node)->stat(&fs->state, node, attr) : -ESTALE;
 }
 
-void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
+int op_getattr(struct request *request)
 {
-	struct fs *fs = fs_of(req);
-	const struct node_slot *node = node_get(&fs->state, id);
+	const struct node_slot *node = request_node(request);
 	struct stat attr;
-	int result = get_attributes(fs, node, &attr);
+	int result = get_attributes(request->fs, node, &attr);
 
-	(void)file_info;
-	if (result < 0)
-		reply_status(req, result);
-	else
-		fuse_reply_attr(req, &attr, attr_timeout(fs, node, attr.st_mode));
+	if (result == 0)
+		reply_attributes(request, &attr, attr_timeout(request->fs, node, attr.st_mode));
+	return result;
 }
 
-static void change_from_request(const struct stat *attr, int what, struct source_change *change)
+static void change_from_request(const struct fuse_setattr_in *in, struct source_change *change)
 {
 	static const struct {
-		int theirs;
+		uint32_t theirs;
 		unsigned int ours;
 	} bits[] = {
-		{FUSE_SET_ATTR_MODE, SOURCE_SET_MODE},   {FUSE_SET_ATTR_UID, SOURCE_SET_UID},
-		{FUSE_SET_ATTR_GID, SOURCE_SET_GID},     {FUSE_SET_ATTR_SIZE, SOURCE_SET_SIZE},
-		{FUSE_SET_ATTR_ATIME, SOURCE_SET_ATIME}, {FUSE_SET_ATTR_MTIME, SOURCE_SET_MTIME},
+		{FATTR_MODE, SOURCE_SET_MODE}, {FATTR_UID, SOURCE_SET_UID},     {FATTR_GID, SOURCE_SET_GID},
+		{FATTR_SIZE, SOURCE_SET_SIZE}, {FATTR_ATIME, SOURCE_SET_ATIME}, {FATTR_MTIME, SOURCE_SET_MTIME},
 	};
 
 	*change = (struct source_change){
-		.mode = attr->st_mode,
-		.uid = attr->st_uid,
-		.gid = attr->st_gid,
-		.size = attr->st_size,
-		.atime = attr->st_atim,
-		.mtime = attr->st_mtim,
-		.drop_privileges = what & FUSE_SET_ATTR_KILL_SUID,
+		.mode = in->mode,
+		.uid = in->uid,
+		.gid = in->gid,
+		.size = (off_t)in->size,
+		.atime = {.tv_sec = (time_t)in->atime, .tv_nsec = in->atimensec},
+		.mtime = {.tv_sec = (time_t)in->mtime, .tv_nsec = in->mtimensec},
+		.drop_privileges = in->valid & FATTR_KILL_SUIDGID,
 	};
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
-		if (what & bits[i].theirs)
+		if (in->valid & bits[i].theirs)
 			change->what |= bits[i].ours;
 	/* chown(2) that names neither user nor group still clears these bits; it comes without any bit of its own */
 	if (change->what == 0)
 		change->drop_privileges = true;
-	if (what & FUSE_SET_ATTR_ATIME_NOW)
+	if (in->valid & FATTR_ATIME_NOW)
 		change->atime.tv_nsec = UTIME_NOW;
-	if (what & FUSE_SET_ATTR_MTIME_NOW)
+	if (in->valid & FATTR_MTIME_NOW)
 		change->mtime.tv_nsec = UTIME_NOW;
 }
 
@@ -94,9 +90,10 @@ static int check_resize(struct fs *fs, const struct node_slot *node, off_t size,
 	return policy_before_resize(policy, held, size);
 }
 
-static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change *change, int fd, struct stat *attr)
+static int change_attributes(const struct request *request, struct source_change *change, int fd, struct stat *attr)
 {
-	const struct node_slot *node = node_get(&fs->state, id);
+	struct fs *fs = request->fs;
+	const struct node_slot *node = request_node(request);
 	const bool sizes = change->what & SOURCE_SET_SIZE && change->size > 0;
 	const struct source *source;
 	int result;
@@ -108,10 +105,10 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 		return -EPERM;
 	if (source->fixed_size)
 		return source->change(&fs->state, node, change, attr);
-	result = set_id_complete(fs, node, change);
+	result = set_id_complete(request, node, change);
 	if (result < 0)
 		return result;
-	if (change->what & SOURCE_SET_SIZE && !mandatory_is_on(fs, id) && source->stat(&fs->state, node, attr) == 0 &&
+	if (change->what & SOURCE_SET_SIZE && !mandatory_is_on(fs, request->node) && source->stat(&fs->state, node, attr) == 0 &&
 	    attr->st_blocks >= SOURCE_SLOW_BLOCKS)
 		reader_hand_over();
 	if (change->what & SOURCE_SET_SIZE) {
@@ -131,39 +128,35 @@ static int change_attributes(struct fs *fs, fuse_ino_t id, struct source_change 
 	return result;
 }
 
-void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int what, struct fuse_file_info *file_info)
+int op_setattr(struct request *request)
 {
-	struct fs *fs = fs_of(req);
-	const struct handle_slot *writer;
+	const struct handle_slot *writer = find_writer(request);
 	struct source_change change;
 	struct stat changed = {0};
 	int result;
 
-	change_from_request(attr, what, &change);
-	writer = find_writer(fs, id, file_info);
+	change_from_request(request->body, &change);
 	change.by_writer = writer != NULL;
-	result = change_attributes(fs, id, &change, writer ? writer->fd : -1, &changed);
-	if (result < 0)
-		reply_status(req, result);
-	else
-		fuse_reply_attr(req, &changed, attr_timeout(fs, node_get(&fs->state, id), changed.st_mode));
+	result = change_attributes(request, &change, writer ? writer->fd : -1, &changed);
+	if (result == 0)
+		reply_attributes(request, &changed, attr_timeout(request->fs, request_node(request), changed.st_mode));
+	return result;
 }
 
-void op_statfs(fuse_req_t req, fuse_ino_t id)
+int op_statfs(struct request *request)
 {
-	struct fs *fs = fs_of(req);
-	const struct node_slot *node = node_get(&fs->state, id);
+	struct state *state = &request->fs->state;
+	const struct node_slot *node = request_node(request);
 	struct statvfs found;
 	int result;
 
 	/* what no store holds is told as part of the root's file system */
-	if (node && !source_of(&fs->state, node)->statfs)
-		node = node_get(&fs->state, NODE_ROOT);
-	result = node ? source_of(&fs->state, node)->statfs(&fs->state, node, &found) : -ESTALE;
-	if (result < 0)
-		reply_status(req, result);
-	else
-		fuse_reply_statfs(req, &found);
+	if (node && !source_of(state, node)->statfs)
+		node = node_get(state, NODE_ROOT);
+	result = node ? source_of(state, node)->statfs(state, node, &found) : -ESTALE;
+	if (result == 0)
+		reply_statfs(request, &found);
+	return result;
 }
 
 /* Only the time of birth is not among the attributes that every source tells. */
@@ -179,23 +172,21 @@ static int get_birth_time(const struct fs *fs, const struct node_slot *node, str
 	return statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, found) < 0 ? -errno : 0;
 }
 
-static void set_time(struct wire_statx_time *out, struct timespec time)
+static void set_time(struct fuse_sx_time *out, struct timespec time)
 {
-	out->seconds = time.tv_sec;
-	out->nanoseconds = (uint32_t)time.tv_nsec;
+	out->tv_sec = time.tv_sec;
+	out->tv_nsec = (uint32_t)time.tv_nsec;
 }
 
-static void set_statx(struct wire_statx_out *out, const struct stat *attr, double timeout)
+static void set_statx(struct fuse_statx *out, const struct stat *attr)
 {
-	out->valid = (uint64_t)timeout;
-	out->valid_nanoseconds = (uint32_t)((timeout - (double)out->valid) * 1e9);
 	out->mask = STATX_BASIC_STATS;
-	out->block_size = (uint32_t)attr->st_blksize;
+	out->blksize = (uint32_t)attr->st_blksize;
 	out->nlink = (uint32_t)attr->st_nlink;
 	out->uid = attr->st_uid;
 	out->gid = attr->st_gid;
 	out->mode = (uint16_t)attr->st_mode;
-	out->inode = attr->st_ino;
+	out->ino = attr->st_ino;
 	out->size = (uint64_t)attr->st_size;
 	out->blocks = (uint64_t)attr->st_blocks;
 	out->rdev_major = major(attr->st_rdev);
@@ -205,29 +196,26 @@ static void set_statx(struct wire_statx_out *out, const struct stat *attr, doubl
 	set_time(&out->ctime, attr->st_ctim);
 }
 
-static int fill_statx(struct fs *fs, struct wire_statx_out *out)
+int op_statx(struct request *request)
 {
-	const struct node_slot *node = node_get(&fs->state, request_node());
+	const struct node_slot *node = request_node(request);
+	struct fuse_statx_out out = {0};
 	struct statx birth;
 	struct stat attr;
-	int result = get_attributes(fs, node, &attr);
+	double timeout;
+	int result = get_attributes(request->fs, node, &attr);
 
 	if (result < 0)
 		return result;
-	set_statx(out, &attr, attr_timeout(fs, node, attr.st_mode));
-	if (get_birth_time(fs, node, &birth) == 0 && birth.stx_mask & STATX_BTIME) {
-		out->mask |= STATX_BTIME;
-		out->btime.seconds = birth.stx_btime.tv_sec;
-		out->btime.nanoseconds = birth.stx_btime.tv_nsec;
+	timeout = attr_timeout(request->fs, node, attr.st_mode);
+	out.attr_valid = (uint64_t)timeout;
+	out.attr_valid_nsec = (uint32_t)((timeout - (double)out.attr_valid) * 1e9);
+	set_statx(&out.stat, &attr);
+	if (get_birth_time(request->fs, node, &birth) == 0 && birth.stx_mask & STATX_BTIME) {
+		out.stat.mask |= STATX_BTIME;
+		out.stat.btime.tv_sec = birth.stx_btime.tv_sec;
+		out.stat.btime.tv_nsec = birth.stx_btime.tv_nsec;
 	}
+	reply_data(request, &out, sizeof(out));
 	return 0;
-}
-
-void op_statx_raw(struct fs *fs)
-{
-	struct wire_statx_out out = {0};
-	bool allowed = !fs->options.allow_root || request_uid() == 0 || request_uid() == geteuid();
-	int result = allowed ? fill_statx(fs, &out) : -EACCES;
-
-	request_answer_raw(fs, result, &out, sizeof(out));
 }

@@ -4,9 +4,8 @@
  * when entries came and went, and when the worker died. What one getdents64(2) brought and a request did not take is
  * kept for the next request; it is lost with the worker, which then seeks.
  */
+#include "fs/ops/dir.h"
 #include "fs/fuse/reply.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
 #include "fs/segment/entry.h"
 #include "fs/segment/set_id.h"
 #include "fs/source/source.h"
@@ -45,7 +44,7 @@ struct directory_stream {
 
 /* One READDIR or READDIRPLUS. */
 struct listing {
-	fuse_req_t req;
+	struct request *request;
 	struct fs *fs;
 	const struct node_slot *dir;
 	const struct source *source;
@@ -57,12 +56,12 @@ struct listing {
 	size_t used;
 };
 
-static int open_list(struct fs *fs, fuse_req_t req, const struct node_slot *dir)
+static int open_list(struct request *request, const struct node_slot *dir)
 {
-	const struct source *source = source_of(&fs->state, dir);
-	int result = source->as_requester ? request_identity(req) : 0;
+	const struct source *source = source_of(&request->fs->state, dir);
+	int result = source->as_requester ? request_identity(request, 0) : 0;
 
-	return result < 0 ? result : source->list(&fs->state, dir);
+	return result < 0 ? result : source->list(&request->fs->state, dir);
 }
 
 static void drop_stream(struct fs *fs, uint64_t number)
@@ -87,15 +86,16 @@ int directory_close(struct fs *fs, uint64_t number)
 	return 0;
 }
 
-static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct fuse_file_info *file_info)
+static int open_directory(struct request *request, uint64_t *number)
 {
-	const struct node_slot *node = node_get(&fs->state, id);
+	const struct fuse_open_in *in = request->body;
+	const struct node_slot *node = request_node(request);
 	struct handle_open open = {
-		.node = id,
-		.unique = request_unique(),
-		.flags = (uint32_t)file_info->flags,
-		.pid = fuse_req_ctx(req)->pid,
-		.uid = fuse_req_ctx(req)->uid,
+		.node = request->node,
+		.unique = request->unique,
+		.flags = in->flags,
+		.pid = request_pid(request),
+		.uid = request_uid(request),
 		.mode = IO_RELAYED,
 		.kind = HANDLE_DIRECTORY,
 	};
@@ -107,29 +107,32 @@ static int open_directory(struct fs *fs, fuse_ino_t id, fuse_req_t req, struct f
 	if (node->type != S_IFDIR >> 12)
 		return -ENOTDIR;
 	if (journal_is_again())
-		drop_earlier_attempt(fs);
-	fd = open_list(fs, req, node);
+		request->fs->operations->undo_open(request->fs, request->unique);
+	fd = open_list(request, node);
 	if (fd < 0)
 		return fd;
-	return handle_add(&fs->state, &open, &fd, &file_info->fh, &backing_id);
+	return handle_add(&request->fs->state, &open, &fd, number, &backing_id);
 }
 
-void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
+int op_opendir(struct request *request)
 {
-	struct fs *fs = fs_of(req);
-	int result = open_directory(fs, id, req, file_info);
+	struct fuse_open_out out = {0};
+	uint64_t number;
+	int result = open_directory(request, &number);
 
 	if (result < 0)
-		reply_status(req, result);
-	else if (fuse_reply_open(req, file_info) < 0)
-		directory_close(fs, file_info->fh);
+		return result;
+	out.fh = number;
+	if (reply_data(request, &out, sizeof(out)) < 0)
+		directory_close(request->fs, number);
+	return 0;
 }
 
-void op_releasedir_raw(struct fs *fs)
+int op_releasedir(struct request *request)
 {
-	const struct wire_release_in *in = request_body(sizeof(*in));
+	const struct fuse_release_in *in = request->body;
 
-	request_answer_raw(fs, in ? directory_close(fs, in->handle) : -EINVAL, NULL, 0);
+	return directory_close(request->fs, in->fh);
 }
 
 void directory_streams_free(struct fs *fs)
@@ -182,7 +185,7 @@ static off_t record_at(const struct listing *listing, off_t position)
 /* rewinddir(3) must show what is there now. The descriptor's number is the handle's. */
 static int list_again(struct listing *listing)
 {
-	_cleanup_close_ int fd = open_list(listing->fs, listing->req, listing->dir);
+	_cleanup_close_ int fd = open_list(listing->request, listing->dir);
 
 	if (fd < 0)
 		return fd;
@@ -229,29 +232,29 @@ static bool is_dot_or_dotdot(const char *name)
 /* Of one entry, bytes. */
 static size_t size_in_answer(const struct listing *listing, size_t name_length)
 {
-	size_t size = offsetof(struct wire_directory_entry, name) + name_length;
+	size_t size = FUSE_NAME_OFFSET + name_length;
 
-	return (listing->plus ? WIRE_ENTRY_OUT_SIZE : 0) + (size + 7) / 8 * 8;
+	return (listing->plus ? sizeof(struct fuse_entry_out) : 0) + (size + 7) / 8 * 8;
 }
 
-/* By hand: libfuse wants an empty struct stat for each entry, which is most of what an entry costs. */
-static void write_entry(const struct wire_directory_entry *entry, const char *name, char *at, size_t size)
+static void write_entry(const struct fuse_dirent *entry, const char *name, char *at, size_t size)
 {
 	memset(at + size - 8, 0, 8);
 	memcpy(at, entry, sizeof(*entry));
-	memcpy(at + offsetof(struct wire_directory_entry, name), name, entry->length);
+	memcpy(at + FUSE_NAME_OFFSET, name, entry->namelen);
 }
 
 /*
  * Adds one entry. With `plus` and `with_node` the kernel gets the node too and never looks the name up; an entry of
  * READDIRPLUS without node is as good as one of READDIR. Returns false where it does not fit.
  */
-static bool add_entry(struct listing *listing, const char *name, const struct wire_directory_entry *entry, bool with_node)
+static bool add_entry(struct listing *listing, const char *name, const struct fuse_dirent *entry, bool with_node)
 {
-	size_t size = size_in_answer(listing, entry->length);
+	size_t size = size_in_answer(listing, entry->namelen);
 	char *at = listing->out + listing->used;
 	struct source_file file = {.fd = -1};
-	struct fuse_entry_param param;
+	struct fuse_entry_param param = {0};
+	struct fuse_dirent known = *entry;
 
 	if (size > listing->size - listing->used)
 		return false;
@@ -262,15 +265,19 @@ static bool add_entry(struct listing *listing, const char *name, const struct wi
 			param.entry_timeout = LISTED_TIMEOUT;
 		if (node_is_foreign(listing->dir) && !set_id_has(param.attr.st_mode))
 			param.attr_timeout = LISTED_TIMEOUT;
-		fuse_add_direntry_plus(listing->req, at, size, name, &param, (off_t)entry->next);
-		return true;
+	}
+	if (param.ino) {
+		reply_fill_entry((struct fuse_entry_out *)(void *)at, &param);
+		known.ino = param.attr.st_ino;
+		known.type = (param.attr.st_mode & S_IFMT) >> 12;
+	} else if (listing->plus) {
+		memset(at, 0, sizeof(struct fuse_entry_out));
 	}
 	if (listing->plus) {
-		memset(at, 0, WIRE_ENTRY_OUT_SIZE);
-		at += WIRE_ENTRY_OUT_SIZE;
-		size -= WIRE_ENTRY_OUT_SIZE;
+		at += sizeof(struct fuse_entry_out);
+		size -= sizeof(struct fuse_entry_out);
 	}
-	write_entry(entry, name, at, size);
+	write_entry(&known, name, at, size);
 	return true;
 }
 
@@ -284,14 +291,14 @@ static int64_t list_builtins(struct listing *listing, int64_t position)
 		return position;
 	for (; n < SOURCE_KINDS; n++) {
 		const struct builtin *builtin = source_builtin(state, (unsigned int)n);
-		struct wire_directory_entry entry;
+		struct fuse_dirent entry;
 
 		if (!builtin)
 			continue;
-		entry = (struct wire_directory_entry){
-			.inode = source_inode_of(&state->arena->nodes[builtin->index]),
-			.next = (uint64_t)BUILTIN_COOKIE(n + 1),
-			.length = (uint32_t)strlen(builtin->name),
+		entry = (struct fuse_dirent){
+			.ino = source_inode_of(&state->arena->nodes[builtin->index]),
+			.off = (uint64_t)BUILTIN_COOKIE(n + 1),
+			.namelen = (uint32_t)strlen(builtin->name),
 			.type = DT_DIR,
 		};
 		if (!add_entry(listing, builtin->name, &entry, false))
@@ -332,15 +339,15 @@ static int list_entries(struct listing *listing, int64_t position)
 			listing->size = LISTED_ANSWER;
 	}
 	for (;;) {
-		struct wire_directory_entry entry;
+		struct fuse_dirent entry;
 
 		result = next_entry(listing, position, &found);
 		if (result < 0 || !found)
 			return result;
-		entry = (struct wire_directory_entry){
-			.inode = listing->source->listed_in_memory ? found->d_ino : source_unique_inode(found->d_ino, store),
-			.next = (uint64_t)found->d_off,
-			.length = (uint32_t)strlen(found->d_name),
+		entry = (struct fuse_dirent){
+			.ino = listing->source->listed_in_memory ? found->d_ino : source_unique_inode(found->d_ino, store),
+			.off = (uint64_t)found->d_off,
+			.namelen = (uint32_t)strlen(found->d_name),
 			.type = found->d_type,
 		};
 		if (!add_entry(listing, found->d_name, &entry, is_new_to_kernel(listing, found)))
@@ -377,36 +384,35 @@ static int prepare_listing(struct listing *listing, uint64_t number)
 	listing->source = source_of(&fs->state, listing->dir);
 	listing->fd = handle->fd;
 	listing->stream = stream_of(fs, number);
-	listing->out = request_buffer();
+	listing->out = request_buffer(listing->request);
 	return listing->stream && listing->out ? 0 : -ENOMEM;
 }
 
-static void list(fuse_req_t req, size_t size, off_t offset, const struct fuse_file_info *file_info, bool plus)
+static int list(struct request *request, bool plus)
 {
+	const struct fuse_read_in *in = request->body;
 	struct listing listing = {
-		.req = req,
-		.fs = fs_of(req),
+		.request = request,
+		.fs = request->fs,
 		.plus = plus,
-		.size = size < REQUEST_BUFFER_SIZE ? size : REQUEST_BUFFER_SIZE,
+		.size = in->size < REQUEST_BUFFER_SIZE ? in->size : REQUEST_BUFFER_SIZE,
 	};
-	int result = prepare_listing(&listing, file_info->fh);
+	int result = prepare_listing(&listing, in->fh);
 
 	if (result == 0)
-		result = list_entries(&listing, offset);
+		result = list_entries(&listing, (int64_t)in->offset);
 	if (result < 0 && listing.used == 0)
-		reply_status(req, result);
-	else
-		fuse_reply_buf(req, listing.out, listing.used);
+		return result;
+	reply_data(request, listing.out, listing.used);
+	return 0;
 }
 
-void op_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info)
+int op_readdir(struct request *request)
 {
-	(void)id;
-	list(req, size, offset, file_info, false);
+	return list(request, false);
 }
 
-void op_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info)
+int op_readdirplus(struct request *request)
 {
-	(void)id;
-	list(req, size, offset, file_info, true);
+	return list(request, true);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opening, making and closing regular files.
+ * Opening and making regular files.
  */
+#include "fs/ops/file.h"
 #include "fs/fuse/passthrough.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
+#include "fs/ops/close.h"
 #include "fs/segment/entry.h"
 #include "fs/segment/lifetime.h"
 #include "fs/segment/mandatory.h"
@@ -15,6 +15,7 @@
 #include "fs/segment/set_id.h"
 #include "fs/state/journal.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,20 +23,20 @@
 /* The file as it was is gone only once nothing else can fail. */
 static int truncate_opened(struct opening *opening, int fd)
 {
-	const struct wire_open_in *in = request_body(sizeof(*in));
+	const struct fuse_open_in *in = opening->request->body;
 	struct stat before;
 	int result = 0;
 
 	if (!mandatory_is_on(opening->fs, opening->id) && fstat(fd, &before) == 0 && before.st_blocks >= SOURCE_SLOW_BLOCKS)
 		reader_hand_over();
-	if (opening->handed_over && !mandatory_still_admits(opening->fs))
+	if (opening->handed_over && !mandatory_still_admits(opening->request))
 		result = -EAGAIN;
 	if (result == 0)
 		result = policy_before_resize(opening->policy, fd, 0);
 	if (result == 0 && ftruncate(fd, 0) < 0)
 		result = -errno;
-	else if (result == 0 && in && in->open_flags & WIRE_OPEN_KILL_SUIDGID)
-		result = set_id_drop(opening->fs, opening->node);
+	else if (result == 0 && in->open_flags & FUSE_OPEN_KILL_SUIDGID)
+		result = set_id_drop(opening->request, opening->node);
 	return result;
 }
 
@@ -82,7 +83,7 @@ static int open_node(struct opening *opening)
 		result = opening_establish(opening);
 	if (result < 0)
 		return result;
-	result = set_id_admit(opening->fs, opening->node, opening->flags, opening_writes(opening));
+	result = set_id_admit(opening->request, opening->node, opening->flags, opening_writes(opening));
 	if (result == 0 && opening->flags & O_TRUNC) {
 		const struct handle_slot *handle = handle_get(&opening->fs->state, opening->number);
 
@@ -93,100 +94,75 @@ static int open_node(struct opening *opening)
 	return result;
 }
 
-void drop_earlier_attempt(struct fs *fs)
+static struct fuse_open_out open_out(const struct opening *opening)
 {
-	const uint64_t number = handle_find_by_request(&fs->state, request_unique());
-	int backing_id;
+	struct fuse_open_out out = {.fh = opening->number};
 
-	if (!number || directory_close(fs, number) == 0)
-		return;
-	lock_drop_handle(&fs->state, handle_get(&fs->state, number)->node, number);
-	handle_remove(&fs->state, number, &backing_id);
-	passthrough_close(fs, backing_id);
-}
-
-static void release(struct fs *fs, uint64_t number)
-{
-	const struct handle_slot *handle = handle_get(&fs->state, number);
-	const struct node_slot *node = handle ? node_get(&fs->state, handle->node) : NULL;
-	uint32_t policy = node ? atomic_load(&node->policy) : 0;
-	int backing_id;
-
-	if (node && handle_writes(handle))
-		policy_size_settled(&fs->state, node);
-	if (handle_remove(&fs->state, number, &backing_id) == 0) {
-		passthrough_close(fs, backing_id);
-		lifetime_closed(policy);
+	if (opening->backing_id > 0) {
+		out.open_flags |= FOPEN_PASSTHROUGH;
+		protocol_set_backing_id(&out, opening->backing_id);
 	}
-}
-
-void op_withdrawn(struct fs *fs, uint64_t unique)
-{
-	uint64_t number = handle_find_by_request(&fs->state, unique);
-
-	if (number)
-		release(fs, number);
-}
-
-static void set_file_info(const struct opening *opening, struct fuse_file_info *file_info)
-{
-	file_info->fh = opening->number;
-	file_info->backing_id = opening->backing_id;
 	/* who waits for a lock in a write must not keep others from writing elsewhere */
-	file_info->parallel_direct_writes = opening->mode == IO_MEDIATED;
+	if (opening->mode == IO_MEDIATED)
+		out.open_flags |= FOPEN_PARALLEL_DIRECT_WRITES;
 	/* no page of the mount's stays right where others write past it */
-	file_info->direct_io = opening->mode == IO_MEDIATED || opening->is_control ||
-			       (opening->mode == IO_RELAYED && node_is_foreign(opening->node));
-	file_info->keep_cache = opening->mode == IO_RELAYED && !file_info->direct_io;
+	if (opening->mode == IO_MEDIATED || opening->is_control || (opening->mode == IO_RELAYED && node_is_foreign(opening->node)))
+		out.open_flags |= FOPEN_DIRECT_IO;
+	else if (opening->mode == IO_RELAYED)
+		out.open_flags |= FOPEN_KEEP_CACHE;
 	/* closing a descriptor gives up locks, so that the kernel has to say so; nobody locks what is under .segfs */
-	file_info->noflush = opening->is_control || opening->fs->options.local_posix;
+	if (opening->is_control || opening->fs->options.local_posix)
+		out.open_flags |= FOPEN_NOFLUSH;
+	return out;
 }
 
 /* An open that was carried out before a worker died, and is refused now: it was the last one, perhaps. */
-static void earlier_attempt_is_over(const struct fs *fs, uint64_t id)
+static void earlier_attempt_is_over(const struct request *request)
 {
-	const struct node_slot *node = node_get(&fs->state, id);
+	const struct node_slot *node = request_node(request);
 
 	if (journal_is_again() && node)
 		lifetime_closed(atomic_load(&node->policy));
 }
 
-void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file_info)
+int op_open(struct request *request)
 {
-	struct fs *fs = fs_of(req);
+	const struct fuse_open_in *in = request->body;
+	struct fs *fs = request->fs;
 	_cleanup_opening_ struct opening opening = {
 		.fs = fs,
-		.id = id,
-		.flags = file_info->flags,
-		.pid = fuse_req_ctx(req)->pid,
-		.uid = fuse_req_ctx(req)->uid,
+		.request = request,
+		.id = request->node,
+		.flags = (int)in->flags,
 		.fd = -1,
 		.path_fd = -1,
 	};
+	struct fuse_open_out out;
 	int result = 0;
 
 	if (journal_is_again())
-		drop_earlier_attempt(fs);
-	if (is_for_requester(fs, id))
-		result = request_identity(req);
+		close_earlier_attempt(fs, request->unique);
+	if (is_for_requester(fs, request->node))
+		result = request_identity(request, 0);
 	if (result == 0)
 		result = open_node(&opening);
 	if (result < 0) {
-		earlier_attempt_is_over(fs, id);
-		reply_status(req, result);
-		return;
+		earlier_attempt_is_over(request);
+		return result;
 	}
-	set_file_info(&opening, file_info);
-	if (fuse_reply_open(req, file_info) < 0)
-		release(fs, opening.number);
+	out = open_out(&opening);
+	if (reply_data(request, &out, sizeof(out)) < 0)
+		close_handle(fs, opening.number);
+	return 0;
 }
 
 /* Makes the file, its node and its handle, or nothing. */
-static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct opening *opening,
-		  struct fuse_entry_param *entry)
+static int create(struct opening *opening, mode_t mode, mode_t umask, struct fuse_entry_param *entry)
 {
+	struct request *request = opening->request;
 	struct fs *fs = opening->fs;
-	const struct node_slot *dir = node_get(&fs->state, parent);
+	const struct node_slot *dir = request_node(request);
+	const char *name = request->name;
 	struct source_file file = {.fd = -1};
 	char text[POLICY_TEXT_MAX];
 	struct policy policy;
@@ -195,11 +171,11 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	if (!dir)
 		return -ESTALE;
 	opening->source = source_of(&fs->state, dir);
-	if (!opening->source->create || (name && source_find_builtin(&fs->state, parent, name)))
+	if (!opening->source->create || (name && source_find_builtin(&fs->state, request->node, name)))
 		return -EPERM;
-	result = policy_inherit(&fs->state, dir, true, &policy, text);
+	result = policy_inherit(&fs->state, dir, true, request_pid(request), &policy, text);
 	if (result == 0)
-		result = request_identity(req);
+		result = request_identity(request, umask);
 	if (result < 0)
 		return result;
 	opening->fd = opening->source->create(&fs->state, dir, name, mode,
@@ -214,7 +190,7 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	if (result == 0) {
 		opening->id = entry->ino;
 		opening->node = node_get(&fs->state, entry->ino);
-		if (policy_made(&fs->state, entry->ino, true, &policy))
+		if (policy_made(&fs->state, entry->ino, true, request_pid(request), &policy))
 			lifetime_changed(entry->ino);
 		result = opening->node ? opening_establish(opening) : -ESTALE;
 		if (result < 0)
@@ -227,58 +203,67 @@ static int create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	return result;
 }
 
-static void create_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-			     struct fuse_file_info *file_info)
+int op_create(struct request *request)
 {
-	struct fs *fs = fs_of(req);
+	const struct fuse_create_in *in = request->body;
+	struct fs *fs = request->fs;
 	_cleanup_opening_ struct opening opening = {
 		.fs = fs,
-		.flags = file_info->flags,
-		.pid = fuse_req_ctx(req)->pid,
-		.uid = fuse_req_ctx(req)->uid,
+		.request = request,
+		.flags = (int)in->flags,
 		.fd = -1,
 		.path_fd = -1,
 	};
 	struct fuse_entry_param entry;
+	struct fuse_open_out out;
 	int result;
 
 	if (journal_is_again())
-		drop_earlier_attempt(fs);
-	result = create(req, parent, name, mode, &opening, &entry);
+		close_earlier_attempt(fs, request->unique);
+	result = create(&opening, in->mode, in->umask, &entry);
 	/*
 	 * The name came into being after the kernel's lookup. With ESTALE the kernel starts over, finds the name, and
 	 * checks whether the caller may open what it leads to.
 	 */
-	if (result == -EEXIST && !(file_info->flags & O_EXCL))
+	if (result == -EEXIST && !(in->flags & O_EXCL))
 		result = -ESTALE;
-	if (result < 0) {
-		reply_status(req, result);
-		return;
-	}
-	set_file_info(&opening, file_info);
-	if (fuse_reply_create(req, &entry, file_info) < 0) {
-		release(fs, opening.number);
+	if (result < 0)
+		return result;
+	out = open_out(&opening);
+	if (reply_create(request, &entry, &out) < 0) {
+		close_handle(fs, opening.number);
 		entry_forget(fs, entry.ino, 1);
 	}
+	return 0;
 }
 
-void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *file_info)
+/* --- what the loop asks --------------------------------------------------------------------------------------------- */
+
+bool open_is_slow(const struct request *request)
 {
-	create_and_reply(req, parent, name, mode, file_info);
+	const struct node_slot *node = request_node(request);
+
+	/* the text of a file under .segfs is put together; and a lease tells whether somebody can write */
+	return node && (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0);
 }
 
-void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *file_info)
+enum aside_kind open_queue(const struct request *request)
 {
-	create_and_reply(req, parent, NULL, mode, file_info);
+	const struct fuse_open_in *in = request->body;
+	uint32_t limit = node_policy_writers(atomic_load(&request_node(request)->policy));
+	uint32_t writers;
+
+	/* where one writer is all, a lease tells; where there are as many as may be, there is no need to count views */
+	if (limit < 2 || (in->flags & O_ACCMODE) == O_RDONLY)
+		return ASIDE_NONE;
+	handle_count(&request->fs->state, request->node, &writers);
+	return writers < limit ? ASIDE_OPENS : ASIDE_NONE;
 }
 
-void op_release_raw(struct fs *fs)
+bool create_is_slow(const struct request *request)
 {
-	const struct wire_release_in *in = request_body(sizeof(*in));
-	const struct handle_slot *handle = in ? handle_get(&fs->state, in->handle) : NULL;
-	bool is_other = handle && handle->kind == HANDLE_DIRECTORY;
+	const struct node_slot *dir = request_node(request);
 
-	if (handle && !is_other)
-		release(fs, in->handle);
-	request_answer_raw(fs, !in ? -EINVAL : is_other ? -EBADF : 0, NULL, 0);
+	/* a file that ends with the process that makes it: which that is may have to be waited for */
+	return dir && atomic_load(&dir->policy) & NODE_POLICY_OWNER && procfs_identity_waits();
 }

@@ -3,12 +3,10 @@
  * Bytes: what of reading, writing and arranging a segment's bytes comes to the daemon. In direct mode reads and writes
  * do not; the rest does in every mode.
  */
+#include "fs/ops/io.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/killable.h"
-#include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
 #include "fs/segment/policy.h"
 #include "fs/segment/set_id.h"
 #include "fs/source/huge.h"
@@ -21,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#define LARGE_IO (64u * 1024u) /* bytes of one read or write that are worth another reader */
 #define COPY_MAX (64u * 1024u * 1024u) /* bytes of one copy, so that the copier can be interrupted */
 
 /* The backing file of an open: the descriptor it holds, or one for now. */
@@ -68,36 +67,12 @@ static int open_for(struct fs *fs, uint64_t number, int access, struct opened *o
  * sendfile(2) and splice(2) read through the page cache of the mount also where nothing else does, since views are the backing
  * file's own pages. What they have read must not stay there: nobody would see that it is out of date.
  */
-static _Thread_local struct {
-	fuse_ino_t id; /* of the node, 0 = there is nothing to forget */
-	off_t offset;
-	off_t length;
-} cached;
-
-void forget_cached_read(struct fs *fs)
+static bool is_cached_read(const struct request *request, const struct node_slot *node)
 {
-	if (!cached.id)
-		return;
-	/* the kernel waits for pages that it is reading from us */
-	reader_hand_over();
-	fuse_lowlevel_notify_inval_inode(fs->session, cached.id, cached.offset, cached.length);
-	cached.id = 0;
-}
+	const struct fuse_read_in *in = request->body;
+	const struct handle_slot *handle = handle_get(&request->fs->state, in->fh);
 
-static bool is_cached_read(const struct fs *fs, const struct node_slot *node)
-{
-	const struct wire_read_in *in = request_body(sizeof(*in));
-	const struct handle_slot *handle = in ? handle_get(&fs->state, in->handle) : NULL;
-
-	return handle && handle->mode == IO_MEDIATED && !(in->read_flags & WIRE_READ_LOCKOWNER) && atomic_load(&node->backing_id) > 0;
-}
-
-static void note_cached_read(struct fs *fs, fuse_ino_t id, off_t offset, size_t length)
-{
-	forget_cached_read(fs);
-	cached.id = id;
-	cached.offset = offset;
-	cached.length = (off_t)length;
+	return handle && handle->mode == IO_MEDIATED && !(in->read_flags & FUSE_READ_LOCKOWNER) && atomic_load(&node->backing_id) > 0;
 }
 
 /*
@@ -124,57 +99,47 @@ static int end_at_size(struct fs *fs, const struct opened *opened, off_t offset,
 	return 0;
 }
 
-void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *file_info)
+int op_read(struct request *request)
 {
+	const struct fuse_read_in *in = request->body;
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
-	struct fs *fs = fs_of(req);
-	char *buffer = request_buffer();
-	bool is_cached;
+	size_t size = in->size < REQUEST_BUFFER_SIZE ? in->size : REQUEST_BUFFER_SIZE;
+	char *buffer = request_buffer(request);
 	ssize_t length;
 	int result;
 
-	if (size > REQUEST_BUFFER_SIZE)
-		size = REQUEST_BUFFER_SIZE;
-	result = buffer ? open_for(fs, file_info->fh, O_RDONLY, &opened) : -ENOMEM;
+	result = buffer ? open_for(request->fs, in->fh, O_RDONLY, &opened) : -ENOMEM;
 	if (result == 0)
-		result = end_at_size(fs, &opened, offset, &size);
-	if (result < 0) {
-		reply_status(req, result);
-		return;
-	}
-	length = pread(opened.fd, buffer, size, offset);
+		result = end_at_size(request->fs, &opened, (off_t)in->offset, &size);
+	if (result < 0)
+		return result;
+	length = pread(opened.fd, buffer, size, (off_t)in->offset);
 	if (length < 0)
 		length = -errno;
 	/* once it is answered, the handle may be closed */
-	is_cached = is_cached_read(fs, opened.node);
+	if (is_cached_read(request, opened.node)) {
+		request->stale.node = request->node;
+		request->stale.offset = (off_t)in->offset;
+		request->stale.length = (off_t)size;
+	}
 	if (length < 0)
-		reply_status(req, (int)length);
-	else
-		fuse_reply_buf(req, buffer, (size_t)length);
-	if (is_cached)
-		note_cached_read(fs, id, offset, size);
+		return (int)length;
+	reply_data(request, buffer, (size_t)length);
+	return 0;
 }
 
 /* Flags of this one write: those that the file has now, which fcntl(2) may have changed since it was opened. */
-static int write_flags(const struct fuse_file_info *file_info)
+static int write_flags(uint32_t open_flags)
 {
 	int flags = 0;
 
-	if (file_info->flags & O_APPEND)
+	if (open_flags & O_APPEND)
 		flags |= RWF_APPEND;
-	if ((file_info->flags & O_SYNC) == O_SYNC)
+	if ((open_flags & O_SYNC) == O_SYNC)
 		flags |= RWF_SYNC;
-	else if (file_info->flags & O_DSYNC)
+	else if (open_flags & O_DSYNC)
 		flags |= RWF_DSYNC;
 	return flags;
-}
-
-/* They go before the first byte is written. */
-static int drop_privileges(struct fs *fs, const struct node_slot *node)
-{
-	const struct wire_write_in *in = request_body(sizeof(*in));
-
-	return in && in->write_flags & WIRE_WRITE_KILL_SUIDGID ? set_id_drop(fs, node) : 0;
 }
 
 static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, int flags)
@@ -207,68 +172,65 @@ static int appended_already(int fd, size_t size, off_t offset, size_t *appended)
 	return 0;
 }
 
-void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset,
-	      struct fuse_file_info *file_info)
+/* Pages of views go where they are from; whose flags and identity come along is chance. */
+static int write_back(struct request *request)
 {
-	struct fs *fs = fs_of(req);
+	const struct fuse_write_in *in = request->body;
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
-	int flags = write_flags(file_info);
+	ssize_t length = open_for(request->fs, in->fh, O_WRONLY, &opened);
+
+	if (length == 0)
+		length = write_bytes(opened.fd, (const char *)(in + 1), in->size, (off_t)in->offset, 0);
+	if (length < 0)
+		return (int)length;
+	reply_written(request, (size_t)length);
+	return 0;
+}
+
+/* What the file's policy lets be written, and what goes before the first byte is. size: becomes what may be written. */
+static int prepare_write(struct request *request, const struct opened *opened, int flags, size_t *size)
+{
+	const struct fuse_write_in *in = request->body;
 	uint32_t policy = 0;
+	int result = policy_find(&request->fs->state, opened->node, &policy);
+
+	if (result == 0)
+		result = policy_before_write(policy_in_force(opened->node, policy), opened->fd, flags & RWF_APPEND, (off_t)in->offset, size);
+	if (result == 0 && *size > 0) {
+		result = end_at_size(request->fs, opened, (off_t)in->offset, size);
+		if (result == 0 && *size == 0)
+			result = -EFBIG;
+	}
+	if (result == 0 && in->write_flags & FUSE_WRITE_KILL_SUIDGID)
+		result = set_id_drop(request, opened->node);
+	return result;
+}
+
+int op_write(struct request *request)
+{
+	const struct fuse_write_in *in = request->body;
+	const char *data = (const char *)(in + 1);
+	_cleanup_opened_ struct opened opened = OPENED_NONE;
+	int flags = write_flags(in->flags);
+	size_t size = in->size;
 	size_t before = 0;
 	ssize_t length;
 	int result;
 
-	(void)id;
-	result = open_for(fs, file_info->fh, O_WRONLY, &opened);
+	if (in->write_flags & FUSE_WRITE_CACHE)
+		return write_back(request);
+	result = open_for(request->fs, in->fh, O_WRONLY, &opened);
 	if (result == 0)
-		result = policy_find(&fs->state, opened.node, &policy);
-	if (result == 0)
-		result = policy_before_write(policy_in_force(opened.node, policy), opened.fd, flags & RWF_APPEND, offset, &size);
-	if (result == 0 && size > 0) {
-		result = end_at_size(fs, &opened, offset, &size);
-		if (result == 0 && size == 0)
-			result = -EFBIG;
-	}
-	if (result == 0)
-		result = drop_privileges(fs, opened.node);
+		result = prepare_write(request, &opened, flags, &size);
 	if (result == 0 && flags & RWF_APPEND)
-		result = appended_already(opened.fd, size, offset, &before);
-	if (result < 0) {
-		reply_status(req, result);
-		return;
-	}
-	length = write_bytes(opened.fd, data + before, size - before, offset + (off_t)before, flags);
+		result = appended_already(opened.fd, size, (off_t)in->offset, &before);
+	if (result < 0)
+		return result;
+	length = write_bytes(opened.fd, data + before, size - before, (off_t)(in->offset + before), flags);
 	if (length < 0 && before == 0)
-		reply_status(req, (int)length);
-	else
-		fuse_reply_write(req, before + (size_t)(length > 0 ? length : 0));
-}
-
-/* Pages of views go where they are from; whose flags and identity come along is chance. */
-static ssize_t write_back(struct fs *fs, const struct wire_write_in *in)
-{
-	_cleanup_opened_ struct opened opened = OPENED_NONE;
-	int result;
-
-	if (!request_body(sizeof(*in) + in->size))
-		return -EINVAL;
-	result = open_for(fs, in->handle, O_WRONLY, &opened);
-	return result < 0 ? result : write_bytes(opened.fd, (const char *)(in + 1), in->size, (off_t)in->offset, 0);
-}
-
-bool op_write_back_raw(struct fs *fs)
-{
-	const struct wire_write_in *in = request_body(sizeof(*in));
-	struct wire_write_out out = {0};
-	ssize_t length;
-
-	if (!in || !(in->write_flags & WIRE_WRITE_CACHE))
-		return false;
-	length = write_back(fs, in);
-	if (length > 0)
-		out.size = (uint32_t)length;
-	request_answer_raw(fs, length < 0 ? (int)length : 0, &out, sizeof(out));
-	return true;
+		return (int)length;
+	reply_written(request, before + (size_t)(length > 0 ? length : 0));
+	return 0;
 }
 
 static int sync_node(struct fs *fs, uint64_t number, int data_only)
@@ -289,16 +251,11 @@ static int sync_node(struct fs *fs, uint64_t number, int data_only)
 	return result;
 }
 
-void op_fsync(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file_info)
+int op_fsync(struct request *request)
 {
-	(void)id;
-	reply_status(req, sync_node(fs_of(req), file_info->fh, data_only));
-}
+	const struct fuse_fsync_in *in = request->body;
 
-void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file_info)
-{
-	(void)id;
-	reply_status(req, sync_node(fs_of(req), file_info->fh, data_only));
+	return sync_node(request->fs, in->fh, in->fsync_flags & FUSE_FSYNC_FDATASYNC);
 }
 
 /* The first size makes the segment. */
@@ -327,80 +284,92 @@ static int refuse_past_end(struct fs *fs, const struct opened *opened, int mode,
 	return length > stat.st_size - offset ? -EPERM : 0;
 }
 
-void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t length,
-		  struct fuse_file_info *file_info)
+int op_fallocate(struct request *request)
 {
+	const struct fuse_fallocate_in *in = request->body;
+	const off_t offset = (off_t)in->offset;
+	const off_t length = (off_t)in->length;
+	const int mode = (int)in->mode;
+	struct state *state = &request->fs->state;
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
-	int result = open_for(fs_of(req), file_info->fh, O_WRONLY, &opened);
+	int result = open_for(request->fs, in->fh, O_WRONLY, &opened);
 	uint32_t policy = 0;
 
-	if (result == 0 && source_is_unsized(&fs_of(req)->state, opened.node)) {
-		reply_status(req, mode == 0 ? give_size(fs_of(req), id, offset, length) : -EOPNOTSUPP);
-		return;
-	}
+	if (result == 0 && source_is_unsized(state, opened.node))
+		return mode == 0 ? give_size(request->fs, request->node, offset, length) : -EOPNOTSUPP;
 	if (result == 0)
-		result = policy_find(&fs_of(req)->state, opened.node, &policy);
+		result = policy_find(state, opened.node, &policy);
 	if (result == 0)
 		result = policy_before_fallocate(policy_in_force(opened.node, policy), opened.fd, mode, offset, length);
 	if (result == 0)
-		result = refuse_past_end(fs_of(req), &opened, mode, offset, length);
+		result = refuse_past_end(request->fs, &opened, mode, offset, length);
 	if (result == 0)
-		result = killable_fallocate(req, opened.fd, mode, offset, length);
+		result = killable_fallocate(request, opened.fd, mode, offset, length);
 	if (result == 0 && !(mode & FALLOC_FL_KEEP_SIZE))
-		policy_size_settled(&fs_of(req)->state, opened.node);
-	reply_status(req, result);
+		policy_size_settled(state, opened.node);
+	return result;
 }
 
-void op_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence, struct fuse_file_info *file_info)
+int op_lseek(struct request *request)
 {
+	const struct fuse_lseek_in *in = request->body;
 	_cleanup_opened_ struct opened opened = OPENED_NONE;
-	int result = open_for(fs_of(req), file_info->fh, O_RDONLY, &opened);
-	off_t found = 0;
+	struct fuse_lseek_out out;
+	int result = open_for(request->fs, in->fh, O_RDONLY, &opened);
+	off_t found;
 
-	(void)id;
-	/* moves the offset of a held descriptor too, which nothing uses */
-	if (result == 0) {
-		found = lseek(opened.fd, offset, whence);
-		if (found < 0)
-			result = -errno;
-	}
 	if (result < 0)
-		reply_status(req, result);
-	else
-		fuse_reply_lseek(req, found);
+		return result;
+	/* moves the offset of a held descriptor too, which nothing uses */
+	found = lseek(opened.fd, (off_t)in->offset, (int)in->whence);
+	if (found < 0)
+		return -errno;
+	out.offset = (uint64_t)found;
+	reply_data(request, &out, sizeof(out));
+	return 0;
 }
 
-void op_copy_file_range(fuse_req_t req, fuse_ino_t id_in, off_t offset_in, struct fuse_file_info *file_info_in,
-			fuse_ino_t id_out, off_t offset_out, struct fuse_file_info *file_info_out, size_t length,
-			int flags)
+int op_copy_file_range(struct request *request)
 {
-	_cleanup_opened_ struct opened in = OPENED_NONE;
-	_cleanup_opened_ struct opened out = OPENED_NONE;
+	const struct fuse_copy_file_range_in *in = request->body;
+	_cleanup_opened_ struct opened from = OPENED_NONE;
+	_cleanup_opened_ struct opened to = OPENED_NONE;
+	size_t length = in->len < COPY_MAX ? in->len : COPY_MAX;
+	off_t offset_from = (off_t)in->off_in;
+	off_t offset_to = (off_t)in->off_out;
 	uint32_t policy = 0;
-	ssize_t copied = 0;
-	int result;
+	ssize_t copied;
+	int result = open_for(request->fs, in->fh_in, O_RDONLY, &from);
 
-	(void)id_in;
-	(void)id_out;
-	result = open_for(fs_of(req), file_info_in->fh, O_RDONLY, &in);
 	if (result == 0)
-		result = open_for(fs_of(req), file_info_out->fh, O_WRONLY, &out);
+		result = open_for(request->fs, in->fh_out, O_WRONLY, &to);
 	if (result == 0)
-		result = policy_find(&fs_of(req)->state, out.node, &policy);
-	if (result == 0) {
-		if (length > COPY_MAX)
-			length = COPY_MAX;
-		result = policy_before_write(policy_in_force(out.node, policy), out.fd, false, offset_out, &length);
-	}
-	if (result == 0) {
-		interrupt_enable(req);
-		copied = copy_file_range(in.fd, &offset_in, out.fd, &offset_out, length, (unsigned int)flags);
-		if (copied < 0)
-			result = -errno;
-		interrupt_disable(req);
-	}
+		result = policy_find(&request->fs->state, to.node, &policy);
+	if (result == 0)
+		result = policy_before_write(policy_in_force(to.node, policy), to.fd, false, offset_to, &length);
 	if (result < 0)
-		reply_status(req, result);
-	else
-		fuse_reply_write(req, (size_t)copied);
+		return result;
+	interrupt_enable(request);
+	copied = copy_file_range(from.fd, &offset_from, to.fd, &offset_to, length, (unsigned int)in->flags);
+	if (copied < 0)
+		copied = -errno;
+	interrupt_disable(request);
+	if (copied < 0)
+		return (int)copied;
+	reply_written(request, (size_t)copied);
+	return 0;
+}
+
+bool read_is_large(const struct request *request)
+{
+	const struct fuse_read_in *in = request->body;
+
+	return in->size >= LARGE_IO;
+}
+
+bool write_is_large(const struct request *request)
+{
+	const struct fuse_write_in *in = request->body;
+
+	return in->size >= LARGE_IO;
 }

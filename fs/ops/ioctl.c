@@ -2,9 +2,10 @@
 /*
  * Inode flags: lsattr, chattr +i, +a. The kernel has checked who may change them.
  */
+#include "fs/ops/ioctl.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
-#include "fs/ops/ops.h"
+#include "fs/fuse/session.h"
 #include "fs/source/requester.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
@@ -32,7 +33,7 @@ static const struct {
 	{sizeof(struct fsxattr), FS_IOC_FSSETXATTR, true},
 };
 
-static int on_backing(struct fs *fs, fuse_ino_t id, unsigned int command, union inode_flags *value, bool sets)
+static int on_backing(struct fs *fs, uint64_t id, unsigned int command, union inode_flags *value, bool sets)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
@@ -56,37 +57,34 @@ static int on_backing(struct fs *fs, fuse_ino_t id, unsigned int command, union 
 }
 
 /* Of an ioctl(2) the kernel does not know that it changes st_ctime. The requester has the file open, so nobody ends its inode meanwhile. */
-static void attributes_changed(struct fs *fs, fuse_ino_t id)
+static void attributes_changed(struct fs *fs, uint64_t id)
 {
 	reader_hand_over();
-	fuse_lowlevel_notify_inval_inode(fs->session, id, -1, 0);
+	session_invalidate(fs, id, -1, 0);
 }
 
-void op_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int command, void *argument, struct fuse_file_info *file_info,
-	      unsigned int flags, const void *in, size_t in_size, size_t out_size)
+int op_ioctl(struct request *request)
 {
+	const struct fuse_ioctl_in *in = request->body;
+	const struct fuse_ioctl_out out = {0};
 	union inode_flags value = {0};
 
-	(void)argument;
-	(void)file_info;
-	(void)flags;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		int result;
 
-		if (commands[i].command != command)
+		if (commands[i].command != in->cmd)
 			continue;
-		if ((commands[i].sets ? in_size : out_size) < commands[i].size)
+		if ((commands[i].sets ? in->in_size : in->out_size) < commands[i].size)
 			break;
 		if (commands[i].sets)
-			memcpy(&value, in, commands[i].size);
-		result = on_backing(fs_of(req), id, command, &value, commands[i].sets);
-		if (result == 0 && commands[i].sets)
-			attributes_changed(fs_of(req), id);
+			memcpy(&value, in + 1, commands[i].size);
+		result = on_backing(request->fs, request->node, in->cmd, &value, commands[i].sets);
 		if (result < 0)
-			reply_status(req, result);
-		else
-			fuse_reply_ioctl(req, 0, &value, commands[i].sets ? 0 : commands[i].size);
-		return;
+			return result;
+		if (commands[i].sets)
+			attributes_changed(request->fs, request->node);
+		reply_parts(request, &out, sizeof(out), &value, commands[i].sets ? 0 : commands[i].size);
+		return 0;
 	}
-	reply_status(req, -ENOTTY);
+	return -ENOTTY;
 }

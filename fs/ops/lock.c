@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Locks of fcntl(2) and flock(2), for all users of the mount. All past libfuse: a request that waits is a slot in the arena and
- * no memory of libfuse's, and closing a descriptor has to give up locks also when there is no memory at all.
+ * Locks of fcntl(2) and flock(2), for all users of the mount. A request that waits is a slot in the arena, and no memory.
  */
+#include "fs/ops/lock.h"
 #include "fs/fuse/aside.h"
+#include "fs/fuse/interrupt.h"
 #include "fs/fuse/reader.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
+#include "fs/fuse/reply.h"
 #include "fs/segment/policy.h"
 #include "fs/segment/resume.h"
-#include "fs/source/source.h"
-#include "fs/state/lock.h"
-#include "fs/state/node.h"
 #include "lib/base/procfs.h"
 
 #include <errno.h>
@@ -86,112 +83,100 @@ static enum lock_holder holder_of_command(int command)
  * A request that is sent again has its place among others that are, and keeps it.
  * Returns 0; EINTR where it was interrupted meanwhile.
  */
-static int find_holder(struct fs *fs, enum lock_holder *holder)
+static int find_holder(struct request *request, enum lock_holder *holder)
 {
-	const struct node_slot *node = node_get(&fs->state, request_node());
-	struct look look = {.unique = request_unique()};
+	struct state *state = &request->fs->state;
+	const struct node_slot *node = request_node(request);
+	struct look look = {.unique = request->unique};
 
 	*holder = LOCK_OF_UNKNOWN;
-	if (!node || !(policy_word(&fs->state, node) & NODE_POLICY_MANDATORY))
+	if (!node || !(policy_word(state, node) & NODE_POLICY_MANDATORY))
 		return 0;
 	look_begin(&look);
-	if (!request_is_resent())
+	if (!request->is_again)
 		reader_hand_over();
-	*holder = holder_of_command(procfs_fcntl_command(request_pid()));
+	*holder = holder_of_command(procfs_fcntl_command(request_pid(request)));
 	reader_take_back();
 	look_end(&look);
 	return look.interrupted ? -EINTR : 0;
 }
 
 /* Fills a request from the message. Returns 0; EBADF for a handle that is no open of the node; EINVAL; EINTR. */
-static int read_request(struct fs *fs, struct lock_request *request)
+static int read_request(struct request *request, struct lock_request *lock)
 {
-	const struct wire_lk_in *in = request_body(sizeof(*in));
+	const struct fuse_lk_in *in = request->body;
 	const struct handle_slot *handle;
 	enum lock_holder holder = LOCK_OF_UNKNOWN;
 	int result = 0;
 
-	if (!in || in->lock.type > F_UNLCK || in->lock.start > in->lock.end)
+	if (in->lk.type > F_UNLCK || in->lk.start > in->lk.end)
 		return -EINVAL;
-	if (!(in->lk_flags & WIRE_LK_FLOCK) && in->lock.type != F_UNLCK)
-		result = find_holder(fs, &holder);
+	if (!(in->lk_flags & FUSE_LK_FLOCK) && in->lk.type != F_UNLCK)
+		result = find_holder(request, &holder);
 	if (result < 0)
 		return result;
 	/* which keeps the node for as long as there are locks, and takes them away when it goes */
-	handle = handle_get(&fs->state, in->handle);
-	if (!handle || handle->node != request_node() || handle->kind == HANDLE_DIRECTORY)
+	handle = handle_get(&request->fs->state, in->fh);
+	if (!handle || handle->node != request->node || handle->kind == HANDLE_DIRECTORY)
 		return -EBADF;
-	*request = (struct lock_request){
-		.node = request_node(),
+	*lock = (struct lock_request){
+		.node = request->node,
 		.owner = in->owner,
-		.handle = in->handle,
-		.unique = request_unique(),
-		.start = in->lock.start,
-		.end = in->lock.end >= INT64_MAX ? LOCK_END : in->lock.end,
-		.pid = (int32_t)in->lock.pid,
+		.handle = in->fh,
+		.unique = request->unique,
+		.start = in->lk.start,
+		.end = in->lk.end >= INT64_MAX ? LOCK_END : in->lk.end,
+		.pid = (int32_t)in->lk.pid,
 		.holder = holder,
-		.kind = in->lk_flags & WIRE_LK_FLOCK ? LOCK_FLOCK : LOCK_RANGE,
-		.type = in->lock.type == F_RDLCK ? LOCK_SHARED : in->lock.type == F_WRLCK ? LOCK_EXCLUSIVE : LOCK_NONE,
+		.kind = in->lk_flags & FUSE_LK_FLOCK ? LOCK_FLOCK : LOCK_RANGE,
+		.type = in->lk.type == F_RDLCK ? LOCK_SHARED : in->lk.type == F_WRLCK ? LOCK_EXCLUSIVE : LOCK_NONE,
 	};
 	return 0;
 }
 
-void op_getlk_raw(struct fs *fs)
+int op_getlk(struct request *request)
 {
-	struct wire_lock out = {.type = F_UNLCK};
-	struct lock_request request;
+	struct fuse_lk_out out = {.lk.type = F_UNLCK};
+	struct lock_request lock;
 	struct lock_entry conflict;
-	int result = read_request(fs, &request);
+	int result = read_request(request, &lock);
 
-	if (result == 0 && request.type == LOCK_NONE)
+	if (result == 0 && lock.type == LOCK_NONE)
 		result = -EINVAL;
-	if (result == 0 && lock_test(&fs->state, &request, &conflict)) {
-		out.start = conflict.start;
-		out.end = conflict.end == LOCK_END ? INT64_MAX : conflict.end;
-		out.type = conflict.type == LOCK_SHARED ? F_RDLCK : F_WRLCK;
-		out.pid = (uint32_t)conflict.pid;
+	if (result < 0)
+		return result;
+	if (lock_test(&request->fs->state, &lock, &conflict)) {
+		out.lk.start = conflict.start;
+		out.lk.end = conflict.end == LOCK_END ? INT64_MAX : conflict.end;
+		out.lk.type = conflict.type == LOCK_SHARED ? F_RDLCK : F_WRLCK;
+		out.lk.pid = (uint32_t)conflict.pid;
 	}
-	request_answer_raw(fs, result, &out, sizeof(out));
+	reply_data(request, &out, sizeof(out));
+	return 0;
 }
 
-void op_setlk_raw(struct fs *fs, bool wait)
+int op_setlk(struct request *request)
 {
-	struct lock_request request;
-	int result = read_request(fs, &request);
+	struct lock_request lock;
+	int result = read_request(request, &lock);
 
-	if (result == 0 && wait && request.type != LOCK_NONE)
-		result = lock_wait(&fs->state, &request, request_tag());
-	else if (result == 0)
-		result = lock_set(&fs->state, &request);
+	return result < 0 ? result : lock_set(&request->fs->state, &lock);
+}
+
+int op_setlkw(struct request *request)
+{
+	struct lock_request lock;
+	int result = read_request(request, &lock);
+
+	if (result < 0)
+		return result;
+	if (lock.type == LOCK_NONE)
+		return lock_set(&request->fs->state, &lock);
+	result = lock_wait(&request->fs->state, &lock, request->header->unique);
 	if (result != -EINPROGRESS)
-		request_answer_raw(fs, result, NULL, 0);
-}
-
-/* What close(2) is to return: EINVAL for a file that was made and never given the size without which it comes to nothing. */
-static int close_status(struct fs *fs)
-{
-	const struct node_slot *node = node_get(&fs->state, request_node());
-
-	return node && source_is_unsized(&fs->state, node) ? -EINVAL : 0;
-}
-
-/* close(2), of any descriptor of the file: a process loses what locks of fcntl(2) it has on it. */
-void op_flush_raw(struct fs *fs)
-{
-	const struct wire_flush_in *in = request_body(sizeof(*in));
-
-	if (in && node_get(&fs->state, request_node()))
-		lock_drop_owner(&fs->state, request_node(), in->lock_owner, LOCK_RANGE);
-	request_answer_raw(fs, in ? close_status(fs) : -EINVAL, NULL, 0);
-}
-
-void locks_release(struct fs *fs)
-{
-	const struct wire_release_in *in = request_body(sizeof(*in));
-	const struct handle_slot *handle = in ? handle_get(&fs->state, in->handle) : NULL;
-
-	if (handle)
-		lock_drop_handle(&fs->state, handle->node, in->handle);
+		return result;
+	reply_later(request);
+	return 0;
 }
 
 /* A request that waits for its turn to look into processes. */
@@ -201,22 +186,21 @@ static bool end_aside(struct fs *fs, uint64_t unique)
 
 	if (!aside)
 		return false;
-	request_answer_tag(fs, ((const struct wire_in_header *)aside->message)->unique, -EINTR);
+	reply_to(fs, ((const struct fuse_in_header *)aside->message)->unique, -EINTR);
 	aside_free(&fs->state, aside);
 	return true;
 }
 
-bool op_interrupt_raw(struct fs *fs)
+int op_interrupt(struct request *request)
 {
-	const struct wire_interrupt_in *in = request_body(sizeof(*in));
-	uint64_t unique = in ? in->unique & ~WIRE_UNIQUE_RESEND : 0;
+	const struct fuse_interrupt_in *in = request->body;
+	const uint64_t unique = in->unique & ~FUSE_UNIQUE_RESEND;
 	struct lock_outcome outcome;
 
-	if (!in)
-		return false;
-	if (lock_cancel(&fs->state, unique, &outcome)) {
-		resume_reply(fs, &outcome);
-		return true;
-	}
-	return look_interrupt(unique) || end_aside(fs, unique);
+	/* else it is over: its INTERRUPT needs no reply */
+	if (lock_cancel(&request->fs->state, unique, &outcome))
+		resume_reply(request->fs, &outcome);
+	else if (!look_interrupt(unique) && !end_aside(request->fs, unique))
+		interrupt_request(unique);
+	return 0;
 }

@@ -2,10 +2,10 @@
 /*
  * From names to nodes, and the end of the kernel's interest in nodes.
  */
+#include "fs/ops/lookup.h"
 #include "fs/fuse/prune.h"
 #include "fs/fuse/reader.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
+#include "fs/fuse/session.h"
 #include "fs/segment/entry.h"
 #include "fs/source/source.h"
 
@@ -29,7 +29,7 @@ static int find_self(struct fs *fs, const struct node_slot *node, struct source_
 	return source_of(&fs->state, node)->stat(&fs->state, node, &file->stat);
 }
 
-static int find(struct fs *fs, fuse_ino_t parent, const char *name, struct source_file *file)
+static int find(struct fs *fs, uint64_t parent, const char *name, struct source_file *file)
 {
 	uint32_t builtin = source_find_builtin(&fs->state, parent, name);
 	const struct node_slot *node = node_get(&fs->state, parent);
@@ -45,20 +45,17 @@ static int find(struct fs *fs, fuse_ino_t parent, const char *name, struct sourc
 	return source_of(&fs->state, node)->find(&fs->state, node, name, file);
 }
 
-void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+int op_lookup(struct request *request)
 {
-	struct fs *fs = fs_of(req);
+	struct fs *fs = request->fs;
 	struct source_file file = {.fd = -1};
-	const struct node_slot *dir = node_get(&fs->state, parent);
-	int result = find(fs, parent, name, &file);
+	int result = find(fs, request->node, request->name, &file);
 
-	if (result == -ENOENT && fs->options.negative_timeout > 0 && !node_is_foreign(dir)) {
-		struct fuse_entry_param none = {.entry_timeout = fs->options.negative_timeout};
-
-		reply_entry(req, &none);
-		return;
+	if (result == -ENOENT && fs->options.negative_timeout > 0 && !node_is_foreign(request_node(request))) {
+		reply_entry(request, &(struct fuse_entry_param){.entry_timeout = fs->options.negative_timeout});
+		return 0;
 	}
-	reply_file(req, result, &file);
+	return reply_file(request, result, &file);
 }
 
 /* Another file may get the slot at any time. */
@@ -84,7 +81,7 @@ static void drop_if_unknown(struct fs *fs, uint64_t id)
 {
 	/* the kernel may wait for an inode that it is writing back to us */
 	reader_hand_over();
-	if (fuse_lowlevel_notify_inval_inode(fs->session, id, -1, 0) == -ENOENT)
+	if (session_invalidate(fs, id, -1, 0) == -ENOENT)
 		entry_forget(fs, id, UINT64_MAX);
 }
 
@@ -95,26 +92,24 @@ static void forget(struct fs *fs, uint64_t id, uint64_t count)
 		drop_if_unknown(fs, id);
 }
 
-void op_forget_raw(struct fs *fs)
+int op_forget(struct request *request)
 {
-	const struct wire_forget_in *in = request_body(sizeof(*in));
+	const struct fuse_forget_in *in = request->body;
 
-	if (in)
-		forget(fs, request_node(), in->lookups);
+	forget(request->fs, request->node, in->nlookup);
 	prune_made_room();
+	return 0;
 }
 
-void op_batch_forget_raw(struct fs *fs)
+int op_batch_forget(struct request *request)
 {
-	const struct wire_batch_forget_in *in = request_body(sizeof(*in));
-	const struct wire_forget_one *forgets;
+	const struct fuse_batch_forget_in *in = request->body;
+	const struct fuse_forget_one *forgets = (const void *)(in + 1);
 
-	if (!in || !request_body(sizeof(*in) + (size_t)in->count * sizeof(*forgets)))
-		return;
-	forgets = (const void *)(in + 1);
 	for (uint32_t i = 0; i < in->count; i++)
-		forget(fs, forgets[i].node, forgets[i].lookups);
+		forget(request->fs, forgets[i].nodeid, forgets[i].nlookup);
 	prune_made_room();
+	return 0;
 }
 
 void forget_unknown(struct fs *fs)

@@ -2,9 +2,8 @@
 /*
  * Names: making, linking, removing and renaming them, and reading symbolic links.
  */
+#include "fs/ops/name.h"
 #include "fs/fuse/reply.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
 #include "fs/segment/entry.h"
 #include "fs/segment/lifetime.h"
 #include "fs/segment/policy.h"
@@ -23,7 +22,7 @@ struct place {
 };
 
 /* ESTALE for an unknown node; EPERM for a name that is segfs's own. */
-static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, struct place *place)
+static int find_place(struct fs *fs, uint64_t parent, const char *name, struct place *place)
 {
 	place->dir = node_get(&fs->state, parent);
 	if (!place->dir)
@@ -34,29 +33,38 @@ static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, struct
 	return 0;
 }
 
-static int make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device, const char *target,
-		struct policy *policy, struct source_file *file)
+/* What is to be made. */
+struct made {
+	mode_t mode;
+	mode_t umask;
+	dev_t device;
+	const char *target; /* of a symbolic link */
+	struct policy policy;
+};
+
+static int make(struct request *request, struct made *made, struct source_file *file)
 {
-	struct fs *fs = fs_of(req);
+	const bool has_policy = S_ISREG(made->mode) || S_ISDIR(made->mode);
+	struct state *state = &request->fs->state;
 	char text[POLICY_TEXT_MAX] = "";
 	struct place place;
-	int result = find_place(fs, parent, name, &place);
+	int result = find_place(request->fs, request->node, request->name, &place);
 
 	if (result < 0)
 		return result;
 	if (!place.source->make)
 		return -EPERM;
-	if (S_ISREG(mode) || S_ISDIR(mode))
-		result = policy_inherit(&fs->state, place.dir, S_ISREG(mode), policy, text);
+	if (has_policy)
+		result = policy_inherit(state, place.dir, S_ISREG(made->mode), request_pid(request), &made->policy, text);
 	if (result == 0)
-		result = request_identity(req);
+		result = request_identity(request, made->umask);
 	if (result < 0)
 		return result;
-	return place.source->make(&fs->state, place.dir, name, mode, device, target, text, file);
+	return place.source->make(state, place.dir, request->name, made->mode, made->device, made->target, text, file);
 }
 
 /* The entry of a name that was made; where there is no node for it, it has not been made. */
-static int entry_of_made(struct fs *fs, fuse_ino_t parent, const char *name, struct source_file *file,
+static int entry_of_made(struct fs *fs, uint64_t parent, const char *name, struct source_file *file,
 			 struct fuse_entry_param *entry)
 {
 	const int flags = S_ISDIR(file->stat.st_mode) ? AT_REMOVEDIR : 0;
@@ -71,50 +79,51 @@ static int entry_of_made(struct fs *fs, fuse_ino_t parent, const char *name, str
 	return result;
 }
 
-static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device, const char *target)
+static int make_and_reply(struct request *request, struct made *made)
 {
+	const bool has_policy = S_ISREG(made->mode) || S_ISDIR(made->mode);
 	struct source_file file = {.fd = -1};
 	struct fuse_entry_param entry;
-	struct policy policy = {0};
-	int result = make(req, parent, name, mode, device, target, &policy, &file);
+	int result = make(request, made, &file);
 
 	if (result == 0)
-		result = entry_of_made(fs_of(req), parent, name, &file, &entry);
-	if (result != 0) {
-		reply_status(req, result);
-		return;
-	}
-	if (S_ISREG(mode) || S_ISDIR(mode))
-		if (policy_made(&fs_of(req)->state, entry.ino, S_ISREG(mode), &policy))
-			lifetime_changed(entry.ino);
-	reply_entry(req, &entry);
+		result = entry_of_made(request->fs, request->node, request->name, &file, &entry);
+	if (result < 0)
+		return result;
+	if (has_policy &&
+	    policy_made(&request->fs->state, entry.ino, S_ISREG(made->mode), request_pid(request), &made->policy))
+		lifetime_changed(entry.ino);
+	reply_entry(request, &entry);
+	return 0;
 }
 
-void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+int op_mknod(struct request *request)
 {
-	const bool is_whiteout = S_ISCHR(mode) && device == WHITEOUT;
+	const struct fuse_mknod_in *in = request->body;
+	const bool is_whiteout = S_ISCHR(in->mode) && in->rdev == WHITEOUT;
 
 	/* which have requests of their own, with what they need */
-	if (S_ISLNK(mode) || S_ISDIR(mode))
-		reply_status(req, -EINVAL);
+	if (S_ISLNK(in->mode) || S_ISDIR(in->mode))
+		return -EINVAL;
 	/* a whiteout is no device, and asks for no capability */
-	else if ((S_ISCHR(mode) || S_ISBLK(mode)) && !is_whiteout && !fs_of(req)->options.devices)
-		reply_status(req, -EPERM);
-	else
-		make_and_reply(req, parent, name, mode, device, NULL);
+	if ((S_ISCHR(in->mode) || S_ISBLK(in->mode)) && !is_whiteout && !request->fs->options.devices)
+		return -EPERM;
+	return make_and_reply(request, &(struct made){.mode = in->mode, .umask = in->umask, .device = in->rdev});
 }
 
-void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+int op_mkdir(struct request *request)
 {
-	make_and_reply(req, parent, name, S_IFDIR | (mode & 07777), 0, NULL);
+	const struct fuse_mkdir_in *in = request->body;
+
+	return make_and_reply(request, &(struct made){.mode = S_IFDIR | (in->mode & 07777), .umask = in->umask});
 }
 
-void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+int op_symlink(struct request *request)
 {
-	make_and_reply(req, parent, name, S_IFLNK | 0777, 0, target);
+	return make_and_reply(request, &(struct made){.mode = S_IFLNK | 0777, .target = request->text});
 }
 
-static int link_node(struct fs *fs, fuse_ino_t id, fuse_ino_t new_parent, const char *new_name,
+static int link_node(struct fs *fs, uint64_t id, uint64_t new_parent, const char *new_name,
 		     struct source_file *file)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
@@ -132,70 +141,77 @@ static int link_node(struct fs *fs, fuse_ino_t id, fuse_ino_t new_parent, const 
 	return place.source->link(&fs->state, node, place.dir, new_name, file);
 }
 
-void op_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t new_parent, const char *new_name)
+int op_link(struct request *request)
 {
+	const struct fuse_link_in *in = request->body;
 	struct source_file file = {.fd = -1};
 	struct fuse_entry_param entry;
-	int result = link_node(fs_of(req), id, new_parent, new_name, &file);
+	int result = link_node(request->fs, in->oldnodeid, request->node, request->name, &file);
 
 	if (result == 0)
-		result = entry_of_made(fs_of(req), new_parent, new_name, &file, &entry);
-	if (result < 0)
-		reply_status(req, result);
-	else
-		reply_entry(req, &entry);
+		result = entry_of_made(request->fs, request->node, request->name, &file, &entry);
+	if (result == 0)
+		reply_entry(request, &entry);
+	return result;
 }
 
-static int remove_name(struct fs *fs, fuse_ino_t parent, const char *name, int flags)
+static int remove_name(struct request *request, int flags)
 {
 	struct place place;
-	int result = find_place(fs, parent, name, &place);
+	int result = find_place(request->fs, request->node, request->name, &place);
 
 	if (result < 0)
 		return result;
 	if (!place.source->remove)
 		return -EPERM;
-	return place.source->remove(&fs->state, place.dir, name, flags);
+	return place.source->remove(&request->fs->state, place.dir, request->name, flags);
 }
 
-void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+int op_unlink(struct request *request)
 {
-	reply_status(req, remove_name(fs_of(req), parent, name, 0));
+	return remove_name(request, 0);
 }
 
-void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+int op_rmdir(struct request *request)
 {
-	reply_status(req, remove_name(fs_of(req), parent, name, AT_REMOVEDIR));
+	return remove_name(request, AT_REMOVEDIR);
 }
 
-static int rename_name(struct fs *fs, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-		       const char *new_name, unsigned int flags)
+static int rename_name(struct request *request, uint64_t new_parent, unsigned int flags)
 {
+	struct fs *fs = request->fs;
 	struct place from;
 	struct place to;
-	int result = find_place(fs, parent, name, &from);
+	int result = find_place(fs, request->node, request->name, &from);
 
 	if (result == 0)
-		result = find_place(fs, new_parent, new_name, &to);
+		result = find_place(fs, new_parent, request->text, &to);
 	if (result < 0)
 		return result;
 	if (from.source != to.source)
 		return -EXDEV;
 	if (!from.source->rename)
 		return -EPERM;
-	return from.source->rename(&fs->state, from.dir, name, to.dir, new_name, flags);
+	return from.source->rename(&fs->state, from.dir, request->name, to.dir, request->text, flags);
 }
 
-void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
-	       unsigned int flags)
+int op_rename(struct request *request)
 {
-	/* a whiteout belongs to who leaves it; without, the request need not tell who that is */
-	int result = flags & RENAME_WHITEOUT ? request_identity(req) : 0;
+	const struct fuse_rename_in *in = request->body;
 
-	reply_status(req, result < 0 ? result : rename_name(fs_of(req), parent, name, new_parent, new_name, flags));
+	return rename_name(request, in->newdir, 0);
 }
 
-static int read_link(struct fs *fs, fuse_ino_t id, char *target, size_t size)
+int op_rename2(struct request *request)
+{
+	const struct fuse_rename2_in *in = request->body;
+	/* a whiteout belongs to who leaves it; without, the request need not tell who that is */
+	int result = in->flags & RENAME_WHITEOUT ? request_identity(request, 0) : 0;
+
+	return result < 0 ? result : rename_name(request, in->newdir, in->flags);
+}
+
+static int read_link(struct fs *fs, uint64_t id, char *target, size_t size)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
 
@@ -206,13 +222,13 @@ static int read_link(struct fs *fs, fuse_ino_t id, char *target, size_t size)
 	return source_of(&fs->state, node)->readlink(&fs->state, node, target, size);
 }
 
-void op_readlink(fuse_req_t req, fuse_ino_t id)
+int op_readlink(struct request *request)
 {
 	char target[PATH_MAX + 1];
-	int result = read_link(fs_of(req), id, target, sizeof(target));
+	int length = read_link(request->fs, request->node, target, sizeof(target));
 
-	if (result < 0)
-		reply_status(req, result);
-	else
-		fuse_reply_readlink(req, target);
+	if (length < 0)
+		return length;
+	reply_data(request, target, (size_t)length);
+	return 0;
 }

@@ -3,12 +3,11 @@
  * Extended attributes: the user's, which are stored with the backing file, and segfs's own, user.segfs.*, by which a
  * segment tells about itself and is given its policy.
  */
+#include "fs/ops/xattr.h"
 #include "fs/fuse/identity.h"
 #include "fs/fuse/idmapped.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
-#include "fs/fuse/request.h"
-#include "fs/ops/ops.h"
 #include "fs/segment/attached.h"
 #include "fs/segment/lifetime.h"
 #include "fs/segment/policy.h"
@@ -177,7 +176,7 @@ static ssize_t get_own(struct fs *fs, uint64_t id, const struct node_slot *node,
 	return length;
 }
 
-static ssize_t get(struct fs *fs, fuse_ino_t id, const char *name, char *value, size_t size)
+static ssize_t get(struct fs *fs, uint64_t id, const char *name, char *value, size_t size)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
 	const struct source_fact *fact = NULL;
@@ -201,26 +200,33 @@ static ssize_t get(struct fs *fs, fuse_ino_t id, const char *name, char *value, 
 	return length == -ENODATA && strcmp(name, "security.selinux") == 0 ? -EOPNOTSUPP : length;
 }
 
-/* size 0 asks for the length only. */
-static void reply_value(fuse_req_t req, ssize_t result, const char *value, size_t size)
+int op_getxattr(struct request *request)
 {
-	if (result < 0)
-		reply_status(req, (int)result);
-	else if (size == 0)
-		fuse_reply_xattr(req, (size_t)result);
-	else
-		fuse_reply_buf(req, value, (size_t)result);
+	const struct fuse_getxattr_in *in = request->body;
+	const size_t size = in->size < REQUEST_BUFFER_SIZE ? in->size : REQUEST_BUFFER_SIZE;
+	char *value = request_buffer(request);
+	ssize_t length = value ? get(request->fs, request->node, request->name, value, size) : -ENOMEM;
+
+	if (length < 0)
+		return (int)length;
+	reply_xattr(request, length, value, size);
+	return 0;
 }
 
-void op_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size)
+/* Whether all processes are looked at for an attribute. */
+enum aside_kind getxattr_queue(const struct request *request)
 {
-	char *value = request_buffer();
-	ssize_t result;
+	const struct node_slot *node = request_node(request);
+	const struct source_fact *fact = source_of(&request->fs->state, node)->facts;
+	const char *name = request->name + strlen(SOURCE_OWN_PREFIX);
 
-	if (size > REQUEST_BUFFER_SIZE)
-		size = REQUEST_BUFFER_SIZE;
-	result = value ? get(fs_of(req), id, name, value, size) : -ENOMEM;
-	reply_value(req, result, value, size);
+	if (!starts_with(request->name, SOURCE_OWN_PREFIX))
+		return ASIDE_NONE;
+	if (strcmp(name, "attached") == 0)
+		return ASIDE_FACTS;
+	while (fact && fact->name && strcmp(fact->name, name) != 0)
+		fact++;
+	return fact && fact->name && fact->looks ? ASIDE_FACTS : ASIDE_NONE;
 }
 
 /*
@@ -268,7 +274,7 @@ static ssize_t list_policies(struct fs *fs, const struct node_slot *node, char *
  * The whole list, in a buffer that is larger than any list can be. It has what a backup can put back: what is stored. What a
  * segment tells about itself is asked for by name.
  */
-static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list, bool is_root)
+static ssize_t list_names(struct fs *fs, uint64_t id, char *list, bool is_root)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
 	const struct source *source;
@@ -290,49 +296,54 @@ static ssize_t list_names(struct fs *fs, fuse_ino_t id, char *list, bool is_root
 	return policies < 0 ? policies : length + policies;
 }
 
-void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
+int op_listxattr(struct request *request)
 {
-	char *list = request_buffer();
-	ssize_t result = list ? list_names(fs_of(req), id, list, fuse_req_ctx(req)->uid == 0) : -ENOMEM;
+	const struct fuse_getxattr_in *in = request->body;
+	char *list = request_buffer(request);
+	ssize_t length = list ? list_names(request->fs, request->node, list, request_uid(request) == 0) : -ENOMEM;
 
-	if (result > 0 && size > 0 && (size_t)result > size)
-		result = -ERANGE;
-	reply_value(req, result, list, size);
+	if (length < 0)
+		return (int)length;
+	if (in->size > 0 && (size_t)length > in->size)
+		return -ERANGE;
+	reply_xattr(request, length, list, in->size);
+	return 0;
 }
 
 /* What the user is on a mount that is idmapped is known to the kernel only, which checks no owner here. */
-static bool is_owner(struct fs *fs, const struct stat *attr)
+static bool is_owner(const struct request *request, const struct stat *attr)
 {
-	const uid_t user = request_uid();
+	const uid_t user = request_uid(request);
 
 	if (user == IDENTITY_UNKNOWN)
 		return false;
 	if (user == 0 || user == attr->st_uid)
 		return true;
 	reader_hand_over();
-	return idmapped_owns(fs, request_pid(), user, attr->st_uid);
+	return idmapped_owns(request->fs, request_pid(request), user, attr->st_uid);
 }
 
 /* Sets a field of the policy. The kernel has checked that the caller may write; only the owner and root may do this. */
-static int set_field(struct fs *fs, uint64_t id, const struct node_slot *node, enum policy_field field,
+static int set_field(const struct request *request, const struct node_slot *node, enum policy_field field,
 		     const struct policy *wanted)
 {
+	struct fs *fs = request->fs;
 	struct stat attr;
 	int result = source_of(&fs->state, node)->stat(&fs->state, node, &attr);
 
 	if (field == POLICY_LOCK && wanted->mandatory && fs->options.local_posix)
 		return -EOPNOTSUPP;
-	if (result == 0 && !is_owner(fs, &attr))
+	if (result == 0 && !is_owner(request, &attr))
 		result = -EPERM;
 	if (result == 0)
-		result = policy_change(&fs->state, id, field, wanted);
+		result = policy_change(&fs->state, request->node, field, wanted, request_pid(request));
 	if (result > 0)
-		lifetime_changed(id);
+		lifetime_changed(request->node);
 	return result < 0 ? result : 0;
 }
 
-static int set_field_text(struct fs *fs, uint64_t id, const struct node_slot *node, enum policy_field field,
-			  const char *value, size_t size, int flags)
+static int set_field_text(const struct request *request, const struct node_slot *node, enum policy_field field, const char *value,
+			  size_t size, int flags)
 {
 	struct policy wanted = {0};
 	char why[POLICY_WHY_MAX];
@@ -344,7 +355,7 @@ static int set_field_text(struct fs *fs, uint64_t id, const struct node_slot *no
 		log_info("setting %s%s: %s", SOURCE_OWN_PREFIX, policy_field_name(field), why);
 		return -EINVAL;
 	}
-	return set_field(fs, id, node, field, &wanted);
+	return set_field(request, node, field, &wanted);
 }
 
 /* An own attribute that is no policy can't be set. EOPNOTSUPP for one that does not exist. */
@@ -397,10 +408,14 @@ static int was_there(struct fs *fs, const struct node_slot *node, const char *na
 	return (int)note.flags;
 }
 
-static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value, size_t size, int flags)
+int op_setxattr(struct request *request)
 {
-	const struct node_slot *node = node_get(&fs->state, id);
-	const struct wire_setxattr_in *in = request_body(sizeof(*in));
+	const struct fuse_setxattr_in *in = request->body;
+	const char *value = request->name + strlen(request->name) + 1;
+	const char *name = request->name;
+	struct fs *fs = request->fs;
+	const struct node_slot *node = request_node(request);
+	int flags = (int)in->flags;
 	enum policy_field field;
 	int result;
 
@@ -408,7 +423,7 @@ static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value
 		return -ESTALE;
 	field = find_field(node, name);
 	if (field != POLICY_FIELDS)
-		return set_field_text(fs, id, node, field, value, size, flags);
+		return set_field_text(request, node, field, value, in->size, flags);
 	result = refuse_own(fs, node, name);
 	if (result < 0)
 		return result;
@@ -417,21 +432,18 @@ static int set(struct fs *fs, fuse_ino_t id, const char *name, const char *value
 	/* who made it, if it was not there when the request was begun, is a worker that died over it */
 	if (flags & XATTR_CREATE && was_there(fs, node, name) == 0 && journal_is_again())
 		flags &= ~XATTR_CREATE;
-	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, size, flags);
-	if (result == 0 && in && !fs->short_setxattr && in->setxattr_flags & WIRE_SETXATTR_ACL_KILL_SGID)
+	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, in->size, flags);
+	if (result == 0 && !fs->short_setxattr && in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID)
 		result = drop_set_group_id(fs, node);
 	return result;
 }
 
-void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *value, size_t size, int flags)
+int op_removexattr(struct request *request)
 {
-	reply_status(req, set(fs_of(req), id, name, value, size, flags));
-}
-
-static int remove_attribute(struct fs *fs, fuse_ino_t id, const char *name)
-{
-	const struct node_slot *node = node_get(&fs->state, id);
 	static const struct policy by_default;
+	const char *name = request->name;
+	struct fs *fs = request->fs;
+	const struct node_slot *node = request_node(request);
 	enum policy_field field;
 	int result;
 	int was;
@@ -440,7 +452,7 @@ static int remove_attribute(struct fs *fs, fuse_ino_t id, const char *name)
 		return -ESTALE;
 	field = find_field(node, name);
 	if (field != POLICY_FIELDS)
-		return set_field(fs, id, node, field, &by_default);
+		return set_field(request, node, field, &by_default);
 	result = refuse_own(fs, node, name);
 	if (result < 0)
 		return result == -EOPNOTSUPP ? -ENODATA : result;
@@ -449,9 +461,4 @@ static int remove_attribute(struct fs *fs, fuse_ino_t id, const char *name)
 	was = was_there(fs, node, name);
 	result = source_of(&fs->state, node)->removexattr(&fs->state, node, name);
 	return result == -ENODATA && was == 1 && journal_is_again() ? 0 : result;
-}
-
-void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
-{
-	reply_status(req, remove_attribute(fs_of(req), id, name));
 }

@@ -112,23 +112,20 @@ void entry_let_go(struct fs *fs, uint64_t id)
 	entry_release(fs, id, backing_id);
 }
 
-void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry)
+void reply_entry(struct request *request, const struct fuse_entry_param *entry)
 {
-	struct fs *fs = fs_of(req);
-
 	/* the requester may have been killed meanwhile */
-	if (fuse_reply_entry(req, entry) < 0 && entry->ino)
-		entry_forget(fs, entry->ino, 1);
+	if (reply_entry_out(request, entry) < 0 && entry->ino)
+		entry_forget(request->fs, entry->ino, 1);
 }
 
-void reply_file(fuse_req_t req, int result, struct source_file *file)
+int reply_file(struct request *request, int result, struct source_file *file)
 {
 	struct fuse_entry_param entry;
 
 	if (result >= 0)
-		result = entry_from_file(fs_of(req), file, &entry);
-	if (result < 0)
-		reply_status(req, result);
-	else
-		reply_entry(req, &entry);
+		result = entry_from_file(request->fs, file, &entry);
+	if (result == 0)
+		reply_entry(request, &entry);
+	return result;
 }

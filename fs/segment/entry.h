@@ -5,7 +5,7 @@
 #ifndef SEGFS_SEGMENT_ENTRY_H
 #define SEGFS_SEGMENT_ENTRY_H
 
-#include "fs/fuse/fs.h"
+#include "fs/fuse/request.h"
 #include "fs/source/source.h"
 
 /*
@@ -44,9 +44,9 @@ void entry_forget(struct fs *fs, uint64_t id, uint64_t count);
 void entry_let_go(struct fs *fs, uint64_t id);
 
 /* Answers with an entry, or gives its reference back where the kernel did not take it. */
-void reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
+void reply_entry(struct request *request, const struct fuse_entry_param *entry);
 
-/* The common end of operations that find or make a name: an error, or the file's entry. */
-void reply_file(fuse_req_t req, int result, struct source_file *file);
+/* The common end of operations that find or make a name: the file's entry. Returns 0; what entry_from_file() does; `result` below 0. */
+int reply_file(struct request *request, int result, struct source_file *file);
 
 #endif

@@ -109,10 +109,10 @@ static int add_handle(struct opening *opening)
 {
 	struct handle_open open = {
 		.node = opening->id,
-		.unique = request_unique(),
+		.unique = opening->request->unique,
 		.flags = (uint32_t)opening->flags,
-		.pid = opening->pid,
-		.uid = opening->uid,
+		.pid = request_pid(opening->request),
+		.uid = request_uid(opening->request),
 		.mode = opening->mode,
 		.kind = opening->is_control ? HANDLE_CONTROL : HANDLE_FILE,
 		.policy = opening->policy,

@@ -7,7 +7,7 @@
 #ifndef SEGFS_SEGMENT_OPENING_H
 #define SEGFS_SEGMENT_OPENING_H
 
-#include "fs/fuse/fs.h"
+#include "fs/fuse/request.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 
@@ -18,12 +18,11 @@
 
 struct opening {
 	struct fs *fs;
+	struct request *request;
 	const struct source *source;
 	struct node_slot *node;
 	uint64_t id;       /* of the node */
 	int flags;         /* of open(2), as the kernel sent them */
-	uint32_t uid;
-	int pid;
 	int fd;            /* the backing file, or -1: not opened */
 	int path_fd;       /* O_PATH descriptor of it for the kernel, or -1 */
 	bool is_new;       /* made by this open, with the mode that `mode_bits` tells; `fd` can do all that `flags` say */

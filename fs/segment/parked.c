@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/segment/parked.h"
-#include "fs/fuse/wire.h"
+#include "fs/fuse/protocol.h"
 #include "fs/state/share.h"
 
 #include <errno.h>
@@ -15,14 +15,14 @@ static struct {
 
 static uint32_t user_of(const struct parked *parked)
 {
-	return ((const struct wire_in_header *)parked->message)->uid;
+	return ((const struct fuse_in_header *)parked->message)->uid;
 }
 
 int parked_new(struct state *state, const void *message, size_t length, struct parked **out)
 {
 	struct parked *parked;
 
-	if (!share_admits(state, ((const struct wire_in_header *)message)->uid, SHARE_PARKED, length))
+	if (!share_admits(state, ((const struct fuse_in_header *)message)->uid, SHARE_PARKED, length))
 		return -EAGAIN;
 	parked = malloc(sizeof(*parked) + length);
 	if (!parked)
@@ -55,7 +55,7 @@ void parked_free(struct state *state, struct parked *parked)
 
 uint64_t parked_unique(const struct parked *parked)
 {
-	return ((const struct wire_in_header *)parked->message)->unique;
+	return ((const struct fuse_in_header *)parked->message)->unique;
 }
 
 struct parked *parked_first(void)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "fs/segment/policy.h"
-#include "fs/fuse/request.h"
 #include "fs/source/source.h"
 #include "fs/state/lock.h"
 #include "lib/base/cleanup.h"
@@ -270,15 +269,15 @@ int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
 	return give(state, id, fields, wanted, 0);
 }
 
-int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted)
+int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted, pid_t requester)
 {
 	bool fields[POLICY_FIELDS] = {false};
 
 	fields[field] = true;
-	return give(state, id, fields, wanted, request_pid());
+	return give(state, id, fields, wanted, requester);
 }
 
-int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, struct policy *policy,
+int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, pid_t requester, struct policy *policy,
 		   char text[POLICY_TEXT_MAX])
 {
 	uint32_t word = 0;
@@ -289,30 +288,30 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 	if (result == 0 && word & ~(uint32_t)NODE_POLICY_KNOWN)
 		result = policy_read(state, dir, policy);
 	if (result == 0 && is_file && policy->lifetime == LIFETIME_OWNER)
-		result = procfs_owner(request_pid(), &policy->owner);
+		result = procfs_owner(requester, &policy->owner);
 	if (result == 0)
 		policy_store(policy, text);
 	return result;
 }
 
 /* Later it may be another thread that has this number, or none. Where it can't be found out, the creator is not known. */
-static void note_creator(struct node_slot *node)
+static void note_creator(struct node_slot *node, pid_t requester)
 {
 	uint64_t identity = boottime_nanoseconds() / 100000000;
 
-	if (!procfs_identity_waits() && procfs_thread_identity(request_pid(), &identity) < 0)
+	if (!procfs_identity_waits() && procfs_thread_identity(requester, &identity) < 0)
 		return;
 	node->creator_mark = (uint32_t)identity;
-	node->creator = request_pid();
+	node->creator = requester;
 }
 
-bool policy_made(struct state *state, uint64_t id, bool is_file, const struct policy *policy)
+bool policy_made(struct state *state, uint64_t id, bool is_file, pid_t requester, const struct policy *policy)
 {
 	struct node_slot *node = node_get(state, id);
 
 	if (!node || node_is_foreign(node))
 		return false;
-	note_creator(node);
+	note_creator(node, requester);
 	atomic_store(&node->policy, policy_pack(policy));
 	if (is_file)
 		atomic_fetch_or(&node->flags, NODE_FILLING);

@@ -28,7 +28,7 @@ int policy_read(struct state *state, const struct node_slot *node, struct policy
  * has ended or is not known; -ENOSPC where the memory to be committed is not there; -EOPNOTSUPP where the medium stores no
  * attributes; -ESTALE.
  */
-int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted);
+int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted, pid_t requester);
 
 /* The same for several fields at once, all of them or none, on behalf of nobody who may have it open. */
 int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted);
@@ -38,11 +38,11 @@ int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
  * is_file: a regular file, which has an owner if its lifetime says so. policy: gets the same.
  * Returns 0; -ESRCH where the requester, as owner, is in a pid namespace that is not visible here; as policy_find().
  */
-int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, struct policy *policy,
+int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, pid_t requester, struct policy *policy,
 		   char text[POLICY_TEXT_MAX]);
 
 /* Notes the policy that a node was made with, and who made it. Returns whether its life is limited: lifetime_changed() is to be called. */
-bool policy_made(struct state *state, uint64_t id, bool is_file, const struct policy *policy);
+bool policy_made(struct state *state, uint64_t id, bool is_file, pid_t requester, const struct policy *policy);
 
 /*
  * Before *size bytes are written from `offset` on, or at the end: cuts *size down to what a fixed size leaves, and reserves the

@@ -2,7 +2,7 @@
 #include "fs/segment/resume.h"
 #include "fs/fuse/dispatch.h"
 #include "fs/fuse/reader.h"
-#include "fs/fuse/request.h"
+#include "fs/fuse/reply.h"
 #include "fs/segment/mandatory.h"
 #include "fs/segment/parked.h"
 
@@ -10,12 +10,21 @@ void resume_reply(struct fs *fs, const struct lock_outcome *outcome)
 {
 	struct parked *parked = outcome->access ? parked_of(outcome->tag) : NULL;
 
-	request_answer_tag(fs, parked ? parked_unique(parked) : outcome->tag, outcome->result);
+	reply_to(fs, parked ? parked_unique(parked) : outcome->tag, outcome->result);
 	parked_free(&fs->state, parked);
 }
 
-void resume_ready(struct fs *fs)
+static void carry_out(struct thread *thread, const struct parked *parked)
 {
+	struct request request;
+
+	if (request_begin(&request, thread, parked->message, parked->length) == 0 && mandatory_admits(&request))
+		dispatch(&request, false);
+}
+
+void resume_ready(struct thread *thread)
+{
+	struct fs *fs = thread->fs;
 	struct lock_outcome outcome;
 
 	reader_stay(true);
@@ -26,12 +35,15 @@ void resume_ready(struct fs *fs)
 			resume_reply(fs, &outcome);
 			continue;
 		}
-		request_begin(parked->message, parked->length);
-		if (mandatory_admits(fs))
-			dispatch(fs, parked->message, parked->length, false);
+		carry_out(thread, parked);
 		lock_access_end(&fs->state, &outcome);
-		request_end();
 		parked_free(&fs->state, parked);
 	}
 	reader_stay(false);
+}
+
+void resume_between(struct thread *thread)
+{
+	if (mandatory_end_stuck(thread))
+		resume_ready(thread);
 }

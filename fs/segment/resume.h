@@ -7,14 +7,17 @@
 #ifndef SEGFS_SEGMENT_RESUME_H
 #define SEGFS_SEGMENT_RESUME_H
 
-#include "fs/fuse/fs.h"
+#include "fs/fuse/request.h"
 #include "fs/state/lock.h"
 
 /*
  * Replies to all requests whose wait is over, and carries out those that waited to read or write. In the order in which they came: what
  * is written is written before the next lock is granted.
  */
-void resume_ready(struct fs *fs);
+void resume_ready(struct thread *thread);
+
+/* The same, if a wait that would never end has been ended. */
+void resume_between(struct thread *thread);
 
 /* Replies to a request that waited and does not go on, with outcome->result. */
 void resume_reply(struct fs *fs, const struct lock_outcome *outcome);

@@ -109,9 +109,10 @@ static bool take_retry(uint64_t node, pid_t thread, uint32_t *closes)
  * they do with each write, so that the reply before this OPEN proves nothing. When the thread comes back, it has looked the file up
  * after the last write.
  */
-static int start_over(struct fs *fs, const struct node_slot *node, uint32_t closes, uint32_t gone)
+static int start_over(const struct request *request, const struct node_slot *node, uint32_t closes, uint32_t gone)
 {
-	const struct retry retry = {.node = node_id_of(&fs->state, node), .thread = request_pid(), .closes = closes};
+	struct state *state = &request->fs->state;
+	const struct retry retry = {.node = node_id_of(state, node), .thread = request_pid(request), .closes = closes};
 	uint32_t before;
 
 	if (!take_retry(retry.node, retry.thread, &before)) {
@@ -121,12 +122,13 @@ static int start_over(struct fs *fs, const struct node_slot *node, uint32_t clos
 	/* somebody has written once more */
 	if (before != closes)
 		return -ETXTBSY;
-	atomic_fetch_and(&fs->state.arena->nodes[node - fs->state.arena->nodes].flags, ~gone);
+	atomic_fetch_and(&state->arena->nodes[node - state->arena->nodes].flags, ~gone);
 	return 0;
 }
 
-int set_id_admit(struct fs *fs, const struct node_slot *node, int flags, bool writes)
+int set_id_admit(const struct request *request, const struct node_slot *node, int flags, bool writes)
 {
+	struct fs *fs = request->fs;
 	const uint32_t told = atomic_load(&node->flags) & (NODE_TOLD_SUID | NODE_TOLD_SGID);
 	uint32_t closes;
 	struct stat attr;
@@ -146,7 +148,7 @@ int set_id_admit(struct fs *fs, const struct node_slot *node, int flags, bool wr
 	if (result < 0)
 		return result;
 	gone = told & ~flags_of(attr.st_mode);
-	return gone ? start_over(fs, node, closes, gone) : 0;
+	return gone ? start_over(request, node, closes, gone) : 0;
 }
 
 /* --- changes ------------------------------------------------------------------------------------------------------ */
@@ -167,8 +169,9 @@ static bool keeps_set_group_id(const struct credentials *credentials, const stru
 	       (is_in_group(credentials, attr->st_gid) || credentials_can(credentials, CAP_FSETID));
 }
 
-int set_id_drop(struct fs *fs, const struct node_slot *node)
+int set_id_drop(const struct request *request, const struct node_slot *node)
 {
+	struct fs *fs = request->fs;
 	_cleanup_credentials_ struct credentials credentials = CREDENTIALS_NONE;
 	const struct source *source = source_of(&fs->state, node);
 	struct source_change change = {.drop_privileges = true, .by_daemon = true};
@@ -181,7 +184,7 @@ int set_id_drop(struct fs *fs, const struct node_slot *node)
 	result = source->stat(&fs->state, node, &attr);
 	if (result < 0 || !set_id_has(attr.st_mode))
 		return result;
-	result = credentials_read(request_pid(), request_uid(), request_gid(), &credentials);
+	result = credentials_read(request_pid(request), request_uid(request), request_gid(request), &credentials);
 	if (result < 0)
 		return result;
 	change.keep_set_group_id = keeps_set_group_id(&credentials, &attr);
@@ -204,14 +207,15 @@ static bool is_chown(long call)
 }
 
 /* Whether the requester owns a file, or acts as if he did. */
-static bool is_owner(const struct fs *fs, const struct credentials *credentials, const struct stat *attr)
+static bool is_owner(const struct request *request, const struct credentials *credentials, const struct stat *attr)
 {
 	return credentials->uid == attr->st_uid || credentials_can(credentials, CAP_FOWNER) ||
-	       idmapped_owns(fs, request_pid(), credentials->uid, attr->st_uid);
+	       idmapped_owns(request->fs, request_pid(request), credentials->uid, attr->st_uid);
 }
 
-int set_id_complete(struct fs *fs, const struct node_slot *node, struct source_change *change)
+int set_id_complete(const struct request *request, const struct node_slot *node, struct source_change *change)
 {
+	struct fs *fs = request->fs;
 	_cleanup_credentials_ struct credentials credentials = CREDENTIALS_NONE;
 	const struct source *source = source_of(&fs->state, node);
 	struct stat attr;
@@ -226,16 +230,16 @@ int set_id_complete(struct fs *fs, const struct node_slot *node, struct source_c
 	change->drop_privileges = !S_ISDIR(attr.st_mode) && attr.st_mode & (S_ISUID | S_ISGID);
 	if (!change->drop_privileges)
 		return 0;
-	result = credentials_read(request_pid(), request_uid(), request_gid(), &credentials);
+	result = credentials_read(request_pid(request), request_uid(request), request_gid(request), &credentials);
 	if (result < 0)
 		return result;
 	change->keep_set_group_id = keeps_set_group_id(&credentials, &attr);
 	change->drop_privileges = attr.st_mode & S_ISUID || !change->keep_set_group_id;
-	if (!change->drop_privileges || change->what != 0 || is_owner(fs, &credentials, &attr))
+	if (!change->drop_privileges || change->what != 0 || is_owner(request, &credentials, &attr))
 		return 0;
 	/* a chown(2) that names nobody is for the owner; the kernel asks for the same before somebody writes who may write */
 	reader_hand_over();
-	if (is_chown(procfs_call(request_pid())))
+	if (is_chown(procfs_call(request_pid(request))))
 		return -EPERM;
 	change->by_daemon = true;
 	return 0;

@@ -13,7 +13,7 @@
 #ifndef SEGFS_SEGMENT_SET_ID_H
 #define SEGFS_SEGMENT_SET_ID_H
 
-#include "fs/fuse/fs.h"
+#include "fs/fuse/request.h"
 #include "fs/source/source.h"
 
 /* Whether a mode (st_mode) is that of a regular file with a set-id bit. */
@@ -27,18 +27,18 @@ bool set_id_told(struct fs *fs, const struct node_slot *node, mode_t mode);
  * flags: of OPEN, as the kernel sends them. writes: it may change the file. Returns 0; ESTALE, once, where the kernel would execute with
  * bits that the file has not any more; ETXTBSY where the file is executed, or written; what source->stat() returns.
  */
-int set_id_admit(struct fs *fs, const struct node_slot *node, int flags, bool writes);
+int set_id_admit(const struct request *request, const struct node_slot *node, int flags, bool writes);
 
 /*
  * Takes the bits of a file away that the requester, who has no CAP_FSETID, does not leave when he changes its bytes.
  * Returns 0; the errno of source->stat(), source->change() or credentials_read().
  */
-int set_id_drop(struct fs *fs, const struct node_slot *node);
+int set_id_drop(const struct request *request, const struct node_slot *node);
 
 /*
  * Completes a change that drops privileges, as SETATTR asks for it: drop_privileges and keep_set_group_id become what is to be done.
  * Returns 0; EPERM for a chown(2) by somebody else, that names neither user nor group; as set_id_drop().
  */
-int set_id_complete(struct fs *fs, const struct node_slot *node, struct source_change *change);
+int set_id_complete(const struct request *request, const struct node_slot *node, struct source_change *change);
 
 #endif

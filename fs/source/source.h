@@ -65,9 +65,9 @@ struct source_file {
 
 /* What a request needs from a node. */
 enum source_wanted {
+	SOURCE_ALL = 0,
 	SOURCE_ATTRIBUTES, /* ... including extended ones except facts */
 	SOURCE_NAME,       /* a name in the directory */
-	SOURCE_ALL,
 };
 
 /* A change of attributes, as the kernel's setattr_prepare() left it: bits of SOURCE_SET_*. */

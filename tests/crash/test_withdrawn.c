@@ -5,7 +5,7 @@
  *
  * The worker dies at each point of each kind of open. The next one is held by ptrace(2) at the end of the write(2) that asks the kernel.
  */
-#include "fs/fuse/wire.h"
+#include "fs/fuse/protocol.h"
 #include "lib/base/cleanup.h"
 #include "tests/lib/follow.h"
 #include "tests/lib/job.h"
@@ -48,7 +48,7 @@ static struct job *asker; /* the process whose open it is */
 /* Whether a thread asks the kernel to send again what was not answered. */
 static bool asks(pid_t thread, const struct __ptrace_syscall_info *info)
 {
-	struct wire_out_header header = {0};
+	struct fuse_out_header header = {0};
 	long word;
 
 	if (info->op != PTRACE_SYSCALL_INFO_ENTRY || info->entry.nr != SYS_write || info->entry.args[2] != sizeof(header))
@@ -56,7 +56,7 @@ static bool asks(pid_t thread, const struct __ptrace_syscall_info *info)
 	errno = 0;
 	word = ptrace(PTRACE_PEEKDATA, thread, (void *)(uintptr_t)info->entry.args[1], NULL);
 	memcpy(&header, &word, sizeof(word));
-	return errno == 0 && header.length == sizeof(header) && header.error == WIRE_NOTIFY_RESEND;
+	return errno == 0 && header.len == sizeof(header) && header.error == FUSE_NOTIFY_RESEND;
 }
 
 static void hold_next(void *unused)

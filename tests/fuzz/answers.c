@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,6 @@ static struct {
 		uint64_t unique;
 		uint32_t opcode;
 		size_t room;   /* bytes that the answer may have after its header */
-		bool optional; /* an INTERRUPT may be answered, with EAGAIN */
 	} awaited[AWAITED_MAX];
 } answers;
 
@@ -59,85 +60,78 @@ void answers_begin(void)
 	lseek(answers.fd, 0, SEEK_SET);
 }
 
-static size_t room_for(const struct wire_in_header *request, size_t length)
+static size_t room_for(const struct fuse_in_header *request, size_t length)
 {
-	const struct wire_read_in *read = (const void *)(request + 1);
-	const struct wire_getxattr_in *xattr = (const void *)(request + 1);
+	const struct fuse_read_in *read = (const void *)(request + 1);
+	const struct fuse_getxattr_in *xattr = (const void *)(request + 1);
 
 	switch (request->opcode) {
-	case WIRE_OP_READ:
-	case WIRE_OP_READDIR:
-	case WIRE_OP_READDIRPLUS:
+	case FUSE_READ:
+	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
 		return length < sizeof(*request) + sizeof(*read) ? 0 : read->size;
-	case WIRE_OP_GETXATTR:
-	case WIRE_OP_LISTXATTR:
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
 		return length < sizeof(*request) + sizeof(*xattr) ? 0 : xattr->size ? xattr->size : 8;
 	default:
 		return 4096;
 	}
 }
 
-void answers_await(const struct wire_in_header *request, size_t length)
+void answers_await(const struct fuse_in_header *request, size_t length)
 {
-	bool optional = request->opcode == WIRE_OP_INTERRUPT;
+	bool is_answered = request->opcode != FUSE_FORGET && request->opcode != FUSE_BATCH_FORGET && request->opcode != FUSE_INTERRUPT;
 
-	if ((!wire_is_answered(request->opcode) && !optional) || (request->unique & ~WIRE_UNIQUE_RESEND) == 0)
+	if (!is_answered || (request->unique & ~FUSE_UNIQUE_RESEND) == 0)
 		return;
 	check(answers.n < AWAITED_MAX, "too many requests in one input");
 	answers.awaited[answers.n++] = (struct awaited){
 		.unique = request->unique,
 		.opcode = request->opcode,
 		.room = room_for(request, length),
-		.optional = optional,
 	};
 }
 
 /* As the kernel reads them. */
 static void look_at_entries(const char *at, size_t left, bool plus)
 {
-	size_t before = plus ? WIRE_ENTRY_OUT_SIZE : 0;
+	size_t before = plus ? sizeof(struct fuse_entry_out) : 0;
 
-	while (left >= before + offsetof(struct wire_directory_entry, name)) {
-		struct wire_directory_entry entry;
+	while (left >= before + FUSE_NAME_OFFSET) {
+		struct fuse_dirent entry;
 		size_t size;
 
 		memcpy(&entry, at + before, sizeof(entry));
-		size = (before + sizeof(entry) + entry.length + 7) & ~(size_t)7;
-		check(entry.length > 0 && entry.length <= 1024, "an entry with a name of %u bytes", entry.length);
+		size = (before + sizeof(entry) + entry.namelen + 7) & ~(size_t)7;
+		check(entry.namelen > 0 && entry.namelen <= 1024, "an entry with a name of %u bytes", entry.namelen);
 		check(size <= left, "an entry that is cut off");
-		check(!memchr(at + before + sizeof(entry), '/', entry.length), "an entry whose name has a '/'");
-		check(!memchr(at + before + sizeof(entry), 0, entry.length), "an entry whose name has a 0");
+		check(!memchr(at + before + sizeof(entry), '/', entry.namelen), "an entry whose name has a '/'");
+		check(!memchr(at + before + sizeof(entry), 0, entry.namelen), "an entry whose name has a 0");
 		at += size;
 		left -= size;
 	}
 	check(left == 0, "%zu bytes after the last entry", left);
 }
 
-/* The request that an answer is to. An INTERRUPT, which is answered by EAGAIN or not at all, may have the id of another one. */
-static size_t find_awaited(const struct wire_out_header *header)
+/* The request that a reply is to. */
+static size_t find_awaited(const struct fuse_out_header *header)
 {
-	size_t found = answers.n;
+	size_t i = 0;
 
-	for (size_t i = 0; i < answers.n; i++) {
-		const struct awaited *awaited = &answers.awaited[i];
-
-		if (awaited->unique != header->unique || (awaited->optional && header->error != -EAGAIN))
-			continue;
-		if (found == answers.n || (awaited->optional && !answers.awaited[found].optional))
-			found = i;
-	}
-	return found;
+	while (i < answers.n && answers.awaited[i].unique != header->unique)
+		i++;
+	return i;
 }
 
-static void look_at(const struct wire_out_header *header, const char *body)
+static void look_at(const struct fuse_out_header *header, const char *body)
 {
-	size_t size = header->length - sizeof(*header);
+	size_t size = header->len - sizeof(*header);
 	struct awaited asked;
 	size_t i;
 
 	/* a notification */
 	if (header->unique == 0) {
-		check(header->error > 0 && header->error <= WIRE_NOTIFY_PRUNE, "a notification %d", header->error);
+		check(header->error > 0 && header->error <= PROTOCOL_NOTIFY_PRUNE, "a notification %d", header->error);
 		return;
 	}
 	i = find_awaited(header);
@@ -147,27 +141,24 @@ static void look_at(const struct wire_out_header *header, const char *body)
 	check(header->error <= 0 && header->error >= -ERRNO_MAX, "opcode %u: error %d", asked.opcode, header->error);
 	check(header->error == 0 || size == 0, "opcode %u: an error with %zu bytes", asked.opcode, size);
 	check(size <= asked.room, "opcode %u: an answer of %zu bytes, at most %zu are awaited", asked.opcode, size, asked.room);
-	if (asked.opcode == WIRE_OP_READDIR || asked.opcode == WIRE_OP_READDIRPLUS)
-		look_at_entries(body, size, asked.opcode == WIRE_OP_READDIRPLUS);
+	if (asked.opcode == FUSE_READDIR || asked.opcode == FUSE_READDIRPLUS)
+		look_at_entries(body, size, asked.opcode == FUSE_READDIRPLUS);
 }
 
 void answers_look(size_t may_wait)
 {
 	size_t length = (size_t)lseek(answers.fd, 0, SEEK_CUR);
-	size_t waiting = 0;
 
 	for (size_t at = 0; at < length;) {
-		struct wire_out_header header;
+		struct fuse_out_header header;
 
 		check(length - at >= sizeof(header), "%zu bytes as an answer", length - at);
 		memcpy(&header, answers.bytes + at, sizeof(header));
-		check(header.length >= sizeof(header) && header.length <= length - at, "an answer that says it has %u bytes, of %zu",
-		      header.length, length - at);
+		check(header.len >= sizeof(header) && header.len <= length - at, "an answer that says it has %u bytes, of %zu",
+		      header.len, length - at);
 		look_at(&header, answers.bytes + at + sizeof(header));
-		at += header.length;
+		at += header.len;
 	}
 	lseek(answers.fd, 0, SEEK_SET);
-	for (size_t i = 0; i < answers.n; i++)
-		waiting += !answers.awaited[i].optional;
-	check(waiting <= may_wait, "%zu requests without an answer, %zu may wait", waiting, may_wait);
+	check(answers.n <= may_wait, "%zu requests without an answer, %zu may wait", answers.n, may_wait);
 }

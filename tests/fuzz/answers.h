@@ -6,7 +6,7 @@
 #ifndef SEGFS_TESTS_FUZZ_ANSWERS_H
 #define SEGFS_TESTS_FUZZ_ANSWERS_H
 
-#include "fs/fuse/wire.h"
+#include "fs/fuse/protocol.h"
 
 /* Reports a violation and ends the process. */
 #define check(ok, ...) ((ok) ? (void)0 : answers_fail(__VA_ARGS__))
@@ -22,7 +22,7 @@ int answers_open(void);
 void answers_begin(void);
 
 /* Records a request about to be executed: `length` bytes, with a header. */
-void answers_await(const struct wire_in_header *request, size_t length);
+void answers_await(const struct fuse_in_header *request, size_t length);
 
 /* Checks everything written since the last call. may_wait: number of requests that may have no reply yet. */
 void answers_look(size_t may_wait);

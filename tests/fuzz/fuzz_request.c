@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * Any messages as requests of the kernel, to the real operations over a small store. One byte chooses options, enum stand_option;
- * then messages follow, each after its length as 16 bits: struct wire_in_header and a body.
+ * then messages follow, each after its length as 16 bits: struct fuse_in_header and a body.
  *
  * So that there is something to find behind the first check, a message is made true before it is sent, unless it lies grossly: a
  * length below 65536 becomes the real one, an id of 0 a new one, and a node id or a handle below 256 gets the generation that its
  * slot has. Node 255 is that of the handle in the message.
  */
 #include "fs/fuse/loop.h"
-#include "fs/fuse/wire.h"
+#include "fs/fuse/protocol.h"
 #include "fs/state/node.h"
 #include "tests/fuzz/answers.h"
 #include "tests/fuzz/stand.h"
@@ -41,7 +41,7 @@ static uint64_t true_handle(const struct fs *fs, uint64_t handle)
 static void improve(const struct fs *fs, char *message, size_t length, size_t at,
 		    uint64_t (*improved)(const struct fs *fs, uint64_t number))
 {
-	struct wire_in_header *header = (void *)message;
+	struct fuse_in_header *header = (void *)message;
 	const struct handle_slot *handle;
 	uint64_t number;
 
@@ -52,42 +52,42 @@ static void improve(const struct fs *fs, char *message, size_t length, size_t at
 	number = improved(fs, number);
 	memcpy(message + at, &number, sizeof(number));
 	handle = improved == true_handle ? handle_get(&fs->state, number) : NULL;
-	if (header->node == STAND_NODE_OF_HANDLE && handle)
-		header->node = handle->node;
+	if (header->nodeid == STAND_NODE_OF_HANDLE && handle)
+		header->nodeid = handle->node;
 }
 
 static void improve_body(const struct fs *fs, char *message, size_t length)
 {
-	switch (((const struct wire_in_header *)(const void *)message)->opcode) {
-	case WIRE_OP_READ:
-	case WIRE_OP_WRITE:
-	case WIRE_OP_RELEASE:
-	case WIRE_OP_FSYNC:
-	case WIRE_OP_FLUSH:
-	case WIRE_OP_READDIR:
-	case WIRE_OP_READDIRPLUS:
-	case WIRE_OP_RELEASEDIR:
-	case WIRE_OP_FSYNCDIR:
-	case WIRE_OP_GETLK:
-	case WIRE_OP_SETLK:
-	case WIRE_OP_SETLKW:
-	case WIRE_OP_IOCTL:
-	case WIRE_OP_FALLOCATE:
-	case WIRE_OP_LSEEK:
+	switch (((const struct fuse_in_header *)(const void *)message)->opcode) {
+	case FUSE_READ:
+	case FUSE_WRITE:
+	case FUSE_RELEASE:
+	case FUSE_FSYNC:
+	case FUSE_FLUSH:
+	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
+	case FUSE_RELEASEDIR:
+	case FUSE_FSYNCDIR:
+	case FUSE_GETLK:
+	case FUSE_SETLK:
+	case FUSE_SETLKW:
+	case FUSE_IOCTL:
+	case FUSE_FALLOCATE:
+	case FUSE_LSEEK:
 		improve(fs, message, length, 0, true_handle);
 		break;
-	case WIRE_OP_GETATTR:
-	case WIRE_OP_SETATTR:
+	case FUSE_GETATTR:
+	case FUSE_SETATTR:
 		improve(fs, message, length, 8, true_handle);
 		break;
-	case WIRE_OP_COPY_FILE_RANGE:
-		improve(fs, message, length, offsetof(struct wire_copy_file_range_in, handle_in), true_handle);
-		improve(fs, message, length, offsetof(struct wire_copy_file_range_in, node_out), true_node);
-		improve(fs, message, length, offsetof(struct wire_copy_file_range_in, handle_out), true_handle);
+	case FUSE_COPY_FILE_RANGE:
+		improve(fs, message, length, offsetof(struct fuse_copy_file_range_in, fh_in), true_handle);
+		improve(fs, message, length, offsetof(struct fuse_copy_file_range_in, nodeid_out), true_node);
+		improve(fs, message, length, offsetof(struct fuse_copy_file_range_in, fh_out), true_handle);
 		break;
-	case WIRE_OP_LINK:
-	case WIRE_OP_RENAME:
-	case WIRE_OP_RENAME2:
+	case FUSE_LINK:
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
 		improve(fs, message, length, 0, true_node);
 		break;
 	default:
@@ -95,26 +95,26 @@ static void improve_body(const struct fs *fs, char *message, size_t length)
 	}
 }
 
-static void send(struct fs *fs, struct wire_in_header *message, size_t length)
+static void send(struct fs *fs, struct fuse_in_header *message, size_t length)
 {
 	answers_await(message, length);
-	loop_take(fs, message, length);
+	loop_take(&stand_thread, message, length);
 	answers_look(stand_waiting(fs));
 }
 
 /* A copy that ends where the message does, so that nothing can be read behind it. */
 static void send_improved(struct fs *fs, const uint8_t *data, size_t length)
 {
-	struct wire_in_header *header = malloc(length);
+	struct fuse_in_header *header = malloc(length);
 
 	if (!header)
 		abort();
 	memcpy(header, data, length);
-	if (header->length < UINT16_MAX)
-		header->length = (uint32_t)length;
+	if (header->len < UINT16_MAX)
+		header->len = (uint32_t)length;
 	if (header->unique == 0)
 		header->unique = last_unique += 2;
-	header->node = true_node(fs, header->node);
+	header->nodeid = true_node(fs, header->nodeid);
 	improve_body(fs, (char *)header, length);
 	send(fs, header, length);
 	free(header);
@@ -128,16 +128,16 @@ static bool release_all(struct fs *fs)
 	for (uint32_t i = 1; i < arena->header->handles_high; i++) {
 		const struct handle_slot *handle = &arena->handles[i];
 		struct {
-			struct wire_in_header header;
-			struct wire_release_in in;
+			struct fuse_in_header header;
+			struct fuse_release_in in;
 		} message = {
 			.header = {
-				.length = sizeof(message),
-				.opcode = handle->kind == HANDLE_DIRECTORY ? WIRE_OP_RELEASEDIR : WIRE_OP_RELEASE,
+				.len = sizeof(message),
+				.opcode = handle->kind == HANDLE_DIRECTORY ? FUSE_RELEASEDIR : FUSE_RELEASE,
 				.unique = last_unique += 2,
-				.node = handle->node,
+				.nodeid = handle->node,
 			},
-			.in = {.handle = true_handle(fs, i)},
+			.in = {.fh = true_handle(fs, i)},
 		};
 
 		if (atomic_load(&handle->state) != SLOT_LIVE)
@@ -157,30 +157,15 @@ static void let_go(struct fs *fs)
 		;
 	for (uint32_t i = NODE_ROOT; i < arena->header->nodes_high; i++) {
 		struct {
-			struct wire_in_header header;
-			struct wire_forget_in in;
+			struct fuse_in_header header;
+			struct fuse_forget_in in;
 		} message = {
-			.header = {.length = sizeof(message), .opcode = WIRE_OP_FORGET, .node = node_id(&fs->state, i)},
-			.in = {.lookups = UINT64_MAX},
+			.header = {.len = sizeof(message), .opcode = FUSE_FORGET, .nodeid = node_id(&fs->state, i)},
+			.in = {.nlookup = UINT64_MAX},
 		};
 
 		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE)
 			send(fs, &message.header, sizeof(message));
-	}
-}
-
-/* libfuse keeps an INTERRUPT that came too early until the next request, one at a time. */
-static void send_interrupts_back(struct fs *fs)
-{
-	for (int i = 0; i < MESSAGES_MAX; i++) {
-		struct {
-			struct wire_in_header header;
-			uint64_t in[2];
-		} message = {
-			.header = {.length = sizeof(message), .opcode = WIRE_OP_GETATTR, .unique = last_unique += 2, .node = NODE_ROOT},
-		};
-
-		send(fs, &message.header, sizeof(message));
 	}
 }
 
@@ -195,7 +180,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *end = data + size;
-	bool interrupts = false;
 	struct fs *fs;
 
 	if (size < 1)
@@ -210,16 +194,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (length > (size_t)(end - data))
 			length = (size_t)(end - data);
 		/* what is shorter the loop itself refuses */
-		if (length >= sizeof(struct wire_in_header)) {
-			interrupts |= data[4] == WIRE_OP_INTERRUPT;
+		if (length >= sizeof(struct fuse_in_header)) {
 			send_improved(fs, data, length);
 		}
 		data += length;
 	}
 	stand_check(fs);
 	let_go(fs);
-	if (interrupts)
-		send_interrupts_back(fs);
 	answers_look(0);
 	stand_end(fs);
 	return 0;

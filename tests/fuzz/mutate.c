@@ -3,7 +3,7 @@
  * How libFuzzer makes a new input for fuzz_request of an old one: by whole messages, which are plausible when they come into being,
  * and by bytes in them.
  */
-#include "fs/fuse/wire.h"
+#include "fs/fuse/protocol.h"
 #include "tests/fuzz/stand.h"
 
 #include <fcntl.h>
@@ -31,57 +31,57 @@ static uint64_t any(uint64_t below)
 
 /* What a fixed part is made of, in its order. h: handle, n: node, f: open flags, o: offset, z: size, w: count of what follows,
  * m: mode, u: small number, U: the same in 64 bits, L: lock owner, b: flag bits, c: ioctl command, i: id of a request, t: lock type,
- * v: valid of SETATTR. Then strings as in wire.c, x: the name of an attribute, and d: the bytes that are counted. */
+ * v: valid of SETATTR. Then strings as in fs/ops/operations.c, x: the name of an attribute, and d: the bytes that are counted. */
 static const struct form {
 	uint32_t opcode;
 	const char *parts;
 	const char *strings;
 } forms[] = {
-	{WIRE_OP_LOOKUP, "", "n"},
-	{WIRE_OP_LOOKUP, "", "n"},
-	{WIRE_OP_FORGET, "U", ""},
-	{WIRE_OP_GETATTR, "bbh", ""},
-	{WIRE_OP_SETATTR, "vbhoLUUUuuumuuuu", ""},
-	{WIRE_OP_READLINK, "", ""},
-	{WIRE_OP_SYMLINK, "", "nn"},
-	{WIRE_OP_MKNOD, "muuu", "n"},
-	{WIRE_OP_MKDIR, "mu", "n"},
-	{WIRE_OP_UNLINK, "", "n"},
-	{WIRE_OP_RMDIR, "", "n"},
-	{WIRE_OP_RENAME, "n", "nn"},
-	{WIRE_OP_LINK, "n", "n"},
-	{WIRE_OP_OPEN, "fb", ""},
-	{WIRE_OP_OPEN, "fb", ""},
-	{WIRE_OP_READ, "hozbLfu", ""},
-	{WIRE_OP_WRITE, "howbLfu", "d"},
-	{WIRE_OP_STATFS, "", ""},
-	{WIRE_OP_RELEASE, "hfbL", ""},
-	{WIRE_OP_FSYNC, "hbu", ""},
-	{WIRE_OP_SETXATTR, "wbbu", "xd"},
-	{WIRE_OP_SETXATTR, "wbbu", "xd"},
-	{WIRE_OP_GETXATTR, "zu", "x"},
-	{WIRE_OP_LISTXATTR, "zu", ""},
-	{WIRE_OP_REMOVEXATTR, "", "x"},
-	{WIRE_OP_FLUSH, "huuL", ""},
-	{WIRE_OP_OPENDIR, "fb", ""},
-	{WIRE_OP_READDIR, "hozbLfu", ""},
-	{WIRE_OP_RELEASEDIR, "hfbL", ""},
-	{WIRE_OP_FSYNCDIR, "hbu", ""},
-	{WIRE_OP_GETLK, "hLootubu", ""},
-	{WIRE_OP_SETLK, "hLootubu", ""},
-	{WIRE_OP_SETLKW, "hLootubu", ""},
-	{WIRE_OP_CREATE, "fmub", "n"},
-	{WIRE_OP_CREATE, "fmub", "n"},
-	{WIRE_OP_INTERRUPT, "i", ""},
-	{WIRE_OP_IOCTL, "hbcUwz", "d"},
-	{WIRE_OP_BATCH_FORGET, "uunUnU", ""},
-	{WIRE_OP_FALLOCATE, "hooub", ""},
-	{WIRE_OP_READDIRPLUS, "hozbLfu", ""},
-	{WIRE_OP_RENAME2, "nuu", "nn"},
-	{WIRE_OP_LSEEK, "houu", ""},
-	{WIRE_OP_COPY_FILE_RANGE, "honhooU", ""},
-	{WIRE_OP_TMPFILE, "fmub", ""},
-	{WIRE_OP_STATX, "buhbb", ""},
+	{FUSE_LOOKUP, "", "n"},
+	{FUSE_LOOKUP, "", "n"},
+	{FUSE_FORGET, "U", ""},
+	{FUSE_GETATTR, "bbh", ""},
+	{FUSE_SETATTR, "vbhoLUUUuuumuuuu", ""},
+	{FUSE_READLINK, "", ""},
+	{FUSE_SYMLINK, "", "nn"},
+	{FUSE_MKNOD, "muuu", "n"},
+	{FUSE_MKDIR, "mu", "n"},
+	{FUSE_UNLINK, "", "n"},
+	{FUSE_RMDIR, "", "n"},
+	{FUSE_RENAME, "n", "nn"},
+	{FUSE_LINK, "n", "n"},
+	{FUSE_OPEN, "fb", ""},
+	{FUSE_OPEN, "fb", ""},
+	{FUSE_READ, "hozbLfu", ""},
+	{FUSE_WRITE, "howbLfu", "d"},
+	{FUSE_STATFS, "", ""},
+	{FUSE_RELEASE, "hfbL", ""},
+	{FUSE_FSYNC, "hbu", ""},
+	{FUSE_SETXATTR, "wbbu", "xd"},
+	{FUSE_SETXATTR, "wbbu", "xd"},
+	{FUSE_GETXATTR, "zu", "x"},
+	{FUSE_LISTXATTR, "zu", ""},
+	{FUSE_REMOVEXATTR, "", "x"},
+	{FUSE_FLUSH, "huuL", ""},
+	{FUSE_OPENDIR, "fb", ""},
+	{FUSE_READDIR, "hozbLfu", ""},
+	{FUSE_RELEASEDIR, "hfbL", ""},
+	{FUSE_FSYNCDIR, "hbu", ""},
+	{FUSE_GETLK, "hLootubu", ""},
+	{FUSE_SETLK, "hLootubu", ""},
+	{FUSE_SETLKW, "hLootubu", ""},
+	{FUSE_CREATE, "fmub", "n"},
+	{FUSE_CREATE, "fmub", "n"},
+	{FUSE_INTERRUPT, "i", ""},
+	{FUSE_IOCTL, "hbcUwz", "d"},
+	{FUSE_BATCH_FORGET, "uunUnU", ""},
+	{FUSE_FALLOCATE, "hooub", ""},
+	{FUSE_READDIRPLUS, "hozbLfu", ""},
+	{FUSE_RENAME2, "nuu", "nn"},
+	{FUSE_LSEEK, "houu", ""},
+	{FUSE_COPY_FILE_RANGE, "honhooU", ""},
+	{FUSE_TMPFILE, "fmub", ""},
+	{FUSE_STATX, "buhbb", ""},
 	{0, "UUU", "nn"},
 };
 
@@ -275,9 +275,9 @@ static void add_data(void)
 static size_t make_message(uint8_t *out)
 {
 	const struct form *form = &ONE_OF(forms);
-	struct wire_in_header header = {
+	struct fuse_in_header header = {
 		.opcode = form->opcode ? form->opcode : (uint32_t)any(64),
-		.node = any_node(),
+		.nodeid = any_node(),
 		.uid = (uint32_t)(any(2) ? 0 : any(3)),
 		.pid = (uint32_t)any(3),
 	};
@@ -285,11 +285,11 @@ static size_t make_message(uint8_t *out)
 
 	/* a new name is mostly made in a directory, and what has a handle is mostly about its node */
 	if (*form->strings == 'n' && any(4))
-		header.node = any(4) ? 1 : 5;
+		header.nodeid = any(4) ? 1 : 5;
 	else if (strchr(form->parts, 'h') && any(8))
-		header.node = STAND_NODE_OF_HANDLE;
+		header.nodeid = STAND_NODE_OF_HANDLE;
 	if (any(30) == 0)
-		header.unique = any(40) | (any(2) ? WIRE_UNIQUE_RESEND : 0);
+		header.unique = any(40) | (any(2) ? FUSE_UNIQUE_RESEND : 0);
 	body_length = 0;
 	for (const char *part = form->parts; *part; part++)
 		add_part(*part);
@@ -370,7 +370,7 @@ static size_t change(uint8_t *data, size_t size, size_t max_size, size_t at, siz
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 {
-	uint8_t message[2 + sizeof(struct wire_in_header) + sizeof(body)];
+	uint8_t message[2 + sizeof(struct fuse_in_header) + sizeof(body)];
 	size_t at[MESSAGES_MAX + 1];
 	size_t n, i, length;
 
@@ -402,10 +402,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 		data[0] ^= (uint8_t)(1u << any(8));
 		return size;
 	case 7:
-		if (at[i + 1] - at[i] >= 2 + sizeof(struct wire_in_header)) {
+		if (at[i + 1] - at[i] >= 2 + sizeof(struct fuse_in_header)) {
 			uint64_t node = any_node();
 
-			memcpy(data + at[i] + 2 + offsetof(struct wire_in_header, node), &node, sizeof(node));
+			memcpy(data + at[i] + 2 + offsetof(struct fuse_in_header, nodeid), &node, sizeof(node));
 		}
 		return size;
 	default:

@@ -3,10 +3,9 @@
 #include "fs/control/control.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/loop.h"
-#include "fs/fuse/opcode.h"
-#include "fs/ops/ops.h"
+#include "fs/fuse/session.h"
+#include "fs/ops/operations.h"
 #include "fs/fuse/passthrough.h"
-#include "fs/fuse/request.h"
 #include "fs/source/backing.h"
 #include "fs/source/source.h"
 #include "fs/state/lock_table.h"
@@ -39,11 +38,12 @@
 #define WATCHED_FDS 128
 #define ARENA_SPACE (4u * 1024u * 1024u) /* bytes, at least those of an arena */
 
-static struct fs fs; /* the session's user data */
+static struct fs fs;
+struct thread stand_thread;
 static struct control_facts facts = {
 	.instance = "fuzz",
 	.mount_point = "/fuzz",
-	.operation_name = opcode_known_name,
+	.operation_name = operation_name,
 };
 
 static struct {
@@ -237,30 +237,23 @@ static void register_store(struct arena_header *header, int fd, unsigned int opt
 
 /* --- the worker --- */
 
-static void be_silent(enum fuse_log_level level, const char *format, va_list arguments)
-{
-	(void)level;
-	(void)format;
-	(void)arguments;
-}
-
 /* The session knows all that libfuse can. */
 static void send_init(void)
 {
 	struct {
-		struct wire_in_header header;
-		struct wire_init_in in;
+		struct fuse_in_header header;
+		struct fuse_init_in in;
 		uint32_t more_flags;
 		uint32_t unused[11];
 	} message = {
-		.header = {.length = sizeof(message), .opcode = WIRE_OP_INIT, .unique = 2},
-		.in = {.major = WIRE_MAJOR, .minor = 40, .max_readahead = 131072, .flags = UINT32_MAX},
+		.header = {.len = sizeof(message), .opcode = FUSE_INIT, .unique = 2},
+		.in = {.major = FUSE_KERNEL_VERSION, .minor = 40, .max_readahead = 131072, .flags = UINT32_MAX},
 		.more_flags = UINT32_MAX,
 	};
 
 	answers_begin();
 	answers_await(&message.header, sizeof(message));
-	loop_take(&fs, &message, sizeof(message));
+	loop_take(&stand_thread, &message, sizeof(message));
 	answers_look(0);
 	check(fs.initialized, "INIT is refused");
 }
@@ -281,21 +274,19 @@ static void check_fds(void)
 void stand_setup(void)
 {
 	const struct rlimit limit = {FILE_MAX, FILE_MAX};
-	struct fuse_args arguments = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *session;
 
 	log_setup(LOG_TO_STDERR, LOG_CRIT);
-	fuse_set_log_func(be_silent);
 	check(setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit");
 	make_place();
 	stand.arena_place = mmap(NULL, ARENA_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	check(stand.arena_place != MAP_FAILED, "no place for an arena");
 	fs.fuse_fd = answers_open();
 	fs.privileged = geteuid() == 0;
-	check(request_thread_init(&fs) == 0, "identities can't be taken");
-	check(fuse_opt_add_arg(&arguments, "fuzz") == 0, "no memory");
-	fs.session = fuse_session_new(&arguments, &segfs_operations, sizeof(segfs_operations), &fs);
-	check(fs.session && request_use_session(fs.session, fs.fuse_fd) == 0, "no session");
-	fuse_opt_free_args(&arguments);
+	check(thread_init(&stand_thread, &fs) == 0, "identities can't be taken");
+	fs.operations = &segfs_operations;
+	session = session_new(false, "", false);
+	check(session && session_attach(&fs, session, fs.fuse_fd) == 0, "no session");
 	control_setup(&facts);
 	stand_begin(0);
 	send_init();

@@ -6,7 +6,9 @@
 #ifndef SEGFS_TESTS_FUZZ_STAND_H
 #define SEGFS_TESTS_FUZZ_STAND_H
 
-#include "fs/fuse/fs.h"
+#include "fs/fuse/request.h"
+
+extern struct thread stand_thread; /* the only one */
 
 /* Chosen by an input. */
 enum stand_option {

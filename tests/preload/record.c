@@ -3,7 +3,7 @@
  * record.so, for LD_PRELOAD of the daemon: writes the first messages that each worker reads from the kernel to a file of its own in
  * the directory RECORD, as an input of tests/fuzz/fuzz_request.c. Who made them is left out.
  */
-#include "fs/fuse/wire.h"
+#include "fs/fuse/protocol.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -42,11 +42,11 @@ static int open_record(void)
 static void note(const void *message, size_t length)
 {
 	uint8_t size[3] = {OPTIONS, (uint8_t)length, (uint8_t)(length >> 8)};
-	struct wire_in_header header;
+	struct fuse_in_header header;
 	int fd = -1;
 
 	memcpy(&header, message, sizeof(header));
-	if (length > MESSAGE_MAX || header.opcode == WIRE_OP_INIT)
+	if (length > MESSAGE_MAX || header.opcode == FUSE_INIT)
 		return;
 	header.pid = 0;
 	pthread_mutex_lock(&record.lock);
@@ -80,7 +80,7 @@ __attribute__((visibility("default"))) ssize_t read(int fd, void *buffer, size_t
 	if (!next)
 		*(void **)&next = dlsym(RTLD_NEXT, "read");
 	length = next(fd, buffer, size);
-	if (length >= (ssize_t)sizeof(struct wire_in_header) && fstat(fd, &stat) == 0 && S_ISCHR(stat.st_mode) &&
+	if (length >= (ssize_t)sizeof(struct fuse_in_header) && fstat(fd, &stat) == 0 && S_ISCHR(stat.st_mode) &&
 	    stat.st_rdev == DEVICE)
 		note(buffer, (size_t)length);
 	return length;
