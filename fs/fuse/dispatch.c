@@ -29,14 +29,14 @@ static void run(struct request *request)
 		reply_status(request, result);
 }
 
-/* A worker has done it, and died with the reply ready. Where nobody wants that, nobody has the handle. */
+/* A worker that died has carried the request out and saved the reply. If the kernel does not take it, nobody has the handle. */
 static void send_reply_again(struct request *request)
 {
 	if (!reply_again(request) && request->operation->flags & OPERATION_OPENS)
 		request->fs->operations->undo_open(request->fs, request->unique);
 }
 
-/* Where a node is, below the mount, as far as it can be known. */
+/* The path of a node below the mount, if it is known. */
 static const char *path_of_node(const struct fs *fs, uint64_t id, char path[PATH_MAX])
 {
 	const struct node_slot *node = node_get(&fs->state, id);
@@ -93,7 +93,7 @@ void dispatch(struct request *request, bool lasting)
 	if (opcode < ARENA_OPERATIONS)
 		atomic_fetch_add(&request->fs->state.arena->header->operations[opcode], 1);
 	requester_set(request_pid(request), request_uid(request), request_gid(request));
-	/* what is never sent again needs no record */
+	/* a request without a reply is never replayed, and needs no journal entry */
 	if (request->operation->flags & OPERATION_NO_REPLY)
 		run(request);
 	else

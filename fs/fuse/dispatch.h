@@ -8,9 +8,9 @@
 #include "fs/fuse/request.h"
 
 /*
- * Carries out a request that request_begin() has found right, once: where a worker that died has done so, its reply is sent again; a
- * request over which workers died again and again gets EIO.
- * lasting: it may take any time, which then is no hang.
+ * Carries out a request that request_begin() has accepted, once: if a worker that died has done so already, its saved reply is sent; a
+ * request over which workers died repeatedly gets EIO.
+ * lasting: the request may take any time; the watchdog does not count it as a hang.
  */
 void dispatch(struct request *request, bool lasting);
 

@@ -2,7 +2,7 @@
 /*
  * What all requests of one worker share.
  *
- * Written before the worker's threads start, but for what says otherwise.
+ * Written before the worker starts its threads, unless a field says otherwise.
  */
 #ifndef SEGFS_FUSE_FS_H
 #define SEGFS_FUSE_FS_H
@@ -12,18 +12,18 @@
 
 #include <fuse_lowlevel.h>
 
-/* What the mount options say about how the kernel is to be answered. */
+/* Mount options that requests depend on. */
 struct fs_options {
 	double entry_timeout;    /* seconds for which the kernel may trust a name */
 	double attr_timeout;     /* seconds for which it may trust attributes */
 	double negative_timeout; /* seconds for which it may trust that a name does not exist */
-	enum io_mode io_mode;    /* of every open, where it can be had */
+	enum io_mode io_mode;    /* of every open, if the kernel and the file permit it */
 	bool allow_root;         /* the mount is for its owner and root only */
-	bool devices;            /* they may be made; the kernel has checked that the caller has CAP_MKNOD */
-	bool local_posix;        /* locks of fcntl(2) are the kernel's */
-	bool local_flock;        /* those of flock(2) are */
+	bool devices;            /* device nodes may be made; the kernel has checked CAP_MKNOD */
+	bool local_posix;        /* the kernel keeps locks of fcntl(2) */
+	bool local_flock;        /* the kernel keeps locks of flock(2) */
 	bool debug;              /* each request is logged */
-	unsigned int max_read;   /* bytes of a READ, as the mount options say; 0 = they do not */
+	unsigned int max_read;   /* limit of READ in bytes, from the mount options; 0 = none */
 };
 
 struct directory_stream;
@@ -36,14 +36,14 @@ struct fs {
 	int fuse_fd;             /* the connection */
 	struct fs_options options;
 	bool privileged;         /* may mount, open by file handle and hand backing files to the kernel */
-	bool passthrough;        /* the kernel takes backing files; set by op_init() */
-	bool short_setxattr;     /* the kernel sends no setxattr_flags (before Linux 5.14); set by op_init() */
-	bool allow_idmap;        /* mounts of the file system may be idmapped, see identity.h; set by op_init() */
-	bool initialized;        /* op_init() has been called; the reader's */
-	_Atomic bool cannot_prune; /* the kernel does not know how; see prune.h */
-	uint64_t pruned_at;      /* number of the request after which it was asked last; the reader's */
+	bool passthrough;        /* the kernel takes backing files; set by init_agree() */
+	bool short_setxattr;     /* the kernel sends no setxattr_flags (before Linux 5.14); set by init_agree() */
+	bool allow_idmap;        /* mounts of the file system may be idmapped, see identity.h; set by init_agree() */
+	bool initialized;        /* init_agree() has been called; used by the reader only */
+	_Atomic bool cannot_prune; /* the kernel lacks the notification; see prune.h */
+	uint64_t pruned_at;      /* number of the last request after which the kernel was asked to; used by the reader only */
 	atomic_bool leaving;     /* the worker is to end; set by any thread */
-	struct directory_stream **streams; /* per handle slot: what was read ahead, or NULL; its handle's user only */
+	struct directory_stream **streams; /* per handle slot: entries read ahead, or NULL; one request of a directory handle at a time */
 };
 
 #endif

@@ -10,11 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CACHED 16u /* threads whose descriptors are kept: opening one costs several times what a question does */
+#define CACHED 16u /* pidfds of threads that are cached: opening one costs several times as much as a query */
 
 /* As <linux/pidfd.h> has it since Linux 6.13; older headers don't. */
 struct info {
-	uint64_t mask; /* what is asked for, and what was answered */
+	uint64_t mask; /* fields that are asked for, and those that were filled */
 	uint64_t cgroup;
 	uint32_t pid, tgid, ppid;
 	uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;

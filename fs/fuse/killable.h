@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls that take long and that only a fatal signal ends: carried out by a process of their own, which is killed when
- * the requester is interrupted.
+ * Long system calls that only a fatal signal ends, made by a process of their own, which is killed when the requester is interrupted.
  *
- * A tmpfs gives up an allocation, and takes back what it has allocated by then, for a fatal signal only (Linux 6.18). The
- * process shares memory and descriptors with the worker, whose calling thread waits for it, as with vfork(2).
+ * A tmpfs aborts and undoes an allocation for a fatal signal only (Linux 6.18). The process shares memory and descriptors with the
+ * worker, and the calling thread waits for it, as with vfork(2).
  */
 #ifndef SEGFS_FUSE_KILLABLE_H
 #define SEGFS_FUSE_KILLABLE_H

@@ -26,22 +26,22 @@
 
 #define MAX_THREADS ARENA_THREADS
 #define MESSAGE_MAX (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
-#define LEAVE_SECONDS 4 /* for the threads to end what they do: one may wait for another process, which nobody awaits any more */
+#define LEAVE_SECONDS 4 /* for requests in flight when the worker leaves: one may hang on another process */
 #define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never gets there */
 
 static struct {
-	/* the reader's */
-	bool begun;                   /* the first reader has */
-	bool resending;               /* requests that an earlier worker has read may still come */
-	bool tidied;                  /* what an earlier worker has left counted is dropped */
+	/* used by the reader only */
+	bool begun;                   /* begin() was called */
+	bool resending;               /* replays of requests that an earlier worker has read may still come */
+	bool tidied;                  /* operations->tidy() was called */
 	bool initialized;             /* the session has seen INIT */
 	void (*ready)(struct fs *fs); /* NULL once called */
 
-	pthread_mutex_t lock;         /* guards what follows; a leaf */
+	pthread_mutex_t lock;         /* guards the fields below; a leaf */
 	pthread_cond_t ended;
-	int failure;                  /* negative errno: why the worker can't go on; 0 = it can */
+	int failure;                  /* negative errno: why the worker cannot go on; 0 = none */
 	unsigned int n_threads;
-	pthread_t threads[MAX_THREADS]; /* those that live; order has no meaning */
+	pthread_t threads[MAX_THREADS]; /* n_threads of them, unordered */
 	bool is_leaving;              /* loop_stop() was called */
 } loop = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -50,7 +50,7 @@ static struct {
 
 static void *serve(void *argument);
 
-/* One thread more, if there may be and can be. */
+/* Starts a thread. fs: the struct fs. Returns 0; -EAGAIN where there are MAX_THREADS, or as pthread_create(3). */
 static int add_thread(void *fs)
 {
 	pthread_attr_t attributes;
@@ -86,7 +86,7 @@ static void fail(struct fs *fs, int result)
 	loop_stop(fs);
 }
 
-/* Without memory for the INIT the session is none. The kernel has got no answer, and another worker tries again. */
+/* Without memory for INIT there is no session. The kernel has no reply yet, so another worker tries again. */
 static void init_done(struct fs *fs)
 {
 	if (!fs->initialized) {
@@ -98,7 +98,7 @@ static void init_done(struct fs *fs)
 	tell_ready(fs);
 }
 
-/* Brings the session to where the first worker's was after it had answered INIT. */
+/* Brings the session to the state that it had in the first worker after the reply to INIT. */
 static void replay_init(struct fs *fs)
 {
 	struct arena_header *header = fs->state.arena->header;
@@ -128,7 +128,7 @@ static void first_init(struct fs *fs, const void *message, size_t length)
 	init_done(fs);
 }
 
-/* What comes before any operation; true where that was all of it. Called by the reader. */
+/* Handles INIT, or replays it before the first operation. Returns true if the request needs nothing else. For the reader. */
 static bool handle_init(const struct request *request)
 {
 	struct fs *fs = request->fs;
@@ -137,10 +137,10 @@ static bool handle_init(const struct request *request)
 		first_init(fs, request->header, request->length);
 		return true;
 	}
-	/* INIT was answered by a worker that died before it could note so */
+	/* a worker replied to INIT and died before it could record that */
 	if (!loop.initialized && atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED)
 		replay_init(fs);
-	/* what is not answered comes to the next worker */
+	/* a request without a reply is sent to the next worker */
 	return !loop.initialized;
 }
 
@@ -151,34 +151,35 @@ static bool has_request(const struct fs *fs)
 	return poll(&device, 1, 0) != 0;
 }
 
-/* The kernel puts requests that it sends again before all others, but for those that nobody waits for. */
-static bool is_sent_again_or_first(const struct request *request)
+/* The kernel queues replays before all other requests except those without a waiter. */
+static bool may_precede_replays(const struct request *request)
 {
 	return request->is_again || request->operation->flags & OPERATION_NO_REPLY;
 }
 
-/* A request over which a worker died was withdrawn, its process being killed: what was opened for it is nobody's. */
-static void not_sent_again(void *context, const struct journal_slot *slot)
+/* The kernel withdrew a request over which a worker died, because its process was killed. Nobody has the handle that it opened. */
+static void was_withdrawn(void *context, const struct journal_slot *slot)
 {
 	const struct fs *fs = context;
 
-	/* of a request whose reply could not be sent again nobody knows */
+	/* unless the reply was saved: then the kernel may have it */
 	if (slot->opcode < fs->operations->n && fs->operations->rows[slot->opcode].flags & OPERATION_OPENS &&
 	    atomic_load(&slot->state) == JOURNAL_BEGUN)
 		fs->operations->withdrawn(context, slot->unique);
 }
 
-static void all_are_sent_again(struct thread *thread)
+/* The kernel has no more replays. */
+static void end_replays(struct thread *thread)
 {
 	struct fs *fs = thread->fs;
 
 	loop.resending = false;
-	journal_drop_rest(not_sent_again, fs);
+	journal_drop_rest(was_withdrawn, fs);
 	lock_recovered(&fs->state);
 	fs->operations->resume(thread);
 }
 
-/* Once nobody waits: it looks at each node, and what is sent again is to be read first. The caller is the reader, before and after. */
+/* Runs when no request waits, since it visits each node, and after all replays. The caller is the reader before and after. */
 static void tidy(struct fs *fs)
 {
 	loop.tidied = true;
@@ -194,7 +195,7 @@ static void dispatch_interruptible(struct request *request, bool lasting)
 	interrupt_unregister(request);
 }
 
-/* The caller is the reader, before and after. */
+/* Carries out a request that looks into processes, and then those that were queued behind it. The caller is the reader before and after. */
 static void carry_out_aside(struct request *request, enum aside_kind kind)
 {
 	struct state *state = &request->fs->state;
@@ -221,7 +222,7 @@ static void carry_out_aside(struct request *request, enum aside_kind kind)
 	reader_become();
 }
 
-/* The caller is the reader, before and after. Requests that have waited for locks that are not mandatory any more go on. */
+/* Carries out a change of policy, and then the requests that waited for locks which are not mandatory any more. The caller is the reader before and after. */
 static void carry_out_policy(struct request *request)
 {
 	struct state *state = &request->fs->state;
@@ -230,31 +231,31 @@ static void carry_out_policy(struct request *request)
 	reader_hand_over();
 	dispatch(request, true);
 	reader_take_back();
-	/* nobody begins to wait between this look and what follows */
+	/* as the reader: no request starts to wait between this check and the grants */
 	node = request_node(request);
 	if (node && !(atomic_load(&node->policy) & NODE_POLICY_MANDATORY))
 		lock_access_all(state, request->node);
 	request->fs->operations->resume(request->thread);
 }
 
-/* What a kernel never sends. Nothing of it is believed but its id and opcode. */
+/* Refuses a request that no kernel sends. Only its id and opcode are used. */
 static void refuse(struct request *request, int result)
 {
 	if (result != -ENOSYS)
 		log_error("the kernel sent %zu bytes that are no valid request, with opcode %u", request->length, request->header->opcode);
-	/* with no id the reply would be a notification */
+	/* a reply with id 0 would be a notification */
 	if (!(request->operation->flags & OPERATION_NO_REPLY) && request->unique != 0)
 		reply_status(request, result);
 }
 
-/* Reads one request and has it answered. The caller is the reader, before and after. */
+/* Reads one request and carries it out. The caller is the reader before and after. */
 static void serve_one(struct thread *thread, void *message)
 {
 	struct fs *fs = thread->fs;
 	ssize_t length;
 
 	if (loop.resending && !has_request(fs))
-		all_are_sent_again(thread);
+		end_replays(thread);
 	fs->operations->between(thread);
 	if (!loop.tidied && loop.initialized && !has_request(fs))
 		tidy(fs);
@@ -278,19 +279,19 @@ static void serve_one(struct thread *thread, void *message)
 	loop_take(thread, message, (size_t)length);
 }
 
-/* The kernel waits for pages that it is reading from us. */
+/* The invalidation waits for reads of these pages in flight, so another thread must read requests meanwhile. */
 static void drop_stale_pages(const struct request *request)
 {
 	reader_hand_over();
 	session_invalidate(request->fs, request->stale.node, request->stale.offset, request->stale.length);
 }
 
-/* Carries out a request that waits for nobody, or that may only take long. */
+/* Carries out a request that waits for no other process. */
 static void carry_out(struct request *request)
 {
 	const struct operations *operations = request->fs->operations;
 
-	/* the reader stays the reader: nobody may get a lock between the look at it and the deed */
+	/* no hand-over: nobody may get a lock between the check and the I/O */
 	if (operations->is_mandatory(request)) {
 		if (!operations->admit(request))
 			return;
@@ -319,11 +320,11 @@ static void take(struct request *request)
 		refuse(request, -EIO);
 		return;
 	}
-	/* a process that closes files in execve(2) does not tell where it runs until it has our answer */
+	/* the CPU of a process in execve(2), which closes files, cannot be read until it has our reply */
 	if (request->header->opcode != FUSE_FLUSH)
 		placement_follow(request_pid(request));
-	if (loop.resending && !is_sent_again_or_first(request))
-		all_are_sent_again(request->thread);
+	if (loop.resending && !may_precede_replays(request))
+		end_replays(request->thread);
 	if (request->is_again && journal_expect(request->unique)) {
 		dispatch(request, false);
 		return;
@@ -361,8 +362,8 @@ void loop_take(struct thread *thread, const void *message, size_t length)
 }
 
 /*
- * Memory for messages, all of its pages there. Where one is missing when the kernel copies a request to it and the reader
- * is being killed, there is no getting it any more, and the requester gets EIO.
+ * Memory for messages, all pages populated. If a page is missing while the kernel copies a request and the reader is being killed, the copy
+ * fails and the requester gets EIO.
  */
 static void *new_message(void)
 {
@@ -375,8 +376,8 @@ static void *new_message(void)
 }
 
 /*
- * What a worker does before it reads its first request. The reader does it with all else ready: a request that is sent again
- * can be withdrawn until it is read, if its process is being killed, and what was opened for it would stay open.
+ * Asks the kernel for replays, before the first read. The reader does so when all else is ready: until a replay is read, the kernel
+ * withdraws it if its process is killed, and then the handle that it opened would leak.
  */
 static void begin(struct fs *fs)
 {
@@ -384,13 +385,13 @@ static void begin(struct fs *fs)
 
 	if (atomic_load(&fs->state.arena->header->init_state) == INIT_ANSWERED)
 		replay_init(fs);
-	/* first: as long as the kernel has not been asked, nobody can withdraw a request */
+	/* first: the kernel cannot withdraw a request before it was asked for replays */
 	journal_send_answers(reply_saved, fs);
-	/* EINVAL: a kernel before 6.9, where such requests wait until their callers give up */
+	/* EINVAL: a kernel before 6.9, where such requests hang until the mount ends (fact K21) */
 	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
 		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
 	loop.resending = true;
-	/* an INIT without answer would be back now; if none is, nothing need ever come that starts the session */
+	/* an INIT without a reply would be replayed by now; otherwise no request need ever come that starts the session */
 	if (atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED && !has_request(fs))
 		replay_init(fs);
 }
@@ -422,7 +423,7 @@ static void *serve(void *argument)
 	thread_done(&thread);
 	reader_thread_done();
 	pthread_mutex_lock(&loop.lock);
-	/* a thread more that can't be had is no matter, the only one is */
+	/* only the last thread is essential */
 	if (loop.n_threads == 1 && !atomic_load(&fs->leaving))
 		loop.failure = result < 0 ? result : -ENOMEM;
 	for (unsigned int i = 0; i < loop.n_threads; i++)

@@ -10,32 +10,31 @@
 #include <stdint.h>
 #include <time.h>
 
-#define WAKE_INTERVAL 500000 /* nanoseconds: a signal that comes right before the wait does not end it */
+#define WAKE_INTERVAL 500000 /* nanoseconds between signals: one that arrives just before the wait does not end it */
 
 static struct {
 	int (*start)(void *context); /* starts a thread; set before the first one is */
 	void *context;
 	pthread_mutex_t role;   /* held by the reader */
-	bool stays;             /* see reader_stay(); the reader's */
+	bool stays;             /* see reader_stay(); set by the reader */
+	atomic_uintptr_t self;  /* pthread_self() of the reader; 0 = none */
 	atomic_bool waits;      /* the reader waits for the kernel */
 	atomic_uint n_taking;   /* threads in reader_take_back() */
 
-	pthread_mutex_t lock;   /* guards what follows; a leaf */
-	pthread_cond_t taken;   /* nobody takes it back any more */
+	pthread_mutex_t lock;   /* guards the fields below; a leaf */
+	pthread_cond_t taken;   /* n_taking is 0 */
 	unsigned int n_waiting; /* threads that wait for the role */
-	pthread_t thread;       /* the last one that had it */
-	bool is_there;          /* ... and it lives */
+	pthread_t thread;       /* the last reader */
+	bool is_there;          /* `thread` lives */
 } reader = {
 	.role = PTHREAD_MUTEX_INITIALIZER,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.taken = PTHREAD_COND_INITIALIZER,
 };
 
-static atomic_uintptr_t holder; /* the thread that has the role, as pthread_self() has it; 0 = none */
-
 __attribute__((visibility("default"))) bool reader_is_self(void)
 {
-	return atomic_load_explicit(&holder, memory_order_relaxed) == (uintptr_t)pthread_self();
+	return atomic_load_explicit(&reader.self, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
 static void count_waiting(int change)
@@ -47,7 +46,7 @@ static void count_waiting(int change)
 
 static void begin_role(void)
 {
-	atomic_store_explicit(&holder, (uintptr_t)pthread_self(), memory_order_relaxed);
+	atomic_store_explicit(&reader.self, (uintptr_t)pthread_self(), memory_order_relaxed);
 	pthread_mutex_lock(&reader.lock);
 	reader.thread = pthread_self();
 	reader.is_there = true;
@@ -64,7 +63,7 @@ void reader_become(void)
 
 void reader_resign(void)
 {
-	atomic_store_explicit(&holder, 0, memory_order_relaxed);
+	atomic_store_explicit(&reader.self, 0, memory_order_relaxed);
 	pthread_mutex_unlock(&reader.role);
 }
 
@@ -89,7 +88,7 @@ void reader_hand_over(void)
 	journal_may_last();
 	if (!reader_is_self() || reader.stays)
 		return;
-	/* without memory for a thread the present ones must do */
+	/* if no thread can be started, one in flight becomes the reader later */
 	if (!has_heir() && reader.start)
 		reader.start(reader.context);
 	reader_resign();

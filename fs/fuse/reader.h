@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The role of the reader: the one thread that takes requests from the kernel. It waits for nobody but the kernel: what may wait for
- * another process, a device, or another user's file system is done by a thread that has handed the role over.
+ * The role of the reader thread, which reads requests from the kernel. It waits for the kernel only: a thread hands the role over before
+ * it waits for another process, a device, or another user's file system.
  *
  * For the threads of the loop. The role is a lock, taken before any other.
  */
@@ -13,40 +13,37 @@
 /* Whether the calling thread has the role. Exported, so that a preloaded library can tell what the reader does. */
 bool reader_is_self(void);
 
-/* Waits until the calling thread has it. */
+/* Waits until the calling thread has the role. */
 void reader_become(void);
 
-/* Gives it up; somebody who waits for it gets it. */
+/* Gives it up; a thread that waits for it gets it. */
 void reader_resign(void);
 
-/*
- * Says how a thread is started that becomes the reader: `start` gets `context`, and returns 0 or a negative errno. Called before there is
- * a reader.
- */
+/* Sets the function that starts a thread which becomes the reader: it gets `context`, and returns 0 or a negative errno. Called first. */
 void reader_setup(int (*start)(void *context), void *context);
 
 /*
- * For an operation that turns out to take long: another thread reads from here on, one that waits for the role or a new one. The calling
- * thread becomes the reader again when it is done. Does nothing for a thread that is not the reader.
+ * For an operation that may take long: another thread, waiting or new, becomes the reader. The calling thread becomes the reader again when
+ * its request is done. Does nothing if the caller is not the reader.
  */
 void reader_hand_over(void);
 
-/* Whether the calling thread stays the reader whatever it calls: reader_hand_over() does nothing meanwhile. */
+/* While `stays` is set, reader_hand_over() does nothing. For the reader. */
 void reader_stay(bool stays);
 
 /*
- * As reader_become(), but the present reader, which may wait for the next request, gives way as soon as it is between two. Does nothing for
- * the reader.
+ * Like reader_become(), but the present reader gives way as soon as it is between two requests, even if it waits for the next one. Does
+ * nothing for the reader.
  */
 void reader_take_back(void);
 
-/* For the reader between two requests: lets those have the role that take it back, and returns with it. */
+/* For the reader between two requests: lets threads in reader_take_back() have the role first, and returns with it. */
 void reader_give_way(void);
 
-/* For the reader: that it waits for the kernel from here on, or does not any more. */
+/* For the reader: it begins, or ends, its wait for the kernel. */
 void reader_waits(bool waits);
 
-/* Has the reader return from its wait for the kernel, if it is in it by now. By any thread. */
+/* Interrupts the wait of the reader for the kernel, if it waits. By any thread. */
 void reader_wake(void);
 
 /* The calling thread ends. */
