@@ -313,7 +313,7 @@ static int process_readlink(struct state *state, const struct node_slot *node, c
 		result = task_name(&task, found);
 	if (result < 0)
 		return process_stale(result);
-	if (process_key_of_link(&task, found).first != key.first)
+	if (process_key_of_link(&task, found).target_hash != key.target_hash)
 		return -ESTALE;
 	return snprintf(target, size, "%s", found);
 }

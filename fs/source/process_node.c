@@ -66,7 +66,7 @@ struct process_key process_key_of_link(const struct task *task, const char *targ
 	struct process_key key = process_key_of_task(task, PROCESS_LINK);
 
 	/* a new target gets a new node, because the kernel caches link targets */
-	key.first = hash(target, strlen(target));
+	key.target_hash = hash(target, strlen(target));
 	return key;
 }
 

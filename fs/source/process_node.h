@@ -21,7 +21,10 @@ struct process_key {
 	uint32_t kind;     /* enum process_kind */
 	int32_t pid;
 	uint64_t identity; /* of struct task */
-	uint64_t first;    /* of struct memory_key; for a link, a hash of its target */
+	union {
+		uint64_t first;       /* of struct memory_key */
+		uint64_t target_hash; /* of a link */
+	};
 	uint64_t second;
 	uint64_t device;
 	uint64_t inode;
