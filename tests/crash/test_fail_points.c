@@ -63,21 +63,21 @@ static bool try_start(unsigned int n, const char *powers)
 	char now[512];
 	int result;
 
-	result = failpoint_set_next(&point, failwalk_mount(), n, FAIL_LIKELY);
+	result = failpoint_set_next(&point, walk_mount(), n, FAIL_LIKELY);
 	if (result < 0)
 		fail_msg("following the supervisor: %s", strerror(-result));
-	worker_kill(failwalk_mount(), worker);
-	worker = worker_wait_next(failwalk_mount(), worker);
+	worker_kill(walk_mount(), worker);
+	worker = worker_wait_next(walk_mount(), worker);
 	failpoint_end(&point, &failed);
 	if (!failed.name)
 		return false;
 	snprintf(what, sizeof(what), "point %u (%s: %s)", n, failed.name, strerror(failed.error));
 	/* the one that has seen it may have ended, and another one come */
-	worker = worker_pid(failwalk_mount());
+	worker = worker_pid(walk_mount());
 	read_powers(worker, now);
 	if (strcmp(now, powers) != 0)
 		failwalk_complain("%s: %s\ninstead of %s", what, now, powers);
-	if (mount_verify(failwalk_mount(), 1) < 0 || !no_lost_descriptors(failwalk_mount()))
+	if (mount_verify(walk_mount(), 1) < 0 || !no_lost_descriptors(walk_mount()))
 		failwalk_complain("%s", what);
 	return true;
 }
@@ -94,21 +94,21 @@ static void starts(void **unused)
 	(void)unused;
 	scene_lay();
 	failwalk_complaints();
-	worker = worker_pid(failwalk_mount());
+	worker = worker_pid(walk_mount());
 	read_powers(worker, powers);
 	fd = (int)check(open(in_mount("file"), O_RDWR | O_APPEND | O_CLOEXEC));
-	before = holdings_of(failwalk_mount());
+	before = holdings_of(walk_mount());
 	while (n < START_MAX && try_start(n, powers)) {
 		n++;
 		assert_int_equal(pread(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
 	}
 	print_message("%u points\n", n - 1);
 	assert_in_range(n, 50, START_MAX - 1);
-	assert_true(has_the_same(failwalk_mount(), &before));
+	assert_true(has_the_same(walk_mount(), &before));
 	check(close(fd));
-	assert_true(no_lost_backing_ids(failwalk_mount()));
+	assert_true(no_lost_backing_ids(walk_mount()));
 	assert_int_equal(failwalk_complaints(), 0);
-	assert_false(log_has(failwalk_mount(), "internal error"));
+	assert_false(log_has(walk_mount(), "internal error"));
 }
 
 int main(void)
@@ -124,8 +124,8 @@ int main(void)
 	int failed;
 
 	failwalk_require();
-	failed = run_in_mode("direct", all, sizeof(all) / sizeof(all[0]), failwalk_start, failwalk_stop);
-	failed += run_in_mode("mediated", some, sizeof(some) / sizeof(some[0]), failwalk_start, failwalk_stop);
-	failed += run_in_mode("relayed", some, sizeof(some) / sizeof(some[0]), failwalk_start, failwalk_stop);
+	failed = run_in_mode("direct", all, sizeof(all) / sizeof(all[0]), failwalk_start, walk_stop);
+	failed += run_in_mode("mediated", some, sizeof(some) / sizeof(some[0]), failwalk_start, walk_stop);
+	failed += run_in_mode("relayed", some, sizeof(some) / sizeof(some[0]), failwalk_start, walk_stop);
 	return failed;
 }

@@ -9,55 +9,14 @@
  * memory again, with twenty calls and more that are the same for all; and in posix/, where most is done as in the store.
  */
 #include "tests/lib/failwalk.h"
-#include "tests/lib/machine.h"
 
-static void walk(const struct scene *scene, bool kinds)
+static void walk(const struct scene *scene)
 {
-	scene_leave();
-	assert_int_equal(scene_enter(failwalk_mount(), scene), 0);
-	failwalk_all_points(kinds);
-}
-
-static void segments(void **unused)
-{
-	(void)unused;
-	walk(&scene_of_segments, false);
-}
-
-static void objects(void **unused)
-{
-	(void)unused;
-	walk(&scene_of_objects, true);
-}
-
-static void memory_of_process(void **unused)
-{
-	(void)unused;
-	walk(&scene_of_process, true);
-}
-
-static void control(void **unused)
-{
-	(void)unused;
-	walk(&scene_of_control, false);
-}
-
-static int start(void **unused)
-{
-	(void)unused;
-	return failwalk_start("direct");
+	failwalk_all_points(scene == &scene_of_objects || scene == &scene_of_process);
 }
 
 int main(void)
 {
-	static const struct CMUnitTest cases[] = {
-		cmocka_unit_test(segments),
-		cmocka_unit_test(objects),
-		cmocka_unit_test(memory_of_process),
-		cmocka_unit_test(control),
-	};
-
 	failwalk_require();
-	machine_isolate();
-	return cmocka_run_group_tests(cases, start, failwalk_stop);
+	return walk_in_scenes(failwalk_start, walk);
 }

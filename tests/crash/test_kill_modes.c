@@ -21,12 +21,8 @@ int main(void)
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test(operations),
 	};
-	int failed;
 
 	if (geteuid() != 0)
 		skip_program("root");
-	failed = run_in_mode("direct", cases, 1, killwalk_start, killwalk_stop);
-	failed += run_in_mode("mediated", cases, 1, killwalk_start, killwalk_stop);
-	failed += run_in_mode("relayed", cases, 1, killwalk_start, killwalk_stop);
-	return failed;
+	return run_in_each_mode(cases, 1, killwalk_start, walk_stop);
 }

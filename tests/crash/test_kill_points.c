@@ -24,7 +24,7 @@ static void operations(void **unused)
 
 static void carry_out(const struct operation *operation)
 {
-	free(killwalk_carry_out(operation));
+	free(walk_undisturbed(operation, ""));
 }
 
 /* An operation that is new to the daemon must be among those that are walked through. */
@@ -33,9 +33,9 @@ static void no_operation_is_left_out(void **unused)
 	struct operation_counts before;
 
 	(void)unused;
-	operations_count(killwalk_mount(), &before);
+	operations_count(walk_mount(), &before);
 	operations_walk(operations_all, carry_out);
-	operations_check_complete(killwalk_mount(), &before);
+	operations_check_complete(walk_mount(), &before);
 }
 
 /* What a death leaves counted that the kernel does not refer to must not hold a file that is removed after that. */
@@ -49,14 +49,14 @@ static void removed_files_go(void **unused)
 		struct killpoint point;
 		int fd;
 
-		assert_int_equal(killpoint_set(&point, killwalk_mount(), n), 0);
+		assert_int_equal(killpoint_set(&point, walk_mount(), n), 0);
 		fd = open(in_mount("gone"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		assert_true(fd >= 0);
 		close(fd);
 		check(unlink(in_mount("gone")));
-		killed = killpoint_end(&point, killwalk_mount());
-		if (!wait_for(removed_files_held(killwalk_mount(), false) == 0)) {
-			removed_files_held(killwalk_mount(), true);
+		killed = killpoint_end(&point, walk_mount());
+		if (!wait_for(removed_files_held(walk_mount(), false) == 0)) {
+			removed_files_held(walk_mount(), true);
 			fail_msg("point %u", n);
 		}
 	}
@@ -73,5 +73,5 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	return run_in_mode("direct", all, sizeof(all) / sizeof(all[0]), killwalk_start, killwalk_stop);
+	return run_in_mode("direct", all, sizeof(all) / sizeof(all[0]), killwalk_start, walk_stop);
 }

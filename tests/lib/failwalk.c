@@ -12,7 +12,6 @@
 
 #define POINTS_MAX 400 /* more than any operation has */
 
-static struct mount mount;
 static pid_t worker;
 static unsigned int failures;   /* of one walk */
 static unsigned int complaints;
@@ -62,16 +61,6 @@ unsigned int failwalk_complaints(void)
 	return n;
 }
 
-static void carry_out(const struct operation *operation, const char *when)
-{
-	int result;
-
-	operation_prepare(operation);
-	result = operation->run();
-	if (result != 0 || (operation->done && !operation->done()))
-		fail_msg("%s%s: %s", operation->name, when, result ? strerror(-result) : "it was not done");
-}
-
 /* before, after: what there is where it was not done, and where it was. */
 static void check_scene(const struct operation *operation, const char *what, const char *before, const char *after)
 {
@@ -92,7 +81,7 @@ struct try {
 
 static void set_point(struct failpoint *point, const struct try *try)
 {
-	int result = try->kinds ? failpoint_set_kind(point, &mount, try->kinds, try->error) : failpoint_set(point, &mount, try->n, try->error);
+	int result = try->kinds ? failpoint_set_kind(point, walk_mount(), try->kinds, try->error) : failpoint_set(point, walk_mount(), try->n, try->error);
 
 	if (result < 0)
 		fail_msg("following the worker: %s", strerror(-result));
@@ -113,7 +102,7 @@ static bool try_point(const struct operation *operation, const struct try *try, 
 	set_point(&point, try);
 	result = operation->run();
 	/* what comes after the last close(2) is of the operation, too */
-	if (mount_verify(&mount, 0) < 0)
+	if (mount_verify(walk_mount(), 0) < 0)
 		failwalk_complain("%s, point %u", operation->name, try->n);
 	failpoint_end(&point, &failed);
 	if (!failed.name) {
@@ -128,9 +117,9 @@ static bool try_point(const struct operation *operation, const struct try *try, 
 	if (result == 0 && !done)
 		failwalk_complain("%s: it was not done", what);
 	check_scene(operation, what, result == 0 ? after : before, after);
-	if (!is_child_of(worker, mount.supervisor))
+	if (!is_child_of(worker, walk_mount()->supervisor))
 		failwalk_complain("%s: the worker has died", what);
-	if (!no_lost_descriptors(&mount))
+	if (!no_lost_descriptors(walk_mount()))
 		failwalk_complain("%s", what);
 	if (result != 0) {
 		/* what is done in steps can't be begun in the middle, nor what is done; what leaves nothing can always be */
@@ -147,10 +136,10 @@ static void check_walked(const struct operation *operation, unsigned int points)
 {
 	if (points >= POINTS_MAX)
 		fail_msg("%s: %u points", operation->name, points);
-	carry_out(operation, ", after all");
-	if (!no_lost_backing_ids(&mount))
+	free(walk_undisturbed(operation, ", after all"));
+	if (!no_lost_backing_ids(walk_mount()))
 		fail_msg("%s", operation->name);
-	if (worker_pid(&mount) != worker)
+	if (worker_pid(walk_mount()) != worker)
 		fail_msg("%s: another worker", operation->name);
 	failures += points;
 }
@@ -168,11 +157,9 @@ static unsigned int try_kinds(const struct operation *operation, struct call_kin
 static void walk_kinds(const struct operation *operation)
 {
 	struct call_kinds *kinds = sample_step() == 1 ? call_kinds_new() : with_likely;
-	_cleanup_free_ char *after = NULL;
+	_cleanup_free_ char *after = walk_undisturbed(operation, "");
 	unsigned int points;
 
-	carry_out(operation, "");
-	after = scene_print();
 	points = try_kinds(operation, kinds, FAIL_LIKELY, after);
 	/* of a file of another process it says that it can't be the one that is looked for */
 	if (!operation->looks_at_all)
@@ -184,11 +171,9 @@ static void walk_kinds(const struct operation *operation)
 
 static void walk_calls(const struct operation *operation)
 {
-	_cleanup_free_ char *after = NULL;
+	_cleanup_free_ char *after = walk_undisturbed(operation, "");
 	unsigned int n = sample_first();
 
-	carry_out(operation, "");
-	after = scene_print();
 	while (n < POINTS_MAX && try_point(operation, &(struct try){.n = n, .error = FAIL_EIO}, after)) {
 		try_point(operation, &(struct try){.n = n, .error = FAIL_LIKELY}, after);
 		n += sample_step();
@@ -206,14 +191,12 @@ static void walk(const struct operation *operation)
 
 static void walk_in_new_workers(const struct operation *operation)
 {
-	_cleanup_free_ char *after = NULL;
+	_cleanup_free_ char *after = walk_undisturbed(operation, "");
 	unsigned int n = sample_first();
 
-	carry_out(operation, "");
-	after = scene_print();
 	for (;; n += sample_step()) {
-		worker_replace(&mount);
-		worker = worker_pid(&mount);
+		worker_replace(walk_mount());
+		worker = worker_pid(walk_mount());
 		if (n >= POINTS_MAX || !try_point(operation, &(struct try){.n = n, .error = FAIL_LIKELY}, after))
 			break;
 	}
@@ -222,7 +205,7 @@ static void walk_in_new_workers(const struct operation *operation)
 
 static void walk_all(const struct operation *const tables[], void (*walk_one)(const struct operation *operation))
 {
-	worker = worker_pid(&mount);
+	worker = worker_pid(walk_mount());
 	failures = 0;
 	complaints = 0;
 	with_eio = call_kinds_new();
@@ -232,19 +215,19 @@ static void walk_all(const struct operation *const tables[], void (*walk_one)(co
 	call_kinds_free(with_likely);
 	print_message("%u points\n", failures);
 	assert_int_equal(complaints, 0);
-	assert_false(log_has(&mount, "internal error"));
+	assert_false(log_has(walk_mount(), "internal error"));
 }
 
 static void carry_out_once(const struct operation *operation)
 {
-	carry_out(operation, "");
+	free(walk_undisturbed(operation, ""));
 }
 
 /* What there is when no operation is under way, and the kernel refers to nothing that is gone. */
 static struct holdings settle(void)
 {
 	scene_settle();
-	return holdings_of(&mount);
+	return holdings_of(walk_mount());
 }
 
 static void walk_and_settle(const struct operation *const tables[], void (*walk_one)(const struct operation *operation))
@@ -256,7 +239,7 @@ static void walk_and_settle(const struct operation *const tables[], void (*walk_
 	before = settle();
 	walk_all(tables, walk_one);
 	settle();
-	assert_true(has_the_same(&mount, &before));
+	assert_true(has_the_same(walk_mount(), &before));
 }
 
 void failwalk_points(const struct operation *const tables[])
@@ -268,20 +251,15 @@ void failwalk_all_points(bool kinds)
 {
 	struct operation_counts counts;
 
-	operations_count(&mount, &counts);
+	operations_count(walk_mount(), &counts);
 	walk_and_settle(operations_all, kinds ? walk_kinds : walk);
 	if (sample_step() == 1)
-		operations_check_complete(&mount, &counts);
+		operations_check_complete(walk_mount(), &counts);
 }
 
 void failwalk_points_of_new_workers(const struct operation *const tables[])
 {
 	walk_all(tables, walk_in_new_workers);
-}
-
-const struct mount *failwalk_mount(void)
-{
-	return &mount;
 }
 
 void failwalk_require(void)
@@ -296,21 +274,6 @@ void failwalk_require(void)
 
 int failwalk_start(const char *mode)
 {
-	const struct mount_spec spec = {
-		.tag = mode,
-		.config = SCENE_CONFIG,
-		/* else the kernel asks for the attributes of what it has made, and says that it failed where that fails */
-		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=1", mode),
-	};
-
-	if (mount_start(&mount, &spec) < 0)
-		return -1;
-	return scene_enter(&mount, &scene_of_store);
-}
-
-int failwalk_stop(void **unused)
-{
-	(void)unused;
-	scene_leave();
-	return mount_stop(&mount);
+	/* without a timeout the kernel asks for the attributes of a new file, and returns the error if that fails */
+	return walk_start(mode, 1);
 }

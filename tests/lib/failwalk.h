@@ -7,19 +7,13 @@
 #ifndef SEGFS_TESTS_FAILWALK_H
 #define SEGFS_TESTS_FAILWALK_H
 
-#include "tests/lib/operations.h"
+#include "tests/lib/walk.h"
 
 /* To be called first in main(): skips the program if this machine cannot run it. */
 void failwalk_require(void);
 
-/* Starts a group of cases on a mount of its own, in an I/O mode. Returns 0 or -1. */
+/* Starts a group of cases on a mount of its own, in an I/O mode; walk_stop() ends it. Returns 0 or -1. */
 int failwalk_start(const char *mode);
-
-/* Ends the group. */
-int failwalk_stop(void **unused);
-
-/* The mount of the current group. */
-const struct mount *failwalk_mount(void);
 
 /*
  * Runs the operations of some tables that belong to the current scene: each call fails once with EIO and once

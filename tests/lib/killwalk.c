@@ -12,7 +12,6 @@
 #define NEVER UINT32_MAX   /* a point that is not reached */
 #define STEPS 5            /* points of the next worker for one of the first one's */
 
-static struct mount mount;
 static unsigned int kills; /* of one walk */
 static unsigned int most;  /* points that a next worker has passed */
 static struct call_kinds *known; /* in one walk */
@@ -22,38 +21,7 @@ static unsigned int turn;  /* which of the next worker's points have their turn 
 
 int killwalk_start(const char *mode)
 {
-	const struct mount_spec spec = {
-		.tag = mode,
-		.config = SCENE_CONFIG,
-		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode),
-	};
-
-	if (mount_start(&mount, &spec) < 0)
-		return -1;
-	return scene_enter(&mount, &scene_of_store);
-}
-
-int killwalk_stop(void **unused)
-{
-	(void)unused;
-	scene_leave();
-	return mount_stop(&mount);
-}
-
-const struct mount *killwalk_mount(void)
-{
-	return &mount;
-}
-
-char *killwalk_carry_out(const struct operation *operation)
-{
-	int result;
-
-	operation_prepare(operation);
-	result = operation->run();
-	if (result != 0 || (operation->done && !operation->done()))
-		fail_msg("%s: %s", operation->name, result ? strerror(-result) : "it was not done");
-	return scene_print();
+	return walk_start(mode, 0);
 }
 
 /* Where workers were killed, and how far they came. */
@@ -75,19 +43,19 @@ static void try_points(const struct operation *operation, struct try *try, const
 
 	snprintf(what, sizeof(what), "%s, point %u, then %u", operation->name, try->at, try->next_at);
 	operation_prepare(operation);
-	result = try->kinds ? killpoint_set_kind(&point, &mount, try->kinds) : killpoint_set_two(&point, &mount, try->at, try->next_at);
+	result = try->kinds ? killpoint_set_kind(&point, walk_mount(), try->kinds) : killpoint_set_two(&point, walk_mount(), try->at, try->next_at);
 	if (result < 0)
 		fail_msg("following the worker: %s", strerror(-result));
 	result = operation->run();
 	/* what comes after the last close(2) is of the operation, too */
-	if (mount_verify(&mount, 0) < 0)
+	if (mount_verify(walk_mount(), 0) < 0)
 		fail_msg("%s", what);
 	/* the next one is to come as far as its point */
 	if (try->next_at && killpoint_killed(&point))
-		worker_wait_next(&mount, point.worker);
+		worker_wait_next(walk_mount(), point.worker);
 	try->passed = killpoint_passed(&point);
 	try->passed_by_next = killpoint_passed_by_next(&point);
-	try->killed = killpoint_end(&point, &mount);
+	try->killed = killpoint_end(&point, walk_mount());
 	kills += try->killed;
 	if (result != 0)
 		fail_msg("%s: %s", what, strerror(-result));
@@ -98,14 +66,14 @@ static void try_points(const struct operation *operation, struct try *try, const
 		scene_tell_difference(expected, found);
 		fail_msg("%s: the store is another one", what);
 	}
-	if (mount_verify(&mount, 0) < 0 || !no_lost_descriptors(&mount))
+	if (mount_verify(walk_mount(), 0) < 0 || !no_lost_descriptors(walk_mount()))
 		fail_msg("after %s", what);
 }
 
 /* Returns how many points there are. */
 static unsigned int try_all(const struct operation *operation, struct call_kinds *kinds)
 {
-	_cleanup_free_ char *expected = killwalk_carry_out(operation);
+	_cleanup_free_ char *expected = walk_undisturbed(operation, "");
 	/* kinds are told by what has been met before */
 	const unsigned int step = kinds ? 1 : sample_step();
 	struct try try = {.at = kinds ? 1 : sample_first(), .kinds = kinds, .killed = 1};
@@ -117,7 +85,7 @@ static unsigned int try_all(const struct operation *operation, struct call_kinds
 	}
 	if (try.at >= POINTS_MAX)
 		fail_msg("%s: %u points", operation->name, try.at - 1);
-	if (!no_lost_backing_ids(&mount))
+	if (!no_lost_backing_ids(walk_mount()))
 		fail_msg("%s", operation->name);
 	return try.at - 1;
 }
@@ -128,7 +96,7 @@ static void walk_kinds(const struct operation *operation)
 	if (n_of_kinds++ % sample_step() == sample_first() - 1)
 		try_all(operation, known);
 	else
-		free(killwalk_carry_out(operation));
+		free(walk_undisturbed(operation, ""));
 }
 
 static void walk_points(const struct operation *operation)
@@ -153,7 +121,7 @@ static void walk_each_or_kinds(const struct operation *operation)
 
 static void walk_two(const struct operation *operation)
 {
-	_cleanup_free_ char *expected = killwalk_carry_out(operation);
+	_cleanup_free_ char *expected = walk_undisturbed(operation, "");
 	struct try try = {.at = NEVER};
 	unsigned int at[3] = {1};
 
@@ -174,7 +142,7 @@ static void walk_two(const struct operation *operation)
 			try_points(operation, &try, expected);
 		}
 	}
-	if (!no_lost_backing_ids(&mount))
+	if (!no_lost_backing_ids(walk_mount()))
 		fail_msg("%s", operation->name);
 }
 
@@ -186,7 +154,7 @@ static void walk(const struct operation *const tables[], void (*walk_one)(const 
 	operations_walk(tables, walk_one);
 	call_kinds_free(known);
 	print_message("%u kills\n", kills);
-	assert_false(log_has(&mount, "internal error"));
+	assert_false(log_has(walk_mount(), "internal error"));
 }
 
 void killwalk_points(const struct operation *const tables[])
@@ -198,12 +166,12 @@ void killwalk_all_points(const struct operation *each)
 {
 	struct operation_counts counts;
 
-	operations_count(&mount, &counts);
+	operations_count(walk_mount(), &counts);
 	all_points_of = each;
 	walk(operations_all, walk_each_or_kinds);
 	/* some requests come only where many operations are disturbed */
 	if (sample_step() == 1)
-		operations_check_complete(&mount, &counts);
+		operations_check_complete(walk_mount(), &counts);
 }
 
 void killwalk_two(const struct operation *const tables[])

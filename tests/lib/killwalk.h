@@ -7,19 +7,10 @@
 #ifndef SEGFS_TESTS_KILLWALK_H
 #define SEGFS_TESTS_KILLWALK_H
 
-#include "tests/lib/operations.h"
+#include "tests/lib/walk.h"
 
-/* Starts a group of cases on a mount of its own, in an I/O mode. Returns 0 or -1. */
+/* Starts a group of cases on a mount of its own, in an I/O mode; walk_stop() ends it. Returns 0 or -1. */
 int killwalk_start(const char *mode);
-
-/* Ends the group. */
-int killwalk_stop(void **unused);
-
-/* The mount of the current group. */
-const struct mount *killwalk_mount(void);
-
-/* Runs an operation without a kill. Returns the content of the store afterwards, which the caller frees. */
-char *killwalk_carry_out(const struct operation *operation);
 
 /*
  * Runs the operations of some tables that belong to the current scene, with a kill at each of their points in

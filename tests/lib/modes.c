@@ -19,3 +19,12 @@ int run_in_mode(const char *mode, const struct CMUnitTest *cases, size_t n, int 
 	group.start = start;
 	return _cmocka_run_group_tests(mode, cases, n, set_up, stop);
 }
+
+int run_in_each_mode(const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode), CMFixtureFunction stop)
+{
+	int failed = run_in_mode("direct", cases, n, start, stop);
+
+	failed += run_in_mode("mediated", cases, n, start, stop);
+	failed += run_in_mode("relayed", cases, n, start, stop);
+	return failed;
+}

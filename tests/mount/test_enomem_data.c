@@ -380,11 +380,7 @@ int main(void)
 		cmocka_unit_test(views_are_written_back),
 		cmocka_unit_test(bytes_and_opens),
 	};
-	int failed;
 
 	lack_setup();
-	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	failed += run_in_mode("mediated", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	return failed;
+	return run_in_each_mode(cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 }

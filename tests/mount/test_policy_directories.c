@@ -257,12 +257,8 @@ int main(void)
 {
 	static const struct CMUnitTest cases[] = {CASE(inherited), CASE(rights_of_what_is_made),
 		CASE(kept_over_restarts)};
-	static const char *const modes[] = {"direct", "mediated", "relayed"};
-	int failed = 0;
 
 	if (geteuid() != 0)
 		skip_program("root");
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-		failed += run_in_mode(modes[i], cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	return failed;
+	return run_in_each_mode(cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 }

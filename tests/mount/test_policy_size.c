@@ -369,12 +369,8 @@ int main(void)
 	static const struct CMUnitTest cases[] = {CASE(commit_allocates), CASE(a_copy_of_nothing),
 		CASE(no_space_at_once), CASE(no_space_for_what_is_there), CASE(views_of_what_is_committed),
 		CASE(a_fixed_size), CASE(a_refused_open_is_none)};
-	static const char *const modes[] = {"direct", "mediated", "relayed"};
-	int failed = 0;
 
 	if (geteuid() != 0)
 		skip_program("root");
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-		failed += run_in_mode(modes[i], cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	return failed;
+	return run_in_each_mode(cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 }

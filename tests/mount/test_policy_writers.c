@@ -445,12 +445,8 @@ int main(void)
 	static const struct CMUnitTest cases[] = {CASE(one_writer), CASE(two_writers), CASE(copies_of_one_open),
 		CASE(a_race_for_the_last_place), CASE(a_race_and_dying_workers), CASE(attached),
 		CASE(a_view_is_a_writer), CASE(a_view_is_attached)};
-	static const char *const modes[] = {"direct", "mediated", "relayed"};
-	int failed = 0;
 
 	if (geteuid() != 0)
 		skip_program("root");
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-		failed += run_in_mode(modes[i], cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	return failed;
+	return run_in_each_mode(cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 }

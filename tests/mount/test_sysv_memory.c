@@ -526,6 +526,5 @@ int main(void)
 	if (geteuid() != 0)
 		skip_program("root");
 	segments_isolate();
-	return run_in_mode("direct", cases, n, start, stop) + run_in_mode("mediated", cases, n, start, stop) +
-	       run_in_mode("relayed", cases, n, start, stop);
+	return run_in_each_mode(cases, n, start, stop);
 }
