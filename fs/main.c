@@ -18,7 +18,7 @@
  *     notify           sd_notify(3)
  *   setup/           makes what the configuration declares
  *     apply            all of it: stores, directories, segments
- *     adopt medium place segment sources register   ... step by step
+ *     application adopt medium place segment sources register   ... step by step
  *     tmpfs            stores in memory, made before they are shown
  *     instance         /run/segfs/NAME: the default store, the lock, --purge
  *     removal holders  ... its end, and who keeps it in use
@@ -34,7 +34,7 @@
  *     opening          who moves the bytes of an open: the kernel or the daemon
  *     lifetime         ends segments whose life is limited; lifetime_watch when, lifetime_use what a later start knows
  *     mandatory        mandatory locks: who may read and write now
- *     parked resume    ... requests that wait for that, and their end
+ *     parked resume    ... requests that wait for that, and the end of their wait
  *     attached         who has a segment open or mapped
  *     set_id           set-user-id and set-group-id bits
  *     entry            what the kernel is told of a node

@@ -8,7 +8,7 @@
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
 #include "fs/segment/policy.h"
-#include "fs/segment/resume.h"
+#include "fs/segment/parked.h"
 #include "lib/base/procfs.h"
 
 #include <errno.h>
@@ -199,7 +199,7 @@ int op_interrupt(struct request *request)
 
 	/* else it is over: its INTERRUPT needs no reply */
 	if (lock_cancel(&request->fs->state, unique, &outcome))
-		resume_reply(request->fs, &outcome);
+		parked_reply(request->fs, &outcome);
 	else if (!look_interrupt(unique) && !end_aside(request->fs, unique))
 		interrupt_request(unique);
 	return 0;

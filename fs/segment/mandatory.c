@@ -14,7 +14,6 @@
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
 #include "fs/segment/parked.h"
-#include "fs/segment/resume.h"
 #include "fs/source/source.h"
 #include "lib/base/procfs.h"
 #include "lib/base/procfs_change.h"
@@ -260,7 +259,7 @@ static void judge(struct fs *fs, const struct question *question)
 	if (parked->seen_stuck < STUCK_LOOKS || !lock_cancel(&fs->state, question->unique, &outcome))
 		return;
 	outcome.result = -EDEADLK;
-	resume_reply(fs, &outcome);
+	parked_reply(fs, &outcome);
 }
 
 bool mandatory_end_stuck(struct thread *thread)

@@ -118,7 +118,7 @@ static int add_handle(struct opening *opening)
 		.policy = opening->policy,
 		.views = opening->views,
 		.closes = opening->closes,
-		.backing_open = opening->registered ? register_backing : NULL,
+		.register_backing = opening->registered ? register_backing : NULL,
 		.context = opening,
 	};
 	int none = -1;

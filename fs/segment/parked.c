@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/segment/parked.h"
 #include "fs/fuse/protocol.h"
+#include "fs/fuse/reply.h"
 #include "fs/state/share.h"
 
 #include <errno.h>
@@ -66,4 +67,12 @@ struct parked *parked_first(void)
 unsigned int parked_count(void)
 {
 	return atomic_load(&all.n);
+}
+
+void parked_reply(struct fs *fs, const struct lock_outcome *outcome)
+{
+	struct parked *parked = outcome->access ? parked_of(outcome->tag) : NULL;
+
+	reply_to(fs, parked ? parked_unique(parked) : outcome->tag, outcome->result);
+	parked_free(&fs->state, parked);
 }

@@ -7,7 +7,8 @@
 #ifndef SEGFS_SEGMENT_PARKED_H
 #define SEGFS_SEGMENT_PARKED_H
 
-#include "fs/state/state.h"
+#include "fs/fuse/fs.h"
+#include "fs/state/lock.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +40,9 @@ static inline struct parked *parked_of(uint64_t tag)
 
 /* Id of the request, as the message has it. */
 uint64_t parked_unique(const struct parked *parked);
+
+/* Replies to a request that waited, for a lock or parked, with outcome->result. Frees what is parked. */
+void parked_reply(struct fs *fs, const struct lock_outcome *outcome);
 
 /* The first of all, or NULL; for the reader. */
 struct parked *parked_first(void);

@@ -2,17 +2,8 @@
 #include "fs/segment/resume.h"
 #include "fs/fuse/dispatch.h"
 #include "fs/fuse/reader.h"
-#include "fs/fuse/reply.h"
 #include "fs/segment/mandatory.h"
 #include "fs/segment/parked.h"
-
-void resume_reply(struct fs *fs, const struct lock_outcome *outcome)
-{
-	struct parked *parked = outcome->access ? parked_of(outcome->tag) : NULL;
-
-	reply_to(fs, parked ? parked_unique(parked) : outcome->tag, outcome->result);
-	parked_free(&fs->state, parked);
-}
 
 static void carry_out(struct thread *thread, const struct parked *parked)
 {
@@ -32,7 +23,7 @@ void resume_ready(struct thread *thread)
 		struct parked *parked = outcome.access && outcome.result == 0 ? parked_of(outcome.tag) : NULL;
 
 		if (!parked) {
-			resume_reply(fs, &outcome);
+			parked_reply(fs, &outcome);
 			continue;
 		}
 		carry_out(thread, parked);

@@ -8,7 +8,6 @@
 #define SEGFS_SEGMENT_RESUME_H
 
 #include "fs/fuse/request.h"
-#include "fs/state/lock.h"
 
 /*
  * Replies to all requests whose wait is over, and carries out those that waited to read or write. In the order in which they came: what
@@ -18,8 +17,5 @@ void resume_ready(struct thread *thread);
 
 /* The same, if a wait that would never end has been ended. */
 void resume_between(struct thread *thread);
-
-/* Replies to a request that waited and does not go on, with outcome->result. */
-void resume_reply(struct fs *fs, const struct lock_outcome *outcome);
 
 #endif

@@ -8,8 +8,10 @@
  * root can set. The mark distinguishes a declared segment in use, which a reload may change in place, from
  * another file of that name.
  */
+#include "fs/setup/adopt.h"
+#include "fs/setup/application.h"
 #include "fs/setup/instance.h"
-#include "fs/setup/internal.h"
+#include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
 

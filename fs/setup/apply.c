@@ -1,95 +1,20 @@
 // SPDX-License-Identifier: MIT
-#include "fs/fuse/passthrough.h"
-#include "fs/segment/lifetime.h"
-#include "fs/segment/policy.h"
+#include "fs/setup/apply.h"
+#include "fs/setup/adopt.h"
+#include "fs/setup/application.h"
 #include "fs/setup/instance.h"
-#include "fs/setup/internal.h"
+#include "fs/setup/medium.h"
+#include "fs/setup/place.h"
+#include "fs/setup/register.h"
+#include "fs/setup/segment.h"
+#include "fs/setup/sources.h"
 #include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-int apply_fail(const struct application *application, int result, unsigned int line, const char *format, ...)
-{
-	va_list arguments;
-	int length = snprintf(application->error, CONFIG_ERROR_MAX, "%s:%u: ", application->file, line);
-
-	if (length < 0 || length >= CONFIG_ERROR_MAX)
-		return result;
-	va_start(arguments, format);
-	vsnprintf(application->error + length, CONFIG_ERROR_MAX - (size_t)length, format, arguments);
-	va_end(arguments);
-	return result;
-}
-
-void apply_tell(const struct application *application, int fd)
-{
-	struct source_file file = {.fd = -1};
-	uint64_t id;
-
-	if (!application->changed || backing_identify(application->state, 0, fd, "", &file) < 0)
-		return;
-	id = node_find(application->state, &file.key);
-	cleanup_close(&file.fd);
-	if (id)
-		application->changed(id);
-}
-
-int apply_reference(const struct application *application, int fd, uint64_t *id)
-{
-	struct source_file file = {.fd = -1};
-	int result = backing_identify(application->state, 0, fd, "", &file);
-
-	if (result == 0)
-		result = node_reference(application->state, &file.key, file.stat.st_mode, file.flags, &file.fd, id);
-	cleanup_close(&file.fd);
-	return result;
-}
-
-void apply_forget(const struct application *application, uint64_t id)
-{
-	int backing_id;
-
-	node_forget(application->state, id, 1, &backing_id);
-	passthrough_close_in(application->state, backing_id);
-}
-
-int apply_policy(const struct application *application, int fd, const struct config_policy *policy)
-{
-	bool any = false;
-	uint64_t id;
-	int result;
-
-	for (int field = 0; field < POLICY_FIELDS; field++)
-		any |= policy->given[field];
-	if (!any)
-		return 0;
-	result = apply_reference(application, fd, &id);
-	if (result < 0)
-		return result;
-	result = policy_give(application->state, id, policy->given, &policy->policy);
-	if (result > 0) {
-		lifetime_changed(id);
-		result = 0;
-	}
-	apply_forget(application, id);
-	return result;
-}
-
-struct claim claim_of_directory(const struct config_directory *directory)
-{
-	return (struct claim){
-		.kind = "directory",
-		.name = directory->name,
-		.line = directory->line,
-		.has_owner = directory->store.has_owner,
-		.owner = directory->store.owner,
-	};
-}
 
 static int fail_with(const struct application *application, const struct config_directory *directory, int result, const char *what)
 {

@@ -4,9 +4,14 @@
  * gets its limits, owner, mode, policy and namespace, is registered, and is attached last: a refused one
  * never becomes visible.
  */
+#include "fs/setup/medium.h"
+#include "fs/setup/application.h"
 #include "fs/setup/instance.h"
-#include "fs/setup/internal.h"
 #include "fs/setup/mounts.h"
+#include "fs/setup/place.h"
+#include "fs/setup/register.h"
+#include "fs/setup/segment.h"
+#include "fs/setup/sources.h"
 #include "fs/setup/tmpfs.h"
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"

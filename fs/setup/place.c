@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Directories of the store that sections name: looked up first, created last. */
-#include "fs/setup/internal.h"
+#include "fs/setup/place.h"
+#include "fs/setup/adopt.h"
+#include "fs/setup/application.h"
 #include "fs/source/paths.h"
 #include "lib/base/cleanup.h"
 

@@ -3,7 +3,8 @@
  * Records of stores and other sources in the arena. A record is complete before it is live, and live before
  * anything refers to it.
  */
-#include "fs/setup/internal.h"
+#include "fs/setup/register.h"
+#include "fs/setup/place.h"
 #include "fs/source/paths.h"
 #include "lib/base/cleanup.h"
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include "fs/setup/segment.h"
 #include "fs/segment/lifetime.h"
 #include "fs/segment/policy.h"
-#include "fs/setup/internal.h"
+#include "fs/setup/adopt.h"
+#include "fs/setup/application.h"
+#include "fs/setup/place.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"

@@ -3,7 +3,9 @@
  * The builtin directories that show the machine's shared memory. Their nodes have fixed indexes, so all are
  * created at the start, shown or not: a reload may show more.
  */
-#include "fs/setup/internal.h"
+#include "fs/setup/sources.h"
+#include "fs/setup/application.h"
+#include "fs/setup/register.h"
 #include "fs/source/backing.h"
 #include "fs/source/posix.h"
 #include "fs/source/process_node.h"

@@ -87,10 +87,10 @@ static int backing_of(struct state *state, struct node_slot *node, const struct 
 {
 	int id = atomic_load(&node->backing_id);
 
-	if (open->mode == IO_RELAYED || open->kind != HANDLE_FILE || !open->backing_open)
+	if (open->mode == IO_RELAYED || open->kind != HANDLE_FILE || !open->register_backing)
 		return 0;
 	if (id == 0) {
-		id = open->backing_open(open->context);
+		id = open->register_backing(open->context);
 		if (id > 0) {
 			/*
 			 * in this order: recovery closes an id above backing_last unless a node refers to it

@@ -42,7 +42,7 @@ struct handle_open {
 	 * id, which the node keeps until its last handle is released, or a negative errno, which handle_add()
 	 * returns. NULL for an open without passthrough.
 	 */
-	int (*backing_open)(void *context);
+	int (*register_backing)(void *context);
 	void *context;
 };
 
@@ -55,7 +55,7 @@ const char *io_mode_name(enum io_mode mode);
  * number: receives the handle number. backing_id: receives the node's passthrough id, 0 if the open has none.
  * Returns 0; -EAGAIN if the node's policy has changed or a writer has closed meanwhile: choose again; -EBUSY
  * if the policy allows no more writers; -ENFILE if all slots or the user's share are in use; -ENOMEM,
- * -ENOSPC; -ESTALE for an unknown node; the result of backing_open().
+ * -ENOSPC; -ESTALE for an unknown node; the result of register_backing().
  */
 int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number, int *backing_id);
 

@@ -141,7 +141,7 @@ static inline bool is_open(int fd)
 }
 
 /*
- * For backing_open(): returns the number that `context` points to, and increments it unless it is an error.
+ * For register_backing(): returns the number that `context` points to, and increments it unless it is an error.
  */
 static inline int give_id(void *context)
 {
@@ -155,7 +155,7 @@ static inline struct handle_open direct_open(uint64_t node, int *next_id)
 	return (struct handle_open){.node = node,
 				    .unique = node << 8,
 				    .mode = IO_DIRECT,
-				    .backing_open = give_id,
+				    .register_backing = give_id,
 				    .context = next_id};
 }
 

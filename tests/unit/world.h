@@ -260,7 +260,7 @@ static inline void world_open_file(struct world *world, struct slots *slots, int
 	struct handle_open open = {.node = world->files[file].id,
 				   .unique = ++world->last_unique,
 				   .mode = (enum io_mode)(variant % 4 % 3),
-				   .backing_open = world_give_id,
+				   .register_backing = world_give_id,
 				   .context = world};
 	uint64_t number;
 	int place = 0;
