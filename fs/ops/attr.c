@@ -2,9 +2,9 @@
 /*
  * Attributes: reading and changing them, STATX, statfs.
  */
-#include "fs/ops/attr.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/entry.h"
 #include "fs/segment/mandatory.h"
 #include "fs/segment/policy.h"

@@ -5,6 +5,7 @@
 #include "fs/ops/close.h"
 #include "fs/fuse/passthrough.h"
 #include "fs/ops/dir.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/lifetime.h"
 #include "fs/segment/policy.h"
 #include "fs/segment/resume.h"

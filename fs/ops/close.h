@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The end of opens.
- */
+/* The end of opens. */
 #ifndef SEGFS_OPS_CLOSE_H
 #define SEGFS_OPS_CLOSE_H
 
-#include "fs/fuse/request.h"
-
-int op_release(struct request *request);
-int op_flush(struct request *request);
-
-/* operation->prepare of RELEASE: drops the locks of the open. */
-void release_prepare(struct request *request);
+#include "fs/fuse/fs.h"
 
 /* Ends an open of a regular file. */
 void close_handle(struct fs *fs, uint64_t number);

@@ -6,6 +6,7 @@
  */
 #include "fs/ops/dir.h"
 #include "fs/fuse/reply.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/entry.h"
 #include "fs/segment/set_id.h"
 #include "fs/source/source.h"

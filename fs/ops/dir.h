@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Listing directories.
- */
+/* The end of listings. */
 #ifndef SEGFS_OPS_DIR_H
 #define SEGFS_OPS_DIR_H
 
-#include "fs/fuse/request.h"
-
-int op_opendir(struct request *request);
-int op_readdir(struct request *request);
-int op_readdirplus(struct request *request);
-int op_releasedir(struct request *request);
+#include "fs/fuse/fs.h"
 
 /* Ends the open of a directory. Returns 0, also where it is closed already; -EBADF for a handle of another kind. */
 int directory_close(struct fs *fs, uint64_t number);

@@ -2,11 +2,11 @@
 /*
  * Opening and making regular files.
  */
-#include "fs/ops/file.h"
 #include "fs/fuse/passthrough.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
 #include "fs/ops/close.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/entry.h"
 #include "fs/segment/lifetime.h"
 #include "fs/segment/mandatory.h"

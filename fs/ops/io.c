@@ -3,10 +3,10 @@
  * Bytes: what of reading, writing and arranging a segment's bytes comes to the daemon. In direct mode reads and writes
  * do not; the rest does in every mode.
  */
-#include "fs/ops/io.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/killable.h"
 #include "fs/fuse/reply.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/policy.h"
 #include "fs/segment/set_id.h"
 #include "fs/source/huge.h"

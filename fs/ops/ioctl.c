@@ -2,10 +2,10 @@
 /*
  * Inode flags: lsattr, chattr +i, +a. The kernel has checked who may change them.
  */
-#include "fs/ops/ioctl.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
 #include "fs/fuse/session.h"
+#include "fs/ops/internal.h"
 #include "fs/source/requester.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"

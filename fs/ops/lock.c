@@ -2,13 +2,13 @@
 /*
  * Locks of fcntl(2) and flock(2), for all users of the mount. A request that waits is a slot in the arena, and no memory.
  */
-#include "fs/ops/lock.h"
 #include "fs/fuse/aside.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
-#include "fs/segment/policy.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/parked.h"
+#include "fs/segment/policy.h"
 #include "lib/base/procfs.h"
 
 #include <errno.h>

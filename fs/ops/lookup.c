@@ -2,10 +2,10 @@
 /*
  * From names to nodes, and the end of the kernel's interest in nodes.
  */
-#include "fs/ops/lookup.h"
 #include "fs/fuse/prune.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/session.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/entry.h"
 #include "fs/source/source.h"
 

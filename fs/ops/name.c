@@ -2,8 +2,8 @@
 /*
  * Names: making, linking, removing and renaming them, and reading symbolic links.
  */
-#include "fs/ops/name.h"
 #include "fs/fuse/reply.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/entry.h"
 #include "fs/segment/lifetime.h"
 #include "fs/segment/policy.h"

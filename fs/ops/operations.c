@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ops/operations.h"
-#include "fs/ops/attr.h"
 #include "fs/ops/close.h"
 #include "fs/ops/dir.h"
-#include "fs/ops/file.h"
-#include "fs/ops/io.h"
-#include "fs/ops/ioctl.h"
-#include "fs/ops/lock.h"
-#include "fs/ops/lookup.h"
-#include "fs/ops/name.h"
-#include "fs/ops/wants.h"
-#include "fs/ops/xattr.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/mandatory.h"
 #include "fs/segment/resume.h"
 

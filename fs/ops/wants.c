@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "fs/ops/wants.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/mandatory.h"
 #include "fs/source/source.h"
 

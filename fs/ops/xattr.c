@@ -3,11 +3,11 @@
  * Extended attributes: the user's, which are stored with the backing file, and segfs's own, user.segfs.*, by which a
  * segment tells about itself and is given its policy.
  */
-#include "fs/ops/xattr.h"
 #include "fs/fuse/identity.h"
 #include "fs/fuse/idmapped.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
+#include "fs/ops/internal.h"
 #include "fs/segment/attached.h"
 #include "fs/segment/lifetime.h"
 #include "fs/segment/policy.h"
