@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame of kill walks and fail walks: a mount for a group of cases, carrying out operations undisturbed, and programs with one case
- * per scene. For one thread; failures end the case.
+ * Shared by kill walks and fail walks: the mount of a group of cases, operations without a disturbance, and programs with one case per
+ * scene. For one thread; failures end the case.
  */
 #ifndef SEGFS_TESTS_WALK_H
 #define SEGFS_TESTS_WALK_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the tests of lifetimes, each of which includes it once: a mount in one of the I/O modes, segments in its memory or on disk, and
- * looking at whether they are gone.
+ * Shared by the programs that test lifetimes: a mount in one of the I/O modes, segments in memory or on disk, and checks that they are
+ * gone or stay. Each program includes it in one file.
  *
- * The kernel may remember names for an hour here: that one is gone is seen only because the kernel is told.
+ * The kernel caches names for an hour here, so a name disappears only if the daemon notifies the kernel.
  */
 #ifndef SEGFS_MOUNT_LIFETIME_H
 #define SEGFS_MOUNT_LIFETIME_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For the tests of lifetimes that are a process's: such a process. */
+/* Shared by the programs that test the lifetime `owner`: a process that creates a segment and ends on command. */
 #ifndef SEGFS_MOUNT_LIFETIME_OWNER_H
 #define SEGFS_MOUNT_LIFETIME_OWNER_H
 

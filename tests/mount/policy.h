@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the tests of policies, each of which includes it once: a mount in one of the I/O modes with a directory that holds little and,
- * where there is a disk, one on it; segments on it; policies as attributes.
+ * Shared by the programs that test policies: a mount in one of the I/O modes, with a small directory `small` and, if there is a disk, a
+ * directory `disk` on it; segments; policies as attributes. Each program includes it in one file.
  */
 #ifndef SEGFS_MOUNT_POLICY_H
 #define SEGFS_MOUNT_POLICY_H
