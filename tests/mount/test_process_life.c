@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-/* tests/run: alone: measures the shared memory of the machine */
 /*
  * process/ while processes end, start others, execute programs, get numbers that were others', and while the worker is killed.
  */
@@ -74,40 +73,6 @@ static void what_is_open_stays(void **state)
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
 	assert_true(wait_for(mount_handles(&mount_here) == 0));
-}
-
-/* All shared memory of the machine. */
-static long long shared_kilobytes(void)
-{
-	_cleanup_fclose_ FILE *file = fopen("/proc/meminfo", "re");
-	char line[128];
-	long long found = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "Shmem: %lld kB", &found) == 1)
-			break;
-	return found;
-}
-
-/* What was looked at, and is closed, is held by nobody. */
-static void memory_goes_with_its_process(void **state)
-{
-	const size_t size = 64u << 20;
-	long long before = shared_kilobytes();
-	int fd = (int)check(memfd_create("large", MFD_CLOEXEC));
-	const char *path = path_of("%s/process/%d/memfd-%d-large", mount_here.path, getpid(), fd);
-	char value[16];
-	int front;
-
-	(void)state;
-	check(fallocate(fd, 0, 0, (off_t)size));
-	assert_true(shared_kilobytes() >= before + (32 << 10));
-	front = (int)check(open(path, O_RDWR));
-	check(fgetxattr(front, "user.segfs.seals", value, sizeof(value)));
-	close(front);
-	assert_true(wait_for(mount_handles(&mount_here) == 0));
-	close(fd);
-	assert_true(wait_for(shared_kilobytes() < before + (32 << 10)));
 }
 
 static void one_that_is_not_waited_for_is_gone(void **state)
@@ -447,7 +412,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_open_stays),
-		cmocka_unit_test(memory_goes_with_its_process),
 		cmocka_unit_test(one_that_is_not_waited_for_is_gone),
 		cmocka_unit_test(a_number_means_one_process),
 		cmocka_unit_test(a_program_is_executed),

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* tests/run: alone: measures the shared memory of the machine, and changes its number of huge pages */
 /*
- * The memory of System V segments through the mount: the same pages both ways, all sizes, huge pages, and what stays of a segment
- * that is removed while it is open; who counts as a user of one; locks.
+ * The memory of System V segments through the mount: the same pages both ways, all sizes, and what stays of a segment that is removed
+ * while it is open; who counts as a user of one; locks.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
 #include "tests/lib/modes.h"
 #include "tests/lib/process.h"
 #include "tests/lib/segments.h"
+#include "tests/mount/sysv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,43 +19,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#define KEY  0xc0deu
-#define PAGE 4096
-
-static struct mount mount;
-static const char *io_mode;
-
-static const char *at_key(uint32_t key)
-{
-	return path_of("%s/sysv/0x%08x", mount.path, key);
-}
-
-static int open_key(int flags)
-{
-	return (int)check(open(at_key(KEY), flags | O_CLOEXEC, 0600));
-}
-
-static bool shares_pages(void)
-{
-	return strcmp(io_mode, "relayed") != 0;
-}
-
-static char *attach(int id, int flags)
-{
-	char *memory = shmat(id, NULL, flags);
-
-	assert_ptr_not_equal(memory, (char *)-1);
-	return memory;
-}
-
-static char *map(int fd, size_t size, int protection)
-{
-	char *view = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
-
-	assert_ptr_not_equal(view, MAP_FAILED);
-	return view;
-}
 
 static bool has_orphan(const char *value)
 {
@@ -203,76 +166,6 @@ static void more_than_four_gigabytes(void **state)
 	assert_true(wait_for(mount_handles(&mount) == 0));
 }
 
-static long huge_pages(long wanted)
-{
-	char text[32];
-
-	if (wanted >= 0)
-		write_text("/proc/sys/vm/nr_hugepages", path_of("%ld\n", wanted));
-	return read_text("/proc/sys/vm/nr_hugepages", text, sizeof(text)) > 0 ? atol(text) : -1;
-}
-
-static void expect_huge_bytes(int id, size_t size, size_t page)
-{
-	char *memory = attach(id, 0);
-	struct stat found;
-	char bytes[16] = "";
-	char *view;
-	int fd = open_key(O_RDWR);
-
-	memset(memory, 'h', size);
-	check(fstat(fd, &found));
-	assert_int_equal(found.st_size, size);
-	assert_string_equal(attribute(at_key(KEY), "io-mode"), "relayed");
-	assert_int_equal(pread(fd, bytes, 4, (off_t)page - 2), 4);
-	assert_memory_equal(bytes, "hhhh", 4);
-	assert_int_equal(pwrite(fd, "across", 6, (off_t)page - 3), 6);
-	assert_memory_equal(memory + page - 3, "across", 6);
-	assert_int_equal(pread(fd, bytes, 16, (off_t)size - 2), 2);
-	assert_int_equal(pread(fd, bytes, 16, (off_t)size), 0);
-	check_error(EFBIG, pwrite(fd, "x", 1, (off_t)size));
-	assert_int_equal(pwrite(fd, "xyz", 3, (off_t)size - 1), 1);
-	assert_int_equal(memory[size - 1], 'x');
-	/* no view is better than one of other pages */
-	view = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (view != MAP_FAILED) {
-		assert_int_equal(view[0], 'h');
-		view[1] = 'v';
-		check(msync(view, page, MS_SYNC));
-		check(munmap(view, page));
-		assert_int_equal(memory[1], 'v');
-	}
-	check(close(fd));
-	check(shmdt(memory));
-}
-
-static long huge_before = -1; /* pages that the machine had; -1 = they were not changed */
-
-static int put_huge_pages_back(void **state)
-{
-	segments_clean(state);
-	if (huge_before >= 0)
-		huge_pages(huge_before);
-	huge_before = -1;
-	return 0;
-}
-
-static void huge_pages_are_relayed(void **state)
-{
-	const size_t page = 2 << 20;
-	int id = -1;
-
-	(void)state;
-	huge_before = huge_pages(-1);
-	if (huge_before >= 0 && huge_pages(huge_before + 3) > huge_before + 2)
-		id = shmget((key_t)KEY, page + 100, IPC_CREAT | IPC_EXCL | SHM_HUGETLB | 0600);
-	if (id < 0)
-		skip_missing("free huge pages");
-	expect_huge_bytes(id, page + 100, page);
-	check(unlink(at_key(KEY)));
-	assert_false(segment_exists(id));
-}
-
 /* --- life and death ------------------------------------------------------------------------------------------------- */
 
 static void removed_while_open(void **state)
@@ -328,55 +221,6 @@ static void removed_while_open(void **state)
 		check(munmap(view, 2 * PAGE));
 	}
 	assert_true(wait_for(segments_pages() == 0));
-}
-
-/* Of the machine, in kB; other programs may change it a little. */
-static long shared_memory(void)
-{
-	char text[4096];
-	const char *found;
-
-	assert_true(read_text("/proc/meminfo", text, sizeof(text)) > 0);
-	found = strstr(text, "\nShmem:");
-	return found ? atol(found + 7) : 0;
-}
-
-static void memory_is_given_back(void **state)
-{
-	const size_t size = 256 << 20;
-	long before = shared_memory();
-	int id = segment_make(KEY, size, 0600);
-	char *memory = attach(id, 0);
-	char byte;
-	int fd;
-
-	(void)state;
-	for (size_t i = 0; i < size; i += PAGE)
-		memory[i] = 1;
-	check(shmdt(memory));
-	fd = open_key(O_RDWR);
-	assert_int_equal(pread(fd, &byte, 1, 0), 1);
-	check(close(fd));
-	assert_true(shared_memory() - before > (200 << 10));
-	/* closed: nothing of segfs keeps it */
-	assert_true(wait_for(mount_handles(&mount) == 0));
-	check(shmctl(id, IPC_RMID, NULL));
-	assert_true(wait_for(shared_memory() - before < (100 << 10)));
-	assert_int_equal(segments_pages(), 0);
-	/* open: once it is closed */
-	id = segment_make(KEY, size, 0600);
-	memory = attach(id, 0);
-	for (size_t i = 0; i < size; i += PAGE)
-		memory[i] = 1;
-	check(shmdt(memory));
-	fd = open_key(O_RDWR);
-	check(unlink(at_key(KEY)));
-	assert_true(shared_memory() - before > (200 << 10));
-	mount_kill_worker(&mount);
-	assert_int_equal(pread(fd, &byte, 1, (off_t)size - PAGE), 1);
-	assert_int_equal(byte, 1);
-	check(close(fd));
-	assert_true(wait_for(shared_memory() - before < (100 << 10)));
 }
 
 static void orphans(void **state)
@@ -491,20 +335,6 @@ static void locks_work(void **state)
 	check(close(fd));
 }
 
-static int start(const char *mode)
-{
-	io_mode = mode;
-	return mount_start(&mount, &(struct mount_spec){.options = path_of("io_mode=%s", mode)});
-}
-
-static int stop(void **unused)
-{
-	(void)unused;
-	return mount_stop(&mount);
-}
-
-#define CASE(function) cmocka_unit_test_teardown(function, segments_clean)
-
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
@@ -513,9 +343,7 @@ int main(void)
 		CASE(modes_of_opening),
 		CASE(all_sizes),
 		CASE(more_than_four_gigabytes),
-		cmocka_unit_test_teardown(huge_pages_are_relayed, put_huge_pages_back),
 		CASE(removed_while_open),
-		CASE(memory_is_given_back),
 		CASE(orphans),
 		CASE(orphan_in_flight),
 		CASE(idle_since_is_the_last_detach),
