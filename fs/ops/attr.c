@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attributes: reading and changing them, STATX, statfs.
+ * Attributes: GETATTR, SETATTR, STATX, STATFS.
  */
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
@@ -16,7 +16,7 @@
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 
-/* An open for writing of the node, by which its size is set; or NULL. */
+/* The handle that SETATTR names, if it is one of the node and open for writing; or NULL. */
 static const struct handle_slot *find_writer(const struct request *request)
 {
 	const struct fuse_setattr_in *in = request->body;
@@ -63,7 +63,7 @@ static void change_from_request(const struct fuse_setattr_in *in, struct source_
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (in->valid & bits[i].theirs)
 			change->what |= bits[i].ours;
-	/* chown(2) that names neither user nor group still clears these bits; it comes without any bit of its own */
+	/* chown(path, -1, -1) drops set-id bits, too, and sets none of the bits above */
 	if (change->what == 0)
 		change->drop_privileges = true;
 	if (in->valid & FATTR_ATIME_NOW)
@@ -116,7 +116,7 @@ static int change_attributes(const struct request *request, struct source_change
 		if (result < 0)
 			return result;
 	}
-	/* what was open for writing stays so, whatever became of the mode since */
+	/* a file that is open for writing can be resized, even if its mode has changed since */
 	if (change->what & SOURCE_SET_SIZE && fd >= 0) {
 		if (ftruncate(fd, change->size) < 0)
 			return -errno;
@@ -150,7 +150,7 @@ int op_statfs(struct request *request)
 	struct statvfs found;
 	int result;
 
-	/* what no store holds is told as part of the root's file system */
+	/* other nodes report the file system of the root */
 	if (node && !source_of(state, node)->statfs)
 		node = node_get(state, NODE_ROOT);
 	result = node ? source_of(state, node)->statfs(state, node, &found) : -ESTALE;
@@ -159,7 +159,7 @@ int op_statfs(struct request *request)
 	return result;
 }
 
-/* Only the time of birth is not among the attributes that every source tells. */
+/* Gets the birth time, the only field that source->stat() does not report. */
 static int get_birth_time(const struct fs *fs, const struct node_slot *node, struct statx *found)
 {
 	_cleanup_close_ int fd = -1;

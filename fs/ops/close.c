@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The end of opens: by close(2), and of those that a worker made before it died.
+ * The end of an open: RELEASE and FLUSH, and opens that a worker left behind when it died.
  */
 #include "fs/ops/close.h"
 #include "fs/fuse/passthrough.h"
@@ -73,7 +73,7 @@ int op_release(struct request *request)
 	return 0;
 }
 
-/* What close(2) is to return: EINVAL for a file that was made and never given the size without which it comes to nothing. */
+/* The result of close(2): EINVAL for a file that was created but never sized, and therefore is no segment. */
 static int close_status(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);
@@ -81,7 +81,7 @@ static int close_status(const struct request *request)
 	return node && source_is_unsized(&request->fs->state, node) ? -EINVAL : 0;
 }
 
-/* close(2), of any descriptor of the file: a process loses what locks of fcntl(2) it has on it. */
+/* A process loses its fcntl(2) locks on a file when it closes any descriptor of the file. */
 int op_flush(struct request *request)
 {
 	const struct fuse_flush_in *in = request->body;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Listing directories. The kernel's cookie is the position in the backing directory, so a listing goes on where it was
- * when entries came and went, and when the worker died. What one getdents64(2) brought and a request did not take is
- * kept for the next request; it is lost with the worker, which then seeks.
+ * Listing directories. The cookie of an entry is its position in the backing directory, so a listing
+ * continues correctly when entries are added and removed, and when the worker dies. Entries that one
+ * getdents64(2) has returned beyond the size of a reply are buffered for the next request. The buffer is lost
+ * with the worker; the next one seeks.
  */
 #include "fs/ops/dir.h"
 #include "fs/fuse/reply.h"
@@ -21,25 +22,25 @@
 #include <sys/stat.h>
 
 #define STREAM_BUFFER 32768 /* bytes read ahead */
-#define LARGE_DIRECTORY (STREAM_BUFFER - 512) /* bytes of a read-ahead that has filled the buffer */
+#define LARGE_DIRECTORY (STREAM_BUFFER - 512) /* bytes of a read-ahead that filled the buffer */
 
 /*
- * Bytes of an answer that tells of what the kernel may rely on for LISTED_TIMEOUT only: some 20 entries. ls(1) asks for the ACL of each of
- * them, and more would be past their time before it is done.
+ * Bytes of a reply whose entries the kernel may cache for LISTED_TIMEOUT only: some 20 entries. ls(1) reads
+ * the ACL of each, and more entries would expire before it is done.
  */
 #define LISTED_ANSWER 4096
 
 /*
- * Cookies of the builtin directories, which are listed before all else: no file system counts that far, but that ext4 has
- * INT64_MAX itself for the end of a directory.
+ * Cookies of the builtin directories, which are listed first. No file system uses positions this high, except
+ * that ext4 uses INT64_MAX for the end of a directory.
  */
 #define BUILTIN_COOKIE(n) (INT64_MAX - 64 + (int64_t)(n))
 
 struct directory_stream {
 	off_t position;  /* cookie of the next entry in `buffer` */
-	size_t taken;    /* bytes of `buffer` already given */
+	size_t taken;    /* bytes of `buffer` already sent */
 	size_t length;   /* bytes of `buffer` filled */
-	bool large;      /* it could not all be read ahead at the beginning */
+	bool large;      /* the first read-ahead did not return the whole directory */
 	char buffer[STREAM_BUFFER] __attribute__((aligned(8)));
 };
 
@@ -162,7 +163,7 @@ static int read_ahead(struct listing *listing)
 	return 0;
 }
 
-/* True if the record at the start of what is left is whole; a source in memory is read without regard to records. */
+/* Whether the buffer's next record is complete: reads of a list in memory ignore record boundaries. */
 static bool has_entry(const struct directory_stream *stream)
 {
 	size_t left = stream->length - stream->taken;
@@ -171,7 +172,7 @@ static bool has_entry(const struct directory_stream *stream)
 	return left >= offsetof(struct dirent64, d_name) && left >= entry->d_reclen;
 }
 
-/* In a list in memory a position can be anything that lseek(2) takes: it is where the next record begins, from there on. */
+/* lseek(2) can set any position in a list in memory. Returns where the next record begins. */
 static off_t record_at(const struct listing *listing, off_t position)
 {
 	struct dirent64 head;
@@ -183,7 +184,7 @@ static off_t record_at(const struct listing *listing, off_t position)
 	return at;
 }
 
-/* rewinddir(3) must show what is there now. The descriptor's number is the handle's. */
+/* rewinddir(3) must show the present entries. The descriptor keeps its number, which the handle stores. */
 static int list_again(struct listing *listing)
 {
 	_cleanup_close_ int fd = open_list(listing->request, listing->dir);
@@ -230,7 +231,7 @@ static bool is_dot_or_dotdot(const char *name)
 	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-/* Of one entry, bytes. */
+/* Size of one entry in the reply, bytes. */
 static size_t size_in_answer(const struct listing *listing, size_t name_length)
 {
 	size_t size = FUSE_NAME_OFFSET + name_length;
@@ -246,8 +247,8 @@ static void write_entry(const struct fuse_dirent *entry, const char *name, char 
 }
 
 /*
- * Adds one entry. With `plus` and `with_node` the kernel gets the node too and never looks the name up; an entry of
- * READDIRPLUS without node is as good as one of READDIR. Returns false where it does not fit.
+ * Adds one entry. With `plus` and `with_node` the entry includes the node, and the kernel need not look it
+ * up; a READDIRPLUS entry without a node is equivalent to a READDIR entry. Returns false if it does not fit.
  */
 static bool add_entry(struct listing *listing, const char *name, const struct fuse_dirent *entry, bool with_node)
 {
@@ -282,7 +283,10 @@ static bool add_entry(struct listing *listing, const char *name, const struct fu
 	return true;
 }
 
-/* The root begins with segfs's own directories. Returns the position at which the backing directory goes on. */
+/*
+ * The root lists the builtin directories first. Returns the position at which the backing directory
+ * continues, or -1 if an entry does not fit.
+ */
 static int64_t list_builtins(struct listing *listing, int64_t position)
 {
 	struct state *state = &listing->fs->state;
@@ -309,8 +313,8 @@ static int64_t list_builtins(struct listing *listing, int64_t position)
 }
 
 /*
- * Whether the kernel may rely for a moment on what a listing says of a directory that others change. Not in process/, where users see different
- * things: what the kernel knows of a name it tells to all of them.
+ * Whether the kernel may cache entries of an external directory for a moment. Not in process/, where each
+ * user sees other entries: the kernel's cache is shared by all users.
  */
 static bool may_rely_on(const struct listing *listing)
 {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of listings. */
+/* The end of an open of a directory. */
 #ifndef SEGFS_OPS_DIR_H
 #define SEGFS_OPS_DIR_H
 
 #include "fs/fuse/fs.h"
 
-/* Ends the open of a directory. Returns 0, also where it is closed already; -EBADF for a handle of another kind. */
+/*
+ * Releases the handle of a directory. Returns 0, even for a released one; -EBADF for another kind of handle.
+ */
 int directory_close(struct fs *fs, uint64_t number);
 
-/* Frees what listings that are open have read ahead. */
+/* Frees the read-ahead buffers of all open directories. */
 void directory_streams_free(struct fs *fs);
 
 #endif

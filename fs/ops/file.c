@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opening and making regular files.
+ * Opening and creating regular files.
  */
 #include "fs/fuse/passthrough.h"
 #include "fs/fuse/reader.h"
@@ -20,7 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* The file as it was is gone only once nothing else can fail. */
+/* Truncates last, when nothing else can fail. */
 static int truncate_opened(struct opening *opening, int fd)
 {
 	const struct fuse_open_in *in = opening->request->body;
@@ -71,7 +71,7 @@ static int open_node(struct opening *opening)
 	opening->node = node_get(&opening->fs->state, opening->id);
 	if (!opening->node)
 		return -ESTALE;
-	/* the kernel opens nothing else here; a fifo would keep us waiting */
+	/* the kernel opens no other type here; a fifo would block */
 	if (opening->node->type != S_IFREG >> 12)
 		return opening->node->type == S_IFDIR >> 12 ? -EISDIR : -ENXIO;
 	opening->is_control = is_control(opening->fs, opening->id);
@@ -102,21 +102,21 @@ static struct fuse_open_out open_out(const struct opening *opening)
 		out.open_flags |= FOPEN_PASSTHROUGH;
 		protocol_set_backing_id(&out, opening->backing_id);
 	}
-	/* who waits for a lock in a write must not keep others from writing elsewhere */
+	/* a write that waits for a lock must not block writes to other ranges */
 	if (opening->mode == IO_MEDIATED)
 		out.open_flags |= FOPEN_PARALLEL_DIRECT_WRITES;
-	/* no page of the mount's stays right where others write past it */
+	/* the page cache of the mount becomes stale where others write to the backing file directly */
 	if (opening->mode == IO_MEDIATED || opening->is_control || (opening->mode == IO_RELAYED && node_is_foreign(opening->node)))
 		out.open_flags |= FOPEN_DIRECT_IO;
 	else if (opening->mode == IO_RELAYED)
 		out.open_flags |= FOPEN_KEEP_CACHE;
-	/* closing a descriptor gives up locks, so that the kernel has to say so; nobody locks what is under .segfs */
+	/* a close drops locks, so it requires a FLUSH; files under .segfs are never locked */
 	if (opening->is_control || opening->fs->options.local_posix)
 		out.open_flags |= FOPEN_NOFLUSH;
 	return out;
 }
 
-/* An open that was carried out before a worker died, and is refused now: it was the last one, perhaps. */
+/* The replay of an open fails. Its handle of the first attempt, closed by now, may have been the last one. */
 static void earlier_attempt_is_over(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);
@@ -156,7 +156,7 @@ int op_open(struct request *request)
 	return 0;
 }
 
-/* Makes the file, its node and its handle, or nothing. */
+/* Creates the file, its node and its handle, or nothing. */
 static int create(struct opening *opening, mode_t mode, mode_t umask, struct fuse_entry_param *entry)
 {
 	struct request *request = opening->request;
@@ -222,8 +222,8 @@ int op_create(struct request *request)
 		close_earlier_attempt(fs, request->unique);
 	result = create(&opening, in->mode, in->umask, &entry);
 	/*
-	 * The name came into being after the kernel's lookup. With ESTALE the kernel starts over, finds the name, and
-	 * checks whether the caller may open what it leads to.
+	 * The name was created after the kernel's lookup. On ESTALE the kernel starts over, finds the name,
+	 * and checks whether the caller may open it.
 	 */
 	if (result == -EEXIST && !(in->flags & O_EXCL))
 		result = -ESTALE;
@@ -237,13 +237,13 @@ int op_create(struct request *request)
 	return 0;
 }
 
-/* --- what the loop asks --------------------------------------------------------------------------------------------- */
+/* --- called by the loop --- */
 
 bool open_is_slow(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);
 
-	/* the text of a file under .segfs is put together; and a lease tells whether somebody can write */
+	/* a file under .segfs is generated when it is opened, and counting writers may require a lease */
 	return node && (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0);
 }
 
@@ -253,7 +253,7 @@ enum aside_kind open_queue(const struct request *request)
 	uint32_t limit = node_policy_writers(atomic_load(&request_node(request)->policy));
 	uint32_t writers;
 
-	/* where one writer is all, a lease tells; where there are as many as may be, there is no need to count views */
+	/* with a limit of one, a lease shows if there is a writer; at the limit, views do not matter */
 	if (limit < 2 || (in->flags & O_ACCMODE) == O_RDONLY)
 		return ASIDE_NONE;
 	handle_count(&request->fs->state, request->node, &writers);
@@ -264,6 +264,6 @@ bool create_is_slow(const struct request *request)
 {
 	const struct node_slot *dir = request_node(request);
 
-	/* a file that ends with the process that makes it: which that is may have to be waited for */
+	/* identifying the process that a file's lifetime depends on may block */
 	return dir && atomic_load(&dir->policy) & NODE_POLICY_OWNER && procfs_identity_waits();
 }

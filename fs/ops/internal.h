@@ -12,7 +12,7 @@ int op_lookup(struct request *request);
 int op_forget(struct request *request);
 int op_batch_forget(struct request *request);
 
-/* Drops removed files to which an earlier worker has counted references that the kernel does not have. */
+/* Drops removed files whose lookup count is too high because an earlier worker died. */
 void forget_unknown(struct fs *fs);
 
 /* attr.c */
@@ -35,7 +35,7 @@ int op_rename2(struct request *request);
 /* file.c */
 int op_open(struct request *request);
 int op_create(struct request *request); /* CREATE and TMPFILE */
-/* operation->is_slow of OPEN, and of what makes files; operation->queue of OPEN. */
+/* operation->is_slow of OPEN, and of CREATE, TMPFILE and MKNOD; operation->queue of OPEN. */
 bool open_is_slow(const struct request *request);
 bool create_is_slow(const struct request *request);
 enum aside_kind open_queue(const struct request *request);
@@ -43,7 +43,7 @@ enum aside_kind open_queue(const struct request *request);
 /* close.c */
 int op_release(struct request *request);
 int op_flush(struct request *request);
-/* operation->prepare of RELEASE: drops the locks of the open. */
+/* operation->prepare of RELEASE: drops the locks that were set through the handle. */
 void release_prepare(struct request *request);
 
 /* io.c */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bytes: what of reading, writing and arranging a segment's bytes comes to the daemon. In direct mode reads and writes
- * do not; the rest does in every mode.
+ * Reading, writing, allocating and copying a segment's bytes. In direct mode, READ and WRITE do not reach the
+ * daemon; the other requests do in every mode.
  */
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/killable.h"
@@ -19,13 +19,13 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define LARGE_IO (64u * 1024u) /* bytes of one read or write that are worth another reader */
-#define COPY_MAX (64u * 1024u * 1024u) /* bytes of one copy, so that the copier can be interrupted */
+#define LARGE_IO (64u * 1024u) /* bytes from which a read or write is worth handing over the reader role */
+#define COPY_MAX (64u * 1024u * 1024u) /* bytes of one copy, so that it can be interrupted */
 
-/* The backing file of an open: the descriptor it holds, or one for now. */
+/* The backing file of an open: the handle's descriptor, or a temporary one. */
 struct opened {
 	int fd;
-	bool borrowed; /* `fd` is the handle's */
+	bool borrowed; /* `fd` belongs to the handle */
 	const struct node_slot *node;
 };
 
@@ -38,7 +38,7 @@ static void cleanup_opened(struct opened *opened)
 #define _cleanup_opened_ __attribute__((cleanup(cleanup_opened)))
 #define OPENED_NONE ((struct opened){.fd = -1})
 
-/* access: O_RDONLY or O_WRONLY, what the operation needs. */
+/* access: O_RDONLY or O_WRONLY. */
 static int open_handle(struct fs *fs, const struct handle_slot *handle, int access, struct opened *opened)
 {
 	opened->node = node_get(&fs->state, handle->node);
@@ -53,7 +53,7 @@ static int open_handle(struct fs *fs, const struct handle_slot *handle, int acce
 	return opened->fd < 0 ? opened->fd : 0;
 }
 
-/* EBADF for a handle that is not good, or not for this: what is told in memory, of a directory or under .segfs, is not written to. */
+/* EBADF for an invalid handle, or a directory's, or for writing to a file under .segfs. */
 static int open_for(struct fs *fs, uint64_t number, int access, struct opened *opened)
 {
 	const struct handle_slot *handle = handle_get(&fs->state, number);
@@ -64,8 +64,9 @@ static int open_for(struct fs *fs, uint64_t number, int access, struct opened *o
 }
 
 /*
- * sendfile(2) and splice(2) read through the page cache of the mount also where nothing else does, since views are the backing
- * file's own pages. What they have read must not stay there: nobody would see that it is out of date.
+ * sendfile(2) and splice(2) read through the page cache of the mount even in mediated mode, in which views
+ * are the backing file's own pages. The pages that they read must be dropped: nobody would notice when they
+ * become stale.
  */
 static bool is_cached_read(const struct request *request, const struct node_slot *node)
 {
@@ -76,8 +77,8 @@ static bool is_cached_read(const struct request *request, const struct node_slot
 }
 
 /*
- * The last huge page of a segment goes past its end. *size: becomes what lies before that. Where asking for the size may wait, the
- * reader must not.
+ * The last huge page of a segment extends past its end. Reduces *size to the bytes before the end; not if
+ * getting the size may block, since the caller may be the reader thread.
  */
 static int end_at_size(struct fs *fs, const struct opened *opened, off_t offset, size_t *size)
 {
@@ -116,7 +117,7 @@ int op_read(struct request *request)
 	length = pread(opened.fd, buffer, size, (off_t)in->offset);
 	if (length < 0)
 		length = -errno;
-	/* once it is answered, the handle may be closed */
+	/* the handle may be closed once the reply is sent */
 	if (is_cached_read(request, opened.node)) {
 		request->stale.node = request->node;
 		request->stale.offset = (off_t)in->offset;
@@ -128,7 +129,7 @@ int op_read(struct request *request)
 	return 0;
 }
 
-/* Flags of this one write: those that the file has now, which fcntl(2) may have changed since it was opened. */
+/* Flags of this write: the present ones of the open file description, which fcntl(2) may have changed. */
 static int write_flags(uint32_t open_flags)
 {
 	int flags = 0;
@@ -154,9 +155,9 @@ static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, 
 }
 
 /*
- * How much of an append an earlier worker has carried out before it died: 0 to `size` bytes. The kernel says where it takes the
- * end to be, and lets nobody else append until it is answered; a file that ends elsewhere was changed past the mount.
- * Returns 0, or a negative errno where that can't be said.
+ * Gets how many bytes of an append an earlier worker wrote before it died: 0 to `size`. The kernel sends the
+ * end of the file as the offset, and blocks other appends until the reply; a file that ends elsewhere was
+ * changed outside of the mount. Returns 0, or a negative errno if that cannot be determined.
  */
 static int appended_already(int fd, size_t size, off_t offset, size_t *appended)
 {
@@ -172,7 +173,7 @@ static int appended_already(int fd, size_t size, off_t offset, size_t *appended)
 	return 0;
 }
 
-/* Pages of views go where they are from; whose flags and identity come along is chance. */
+/* Writes back dirty pages of a view. The request's flags and identity are those of an arbitrary writer. */
 static int write_back(struct request *request)
 {
 	const struct fuse_write_in *in = request->body;
@@ -187,7 +188,7 @@ static int write_back(struct request *request)
 	return 0;
 }
 
-/* What the file's policy lets be written, and what goes before the first byte is. size: becomes what may be written. */
+/* Applies the policy, and drops set-id bits. size: reduced to the bytes that may be written. */
 static int prepare_write(struct request *request, const struct opened *opened, int flags, size_t *size)
 {
 	const struct fuse_write_in *in = request->body;
@@ -242,7 +243,7 @@ static int sync_node(struct fs *fs, uint64_t number, int data_only)
 
 	if (!handle)
 		return -EBADF;
-	/* memory is as safe as it gets */
+	/* memory needs no sync */
 	if (node && (node->store == NODE_STORE_CONTROL || !fs->state.arena->header->stores[node->store].on_disk))
 		return 0;
 	result = open_handle(fs, handle, O_RDONLY, &opened);
@@ -258,7 +259,7 @@ int op_fsync(struct request *request)
 	return sync_node(request->fs, in->fh, in->fsync_flags & FUSE_FSYNC_FDATASYNC);
 }
 
-/* The first size makes the segment. */
+/* Sets the first size, which creates the segment. */
 static int give_size(struct fs *fs, uint64_t id, off_t offset, off_t length)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
@@ -272,7 +273,7 @@ static int give_size(struct fs *fs, uint64_t id, off_t offset, off_t length)
 	return source_of(&fs->state, node)->change(&fs->state, node, &change, &ignored);
 }
 
-/* Memory behind the end of what others have made, and whose size is theirs, would be seen and accounted for by nobody. */
+/* Refuses allocation past the end of a segment of fixed size: that memory would be invisible. */
 static int refuse_past_end(struct fs *fs, const struct opened *opened, int mode, off_t offset, off_t length)
 {
 	struct stat stat;
@@ -320,7 +321,7 @@ int op_lseek(struct request *request)
 
 	if (result < 0)
 		return result;
-	/* moves the offset of a held descriptor too, which nothing uses */
+	/* also moves the offset of the handle's descriptor, which nothing uses */
 	found = lseek(opened.fd, (off_t)in->offset, (int)in->whence);
 	if (found < 0)
 		return -errno;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inode flags: lsattr, chattr +i, +a. The kernel has checked who may change them.
+ * Inode flags: lsattr, chattr +i, +a. The kernel has checked whether the caller may change them.
  */
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
@@ -56,7 +56,9 @@ static int on_backing(struct fs *fs, uint64_t id, unsigned int command, union in
 	return ioctl(fd, command, value) < 0 ? -errno : 0;
 }
 
-/* Of an ioctl(2) the kernel does not know that it changes st_ctime. The requester has the file open, so nobody ends its inode meanwhile. */
+/*
+ * The kernel does not know that the ioctl(2) changed st_ctime. The open file keeps its inode from eviction.
+ */
 static void attributes_changed(struct fs *fs, uint64_t id)
 {
 	reader_hand_over();

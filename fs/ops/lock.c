@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Locks of fcntl(2) and flock(2), for all users of the mount. A request that waits is a slot in the arena, and no memory.
+ * fcntl(2) and flock(2) locks, for all users of the mount. A waiting request is a slot in the arena; it uses
+ * no heap memory.
  */
 #include "fs/fuse/aside.h"
 #include "fs/fuse/interrupt.h"
@@ -15,9 +16,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 
-/*
- * Requests whose threads are being looked at, which no INTERRUPT finds among those that wait for locks yet.
- */
+/* Requests whose threads are being inspected, and which an INTERRUPT does not find in the queue yet. */
 struct look {
 	struct look *next;
 	uint64_t unique;  /* of the request */
@@ -25,7 +24,7 @@ struct look {
 };
 
 static struct {
-	pthread_mutex_t lock; /* guards the list, and what is in it; a leaf */
+	pthread_mutex_t lock; /* guards the list and its elements; a leaf */
 	struct look *first;
 } looks = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -78,10 +77,11 @@ static enum lock_holder holder_of_command(int command)
 }
 
 /*
- * Whose lock is asked for: the kernel tells processes and open file descriptions by one kind of number. The requester waits in
- * fcntl(2), where it can be seen what it has called; worth a look, during which another thread reads, only where I/O depends on it.
- * A request that is sent again has its place among others that are, and keeps it.
- * Returns 0; EINTR where it was interrupted meanwhile.
+ * Finds out whether the lock's owner is a process or an open file description: the kernel identifies both by
+ * the same kind of number. The requester is blocked in fcntl(2), whose command can be inspected, while
+ * another thread reads. Only done where locks are mandatory: elsewhere it makes no difference. For a resent
+ * request the reader does not hand over, so that the request keeps its place among the other resent ones.
+ * Returns 0; EINTR if it was interrupted meanwhile.
  */
 static int find_holder(struct request *request, enum lock_holder *holder)
 {
@@ -101,7 +101,10 @@ static int find_holder(struct request *request, enum lock_holder *holder)
 	return look.interrupted ? -EINTR : 0;
 }
 
-/* Fills a request from the message. Returns 0; EBADF for a handle that is no open of the node; EINVAL; EINTR. */
+/*
+ * Fills a lock request from the message. Returns 0; EBADF unless the handle is a file's, of this node;
+ * EINVAL; EINTR.
+ */
 static int read_request(struct request *request, struct lock_request *lock)
 {
 	const struct fuse_lk_in *in = request->body;
@@ -115,7 +118,7 @@ static int read_request(struct request *request, struct lock_request *lock)
 		result = find_holder(request, &holder);
 	if (result < 0)
 		return result;
-	/* which keeps the node for as long as there are locks, and takes them away when it goes */
+	/* the handle keeps the node as long as it has locks, and its release drops them */
 	handle = handle_get(&request->fs->state, in->fh);
 	if (!handle || handle->node != request->node || handle->kind == HANDLE_DIRECTORY)
 		return -EBADF;
@@ -179,7 +182,7 @@ int op_setlkw(struct request *request)
 	return 0;
 }
 
-/* A request that waits for its turn to look into processes. */
+/* Ends a deferred request that has not been begun. Returns false if there is none. */
 static bool end_aside(struct fs *fs, uint64_t unique)
 {
 	struct aside *aside = aside_cancel(unique);
@@ -197,7 +200,7 @@ int op_interrupt(struct request *request)
 	const uint64_t unique = in->unique & ~FUSE_UNIQUE_RESEND;
 	struct lock_outcome outcome;
 
-	/* else it is over: its INTERRUPT needs no reply */
+	/* otherwise the request has ended; an INTERRUPT needs no reply */
 	if (lock_cancel(&request->fs->state, unique, &outcome))
 		parked_reply(request->fs, &outcome);
 	else if (!look_interrupt(unique) && !end_aside(request->fs, unique))

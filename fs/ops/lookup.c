@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * From names to nodes, and the end of the kernel's interest in nodes.
+ * LOOKUP, FORGET and BATCH_FORGET: the kernel's references to nodes.
  */
 #include "fs/fuse/prune.h"
 #include "fs/fuse/reader.h"
@@ -21,7 +21,9 @@ static void key_of(const struct node_slot *node, struct source_file *file)
 	file->key.inode = node->inode;
 }
 
-/* A node by itself: a builtin directory, or the file of a handle that open_by_handle_at(2) brought back. */
+/*
+ * Gets the file of a node itself: a builtin directory, or the node of a file handle (open_by_handle_at(2)).
+ */
 static int find_self(struct fs *fs, const struct node_slot *node, struct source_file *file)
 {
 	key_of(node, file);
@@ -58,7 +60,7 @@ int op_lookup(struct request *request)
 	return reply_file(request, result, &file);
 }
 
-/* Another file may get the slot at any time. */
+/* Whether a removed file may have too high a lookup count. Its slot may be reused at any time. */
 static bool may_be_stale(struct fs *fs, uint64_t id)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
@@ -74,12 +76,13 @@ static bool may_be_stale(struct fs *fs, uint64_t id)
 }
 
 /*
- * A count that a death left too high would hold a removed file until the mount ends; the kernel knows better. It does not
- * know the node either while an answer that names it is on its way: whoever waits for that finds a file that is gone.
+ * A lookup count that a worker's death left too high would keep a removed file until unmount; only the kernel
+ * knows whether it has the inode. It does not have it either while a reply that contains the node is in
+ * flight; that requester then finds the removed file to be gone.
  */
 static void drop_if_unknown(struct fs *fs, uint64_t id)
 {
-	/* the kernel may wait for an inode that it is writing back to us */
+	/* the kernel may wait for the eviction of the inode, whose pages it writes back to us */
 	reader_hand_over();
 	if (session_invalidate(fs, id, -1, 0) == -ENOENT)
 		entry_forget(fs, id, UINT64_MAX);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names: making, linking, removing and renaming them, and reading symbolic links.
+ * Names: creating, linking, removing and renaming them, and reading symbolic links.
  */
 #include "fs/fuse/reply.h"
 #include "fs/ops/internal.h"
@@ -13,15 +13,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#define WHITEOUT 0 /* number of a character device that stands for "no such name" in overlays */
+#define WHITEOUT 0 /* device number of the character device that marks a removed name in overlayfs */
 
-/* A directory in which a name is to change. */
+/* The directory of a name to be changed. */
 struct place {
 	const struct node_slot *dir;
 	const struct source *source;
 };
 
-/* ESTALE for an unknown node; EPERM for a name that is segfs's own. */
+/* ESTALE for an unknown node; EPERM for the name of a builtin directory. */
 static int find_place(struct fs *fs, uint64_t parent, const char *name, struct place *place)
 {
 	place->dir = node_get(&fs->state, parent);
@@ -33,12 +33,12 @@ static int find_place(struct fs *fs, uint64_t parent, const char *name, struct p
 	return 0;
 }
 
-/* What is to be made. */
+/* What to create. */
 struct made {
 	mode_t mode;
 	mode_t umask;
 	dev_t device;
-	const char *target; /* of a symbolic link */
+	const char *target; /* target of a symbolic link */
 	struct policy policy;
 };
 
@@ -63,7 +63,7 @@ static int make(struct request *request, struct made *made, struct source_file *
 	return place.source->make(state, place.dir, request->name, made->mode, made->device, made->target, text, file);
 }
 
-/* The entry of a name that was made; where there is no node for it, it has not been made. */
+/* Gets the entry of a name that was created. Removes the name if there is no node for it. */
 static int entry_of_made(struct fs *fs, uint64_t parent, const char *name, struct source_file *file,
 			 struct fuse_entry_param *entry)
 {
@@ -102,10 +102,10 @@ int op_mknod(struct request *request)
 	const struct fuse_mknod_in *in = request->body;
 	const bool is_whiteout = S_ISCHR(in->mode) && in->rdev == WHITEOUT;
 
-	/* which have requests of their own, with what they need */
+	/* the kernel uses SYMLINK and MKDIR for these */
 	if (S_ISLNK(in->mode) || S_ISDIR(in->mode))
 		return -EINVAL;
-	/* a whiteout is no device, and asks for no capability */
+	/* a whiteout is not a device, and needs no capability */
 	if ((S_ISCHR(in->mode) || S_ISBLK(in->mode)) && !is_whiteout && !request->fs->options.devices)
 		return -EPERM;
 	return make_and_reply(request, &(struct made){.mode = in->mode, .umask = in->umask, .device = in->rdev});
@@ -205,7 +205,7 @@ int op_rename(struct request *request)
 int op_rename2(struct request *request)
 {
 	const struct fuse_rename2_in *in = request->body;
-	/* a whiteout belongs to who leaves it; without, the request need not tell who that is */
+	/* a whiteout belongs to the requester; without one, the request need not carry an identity */
 	int result = in->flags & RENAME_WHITEOUT ? request_identity(request, 0) : 0;
 
 	return result < 0 ? result : rename_name(request, in->newdir, in->flags);

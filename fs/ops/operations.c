@@ -110,10 +110,10 @@ static const struct operation rows[] = {
 
 	[FUSE_IOCTL] = {.name = "ioctl", .run = op_ioctl, .body = {FIXED(ioctl), COUNT(ioctl, in_size, 1)}},
 
-	/* the loop's, by libfuse */
+	/* handled by the loop, through libfuse */
 	[FUSE_INIT] = {.name = "init", .body = {.fixed = offsetof(struct fuse_init_in, flags2)},
 		.user = USER_NEVER},
-	/* no operation, so they get ENOSYS: named for .segfs/status */
+	/* without a function, so the reply is ENOSYS; named for .segfs/status */
 	[FUSE_ACCESS] = {.name = "access"},
 	[FUSE_DESTROY] = {.name = "destroy"},
 	[FUSE_POLL] = {.name = "poll"},

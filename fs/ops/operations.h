@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of all operations. A new one is a row here and a function.
+ * The table of all operations. A new operation is a row and a function.
  */
 #ifndef SEGFS_OPS_OPERATIONS_H
 #define SEGFS_OPS_OPERATIONS_H

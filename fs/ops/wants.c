@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+/*
+ * Which bytes requests read or change, for mandatory locks. Each function is an operation->wants.
+ */
 #include "fs/ops/internal.h"
 #include "fs/segment/mandatory.h"
 #include "fs/source/source.h"
@@ -13,8 +16,8 @@ static void set_range(struct want *want, uint64_t start, uint64_t length)
 }
 
 /*
- * The flags that a handle was opened with. Some runtimes set O_NONBLOCK for each file that epoll takes, which are all of a FUSE mount,
- * and do not expect EAGAIN of pread(2) or pwrite(2).
+ * Whether a handle was opened with O_NONBLOCK. Some runtimes set that flag later on every file that epoll(7)
+ * accepts, which includes all files of a FUSE mount, and expect no EAGAIN from pread(2) or pwrite(2).
  */
 static bool opened_nonblock(const struct fs *fs, uint64_t handle)
 {
@@ -23,13 +26,13 @@ static bool opened_nonblock(const struct fs *fs, uint64_t handle)
 	return slot && slot->open_flags & O_NONBLOCK;
 }
 
-/* flags: those of the moment, as READ and WRITE tell them; fcntl(2) may have taken the flag away. */
+/* flags: the present ones, sent with READ and WRITE; fcntl(2) may have cleared O_NONBLOCK. */
 static bool is_nonblock(const struct fs *fs, uint64_t handle, uint32_t flags)
 {
 	return flags & O_NONBLOCK && opened_nonblock(fs, handle);
 }
 
-/* Pages that the kernel reads for a view of a segment without a passthrough id are nobody's I/O. */
+/* Whether the kernel reads pages for a view, of a segment without passthrough id. That is nobody's I/O. */
 static bool is_for_view(const struct request *request, const struct fuse_read_in *in)
 {
 	const struct node_slot *node = request_node(request);
@@ -46,7 +49,10 @@ bool wants_read(const struct request *request, int part, struct want *want)
 	want->request.owner = in->read_flags & FUSE_READ_LOCKOWNER ? in->lock_owner : 0;
 	want->request.handle = in->fh;
 	want->request.type = LOCK_SHARED;
-	/* sendfile(2), splice(2): the kernel has pages of its own locked meanwhile, for which a write of the owner would wait */
+	/*
+	 * sendfile(2), splice(2): the kernel has locked pages, for which a write by the lock's owner would
+	 * wait
+	 */
 	want->nonblock = is_nonblock(request->fs, in->fh, in->flags) || !(in->read_flags & FUSE_READ_LOCKOWNER);
 	set_range(want, in->offset, in->size);
 	return true;
@@ -65,7 +71,7 @@ bool wants_write(const struct request *request, int part, struct want *want)
 	return true;
 }
 
-/* What is cut off, or comes into being: from the lower size on. */
+/* Truncating and extending change the bytes from the lower size on. */
 bool wants_setattr(const struct request *request, int part, struct want *want)
 {
 	const struct fuse_setattr_in *in = request->body;
@@ -80,7 +86,7 @@ bool wants_setattr(const struct request *request, int part, struct want *want)
 	want->request.owner = in->valid & FATTR_LOCKOWNER ? in->lock_owner : 0;
 	want->request.handle = in->valid & FATTR_FH ? in->fh : 0;
 	want->nonblock = opened_nonblock(request->fs, want->request.handle);
-	/* where the present size can't be found out, it is all of it: nobody's lock is passed over */
+	/* if the size is unknown, the range is the whole file, so that no lock is ignored */
 	is_known = source_of(state, node)->stat(state, node, &attr) == 0;
 	if (is_known)
 		from = in->size < (uint64_t)attr.st_size ? in->size : (uint64_t)attr.st_size;
@@ -105,7 +111,7 @@ bool wants_fallocate(const struct request *request, int part, struct want *want)
 
 	want->request.handle = in->fh;
 	want->nonblock = opened_nonblock(request->fs, in->fh);
-	/* what follows moves as well */
+	/* the bytes that follow move, too */
 	set_range(want, in->offset, in->mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE) ? 0 : in->length);
 	return part == 0 && in->length > 0;
 }

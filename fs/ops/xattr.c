@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Extended attributes: the user's, which are stored with the backing file, and segfs's own, user.segfs.*, by which a
- * segment tells about itself and is given its policy.
+ * Extended attributes: the user's, stored with the backing file, and segfs's own, user.segfs.*, which report
+ * facts about a segment and set its policy.
  */
 #include "fs/fuse/identity.h"
 #include "fs/fuse/idmapped.h"
@@ -23,7 +23,7 @@
 #define TRUSTED_PREFIX "trusted."
 #define OWN_VALUE_MAX 64
 
-/* Modes of the node's opens, or, where it has none, the mode that the next would get. */
+/* Modes of the node's opens; without opens, the mode that the next open would get. */
 static int io_mode_value(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
 {
 	static const enum io_mode modes[] = {IO_DIRECT, IO_MEDIATED, IO_RELAYED};
@@ -76,10 +76,10 @@ static int attached_value(struct fs *fs, uint64_t id, const struct node_slot *no
 	return result < 0 ? result : snprintf(value, OWN_VALUE_MAX, "%u", attached);
 }
 
-/* What a segment tells about itself; its policy comes in addition. */
+/* Facts about a segment, in addition to its policy. */
 static const struct own_attribute {
 	const char *name;
-	bool of_directories; /* directories have it as well as regular files */
+	bool of_directories; /* directories have it, too */
 	int (*value)(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX]);
 } own_attributes[] = {
 	{SOURCE_OWN_PREFIX "attached", false, attached_value},
@@ -89,14 +89,14 @@ static const struct own_attribute {
 
 #define N_OWN (sizeof(own_attributes) / sizeof(own_attributes[0]))
 
-/* What .segfs holds has no policy, nor has what is not segfs's own. */
+/* Files under .segfs and external files have no policy. */
 static bool has_policy(const struct node_slot *node)
 {
 	return (node->type == S_IFREG >> 12 || node->type == S_IFDIR >> 12) && node->store != NODE_STORE_CONTROL &&
 	       !node_is_foreign(node);
 }
 
-/* The field of a policy that an attribute of this node shows, or POLICY_FIELDS. */
+/* The policy field that an attribute of this node shows, or POLICY_FIELDS. */
 static enum policy_field find_field(const struct node_slot *node, const char *name)
 {
 	if (!has_policy(node) || !starts_with(name, SOURCE_OWN_PREFIX))
@@ -104,7 +104,7 @@ static enum policy_field find_field(const struct node_slot *node, const char *na
 	return policy_field_find(name + strlen(SOURCE_OWN_PREFIX));
 }
 
-/* 1 or 0; a negative errno where that can't be said. */
+/* Whether a node has a fact: 1 or 0; a negative errno if that cannot be determined. */
 static int has_fact(struct fs *fs, const struct node_slot *node, const struct source_fact *fact)
 {
 	if (node->type != S_IFREG >> 12 && !(fact->of_directories && node->type == S_IFDIR >> 12))
@@ -125,7 +125,7 @@ static const struct own_attribute *find_own(const struct node_slot *node, const 
 	return NULL;
 }
 
-/* Returns 1 where there is such a fact of a node, which `found` becomes; 0; a negative errno where that can't be said. */
+/* Finds a fact of a node. Returns 1 with it in `found`; 0; a negative errno if that cannot be determined. */
 static int find_fact(struct fs *fs, const struct node_slot *node, const char *name, const struct source_fact **found)
 {
 	const struct source_fact *fact = source_of(&fs->state, node)->facts;
@@ -141,7 +141,9 @@ static int find_fact(struct fs *fs, const struct node_slot *node, const char *na
 	return 0;
 }
 
-/* At most XATTR_SIZE_MAX bytes, since `value` is a buffer that is larger; a size of 0 asks for the length. */
+/*
+ * `value` has room for more than XATTR_SIZE_MAX bytes. size: what the requester takes; 0 = the length only.
+ */
 static ssize_t get_fact(struct fs *fs, const struct node_slot *node, const struct source_fact *fact, char *value, size_t size)
 {
 	ssize_t length;
@@ -196,7 +198,7 @@ static ssize_t get(struct fs *fs, uint64_t id, const char *name, char *value, si
 	if (starts_with(name, SOURCE_PRIVATE_PREFIX))
 		return -ENODATA;
 	length = source->getxattr ? source->getxattr(&fs->state, node, name, value, size) : -ENODATA;
-	/* ls(1) asks for it again and again unless it hears that there are no labels here */
+	/* ls(1) asks for it for every file unless the reply is EOPNOTSUPP: no labels here */
 	return length == -ENODATA && strcmp(name, "security.selinux") == 0 ? -EOPNOTSUPP : length;
 }
 
@@ -213,7 +215,7 @@ int op_getxattr(struct request *request)
 	return 0;
 }
 
-/* Whether all processes are looked at for an attribute. */
+/* The queue of attributes whose value requires a scan of all processes. */
 enum aside_kind getxattr_queue(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);
@@ -230,8 +232,9 @@ enum aside_kind getxattr_queue(const struct request *request)
 }
 
 /*
- * Takes out of a list what the requester may not know of: segfs's private names and, unless it is root, trusted ones,
- * which the kernel leaves out for who has no CAP_SYS_ADMIN; a request tells no more than the user. Returns its length.
+ * Removes the names that the requester may not see: segfs's private ones and, unless it is root, trusted
+ * ones. The kernel hides those without CAP_SYS_ADMIN, but a request carries only the user. Returns the new
+ * length.
  */
 static size_t without_private(char *list, size_t length, bool is_root)
 {
@@ -250,7 +253,7 @@ static size_t without_private(char *list, size_t length, bool is_root)
 	return kept;
 }
 
-/* Appends the fields of a policy that differ from the default. Returns the length. */
+/* Appends the policy fields that differ from the default. Returns the length. */
 static ssize_t list_policies(struct fs *fs, const struct node_slot *node, char *list)
 {
 	static const struct policy by_default;
@@ -271,8 +274,8 @@ static ssize_t list_policies(struct fs *fs, const struct node_slot *node, char *
 }
 
 /*
- * The whole list, in a buffer that is larger than any list can be. It has what a backup can put back: what is stored. What a
- * segment tells about itself is asked for by name.
+ * Gets the whole list, into a buffer larger than any list. It contains what is stored, so that a backup can
+ * restore it; facts about a segment can only be read by name.
  */
 static ssize_t list_names(struct fs *fs, uint64_t id, char *list, bool is_root)
 {
@@ -286,7 +289,7 @@ static ssize_t list_names(struct fs *fs, uint64_t id, char *list, bool is_root)
 	source = source_of(&fs->state, node);
 	if (source->listxattr)
 		length = source->listxattr(&fs->state, node, list, XATTR_LIST_MAX);
-	/* a medium that has none stores no policy, either */
+	/* a medium without attributes stores no policy either */
 	if (length == -EOPNOTSUPP)
 		length = 0;
 	if (length < 0)
@@ -310,7 +313,7 @@ int op_listxattr(struct request *request)
 	return 0;
 }
 
-/* What the user is on a mount that is idmapped is known to the kernel only, which checks no owner here. */
+/* Only the kernel knows the requester's user on an idmapped mount, and it checks no ownership here. */
 static bool is_owner(const struct request *request, const struct stat *attr)
 {
 	const uid_t user = request_uid(request);
@@ -323,7 +326,7 @@ static bool is_owner(const struct request *request, const struct stat *attr)
 	return idmapped_owns(request->fs, request_pid(request), user, attr->st_uid);
 }
 
-/* Sets a field of the policy. The kernel has checked that the caller may write; only the owner and root may do this. */
+/* Sets a policy field. The kernel has checked write permission; only the owner and root may do this. */
 static int set_field(const struct request *request, const struct node_slot *node, enum policy_field field,
 		     const struct policy *wanted)
 {
@@ -348,7 +351,7 @@ static int set_field_text(const struct request *request, const struct node_slot 
 	struct policy wanted = {0};
 	char why[POLICY_WHY_MAX];
 
-	/* every segment has it */
+	/* every segment has this attribute */
 	if (flags & XATTR_CREATE)
 		return -EEXIST;
 	if (policy_set(&wanted, field, value, size, why) < 0) {
@@ -358,7 +361,7 @@ static int set_field_text(const struct request *request, const struct node_slot 
 	return set_field(request, node, field, &wanted);
 }
 
-/* An own attribute that is no policy can't be set. EOPNOTSUPP for one that does not exist. */
+/* EPERM for an attribute of segfs that is not a policy; EOPNOTSUPP for one that does not exist. */
 static int refuse_own(struct fs *fs, const struct node_slot *node, const char *name)
 {
 	const struct source_fact *fact = NULL;
@@ -373,7 +376,7 @@ static int refuse_own(struct fs *fs, const struct node_slot *node, const char *n
 	return 0;
 }
 
-/* posix_acl_update_mode() of the kernel, for which only the request knows whether the caller may keep the bit. */
+/* Like the kernel's posix_acl_update_mode(); only the request knows whether the caller may keep the bit. */
 static int drop_set_group_id(struct fs *fs, const struct node_slot *node)
 {
 	const struct source *source = source_of(&fs->state, node);
@@ -388,8 +391,8 @@ static int drop_set_group_id(struct fs *fs, const struct node_slot *node)
 }
 
 /*
- * Whether an attribute was there when the request was begun: 1 or 0; a negative errno where that can't be said. The kernel lets nobody else
- * change attributes of the file meanwhile.
+ * Whether an attribute existed when the request was begun: 1 or 0; a negative errno if that cannot be
+ * determined. The kernel lets nobody else change the file's attributes meanwhile.
  */
 static int was_there(struct fs *fs, const struct node_slot *node, const char *name)
 {
@@ -429,7 +432,7 @@ int op_setxattr(struct request *request)
 		return result;
 	if (!source_of(&fs->state, node)->setxattr)
 		return -EPERM;
-	/* who made it, if it was not there when the request was begun, is a worker that died over it */
+	/* in a replay, the worker that died has set an attribute that did not exist at the begin */
 	if (flags & XATTR_CREATE && was_there(fs, node, name) == 0 && journal_is_again())
 		flags &= ~XATTR_CREATE;
 	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, in->size, flags);
