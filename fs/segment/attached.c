@@ -12,9 +12,9 @@
 #include <time.h>
 
 #define LEFT_TRIES 5
-#define LEFT_MOMENT 50000 /* nanoseconds between two of them */
+#define LEFT_MOMENT 50000 /* nanoseconds between two tries */
 
-/* Threads that have opened a node and still have a handle of it. Returns an array that the caller frees. */
+/* Lists the threads whose opens of a node are not released. Returns an array that the caller frees. */
 static pid_t *find_openers(struct fs *fs, uint64_t id, bool only_writers, size_t *n)
 {
 	const struct arena *arena = fs->state.arena;
@@ -36,7 +36,7 @@ static pid_t *find_openers(struct fs *fs, uint64_t id, bool only_writers, size_t
 	return openers;
 }
 
-/* Returns 1 or 0; a negative errno where that can't be said. */
+/* Whether a process has made one of the opens: 1 or 0; a negative errno if that cannot be determined. */
 static int is_opener(pid_t process, const pid_t *openers, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -50,7 +50,7 @@ static int is_opener(pid_t process, const pid_t *openers, size_t n)
 	return 0;
 }
 
-/* Whether a user may write to a segment by its mode, as far as that is known without his groups. */
+/* Whether the mode of a segment lets a process write, as far as that is known without its groups. */
 static bool may_write(struct fs *fs, const struct node_slot *node, pid_t process)
 {
 	struct stat attr;
@@ -64,7 +64,7 @@ static bool may_write(struct fs *fs, const struct node_slot *node, pid_t process
 	return user == 0 || user == attr.st_uid || attr.st_mode & (S_IWGRP | S_IWOTH);
 }
 
-/* Returns 1 for a process that counts, 0, or a negative errno. */
+/* Whether a process with a view is to be counted: 1 or 0; a negative errno. */
 static int counts(struct fs *fs, const struct node_slot *node, const struct procfs_view *view, bool only_writers,
 		  const pid_t *openers, size_t n_openers)
 {
@@ -78,7 +78,7 @@ static int counts(struct fs *fs, const struct node_slot *node, const struct proc
 	return result < 0 ? result : !result;
 }
 
-/* Processes that have a view and are not among those that have a handle. */
+/* Counts the processes with a view but no handle. */
 static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers, uint32_t *count)
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
@@ -101,7 +101,9 @@ static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node,
 	return result < 0 ? result : 0;
 }
 
-/* Without passthrough a view keeps its handle; what is under .segfs is made anew for each open. */
+/*
+ * Views outlive their handle with passthrough only, and not under .segfs, where each open has its own file.
+ */
 static bool can_outlive(const struct fs *fs, const struct node_slot *node)
 {
 	return fs->passthrough && node->type == S_IFREG >> 12 && node->store != NODE_STORE_CONTROL;
@@ -119,11 +121,11 @@ int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uin
 	if (!can_outlive(fs, node))
 		return 0;
 	reader_hand_over();
-	/* where there is no handle, who has the backing file open has a view of it */
+	/* without a handle, only views keep the backing file open */
 	if (handles == 0 && !is_foreign && !views_are_left(&fs->state, node, false))
 		return 0;
 	result = count_views(fs, id, node, false, &views);
-	/* somebody whom we can't see; who uses a foreign file past the mount is not attached to it */
+	/* the user is not visible to us; users of an external file outside of the mount are not attached */
 	if (result == 0 && handles == 0 && views == 0 && !is_foreign)
 		views = 1;
 	*attached = handle_count(&fs->state, id, &writers) + views;
@@ -131,8 +133,8 @@ int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uin
 }
 
 /*
- * Whether anybody may write who has no handle. The kernel lets go of the backing file a moment after it has told of the last close, which is
- * waited for, but not by the reader.
+ * Whether anyone without a handle may still write. The kernel drops the backing file shortly after it has
+ * sent the last RELEASE; any thread but the reader waits for that.
  */
 static bool writers_are_left(struct fs *fs, const struct node_slot *node)
 {
@@ -153,13 +155,13 @@ int attached_writers(struct fs *fs, uint64_t id, const struct node_slot *node, u
 
 	*views = 0;
 	handle_count(&fs->state, id, &writers);
-	/* as many as there may be, who ever else there is */
+	/* the limit is reached, whatever the number of views */
 	if (!can_outlive(fs, node) || writers >= limit)
 		return 0;
 	reader_hand_over();
 	if (writers == 0 && !writers_are_left(fs, node))
 		return 0;
-	/* one who is there, seen or not, is all that there may be */
+	/* with a limit of one, a single user suffices, visible or not */
 	*views = 1;
 	if (writers == 0 && limit == 1)
 		return 0;

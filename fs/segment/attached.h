@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who has a segment open or mapped: handles, and processes that have a view and no handle any more.
+ * Who has a segment open or mapped: handles, and processes that have a view but no handle.
  */
 #ifndef SEGFS_SEGMENT_ATTACHED_H
 #define SEGFS_SEGMENT_ATTACHED_H
@@ -9,16 +9,19 @@
 #include "fs/state/node.h"
 
 /*
- * The value of user.segfs.attached: how many handles a segment has, and processes with a view and no handle of their own. Looks at all
- * processes, where it must. One that did not answer is not counted; but it is never 0 where the kernel knows of somebody.
- * Returns 0; -ENOMEM, -EMFILE, -ENFILE where it can't be found out.
+ * Gets the value of user.segfs.attached: the number of handles of a segment, plus that of processes with a
+ * view but no handle. Scans all processes if necessary, while another thread is the reader. A process that
+ * does not respond is not counted; but the result is never 0 if the kernel knows of a user.
+ * Returns 0; -ENOMEM, -EMFILE, -ENFILE if it cannot be determined.
  */
 int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t *attached);
 
 /*
- * Processes with a view for writing, and no handle for writing, for who may open it if there are fewer than `limit` writers. Looks at
- * processes only where the number matters. Others are served meanwhile. One that did not answer is counted if its user may write to the segment.
- * Returns 0 with their number in *views; -ENOMEM, -EMFILE, -ENFILE; -EBUSY where the calling thread can't hand over, and would have to look.
+ * Counts the processes with a writable view but no handle for writing, to decide on an open for writing that
+ * requires fewer than `limit` writers. Scans processes only if their number matters, while another thread is
+ * the reader. A process that does not respond is counted if its user may write to the segment.
+ * Returns 0 with the number in *views; -ENOMEM, -EMFILE, -ENFILE; -EBUSY if a scan is necessary and the
+ * calling thread cannot hand over.
  */
 int attached_writers(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t limit, uint32_t *views);
 

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define LISTED_FRESH 20u /* milliseconds after a part of a listing in which the next one is asked for */
+#define LISTED_FRESH 20u /* milliseconds within which the next part of a listing is requested */
 
-/* Half the time that the kernel may rely on what it was told, so that it can do so for as long as a listing takes. */
+/* Half of the time for which the kernel caches entries, so that they stay valid until the listing ends. */
 static double fresh_seconds(const struct fs_options *options)
 {
 	double shorter = options->entry_timeout < options->attr_timeout ? options->entry_timeout : options->attr_timeout;
@@ -80,13 +80,13 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 		.attr = file->stat,
 		.attr_timeout = attr_timeout(fs, node_get(&fs->state, id), file->stat.st_mode),
 	};
-	/* of what may change without segfs only the names in the root are for ever */
+	/* of external files, only the names in the root never change */
 	if (!(flags & NODE_FOREIGN) || node_index_of(id) <= NODE_CONTROL)
 		entry->entry_timeout = fs->options.entry_timeout;
 	return 0;
 }
 
-/* What is held for a node that may be gone by now. */
+/* Releases what a node no longer needs. The node may be gone. */
 static void entry_release(struct fs *fs, uint64_t id, int backing_id)
 {
 	const struct node_slot *node = node_get(&fs->state, id);

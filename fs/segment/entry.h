@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entries: what the kernel is told of a node, for how long it may rely on it, and the references that it holds.
+ * Entries: the attributes of a node that the kernel gets, how long it may cache them, and its references.
  */
 #ifndef SEGFS_SEGMENT_ENTRY_H
 #define SEGFS_SEGMENT_ENTRY_H
@@ -9,44 +9,54 @@
 #include "fs/source/source.h"
 
 /*
- * Seconds for which the kernel may rely on what a listing of a large directory tells of what others can change: the shortest time
- * that it counts, one or two clock ticks, which is enough for who asks for each entry as it comes. A question for each would make
- * the listing ten times as slow. Small directories are asked about each time.
+ * Seconds for which the kernel may cache the entries of a large external directory: the shortest time that it
+ * counts, one or two clock ticks, which is enough for a program that looks up each entry as it is listed. A
+ * request for each would make the listing ten times slower. Entries of small external directories are not
+ * cached.
  */
 #define LISTED_TIMEOUT 0.001
 
 /*
- * Seconds for which the kernel may rely on a node's attributes; none for a file with set-id bits, see set_id.h. To be called for each
- * reply that carries attributes, since it notes what the kernel is told.
- * mode: st_mode, as the reply has it.
+ * Seconds for which the kernel may cache a node's attributes; 0 for a file with set-id bits, see set_id.h.
+ * Must be called for each reply with attributes, since it records the mode that is sent.
+ * mode: st_mode in the reply.
  */
 double attr_timeout(struct fs *fs, const struct node_slot *node, mode_t mode);
 
-/* Notes that entries of a large directory that others can change were told: who looks each up asks for the directory, too. */
+/*
+ * Records that a large external directory is being listed, so that its own attributes are cached for
+ * LISTED_TIMEOUT, too: each lookup of an entry revalidates them.
+ */
 void node_was_listed(struct fs *fs, const struct node_slot *dir);
 
 /*
- * Makes a node of a file that was found or made, takes the kernel's reference to it, and fills the entry that tells
- * the kernel. file->fd is taken over or closed. Returns 0; -ENFILE, -ENOMEM, -ENOSPC as node_reference().
+ * Finds or creates the node of a file, increments its lookup count, and fills the entry for the reply.
+ * file->fd is moved or closed. Returns 0; -ENFILE, -ENOMEM, -ENOSPC as node_reference().
  */
 int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_param *entry);
 
 /*
- * Whether the kernel was told about the file with this inode number a moment ago, and relies on it: a listing needs not
- * tell it again.
+ * Whether the kernel got the file with this inode number recently and still caches it, so a listing can omit
+ * it.
  */
 bool kernel_knows(struct fs *fs, uint16_t store, uint64_t inode);
 
-/* Gives `count` of the kernel's references to a node back, and what was kept for them. */
+/*
+ * Subtracts `count` from a node's lookup count, and releases the passthrough id and the cached descriptor if
+ * they are no longer needed.
+ */
 void entry_forget(struct fs *fs, uint64_t id, uint64_t count);
 
-/* After node_keep(): lets go of the node, and of what was kept for it where it is gone. */
+/* Ends node_keep(), and releases the same. */
 void entry_let_go(struct fs *fs, uint64_t id);
 
-/* Answers with an entry, or gives its reference back where the kernel did not take it. */
+/* Replies with an entry; drops its reference if the kernel does not take the reply. */
 void reply_entry(struct request *request, const struct fuse_entry_param *entry);
 
-/* The common end of operations that find or make a name: the file's entry. Returns 0; what entry_from_file() does; `result` below 0. */
+/*
+ * Ends an operation that finds or creates a name: replies with the file's entry, unless `result` is negative.
+ * Returns 0; a negative `result`; the errors of entry_from_file().
+ */
 int reply_file(struct request *request, int result, struct source_file *file);
 
 #endif

@@ -19,15 +19,15 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#define END_TRIES 16 /* at a name that has become another one when it is to be removed */
+#define END_TRIES 16 /* attempts to remove a segment that is renamed meanwhile */
 
 static struct {
 	pthread_mutex_t lock;  /* guards `changed`; a leaf */
 	uint64_t *changed;     /* nodes whose lifetime was set */
 	size_t n_changed;
-	bool lost;             /* there was no memory to note one: all are to be looked at */
+	bool lost;             /* no memory to record a node: check all nodes */
 
-	struct watches watches; /* the thread's own */
+	struct watches watches; /* used by the thread only */
 
 	pthread_t thread;
 	bool started;
@@ -37,7 +37,7 @@ static struct {
 	.watches = WATCHES_NONE,
 };
 
-/* The thread takes the signal only while it sleeps; one that comes earlier ends the next sleep. */
+/* The thread unblocks the signal only while it sleeps; an earlier signal ends the next sleep. */
 static void wake(void)
 {
 	if (life.started)
@@ -74,9 +74,12 @@ void lifetime_changed(uint64_t id)
 	wake();
 }
 
-/* --- the end --- */
+/* --- removal --- */
 
-/* The kernel may have the name in its cache. This waits for whoever changes the directory; others answer their requests. */
+/*
+ * The kernel may have cached the name. The notification blocks on others that change the directory; other
+ * threads serve their requests.
+ */
 static void tell_kernel(struct fs *fs, const struct source_name *gone)
 {
 	uint64_t dir = node_find(&fs->state, &gone->dir);
@@ -85,7 +88,7 @@ static void tell_kernel(struct fs *fs, const struct source_name *gone)
 		fuse_lowlevel_notify_inval_entry(fs->session, dir, gone->name, strlen(gone->name));
 }
 
-/* Whether a file has a name still; it may have got another one while the first was looked for. */
+/* Whether a file still has a name; it may have got another one while the first was searched for. */
 static bool has_name(struct fs *fs, uint64_t id, const struct node_slot *node)
 {
 	struct stat stat;
@@ -95,8 +98,8 @@ static bool has_name(struct fs *fs, uint64_t id, const struct node_slot *node)
 }
 
 /*
- * Removes all names of a segment. Returns 0, or what stood in the way; -EBUSY where it is not to end after all, -EAGAIN where it is
- * renamed over and over.
+ * Removes all names of a segment. Returns 0; -EBUSY if it is not to end after all; -EAGAIN if it is renamed
+ * over and over; another negative errno if it cannot be removed.
  */
 static int end_segment(struct fs *fs, const struct watch *watch, const struct node_slot *node)
 {
@@ -106,7 +109,7 @@ static int end_segment(struct fs *fs, const struct watch *watch, const struct no
 	int tries = 0;
 
 	while (source->end) {
-		/* opened just now, or given another lifetime */
+		/* false if it was just opened, or given another lifetime */
 		bool is_meant = policy_hold(node, watch->word) &&
 				(watch->is_owned || !watches_is_open(fs, &life.watches, watch->id));
 
@@ -116,7 +119,7 @@ static int end_segment(struct fs *fs, const struct watch *watch, const struct no
 			return -EBUSY;
 		if (result == 0) {
 			tell_kernel(fs, &gone);
-			/* the slot may be another file's now */
+			/* the slot may have been reused */
 			if (node_get(&fs->state, watch->id) != node)
 				return 0;
 			continue;
@@ -131,10 +134,10 @@ static int end_segment(struct fs *fs, const struct watch *watch, const struct no
 	return result;
 }
 
-/* Ends a segment that is due. Returns when it will be, 0 where it has ended. */
+/* Removes a segment if it is due. Returns when it will be due; 0 if it was removed. */
 static uint64_t end_if_due(struct fs *fs, struct watch *watch, struct node_slot *node)
 {
-	/* it may get a name yet, as long as there is anything that it can get it by */
+	/* an unlinked file can get a name again as long as anyone refers to it */
 	uint64_t end = atomic_load(&node->flags) & NODE_UNLINKED ? WATCH_NEVER : watches_time_of_end(fs, &life.watches, watch, node);
 	int result;
 
@@ -151,7 +154,7 @@ static uint64_t end_if_due(struct fs *fs, struct watch *watch, struct node_slot 
 	return end;
 }
 
-/* Ends what is due. Returns when the next one is. */
+/* Removes the segments that are due. Returns when the next one is due. */
 static uint64_t end_due(struct fs *fs)
 {
 	uint64_t next = WATCH_NEVER;
@@ -177,9 +180,9 @@ static uint64_t end_due(struct fs *fs)
 	return next;
 }
 
-/* --- finding them --- */
+/* --- finding segments --- */
 
-/* With the next change, or when one is due. */
+/* Repeats the scan at the next change, or when a segment is due. */
 static void try_all_again(void)
 {
 	pthread_mutex_lock(&life.lock);
@@ -196,7 +199,7 @@ static void take_up_all(struct fs *fs)
 		const struct node_slot *node = &fs->state.arena->nodes[i];
 		uint64_t id = 0;
 
-		/* nearly none has */
+		/* few nodes have a limited lifetime */
 		if (!(atomic_load(&node->policy) & NODE_POLICY_LIFETIMES))
 			continue;
 		pthread_mutex_lock(&fs->state.lock);
@@ -232,7 +235,7 @@ static void take_up_changed(struct fs *fs)
 		take_up_all(fs);
 }
 
-/* A file that was there before this segfs was started. */
+/* Examines a file that existed before segfs was started. */
 static void look_at_file(int dir_fd, const char *name, void *context)
 {
 	struct fs *fs = context;
@@ -249,7 +252,7 @@ static void look_at_file(int dir_fd, const char *name, void *context)
 	length = lgetxattr(path, source_policy_attribute(&fs->state), text, sizeof(text));
 	if (length < 0)
 		return;
-	/* as far as it is understood, as policy_read() has it */
+	/* unknown parts are ignored, as in policy_read() */
 	policy_load(&policy, text, (size_t)length);
 	if (policy.lifetime == LIFETIME_PERSISTENT)
 		return;
@@ -284,7 +287,7 @@ static void search_stores(struct fs *fs)
 
 /* --- the thread --- */
 
-/* A process that could not be watched for want of something is tried again. */
+/* Tries again to watch processes for which there was a shortage. */
 static void retry_processes(void)
 {
 	uint64_t now = boottime_nanoseconds();
@@ -297,7 +300,7 @@ static void retry_processes(void)
 	}
 }
 
-/* The end of the mount is the last close of what is open. */
+/* The end of the mount is the last close of all open segments. */
 static void close_all(struct fs *fs)
 {
 	for (size_t i = 0; i < life.watches.n; i++) {
@@ -310,7 +313,7 @@ static void close_all(struct fs *fs)
 	life.watches.all_closed = true;
 }
 
-/* Before it has seen INIT, libfuse tells the kernel nothing: names that are gone by then would stay in its cache. */
+/* Before INIT, libfuse sends no notifications: removed names would stay in the kernel's cache. */
 static void wait_for_session(const struct fs *fs)
 {
 	const struct arena_header *header = fs->state.arena->header;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of segments whose life is limited. A thread of its own watches over them, and removes them when their time has come:
- * processes by pidfd, times by its own sleep, closes by being told.
+ * Removes segments with a limited lifetime when they are due. A dedicated thread watches them: processes by
+ * pidfd, times by the timeout of its sleep, closes by lifetime_closed().
  *
- * Which nodes are watched, and when each was closed, is in the arena. For a start after both the supervisor and the worker have
- * ended, a segment that ends with its last close, or some time after it, says in an attribute what became of it: "open", or
- * "closed" with the time, which the end of the mount writes.
+ * The arena records which nodes are watched, and when each was closed. For a start after both the supervisor
+ * and the worker have ended, a segment with the lifetime last-close or ttl has its state in an attribute:
+ * "open", or "closed" with the time, which is written when the mount ends.
  *
  * All functions but lifetime_start() may be called by any thread, without locks.
  */
@@ -14,17 +14,20 @@
 
 #include "fs/fuse/fs.h"
 
-/* Starts the thread, which takes up what an earlier worker watched. Returns 0; -ENOMEM; -EAGAIN. */
+/* Starts the thread, which takes over the watches of an earlier worker. Returns 0; -ENOMEM; -EAGAIN. */
 int lifetime_start(struct fs *fs);
 
-/* A node's lifetime was set. */
+/* The lifetime of a node was set. */
 void lifetime_changed(uint64_t id);
 
-/* A node was opened, or closed; nothing happens where its life isn't limited. The second comes after the handle is gone. */
+/*
+ * A node was opened, or a handle of it was released; without effect unless its lifetime is limited. The
+ * second is called after the handle is removed. policy: the node's policy word.
+ */
 void lifetime_opened(struct fs *fs, uint64_t id, uint32_t policy);
 void lifetime_closed(uint32_t policy);
 
-/* The mount is gone: ends what ends with its last close, and the thread. */
+/* The mount has ended: removes segments for which this is the last close, and ends the thread. */
 void lifetime_stop(void);
 
 #endif

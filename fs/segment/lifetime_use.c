@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define USE_MAX 48 /* bytes of what the attribute says */
+#define USE_MAX 48 /* bytes of the attribute's value */
 
 #define OPEN "open"
 
@@ -31,7 +31,9 @@ static void note_use(struct fs *fs, const struct node_slot *node, const char *us
 		log_warning("the state '%.6s' of a segment cannot be stored: %s", use, strerror(-result));
 }
 
-/* Each change of an attribute changes st_ctime, by which backup tools tell that a file has changed while they read it. */
+/*
+ * Writes a new value only: each write changes st_ctime, and backup tools take that for a change of the file.
+ */
 void use_note_open(struct fs *fs, const struct node_slot *node)
 {
 	char text[USE_MAX];
@@ -59,7 +61,7 @@ bool use_read(struct fs *fs, const struct node_slot *node, uint64_t *ago)
 	if (length < 0)
 		return false;
 	text[length] = 0;
-	/* one that was open has been closed by the end of the mount */
+	/* a segment that was open was closed when the mount ended */
 	*ago = sscanf(text, "closed %" SCNu64, &at) == 1 && at < now ? now - at : 0;
 	return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is noted with a segment that ends with its last close, or some time after it, for a start after the end of both the
- * supervisor and the worker: one that ends with its last close has been open; one that ends after a time was closed at such a time, or
- * a mount was there that knew, and has ended without saying so. A note that can't be made is logged.
+ * The stored state of a segment with the lifetime last-close or ttl, for a start after both the supervisor
+ * and the worker have ended. For last-close: the segment has been open. For ttl: it was closed at a time, or
+ * a mount that tracked it has ended without storing the time. A state that cannot be stored is logged.
  *
  * All functions may be called by any thread, without locks.
  */
@@ -11,13 +11,13 @@
 
 #include "fs/fuse/fs.h"
 
-/* The segment is open, or the mount knows whether it is. Changes nothing where that is noted already. */
+/* Stores that the segment is open, or tracked by the running mount. No effect if that is stored already. */
 void use_note_open(struct fs *fs, const struct node_slot *node);
 
-/* It was closed at its `closed_at`. */
+/* Stores that it was closed, at the `closed_at` of its node. */
 void use_note_closed(struct fs *fs, const struct node_slot *node);
 
-/* How long ago, in nanoseconds, a segment was closed; false where it is not known to have been open at all. */
+/* Gets how long ago a segment was closed, in nanoseconds. Returns false if it may never have been open. */
 bool use_read(struct fs *fs, const struct node_slot *node, uint64_t *ago);
 
 #endif

@@ -16,7 +16,7 @@
 #include <sys/inotify.h>
 
 #define NANOSECONDS UINT64_C(1000000000)
-#define SLEEP_SECONDS 60 /* at most, where there is something to come */
+#define SLEEP_SECONDS 60 /* at most, if a segment is due later */
 
 bool watches_is_open(struct fs *fs, const struct watches *watches, uint64_t id)
 {
@@ -104,7 +104,7 @@ static int take_up(struct fs *fs, struct watches *watches, uint64_t id, struct n
 		use_note_open(fs, node);
 	if (policy.lifetime == LIFETIME_TTL) {
 		watch->ttl = policy.ttl * 1000000;
-		/* one that nobody has opened yet has its time from now on */
+		/* the time of a segment that was never opened starts now */
 		if (atomic_load(&node->closed_at) == 0)
 			atomic_store(&node->closed_at, boottime_nanoseconds());
 	}
@@ -127,7 +127,7 @@ int watches_take_up(struct fs *fs, struct watches *watches, uint64_t id)
 	return 0;
 }
 
-/* Has inotify(7) tell when a view goes. Without it the segment is looked at every now and then. */
+/* Lets inotify(7) report the end of a view. Without it the segment is checked at intervals. */
 static void await_close(struct watches *watches, struct watch *watch)
 {
 	char path[PROCFS_FD_MAX];
@@ -139,9 +139,7 @@ static void await_close(struct watches *watches, struct watch *watch)
 		watch->wd = inotify_add_watch(watches->inotify_fd, path, IN_CLOSE);
 }
 
-/*
- * Whether nobody has a view of a segment either that has no handle. The end of the last view is the last close.
- */
+/* Whether a segment without handles has no views. The end of the last view counts as the last close. */
 static bool is_unmapped(struct fs *fs, struct watches *watches, struct watch *watch, struct node_slot *node)
 {
 	bool is_first = watch->probe.fd < 0;
@@ -150,7 +148,7 @@ static bool is_unmapped(struct fs *fs, struct watches *watches, struct watch *wa
 		return true;
 	if (is_first && views_probe_open(&fs->state, node, &watch->probe) < 0)
 		return false;
-	/* first, so that nothing is missed */
+	/* before the probe, so that no event is missed */
 	if (is_first)
 		await_close(watches, watch);
 	if (views_probe(&watch->probe, false) == 1)
@@ -177,7 +175,7 @@ uint64_t watches_time_of_end(struct fs *fs, struct watches *watches, struct watc
 		return WATCH_NEVER;
 	if (!is_unmapped(fs, watches, watch, node))
 		return watch->wd >= 0 ? WATCH_NEVER : boottime_nanoseconds() + WATCH_RETRY;
-	/* it is 0 again where the lifetime is being set */
+	/* 0 again if the lifetime is being set */
 	closed_at = atomic_load(&node->closed_at);
 	if (closed_at == 0)
 		return WATCH_NEVER;
@@ -205,14 +203,14 @@ void watches_sleep(struct watches *watches, uint64_t next)
 
 	pthread_sigmask(SIG_SETMASK, NULL, &awake);
 	sigdelset(&awake, INTERRUPT_SIGNAL);
-	/* the clock of a sleep stands still while the machine does, that of the lifetimes does not */
+	/* ppoll(2) does not count the time that the machine is suspended; lifetimes do */
 	if (left > SLEEP_SECONDS * NANOSECONDS)
 		timeout = (struct timespec){.tv_sec = SLEEP_SECONDS};
 	for (size_t i = 0; i < watches->n; i++) {
 		struct watch *watch = &watches->watch[i];
 
 		watch->polled = n;
-		/* one that has ended would end each sleep */
+		/* the pidfd of a process that has ended would end each sleep */
 		if (watch->process_fd >= 0 && !watch->over)
 			watches->polled[n++] = (struct pollfd){.fd = watch->process_fd, .events = POLLIN};
 	}
@@ -220,7 +218,7 @@ void watches_sleep(struct watches *watches, uint64_t next)
 		watches->polled[n++] = (struct pollfd){.fd = watches->inotify_fd, .events = POLLIN};
 	if (ppoll(watches->polled, n, next == WATCH_NEVER ? NULL : &timeout, &awake) <= 0)
 		return;
-	/* all are looked at anyway */
+	/* the events do not matter: all watches are checked */
 	while (watches->inotify_fd >= 0 && read(watches->inotify_fd, events, sizeof(events)) > 0)
 		;
 	for (size_t i = 0; i < watches->n; i++) {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mandatory locks: what reads, writes and resizes a segment waits for whoever has locked the bytes, or is told EAGAIN.
- * All is decided by the reader, before it reads another request, so that nothing is locked between the look and the deed.
+ * Mandatory locks: reads, writes and resizes wait while others have locked the bytes, or fail with EAGAIN.
+ * The reader thread decides before it reads another request, so that no lock is set between the check and the
+ * I/O.
  *
- * While a write that makes the file longer, or a change of its size, waits, the kernel lets nobody else change the file: it has
- * locked the inode. If the one who has the lock is about to do so, each waits for the other, where the kernel can't be told; that is
- * looked for, and ends with EDEADLK for the one who waits for the lock.
+ * While a write that extends the file, or a resize, waits, the kernel holds the inode's lock, and blocks all
+ * other changes of the file. If the holder of the mandatory lock is about to make one, each waits for the
+ * other, and the kernel does not see it. A periodic check does, and ends the request that waits for the
+ * mandatory lock with EDEADLK.
  *
- * The rules are those that Linux had: a lock of fcntl(2) is no hindrance to its process, nor, if it is of an open file description,
- * to who uses that; those of flock(2) stay advisory. Views are not seen.
+ * The rules are those of Linux before 5.15: an fcntl(2) lock does not block its own process or, if it belongs
+ * to an open file description, I/O through that; flock(2) locks stay advisory. Views are not checked.
  */
 #include "fs/segment/mandatory.h"
 #include "fs/fuse/reader.h"
@@ -22,32 +24,35 @@
 #include <pthread.h>
 #include <time.h>
 
-#define LOOK_INTERVAL 10000000 /* nanoseconds between two steps of a look for waits without end, of which it has two */
-#define QUESTIONS_MAX 64       /* of one look: further waits are looked at later */
-#define STUCK_LOOKS 3          /* a wait that looked so this many times in a row is one */
-#define IDLE_LOOKS 50          /* the thread ends that many looks after the last wait */
+#define LOOK_INTERVAL 10000000 /* nanoseconds between the two timed steps of a deadlock check */
+#define QUESTIONS_MAX 64       /* of one check; later checks cover the rest */
+#define STUCK_LOOKS 3          /* consecutive checks that must find a deadlock */
+#define IDLE_LOOKS 50          /* intervals without a parked request, after which the thread ends */
 
-static atomic_bool ticking; /* the thread that looks is there */
+static atomic_bool ticking; /* the checking thread exists */
 
-/* Whether somebody waits to change a file, which the thread finds out: it may have to wait for that process. */
+/*
+ * Whether the holder of a lock is blocked in a change of the file. Answered by the checking thread, since
+ * that process may not respond.
+ */
 struct question {
-	uint64_t unique; /* of the parked request that it is about */
-	uint64_t inode;  /* of the file, as the mount tells it */
-	pid_t process;   /* that has the lock */
+	uint64_t unique; /* of the parked request */
+	uint64_t inode;  /* of the file, as in the mount */
+	pid_t process;   /* holder of the lock */
 	bool waits;      /* the answer */
 };
 
-/* A look for waits without end: whose turn it is, with all that follows. */
+/* A deadlock check. `state` says which thread may use the other fields. */
 static struct {
 	_Atomic enum {
-		LOOK_OVER,  /* the thread's, which begins the next one when it is time */
-		LOOK_ASKS,  /* the reader's, which asks */
-		LOOK_LOOKS, /* the thread's, which answers */
-		LOOK_ENDS,  /* the reader's, which ends waits */
+		LOOK_OVER,  /* the checking thread, which begins the next check when it is due */
+		LOOK_ASKS,  /* the reader, which fills in the questions */
+		LOOK_LOOKS, /* the checking thread, which answers them */
+		LOOK_ENDS,  /* the reader, which ends deadlocked requests */
 	} state;
 	struct question questions[QUESTIONS_MAX];
 	size_t n;
-	size_t passed; /* parked requests that earlier looks were about: the next ones come first */
+	size_t passed; /* parked requests that earlier checks covered, which the next one skips */
 } look;
 
 bool mandatory_is_on(const struct fs *fs, uint64_t id)
@@ -57,7 +62,7 @@ bool mandatory_is_on(const struct fs *fs, uint64_t id)
 	return node && atomic_load(&node->policy) & NODE_POLICY_MANDATORY;
 }
 
-/* The thread's part of a look. A reader that was woken too early is woken again. */
+/* The checking thread's step. It wakes the reader again, in case an earlier wake-up came too early. */
 static void step_look(void)
 {
 	if (atomic_load(&look.state) == LOOK_LOOKS) {
@@ -70,7 +75,7 @@ static void step_look(void)
 	reader_wake();
 }
 
-/* Looks now and then, for as long as somebody waits. */
+/* Checks at intervals while requests are parked. */
 static void *tick(void *argument)
 {
 	const struct timespec interval = {.tv_nsec = LOOK_INTERVAL};
@@ -85,12 +90,12 @@ static void *tick(void *argument)
 			step_look();
 		}
 		atomic_store(&ticking, false);
-		/* who came right before that took this thread for one that goes on */
+		/* a request that was parked just before saw `ticking` set, and started no thread */
 	} while (parked_count() > 0 && !atomic_load(&fs->leaving) && !atomic_exchange(&ticking, true));
 	return NULL;
 }
 
-/* Without memory for the thread, who waits without end has to be interrupted. */
+/* Without memory for the thread, a deadlocked request waits until it is interrupted. */
 static void start_ticking(struct fs *fs)
 {
 	pthread_attr_t attributes;
@@ -106,7 +111,7 @@ static void start_ticking(struct fs *fs)
 	pthread_attr_destroy(&attributes);
 }
 
-/* Whether a request names no handle, or one of the node that it is about: what waits must not outlive that. */
+/* Whether a request names no handle, or one of its node: a parked request must not outlive its handle. */
 static bool has_handle_of_node(const struct fs *fs, const struct lock_request *request)
 {
 	const struct handle_slot *handle = handle_get(&fs->state, request->handle);
@@ -114,7 +119,7 @@ static bool has_handle_of_node(const struct fs *fs, const struct lock_request *r
 	return request->handle == 0 || (handle && handle->node == request->node);
 }
 
-/* Returns 0: nothing is in the way; -EINPROGRESS: it waits; another negative errno to be told. */
+/* Returns 0: the request is admitted; -EINPROGRESS: it is parked; another negative errno for the reply. */
 static int ask(const struct request *request, struct want *want)
 {
 	struct fs *fs = request->fs;
@@ -125,7 +130,7 @@ static int ask(const struct request *request, struct want *want)
 		return 0;
 	if (!has_handle_of_node(fs, &want->request))
 		return -EBADF;
-	/* who asks for himself by thread may have the lock as a process */
+	/* without an owner the request is identified by its thread, but the lock may be its process's */
 	if (want->request.owner == 0) {
 		pid_t process = procfs_process_of(want->request.pid);
 
@@ -148,7 +153,7 @@ static int ask(const struct request *request, struct want *want)
 	return result;
 }
 
-/* What a request may want, before operation->wants() has filled it in. */
+/* The initial want of a request, for operation->wants() to complete. */
 static struct want want_of_request(const struct request *request)
 {
 	return (struct want){
@@ -198,7 +203,7 @@ bool mandatory_still_admits(const struct request *request)
 	       lock_access(&request->fs->state, &want.request, 0) == 0;
 }
 
-/* What is to be known of a parked request: false where it waits for no lock of a process. */
+/* Fills in the question about a parked request. Returns false if it waits for no process's lock. */
 static bool find_question(const struct request *request, struct question *question)
 {
 	const struct operation *operation = request->operation;
@@ -210,7 +215,7 @@ static bool find_question(const struct request *request, struct question *questi
 	want.request.unique = 0;
 	want.request.kind = LOCK_RANGE;
 	want.request.access = true;
-	/* of a copy, what is written to */
+	/* for a copy, the file that is written */
 	if (!(operation->flags & OPERATION_INODE_LOCKED) ||
 	    (!operation->wants(request, 1, &want) && !operation->wants(request, 0, &want)) ||
 	    !lock_access_test(state, &want.request, &lock))
@@ -245,7 +250,7 @@ static void ask_questions(struct thread *thread)
 	look.passed = parked ? at : 0;
 }
 
-/* Ends the wait of a request that has been without end for some looks. */
+/* Ends a parked request that consecutive checks found deadlocked. */
 static void judge(struct fs *fs, const struct question *question)
 {
 	struct parked *parked = parked_first();

@@ -15,7 +15,7 @@ bool opening_writes(const struct opening *opening)
 	return (opening->flags & O_ACCMODE) != O_RDONLY || opening->flags & O_TRUNC;
 }
 
-/* What is run may be a file that may not be read: the daemon reads it. */
+/* The requester need not be able to read an executable, so the daemon opens it with its own permissions. */
 static int open_as(const struct opening *opening, int flags)
 {
 	bool by_requester = opening->source->open_as_requester && !(opening->flags & SOURCE_OPEN_TO_EXECUTE);
@@ -23,7 +23,7 @@ static int open_as(const struct opening *opening, int flags)
 	return (by_requester ? opening->source->open_as_requester : opening->source->open)(&opening->fs->state, opening->node, flags);
 }
 
-/* Opens the backing file for all that the open may do, if it is not so already. */
+/* Opens the backing file for all that the open permits, unless it is open already. */
 static int open_fully(struct opening *opening)
 {
 	int flags = opening->flags & OPENING_FLAGS;
@@ -33,15 +33,15 @@ static int open_fully(struct opening *opening)
 	if (opening->flags & O_TRUNC && (flags & O_ACCMODE) == O_RDONLY)
 		flags = (flags & ~O_ACCMODE) | O_RDWR;
 	opening->fd = open_as(opening, flags);
-	/* an append-only file (chattr +a) wants to be told */
+	/* an append-only file (chattr +a) must be opened with O_APPEND */
 	if (opening->fd == -EPERM && opening->flags & O_APPEND)
 		opening->fd = open_as(opening, flags | O_APPEND);
 	return opening->fd < 0 ? opening->fd : 0;
 }
 
 /*
- * The kernel opens the backing file itself, by the path of this descriptor, which it keeps as long as the id. So that the id
- * doesn't count as an open, it is none.
+ * The kernel opens the backing file itself, by the path of this descriptor, which it holds as long as the
+ * passthrough id exists. The descriptor is O_PATH, so that the id does not count as an open.
  */
 static int open_to_register(struct opening *opening)
 {
@@ -50,7 +50,7 @@ static int open_to_register(struct opening *opening)
 	return opening->path_fd < 0 ? opening->path_fd : 0;
 }
 
-/* Whether the daemon has to see what is read and written. */
+/* Whether the daemon must see reads and writes. */
 static bool policy_wants_mediation(const struct opening *opening)
 {
 	const uint32_t of_writers = NODE_POLICY_FIXED | NODE_POLICY_COMMIT;
@@ -59,13 +59,14 @@ static bool policy_wants_mediation(const struct opening *opening)
 }
 
 /*
- * Sets the mode. Direct, unless
- * - the kernel takes no backing files, or not this one: relayed, but reads past the page cache where locks are mandatory;
- * - it is a file under .segfs: its text is made at the open, and the descriptor is all that holds it;
- * - a policy wants to see I/O;
- * - it appends: the kernel opens the backing file with O_APPEND once and for all, but fcntl(2) may take it away;
- * - the file has set-id bits, which must go when somebody else writes: with FUSE_HANDLE_KILLPRIV_V2, without which every
- *   write would ask for an attribute first, only a WRITE request tells.
+ * Chooses the mode. It is direct, unless
+ * - the kernel supports no passthrough, or has refused this file: relayed, but mediated if locks are
+ *   mandatory, so that reads bypass the page cache;
+ * - it is a file under .segfs: its text is generated at the open, and only the handle's descriptor holds it;
+ * - a policy requires mediation;
+ * - it appends: the kernel opens the backing file with O_APPEND for good, but fcntl(2) may clear the flag;
+ * - the file has set-id bits, which a write by another user must drop: with FUSE_HANDLE_KILLPRIV_V2, only a
+ *   WRITE request says so; without it, each write would first read an attribute.
  */
 static int choose_mode(struct opening *opening)
 {
@@ -91,7 +92,7 @@ static int choose_mode(struct opening *opening)
 	return 0;
 }
 
-/* What the kernel says when this kind of file can't be a backing file, ever; all else is a passing lack. */
+/* Whether the kernel never takes this kind of file as a backing file. Other errors are temporary. */
 static bool is_refusal(int result)
 {
 	return result == -ELOOP || result == -EINVAL || result == -EOPNOTSUPP || result == -EPERM ||
@@ -123,25 +124,25 @@ static int add_handle(struct opening *opening)
 	};
 	int none = -1;
 
-	/* in direct mode nothing comes to the daemon that would need the descriptor */
+	/* in direct mode no request needs the descriptor */
 	return handle_add(&opening->fs->state, &open, opening->mode == IO_DIRECT ? &none : &opening->fd,
 			  &opening->number, &opening->backing_id);
 }
 
-/* Opens what the mode needs. A direct open of a node whose passthrough id is known needs nothing. */
+/* Opens what the mode needs. A direct open of a node with a known passthrough id needs nothing. */
 static int open_for_mode(struct opening *opening, bool id_known)
 {
 	int result = opening->registered && !id_known ? open_to_register(opening) : 0;
 
 	if (result == 0 && (opening->mode != IO_DIRECT || opening->flags & O_TRUNC))
 		result = open_fully(opening);
-	/* one that is refused must not count as an open: it would end the segment's life, or prolong it */
+	/* a refused open must not count as an open: it would end the segment's lifetime, or extend it */
 	if (result == 0 && opening->flags & O_TRUNC)
 		result = policy_before_resize(opening->policy, opening->fd, 0);
 	return result;
 }
 
-/* Writers that have a view only, where their number is limited. Another thread reads meanwhile. */
+/* Counts the writers with only a view, if writers are limited. Another thread is the reader meanwhile. */
 static int count_views(struct opening *opening)
 {
 	const uint32_t limit = node_policy_writers(opening->policy);
@@ -152,7 +153,7 @@ static int count_views(struct opening *opening)
 		return 0;
 	opening->closes = handle_closes(&opening->fs->state, opening->id);
 	result = attached_writers(opening->fs, opening->id, opening->node, limit, &opening->views);
-	/* what is cut off is the reader's, which then looks at locks once more */
+	/* the reader must do the truncation, after it has checked the locks again */
 	if (opening->policy & NODE_POLICY_MANDATORY && opening->flags & O_TRUNC && !reader_is_self()) {
 		reader_take_back();
 		opening->handed_over = true;
@@ -160,7 +161,7 @@ static int count_views(struct opening *opening)
 	return result;
 }
 
-/* What may go without segfs is held while it is open, by the descriptor that is no open. */
+/* An external file may vanish, so an open node holds an O_PATH descriptor of it, which is no open. */
 static void pin(struct opening *opening)
 {
 	if (!node_is_foreign(opening->node) || atomic_load(&opening->node->fd) >= 0)
@@ -178,7 +179,7 @@ int opening_establish(struct opening *opening)
 
 		if (result < 0)
 			return result;
-		/* what can't be enforced is not given away */
+		/* mandatory locks cannot be enforced if the kernel keeps the locks */
 		if (opening->policy & NODE_POLICY_MANDATORY && opening->fs->options.local_posix)
 			return -EOPNOTSUPP;
 		result = count_views(opening);
@@ -190,7 +191,7 @@ int opening_establish(struct opening *opening)
 			return result;
 		result = add_handle(opening);
 		if (result == -EAGAIN) {
-			/* another thread has closed the id, or changed the policy, between our look and the lock */
+			/* another thread has closed the id, or changed the policy, since they were read */
 			id_known = atomic_load(&opening->node->backing_id) > 0;
 		} else if (is_refusal(result) && opening->registered) {
 			atomic_fetch_or(&opening->node->flags, NODE_REFUSED);

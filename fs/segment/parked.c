@@ -10,8 +10,8 @@
 #include <string.h>
 
 static struct {
-	struct parked *first; /* the reader's */
-	atomic_uint n;        /* how many there are */
+	struct parked *first; /* used by the reader only */
+	atomic_uint n;        /* parked requests; read by any thread */
 } all;
 
 static uint32_t user_of(const struct parked *parked)

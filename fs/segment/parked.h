@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that wait to read or write: copies of their messages, carried out when their turn has come.
+ * Parked requests: copies of the messages of requests that wait to read or write, and are carried out later.
  *
- * Belong to the reader. How many bytes may wait is bounded, see fs/state/share.h.
+ * Used by the reader thread. The number of bytes is bounded, see fs/state/share.h.
  */
 #ifndef SEGFS_SEGMENT_PARKED_H
 #define SEGFS_SEGMENT_PARKED_H
@@ -14,20 +14,20 @@
 #include <stdint.h>
 
 struct parked {
-	struct parked *next;     /* neighbours among all that are parked */
+	struct parked *next;     /* neighbours in the list of all */
 	struct parked *previous;
-	unsigned int seen_stuck; /* how many times in a row its wait looked like one without end */
+	unsigned int seen_stuck; /* consecutive deadlock checks that found it deadlocked */
 	size_t length;           /* bytes of the message */
 	_Alignas(8) char message[];
 };
 
-/* Copies a message. Returns 0; -EAGAIN where its user or all have too much waiting; -ENOMEM. */
+/* Copies a message. Returns 0; -EAGAIN if the share of its user, or of all users, is in use; -ENOMEM. */
 int parked_new(struct state *state, const void *message, size_t length, struct parked **parked);
 
-/* NULL is fine. */
+/* parked: may be NULL. */
 void parked_free(struct state *state, struct parked *parked);
 
-/* A parked message as the tag of a request that waits, and back. */
+/* Converts a parked request to the tag that identifies it in the lock queue, and back. */
 static inline uint64_t parked_tag(const struct parked *parked)
 {
 	return (uintptr_t)parked;
@@ -38,16 +38,16 @@ static inline struct parked *parked_of(uint64_t tag)
 	return (struct parked *)(uintptr_t)tag;
 }
 
-/* Id of the request, as the message has it. */
+/* Id of the request, with the resend bit if the message has it. */
 uint64_t parked_unique(const struct parked *parked);
 
-/* Replies to a request that waited, for a lock or parked, with outcome->result. Frees what is parked. */
+/* Replies to a parked request, or one that waited for a lock, with outcome->result. Frees the parked one. */
 void parked_reply(struct fs *fs, const struct lock_outcome *outcome);
 
-/* The first of all, or NULL; for the reader. */
+/* The first parked request, or NULL. For the reader. */
 struct parked *parked_first(void);
 
-/* How many there are; for any thread. */
+/* The number of parked requests. For any thread. */
 unsigned int parked_count(void);
 
 #endif

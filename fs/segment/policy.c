@@ -15,7 +15,7 @@
 
 #define ANY_MODE (1u << IO_DIRECT | 1u << IO_MEDIATED | 1u << IO_RELAYED)
 
-/* One change at a time: each reads the stored line, and writes all of it. Taken before state.lock. */
+/* Serializes changes: each reads the stored line, and rewrites all of it. Taken before state.lock. */
 static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 
 uint32_t policy_pack(const struct policy *policy)
@@ -50,7 +50,7 @@ int policy_read(struct state *state, const struct node_slot *node, struct policy
 	return 0;
 }
 
-/* The slot of a node that the caller only looks at. */
+/* The writable slot of a const node. */
 static struct node_slot *slot_of(struct state *state, const struct node_slot *node)
 {
 	return &state->arena->nodes[node - state->arena->nodes];
@@ -66,7 +66,7 @@ int policy_find(struct state *state, const struct node_slot *node, uint32_t *out
 		*out = word;
 		return 0;
 	}
-	/* what is not segfs's own has no policy but that of its kind */
+	/* an external file has no policy but the fixed size of its source */
 	if (node_is_foreign(node)) {
 		word = NODE_POLICY_KNOWN | (source_of(state, node)->fixed_size ? NODE_POLICY_FIXED : 0u);
 		atomic_store(&slot_of(state, node)->policy, word);
@@ -76,7 +76,7 @@ int policy_find(struct state *state, const struct node_slot *node, uint32_t *out
 	result = policy_read(state, node, &policy);
 	if (result < 0)
 		return result;
-	/* unless it was changed, or read, by somebody else meanwhile */
+	/* unless another thread has changed it, or read it, meanwhile */
 	*out = atomic_compare_exchange_strong(&slot_of(state, node)->policy, &word, policy_pack(&policy)) ? policy_pack(&policy) : word;
 	return 0;
 }
@@ -107,7 +107,7 @@ static int store(struct state *state, const struct node_slot *node, const struct
 	return result == -ENODATA ? 0 : result;
 }
 
-/* Who made a file, if that process is still there. */
+/* Finds the process that created a file, if it still exists. */
 static int find_creator(const struct node_slot *node, struct policy_owner *owner)
 {
 	const pid_t creator = node->creator;
@@ -119,7 +119,7 @@ static int find_creator(const struct node_slot *node, struct policy_owner *owner
 		result = procfs_thread_identity(creator, &identity);
 	if (result < 0)
 		return result == -ETIMEDOUT ? -EAGAIN : result;
-	/* a thread that began after the file was made has only got its number, however old its process is */
+	/* a thread that started after the creation merely reuses the thread id, however old its process is */
 	if (procfs_identity_waits())
 		is_another = identity / (procfs_ticks_per_second() / 10) > node->creator_mark;
 	else
@@ -127,7 +127,7 @@ static int find_creator(const struct node_slot *node, struct policy_owner *owner
 	return is_another ? -ESRCH : 0;
 }
 
-/* All the memory that a file has the size for. */
+/* Allocates the memory for the whole size of a file. */
 static int commit_all(struct state *state, const struct node_slot *node)
 {
 	_cleanup_close_ int fd = source_of(state, node)->open(state, node, O_RDWR);
@@ -141,8 +141,9 @@ static int commit_all(struct state *state, const struct node_slot *node)
 }
 
 /*
- * The process whose opens are not in the way of a policy though they are of another mode: the requester, as tools that restore a file have
- * it open when they set its attributes, unless somebody relies on a lock already. 0 = none.
+ * Returns the process whose opens do not conflict with a policy that excludes their mode: the requester,
+ * since a tool that restores a file has it open when it sets its attributes. 0 = none, as for a file that has
+ * locks already.
  */
 static int32_t exempt_process(struct state *state, uint64_t id, int32_t requester)
 {
@@ -166,7 +167,7 @@ void policy_size_settled(struct state *state, const struct node_slot *node)
 		atomic_fetch_and(&slot_of(state, node)->flags, ~(uint32_t)NODE_FILLING);
 }
 
-/* The size that a segment has when it is to be fixed is the one that stays. */
+/* A segment that is not empty when its size becomes fixed keeps that size. */
 static void settle_size(struct state *state, const struct node_slot *node)
 {
 	struct stat stat;
@@ -175,7 +176,9 @@ static void settle_size(struct state *state, const struct node_slot *node)
 		policy_size_settled(state, node);
 }
 
-/* Sets the word, with the mark that the file may not say the same; then does what takes time, and may fail. */
+/*
+ * Sets the policy word, marked as possibly newer than the stored policy; then does what is slow or may fail.
+ */
 static int change_locked(struct state *state, uint64_t id, const struct node_slot *node, const struct policy *before,
 			 const struct policy *after, int32_t requester)
 {
@@ -197,7 +200,7 @@ static int change_locked(struct state *state, uint64_t id, const struct node_slo
 		result = commit_all(state, node);
 	if (result == 0)
 		result = store(state, node, after);
-	/* back to a looser policy nobody is in the way of, but for one: opens that came meanwhile are as the new one has them */
+	/* reverting to a looser policy cannot fail: opens that raced in already satisfy the stricter one */
 	handle_set_policy(state, id, policy_pack(result == 0 ? after : before), ANY_MODE, ANY_MODE, 0);
 	if (result == 0 && before->mandatory && !after->mandatory)
 		lock_access_all(state, id);
@@ -215,7 +218,7 @@ void policy_let_go(void)
 	pthread_mutex_unlock(&changing);
 }
 
-/* What an earlier lifetime has noted does not count for a new one. */
+/* Drops the state stored under an earlier lifetime, which does not apply to a new one. */
 static void forget_use(struct state *state, const struct node_slot *node)
 {
 	const struct source *source = source_of(state, node);
@@ -239,7 +242,7 @@ static int give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
 
 	if (!node)
 		return -ESTALE;
-	/* before the lock, since it may take its time on an older kernel */
+	/* before the lock, since it may be slow on older kernels */
 	if (is_file && fields[POLICY_LIFETIME] && wanted->lifetime == LIFETIME_OWNER)
 		found = find_creator(node, &creator);
 	pthread_mutex_lock(&changing);
@@ -294,7 +297,9 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 	return result;
 }
 
-/* Later it may be another thread that has this number, or none. Where it can't be found out, the creator is not known. */
+/*
+ * Records the creator, with a mark that detects reuse of the thread id. Without it, the creator is unknown.
+ */
 static void note_creator(struct node_slot *node, pid_t requester)
 {
 	uint64_t identity = boottime_nanoseconds() / 100000000;
@@ -318,7 +323,7 @@ bool policy_made(struct state *state, uint64_t id, bool is_file, pid_t requester
 	return is_file && policy->lifetime != LIFETIME_PERSISTENT;
 }
 
-/* The size stays until there is something behind the gap: that may yet fail, or come to nothing. */
+/* Keeps the size: the write behind the gap may still fail, or write nothing. */
 static int reserve_gap(int fd, off_t end, off_t offset)
 {
 	return offset > end && fallocate(fd, FALLOC_FL_KEEP_SIZE, end, offset - end) < 0 ? -errno : 0;
@@ -356,7 +361,7 @@ int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off
 	if (policy & NODE_POLICY_FIXED && stat.st_size > 0) {
 		if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
 			return -EPERM;
-		/* no matter what overflows: the system call says so */
+		/* written so that it cannot overflow */
 		if (!(mode & FALLOC_FL_KEEP_SIZE) && length > stat.st_size - offset)
 			return -EPERM;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that waited for a lock, or to read or write where locks are mandatory, and whose wait is over.
+ * Resumes requests whose wait for a lock, or for I/O under mandatory locks, has ended.
  *
  * For the reader, between requests.
  */
@@ -10,12 +10,12 @@
 #include "fs/fuse/request.h"
 
 /*
- * Replies to all requests whose wait is over, and carries out those that waited to read or write. In the order in which they came: what
- * is written is written before the next lock is granted.
+ * Replies to all requests whose wait has ended, and carries out those that waited for I/O, in order of
+ * arrival: a write is complete before the next lock is granted.
  */
 void resume_ready(struct thread *thread);
 
-/* The same, if a wait that would never end has been ended. */
+/* The same, if a deadlock check has been completed. */
 void resume_between(struct thread *thread);
 
 #endif

@@ -13,15 +13,15 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define RELEASE_WAIT 20 /* milliseconds for an earlier RELEASE to be carried out */
-#define RETRIES 64      /* threads that start over at one time */
+#define RELEASE_WAIT 20 /* milliseconds to wait for an earlier RELEASE */
+#define RETRIES 64      /* threads that start over at the same time */
 
 bool set_id_has(mode_t mode)
 {
 	return S_ISREG(mode) && mode & (S_ISUID | S_ISGID);
 }
 
-/* The bits of a mode, as a node's flags have them. */
+/* The node flags of a mode's set-id bits. */
 static uint32_t flags_of(mode_t mode)
 {
 	if (!set_id_has(mode))
@@ -38,7 +38,7 @@ bool set_id_told(struct fs *fs, const struct node_slot *node, mode_t mode)
 	return bits != 0;
 }
 
-/* --- opens -------------------------------------------------------------------------------------------------------- */
+/* --- opens --- */
 
 static uint32_t n_writers(struct state *state, uint64_t id)
 {
@@ -49,8 +49,8 @@ static uint32_t n_writers(struct state *state, uint64_t id)
 }
 
 /*
- * Whether a node has opens of one kind. On disk a RELEASE may still be carried out that came before this request, which is then no
- * reader's, unless locks are mandatory.
+ * Whether a node has opens of one kind. On disk, a RELEASE that came before this request may still be in
+ * flight. The request is then not executed by the reader, and may wait, unless locks are mandatory.
  */
 static bool has_opens(struct fs *fs, const struct node_slot *node, uint32_t (*count)(struct state *state, uint64_t id))
 {
@@ -66,7 +66,7 @@ static bool has_opens(struct fs *fs, const struct node_slot *node, uint32_t (*co
 	return false;
 }
 
-/* Threads that were told to start over, and have not come back yet. */
+/* Threads that were sent ESTALE, and have not retried yet. */
 static struct {
 	pthread_mutex_t lock; /* a leaf */
 	struct retry {
@@ -85,7 +85,7 @@ static void note_retry(const struct retry *retry)
 	pthread_mutex_unlock(&starting_over.lock);
 }
 
-/* Whether a thread was told to. closes: gets the number from then. */
+/* Whether a thread is retrying. closes: receives the number from its first attempt. */
 static bool take_retry(uint64_t node, pid_t thread, uint32_t *closes)
 {
 	bool found = false;
@@ -105,9 +105,9 @@ static bool take_retry(uint64_t node, pid_t thread, uint32_t *closes)
 }
 
 /*
- * The kernel was told bits that the file has not any more. It drops a reply to GETATTR if its attributes have changed since it asked, as
- * they do with each write, so that the reply before this OPEN proves nothing. When the thread comes back, it has looked the file up
- * after the last write.
+ * The kernel was sent bits that the file no longer has. It discards a GETATTR reply if the attributes have
+ * changed since the request, as they do with each write, so the reply before this OPEN proves nothing. When
+ * the thread retries, it has looked the file up after the last write.
  */
 static int start_over(const struct request *request, const struct node_slot *node, uint32_t closes, uint32_t gone)
 {
@@ -119,7 +119,7 @@ static int start_over(const struct request *request, const struct node_slot *nod
 		note_retry(&retry);
 		return -ESTALE;
 	}
-	/* somebody has written once more */
+	/* the file was written again meanwhile */
 	if (before != closes)
 		return -ETXTBSY;
 	atomic_fetch_and(&state->arena->nodes[node - state->arena->nodes].flags, ~gone);
@@ -151,7 +151,7 @@ int set_id_admit(const struct request *request, const struct node_slot *node, in
 	return gone ? start_over(request, node, closes, gone) : 0;
 }
 
-/* --- changes ------------------------------------------------------------------------------------------------------ */
+/* --- changes --- */
 
 static bool is_in_group(const struct credentials *credentials, gid_t gid)
 {
@@ -162,7 +162,7 @@ static bool is_in_group(const struct credentials *credentials, gid_t gid)
 	return found;
 }
 
-/* Where the group may not execute the file, the bit stays for members, as in setattr_should_drop_sgid() of the kernel. */
+/* Without S_IXGRP, members of the group keep the bit, as in the kernel's setattr_should_drop_sgid(). */
 static bool keeps_set_group_id(const struct credentials *credentials, const struct stat *attr)
 {
 	return !(attr->st_mode & S_IXGRP) &&
@@ -178,7 +178,7 @@ int set_id_drop(const struct request *request, const struct node_slot *node)
 	struct stat attr;
 	int result;
 
-	/* segments of a fixed size have none */
+	/* segments of fixed size have no such bits */
 	if (source->fixed_size || !source->change)
 		return 0;
 	result = source->stat(&fs->state, node, &attr);
@@ -206,7 +206,7 @@ static bool is_chown(long call)
 	return false;
 }
 
-/* Whether the requester owns a file, or acts as if he did. */
+/* Whether the requester owns a file, or has CAP_FOWNER. */
 static bool is_owner(const struct request *request, const struct credentials *credentials, const struct stat *attr)
 {
 	return credentials->uid == attr->st_uid || credentials_can(credentials, CAP_FOWNER) ||
@@ -226,7 +226,7 @@ int set_id_complete(const struct request *request, const struct node_slot *node,
 	result = source->stat(&fs->state, node, &attr);
 	if (result < 0)
 		return result;
-	/* chown(2) takes them from all but directories */
+	/* chown(2) drops them, except from directories */
 	change->drop_privileges = !S_ISDIR(attr.st_mode) && attr.st_mode & (S_ISUID | S_ISGID);
 	if (!change->drop_privileges)
 		return 0;
@@ -237,7 +237,7 @@ int set_id_complete(const struct request *request, const struct node_slot *node,
 	change->drop_privileges = attr.st_mode & S_ISUID || !change->keep_set_group_id;
 	if (!change->drop_privileges || change->what != 0 || is_owner(request, &credentials, &attr))
 		return 0;
-	/* a chown(2) that names nobody is for the owner; the kernel asks for the same before somebody writes who may write */
+	/* only the owner may chown(path, -1, -1); a write by a user who may write sends the same request */
 	reader_hand_over();
 	if (is_chown(procfs_call(request_pid(request))))
 		return -EPERM;
