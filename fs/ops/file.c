@@ -116,7 +116,7 @@ static struct fuse_open_out open_out(const struct opening *opening)
 	return out;
 }
 
-/* The replay of an open fails. Its handle of the first attempt, closed by now, may have been the last one. */
+/* A replayed open fails. The handle of the first attempt, closed by now, may have been the last one. */
 static void earlier_attempt_is_over(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);

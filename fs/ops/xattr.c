@@ -432,7 +432,7 @@ int op_setxattr(struct request *request)
 		return result;
 	if (!source_of(&fs->state, node)->setxattr)
 		return -EPERM;
-	/* in a replay, the worker that died has set an attribute that did not exist at the begin */
+	/* in a replay, an attribute that did not exist before was set by the worker that died */
 	if (flags & XATTR_CREATE && was_there(fs, node, name) == 0 && journal_is_again())
 		flags &= ~XATTR_CREATE;
 	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, in->size, flags);

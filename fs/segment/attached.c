@@ -125,7 +125,7 @@ int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uin
 	if (handles == 0 && !is_foreign && !views_are_left(&fs->state, node, false))
 		return 0;
 	result = count_views(fs, id, node, false, &views);
-	/* the user is not visible to us; users of an external file outside of the mount are not attached */
+	/* someone invisible uses it; users of an external file outside of the mount are not attached */
 	if (result == 0 && handles == 0 && views == 0 && !is_foreign)
 		views = 1;
 	*attached = handle_count(&fs->state, id, &writers) + views;
@@ -161,7 +161,7 @@ int attached_writers(struct fs *fs, uint64_t id, const struct node_slot *node, u
 	reader_hand_over();
 	if (writers == 0 && !writers_are_left(fs, node))
 		return 0;
-	/* with a limit of one, a single user suffices, visible or not */
+	/* with a limit of one, any other writer means EBUSY, visible or not */
 	*views = 1;
 	if (writers == 0 && limit == 1)
 		return 0;

@@ -297,9 +297,7 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 	return result;
 }
 
-/*
- * Records the creator, with a mark that detects reuse of the thread id. Without it, the creator is unknown.
- */
+/* Records the creator, with a mark that detects reuse of the thread id; no creator if there is no mark. */
 static void note_creator(struct node_slot *node, pid_t requester)
 {
 	uint64_t identity = boottime_nanoseconds() / 100000000;

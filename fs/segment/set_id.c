@@ -237,7 +237,7 @@ int set_id_complete(const struct request *request, const struct node_slot *node,
 	change->drop_privileges = attr.st_mode & S_ISUID || !change->keep_set_group_id;
 	if (!change->drop_privileges || change->what != 0 || is_owner(request, &credentials, &attr))
 		return 0;
-	/* only the owner may chown(path, -1, -1); a write by a user who may write sends the same request */
+	/* the kernel sends the same request before a write; chown(path, -1, -1) is for the owner only */
 	reader_hand_over();
 	if (is_chown(procfs_call(request_pid(request))))
 		return -EPERM;
