@@ -173,7 +173,7 @@ $(preloads): $(OUT)/%.so: %.c Makefile build/bootstrap.mk $(OBJ)/compile.flags $
 # the requests' fuzzer stands in for the kernel and the machine; tests/fuzz/stand.c says how
 $(OUT)/tests/fuzz/fuzz_request: $(call object,$(wildcard fs/fuse/*.c fs/segment/*.c fs/ops/*.c fs/control/*.c) $(addprefix tests/fuzz/,$(request_fuzzer)))
 $(OUT)/tests/fuzz/fuzz_request: private libraries := $(FUSE_LIBS) $(addprefix -Wl$(comma)--wrap=,pthread_create \
-	passthrough_open passthrough_close procfs_find_views procfs_find_users procfs_fcntl_command placement_follow lifetime_changed)
+	passthrough_open passthrough_close procfs_find_views procfs_find_users procfs_fcntl_command lifetime_changed)
 $(OUT)/tests/fuzz/fuzz_arena: private libraries := -Wl,--wrap=close
 $(fuzzers): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)

@@ -50,7 +50,6 @@
  *     identity idmapped   on whose behalf a request is made
  *     interrupt killable  a requester's signal ends a system call
  *     passthrough      backing files for the kernel
- *     placement        on which CPU requests are read
  *     prune            room for nodes
  *
  *   source/          where nodes come from

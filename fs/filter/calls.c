@@ -101,7 +101,7 @@ const int filter_allowed[] = {
 	SCMP_SYS(gettid), SCMP_SYS(futex), SCMP_SYS(futex_time64), SCMP_SYS(futex_waitv), CALL_FUTEX_WAKE, CALL_FUTEX_WAIT,
 	CALL_FUTEX_REQUEUE, SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list), SCMP_SYS(rseq), SCMP_SYS(set_tid_address),
 	SCMP_SYS(set_thread_area), SCMP_SYS(membarrier), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler),
+	SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler),
 	SCMP_SYS(sched_get_priority_max), SCMP_SYS(sched_get_priority_min), SCMP_SYS(getcpu), SCMP_SYS(getpriority),
 
 	/* signals and time */

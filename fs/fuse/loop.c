@@ -4,7 +4,6 @@
 #include "fs/fuse/cost.h"
 #include "fs/fuse/dispatch.h"
 #include "fs/fuse/interrupt.h"
-#include "fs/fuse/placement.h"
 #include "fs/fuse/prune.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
@@ -320,9 +319,6 @@ static void take(struct request *request)
 		refuse(request, -EIO);
 		return;
 	}
-	/* the CPU of a process in execve(2), which closes files, cannot be read until it has our reply */
-	if (request->header->opcode != FUSE_FLUSH)
-		placement_follow(request_pid(request));
 	if (loop.resending && !may_precede_replays(request))
 		end_replays(request->thread);
 	if (request->is_again && journal_expect(request->unique)) {

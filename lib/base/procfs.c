@@ -20,7 +20,6 @@
 
 /* Fields of /proc/PID/stat, counted from 1. */
 #define START_FIELD 22
-#define PROCESSOR_FIELD 39
 
 #define PIDFD_OF_THREAD O_EXCL /* PIDFD_THREAD of Linux 6.9, missing in older headers */
 
@@ -287,8 +286,7 @@ pid_t procfs_process_of(pid_t thread)
 	return process == 0 ? process_of_status(thread) : process;
 }
 
-/* Reads a number from /proc/PID/stat. Returns 0; -ESRCH; -ETIMEDOUT. */
-static int read_field(pid_t process, int wanted, uint64_t *number)
+int procfs_start(pid_t process, uint64_t *start)
 {
 	char text[1024];
 	const char *at;
@@ -298,21 +296,9 @@ static int read_field(pid_t process, int wanted, uint64_t *number)
 		return (int)length;
 	/* the second field is the command name in parentheses, which may contain anything */
 	at = strrchr(text, ')');
-	for (int field = 2; at && field < wanted; field++)
+	for (int field = 2; at && field < START_FIELD; field++)
 		at = strchr(at + 1, ' ');
-	return at && sscanf(at, "%" SCNu64, number) == 1 ? 0 : -ESRCH;
-}
-
-int procfs_start(pid_t process, uint64_t *start)
-{
-	return read_field(process, START_FIELD, start);
-}
-
-int procfs_cpu(pid_t thread)
-{
-	uint64_t cpu;
-
-	return read_field(thread, PROCESSOR_FIELD, &cpu) == 0 && cpu < INT32_MAX ? (int)cpu : -1;
+	return at && sscanf(at, "%" SCNu64, start) == 1 ? 0 : -ESRCH;
 }
 
 int procfs_command(pid_t process, char command[PROCFS_COMMAND_MAX])

@@ -72,9 +72,6 @@ int procfs_brief(pid_t process, struct procfs_brief *brief);
  */
 int procfs_start(pid_t process, uint64_t *start);
 
-/* The CPU on which a thread last ran; -1 if unknown after PROCFS_PATIENCE. */
-int procfs_cpu(pid_t thread);
-
 /* Gets the command name of a process, made printable. Returns 0; -ESRCH. */
 int procfs_command(pid_t process, char command[PROCFS_COMMAND_MAX]);
 

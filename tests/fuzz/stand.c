@@ -66,7 +66,6 @@ void __wrap_passthrough_close(struct fs *the_fs, int id);
 ssize_t __wrap_procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **views);
 ssize_t __wrap_procfs_find_users(const struct procfs_file *files, size_t n, struct procfs_user **users);
 int __wrap_procfs_fcntl_command(pid_t thread);
-void __wrap_placement_follow(pid_t requester);
 void __wrap_lifetime_changed(uint64_t id);
 
 /* All is done by one thread, in the order of the input, as where there is no memory for more. */
@@ -117,11 +116,6 @@ int __wrap_procfs_fcntl_command(pid_t thread)
 {
 	(void)thread;
 	return -1;
-}
-
-void __wrap_placement_follow(pid_t requester)
-{
-	(void)requester;
 }
 
 /* There is no thread that would look at it. */

@@ -74,7 +74,7 @@ static const struct known_call {
 	NO_CALL(gettid), NO_CALL(getpid), NO_CALL(getppid), NO_CALL(geteuid), NO_CALL(getegid), NO_CALL(getuid), NO_CALL(getgid), NO_CALL(umask),
 	NO_CALL(kill), NO_CALL(tgkill), NO_CALL(wait4), NO_CALL(timer_settime), NO_CALL(timer_delete),
 	/* placement of threads: a matter of speed */
-	NO_CALL(sched_setaffinity), NO_CALL(sched_getaffinity), NO_CALL(sched_yield), NO_CALL(getcpu),
+	NO_CALL(sched_getaffinity), NO_CALL(sched_yield), NO_CALL(getcpu),
 	/* to a call that is not there at all the C library has another */
 	NO_CALL(clone3),
 };
