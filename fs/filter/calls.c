@@ -43,6 +43,7 @@
  * Calls that the C library makes under another name on other machines, or in later releases, are listed by
  * all names.
  */
+/* clang-format off */
 const int filter_allowed[] = {
 	/* requests and replies; splice and pipes are libfuse's; ioctl is for passthrough and inode flags */
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(preadv2),
@@ -132,6 +133,7 @@ const int filter_allowed[] = {
 	SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(setrlimit), SCMP_SYS(prlimit64), SCMP_SYS(socketpair),
 #endif
 };
+/* clang-format on */
 
 #define IS(number, value) {.arg = (number), .op = SCMP_CMP_EQ, .datum_a = (value)}
 #define IS_NOT(number, value) {.arg = (number), .op = SCMP_CMP_NE, .datum_a = (value)}
@@ -152,6 +154,7 @@ const int filter_allowed[] = {
 
 #define PRCTL(option) {SCMP_SYS(prctl), SCMP_ACT_ALLOW, IS(0, option)}
 
+/* clang-format off */
 const struct filter_rule filter_limited[] = {
 #ifndef FILTER_SANITIZED
 	/* threads, and processes for allocations and delegates; no new namespaces */
@@ -195,11 +198,13 @@ const struct filter_rule filter_limited[] = {
 	{SCMP_SYS(socket), SCMP_ACT_ALLOW, IS(0, AF_UNIX)},
 	{SCMP_SYS(socket), SCMP_ACT_ERRNO(EAFNOSUPPORT), IS_NOT(0, AF_UNIX)},
 };
+/* clang-format on */
 
 /*
  * Applies to every program that the supervisor starts or becomes, including later versions, since a filter
  * cannot be removed. So it lists nothing that a user-space file system may ever need.
  */
+/* clang-format off */
 const int filter_forbidden[] = {
 	/* other processes' memory and state */
 #ifndef FILTER_SANITIZED
@@ -222,6 +227,7 @@ const int filter_forbidden[] = {
 	/* changing the root, and keys */
 	SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(keyctl),
 };
+/* clang-format on */
 
 const size_t filter_n_allowed = sizeof(filter_allowed) / sizeof(filter_allowed[0]);
 const size_t filter_n_limited = sizeof(filter_limited) / sizeof(filter_limited[0]);

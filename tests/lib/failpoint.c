@@ -36,6 +36,7 @@ static const struct known_call {
 	int likely; /* NEVER: it is not counted */
 	enum how how;
 } calls[] = {
+	/* clang-format off */
 	CALL(openat, EMFILE), CALL(openat2, EMFILE), CALL(open_by_handle_at, EMFILE), CALL(fcntl, EMFILE),
 	CALL(memfd_create, EMFILE), CALL(dup3, EMFILE),
 	CALL(pidfd_open, EMFILE), CALL(inotify_init1, EMFILE), CALL(eventfd2, EMFILE),
@@ -77,6 +78,7 @@ static const struct known_call {
 	NO_CALL(sched_getaffinity), NO_CALL(sched_yield), NO_CALL(getcpu),
 	/* to a call that is not there at all the C library has another */
 	NO_CALL(clone3),
+	/* clang-format on */
 };
 
 struct failpoint_shared {
