@@ -90,7 +90,7 @@ stress_program := $(OUT)/tests/stress/stress
 bench_sources := $(wildcard tests/bench/*.c)
 bench_program := $(OUT)/tests/bench/bench
 preloads := $(patsubst tests/preload/%.c,$(OUT)/tests/preload/%.so,$(wildcard tests/preload/*.c))
-request_fuzzer := answers.c mutate.c stand.c
+request_fuzzer := replies.c mutate.c stand.c
 comma := ,
 fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 

@@ -46,7 +46,7 @@
  *     operation        what is known of each opcode: a row of the table that ops/operations.c fills
  *     protocol         the kernel's messages
  *     session init     libfuse's part: the mount, INIT, notifications
- *     cost aside       which requests other threads carry out, so that the reader never waits
+ *     cost deferral       which requests other threads carry out, so that the reader never waits
  *     identity idmapped   on whose behalf a request is made
  *     interrupt killable  a requester's signal ends a system call
  *     passthrough      backing files for the kernel
@@ -61,7 +61,7 @@
  *     task             a process, identified for certain
  *     requester        the credentials with which a thread acts
  *     users views peek what uses a file
- *     backing kept     from a node to its file; descriptors that are cached
+ *     backing fd_cache     from a node to its file; descriptors that are cached
  *     paths            from a node to its name
  *     records          a listing that is no directory's
  *     huge             writing to hugetlbfs
@@ -107,7 +107,7 @@
 #define DEFAULT_CONFIG "/etc/segfs/segfs.ini"
 #define EXIT_USAGE 2
 
-static int complain(int status, const char *text)
+static int report(int status, const char *text)
 {
 	log_error("%s", text);
 	return status;
@@ -127,7 +127,7 @@ static int check_config(const char *file)
 
 	result = config_read(file, &config, error);
 	if (result < 0)
-		return complain(config_status(result), error);
+		return report(config_status(result), error);
 	config_free(&config);
 	printf("%s: the configuration is valid\n", file);
 	return EXIT_SUCCESS;
@@ -137,7 +137,7 @@ static int purge(const char *name)
 {
 	char error[INSTANCE_ERROR_MAX];
 
-	return instance_purge(name, geteuid() == 0, error) < 0 ? complain(EXIT_FAILURE, error) : EXIT_SUCCESS;
+	return instance_purge(name, geteuid() == 0, error) < 0 ? report(EXIT_FAILURE, error) : EXIT_SUCCESS;
 }
 
 /*
@@ -165,7 +165,7 @@ static int load_config(struct program *program)
 		file = DEFAULT_CONFIG;
 	result = config_read(file, &program->config, error);
 	if (result < 0)
-		return complain(config_status(result), error);
+		return report(config_status(result), error);
 	if (!is_for_us(program)) {
 		config_free(&program->config);
 		config_init(&program->config);
@@ -230,7 +230,7 @@ static int open_instance(struct program *program)
 		name = made_name;
 	}
 	return instance_open(&program->instance, name, program->privileged, error) < 0
-		       ? complain(EXIT_FAILURE, error)
+		       ? report(EXIT_FAILURE, error)
 		       : EXIT_SUCCESS;
 }
 
@@ -246,7 +246,7 @@ static int make_content(struct program *program)
 
 	root_fd = instance_open_store(&program->instance, &program->config.root, error);
 	if (root_fd < 0)
-		return complain(EXIT_FAILURE, error);
+		return report(EXIT_FAILURE, error);
 	result = arena_create(&program->arena, program_slots(program->config.max_nodes, PROGRAM_MAX_NODES),
 			      program_slots(program->config.max_handles, PROGRAM_MAX_HANDLES),
 			      program_slots(program->config.max_locks, PROGRAM_MAX_LOCKS));
@@ -267,14 +267,14 @@ static int make_content(struct program *program)
 	if (result == 0)
 		result = control_add_nodes(&state);
 	if (result == 0)
-		result = program_keep_config(&program->arena, &program->config);
+		result = program_store_config(&program->arena, &program->config);
 	if (result < 0) {
 		log_error("the state of the mount: %s", strerror(-result));
 		return EXIT_FAILURE;
 	}
 	result = apply_config(&state, &program->config, program->config_file, NULL, error);
 	state_close(&state);
-	return result < 0 ? complain(config_status(result), error) : EXIT_SUCCESS;
+	return result < 0 ? report(config_status(result), error) : EXIT_SUCCESS;
 }
 
 /*
@@ -426,7 +426,7 @@ int main(int argc, char *argv[])
 	char error[OPTIONS_ERROR_MAX];
 
 	if (options_parse(argc, argv, &program.options, error) < 0)
-		return complain(EXIT_USAGE, error);
+		return report(EXIT_USAGE, error);
 	log_setup(LOG_TO_STDERR, program.options.log_priority);
 	switch (program.options.action) {
 	case ACTION_HELP:

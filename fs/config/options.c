@@ -134,7 +134,7 @@ static int parse_number(const char *what, const char *value, unsigned long max, 
 	return 0;
 }
 
-static int keep_for_libfuse(struct options *options, const char *text, char error[OPTIONS_ERROR_MAX])
+static int pass_to_libfuse(struct options *options, const char *text, char error[OPTIONS_ERROR_MAX])
 {
 	size_t used = strlen(options->mount_options);
 
@@ -177,7 +177,7 @@ static int parse_mount_option(struct options *options, char *text, char error[OP
 		options->devices = text[0] == 'd';
 	if (strcmp(text, "debug") == 0)
 		options->debug = options->foreground = true;
-	return *text ? keep_for_libfuse(options, text, error) : 0;
+	return *text ? pass_to_libfuse(options, text, error) : 0;
 }
 
 /*
@@ -228,7 +228,7 @@ static int parse_option(struct options *options, int option, char error[OPTIONS_
 		return 0;
 	case 'd':
 		options->debug = options->foreground = true;
-		return keep_for_libfuse(options, "debug", error);
+		return pass_to_libfuse(options, "debug", error);
 	case 'V':
 		options->action = ACTION_VERSION;
 		return 0;

@@ -51,7 +51,7 @@ static void print_config(struct control_text *text, struct state *state)
 static const struct control_file {
 	const char *name;
 	void (*print)(struct control_text *text, struct state *state);
-	bool looks; /* reading it scans all processes */
+	bool scans; /* reading it scans all processes */
 } files[] = {
 	{"version", print_version, false},
 	{"status", print_status, false},
@@ -157,7 +157,7 @@ static bool control_waits(const struct state *state, const struct node_slot *nod
 	uint32_t index = index_in(state, node);
 
 	return wanted == SOURCE_ALL && index > CONTROL_DIRECTORY && index <= CONTROL_DIRECTORY + N_FILES &&
-	       files[index - CONTROL_DIRECTORY - 1].looks;
+	       files[index - CONTROL_DIRECTORY - 1].scans;
 }
 
 static const struct source control_source = {

@@ -258,12 +258,12 @@ static int find_start(struct openers *openers, pid_t process, uint64_t *start)
 	if (process <= 0)
 		return -ESRCH;
 	if (opener->process != process) {
-		if (procfs_is_silent(process) || monotonic_nanoseconds() > openers->end)
+		if (procfs_is_unresponsive(process) || monotonic_nanoseconds() > openers->end)
 			return -ETIMEDOUT;
 		*opener = (struct opener){.process = process};
 		opener->result = procfs_start(process, &opener->start);
 		if (opener->result == -ETIMEDOUT)
-			procfs_note_silent(process);
+			procfs_mark_unresponsive(process);
 	}
 	*start = opener->start;
 	return opener->result;
@@ -345,11 +345,11 @@ static void print_views(struct control_text *text, struct state *state, const st
 
 	for (ssize_t i = 0; i < n; i++) {
 		uint64_t id = views[i].is_unknown ? 0 : source_node_of(state, views[i].inode);
-		bool is_told = id == 0 && !views[i].is_unknown;
+		bool is_listed_as_handle = id == 0 && !views[i].is_unknown;
 
-		for (size_t j = 0; j < n_handles && !is_told; j++)
-			is_told = handles[j].node == id && handles[j].pid == views[i].process;
-		if (!is_told)
+		for (size_t j = 0; j < n_handles && !is_listed_as_handle; j++)
+			is_listed_as_handle = handles[j].node == id && handles[j].pid == views[i].process;
+		if (!is_listed_as_handle)
 			print_view(text, state, &views[i], id, &segment);
 	}
 }

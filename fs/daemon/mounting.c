@@ -12,7 +12,7 @@
 /* libfuse logs its errors, except some for lack of memory. */
 static int libfuse_failed(const struct program *program, int result)
 {
-	if (!session_has_complained())
+	if (!session_has_logged_error())
 		log_error("mounting on %s: %s", program->mount_point, strerror(ENOMEM));
 	return result;
 }

@@ -41,7 +41,7 @@ static void set_bounds(struct arena_header *header, const struct config *config)
 	atomic_store(&header->hang_limit, milliseconds * UINT64_C(1000000));
 }
 
-int program_keep_config(struct arena *arena, const struct config *config)
+int program_store_config(struct arena *arena, const struct config *config)
 {
 	_cleanup_free_ char *text = config_format(config);
 	_cleanup_close_ int fd = memfd_create("segfs-config", MFD_CLOEXEC);
@@ -107,7 +107,7 @@ static int check_bounds(const struct arena_header *header, const struct config *
 	return 0;
 }
 
-void program_want_reload(struct arena_header *header)
+void program_request_reload(struct arena_header *header)
 {
 	uint32_t before = atomic_load(&header->reload);
 
@@ -170,7 +170,7 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 	if (result < 0) {
 		log_error("%s; this and what follows was not changed", error);
 	} else {
-		result = program_keep_config(state->arena, &config);
+		result = program_store_config(state->arena, &config);
 		if (result < 0)
 			log_error("%s is in force, but .segfs/config does not show it: %s", program->config_file,
 				  strerror(-result));

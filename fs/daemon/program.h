@@ -42,7 +42,7 @@ uint32_t program_slots(uint64_t wanted, uint32_t by_default);
  * Requests a reload by the current or the next worker, also while another one is in progress. A running
  * worker must then be sent SIGHUP.
  */
-void program_want_reload(struct arena_header *header);
+void program_request_reload(struct arena_header *header);
 
 /*
  * Begins a requested reload. reading: receives the argument of program_end_reload(). If the worker dies over
@@ -58,6 +58,6 @@ void program_end_reload(struct arena_header *header, uint32_t reading);
 bool program_reloads(const struct arena_header *header);
 
 /* Stores a configuration as the one in force, as text in the arena. Returns 0 or a negative errno. */
-int program_keep_config(struct arena *arena, const struct config *config);
+int program_store_config(struct arena *arena, const struct config *config);
 
 #endif

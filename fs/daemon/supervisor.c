@@ -34,7 +34,7 @@ static struct {
 	pid_t worker;            /* 0 = none */
 	int64_t worker_started;  /* CLOCK_MONOTONIC, nanoseconds */
 	unsigned int failures;   /* consecutive */
-	bool told_ready;
+	bool ready_sent;
 	bool stopping;
 	bool hung;               /* the worker was killed by the watchdog */
 	int64_t deadline;        /* for stopping or starting: CLOCK_MONOTONIC; 0 = none */
@@ -43,7 +43,7 @@ static struct {
 	pid_t checker;           /* process that checks whether another version can take over, 0 = none */
 	int64_t checker_deadline; /* CLOCK_MONOTONIC */
 	struct watchdog watchdog;
-	int64_t next_look;       /* time of the next watchdog check; 0 = none */
+	int64_t next_check;       /* time of the next watchdog check; 0 = none */
 } self;
 
 static int64_t now(void)
@@ -63,7 +63,7 @@ int supervisor_mount(struct program *program)
 int supervisor_adopt(struct program *program)
 {
 	self.program = program;
-	self.told_ready = true;
+	self.ready_sent = true;
 	self.reloading = true;
 	/* the previous version has closed it */
 	program->options.ready_fd = -1;
@@ -99,7 +99,7 @@ static void start_worker(void)
 	atomic_fetch_add(&header->workers_started, 1);
 	fault_clear(header);
 	self.watchdog = (struct watchdog){0};
-	self.next_look = 0;
+	self.next_check = 0;
 	privileges_expect_no_call(self.program);
 	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 	if (pid == 0)
@@ -177,14 +177,14 @@ static int worker_ended(const siginfo_t *info)
 /* --- upgrade --- */
 
 /* Tells the service manager that we are busy. */
-static void tell_reloading(void)
+static void report_reloading(void)
 {
 	notify_reloading();
 	self.reloading = true;
 }
 
 /* Tells it that we are ready, once nothing is pending any more. */
-static void tell_reloaded(void)
+static void report_reloaded(void)
 {
 	if (!self.reloading || !did_serve() || self.checker || program_reloads(self.program->arena.header))
 		return;
@@ -196,7 +196,7 @@ static void refuse_upgrade(const char *why)
 {
 	log_error("upgrade refused: %s; this version continues", why);
 	if (!self.upgrade_again)
-		tell_reloaded();
+		report_reloaded();
 }
 
 static void begin_upgrade(void)
@@ -205,7 +205,7 @@ static void begin_upgrade(void)
 
 	if (self.stopping)
 		return;
-	tell_reloading();
+	report_reloading();
 	/* the file may have changed since that check began, so it is checked again */
 	self.upgrade_again = self.checker != 0;
 	if (self.checker)
@@ -313,15 +313,15 @@ static void close_base_fd(int fd)
  * The descriptor table is shared with the worker, which may be recovering: each descriptor is opened, used
  * and closed at once.
  */
-static void tell_ready(void)
+static void report_ready(void)
 {
 	struct arena_header *header = self.program->arena.header;
 	int fd = self.program->options.ready_fd;
 
-	tell_reloaded();
-	if (self.told_ready || !did_serve())
+	report_reloaded();
+	if (self.ready_sent || !did_serve())
 		return;
-	self.told_ready = true;
+	self.ready_sent = true;
 	self.program->was_usable = true;
 	if (fd >= 0) {
 		if (write(fd, "READY\n", 6) < 0)
@@ -361,14 +361,14 @@ static void deadline_passed(void)
 	}
 }
 
-static void look_at_worker(void)
+static void check_worker(void)
 {
 	struct arena_header *header = self.program->arena.header;
 
-	self.next_look = 0;
-	if (!self.worker || self.stopping || self.hung || !watchdog_look(&self.watchdog, header))
+	self.next_check = 0;
+	if (!self.worker || self.stopping || self.hung || !watchdog_check(&self.watchdog, header))
 		return;
-	watchdog_tell(header, self.worker);
+	watchdog_log_threads(header, self.worker);
 	log_error("worker %d hangs; killing it", self.worker);
 	self.hung = true;
 	kill(self.worker, SIGKILL);
@@ -386,10 +386,10 @@ static int64_t next_moment(void)
 	int64_t pause = self.worker && !self.stopping ? watchdog_pause(self.program->arena.header) : 0;
 
 	if (pause == 0)
-		self.next_look = 0;
-	else if (self.next_look == 0)
-		self.next_look = now() + pause;
-	return earlier(earlier(self.deadline, self.next_look), self.checker ? self.checker_deadline : 0);
+		self.next_check = 0;
+	else if (self.next_check == 0)
+		self.next_check = now() + pause;
+	return earlier(earlier(self.deadline, self.next_check), self.checker ? self.checker_deadline : 0);
 }
 
 /* Waits for one of `signals` or the next action. Returns the signal, or 0. */
@@ -411,8 +411,8 @@ static int wait_signal(const sigset_t *signals)
 	}
 	signal = sigtimedwait(signals, NULL, &timeout);
 	if (signal < 0 && errno == EAGAIN) {
-		if (self.next_look && now() >= self.next_look)
-			look_at_worker();
+		if (self.next_check && now() >= self.next_check)
+			check_worker();
 		if (self.checker && now() >= self.checker_deadline)
 			kill(self.checker, SIGKILL);
 		if (self.deadline && now() >= self.deadline)
@@ -440,9 +440,9 @@ static int supervise(const sigset_t *signals)
 				status = EXIT_SUCCESS;
 			break;
 		case SIGHUP:
-			tell_reloading();
+			report_reloading();
 			/* a worker that starts later finds the request by itself */
-			program_want_reload(self.program->arena.header);
+			program_request_reload(self.program->arena.header);
 			if (self.worker)
 				kill(self.worker, SIGHUP);
 			break;
@@ -450,7 +450,7 @@ static int supervise(const sigset_t *signals)
 			begin_upgrade();
 			break;
 		case WORKER_READY_SIGNAL:
-			tell_ready();
+			report_ready();
 			break;
 		default:
 			break;
@@ -475,7 +475,7 @@ int supervisor_run(struct program *program)
 	sigaddset(&signals, WORKER_READY_SIGNAL);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	header->supervisor_pid = getpid();
-	instance_tell_holder(&program->instance, program->mount_point, (dev_t)header->device);
+	instance_write_holder(&program->instance, program->mount_point, (dev_t)header->device);
 	result = descriptors_note_base(&program->arena);
 	if (result == 0 && privileges_limit_supervisor(program) < 0) {
 		status = EXIT_FAILURE;

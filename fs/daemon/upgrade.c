@@ -169,6 +169,6 @@ int upgrade_adopt(struct program *program)
 		log_error("taking over: %s", strerror(-result));
 	/* the configuration may have changed */
 	if (*program->config_file)
-		program_want_reload(header);
+		program_request_reload(header);
 	return result;
 }

@@ -16,13 +16,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOOKS 8                     /* checks within the limit */
+#define CHECKS 8                     /* checks within the limit */
 #define PAUSE_LEAST 10000000        /* nanoseconds */
-#define TELL_NANOSECONDS 100000000  /* for threads to record their stacks */
+#define STACK_NANOSECONDS 100000000  /* for threads to record their stacks */
 
 int64_t watchdog_pause(const struct arena_header *header)
 {
-	int64_t pause = (int64_t)(atomic_load(&header->hang_limit) / LOOKS);
+	int64_t pause = (int64_t)(atomic_load(&header->hang_limit) / CHECKS);
 
 	return pause == 0 ? 0 : pause < PAUSE_LEAST ? PAUSE_LEAST : pause;
 }
@@ -38,20 +38,20 @@ static bool is_unread(const struct arena_header *header)
  * Returns a request over the limit, or NULL; lasting: receives the number of requests in flight that may take
  * any time.
  */
-static struct journal_slot *find_stuck(struct arena_header *header, unsigned int *lasting)
+static struct journal_slot *find_stuck(struct arena_header *header, unsigned int *unbounded)
 {
 	uint64_t now = monotonic_nanoseconds();
 	struct journal_slot *stuck = NULL;
 
-	*lasting = 0;
+	*unbounded = 0;
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
 		struct journal_slot *slot = &header->journal[i];
 
 		if (atomic_load(&slot->state) == JOURNAL_FREE ||
 		    atomic_load(&slot->worker) != atomic_load(&header->workers_started))
 			continue;
-		if (atomic_load(&slot->lasting))
-			++*lasting;
+		if (atomic_load(&slot->unbounded))
+			++*unbounded;
 		else if (atomic_load(&slot->begun_at) + atomic_load(&header->hang_limit) < now)
 			stuck = slot;
 	}
@@ -59,11 +59,11 @@ static struct journal_slot *find_stuck(struct arena_header *header, unsigned int
 }
 
 /* A suspended machine makes time jump, so several consecutive checks must fail. */
-bool watchdog_look(struct watchdog *watchdog, struct arena_header *header)
+bool watchdog_check(struct watchdog *watchdog, struct arena_header *header)
 {
 	uint64_t requests = atomic_load(&header->requests);
-	unsigned int lasting;
-	struct journal_slot *stuck = find_stuck(header, &lasting);
+	unsigned int unbounded;
+	struct journal_slot *stuck = find_stuck(header, &unbounded);
 	bool was_stuck = stuck && stuck->unique == watchdog->unique;
 	double seconds = (double)atomic_load(&header->hang_limit) / 1e9;
 
@@ -77,7 +77,7 @@ bool watchdog_look(struct watchdog *watchdog, struct arena_header *header)
 		return true;
 	}
 	/* if all threads wait for devices, nobody is left to read */
-	if (watchdog->unread <= LOOKS || lasting >= ARENA_THREADS)
+	if (watchdog->unread <= CHECKS || unbounded >= ARENA_THREADS)
 		return false;
 	log_error("requests have waited longer than hang-limit, %.3g s, and none is read", seconds);
 	return true;
@@ -131,9 +131,9 @@ static void ask_thread(pid_t worker, int thread)
 	syscall(SYS_tgkill, worker, thread, FAULT_STACK_SIGNAL);
 }
 
-void watchdog_tell(struct arena_header *header, pid_t worker)
+void watchdog_log_threads(struct arena_header *header, pid_t worker)
 {
-	const struct timespec pause = {.tv_nsec = TELL_NANOSECONDS};
+	const struct timespec pause = {.tv_nsec = STACK_NANOSECONDS};
 
 	fault_clear(header);
 	/* before the signal changes their state */

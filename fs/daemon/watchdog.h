@@ -28,9 +28,9 @@ int64_t watchdog_pause(const struct arena_header *header);
  * Checks once. Returns whether the worker is hung; then the reason is logged and the request at fault is
  * marked in the journal.
  */
-bool watchdog_look(struct watchdog *watchdog, struct arena_header *header);
+bool watchdog_check(struct watchdog *watchdog, struct arena_header *header);
 
 /* Logs where the threads of a worker are that is about to be killed. Takes a tenth of a second. */
-void watchdog_tell(struct arena_header *header, pid_t worker);
+void watchdog_log_threads(struct arena_header *header, pid_t worker);
 
 #endif

@@ -7,10 +7,10 @@
 bool cost_changes_policy(const struct request *request)
 {
 	return request->operation->flags & OPERATION_SETS_XATTR &&
-	       strncmp(request->name, SOURCE_OWN_PREFIX, strlen(SOURCE_OWN_PREFIX)) == 0;
+	       strncmp(request->name, SOURCE_PUBLIC_PREFIX, strlen(SOURCE_PUBLIC_PREFIX)) == 0;
 }
 
-enum aside_kind cost_aside(const struct request *request)
+enum deferral_kind cost_deferral(const struct request *request)
 {
 	const struct operation *operation = request->operation;
 	const struct state *state = &request->fs->state;
@@ -18,15 +18,15 @@ enum aside_kind cost_aside(const struct request *request)
 	const struct source *source;
 
 	if (!node || operation->flags & OPERATION_ON_HANDLE)
-		return ASIDE_NONE;
+		return DEFERRAL_NONE;
 	if (operation->queue) {
-		enum aside_kind kind = operation->queue(request);
+		enum deferral_kind kind = operation->queue(request);
 
-		if (kind != ASIDE_NONE)
+		if (kind != DEFERRAL_NONE)
 			return kind;
 	}
 	source = source_of(state, node);
-	return source->waits && source->waits(state, node, operation->wanted) ? ASIDE_FACTS : ASIDE_NONE;
+	return source->waits && source->waits(state, node, operation->wanted) ? DEFERRAL_FACTS : DEFERRAL_NONE;
 }
 
 bool cost_may_be_high(const struct request *request)

@@ -7,8 +7,8 @@
 
 #include "fs/fuse/request.h"
 
-/* The queue that it waits in, since carrying it out may mean to look into other processes; ASIDE_NONE. */
-enum aside_kind cost_aside(const struct request *request);
+/* The queue that it waits in, since carrying it out may mean to look into other processes; DEFERRAL_NONE. */
+enum deferral_kind cost_deferral(const struct request *request);
 
 /*
  * True if it changes what segfs keeps of a node by an attribute: that waits for others that do so, which may be reserving memory, and

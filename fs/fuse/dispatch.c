@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static bool is_kept_out(const struct request *request)
+static bool is_excluded(const struct request *request)
 {
 	const uid_t user = request_uid(request);
 
@@ -20,7 +20,7 @@ static bool is_kept_out(const struct request *request)
 static void run(struct request *request)
 {
 	const struct operation *operation = request->operation;
-	int result = is_kept_out(request) ? -EACCES : operation->run(request);
+	int result = is_excluded(request) ? -EACCES : operation->run(request);
 
 	if (request->fs->options.debug)
 		log_write(LOG_ERR, "%s of node %#llx, request %llu of process %u: %d", operation->name, (unsigned long long)request->node,
@@ -30,9 +30,9 @@ static void run(struct request *request)
 }
 
 /* A worker that died has carried the request out and saved the reply. If the kernel does not take it, nobody has the handle. */
-static void send_reply_again(struct request *request)
+static void send_saved_reply(struct request *request)
 {
-	if (!reply_again(request) && request->operation->flags & OPERATION_OPENS)
+	if (!reply_from_journal(request) && request->operation->flags & OPERATION_OPENS)
 		request->fs->operations->undo_open(request->fs, request->unique);
 }
 
@@ -59,7 +59,7 @@ static void refuse_poison(struct request *request)
 	reply_status(request, -EIO);
 }
 
-static void run_once(struct request *request, bool lasting)
+static void run_once(struct request *request, bool unbounded)
 {
 	const struct journal_request entry = {
 		.unique = request->unique,
@@ -67,17 +67,17 @@ static void run_once(struct request *request, bool lasting)
 		.opcode = request->header->opcode,
 		.pid = request_pid(request),
 		.uid = request_uid(request),
-		.repeated = request->is_again,
-		.lasting = lasting,
+		.repeated = request->is_resent,
+		.unbounded = unbounded,
 	};
 
 	switch (journal_begin(&entry)) {
 	case JOURNAL_NEW:
-	case JOURNAL_AGAIN:
+	case JOURNAL_REPLAY:
 		run(request);
 		break;
-	case JOURNAL_ANSWERED:
-		send_reply_again(request);
+	case JOURNAL_REPLIED:
+		send_saved_reply(request);
 		break;
 	case JOURNAL_POISON:
 		refuse_poison(request);
@@ -86,7 +86,7 @@ static void run_once(struct request *request, bool lasting)
 	journal_end();
 }
 
-void dispatch(struct request *request, bool lasting)
+void dispatch(struct request *request, bool unbounded)
 {
 	const uint32_t opcode = request->header->opcode;
 
@@ -97,6 +97,6 @@ void dispatch(struct request *request, bool lasting)
 	if (request->operation->flags & OPERATION_NO_REPLY)
 		run(request);
 	else
-		run_once(request, lasting);
+		run_once(request, unbounded);
 	requester_clear();
 }

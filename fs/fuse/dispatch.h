@@ -12,6 +12,6 @@
  * request over which workers died repeatedly gets EIO.
  * lasting: the request may take any time; the watchdog does not count it as a hang.
  */
-void dispatch(struct request *request, bool lasting);
+void dispatch(struct request *request, bool unbounded);
 
 #endif

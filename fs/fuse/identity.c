@@ -77,7 +77,7 @@ static int ask_thread(pid_t thread, struct info *info)
 static bool needs_user(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);
-	const bool is_own = node && !node_is_foreign(node) && node->store != NODE_STORE_CONTROL;
+	const bool is_own = node && !node_is_external(node) && node->store != NODE_STORE_CONTROL;
 	const bool is_mandatory = is_own && atomic_load(&node->policy) & NODE_POLICY_MANDATORY;
 
 	switch (request->operation->user) {
@@ -88,7 +88,7 @@ static bool needs_user(const struct request *request)
 	case USER_MANDATORY:
 		return is_mandatory;
 	case USER_XATTR:
-		return !is_own || strncmp(request->name, SOURCE_OWN_PREFIX, strlen(SOURCE_OWN_PREFIX)) == 0;
+		return !is_own || strncmp(request->name, SOURCE_PUBLIC_PREFIX, strlen(SOURCE_PUBLIC_PREFIX)) == 0;
 	case USER_ALWAYS:
 		break;
 	}

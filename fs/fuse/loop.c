@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/loop.h"
-#include "fs/fuse/aside.h"
+#include "fs/fuse/deferral.h"
 #include "fs/fuse/cost.h"
 #include "fs/fuse/dispatch.h"
 #include "fs/fuse/interrupt.h"
@@ -69,7 +69,7 @@ static int add_thread(void *fs)
 	return -result;
 }
 
-static void tell_ready(struct fs *fs)
+static void report_ready(struct fs *fs)
 {
 	if (loop.ready) {
 		loop.ready(fs);
@@ -92,9 +92,9 @@ static void init_done(struct fs *fs)
 		fail(fs, -ENOMEM);
 		return;
 	}
-	atomic_store(&fs->state.arena->header->init_state, INIT_ANSWERED);
+	atomic_store(&fs->state.arena->header->init_state, INIT_REPLIED);
 	loop.initialized = true;
-	tell_ready(fs);
+	report_ready(fs);
 }
 
 /* Brings the session to the state that it had in the first worker after the reply to INIT. */
@@ -153,7 +153,7 @@ static bool has_request(const struct fs *fs)
 /* The kernel queues replays before all other requests except those without a waiter. */
 static bool may_precede_replays(const struct request *request)
 {
-	return request->is_again || request->operation->flags & OPERATION_NO_REPLY;
+	return request->is_resent || request->operation->flags & OPERATION_NO_REPLY;
 }
 
 /* The kernel withdrew a request over which a worker died, because its process was killed. Nobody has the handle that it opened. */
@@ -173,7 +173,7 @@ static void end_replays(struct thread *thread)
 	struct fs *fs = thread->fs;
 
 	loop.resending = false;
-	journal_drop_rest(was_withdrawn, fs);
+	journal_drop_unclaimed(was_withdrawn, fs);
 	lock_recovered(&fs->state);
 	fs->operations->resume(thread);
 }
@@ -187,20 +187,20 @@ static void tidy(struct fs *fs)
 		reader_become();
 }
 
-static void dispatch_interruptible(struct request *request, bool lasting)
+static void dispatch_interruptible(struct request *request, bool unbounded)
 {
 	interrupt_register(request);
-	dispatch(request, lasting);
+	dispatch(request, unbounded);
 	interrupt_unregister(request);
 }
 
 /* Carries out a request that looks into processes, and then those that were queued behind it. The caller is the reader before and after. */
-static void carry_out_aside(struct request *request, enum aside_kind kind)
+static void carry_out_deferred(struct request *request, enum deferral_kind kind)
 {
 	struct state *state = &request->fs->state;
 	uint32_t uid = request_uid(request);
-	struct aside *next;
-	int begun = aside_begin(state, kind, request->header, request->length);
+	struct deferred *next;
+	int begun = deferral_begin(state, kind, request->header, request->length);
 
 	if (begun < 0)
 		reply_status(request, begun);
@@ -210,13 +210,13 @@ static void carry_out_aside(struct request *request, enum aside_kind kind)
 	reader_hand_over();
 	dispatch(request, true);
 	interrupt_unregister(request);
-	while ((next = aside_next(kind, uid))) {
+	while ((next = deferral_next(kind, uid))) {
 		struct request waited;
 
 		uid = next->uid;
 		if (request_begin(&waited, request->thread, next->message, next->length) == 0)
 			dispatch_interruptible(&waited, true);
-		aside_free(state, next);
+		deferral_free(state, next);
 	}
 	reader_become();
 }
@@ -233,7 +233,7 @@ static void carry_out_policy(struct request *request)
 	/* as the reader: no request starts to wait between this check and the grants */
 	node = request_node(request);
 	if (node && !(atomic_load(&node->policy) & NODE_POLICY_MANDATORY))
-		lock_access_all(state, request->node);
+		lock_grant_all_access(state, request->node);
 	request->fs->operations->resume(request->thread);
 }
 
@@ -275,7 +275,7 @@ static void serve_one(struct thread *thread, void *message)
 		return;
 	}
 	atomic_fetch_add(&fs->state.arena->header->requests, 1);
-	loop_take(thread, message, (size_t)length);
+	loop_process(thread, message, (size_t)length);
 }
 
 /* The invalidation waits for reads of these pages in flight, so another thread must read requests meanwhile. */
@@ -308,10 +308,10 @@ static void carry_out(struct request *request)
 		reader_become();
 }
 
-static void take(struct request *request)
+static void process(struct request *request)
 {
 	const struct operation *operation = request->operation;
-	enum aside_kind kind;
+	enum deferral_kind kind;
 
 	if (handle_init(request))
 		return;
@@ -321,7 +321,7 @@ static void take(struct request *request)
 	}
 	if (loop.resending && !may_precede_replays(request))
 		end_replays(request->thread);
-	if (request->is_again && journal_expect(request->unique)) {
+	if (request->is_resent && journal_claim(request->unique)) {
 		dispatch(request, false);
 		return;
 	}
@@ -331,9 +331,9 @@ static void take(struct request *request)
 		carry_out_policy(request);
 		return;
 	}
-	kind = request->fs->operations->is_mandatory(request) ? ASIDE_NONE : cost_aside(request);
-	if (kind != ASIDE_NONE) {
-		carry_out_aside(request, kind);
+	kind = request->fs->operations->is_mandatory(request) ? DEFERRAL_NONE : cost_deferral(request);
+	if (kind != DEFERRAL_NONE) {
+		carry_out_deferred(request, kind);
 		return;
 	}
 	if (operation->flags & OPERATION_INTERRUPTIBLE)
@@ -343,7 +343,7 @@ static void take(struct request *request)
 		interrupt_unregister(request);
 }
 
-void loop_take(struct thread *thread, const void *message, size_t length)
+void loop_process(struct thread *thread, const void *message, size_t length)
 {
 	struct request request;
 	int result;
@@ -354,7 +354,7 @@ void loop_take(struct thread *thread, const void *message, size_t length)
 	if (result < 0)
 		refuse(&request, result);
 	else
-		take(&request);
+		process(&request);
 }
 
 /*
@@ -379,10 +379,10 @@ static void begin(struct fs *fs)
 {
 	const struct fuse_out_header resend = {.len = sizeof(resend), .error = FUSE_NOTIFY_RESEND};
 
-	if (atomic_load(&fs->state.arena->header->init_state) == INIT_ANSWERED)
+	if (atomic_load(&fs->state.arena->header->init_state) == INIT_REPLIED)
 		replay_init(fs);
 	/* first: the kernel cannot withdraw a request before it was asked for replays */
-	journal_send_answers(reply_saved, fs);
+	journal_send_replies(reply_saved, fs);
 	/* EINVAL: a kernel before 6.9, where such requests hang until the mount ends (fact K21) */
 	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
 		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));

@@ -21,7 +21,7 @@ int loop_start(struct fs *fs, void (*ready)(struct fs *fs));
  * Carries out a message of `length` bytes, at least a header, or refuses it if no kernel sends it. The caller is the reader afterwards.
  * For the loop itself, and for tests that stand in for the kernel.
  */
-void loop_take(struct thread *thread, const void *message, size_t length);
+void loop_process(struct thread *thread, const void *message, size_t length);
 
 /*
  * Waits until the connection ended or loop_stop() was called, and then, some seconds at most, for requests in flight.

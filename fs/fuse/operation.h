@@ -5,7 +5,7 @@
 #ifndef SEGFS_FUSE_OPERATION_H
 #define SEGFS_FUSE_OPERATION_H
 
-#include "fs/fuse/aside.h"
+#include "fs/fuse/deferral.h"
 #include "fs/source/source.h"
 
 #include <stdbool.h>
@@ -66,8 +66,8 @@ struct operation {
 	/* Done by the reader before another thread may carry the request out, and before the next request is read. NULL = nothing. */
 	void (*prepare)(struct request *request);
 
-	/* The queue in which the request waits, as it looks into processes. NULL, ASIDE_NONE: none beside what source->waits says. */
-	enum aside_kind (*queue)(const struct request *request);
+	/* The queue in which the request waits, as it looks into processes. NULL, DEFERRAL_NONE: none beside what source->waits says. */
+	enum deferral_kind (*queue)(const struct request *request);
 
 	/* Whether this request may take long. NULL: as its file says. */
 	bool (*is_slow)(const struct request *request);

@@ -50,7 +50,7 @@ static void recover_nodes(struct fs *fs, int64_t last, bool named[RECOVERED_IDS]
 		if (id == 0)
 			continue;
 		if (atomic_load(&node->state) != SLOT_LIVE ||
-		    (fs->state.index[i].handles == 0 && !node_keeps_id(&fs->state, i))) {
+		    (fs->state.index[i].handles == 0 && !node_holds_id(&fs->state, i))) {
 			close_id(&fs->state, id);
 			atomic_store(&node->backing_id, 0);
 		} else if (id > last && id - last <= RECOVERED_IDS) {

@@ -13,15 +13,15 @@
 
 #define PRUNE_AT_ONCE 256u
 #define PRUNE_PAUSE 64u /* requests between two times */
-#define PRUNE_PATIENCE 100000000 /* nanoseconds that a request waits for room */
-#define PRUNE_IN_VAIN 1000000000 /* nanoseconds after which it is worth to wait again */
+#define PRUNE_TIMEOUT 100000000 /* nanoseconds that a request waits for room */
+#define PRUNE_BACKOFF 1000000000 /* nanoseconds after which it is worth to wait again */
 #define PRUNE_BEGIN(limit) ((limit) - (limit) / 8) /* nodes that the kernel refers to, from which on it is asked to let go of some */
 
 static struct {
 	pthread_mutex_t lock; /* a leaf */
 	pthread_cond_t changed;
 	_Atomic unsigned int waiters;
-	uint64_t in_vain_until; /* CLOCK_MONOTONIC, nanoseconds */
+	uint64_t backoff_until; /* CLOCK_MONOTONIC, nanoseconds */
 } room = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* Nodes that may be of no use to anybody, from where the last look ended. Returns how many. */
@@ -110,7 +110,7 @@ bool prune_for_room(struct fs *fs)
 	bool found;
 
 	pthread_mutex_lock(&room.lock);
-	found = !fs->cannot_prune && begin >= room.in_vain_until;
+	found = !fs->cannot_prune && begin >= room.backoff_until;
 	pthread_mutex_unlock(&room.lock);
 	if (!found)
 		return false;
@@ -120,9 +120,9 @@ bool prune_for_room(struct fs *fs)
 	else
 		reader_hand_over();
 	pthread_mutex_lock(&room.lock);
-	found = wait_for_room(fs, begin + PRUNE_PATIENCE);
+	found = wait_for_room(fs, begin + PRUNE_TIMEOUT);
 	if (!found)
-		room.in_vain_until = monotonic_nanoseconds() + PRUNE_IN_VAIN;
+		room.backoff_until = monotonic_nanoseconds() + PRUNE_BACKOFF;
 	pthread_mutex_unlock(&room.lock);
 	atomic_fetch_sub(&room.waiters, 1);
 	return found;

@@ -25,7 +25,7 @@ static struct {
 	pthread_cond_t taken;   /* n_taking is 0 */
 	unsigned int n_waiting; /* threads that wait for the role */
 	pthread_t thread;       /* the last reader */
-	bool is_there;          /* `thread` lives */
+	bool is_alive;          /* `thread` lives */
 } reader = {
 	.role = PTHREAD_MUTEX_INITIALIZER,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -49,7 +49,7 @@ static void begin_role(void)
 	atomic_store_explicit(&reader.self, (uintptr_t)pthread_self(), memory_order_relaxed);
 	pthread_mutex_lock(&reader.lock);
 	reader.thread = pthread_self();
-	reader.is_there = true;
+	reader.is_alive = true;
 	reader.n_waiting--;
 	pthread_mutex_unlock(&reader.lock);
 }
@@ -67,7 +67,7 @@ void reader_resign(void)
 	pthread_mutex_unlock(&reader.role);
 }
 
-static bool has_heir(void)
+static bool has_successor(void)
 {
 	bool has;
 
@@ -85,11 +85,11 @@ void reader_setup(int (*start)(void *context), void *context)
 
 void reader_hand_over(void)
 {
-	journal_may_last();
+	journal_set_unbounded();
 	if (!reader_is_self() || reader.stays)
 		return;
 	/* if no thread can be started, one in flight becomes the reader later */
-	if (!has_heir() && reader.start)
+	if (!has_successor() && reader.start)
 		reader.start(reader.context);
 	reader_resign();
 }
@@ -99,7 +99,7 @@ void reader_stay(bool stays)
 	reader.stays = stays;
 }
 
-static bool take_role(void)
+static bool acquire_role(void)
 {
 	struct timespec end;
 
@@ -120,7 +120,7 @@ void reader_take_back(void)
 	count_waiting(1);
 	do
 		reader_wake();
-	while (!take_role());
+	while (!acquire_role());
 	begin_role();
 	if (atomic_fetch_sub(&reader.n_taking, 1) == 1) {
 		pthread_mutex_lock(&reader.lock);
@@ -149,7 +149,7 @@ void reader_waits(bool waits)
 void reader_wake(void)
 {
 	pthread_mutex_lock(&reader.lock);
-	if (reader.is_there && atomic_load_explicit(&reader.waits, memory_order_relaxed))
+	if (reader.is_alive && atomic_load_explicit(&reader.waits, memory_order_relaxed))
 		pthread_kill(reader.thread, INTERRUPT_SIGNAL);
 	pthread_mutex_unlock(&reader.lock);
 }
@@ -157,7 +157,7 @@ void reader_wake(void)
 void reader_thread_done(void)
 {
 	pthread_mutex_lock(&reader.lock);
-	if (reader.is_there && pthread_equal(reader.thread, pthread_self()))
-		reader.is_there = false;
+	if (reader.is_alive && pthread_equal(reader.thread, pthread_self()))
+		reader.is_alive = false;
 	pthread_mutex_unlock(&reader.lock);
 }

@@ -62,7 +62,7 @@ static int send_reply(struct request *request, struct fuse_out_header *header, s
 		header->len += (uint32_t)parts[i].iov_len;
 	parts[0] = (struct iovec){.iov_base = header, .iov_len = sizeof(*header)};
 	if (request->operation->flags & OPERATION_ONCE)
-		journal_keep_answer(parts, n_parts);
+		journal_save_reply(parts, n_parts);
 	request->has_reply = true;
 	return send(request->fs, parts, n_parts);
 }
@@ -99,10 +99,10 @@ void reply_to(const struct fs *fs, uint64_t unique, int result)
 	send(fs, &(struct iovec){.iov_base = &header, .iov_len = sizeof(header)}, 1);
 }
 
-bool reply_again(struct request *request)
+bool reply_from_journal(struct request *request)
 {
 	size_t length;
-	struct fuse_out_header *header = journal_answer_of(&length);
+	struct fuse_out_header *header = journal_saved_reply(&length);
 
 	if (length < sizeof(*header))
 		return false;

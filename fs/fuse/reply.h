@@ -49,9 +49,9 @@ static inline void reply_later(struct request *request)
 void reply_to(const struct fs *fs, uint64_t unique, int result);
 
 /* Sends the reply that the journal has saved for a request. Returns false where the kernel does not want it any more. */
-bool reply_again(struct request *request);
+bool reply_from_journal(struct request *request);
 
-/* For journal_send_answers(); context: the struct fs. Sends a reply to a request that this worker has not read. */
+/* For journal_send_replies(); context: the struct fs. Sends a reply to a request that this worker has not read. */
 bool reply_saved(void *context, void *reply, size_t size);
 
 /* read(2) of a message from the device. Returns its length, or -1 with errno. */

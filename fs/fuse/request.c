@@ -26,7 +26,7 @@ static bool is_name(const char *text, size_t length, bool may_be_dots)
 }
 
 /* Takes the strings off the front of what is left. */
-static bool take_strings(struct request *request, const char **at, const char *end)
+static bool parse_strings(struct request *request, const char **at, const char *end)
 {
 	for (const char *kind = request->operation->body.strings; kind && *kind; kind++) {
 		const char *zero = memchr(*at, 0, (size_t)(end - *at));
@@ -62,7 +62,7 @@ static int parse(struct request *request)
 	if ((size_t)(end - at) < fixed)
 		return -EIO;
 	at += fixed;
-	if (!take_strings(request, &at, end))
+	if (!parse_strings(request, &at, end))
 		return -EIO;
 	if (body->counted) {
 		uint32_t count;
@@ -97,7 +97,7 @@ int request_begin(struct request *request, struct thread *thread, const void *me
 		.body = header + 1,
 		.unique = header->unique & ~FUSE_UNIQUE_RESEND,
 		.node = header->nodeid,
-		.is_again = header->unique & FUSE_UNIQUE_RESEND,
+		.is_resent = header->unique & FUSE_UNIQUE_RESEND,
 	};
 	if (header->len != length || (request->unique == 0 && !(request->operation->flags & OPERATION_NO_ID)))
 		result = -EIO;

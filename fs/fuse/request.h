@@ -45,7 +45,7 @@ struct request {
 	const char *text; /* ... the second one: a new name, or the target of a link */
 	uint64_t unique;  /* id, without the resend bit */
 	uint64_t node;    /* id of the node that it is about */
-	bool is_again;    /* an earlier worker had read it: it may have been carried out in part, or in full */
+	bool is_resent;    /* an earlier worker had read it: it may have been carried out in part, or in full */
 	bool has_reply;   /* it was sent, or somebody else sends it */
 	struct interruption interruption;
 	struct {

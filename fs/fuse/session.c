@@ -10,7 +10,7 @@
 static struct fs *serving; /* whose session it is */
 static const struct fuse_in_header *init; /* the INIT that is carried out, NULL = none */
 static bool logs_debug;
-static bool has_complained;
+static bool has_logged_error;
 
 /* libfuse says some things in several parts, the last of which ends with a newline. */
 __attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level, const char *format,
@@ -25,7 +25,7 @@ __attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log
 	int added = vsnprintf(line + length, sizeof(line) - length, format, arguments);
 
 	if (level <= FUSE_LOG_ERR)
-		has_complained = true;
+		has_logged_error = true;
 	if (added > 0)
 		length += (size_t)added;
 	if (length < sizeof(line) - 1 && (length == 0 || line[length - 1] != '\n'))
@@ -58,9 +58,9 @@ struct fuse_session *session_new(bool privileged, const char *options, bool debu
 	return session;
 }
 
-bool session_has_complained(void)
+bool session_has_logged_error(void)
 {
-	return has_complained;
+	return has_logged_error;
 }
 
 static ssize_t session_read(int fd, void *message, size_t size, void *unused)

@@ -15,7 +15,7 @@
 struct fuse_session *session_new(bool privileged, const char *options, bool debug);
 
 /* Whether libfuse has logged an error by itself, as it does for most of what it fails with. */
-bool session_has_complained(void);
+bool session_has_logged_error(void);
 
 /* Makes the session that of a worker: fs->session, fs->fuse_fd are set. Returns 0; -ENOMEM. */
 int session_attach(struct fs *fs, struct fuse_session *session, int fuse_fd);

@@ -44,8 +44,8 @@ int op_getattr(struct request *request)
 static void change_from_request(const struct fuse_setattr_in *in, struct source_change *change)
 {
 	static const struct {
-		uint32_t theirs;
-		unsigned int ours;
+		uint32_t fuse_bit;
+		unsigned int source_bit;
 	} bits[] = {
 		{FATTR_MODE, SOURCE_SET_MODE}, {FATTR_UID, SOURCE_SET_UID},     {FATTR_GID, SOURCE_SET_GID},
 		{FATTR_SIZE, SOURCE_SET_SIZE}, {FATTR_ATIME, SOURCE_SET_ATIME}, {FATTR_MTIME, SOURCE_SET_MTIME},
@@ -61,8 +61,8 @@ static void change_from_request(const struct fuse_setattr_in *in, struct source_
 		.drop_privileges = in->valid & FATTR_KILL_SUIDGID,
 	};
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
-		if (in->valid & bits[i].theirs)
-			change->what |= bits[i].ours;
+		if (in->valid & bits[i].fuse_bit)
+			change->what |= bits[i].source_bit;
 	/* chown(path, -1, -1) drops set-id bits, too, and sets none of the bits above */
 	if (change->what == 0)
 		change->drop_privileges = true;

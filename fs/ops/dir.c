@@ -28,7 +28,7 @@
  * Bytes of a reply whose entries the kernel may cache for LISTED_TIMEOUT only: some 20 entries. ls(1) reads
  * the ACL of each, and more entries would expire before it is done.
  */
-#define LISTED_ANSWER 4096
+#define LISTED_REPLY 4096
 
 /*
  * Cookies of the builtin directories, which are listed first. No file system uses positions this high, except
@@ -108,7 +108,7 @@ static int open_directory(struct request *request, uint64_t *number)
 		return -ESTALE;
 	if (node->type != S_IFDIR >> 12)
 		return -ENOTDIR;
-	if (journal_is_again())
+	if (journal_is_replay())
 		request->fs->operations->undo_open(request->fs, request->unique);
 	fd = open_list(request, node);
 	if (fd < 0)
@@ -185,7 +185,7 @@ static off_t record_at(const struct listing *listing, off_t position)
 }
 
 /* rewinddir(3) must show the present entries. The descriptor keeps its number, which the handle stores. */
-static int list_again(struct listing *listing)
+static int reopen_list(struct listing *listing)
 {
 	_cleanup_close_ int fd = open_list(listing->request, listing->dir);
 
@@ -205,7 +205,7 @@ static int next_entry(struct listing *listing, off_t position, const struct dire
 	if (stream->position != position || !has_entry(stream) || position == 0) {
 		off_t where = in_memory && stream->position != position ? record_at(listing, position) : position;
 
-		result = in_memory && position == 0 && stream->position >= 0 ? list_again(listing) : 0;
+		result = in_memory && position == 0 && stream->position >= 0 ? reopen_list(listing) : 0;
 		if (result < 0)
 			return result;
 		if ((stream->position != position || position == 0 || in_memory) &&
@@ -220,7 +220,7 @@ static int next_entry(struct listing *listing, off_t position, const struct dire
 	return 0;
 }
 
-static void entry_taken(struct listing *listing, const struct dirent64 *entry)
+static void entry_consumed(struct listing *listing, const struct dirent64 *entry)
 {
 	listing->stream->position = entry->d_off;
 	listing->stream->taken += entry->d_reclen;
@@ -232,7 +232,7 @@ static bool is_dot_or_dotdot(const char *name)
 }
 
 /* Size of one entry in the reply, bytes. */
-static size_t size_in_answer(const struct listing *listing, size_t name_length)
+static size_t size_in_reply(const struct listing *listing, size_t name_length)
 {
 	size_t size = FUSE_NAME_OFFSET + name_length;
 
@@ -252,7 +252,7 @@ static void write_entry(const struct fuse_dirent *entry, const char *name, char 
  */
 static bool add_entry(struct listing *listing, const char *name, const struct fuse_dirent *entry, bool with_node)
 {
-	size_t size = size_in_answer(listing, entry->namelen);
+	size_t size = size_in_reply(listing, entry->namelen);
 	char *at = listing->out + listing->used;
 	struct source_file file = {.fd = -1};
 	struct fuse_entry_param param = {0};
@@ -263,9 +263,9 @@ static bool add_entry(struct listing *listing, const char *name, const struct fu
 	listing->used += size;
 	if (with_node && listing->source->find(&listing->fs->state, listing->dir, name, &file) == 0 &&
 	    entry_from_file(listing->fs, &file, &param) == 0) {
-		if (node_is_foreign(listing->dir))
+		if (node_is_external(listing->dir))
 			param.entry_timeout = LISTED_TIMEOUT;
-		if (node_is_foreign(listing->dir) && !set_id_has(param.attr.st_mode))
+		if (node_is_external(listing->dir) && !set_id_has(param.attr.st_mode))
 			param.attr_timeout = LISTED_TIMEOUT;
 	}
 	if (param.ino) {
@@ -318,14 +318,14 @@ static int64_t list_builtins(struct listing *listing, int64_t position)
  */
 static bool may_rely_on(const struct listing *listing)
 {
-	return listing->plus && node_is_foreign(listing->dir) && listing->stream->large && !listing->source->waits;
+	return listing->plus && node_is_external(listing->dir) && listing->stream->large && !listing->source->waits;
 }
 
 static bool is_new_to_kernel(const struct listing *listing, const struct dirent64 *entry)
 {
 	if (!listing->plus || is_dot_or_dotdot(entry->d_name))
 		return false;
-	return node_is_foreign(listing->dir) ? may_rely_on(listing)
+	return node_is_external(listing->dir) ? may_rely_on(listing)
 				   : !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
 }
 
@@ -340,8 +340,8 @@ static int list_entries(struct listing *listing, int64_t position)
 		return 0;
 	if (may_rely_on(listing)) {
 		node_was_listed(listing->fs, listing->dir);
-		if (listing->size > LISTED_ANSWER)
-			listing->size = LISTED_ANSWER;
+		if (listing->size > LISTED_REPLY)
+			listing->size = LISTED_REPLY;
 	}
 	for (;;) {
 		struct fuse_dirent entry;
@@ -358,7 +358,7 @@ static int list_entries(struct listing *listing, int64_t position)
 		if (!add_entry(listing, found->d_name, &entry, is_new_to_kernel(listing, found)))
 			return 0;
 		position = found->d_off;
-		entry_taken(listing, found);
+		entry_consumed(listing, found);
 	}
 }
 

@@ -106,7 +106,7 @@ static struct fuse_open_out open_out(const struct opening *opening)
 	if (opening->mode == IO_MEDIATED)
 		out.open_flags |= FOPEN_PARALLEL_DIRECT_WRITES;
 	/* the page cache of the mount becomes stale where others write to the backing file directly */
-	if (opening->mode == IO_MEDIATED || opening->is_control || (opening->mode == IO_RELAYED && node_is_foreign(opening->node)))
+	if (opening->mode == IO_MEDIATED || opening->is_control || (opening->mode == IO_RELAYED && node_is_external(opening->node)))
 		out.open_flags |= FOPEN_DIRECT_IO;
 	else if (opening->mode == IO_RELAYED)
 		out.open_flags |= FOPEN_KEEP_CACHE;
@@ -117,11 +117,11 @@ static struct fuse_open_out open_out(const struct opening *opening)
 }
 
 /* A replayed open fails. The handle of the first attempt, closed by now, may have been the last one. */
-static void earlier_attempt_is_over(const struct request *request)
+static void end_earlier_attempt(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);
 
-	if (journal_is_again() && node)
+	if (journal_is_replay() && node)
 		lifetime_closed(atomic_load(&node->policy));
 }
 
@@ -140,14 +140,14 @@ int op_open(struct request *request)
 	struct fuse_open_out out;
 	int result = 0;
 
-	if (journal_is_again())
+	if (journal_is_replay())
 		close_earlier_attempt(fs, request->unique);
 	if (is_for_requester(fs, request->node))
 		result = request_identity(request, 0);
 	if (result == 0)
 		result = open_node(&opening);
 	if (result < 0) {
-		earlier_attempt_is_over(request);
+		end_earlier_attempt(request);
 		return result;
 	}
 	out = open_out(&opening);
@@ -197,7 +197,7 @@ static int create(struct opening *opening, mode_t mode, mode_t umask, struct fus
 			entry_forget(fs, entry->ino, 1);
 	}
 	if (result < 0 && name) {
-		journal_begin_anew();
+		journal_begin_undo();
 		opening->source->remove(&fs->state, dir, name, 0);
 	}
 	return result;
@@ -218,7 +218,7 @@ int op_create(struct request *request)
 	struct fuse_open_out out;
 	int result;
 
-	if (journal_is_again())
+	if (journal_is_replay())
 		close_earlier_attempt(fs, request->unique);
 	result = create(&opening, in->mode, in->umask, &entry);
 	/*
@@ -247,7 +247,7 @@ bool open_is_slow(const struct request *request)
 	return node && (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0);
 }
 
-enum aside_kind open_queue(const struct request *request)
+enum deferral_kind open_queue(const struct request *request)
 {
 	const struct fuse_open_in *in = request->body;
 	uint32_t limit = node_policy_writers(atomic_load(&request_node(request)->policy));
@@ -255,9 +255,9 @@ enum aside_kind open_queue(const struct request *request)
 
 	/* with a limit of one, a lease shows if there is a writer; at the limit, views do not matter */
 	if (limit < 2 || (in->flags & O_ACCMODE) == O_RDONLY)
-		return ASIDE_NONE;
+		return DEFERRAL_NONE;
 	handle_count(&request->fs->state, request->node, &writers);
-	return writers < limit ? ASIDE_OPENS : ASIDE_NONE;
+	return writers < limit ? DEFERRAL_OPENS : DEFERRAL_NONE;
 }
 
 bool create_is_slow(const struct request *request)

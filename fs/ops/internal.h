@@ -38,7 +38,7 @@ int op_create(struct request *request); /* CREATE and TMPFILE */
 /* operation->is_slow of OPEN, and of CREATE, TMPFILE and MKNOD; operation->queue of OPEN. */
 bool open_is_slow(const struct request *request);
 bool create_is_slow(const struct request *request);
-enum aside_kind open_queue(const struct request *request);
+enum deferral_kind open_queue(const struct request *request);
 
 /* close.c */
 int op_release(struct request *request);
@@ -69,7 +69,7 @@ int op_getxattr(struct request *request);
 int op_listxattr(struct request *request);
 int op_removexattr(struct request *request);
 /* operation->queue of GETXATTR. */
-enum aside_kind getxattr_queue(const struct request *request);
+enum deferral_kind getxattr_queue(const struct request *request);
 
 /* lock.c */
 int op_getlk(struct request *request);

@@ -164,7 +164,7 @@ static int appended_already(int fd, size_t size, off_t offset, size_t *appended)
 	struct stat stat;
 
 	*appended = 0;
-	if (!journal_is_again())
+	if (!journal_is_replay())
 		return 0;
 	if (fstat(fd, &stat) < 0)
 		return -errno;
@@ -260,7 +260,7 @@ int op_fsync(struct request *request)
 }
 
 /* Sets the first size, which creates the segment. */
-static int give_size(struct fs *fs, uint64_t id, off_t offset, off_t length)
+static int set_first_size(struct fs *fs, uint64_t id, off_t offset, off_t length)
 {
 	const struct node_slot *node = node_get(&fs->state, id);
 	struct source_change change = {.what = SOURCE_SET_SIZE};
@@ -297,7 +297,7 @@ int op_fallocate(struct request *request)
 	uint32_t policy = 0;
 
 	if (result == 0 && source_is_unsized(state, opened.node))
-		return mode == 0 ? give_size(request->fs, request->node, offset, length) : -EOPNOTSUPP;
+		return mode == 0 ? set_first_size(request->fs, request->node, offset, length) : -EOPNOTSUPP;
 	if (result == 0)
 		result = policy_find(state, opened.node, &policy);
 	if (result == 0)

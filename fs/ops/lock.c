@@ -3,7 +3,7 @@
  * fcntl(2) and flock(2) locks, for all users of the mount. A waiting request is a slot in the arena; it uses
  * no heap memory.
  */
-#include "fs/fuse/aside.h"
+#include "fs/fuse/deferral.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
@@ -17,47 +17,47 @@
 #include <pthread.h>
 
 /* Requests whose threads are being inspected, and which an INTERRUPT does not find in the queue yet. */
-struct look {
-	struct look *next;
+struct inspection {
+	struct inspection *next;
 	uint64_t unique;  /* of the request */
 	bool interrupted; /* an INTERRUPT came for it */
 };
 
 static struct {
 	pthread_mutex_t lock; /* guards the list and its elements; a leaf */
-	struct look *first;
-} looks = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct inspection *first;
+} inspections = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void look_begin(struct look *look)
+static void inspection_begin(struct inspection *inspection)
 {
-	pthread_mutex_lock(&looks.lock);
-	look->next = looks.first;
-	looks.first = look;
-	pthread_mutex_unlock(&looks.lock);
+	pthread_mutex_lock(&inspections.lock);
+	inspection->next = inspections.first;
+	inspections.first = inspection;
+	pthread_mutex_unlock(&inspections.lock);
 }
 
-static void look_end(const struct look *look)
+static void inspection_end(const struct inspection *inspection)
 {
-	struct look **at = &looks.first;
+	struct inspection **at = &inspections.first;
 
-	pthread_mutex_lock(&looks.lock);
-	while (*at != look)
+	pthread_mutex_lock(&inspections.lock);
+	while (*at != inspection)
 		at = &(*at)->next;
-	*at = look->next;
-	pthread_mutex_unlock(&looks.lock);
+	*at = inspection->next;
+	pthread_mutex_unlock(&inspections.lock);
 }
 
-static bool look_interrupt(uint64_t unique)
+static bool inspection_interrupt(uint64_t unique)
 {
-	struct look *look;
+	struct inspection *inspection;
 
-	pthread_mutex_lock(&looks.lock);
-	for (look = looks.first; look && look->unique != unique; look = look->next)
+	pthread_mutex_lock(&inspections.lock);
+	for (inspection = inspections.first; inspection && inspection->unique != unique; inspection = inspection->next)
 		;
-	if (look)
-		look->interrupted = true;
-	pthread_mutex_unlock(&looks.lock);
-	return look != NULL;
+	if (inspection)
+		inspection->interrupted = true;
+	pthread_mutex_unlock(&inspections.lock);
+	return inspection != NULL;
 }
 
 static enum lock_holder holder_of_command(int command)
@@ -87,18 +87,18 @@ static int find_holder(struct request *request, enum lock_holder *holder)
 {
 	struct state *state = &request->fs->state;
 	const struct node_slot *node = request_node(request);
-	struct look look = {.unique = request->unique};
+	struct inspection inspection = {.unique = request->unique};
 
 	*holder = LOCK_OF_UNKNOWN;
 	if (!node || !(policy_word(state, node) & NODE_POLICY_MANDATORY))
 		return 0;
-	look_begin(&look);
-	if (!request->is_again)
+	inspection_begin(&inspection);
+	if (!request->is_resent)
 		reader_hand_over();
 	*holder = holder_of_command(procfs_fcntl_command(request_pid(request)));
 	reader_take_back();
-	look_end(&look);
-	return look.interrupted ? -EINTR : 0;
+	inspection_end(&inspection);
+	return inspection.interrupted ? -EINTR : 0;
 }
 
 /*
@@ -183,14 +183,14 @@ int op_setlkw(struct request *request)
 }
 
 /* Ends a deferred request that has not been begun. Returns false if there is none. */
-static bool end_aside(struct fs *fs, uint64_t unique)
+static bool interrupt_deferred(struct fs *fs, uint64_t unique)
 {
-	struct aside *aside = aside_cancel(unique);
+	struct deferred *deferred = deferral_cancel(unique);
 
-	if (!aside)
+	if (!deferred)
 		return false;
-	reply_to(fs, ((const struct fuse_in_header *)aside->message)->unique, -EINTR);
-	aside_free(&fs->state, aside);
+	reply_to(fs, ((const struct fuse_in_header *)deferred->message)->unique, -EINTR);
+	deferral_free(&fs->state, deferred);
 	return true;
 }
 
@@ -203,7 +203,7 @@ int op_interrupt(struct request *request)
 	/* otherwise the request has ended; an INTERRUPT needs no reply */
 	if (lock_cancel(&request->fs->state, unique, &outcome))
 		parked_reply(request->fs, &outcome);
-	else if (!look_interrupt(unique) && !end_aside(request->fs, unique))
+	else if (!inspection_interrupt(unique) && !interrupt_deferred(request->fs, unique))
 		interrupt_request(unique);
 	return 0;
 }

@@ -27,7 +27,7 @@ static void key_of(const struct node_slot *node, struct source_file *file)
 static int find_self(struct fs *fs, const struct node_slot *node, struct source_file *file)
 {
 	key_of(node, file);
-	file->flags = node_is_foreign(node) ? NODE_FOREIGN : 0;
+	file->flags = node_is_external(node) ? NODE_EXTERNAL : 0;
 	return source_of(&fs->state, node)->stat(&fs->state, node, &file->stat);
 }
 
@@ -53,7 +53,7 @@ int op_lookup(struct request *request)
 	struct source_file file = {.fd = -1};
 	int result = find(fs, request->node, request->name, &file);
 
-	if (result == -ENOENT && fs->options.negative_timeout > 0 && !node_is_foreign(request_node(request))) {
+	if (result == -ENOENT && fs->options.negative_timeout > 0 && !node_is_external(request_node(request))) {
 		reply_entry(request, &(struct fuse_entry_param){.entry_timeout = fs->options.negative_timeout});
 		return 0;
 	}

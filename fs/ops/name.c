@@ -34,7 +34,7 @@ static int find_place(struct fs *fs, uint64_t parent, const char *name, struct p
 }
 
 /* What to create. */
-struct made {
+struct new_file {
 	mode_t mode;
 	mode_t umask;
 	dev_t device;
@@ -42,9 +42,9 @@ struct made {
 	struct policy policy;
 };
 
-static int make(struct request *request, struct made *made, struct source_file *file)
+static int make(struct request *request, struct new_file *new_file, struct source_file *file)
 {
-	const bool has_policy = S_ISREG(made->mode) || S_ISDIR(made->mode);
+	const bool has_policy = S_ISREG(new_file->mode) || S_ISDIR(new_file->mode);
 	struct state *state = &request->fs->state;
 	char text[POLICY_TEXT_MAX] = "";
 	struct place place;
@@ -55,16 +55,16 @@ static int make(struct request *request, struct made *made, struct source_file *
 	if (!place.source->make)
 		return -EPERM;
 	if (has_policy)
-		result = policy_inherit(state, place.dir, S_ISREG(made->mode), request_pid(request), &made->policy, text);
+		result = policy_inherit(state, place.dir, S_ISREG(new_file->mode), request_pid(request), &new_file->policy, text);
 	if (result == 0)
-		result = request_identity(request, made->umask);
+		result = request_identity(request, new_file->umask);
 	if (result < 0)
 		return result;
-	return place.source->make(state, place.dir, request->name, made->mode, made->device, made->target, text, file);
+	return place.source->make(state, place.dir, request->name, new_file->mode, new_file->device, new_file->target, text, file);
 }
 
 /* Gets the entry of a name that was created. Removes the name if there is no node for it. */
-static int entry_of_made(struct fs *fs, uint64_t parent, const char *name, struct source_file *file,
+static int entry_of_created(struct fs *fs, uint64_t parent, const char *name, struct source_file *file,
 			 struct fuse_entry_param *entry)
 {
 	const int flags = S_ISDIR(file->stat.st_mode) ? AT_REMOVEDIR : 0;
@@ -73,25 +73,25 @@ static int entry_of_made(struct fs *fs, uint64_t parent, const char *name, struc
 
 	if (result == 0)
 		return 0;
-	journal_begin_anew();
+	journal_begin_undo();
 	if (find_place(fs, parent, name, &place) == 0 && place.source->remove)
 		place.source->remove(&fs->state, place.dir, name, flags);
 	return result;
 }
 
-static int make_and_reply(struct request *request, struct made *made)
+static int make_and_reply(struct request *request, struct new_file *new_file)
 {
-	const bool has_policy = S_ISREG(made->mode) || S_ISDIR(made->mode);
+	const bool has_policy = S_ISREG(new_file->mode) || S_ISDIR(new_file->mode);
 	struct source_file file = {.fd = -1};
 	struct fuse_entry_param entry;
-	int result = make(request, made, &file);
+	int result = make(request, new_file, &file);
 
 	if (result == 0)
-		result = entry_of_made(request->fs, request->node, request->name, &file, &entry);
+		result = entry_of_created(request->fs, request->node, request->name, &file, &entry);
 	if (result < 0)
 		return result;
 	if (has_policy &&
-	    policy_made(&request->fs->state, entry.ino, S_ISREG(made->mode), request_pid(request), &made->policy))
+	    policy_made(&request->fs->state, entry.ino, S_ISREG(new_file->mode), request_pid(request), &new_file->policy))
 		lifetime_changed(entry.ino);
 	reply_entry(request, &entry);
 	return 0;
@@ -108,19 +108,19 @@ int op_mknod(struct request *request)
 	/* a whiteout is not a device, and needs no capability */
 	if ((S_ISCHR(in->mode) || S_ISBLK(in->mode)) && !is_whiteout && !request->fs->options.devices)
 		return -EPERM;
-	return make_and_reply(request, &(struct made){.mode = in->mode, .umask = in->umask, .device = in->rdev});
+	return make_and_reply(request, &(struct new_file){.mode = in->mode, .umask = in->umask, .device = in->rdev});
 }
 
 int op_mkdir(struct request *request)
 {
 	const struct fuse_mkdir_in *in = request->body;
 
-	return make_and_reply(request, &(struct made){.mode = S_IFDIR | (in->mode & 07777), .umask = in->umask});
+	return make_and_reply(request, &(struct new_file){.mode = S_IFDIR | (in->mode & 07777), .umask = in->umask});
 }
 
 int op_symlink(struct request *request)
 {
-	return make_and_reply(request, &(struct made){.mode = S_IFLNK | 0777, .target = request->text});
+	return make_and_reply(request, &(struct new_file){.mode = S_IFLNK | 0777, .target = request->text});
 }
 
 static int link_node(struct fs *fs, uint64_t id, uint64_t new_parent, const char *new_name,
@@ -149,7 +149,7 @@ int op_link(struct request *request)
 	int result = link_node(request->fs, in->oldnodeid, request->node, request->name, &file);
 
 	if (result == 0)
-		result = entry_of_made(request->fs, request->node, request->name, &file, &entry);
+		result = entry_of_created(request->fs, request->node, request->name, &file, &entry);
 	if (result == 0)
 		reply_entry(request, &entry);
 	return result;

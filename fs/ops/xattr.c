@@ -82,9 +82,9 @@ static const struct own_attribute {
 	bool of_directories; /* directories have it, too */
 	int (*value)(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX]);
 } own_attributes[] = {
-	{SOURCE_OWN_PREFIX "attached", false, attached_value},
-	{SOURCE_OWN_PREFIX "io-mode", false, io_mode_value},
-	{SOURCE_OWN_PREFIX "source", true, source_value},
+	{SOURCE_PUBLIC_PREFIX "attached", false, attached_value},
+	{SOURCE_PUBLIC_PREFIX "io-mode", false, io_mode_value},
+	{SOURCE_PUBLIC_PREFIX "source", true, source_value},
 };
 
 #define N_OWN (sizeof(own_attributes) / sizeof(own_attributes[0]))
@@ -93,15 +93,15 @@ static const struct own_attribute {
 static bool has_policy(const struct node_slot *node)
 {
 	return (node->type == S_IFREG >> 12 || node->type == S_IFDIR >> 12) && node->store != NODE_STORE_CONTROL &&
-	       !node_is_foreign(node);
+	       !node_is_external(node);
 }
 
 /* The policy field that an attribute of this node shows, or POLICY_FIELDS. */
 static enum policy_field find_field(const struct node_slot *node, const char *name)
 {
-	if (!has_policy(node) || !starts_with(name, SOURCE_OWN_PREFIX))
+	if (!has_policy(node) || !starts_with(name, SOURCE_PUBLIC_PREFIX))
 		return POLICY_FIELDS;
-	return policy_field_find(name + strlen(SOURCE_OWN_PREFIX));
+	return policy_field_find(name + strlen(SOURCE_PUBLIC_PREFIX));
 }
 
 /* Whether a node has a fact: 1 or 0; a negative errno if that cannot be determined. */
@@ -130,10 +130,10 @@ static int find_fact(struct fs *fs, const struct node_slot *node, const char *na
 {
 	const struct source_fact *fact = source_of(&fs->state, node)->facts;
 
-	if (!starts_with(name, SOURCE_OWN_PREFIX))
+	if (!starts_with(name, SOURCE_PUBLIC_PREFIX))
 		return 0;
 	for (; fact && fact->name; fact++) {
-		if (strcmp(fact->name, name + strlen(SOURCE_OWN_PREFIX)) == 0) {
+		if (strcmp(fact->name, name + strlen(SOURCE_PUBLIC_PREFIX)) == 0) {
 			*found = fact;
 			return has_fact(fs, node, fact);
 		}
@@ -193,7 +193,7 @@ static ssize_t get(struct fs *fs, uint64_t id, const char *name, char *value, si
 		return length;
 	if (length > 0)
 		return get_fact(fs, node, fact, value, size);
-	if (starts_with(name, SOURCE_OWN_PREFIX))
+	if (starts_with(name, SOURCE_PUBLIC_PREFIX))
 		return get_own(fs, id, node, name, value, size);
 	if (starts_with(name, SOURCE_PRIVATE_PREFIX))
 		return -ENODATA;
@@ -216,19 +216,19 @@ int op_getxattr(struct request *request)
 }
 
 /* The queue of attributes whose value requires a scan of all processes. */
-enum aside_kind getxattr_queue(const struct request *request)
+enum deferral_kind getxattr_queue(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);
 	const struct source_fact *fact = source_of(&request->fs->state, node)->facts;
-	const char *name = request->name + strlen(SOURCE_OWN_PREFIX);
+	const char *name = request->name + strlen(SOURCE_PUBLIC_PREFIX);
 
-	if (!starts_with(request->name, SOURCE_OWN_PREFIX))
-		return ASIDE_NONE;
+	if (!starts_with(request->name, SOURCE_PUBLIC_PREFIX))
+		return DEFERRAL_NONE;
 	if (strcmp(name, "attached") == 0)
-		return ASIDE_FACTS;
+		return DEFERRAL_FACTS;
 	while (fact && fact->name && strcmp(fact->name, name) != 0)
 		fact++;
-	return fact && fact->name && fact->looks ? ASIDE_FACTS : ASIDE_NONE;
+	return fact && fact->name && fact->scans ? DEFERRAL_FACTS : DEFERRAL_NONE;
 }
 
 /*
@@ -238,19 +238,19 @@ enum aside_kind getxattr_queue(const struct request *request)
  */
 static size_t without_private(char *list, size_t length, bool is_root)
 {
-	size_t kept = 0;
+	size_t end = 0;
 
 	for (size_t at = 0; at < length;) {
 		size_t name = strnlen(list + at, length - at - 1) + 1;
 
 		if (!starts_with(list + at, is_root ? SOURCE_PRIVATE_PREFIX : TRUSTED_PREFIX) &&
-		    !starts_with(list + at, SOURCE_OWN_PREFIX)) {
-			memmove(list + kept, list + at, name);
-			kept += name;
+		    !starts_with(list + at, SOURCE_PUBLIC_PREFIX)) {
+			memmove(list + end, list + at, name);
+			end += name;
 		}
 		at += name;
 	}
-	return kept;
+	return end;
 }
 
 /* Appends the policy fields that differ from the default. Returns the length. */
@@ -268,7 +268,7 @@ static ssize_t list_policies(struct fs *fs, const struct node_slot *node, char *
 		return result;
 	for (int field = 0; field < POLICY_FIELDS; field++)
 		if (!policy_is_same(&policy, (enum policy_field)field, &by_default))
-			length += sprintf(list + length, SOURCE_OWN_PREFIX "%s",
+			length += sprintf(list + length, SOURCE_PUBLIC_PREFIX "%s",
 					  policy_field_name((enum policy_field)field)) + 1;
 	return length;
 }
@@ -355,7 +355,7 @@ static int set_field_text(const struct request *request, const struct node_slot 
 	if (flags & XATTR_CREATE)
 		return -EEXIST;
 	if (policy_set(&wanted, field, value, size, why) < 0) {
-		log_info("setting %s%s: %s", SOURCE_OWN_PREFIX, policy_field_name(field), why);
+		log_info("setting %s%s: %s", SOURCE_PUBLIC_PREFIX, policy_field_name(field), why);
 		return -EINVAL;
 	}
 	return set_field(request, node, field, &wanted);
@@ -367,7 +367,7 @@ static int refuse_own(struct fs *fs, const struct node_slot *node, const char *n
 	const struct source_fact *fact = NULL;
 	int result;
 
-	if (starts_with(name, SOURCE_OWN_PREFIX)) {
+	if (starts_with(name, SOURCE_PUBLIC_PREFIX)) {
 		result = find_own(node, name) ? 1 : find_fact(fs, node, name, &fact);
 		return result < 0 ? result : result > 0 ? -EPERM : -EOPNOTSUPP;
 	}
@@ -394,12 +394,12 @@ static int drop_set_group_id(struct fs *fs, const struct node_slot *node)
  * Whether an attribute existed when the request was begun: 1 or 0; a negative errno if that cannot be
  * determined. The kernel lets nobody else change the file's attributes meanwhile.
  */
-static int was_there(struct fs *fs, const struct node_slot *node, const char *name)
+static int attribute_existed(struct fs *fs, const struct node_slot *node, const char *name)
 {
 	struct journal_note note = {.fd = -1};
 	ssize_t length;
 
-	if (journal_noted(&note))
+	if (journal_get_note(&note))
 		return (int)note.flags;
 	if (!source_of(&fs->state, node)->getxattr)
 		return -EOPNOTSUPP;
@@ -433,7 +433,7 @@ int op_setxattr(struct request *request)
 	if (!source_of(&fs->state, node)->setxattr)
 		return -EPERM;
 	/* in a replay, an attribute that did not exist before was set by the worker that died */
-	if (flags & XATTR_CREATE && was_there(fs, node, name) == 0 && journal_is_again())
+	if (flags & XATTR_CREATE && attribute_existed(fs, node, name) == 0 && journal_is_replay())
 		flags &= ~XATTR_CREATE;
 	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, in->size, flags);
 	if (result == 0 && !fs->short_setxattr && in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID)
@@ -461,7 +461,7 @@ int op_removexattr(struct request *request)
 		return result == -EOPNOTSUPP ? -ENODATA : result;
 	if (!source_of(&fs->state, node)->removexattr)
 		return -EPERM;
-	was = was_there(fs, node, name);
+	was = attribute_existed(fs, node, name);
 	result = source_of(&fs->state, node)->removexattr(&fs->state, node, name);
-	return result == -ENODATA && was == 1 && journal_is_again() ? 0 : result;
+	return result == -ENODATA && was == 1 && journal_is_replay() ? 0 : result;
 }

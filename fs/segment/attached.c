@@ -111,7 +111,7 @@ static bool can_outlive(const struct fs *fs, const struct node_slot *node)
 
 int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t *attached)
 {
-	const bool is_foreign = node_is_foreign(node);
+	const bool is_external = node_is_external(node);
 	uint32_t writers;
 	uint32_t handles = handle_count(&fs->state, id, &writers);
 	uint32_t views = 0;
@@ -122,11 +122,11 @@ int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uin
 		return 0;
 	reader_hand_over();
 	/* without a handle, only views keep the backing file open */
-	if (handles == 0 && !is_foreign && !views_are_left(&fs->state, node, false))
+	if (handles == 0 && !is_external && !views_remain(&fs->state, node, false))
 		return 0;
 	result = count_views(fs, id, node, false, &views);
 	/* someone invisible uses it; users of an external file outside of the mount are not attached */
-	if (result == 0 && handles == 0 && views == 0 && !is_foreign)
+	if (result == 0 && handles == 0 && views == 0 && !is_external)
 		views = 1;
 	*attached = handle_count(&fs->state, id, &writers) + views;
 	return result;
@@ -139,11 +139,11 @@ int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uin
 static bool writers_are_left(struct fs *fs, const struct node_slot *node)
 {
 	const struct timespec moment = {.tv_nsec = LEFT_MOMENT};
-	bool are_left = views_are_left(&fs->state, node, true);
+	bool are_left = views_remain(&fs->state, node, true);
 
 	for (int i = 0; i < LEFT_TRIES && are_left && !reader_is_self(); i++) {
 		nanosleep(&moment, NULL);
-		are_left = views_are_left(&fs->state, node, true);
+		are_left = views_remain(&fs->state, node, true);
 	}
 	return are_left;
 }

@@ -4,7 +4,7 @@
 #include "fs/fuse/prune.h"
 #include "fs/fuse/reply.h"
 #include "fs/segment/set_id.h"
-#include "fs/source/kept.h"
+#include "fs/source/fd_cache.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
@@ -45,14 +45,14 @@ static bool is_constant(const struct node_slot *node)
 
 void node_was_listed(struct fs *fs, const struct node_slot *dir)
 {
-	node_told(&fs->state, node_id_of(&fs->state, dir), now_milliseconds());
+	node_attributes_sent(&fs->state, node_id_of(&fs->state, dir), now_milliseconds());
 }
 
 double attr_timeout(struct fs *fs, const struct node_slot *node, mode_t mode)
 {
-	if (set_id_told(fs, node, mode))
+	if (set_id_sent(fs, node, mode))
 		return 0;
-	if (!node_is_foreign(node) || is_constant(node))
+	if (!node_is_external(node) || is_constant(node))
 		return fs->options.attr_timeout;
 	return node->type == S_IFDIR >> 12 && node_is_fresh(&fs->state, node->store, node->inode, now_milliseconds() - LISTED_FRESH)
 		       ? LISTED_TIMEOUT
@@ -72,8 +72,8 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 	file->fd = -1;
 	if (result < 0)
 		return result;
-	if (!(flags & NODE_FOREIGN))
-		node_told(&fs->state, id, now_milliseconds());
+	if (!(flags & NODE_EXTERNAL))
+		node_attributes_sent(&fs->state, id, now_milliseconds());
 	*entry = (struct fuse_entry_param){
 		.ino = id,
 		.generation = id >> 32,
@@ -81,7 +81,7 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 		.attr_timeout = attr_timeout(fs, node_get(&fs->state, id), file->stat.st_mode),
 	};
 	/* of external files, only the names in the root never change */
-	if (!(flags & NODE_FOREIGN) || node_index_of(id) <= NODE_CONTROL)
+	if (!(flags & NODE_EXTERNAL) || node_index_of(id) <= NODE_CONTROL)
 		entry->entry_timeout = fs->options.entry_timeout;
 	return 0;
 }
@@ -93,7 +93,7 @@ static void entry_release(struct fs *fs, uint64_t id, int backing_id)
 
 	passthrough_close(fs, backing_id);
 	if (!node || atomic_load(&node->lookups) == 0)
-		kept_drop(&fs->state, id);
+		fd_cache_drop(&fs->state, id);
 }
 
 void entry_forget(struct fs *fs, uint64_t id, uint64_t count)
@@ -104,11 +104,11 @@ void entry_forget(struct fs *fs, uint64_t id, uint64_t count)
 	entry_release(fs, id, backing_id);
 }
 
-void entry_let_go(struct fs *fs, uint64_t id)
+void entry_unpin(struct fs *fs, uint64_t id)
 {
 	int backing_id;
 
-	node_let_go(&fs->state, &backing_id);
+	node_unpin_slot(&fs->state, &backing_id);
 	entry_release(fs, id, backing_id);
 }
 

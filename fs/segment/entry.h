@@ -47,8 +47,8 @@ bool kernel_knows(struct fs *fs, uint16_t store, uint64_t inode);
  */
 void entry_forget(struct fs *fs, uint64_t id, uint64_t count);
 
-/* Ends node_keep(), and releases the same. */
-void entry_let_go(struct fs *fs, uint64_t id);
+/* Ends node_pin_slot(), and releases the same. */
+void entry_unpin(struct fs *fs, uint64_t id);
 
 /* Replies with an entry; drops its reference if the kernel does not take the reply. */
 void reply_entry(struct request *request, const struct fuse_entry_param *entry);

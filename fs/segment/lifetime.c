@@ -80,7 +80,7 @@ void lifetime_changed(uint64_t id)
  * The kernel may have cached the name. The notification blocks on others that change the directory; other
  * threads serve their requests.
  */
-static void tell_kernel(struct fs *fs, const struct source_name *gone)
+static void notify_kernel(struct fs *fs, const struct source_name *gone)
 {
 	uint64_t dir = node_find(&fs->state, &gone->dir);
 
@@ -110,15 +110,15 @@ static int end_segment(struct fs *fs, const struct watch *watch, const struct no
 
 	while (source->end) {
 		/* false if it was just opened, or given another lifetime */
-		bool is_meant = policy_hold(node, watch->word) &&
+		bool is_due = policy_freeze(node, watch->word) &&
 				(watch->is_owned || !watches_is_open(fs, &life.watches, watch->id));
 
-		result = is_meant ? source->end(&fs->state, node, &gone) : 0;
-		policy_let_go();
-		if (!is_meant)
+		result = is_due ? source->end(&fs->state, node, &gone) : 0;
+		policy_thaw();
+		if (!is_due)
 			return -EBUSY;
 		if (result == 0) {
-			tell_kernel(fs, &gone);
+			notify_kernel(fs, &gone);
 			/* the slot may have been reused */
 			if (node_get(&fs->state, watch->id) != node)
 				return 0;
@@ -163,9 +163,9 @@ static uint64_t end_due(struct fs *fs)
 		struct watch *watch = &life.watches.watch[i];
 		uint64_t end = 0;
 
-		if (node_keep(&fs->state, watch->id)) {
+		if (node_pin_slot(&fs->state, watch->id)) {
 			end = end_if_due(fs, watch, node_get(&fs->state, watch->id));
-			entry_let_go(fs, watch->id);
+			entry_unpin(fs, watch->id);
 		}
 		if (end == 0) {
 			watches_drop(&life.watches, watch);
@@ -190,7 +190,7 @@ static void try_all_again(void)
 	pthread_mutex_unlock(&life.lock);
 }
 
-static void take_up_all(struct fs *fs)
+static void update_all(struct fs *fs)
 {
 	uint32_t high = atomic_load(&fs->state.arena->header->nodes_high);
 	bool lost = false;
@@ -207,14 +207,14 @@ static void take_up_all(struct fs *fs)
 		    atomic_load(&node->policy) & NODE_POLICY_LIFETIMES)
 			id = node_id(&fs->state, i);
 		pthread_mutex_unlock(&fs->state.lock);
-		if (id && watches_take_up(fs, &life.watches, id) < 0)
+		if (id && watches_update(fs, &life.watches, id) < 0)
 			lost = true;
 	}
 	if (lost)
 		try_all_again();
 }
 
-static void take_up_changed(struct fs *fs)
+static void update_changed(struct fs *fs)
 {
 	uint64_t *changed;
 	size_t n;
@@ -229,10 +229,10 @@ static void take_up_changed(struct fs *fs)
 	life.lost = false;
 	pthread_mutex_unlock(&life.lock);
 	for (size_t i = 0; i < n; i++)
-		lost |= watches_take_up(fs, &life.watches, changed[i]) < 0;
+		lost |= watches_update(fs, &life.watches, changed[i]) < 0;
 	free(changed);
 	if (lost)
-		take_up_all(fs);
+		update_all(fs);
 }
 
 /* Examines a file that existed before segfs was started. */
@@ -295,7 +295,7 @@ static void retry_processes(void)
 	for (size_t i = 0; i < life.watches.n; i++) {
 		const struct watch *watch = &life.watches.watch[i];
 
-		if (watch->is_owned && !watch->over && watch->process_fd < 0 && watch->due <= now)
+		if (watch->is_owned && !watch->ended && watch->process_fd < 0 && watch->due <= now)
 			lifetime_changed(watch->id);
 	}
 }
@@ -324,7 +324,7 @@ static void wait_for_session(const struct fs *fs)
 		nanosleep(&pause, NULL);
 }
 
-static void *watch_over(void *argument)
+static void *watch_lifetimes(void *argument)
 {
 	struct fs *fs = argument;
 	sigset_t signal;
@@ -333,14 +333,14 @@ static void *watch_over(void *argument)
 	sigaddset(&signal, INTERRUPT_SIGNAL);
 	pthread_sigmask(SIG_BLOCK, &signal, NULL);
 	wait_for_session(fs);
-	take_up_all(fs);
+	update_all(fs);
 	search_stores(fs);
 	while (!atomic_load(&life.stopping)) {
-		take_up_changed(fs);
+		update_changed(fs);
 		watches_sleep(&life.watches, end_due(fs));
 		retry_processes();
 	}
-	take_up_changed(fs);
+	update_changed(fs);
 	close_all(fs);
 	end_due(fs);
 	return NULL;
@@ -352,7 +352,7 @@ int lifetime_start(struct fs *fs)
 
 	if (result < 0)
 		return result;
-	result = -pthread_create(&life.thread, NULL, watch_over, fs);
+	result = -pthread_create(&life.thread, NULL, watch_lifetimes, fs);
 	life.started = result == 0;
 	return result;
 }

@@ -68,7 +68,7 @@ static void watch_process(struct watch *watch, const struct policy_owner *owner)
 	int fd = procfs_owner_open(owner);
 
 	watch->is_owned = true;
-	watch->over = fd == -ESRCH;
+	watch->ended = fd == -ESRCH;
 	watch->process_fd = fd >= 0 ? fd : -1;
 	if (fd < 0 && fd != -ESRCH)
 		log_warning("process %d cannot be watched yet: %s", (int)owner->pid, strerror(-fd));
@@ -111,14 +111,14 @@ static int take_up(struct fs *fs, struct watches *watches, uint64_t id, struct n
 	return 0;
 }
 
-int watches_take_up(struct fs *fs, struct watches *watches, uint64_t id)
+int watches_update(struct fs *fs, struct watches *watches, uint64_t id)
 {
 	struct watch *watch;
 	int result;
 
-	if (node_keep(&fs->state, id)) {
+	if (node_pin_slot(&fs->state, id)) {
 		result = take_up(fs, watches, id, node_get(&fs->state, id));
-		entry_let_go(fs, id);
+		entry_unpin(fs, id);
 		return result;
 	}
 	watch = find(watches, id);
@@ -166,7 +166,7 @@ uint64_t watches_time_of_end(struct fs *fs, struct watches *watches, struct watc
 	uint64_t end;
 
 	if (watch->is_owned)
-		return watch->over ? 0 : watch->due ? watch->due : WATCH_NEVER;
+		return watch->ended ? 0 : watch->due ? watch->due : WATCH_NEVER;
 	if (watches_is_open(fs, watches, watch->id)) {
 		stop_probing(watches, watch);
 		return WATCH_NEVER;
@@ -211,7 +211,7 @@ void watches_sleep(struct watches *watches, uint64_t next)
 
 		watch->polled = n;
 		/* the pidfd of a process that has ended would end each sleep */
-		if (watch->process_fd >= 0 && !watch->over)
+		if (watch->process_fd >= 0 && !watch->ended)
 			watches->polled[n++] = (struct pollfd){.fd = watch->process_fd, .events = POLLIN};
 	}
 	if (watches->inotify_fd >= 0)
@@ -224,7 +224,7 @@ void watches_sleep(struct watches *watches, uint64_t next)
 	for (size_t i = 0; i < watches->n; i++) {
 		struct watch *watch = &watches->watch[i];
 
-		watch->over |= watch->process_fd >= 0 && !watch->over && watches->polled[watch->polled].revents;
+		watch->ended |= watch->process_fd >= 0 && !watch->ended && watches->polled[watch->polled].revents;
 	}
 }
 

@@ -26,7 +26,7 @@ struct watch {
 	int wd;         /* inotify watch of its backing file, -1 = none */
 	uint64_t unmapped; /* the node's closed_at when it was found unmapped, 0 = unknown */
 	bool is_owned;  /* ends with a process */
-	bool over;      /* its process has ended */
+	bool ended;      /* its process has ended */
 };
 
 /* All watches. */
@@ -47,7 +47,7 @@ int watches_reserve(struct watches *watches);
  * Applies the present policy of a node: begins or ends watching it. Returns 0; the errno of reading the
  * policy, with nothing changed; -ENOMEM, with the node not watched.
  */
-int watches_take_up(struct fs *fs, struct watches *watches, uint64_t id);
+int watches_update(struct fs *fs, struct watches *watches, uint64_t id);
 
 /* Ends a watch; the last watch moves to its place. */
 void watches_drop(struct watches *watches, struct watch *watch);

@@ -24,10 +24,10 @@
 #include <pthread.h>
 #include <time.h>
 
-#define LOOK_INTERVAL 10000000 /* nanoseconds between the two timed steps of a deadlock check */
+#define SEARCH_INTERVAL 10000000 /* nanoseconds between the two timed steps of a deadlock check */
 #define QUESTIONS_MAX 64       /* of one check; later checks cover the rest */
-#define STUCK_LOOKS 3          /* consecutive checks that must find a deadlock */
-#define IDLE_LOOKS 50          /* intervals without a parked request, after which the thread ends */
+#define STUCK_SEARCHES 3          /* consecutive checks that must find a deadlock */
+#define IDLE_SEARCHES 50          /* intervals without a parked request, after which the thread ends */
 
 static atomic_bool ticking; /* the checking thread exists */
 
@@ -45,15 +45,15 @@ struct question {
 /* A deadlock check. `state` says which thread may use the other fields. */
 static struct {
 	_Atomic enum {
-		LOOK_OVER,  /* the checking thread, which begins the next check when it is due */
-		LOOK_ASKS,  /* the reader, which fills in the questions */
-		LOOK_LOOKS, /* the checking thread, which answers them */
-		LOOK_ENDS,  /* the reader, which ends deadlocked requests */
+		SEARCH_IDLE,  /* the checking thread, which begins the next check when it is due */
+		SEARCH_ASKS,  /* the reader, which fills in the questions */
+		SEARCH_RUNS, /* the checking thread, which answers them */
+		SEARCH_ENDS,  /* the reader, which ends deadlocked requests */
 	} state;
 	struct question questions[QUESTIONS_MAX];
 	size_t n;
 	size_t passed; /* parked requests that earlier checks covered, which the next one skips */
-} look;
+} search;
 
 bool mandatory_is_on(const struct fs *fs, uint64_t id)
 {
@@ -63,14 +63,14 @@ bool mandatory_is_on(const struct fs *fs, uint64_t id)
 }
 
 /* The checking thread's step. It wakes the reader again, in case an earlier wake-up came too early. */
-static void step_look(void)
+static void step_search(void)
 {
-	if (atomic_load(&look.state) == LOOK_LOOKS) {
-		for (size_t i = 0; i < look.n; i++)
-			look.questions[i].waits = procfs_waits_to_change(look.questions[i].process, look.questions[i].inode);
-		atomic_store(&look.state, LOOK_ENDS);
-	} else if (atomic_load(&look.state) == LOOK_OVER) {
-		atomic_store(&look.state, LOOK_ASKS);
+	if (atomic_load(&search.state) == SEARCH_RUNS) {
+		for (size_t i = 0; i < search.n; i++)
+			search.questions[i].waits = procfs_waits_to_change(search.questions[i].process, search.questions[i].inode);
+		atomic_store(&search.state, SEARCH_ENDS);
+	} else if (atomic_load(&search.state) == SEARCH_IDLE) {
+		atomic_store(&search.state, SEARCH_ASKS);
 	}
 	reader_wake();
 }
@@ -78,16 +78,16 @@ static void step_look(void)
 /* Checks at intervals while requests are parked. */
 static void *tick(void *argument)
 {
-	const struct timespec interval = {.tv_nsec = LOOK_INTERVAL};
+	const struct timespec interval = {.tv_nsec = SEARCH_INTERVAL};
 	struct fs *fs = argument;
 
 	do {
-		for (int idle = 0; idle < IDLE_LOOKS && !atomic_load(&fs->leaving); idle++) {
+		for (int idle = 0; idle < IDLE_SEARCHES && !atomic_load(&fs->leaving); idle++) {
 			nanosleep(&interval, NULL);
 			if (parked_count() == 0)
 				continue;
 			idle = 0;
-			step_look();
+			step_search();
 		}
 		atomic_store(&ticking, false);
 		/* a request that was parked just before saw `ticking` set, and started no thread */
@@ -237,17 +237,17 @@ static void ask_questions(struct thread *thread)
 	struct parked *parked = parked_first();
 	size_t at = 0;
 
-	look.n = 0;
-	for (; parked && at < look.passed; at++)
+	search.n = 0;
+	for (; parked && at < search.passed; at++)
 		parked = parked->next;
-	for (; parked && look.n < QUESTIONS_MAX; at++, parked = parked->next) {
+	for (; parked && search.n < QUESTIONS_MAX; at++, parked = parked->next) {
 		if (request_begin(&request, thread, parked->message, parked->length) == 0 &&
-		    find_question(&request, &look.questions[look.n]))
-			look.n++;
+		    find_question(&request, &search.questions[search.n]))
+			search.n++;
 		else
 			parked->seen_stuck = 0;
 	}
-	look.passed = parked ? at : 0;
+	search.passed = parked ? at : 0;
 }
 
 /* Ends a parked request that consecutive checks found deadlocked. */
@@ -261,7 +261,7 @@ static void judge(struct fs *fs, const struct question *question)
 	if (!parked)
 		return;
 	parked->seen_stuck = question->waits ? parked->seen_stuck + 1 : 0;
-	if (parked->seen_stuck < STUCK_LOOKS || !lock_cancel(&fs->state, question->unique, &outcome))
+	if (parked->seen_stuck < STUCK_SEARCHES || !lock_cancel(&fs->state, question->unique, &outcome))
 		return;
 	outcome.result = -EDEADLK;
 	parked_reply(fs, &outcome);
@@ -269,15 +269,15 @@ static void judge(struct fs *fs, const struct question *question)
 
 bool mandatory_end_stuck(struct thread *thread)
 {
-	switch (atomic_load_explicit(&look.state, memory_order_acquire)) {
-	case LOOK_ASKS:
+	switch (atomic_load_explicit(&search.state, memory_order_acquire)) {
+	case SEARCH_ASKS:
 		ask_questions(thread);
-		atomic_store(&look.state, look.n > 0 ? LOOK_LOOKS : LOOK_OVER);
+		atomic_store(&search.state, search.n > 0 ? SEARCH_RUNS : SEARCH_IDLE);
 		return false;
-	case LOOK_ENDS:
-		for (size_t i = 0; i < look.n; i++)
-			judge(thread->fs, &look.questions[i]);
-		atomic_store(&look.state, LOOK_OVER);
+	case SEARCH_ENDS:
+		for (size_t i = 0; i < search.n; i++)
+			judge(thread->fs, &search.questions[i]);
+		atomic_store(&search.state, SEARCH_IDLE);
 		return true;
 	default:
 		return false;

@@ -164,10 +164,10 @@ static int count_views(struct opening *opening)
 /* An external file may vanish, so an open node holds an O_PATH descriptor of it, which is no open. */
 static void pin(struct opening *opening)
 {
-	if (!node_is_foreign(opening->node) || atomic_load(&opening->node->fd) >= 0)
+	if (!node_is_external(opening->node) || atomic_load(&opening->node->fd) >= 0)
 		return;
 	if (open_to_register(opening) == 0)
-		node_pin(&opening->fs->state, opening->id, &opening->path_fd);
+		node_add_fd(&opening->fs->state, opening->id, &opening->path_fd);
 }
 
 int opening_establish(struct opening *opening)

@@ -67,7 +67,7 @@ int policy_find(struct state *state, const struct node_slot *node, uint32_t *out
 		return 0;
 	}
 	/* an external file has no policy but the fixed size of its source */
-	if (node_is_foreign(node)) {
+	if (node_is_external(node)) {
 		word = NODE_POLICY_KNOWN | (source_of(state, node)->fixed_size ? NODE_POLICY_FIXED : 0u);
 		atomic_store(&slot_of(state, node)->policy, word);
 		*out = word;
@@ -203,17 +203,17 @@ static int change_locked(struct state *state, uint64_t id, const struct node_slo
 	/* reverting to a looser policy cannot fail: opens that raced in already satisfy the stricter one */
 	handle_set_policy(state, id, policy_pack(result == 0 ? after : before), ANY_MODE, ANY_MODE, 0);
 	if (result == 0 && before->mandatory && !after->mandatory)
-		lock_access_all(state, id);
+		lock_grant_all_access(state, id);
 	return result;
 }
 
-bool policy_hold(const struct node_slot *node, uint32_t lifetime)
+bool policy_freeze(const struct node_slot *node, uint32_t lifetime)
 {
 	pthread_mutex_lock(&changing);
 	return (atomic_load(&node->policy) & NODE_POLICY_LIFETIMES) == lifetime;
 }
 
-void policy_let_go(void)
+void policy_thaw(void)
 {
 	pthread_mutex_unlock(&changing);
 }
@@ -267,7 +267,7 @@ static int give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
 	return result == 0 && !same && is_file ? 1 : result;
 }
 
-int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted)
+int policy_change_fields(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted)
 {
 	return give(state, id, fields, wanted, 0);
 }
@@ -284,7 +284,7 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 		   char text[POLICY_TEXT_MAX])
 {
 	uint32_t word = 0;
-	int result = node_is_foreign(dir) ? 0 : policy_find(state, dir, &word);
+	int result = node_is_external(dir) ? 0 : policy_find(state, dir, &word);
 
 	*policy = (struct policy){0};
 	text[0] = 0;
@@ -312,7 +312,7 @@ bool policy_made(struct state *state, uint64_t id, bool is_file, pid_t requester
 {
 	struct node_slot *node = node_get(state, id);
 
-	if (!node || node_is_foreign(node))
+	if (!node || node_is_external(node))
 		return false;
 	note_creator(node, requester);
 	atomic_store(&node->policy, policy_pack(policy));

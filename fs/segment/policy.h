@@ -31,7 +31,7 @@ int policy_read(struct state *state, const struct node_slot *node, struct policy
 int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted, pid_t requester);
 
 /* The same for several fields at once, all or none, without a requester whose opens are exempt. */
-int policy_give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted);
+int policy_change_fields(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted);
 
 /*
  * Gets the policy of a file or directory that the request creates in `dir`, and the line to store with it; ""
@@ -82,12 +82,12 @@ void policy_size_settled(struct state *state, const struct node_slot *node);
 uint32_t policy_pack(const struct policy *policy);
 
 /*
- * Prevents policy changes until policy_let_go(), which must always follow, and soon: nothing that waits for a
+ * Prevents policy changes until policy_thaw(), which must always follow, and soon: nothing that waits for a
  * request may be called in between. Returns whether the node has the lifetime `lifetime`, one of
  * NODE_POLICY_LIFETIMES.
  */
-bool policy_hold(const struct node_slot *node, uint32_t lifetime);
-void policy_let_go(void);
+bool policy_freeze(const struct node_slot *node, uint32_t lifetime);
+void policy_thaw(void);
 
 /* Resolves the changes that a worker was making when it died: the stored policy counts. */
 void policy_recover(struct state *state);

@@ -26,10 +26,10 @@ static uint32_t flags_of(mode_t mode)
 {
 	if (!set_id_has(mode))
 		return 0;
-	return (mode & S_ISUID ? NODE_TOLD_SUID : 0u) | (mode & S_ISGID ? NODE_TOLD_SGID : 0u);
+	return (mode & S_ISUID ? NODE_SENT_SUID : 0u) | (mode & S_ISGID ? NODE_SENT_SGID : 0u);
 }
 
-bool set_id_told(struct fs *fs, const struct node_slot *node, mode_t mode)
+bool set_id_sent(struct fs *fs, const struct node_slot *node, mode_t mode)
 {
 	const uint32_t bits = flags_of(mode);
 
@@ -86,7 +86,7 @@ static void note_retry(const struct retry *retry)
 }
 
 /* Whether a thread is retrying. closes: receives the number from its first attempt. */
-static bool take_retry(uint64_t node, pid_t thread, uint32_t *closes)
+static bool consume_retry(uint64_t node, pid_t thread, uint32_t *closes)
 {
 	bool found = false;
 
@@ -115,7 +115,7 @@ static int start_over(const struct request *request, const struct node_slot *nod
 	const struct retry retry = {.node = node_id_of(state, node), .thread = request_pid(request), .closes = closes};
 	uint32_t before;
 
-	if (!take_retry(retry.node, retry.thread, &before)) {
+	if (!consume_retry(retry.node, retry.thread, &before)) {
 		note_retry(&retry);
 		return -ESTALE;
 	}
@@ -129,13 +129,13 @@ static int start_over(const struct request *request, const struct node_slot *nod
 int set_id_admit(const struct request *request, const struct node_slot *node, int flags, bool writes)
 {
 	struct fs *fs = request->fs;
-	const uint32_t told = atomic_load(&node->flags) & (NODE_TOLD_SUID | NODE_TOLD_SGID);
+	const uint32_t sent = atomic_load(&node->flags) & (NODE_SENT_SUID | NODE_SENT_SGID);
 	uint32_t closes;
 	struct stat attr;
 	uint32_t gone;
 	int result;
 
-	if (!told)
+	if (!sent)
 		return 0;
 	if (writes)
 		return has_opens(fs, node, handle_executors) ? -ETXTBSY : 0;
@@ -147,7 +147,7 @@ int set_id_admit(const struct request *request, const struct node_slot *node, in
 	result = source_of(&fs->state, node)->stat(&fs->state, node, &attr);
 	if (result < 0)
 		return result;
-	gone = told & ~flags_of(attr.st_mode);
+	gone = sent & ~flags_of(attr.st_mode);
 	return gone ? start_over(request, node, closes, gone) : 0;
 }
 

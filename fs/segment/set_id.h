@@ -22,7 +22,7 @@
 bool set_id_has(mode_t mode);
 
 /* Records that the mode of a node is sent to the kernel. Returns set_id_has(). */
-bool set_id_told(struct fs *fs, const struct node_slot *node, mode_t mode);
+bool set_id_sent(struct fs *fs, const struct node_slot *node, mode_t mode);
 
 /*
  * Whether an open, which already has its handle, may proceed.

@@ -22,7 +22,7 @@ int apply_fail(const struct application *application, int result, unsigned int l
 	return result;
 }
 
-void apply_tell(const struct application *application, int fd)
+void apply_notify(const struct application *application, int fd)
 {
 	struct source_file file = {.fd = -1};
 	uint64_t id;
@@ -67,7 +67,7 @@ int apply_policy(const struct application *application, int fd, const struct con
 	result = apply_reference(application, fd, &id);
 	if (result < 0)
 		return result;
-	result = policy_give(application->state, id, policy->given, &policy->policy);
+	result = policy_change_fields(application->state, id, policy->given, &policy->policy);
 	if (result > 0) {
 		lifetime_changed(id);
 		result = 0;

@@ -31,7 +31,7 @@ int apply_fail(const struct application *application, int result, unsigned int l
 	__attribute__((format(printf, 4, 5)));
 
 /* Notifies the kernel that owner or mode of the file or directory `fd` has changed. */
-void apply_tell(const struct application *application, int fd);
+void apply_notify(const struct application *application, int fd);
 
 /*
  * Gets the node of the file or directory `fd` and takes a reference; apply_forget() drops it. Returns 0;

@@ -38,21 +38,21 @@ static int finish_directory(const struct application *application, const struct 
 	if (result < 0)
 		return fail_with(application, directory, result, "mode and owner");
 	adopt_mark(application, fd, directory->name);
-	apply_tell(application, fd);
+	apply_notify(application, fd);
 	return 0;
 }
 
 static int apply_plain(const struct application *application, const struct config_directory *directory, struct place *place)
 {
 	const struct claim claim = claim_of_directory(directory);
-	_cleanup_close_ int fd = place_make(application, &claim, place, 0700);
+	_cleanup_close_ int fd = place_create(application, &claim, place, 0700);
 	int result;
 
 	if (fd < 0)
 		return fd;
 	result = finish_directory(application, directory, fd, *place->rest != 0);
 	if (result < 0)
-		place_unmake(place);
+		place_remove(place);
 	return result;
 }
 

@@ -106,7 +106,7 @@ struct holder {
 	char mount_point[PATH_MAX]; /* "" = unknown */
 };
 
-/* Parses "PID MOUNTPOINT" and "MAJOR:MINOR" in a second line, as written by instance_tell_holder(). */
+/* Parses "PID MOUNTPOINT" and "MAJOR:MINOR" in a second line, as written by instance_write_holder(). */
 static void read_holder(int lock_fd, struct holder *holder)
 {
 	char text[PATH_MAX + 64];
@@ -351,7 +351,7 @@ static int remove_all(const struct instance *instance, int base_fd, int director
 	return result < 0 ? fail_errno(-result, error, "removing", instance->directory) : 0;
 }
 
-void instance_tell_holder(const struct instance *instance, const char *mount_point, dev_t device)
+void instance_write_holder(const struct instance *instance, const char *mount_point, dev_t device)
 {
 	if (ftruncate(instance->lock_fd, 0) == 0 && lseek(instance->lock_fd, 0, SEEK_SET) == 0)
 		dprintf(instance->lock_fd, "%d %s\n%u:%u", getpid(), mount_point, major(device), minor(device));

@@ -48,7 +48,7 @@ int instance_open_store(struct instance *instance, const struct config_store *ro
  * Writes the calling process's pid, its mount point and the mount's device into the lock file, for messages
  * of others.
  */
-void instance_tell_holder(const struct instance *instance, const char *mount_point, dev_t device);
+void instance_write_holder(const struct instance *instance, const char *mount_point, dev_t device);
 
 /* Releases the lock. failed: removes what the failed start has created. */
 void instance_close(struct instance *instance, bool failed);

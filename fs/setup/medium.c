@@ -175,7 +175,7 @@ static int change_mounted(struct medium *medium, int fd)
 	if (result < 0)
 		return fail_with(medium, result, "the policy");
 	result = set_mode_and_owner(medium, fd);
-	apply_tell(medium->application, fd);
+	apply_notify(medium->application, fd);
 	return result;
 }
 
@@ -212,7 +212,7 @@ static int set_policy(const struct medium *medium, int fd)
 static int attach(struct medium *medium, struct place *place, int mount_fd)
 {
 	const struct claim claim = claim_of_directory(medium->directory);
-	_cleanup_close_ int target = place_make(medium->application, &claim, place, 0700);
+	_cleanup_close_ int target = place_create(medium->application, &claim, place, 0700);
 	int result;
 
 	if (target < 0)
@@ -220,7 +220,7 @@ static int attach(struct medium *medium, struct place *place, int mount_fd)
 	result = mount_attach(mount_fd, target);
 	if (result == 0)
 		return 0;
-	place_unmake(place);
+	place_remove(place);
 	return fail_with(medium, result, "the mount");
 }
 

@@ -65,7 +65,7 @@ void place_close(struct place *place)
 	place->fd = -1;
 }
 
-void place_unmake(const struct place *place)
+void place_remove(const struct place *place)
 {
 	char path[PATH_MAX];
 
@@ -95,7 +95,7 @@ static int make_one(int dir_fd, const char *name, mode_t mode, bool *is_ours)
 	return paths_open_beneath(dir_fd, name);
 }
 
-int place_make(const struct application *application, const struct claim *claim, struct place *place, mode_t mode)
+int place_create(const struct application *application, const struct claim *claim, struct place *place, mode_t mode)
 {
 	_cleanup_close_ int fd = fcntl(place->fd, F_DUPFD_CLOEXEC, 0);
 	const char *rest = place->rest;
@@ -126,6 +126,6 @@ int place_make(const struct application *application, const struct claim *claim,
 	}
 	if (result == 0)
 		return take_fd(&fd);
-	place_unmake(place);
+	place_remove(place);
 	return result;
 }

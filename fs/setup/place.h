@@ -9,7 +9,7 @@
 struct place {
 	const char *path; /* below the mount; borrowed */
 	const char *rest; /* the missing part of the path; "" = none */
-	size_t made;      /* bytes of `rest` created by place_make() */
+	size_t made;      /* bytes of `rest` created by place_create() */
 	int fd;           /* the deepest existing directory, O_RDONLY */
 };
 
@@ -26,9 +26,9 @@ void place_close(struct place *place);
  * Returns an O_RDONLY descriptor of the directory, which the caller closes; a negative errno with the error
  * formatted, and nothing left behind.
  */
-int place_make(const struct application *application, const struct claim *claim, struct place *place, mode_t mode);
+int place_create(const struct application *application, const struct claim *claim, struct place *place, mode_t mode);
 
-/* Removes the directories created by place_make(), as far as they are empty. */
-void place_unmake(const struct place *place);
+/* Removes the directories created by place_create(), as far as they are empty. */
+void place_remove(const struct place *place);
 
 #endif

@@ -48,7 +48,7 @@ static bool handles_work(int root_fd)
 static int free_place(const struct arena_header *header)
 {
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (!store_is_there(&header->stores[i]))
+		if (!store_exists(&header->stores[i]))
 			return i;
 	return -ENFILE;
 }
@@ -82,7 +82,7 @@ int apply_registered(const struct state *state, enum source_kind source, int fd)
 	if (result < 0)
 		return result;
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (store_is_there(&header->stores[i]) && header->stores[i].mount_id == mount_id &&
+		if (store_exists(&header->stores[i]) && header->stores[i].mount_id == mount_id &&
 		    header->stores[i].source == source)
 			return i;
 	return -ENOENT;

@@ -190,7 +190,7 @@ static int give_name(const struct application *application, const struct config_
 		     const char *name)
 {
 	const struct claim claim = claim_of_segment(segment);
-	_cleanup_close_ int dir_fd = place_make(application, &claim, place, APPLY_DIRECTORY_MODE);
+	_cleanup_close_ int dir_fd = place_create(application, &claim, place, APPLY_DIRECTORY_MODE);
 	char path[PROCFS_FD_MAX];
 	int result;
 
@@ -200,7 +200,7 @@ static int give_name(const struct application *application, const struct config_
 	if (linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) == 0)
 		return 0;
 	result = -errno;
-	place_unmake(place);
+	place_remove(place);
 	return fail_segment(application, segment, result, "giving it its name");
 }
 
@@ -277,7 +277,7 @@ static int adjust_segment(const struct application *application, const struct co
 	if (result < 0)
 		return result;
 	adopt_mark(application, found, segment->name);
-	apply_tell(application, found);
+	apply_notify(application, found);
 	return 0;
 }
 

@@ -33,7 +33,7 @@ static int add_placeholder(struct state *state, enum source_kind kind)
 		.handle_type = NODE_HANDLE_SOURCE,
 	};
 
-	return node_add_fixed(state, source_builtin_index(kind), &key, S_IFDIR, NODE_FOREIGN, -1);
+	return node_add_fixed(state, source_builtin_index(kind), &key, S_IFDIR, NODE_EXTERNAL, -1);
 }
 
 /* -ENOENT, -ENOTDIR if the machine has no such directory. */
@@ -55,7 +55,7 @@ static int add_posix(struct state *state)
 	if (result >= 0)
 		result = backing_identify(state, (uint16_t)result, fd, "", &file);
 	if (result == 0)
-		result = node_add_fixed(state, NODE_POSIX, &file.key, file.stat.st_mode, NODE_FOREIGN, file.fd);
+		result = node_add_fixed(state, NODE_POSIX, &file.key, file.stat.st_mode, NODE_EXTERNAL, file.fd);
 	return result;
 }
 
@@ -71,7 +71,7 @@ static int add_sysv(struct state *state)
 	if (store < 0)
 		return store;
 	sysv_root_key((uint16_t)store, &key);
-	return node_add_fixed(state, NODE_SYSV, &key, S_IFDIR, NODE_FOREIGN, -1);
+	return node_add_fixed(state, NODE_SYSV, &key, S_IFDIR, NODE_EXTERNAL, -1);
 }
 
 /* Opens /proc before anything is mounted over it. -ENOENT, -ENOTDIR if there is none. */
@@ -92,7 +92,7 @@ static int add_process(struct state *state)
 	take_fd(&fd);
 	result = process_identify_root(state, (uint16_t)result, &file);
 	if (result == 0)
-		result = node_add_fixed(state, NODE_PROCESS, &file.key, file.stat.st_mode, NODE_FOREIGN, file.fd);
+		result = node_add_fixed(state, NODE_PROCESS, &file.key, file.stat.st_mode, NODE_EXTERNAL, file.fd);
 	return result;
 }
 

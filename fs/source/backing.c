@@ -20,22 +20,22 @@ static int store_of_mount_id(const struct state *state, uint16_t near, int mount
 {
 	const struct arena_header *header = state->arena->header;
 
-	if (store_is_there(&header->stores[near]) && header->stores[near].mount_id == mount_id)
+	if (store_exists(&header->stores[near]) && header->stores[near].mount_id == mount_id)
 		return near;
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (store_is_there(&header->stores[i]) && header->stores[i].mount_id == mount_id)
+		if (store_exists(&header->stores[i]) && header->stores[i].mount_id == mount_id)
 			return i;
 	return -1;
 }
 
 /* Reopens the file of an O_PATH descriptor. */
-static int open_kept(int kept, int flags)
+static int reopen_node_fd(int node_fd, int flags)
 {
 	int fd;
 
 	if (!(flags & O_PATH))
-		return procfs_fd_open(kept, flags);
-	fd = fcntl(kept, F_DUPFD_CLOEXEC, 0);
+		return procfs_fd_open(node_fd, flags);
+	fd = fcntl(node_fd, F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -44,16 +44,16 @@ int backing_open(const struct state *state, const struct node_slot *node, int fl
 	const struct store_record *store = &state->arena->header->stores[node->store];
 	union handle_buffer buffer;
 	struct state *pinned_in = (struct state *)(uintptr_t)state;
-	int kept = node_fd_get(pinned_in, node);
+	int node_fd = node_fd_get(pinned_in, node);
 	int fd;
 
-	if (kept >= 0) {
-		fd = open_kept(kept, flags);
-		node_fd_put(pinned_in, kept);
+	if (node_fd >= 0) {
+		fd = reopen_node_fd(node_fd, flags);
+		node_fd_put(pinned_in, node_fd);
 		return fd;
 	}
-	if (kept != -1)
-		return kept;
+	if (node_fd != -1)
+		return node_fd;
 	/* the node has no file handle, and another thread has just removed its descriptor */
 	if (node->handle_type < 0)
 		return -ESTALE;
@@ -78,7 +78,7 @@ static bool key_from_handle(struct node_key *key, const struct file_handle *hand
 /* Node flags of files in a store. */
 static uint32_t flags_of_store(const struct state *state, int store)
 {
-	return state->arena->header->stores[store].source == SOURCE_STORE ? 0 : NODE_FOREIGN;
+	return state->arena->header->stores[store].source == SOURCE_STORE ? 0 : NODE_EXTERNAL;
 }
 
 /* Without usable file handles the inode number identifies a file, while a descriptor keeps the file alive. */
@@ -149,11 +149,11 @@ static int identify_by_descriptor(const struct state *state, uint16_t near, int 
 	file->fd = -1;
 	if (!has_handle || !key_from_handle(&file->key, &buffer.handle)) {
 		key_from_inode(&file->key, file->stat.st_ino);
-		file->flags |= NODE_KEEP_FD;
+		file->flags |= NODE_NEEDS_FD;
 	}
 	if (state->arena->header->stores[store].no_handles)
-		file->flags |= NODE_KEEP_FD;
-	if (file->flags & NODE_KEEP_FD)
+		file->flags |= NODE_NEEDS_FD;
+	if (file->flags & NODE_NEEDS_FD)
 		file->fd = take_fd(&fd);
 	file->stat.st_ino = source_unique_inode(file->stat.st_ino, file->key.store);
 	return 0;

@@ -64,14 +64,14 @@ static ssize_t mapped_pids(struct state *state, const struct node_slot *node, ch
 	 * The number of users is no secret, since anyone who can open the file can learn it by a lease. Their
 	 * pids are shown as /proc shows them.
 	 */
-	n = n < 0 ? n : users_leave_seen(state, users, (size_t)n);
+	n = n < 0 ? n : users_filter_visible(state, users, (size_t)n);
 	return n < 0 ? n : users_print_pids(users, (size_t)n, value, size);
 }
 
 const struct source_fact posix_facts[] = {
 	{.name = "kind", .value = kind},
-	{.name = "mapped", .value = mapped, .looks = true},
-	{.name = "mapped-pids", .value = mapped_pids, .looks = true},
-	{.name = "orphan", .value = users_print_orphan, .looks = true},
+	{.name = "mapped", .value = mapped, .scans = true},
+	{.name = "mapped-pids", .value = mapped_pids, .scans = true},
+	{.name = "orphan", .value = users_print_orphan, .scans = true},
 	{.name = NULL},
 };

@@ -142,7 +142,7 @@ static int process_admit(struct state *state, const struct node_slot *node, int 
 		return result;
 	if (view.kind == VIEW_NOTHING)
 		return -EACCES;
-	return file.is_there && file.use.is_mapping ? admit_to_mapping(&file, reads, writes)
+	return file.exists && file.use.is_mapping ? admit_to_mapping(&file, reads, writes)
 						    : admit_to_file(&view, &file, reads, writes);
 }
 

@@ -77,13 +77,13 @@ static ssize_t users(struct state *state, const struct node_slot *node, char *va
 		/* a process that has the memfd open can map it at any time, and read and write it now */
 		found[others++].maps = true;
 	}
-	n = n < 0 ? n : users_leave_seen(state, found, others);
+	n = n < 0 ? n : users_filter_visible(state, found, others);
 	return n < 0 ? n : users_print_pids(found, (size_t)n, value, size);
 }
 
 const struct source_fact process_facts[] = {
 	{.name = "seals", .applies = is_memfd, .value = seals},
 	{.name = "inode", .value = inode},
-	{.name = "users", .value = users, .looks = true},
+	{.name = "users", .value = users, .scans = true},
 	{.name = NULL},
 };

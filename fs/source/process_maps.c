@@ -129,7 +129,7 @@ static int run(const struct view *view, const struct task *task, struct reading 
 		result = task_check(task);
 	if (result == -EACCES || result == -EPERM)
 		return -EACCES;
-	return result < 0 && procfs_says_none(-result) ? -ENOENT : result;
+	return result < 0 && procfs_means_absent(-result) ? -ENOENT : result;
 }
 
 int maps_find(const struct view *view, const struct task *task, uint64_t start, struct mapping *mapping, bool *accessible)

@@ -85,21 +85,21 @@ int medium_tmpfs(struct media *media, const struct task *task, int fd, dev_t dev
 	struct search search = {.device = device};
 	char path[TASK_PATH_MAX];
 	int result;
-	int kept;
+	int copy;
 
 	if (media->fd >= 0 && media->tmpfs == device)
 		return MEDIUM_TMPFS;
-	if (media->looks++ >= MEDIA_LOOKS_MAX)
+	if (media->scans++ >= MEDIA_SCANS_MAX)
 		return MEDIUM_OTHER;
 	task_path(task, path, "mountinfo");
 	result = procfs_walk_lines(task->proc_fd, path, visit_mount, &search);
 	if (result <= 0)
-		return result == -ENOENT || (result < 0 && procfs_says_none(-result)) ? MEDIUM_OTHER : result;
-	kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (kept < 0)
+		return result == -ENOENT || (result < 0 && procfs_means_absent(-result)) ? MEDIUM_OTHER : result;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
 		return -errno;
 	media_close(media);
-	media->fd = kept;
+	media->fd = copy;
 	media->tmpfs = device;
 	return MEDIUM_TMPFS;
 }

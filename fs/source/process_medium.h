@@ -21,11 +21,11 @@ enum medium {
 struct media {
 	int fd;             /* of a file on the last tmpfs found; while it is open no other file system gets that device number */
 	dev_t tmpfs;        /* device number of that tmpfs */
-	unsigned int looks; /* times the process's mounts were read */
+	unsigned int scans; /* times the process's mounts were read */
 };
 
 #define MEDIA_NONE ((struct media){.fd = -1})
-#define MEDIA_LOOKS_MAX 64 /* afterwards files on further tmpfs are not found */
+#define MEDIA_SCANS_MAX 64 /* afterwards files on further tmpfs are not found */
 
 /*
  * Whether a device number is one of the kernel's internal file systems. Returns MEDIUM_MEMORY, MEDIUM_HUGE or

@@ -26,7 +26,7 @@ static int is_of_kind(const struct memory *memory, enum medium medium, char *tar
 	*title = target;
 	*title_length = 0;
 	if (result < 0)
-		return procfs_says_none(-result) ? 0 : result;
+		return procfs_means_absent(-result) ? 0 : result;
 	if (!S_ISREG(memory->stat.st_mode) || memory->stat.st_nlink > 0)
 		return 0;
 	length = strlen(target);
@@ -47,7 +47,7 @@ static int is_of_kind(const struct memory *memory, enum medium medium, char *tar
  * never asks a user's server.
  * media: for PROCESS_DELETED only. Returns an enum medium; -ENOENT for any other file system.
  */
-static int stat_taken(struct media *media, const struct task *task, enum process_kind kind, int fd, struct stat *stat)
+static int stat_opened(struct media *media, const struct task *task, enum process_kind kind, int fd, struct stat *stat)
 {
 	int result = peek(fd, "", stat, NULL);
 
@@ -59,43 +59,43 @@ static int stat_taken(struct media *media, const struct task *task, enum process
 /* --- opening --- */
 
 /* Opens a magic link of a process, in a delegate. */
-struct taking {
+struct link_open {
 	int proc_fd;
 	char path[TASK_PATH_MAX];
 	int fd; /* O_PATH, or -1 */
 };
 
-static int take(void *context)
+static int open_link(void *context)
 {
-	struct taking *taking = context;
+	struct link_open *link_open = context;
 
-	taking->fd = openat(taking->proc_fd, taking->path, O_PATH | O_CLOEXEC);
-	return taking->fd < 0 ? -errno : 0;
+	link_open->fd = openat(link_open->proc_fd, link_open->path, O_PATH | O_CLOEXEC);
+	return link_open->fd < 0 ? -errno : 0;
 }
 
 /* Returns an O_PATH descriptor. */
-static int run_taking(const struct view *view, struct taking *taking)
+static int open_by_delegate(const struct view *view, struct link_open *link_open)
 {
 	_cleanup_close_ int fd = -1;
 	int result;
 
-	taking->fd = -1;
+	link_open->fd = -1;
 	if (view->kind == VIEW_NOTHING)
 		return -ENOENT;
-	result = view_run(view, false, take, taking);
-	fd = taking->fd;
+	result = view_run(view, false, open_link, link_open);
+	fd = link_open->fd;
 	if (result < 0)
-		return result == -ETIMEDOUT ? result : procfs_lack_or_none(-result);
+		return result == -ETIMEDOUT ? result : procfs_map_errno(-result);
 	return take_fd(&fd);
 }
 
 /* Opens the file of a process's descriptor with the viewer's credentials. */
-static int take_descriptor(const struct view *view, const struct task *task, uint64_t number)
+static int open_descriptor(const struct view *view, const struct task *task, uint64_t number)
 {
-	struct taking taking = {.proc_fd = task->proc_fd};
+	struct link_open link_open = {.proc_fd = task->proc_fd};
 
-	task_path(task, taking.path, "fd/%" PRIu64, number);
-	return run_taking(view, &taking);
+	task_path(task, link_open.path, "fd/%" PRIu64, number);
+	return open_by_delegate(view, &link_open);
 }
 
 /* The text of /proc/PID/fdinfo/FD: open flags and file. */
@@ -145,7 +145,7 @@ static int descriptor_writes(const struct view *view, const struct task *task, u
 	snprintf(description.path, sizeof(description.path), "/proc/%d/fdinfo/%" PRIu64, (int)task->pid, number);
 	result = view_run(view, true, read_description, &description);
 	if (result < 0)
-		return procfs_says_none(-result) ? 0 : result;
+		return procfs_means_absent(-result) ? 0 : result;
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &file) < 0)
 		return -errno;
 	return has_number(description.text, "flags:", 8, &flags) && has_number(description.text, "mnt_id:", 10, &mount_id) &&
@@ -158,17 +158,17 @@ static int descriptor_writes(const struct view *view, const struct task *task, u
  * the daemon opens it. Device and inode number prove that it is the file of that line, whatever the process
  * has done since.
  */
-static int take_mapping(struct media *media, const struct task *task, const struct mapping *mapping, struct stat *stat, int *medium)
+static int open_mapped_file(struct media *media, const struct task *task, const struct mapping *mapping, struct stat *stat, int *medium)
 {
 	static const struct view daemon = {.kind = VIEW_ALL};
-	struct taking taking = {.proc_fd = task->proc_fd};
+	struct link_open link_open = {.proc_fd = task->proc_fd};
 	_cleanup_close_ int fd = -1;
 
-	task_path(task, taking.path, "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
-	fd = run_taking(&daemon, &taking);
+	task_path(task, link_open.path, "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
+	fd = open_by_delegate(&daemon, &link_open);
 	if (fd < 0)
 		return fd;
-	*medium = stat_taken(media, task, mapping->kind, fd, stat);
+	*medium = stat_opened(media, task, mapping->kind, fd, stat);
 	if (*medium < 0)
 		return *medium;
 	return stat->st_dev != mapping->device || stat->st_ino != mapping->inode ? -ENOENT : take_fd(&fd);
@@ -212,10 +212,10 @@ static int identify_descriptor(const struct view *view, const struct task *task,
 	_cleanup_memory_ struct memory found = {.key = {.kind = parsed->kind, .first = parsed->first}, .fd = -1};
 	int result;
 
-	found.fd = take_descriptor(view, task, parsed->first);
+	found.fd = open_descriptor(view, task, parsed->first);
 	if (found.fd < 0)
 		return found.fd;
-	result = identify(task, parsed, stat_taken(NULL, task, PROCESS_MEMFD, found.fd, &found.stat), &found);
+	result = identify(task, parsed, stat_opened(NULL, task, PROCESS_MEMFD, found.fd, &found.stat), &found);
 	if (result < 0)
 		return result;
 	*memory = found;
@@ -231,7 +231,7 @@ static int identify_mapping(struct media *media, const struct task *task, const 
 	int medium;
 	int result;
 
-	found.fd = take_mapping(media, task, mapping, &found.stat, &medium);
+	found.fd = open_mapped_file(media, task, mapping, &found.stat, &medium);
 	if (found.fd < 0)
 		return found.fd;
 	result = identify(task, &parsed, medium, &found);
@@ -291,7 +291,7 @@ struct listing {
 };
 
 /* Reports a file; skips it if it is gone or not of the expected kind. */
-static int tell(struct listing *listing, int result, struct memory *memory)
+static int report(struct listing *listing, int result, struct memory *memory)
 {
 	if (result == 0) {
 		listing->found(listing->context, memory);
@@ -304,53 +304,53 @@ static int tell(struct listing *listing, int result, struct memory *memory)
 /*
  * Filters the memfds among some descriptors, in a delegate: reading the links needs the viewer's credentials.
  */
-struct sifting {
+struct memfd_filter {
 	const struct task *task;
 	uint32_t number[256];
 	size_t n;
 };
 
-static int sift(void *context)
+static int filter_memfds(void *context)
 {
-	struct sifting *sifting = context;
-	size_t kept = 0;
+	struct memfd_filter *memfd_filter = context;
+	size_t n_kept = 0;
 
-	for (size_t i = 0; i < sifting->n; i++) {
+	for (size_t i = 0; i < memfd_filter->n; i++) {
 		char path[TASK_PATH_MAX];
 		char target[PATH_MAX];
 		const char *title;
 		size_t title_length;
 		ssize_t length;
 
-		snprintf(path, sizeof(path), "%d/fd/%u", (int)sifting->task->pid, sifting->number[i]);
-		length = readlinkat(sifting->task->proc_fd, path, target, sizeof(target));
-		if (length < 0 && !procfs_says_none(errno))
+		snprintf(path, sizeof(path), "%d/fd/%u", (int)memfd_filter->task->pid, memfd_filter->number[i]);
+		length = readlinkat(memfd_filter->task->proc_fd, path, target, sizeof(target));
+		if (length < 0 && !procfs_means_absent(errno))
 			return -errno;
 		if (length > 0 && process_parse_memfd(target, (size_t)length, &title, &title_length))
-			sifting->number[kept++] = sifting->number[i];
+			memfd_filter->number[n_kept++] = memfd_filter->number[i];
 	}
-	sifting->n = kept;
+	memfd_filter->n = n_kept;
 	return 0;
 }
 
-static int list_sifted(struct listing *listing, struct sifting *sifting)
+static int list_filtered(struct listing *listing, struct memfd_filter *memfd_filter)
 {
-	int result = view_run(listing->view, false, sift, sifting);
+	int result = view_run(listing->view, false, filter_memfds, memfd_filter);
 
-	for (size_t i = 0; result == 0 && i < sifting->n && listing->n < MEMORY_LIST_MAX; i++) {
-		const struct process_name parsed = {.kind = PROCESS_MEMFD, .first = sifting->number[i]};
+	for (size_t i = 0; result == 0 && i < memfd_filter->n && listing->n < MEMORY_LIST_MAX; i++) {
+		const struct process_name parsed = {.kind = PROCESS_MEMFD, .first = memfd_filter->number[i]};
 		struct memory memory = MEMORY_NONE;
 
-		result = tell(listing, identify_descriptor(listing->view, listing->task, &parsed, &memory), &memory);
+		result = report(listing, identify_descriptor(listing->view, listing->task, &parsed, &memory), &memory);
 	}
-	sifting->n = 0;
+	memfd_filter->n = 0;
 	return result;
 }
 
 static int list_memfds(struct listing *listing)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
-	struct sifting sifting = {.task = listing->task};
+	struct memfd_filter memfd_filter = {.task = listing->task};
 	const struct dirent *entry;
 	char path[TASK_PATH_MAX];
 	int result = 0;
@@ -359,24 +359,24 @@ static int list_memfds(struct listing *listing)
 	task_path(listing->task, path, "fd");
 	fd = openat(listing->task->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return procfs_lack_or_none(errno);
+		return procfs_map_errno(errno);
 	dir = fdopendir(fd);
 	/* fdopendir(3) accesses the directory again; the process may have ended */
 	if (!dir) {
-		result = procfs_lack_or_none(errno);
+		result = procfs_map_errno(errno);
 		close(fd);
 		return result;
 	}
 	for (errno = 0; result == 0 && (entry = readdir(dir)); errno = 0) {
 		if (entry->d_name[0] == '.')
 			continue;
-		sifting.number[sifting.n++] = (uint32_t)strtoul(entry->d_name, NULL, 10);
-		if (sifting.n == sizeof(sifting.number) / sizeof(sifting.number[0]))
-			result = list_sifted(listing, &sifting);
+		memfd_filter.number[memfd_filter.n++] = (uint32_t)strtoul(entry->d_name, NULL, 10);
+		if (memfd_filter.n == sizeof(memfd_filter.number) / sizeof(memfd_filter.number[0]))
+			result = list_filtered(listing, &memfd_filter);
 	}
 	if (result == 0 && errno)
-		result = procfs_lack_or_none(errno);
-	return result < 0 ? result : list_sifted(listing, &sifting);
+		result = procfs_map_errno(errno);
+	return result < 0 ? result : list_filtered(listing, &memfd_filter);
 }
 
 static int list_mapped(struct listing *listing)
@@ -391,7 +391,7 @@ static int list_mapped(struct listing *listing)
 	for (ssize_t i = 0; result == 0 && i < n && listing->n < MEMORY_LIST_MAX; i++) {
 		struct memory memory = MEMORY_NONE;
 
-		result = tell(listing, identify_mapping(&media, listing->task, &mappings[i], &memory), &memory);
+		result = report(listing, identify_mapping(&media, listing->task, &mappings[i], &memory), &memory);
 	}
 	maps_free(mappings);
 	return result;
@@ -421,10 +421,10 @@ int memory_open(const struct view *view, const struct task *task, const struct m
 	int result;
 
 	if (key->kind == PROCESS_MEMFD) {
-		fd = take_descriptor(view, task, key->first);
+		fd = open_descriptor(view, task, key->first);
 		if (fd < 0)
 			return fd;
-		medium = stat_taken(NULL, task, PROCESS_MEMFD, fd, &found.stat);
+		medium = stat_opened(NULL, task, PROCESS_MEMFD, fd, &found.stat);
 		if (medium < 0)
 			return medium;
 		result = descriptor_writes(view, task, key->first, fd);
@@ -437,7 +437,7 @@ int memory_open(const struct view *view, const struct task *task, const struct m
 			result = -ENOENT;
 		if (result < 0)
 			return result;
-		fd = take_mapping(&media, task, &mapping, &found.stat, &medium);
+		fd = open_mapped_file(&media, task, &mapping, &found.stat, &medium);
 		if (fd < 0)
 			return fd;
 		found.is_mapping = true;

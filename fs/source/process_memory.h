@@ -8,7 +8,7 @@
  *
  * Functions may block until a deadline while the process is in execve(2), so the reader thread must not call
  * them. If the process or the memory is gone they return -ENOENT; otherwise -ETIMEDOUT or the errno of a
- * resource shortage, see procfs_says_none().
+ * resource shortage, see procfs_means_absent().
  */
 #ifndef SEGFS_SOURCE_PROCESS_MEMORY_H
 #define SEGFS_SOURCE_PROCESS_MEMORY_H

@@ -148,7 +148,7 @@ static void set_stat_of_memory(const struct process_key *key, uint16_t store, co
 
 static void set_file(const struct process_key *key, uint16_t store, struct source_file *file)
 {
-	file->flags = NODE_FOREIGN;
+	file->flags = NODE_EXTERNAL;
 	file->fd = -1;
 	node_key_of(key, store, &file->key);
 }
@@ -234,7 +234,7 @@ int process_stale(int result)
 }
 
 /* Uses the descriptor that an open node keeps. */
-static int reach_held(const struct state *state, const struct node_slot *node, const struct process_key *key, struct process_file *file)
+static int reach_by_node_fd(const struct state *state, const struct node_slot *node, const struct process_key *key, struct process_file *file)
 {
 	file->fd = backing_open(state, node, O_PATH);
 	if (file->fd < 0)
@@ -262,7 +262,7 @@ static int reach_in_process(const struct state *state, const struct view *view, 
 	result = task_stat(&file->task, &owner);
 	file->stat.st_uid = owner.st_uid;
 	file->stat.st_gid = owner.st_gid;
-	file->is_there = result == 0;
+	file->exists = result == 0;
 	return result;
 }
 
@@ -278,7 +278,7 @@ int process_reach(const struct state *state, const struct view *view, const stru
 		bool is_hidden = view->kind != VIEW_ALL && file->task.pidfd >= 0 && view_sees(view, &file->task) == 0;
 
 		process_file_close(file);
-		result = reach_held(state, node, &key, file);
+		result = reach_by_node_fd(state, node, &key, file);
 		if (result == -ESTALE && is_hidden)
 			result = -EACCES;
 	}

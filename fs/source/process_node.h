@@ -91,7 +91,7 @@ int process_stat_node(struct state *state, const struct node_slot *node, struct 
 /* The file of a node, whether or not its process still exists. */
 struct process_file {
 	int fd;                /* O_PATH, owned */
-	bool is_there;         /* the process exists, has the memory, and the view sees it */
+	bool exists;         /* the process exists, has the memory, and the view sees it */
 	struct task task;      /* valid if is_there */
 	struct memory_use use; /* valid if is_there */
 	struct stat stat;      /* of the file; owner and group are the process's if is_there */

@@ -71,7 +71,7 @@ static int look(void *context)
 		filter->seen[i] = fd >= 0;
 		if (fd >= 0)
 			close(fd);
-		else if (!procfs_says_none(errno))
+		else if (!procfs_means_absent(errno))
 			return -errno;
 	}
 	return 0;

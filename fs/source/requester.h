@@ -37,7 +37,7 @@ int requester_credentials(const struct state *state, const struct credentials **
 int requester_shares_namespaces(void);
 
 /*
- * Assumes the requester's credentials until credentials_return(self). self: must be CREDENTIALS_SELF. Does
+ * Assumes the requester's credentials until credentials_restore(self). self: must be CREDENTIALS_SELF. Does
  * nothing if requester_credentials() has none, or if the requester may do all that the daemon may. Returns 0;
  * otherwise as credentials_assume().
  */

@@ -47,7 +47,7 @@ uint64_t source_node_of(struct state *state, ino_t unique)
 {
 	/* an inode number that reaches the shift is found by trying all stores */
 	for (uint16_t store = 0; store < ARENA_STORES; store++) {
-		uint64_t id = store_is_there(&state->arena->header->stores[store])
+		uint64_t id = store_exists(&state->arena->header->stores[store])
 				      ? node_find_inode(state, store, unique ^ (ino_t)store << STORE_INODE_SHIFT)
 				      : 0;
 
@@ -60,12 +60,12 @@ uint64_t source_node_of(struct state *state, ino_t unique)
 /* An unprivileged daemon cannot set trusted attributes; nobody else can reach its store anyway. */
 const char *source_policy_attribute(const struct state *state)
 {
-	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "policy" : SOURCE_OWN_PREFIX "policy";
+	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "policy" : SOURCE_PUBLIC_PREFIX "policy";
 }
 
 const char *source_use_attribute(const struct state *state)
 {
-	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "use" : SOURCE_OWN_PREFIX "use";
+	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "use" : SOURCE_PUBLIC_PREFIX "use";
 }
 
 void source_set_control(const struct source *source)

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define SOURCE_OWN_PREFIX "user.segfs."        /* of attributes that segfs provides or interprets */
+#define SOURCE_PUBLIC_PREFIX "user.segfs."        /* of attributes that segfs provides or interprets */
 #define SOURCE_PRIVATE_PREFIX "trusted.segfs." /* of attributes that segfs stores with a backing file; hidden */
 
 #define SOURCE_OPEN_TO_EXECUTE 0x20 /* in the flags of an open by execve(2): the kernel's __FMODE_EXEC, which open(2) has no flag for */
@@ -43,7 +43,7 @@ struct builtin {
 struct source_fact {
 	const char *name;
 	bool of_directories; /* directories have it, too */
-	bool looks;          /* its value requires a scan of all processes */
+	bool scans;          /* its value requires a scan of all processes */
 
 	/* Whether a node has it: 1 or 0, or a negative errno; NULL: every node has it. */
 	int (*applies)(struct state *state, const struct node_slot *node);

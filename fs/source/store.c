@@ -5,7 +5,7 @@
  */
 #include "fs/source/backing.h"
 #include "fs/source/internal.h"
-#include "fs/source/kept.h"
+#include "fs/source/fd_cache.h"
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"
 #include "fs/source/requester.h"
@@ -29,31 +29,31 @@
 
 /* A node's file: an O_PATH descriptor and its path in /proc/self/fd. */
 struct reached {
-	struct kept kept;
+	struct cached_fd cached;
 	char path[PROCFS_FD_MAX];
 };
 
 static void cleanup_reached(struct reached *reached)
 {
-	kept_put(&reached->kept);
+	fd_cache_put(&reached->cached);
 }
 
 #define _cleanup_reached_ __attribute__((cleanup(cleanup_reached)))
-#define REACHED_NONE ((struct reached){.kept = KEPT_NONE})
+#define REACHED_NONE ((struct reached){.cached = CACHED_FD_NONE})
 
 static int reach(struct state *state, const struct node_slot *node, struct reached *reached)
 {
-	int result = kept_get(state, node, &reached->kept);
+	int result = fd_cache_get(state, node, &reached->cached);
 
 	if (result == 0)
-		procfs_fd_path(reached->path, reached->kept.fd);
+		procfs_fd_path(reached->path, reached->cached.fd);
 	return result;
 }
 
 static int store_find(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file)
 {
-	_cleanup_kept_ struct kept parent = KEPT_NONE;
-	int result = kept_get_directory(state, dir, &parent);
+	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
+	int result = fd_cache_get_directory(state, dir, &parent);
 
 	return result < 0 ? result : backing_identify(state, dir->store, parent.fd, name, file);
 }
@@ -71,16 +71,16 @@ static int stat_descriptor(const struct node_slot *node, int fd, struct stat *st
 
 static int store_stat(struct state *state, const struct node_slot *node, struct stat *stat)
 {
-	_cleanup_kept_ struct kept kept = KEPT_NONE;
-	int result = kept_get(state, node, &kept);
+	_cleanup_cached_fd_ struct cached_fd cached = CACHED_FD_NONE;
+	int result = fd_cache_get(state, node, &cached);
 
-	return result < 0 ? result : stat_descriptor(node, kept.fd, stat);
+	return result < 0 ? result : stat_descriptor(node, cached.fd, stat);
 }
 
 /* Does not wait for the holder of a lease on an external file: EAGAIN. */
 static int store_open(struct state *state, const struct node_slot *node, int flags)
 {
-	return backing_open(state, node, node_is_foreign(node) && !(flags & O_PATH) ? flags | O_NONBLOCK : flags);
+	return backing_open(state, node, node_is_external(node) && !(flags & O_PATH) ? flags | O_NONBLOCK : flags);
 }
 
 /* Opens the file that the handle refers to, so that repeated opens are of the same file. */
@@ -92,7 +92,7 @@ static int posix_open(struct state *state, const struct node_slot *node, int fla
 
 	if (result == 0)
 		result = requester_assume_in(state, node->store, &self);
-	return result < 0 ? result : procfs_fd_open(reached.kept.fd, flags | O_NONBLOCK);
+	return result < 0 ? result : procfs_fd_open(reached.cached.fd, flags | O_NONBLOCK);
 }
 
 static int posix_admit(struct state *state, const struct node_slot *node, int flags)
@@ -108,13 +108,13 @@ static int posix_admit(struct state *state, const struct node_slot *node, int fl
 	if (result < 0)
 		return result;
 	/* with effective ids and capabilities, as open(2) does */
-	return syscall(SYS_faccessat2, reached.kept.fd, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
+	return syscall(SYS_faccessat2, reached.cached.fd, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
 }
 
 /* Tests by opening, which is right on every file system. */
 static int try_to_open(const struct state *state, const struct node_slot *node, mode_t *mode)
 {
-	_cleanup_close_ int fd = backing_open(state, node, node_is_foreign(node) ? O_RDWR | O_NONBLOCK : O_RDWR);
+	_cleanup_close_ int fd = backing_open(state, node, node_is_external(node) ? O_RDWR | O_NONBLOCK : O_RDWR);
 	struct stat stat;
 
 	if (fd < 0)
@@ -129,16 +129,16 @@ static int try_to_open(const struct state *state, const struct node_slot *node, 
 static int store_writable(struct state *state, const struct node_slot *node, mode_t *mode)
 {
 	const uint64_t flags = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
-	_cleanup_kept_ struct kept kept = KEPT_NONE;
+	_cleanup_cached_fd_ struct cached_fd cached = CACHED_FD_NONE;
 	struct statx found;
 	int result;
 
 	if (state->arena->header->stores[node->store].on_disk)
 		return try_to_open(state, node, mode);
-	result = kept_get(state, node, &kept);
+	result = fd_cache_get(state, node, &cached);
 	if (result < 0)
 		return result;
-	if (statx(kept.fd, "", AT_EMPTY_PATH, STATX_MODE, &found) < 0)
+	if (statx(cached.fd, "", AT_EMPTY_PATH, STATX_MODE, &found) < 0)
 		return -errno;
 	if ((found.stx_attributes_mask & flags) != flags)
 		return try_to_open(state, node, mode);
@@ -166,7 +166,7 @@ static int change_times(const struct reached *reached, const struct source_chang
 		times[0] = change->atime;
 	if (change->what & SOURCE_SET_MTIME)
 		times[1] = change->mtime;
-	return utimensat(reached->kept.fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	return utimensat(reached->cached.fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 /* The kernel clears these bits only for callers without CAP_FSETID, which the daemon has. */
@@ -175,7 +175,7 @@ static int drop_set_id_bits(const struct reached *reached, bool keep_set_group_i
 	struct stat stat;
 	mode_t mode;
 
-	if (fstatat(reached->kept.fd, "", &stat, AT_EMPTY_PATH) < 0)
+	if (fstatat(reached->cached.fd, "", &stat, AT_EMPTY_PATH) < 0)
 		return -errno;
 	mode = stat.st_mode & 07777 & ~(mode_t)S_ISUID;
 	if (stat.st_mode & S_IXGRP || !keep_set_group_id)
@@ -195,9 +195,9 @@ static int change_size(const struct node_slot *node, const struct reached *reach
 
 	if (!(change->what & SOURCE_SET_SIZE))
 		return 0;
-	if (!node_is_foreign(node))
+	if (!node_is_external(node))
 		return truncate(reached->path, change->size) < 0 ? -errno : 0;
-	fd = procfs_fd_open(reached->kept.fd, O_WRONLY | O_NONBLOCK);
+	fd = procfs_fd_open(reached->cached.fd, O_WRONLY | O_NONBLOCK);
 	if (fd < 0)
 		return fd;
 	return ftruncate(fd, change->size) < 0 ? -errno : 0;
@@ -212,7 +212,7 @@ static int apply_change(const struct reached *reached, const struct source_chang
 		uid_t uid = change->what & SOURCE_SET_UID ? change->uid : (uid_t)-1;
 		gid_t gid = change->what & SOURCE_SET_GID ? change->gid : (gid_t)-1;
 
-		if (fchownat(reached->kept.fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		if (fchownat(reached->cached.fd, "", uid, gid, AT_EMPTY_PATH) < 0)
 			return -errno;
 	}
 	if (change->drop_privileges)
@@ -243,7 +243,7 @@ static int store_change(struct state *state, const struct node_slot *node, const
 		result = change_size(node, &reached, change);
 	if (result == 0)
 		result = apply_change(&reached, change);
-	return result < 0 ? result : stat_descriptor(node, reached.kept.fd, stat);
+	return result < 0 ? result : stat_descriptor(node, reached.cached.fd, stat);
 }
 
 static int store_readlink(struct state *state, const struct node_slot *node, char *target, size_t size)
@@ -255,7 +255,7 @@ static int store_readlink(struct state *state, const struct node_slot *node, cha
 	result = reach(state, node, &reached);
 	if (result < 0)
 		return result;
-	length = readlinkat(reached.kept.fd, "", target, size - 1);
+	length = readlinkat(reached.cached.fd, "", target, size - 1);
 	if (length < 0)
 		return -errno;
 	target[length] = '\0';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/store_make.h"
 #include "fs/source/backing.h"
-#include "fs/source/kept.h"
+#include "fs/source/fd_cache.h"
 #include "fs/source/requester.h"
 #include "fs/source/store_names.h"
 #include "fs/state/journal.h"
@@ -24,7 +24,7 @@ static bool was_made(const struct state *state, int dir_fd, const char *name, mo
 	uint64_t since = journal_since();
 	struct statx found;
 
-	if (!journal_is_again() || statx(dir_fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
+	if (!journal_is_replay() || statx(dir_fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
 	    (found.stx_mode & S_IFMT) != (mode & S_IFMT))
 		return false;
 	if (state->arena->header->privileged && found.stx_uid != journal_uid())
@@ -81,7 +81,7 @@ static int create_file(const struct state *state, int dir_fd, const char *name, 
 }
 
 /* Removes a name whose creation is not reported, if it is still the requester's. */
-static void take_back(const struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
+static void undo_make(const struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 
@@ -94,7 +94,7 @@ static int identify_made(struct state *state, uint16_t store, int dir_fd, const 
 	int result = backing_identify(state, store, dir_fd, name, file);
 
 	if (result < 0)
-		take_back(state, store, dir_fd, name, flags);
+		undo_make(state, store, dir_fd, name, flags);
 	return result;
 }
 
@@ -106,7 +106,7 @@ static int open_made(const struct state *state, int dir_fd, const char *name, in
 {
 	_cleanup_close_ int fd = -1;
 
-	if (!name || !journal_is_again())
+	if (!name || !journal_is_replay())
 		return -ENOENT;
 	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -130,11 +130,11 @@ static int create_for_requester(const struct state *state, uint16_t store, int d
 int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
 		 const char *policy, struct source_file *file)
 {
-	_cleanup_kept_ struct kept parent = KEPT_NONE;
+	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
 	_cleanup_close_ int fd = -1;
 	int result;
 
-	result = kept_get_directory(state, dir, &parent);
+	result = fd_cache_get_directory(state, dir, &parent);
 	if (result < 0)
 		return result;
 	fd = create_for_requester(state, dir->store, parent.fd, name, mode & 07777, flags, policy);
@@ -143,7 +143,7 @@ int store_create(struct state *state, const struct node_slot *dir, const char *n
 	result = backing_identify(state, dir->store, fd, "", file);
 	if (result < 0) {
 		if (name)
-			take_back(state, dir->store, parent.fd, name, 0);
+			undo_make(state, dir->store, parent.fd, name, 0);
 		return result;
 	}
 	if (!name) {
@@ -228,15 +228,15 @@ int store_make(struct state *state, const struct node_slot *dir, const char *nam
 	       const char *target, const char *policy, struct source_file *file)
 {
 	struct credentials_self self = CREDENTIALS_SELF;
-	_cleanup_kept_ struct kept parent = KEPT_NONE;
+	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
 	int result;
 
-	result = kept_get_directory(state, dir, &parent);
+	result = fd_cache_get_directory(state, dir, &parent);
 	if (result == 0)
 		result = requester_assume_in(state, dir->store, &self);
 	if (result == 0)
 		result = make_node(state, parent.fd, name, mode, device, target, policy);
-	credentials_return(&self);
+	credentials_restore(&self);
 	if (result < 0)
 		return result;
 	return identify_made(state, dir->store, parent.fd, name, S_ISDIR(mode) ? AT_REMOVEDIR : 0, file);
@@ -245,24 +245,24 @@ int store_make(struct state *state, const struct node_slot *dir, const char *nam
 int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
 		      const char *name, struct source_file *file)
 {
-	_cleanup_kept_ struct kept parent = KEPT_NONE;
-	_cleanup_kept_ struct kept kept = KEPT_NONE;
+	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
+	_cleanup_cached_fd_ struct cached_fd cached = CACHED_FD_NONE;
 	struct credentials_self self = CREDENTIALS_SELF;
 	char path[PROCFS_FD_MAX];
 	int result;
 
-	result = kept_get_directory(state, dir, &parent);
+	result = fd_cache_get_directory(state, dir, &parent);
 	if (result == 0)
-		result = kept_get(state, node, &kept);
+		result = fd_cache_get(state, node, &cached);
 	if (result == 0)
 		result = requester_assume_in(state, dir->store, &self);
 	if (result < 0)
 		return result;
-	procfs_fd_path(path, kept.fd);
+	procfs_fd_path(path, cached.fd);
 	result = linkat(AT_FDCWD, path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
-	credentials_return(&self);
+	credentials_restore(&self);
 	if (result < 0) {
-		if (result != -EEXIST || !journal_is_again() || store_inode_of(parent.fd, name) != node->inode)
+		if (result != -EEXIST || !journal_is_replay() || store_inode_of(parent.fd, name) != node->inode)
 			return result;
 	}
 	return identify_made(state, dir->store, parent.fd, name, 0, file);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/store_names.h"
 #include "fs/source/backing.h"
-#include "fs/source/kept.h"
+#include "fs/source/fd_cache.h"
 #include "fs/source/paths.h"
 #include "fs/source/peek.h"
 #include "fs/source/requester.h"
@@ -42,7 +42,7 @@ enum {
 
 static void cleanup_victim(struct victim *victim)
 {
-	journal_let_go();
+	journal_disown_fd();
 	cleanup_close(&victim->fd);
 }
 
@@ -153,7 +153,7 @@ static void victim_is_gone(struct state *state, struct victim *victim)
 /* Discards the note; the victim is looked up again. */
 static void close_noted(const struct journal_note *note)
 {
-	journal_let_go();
+	journal_disown_fd();
 	if (note->fd >= 0)
 		close(note->fd);
 }
@@ -170,7 +170,7 @@ static bool was_removed(struct state *state, uint16_t store, int dir_fd, const c
 	_cleanup_victim_ struct victim victim = VICTIM_NONE;
 	struct journal_note note;
 
-	if (!journal_noted(&note))
+	if (!journal_get_note(&note))
 		return false;
 	if (store_inode_of(dir_fd, name) == note.inode[0]) {
 		close_noted(&note);
@@ -227,8 +227,8 @@ static int remove_name(struct state *state, uint16_t store, int dir_fd, const ch
 
 int store_remove(struct state *state, const struct node_slot *dir, const char *name, int flags)
 {
-	_cleanup_kept_ struct kept parent = KEPT_NONE;
-	int result = kept_get_directory(state, dir, &parent);
+	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
+	int result = fd_cache_get_directory(state, dir, &parent);
 
 	if (result < 0)
 		return result;
@@ -282,7 +282,7 @@ static bool was_renamed(struct state *state, const struct change_of_names *chang
 	_cleanup_victim_ struct victim victim = VICTIM_NONE;
 	struct journal_note note;
 
-	if (!journal_noted(&note))
+	if (!journal_get_note(&note))
 		return false;
 	if (note.inode[1] == note.inode[0] || store_inode_of(change->to_fd, change->new_name) != note.inode[1] ||
 	    store_inode_of(change->from_fd, change->name) == note.inode[1]) {
@@ -319,15 +319,15 @@ int store_rename(struct state *state, const struct node_slot *dir, const char *n
 		 const char *new_name, unsigned int flags)
 {
 	struct change_of_names change = {.store = new_dir->store, .name = name, .new_name = new_name, .flags = flags};
-	_cleanup_kept_ struct kept from = KEPT_NONE;
-	_cleanup_kept_ struct kept to = KEPT_NONE;
+	_cleanup_cached_fd_ struct cached_fd from = CACHED_FD_NONE;
+	_cleanup_cached_fd_ struct cached_fd to = CACHED_FD_NONE;
 	int result;
 
 	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
-	result = kept_get_directory(state, dir, &from);
+	result = fd_cache_get_directory(state, dir, &from);
 	if (result == 0)
-		result = kept_get_directory(state, new_dir, &to);
+		result = fd_cache_get_directory(state, new_dir, &to);
 	if (result < 0)
 		return result;
 	change.from_fd = from.fd;

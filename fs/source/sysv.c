@@ -72,7 +72,7 @@ static int create(struct state *state, const struct node_slot *dir, const char *
  * Whether an existing segment with this key was created by the previous execution of this request, whose
  * worker died or lost the reply.
  */
-static bool is_own_work(struct state *state, const struct node_slot *node, pid_t maker, uint64_t size, int *id)
+static bool is_own_segment(struct state *state, const struct node_slot *node, pid_t maker, uint64_t size, int *id)
 {
 	struct sysv_segment segment;
 
@@ -84,7 +84,7 @@ static bool is_own_work(struct state *state, const struct node_slot *node, pid_t
 }
 
 /* Creates the segment and switches the open handles to it. */
-static int give_size(struct state *state, const struct node_slot *node, uint64_t size)
+static int set_first_size(struct state *state, const struct node_slot *node, uint64_t size)
 {
 	const struct sysv_key *key = sysv_key_of(node);
 	_cleanup_close_ int fd = -1;
@@ -93,7 +93,7 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 
 	if (size == 0)
 		return -EINVAL;
-	if (!is_own_work(state, node, sysv_maker_of(node), size, &id)) {
+	if (!is_own_segment(state, node, sysv_maker_of(node), size, &id)) {
 		/*
 		 * before creating it: a death in between would leave a segment that nobody recognizes as ours
 		 */
@@ -101,7 +101,7 @@ static int give_size(struct state *state, const struct node_slot *node, uint64_t
 		id = sysv_make(state, node->store, key->reserved.key, size, key->reserved.mode, key->reserved.uid,
 			       key->reserved.gid);
 		/* another thread may have created it */
-		if (id == -EEXIST && !is_own_work(state, node, getpid(), size, &id))
+		if (id == -EEXIST && !is_own_segment(state, node, getpid(), size, &id))
 			return -EEXIST;
 	}
 	if (id < 0)
@@ -247,7 +247,7 @@ static int remove_name(struct state *state, const struct node_slot *dir, const c
 	struct journal_note note;
 
 	/* ids are reused only after a long time */
-	if (journal_noted(&note) && (result == -ENOENT || (result == 0 && (uint64_t)key->id != note.inode[0])))
+	if (journal_get_note(&note) && (result == -ENOENT || (result == 0 && (uint64_t)key->id != note.inode[0])))
 		return 0;
 	if (result < 0)
 		return result;
@@ -270,7 +270,7 @@ static int change(struct state *state, const struct node_slot *node, const struc
 	if (sysv_is_root(node) || change->what & (SOURCE_SET_ATIME | SOURCE_SET_MTIME))
 		return -EPERM;
 	if (change->what & SOURCE_SET_SIZE && sysv_is_unsized(state, node))
-		result = change->size > 0 ? give_size(state, node, (uint64_t)change->size) : -EINVAL;
+		result = change->size > 0 ? set_first_size(state, node, (uint64_t)change->size) : -EINVAL;
 	if (result == 0 && (change->what & (settable | SOURCE_SET_SIZE)))
 		result = sysv_segment_of(state, node, &segment);
 	if (result < 0)

@@ -62,7 +62,7 @@ static void leave(struct stay *stay)
 #define _cleanup_stay_ __attribute__((cleanup(leave)))
 
 /* EINVAL and EIDRM mean that there is no such segment. */
-static int gone(int result)
+static int map_errno(int result)
 {
 	return result == -EINVAL || result == -EIDRM ? -ENOENT : result;
 }
@@ -99,7 +99,7 @@ int sysv_stat(const struct state *state, uint16_t store, int id, struct sysv_seg
 	if (result < 0)
 		return result;
 	if (shmctl(id, IPC_STAT, &found) < 0)
-		return gone(-errno);
+		return map_errno(-errno);
 	segment_from(id, &found, segment);
 	return 0;
 }
@@ -135,7 +135,7 @@ int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const str
 		struct shmid_ds found;
 		int id = shmctl(index, SHM_STAT_ANY, &found);
 
-		if (id < 0 && gone(-errno) == -ENOENT)
+		if (id < 0 && map_errno(-errno) == -ENOENT)
 			continue;
 		if (id < 0)
 			return -errno;
@@ -165,7 +165,7 @@ struct self {
  * The file-system ids follow the effective ids. setfsuid(2) does not report failure, so the result is read
  * back.
  */
-static int become_again(const struct self *self)
+static int restore_ids(const struct self *self)
 {
 	int result = become(self->uid, self->gid);
 
@@ -179,7 +179,7 @@ static int become_again(const struct self *self)
 /* Like leave(); a transient shortage, usually of memory, is worth another try. */
 static void return_to(const struct self *self)
 {
-	for (int tries = 1; become_again(self) < 0; tries++)
+	for (int tries = 1; restore_ids(self) < 0; tries++)
 		if (tries == RETURN_TRIES)
 			__builtin_trap();
 }
@@ -227,7 +227,7 @@ int sysv_set(const struct state *state, uint16_t store, const struct sysv_segmen
 		result = requester_assume(state, &self);
 	if (result < 0)
 		return result;
-	return shmctl(segment->id, IPC_SET, &wanted) < 0 ? gone(-errno) : 0;
+	return shmctl(segment->id, IPC_SET, &wanted) < 0 ? map_errno(-errno) : 0;
 }
 
 static int remove_by(const struct state *state, uint16_t store, int id, bool by_requester)
@@ -240,7 +240,7 @@ static int remove_by(const struct state *state, uint16_t store, int id, bool by_
 		result = requester_assume(state, &self);
 	if (result < 0)
 		return result;
-	return shmctl(id, IPC_RMID, NULL) < 0 ? gone(-errno) : 0;
+	return shmctl(id, IPC_RMID, NULL) < 0 ? map_errno(-errno) : 0;
 }
 
 int sysv_remove(const struct state *state, uint16_t store, int id)
@@ -264,7 +264,7 @@ int sysv_may_read(const struct state *state, uint16_t store, int id)
 		result = requester_assume(state, &self);
 	if (result < 0)
 		return result;
-	return shmctl(id, IPC_STAT, &found) < 0 ? gone(-errno) : 0;
+	return shmctl(id, IPC_STAT, &found) < 0 ? map_errno(-errno) : 0;
 }
 
 int sysv_may_write(const struct state *state, uint16_t store, int id)
@@ -280,7 +280,7 @@ int sysv_may_write(const struct state *state, uint16_t store, int id)
 		return result;
 	start = shmat(id, NULL, 0);
 	if (start == (void *)-1)
-		return gone(-errno);
+		return map_errno(-errno);
 	shmdt(start);
 	return 0;
 }
@@ -332,10 +332,10 @@ int sysv_open_memory(const struct state *state, uint16_t store, int id, int flag
 	if (result < 0)
 		return result;
 	if (shmctl(id, IPC_STAT, &found) < 0)
-		return gone(-errno);
+		return map_errno(-errno);
 	start = shmat(id, NULL, SHM_RDONLY);
 	if (start == (void *)-1)
-		return gone(-errno);
+		return map_errno(-errno);
 	result = open_attached((uintptr_t)start, found.shm_segsz, flags);
 	shmdt(start);
 	return result;

@@ -105,7 +105,7 @@ const struct source_fact sysv_facts[] = {
 	{.name = "creator-uid", .applies = is_segment, .value = creator_uid},
 	{.name = "locked", .applies = is_segment, .value = locked},
 	{.name = "removed", .applies = is_segment, .value = removed},
-	{.name = "orphan", .applies = is_segment, .value = orphan, .looks = true},
+	{.name = "orphan", .applies = is_segment, .value = orphan, .scans = true},
 	{.name = "idle-since", .applies = is_idle, .value = idle_since},
 	{.name = NULL},
 };

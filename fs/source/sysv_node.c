@@ -93,7 +93,7 @@ void sysv_root_key(uint16_t store, struct node_key *key)
 
 void sysv_file_of_reservation(const struct sysv_key *key, uint16_t store, struct source_file *file)
 {
-	*file = (struct source_file){.flags = NODE_FOREIGN | NODE_KEEP_FD, .fd = -1};
+	*file = (struct source_file){.flags = NODE_EXTERNAL | NODE_NEEDS_FD, .fd = -1};
 	stat_of_reservation(key, store, &file->stat);
 	put_key(&file->key, store, RESERVED_INODE | key->reserved.key, key);
 }
@@ -125,7 +125,7 @@ void sysv_file_of_segment(struct state *state, uint16_t store, const struct sysv
 	uint64_t id;
 
 	key_of_segment(segment, &key);
-	*file = (struct source_file){.flags = NODE_FOREIGN, .fd = -1};
+	*file = (struct source_file){.flags = NODE_EXTERNAL, .fd = -1};
 	put_key(&file->key, store, (uint64_t)segment->id, &key);
 	id = node_find(state, &file->key);
 	node = id ? node_get(state, id) : NULL;

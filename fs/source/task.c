@@ -33,9 +33,9 @@ int task_check(const struct task *task)
 	return procfs_pidfd_check(task->pidfd);
 }
 
-int task_failure(int error)
+int task_map_errno(int error)
 {
-	return procfs_says_none(error) ? -ESRCH : -error;
+	return procfs_means_absent(error) ? -ESRCH : -error;
 }
 
 void task_path(const struct task *task, char path[TASK_PATH_MAX], const char *format, ...)
@@ -60,7 +60,7 @@ int task_stat(const struct task *task, struct stat *stat)
 	 */
 	task_path(task, path, "comm");
 	if (fstatat(task->proc_fd, path, &found, AT_SYMLINK_NOFOLLOW) < 0)
-		return task_failure(errno);
+		return task_map_errno(errno);
 	result = task_check(task);
 	if (result == 0)
 		*stat = found;
@@ -78,10 +78,10 @@ int task_name(const struct task *task, char name[TASK_NAME_MAX])
 	task_path(task, path, "comm");
 	fd = openat(task->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return task_failure(errno);
+		return task_map_errno(errno);
 	length = read(fd, found, sizeof(found) - 1);
 	if (length < 0)
-		return task_failure(errno);
+		return task_map_errno(errno);
 	result = task_check(task);
 	if (result < 0)
 		return result;

@@ -26,7 +26,7 @@ struct task {
 
 /*
  * Opens a process. Returns 0; -ESRCH if there is none, if the number is a thread's, or if the process is a
- * zombie; the errno of a resource shortage, see procfs_says_none(), as do the functions below. Never blocks
+ * zombie; the errno of a resource shortage, see procfs_means_absent(), as do the functions below. Never blocks
  * unless procfs_identity_waits().
  */
 int task_open(int proc_fd, pid_t pid, struct task *task);
@@ -37,8 +37,8 @@ int task_open(int proc_fd, pid_t pid, struct task *task);
  */
 int task_check(const struct task *task);
 
-/* Converts an errno from its directory: -ESRCH if procfs_says_none(), else the negative errno. */
-int task_failure(int error);
+/* Converts an errno from its directory: -ESRCH if procfs_means_absent(), else the negative errno. */
+int task_map_errno(int error);
 
 /*
  * Gets its attributes in /proc; the type bits are meaningless. The owner is the user who may inspect it, or

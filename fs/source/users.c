@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/source/users.h"
-#include "fs/source/kept.h"
+#include "fs/source/fd_cache.h"
 #include "fs/source/process_view.h"
 #include "fs/source/views.h"
 #include "lib/base/cleanup.h"
@@ -46,13 +46,13 @@ ssize_t fact_time(long long seconds, char *value, size_t size)
 /* Gets the identity of a file as seen by processes that do not use the mount. */
 static int file_of(struct state *state, const struct node_slot *node, struct procfs_file *file)
 {
-	_cleanup_kept_ struct kept kept = KEPT_NONE;
-	int result = kept_get(state, node, &kept);
+	_cleanup_cached_fd_ struct cached_fd cached = CACHED_FD_NONE;
+	int result = fd_cache_get(state, node, &cached);
 	struct stat stat;
 
 	if (result < 0)
 		return result;
-	if (fstatat(kept.fd, "", &stat, AT_EMPTY_PATH) < 0)
+	if (fstatat(cached.fd, "", &stat, AT_EMPTY_PATH) < 0)
 		return -errno;
 	*file = (struct procfs_file){stat.st_dev, stat.st_ino};
 	return 0;
@@ -75,23 +75,23 @@ ssize_t users_find_of(const struct state *state, const struct node_slot *node, c
 	};
 	struct procfs_user *found;
 	ssize_t n = procfs_find_users(files, 2, &found);
-	ssize_t kept = 0;
+	ssize_t n_kept = 0;
 
 	if (n < 0)
 		return n;
 	for (ssize_t i = 0; i < n; i++)
 		if (!source_is_segfs(state, found[i].process))
-			found[kept++] = found[i];
+			found[n_kept++] = found[i];
 	*users = found;
-	return kept;
+	return n_kept;
 }
 
-ssize_t users_leave_seen(const struct state *state, struct procfs_user *users, size_t n)
+ssize_t users_filter_visible(const struct state *state, struct procfs_user *users, size_t n)
 {
 	_cleanup_free_ pid_t *processes = NULL;
 	struct view view;
 	bool *seen;
-	size_t kept = 0;
+	size_t n_kept = 0;
 	int result = view_of_requester(state, &view);
 
 	if (result < 0)
@@ -108,8 +108,8 @@ ssize_t users_leave_seen(const struct state *state, struct procfs_user *users, s
 		return result;
 	for (size_t i = 0; i < n; i++)
 		if (seen[i])
-			users[kept++] = users[i];
-	return (ssize_t)kept;
+			users[n_kept++] = users[i];
+	return (ssize_t)n_kept;
 }
 
 ssize_t users_print_count(const struct procfs_user *users, size_t n, char *value, size_t size)

@@ -28,7 +28,7 @@ ssize_t users_find_of(const struct state *state, const struct node_slot *node, c
  * Keeps those of `n` users that the requester may inspect, see process_view.h. Returns their number; -ENOMEM,
  * -EMFILE, -ENFILE, -ETIMEDOUT.
  */
-ssize_t users_leave_seen(const struct state *state, struct procfs_user *users, size_t n);
+ssize_t users_filter_visible(const struct state *state, struct procfs_user *users, size_t n);
 
 /*
  * Format as attribute values the number of users that map the file, and their pids separated by blanks. As

@@ -29,7 +29,7 @@ int views_probe(const struct views_probe *probe, bool only_writers)
 	return 0;
 }
 
-bool views_are_left(struct state *state, const struct node_slot *node, bool only_writers)
+bool views_remain(struct state *state, const struct node_slot *node, bool only_writers)
 {
 	struct views_probe probe = VIEWS_PROBE_NONE;
 	int result = views_probe_open(state, node, &probe);

@@ -34,6 +34,6 @@ int views_probe(const struct views_probe *probe, bool only_writers);
 /*
  * Probes once. False if there are no leases; true if a shortage of memory or descriptors prevents the probe.
  */
-bool views_are_left(struct state *state, const struct node_slot *node, bool only_writers);
+bool views_remain(struct state *state, const struct node_slot *node, bool only_writers);
 
 #endif

@@ -24,9 +24,9 @@
 #define ARENA_SOURCES 4                 /* kinds of sources */
 #define ARENA_STORES 128                /* stores per mount: the default store and those of [directory] sections */
 #define ARENA_BASE_FDS 64               /* descriptors open in the supervisor before the first worker */
-#define ARENA_KEPT 1024                 /* cached descriptors of nodes */
+#define ARENA_CACHED_FDS 1024                 /* cached descriptors of nodes */
 #define ARENA_CLOSING 64                /* passthrough ids being closed at a time; at least one per thread */
-#define ARENA_RESTING 1024              /* passthrough ids cached for nodes that are not open */
+#define ARENA_CACHED_IDS 1024              /* passthrough ids cached for nodes that are not open */
 #define ARENA_JOURNAL 128               /* requests in flight, including those of dead workers */
 #define ARENA_THREADS 16                /* threads of a worker that execute requests, at most */
 #define ARENA_STACKS 24                 /* threads whose stacks can be recorded */
@@ -53,7 +53,7 @@ enum lock_slot_state {
 enum init_state {
 	INIT_NONE = 0,     /* not received yet */
 	INIT_SAVED = 1,    /* saved in the header; the reply may or may not have been sent */
-	INIT_ANSWERED = 2, /* the kernel has the reply */
+	INIT_REPLIED = 2, /* the kernel has the reply */
 };
 
 /* A store: the origin of the nodes of one part of the tree. */
@@ -69,7 +69,7 @@ struct store_record {
 };
 
 /* Whether the store can have files. */
-static inline bool store_is_there(const struct store_record *store)
+static inline bool store_exists(const struct store_record *store)
 {
 	uint32_t state = atomic_load(&store->state);
 
@@ -77,7 +77,7 @@ static inline bool store_is_there(const struct store_record *store)
 }
 
 /* A cached O_PATH descriptor of a node. */
-struct kept_record {
+struct cached_fd_record {
 	_Atomic uint64_t id; /* node id, 0 = free; written last */
 	_Atomic int32_t fd;
 	uint32_t unused;
@@ -149,7 +149,7 @@ enum journal_slot_state {
 	JOURNAL_DONE = 2,  /* executed, and `answer` is the reply; the kernel may or may not have it */
 };
 
-#define JOURNAL_ANSWER_MAX 160 /* bytes: the reply to CREATE */
+#define JOURNAL_REPLY_MAX 160 /* bytes: the reply to CREATE */
 
 /* A request in flight, 256 bytes. */
 struct journal_slot {
@@ -164,15 +164,15 @@ struct journal_slot {
 	uint32_t uid;
 	uint32_t crashes;          /* deaths of workers over it by a fault or hang */
 	uint32_t kills;            /* ... by SIGKILL from outside */
-	_Atomic uint8_t lasting;   /* may legitimately take any time */
+	_Atomic uint8_t unbounded;   /* may legitimately take any time */
 	_Atomic uint8_t blamed;    /* a fault occurred in its own thread */
 	_Atomic uint8_t noted;     /* the note below is complete */
 	uint64_t inode[2];         /* see struct journal_note */
 	uint64_t node_of_name;
 	uint32_t flags;
 	_Atomic int32_t fd;        /* -1 = none */
-	uint32_t answer_length;    /* bytes of `answer` */
-	_Alignas(8) uint8_t answer[JOURNAL_ANSWER_MAX]; /* starts with a FUSE reply header */
+	uint32_t reply_length;    /* bytes of `answer` */
+	_Alignas(8) uint8_t reply[JOURNAL_REPLY_MAX]; /* starts with a FUSE reply header */
 };
 
 _Static_assert(sizeof(struct journal_slot) <= 264, "a journal slot is small");
@@ -241,7 +241,7 @@ struct arena_header {
 	_Atomic uint32_t operations[ARENA_OPERATIONS]; /* requests executed, by opcode; each replay counts */
 
 	_Atomic int32_t config_fd; /* memfd of the configuration in force */
-	_Atomic uint32_t reload; /* whether the configuration must be read again, see program_want_reload() */
+	_Atomic uint32_t reload; /* whether the configuration must be read again, see program_request_reload() */
 	int32_t ready_fd;     /* pipe to the launcher; -1 once it was notified */
 	uint32_t n_base_fds;
 	int32_t base_fds[ARENA_BASE_FDS]; /* descriptors that no slot refers to and that recovery must not close */
@@ -249,7 +249,7 @@ struct arena_header {
 	struct journal_slot journal[ARENA_JOURNAL];
 	struct stack_record stacks[ARENA_STACKS];
 	struct store_record stores[ARENA_STORES];
-	struct kept_record kept[ARENA_KEPT];
+	struct cached_fd_record cached_fds[ARENA_CACHED_FDS];
 };
 
 struct arena {

@@ -12,18 +12,18 @@ static void note_closing(struct arena_header *header, int id)
 	}
 }
 
-void backing_id_leave_rest(struct state *state, uint32_t index)
+void backing_id_uncache(struct state *state, uint32_t index)
 {
-	if (state->resting[index % ARENA_RESTING] == index)
-		state->resting[index % ARENA_RESTING] = 0;
+	if (state->cached_ids[index % ARENA_CACHED_IDS] == index)
+		state->cached_ids[index % ARENA_CACHED_IDS] = 0;
 }
 
 void backing_id_unhold(struct state *state, uint32_t index)
 {
 	struct node_slot *slot = &state->arena->nodes[index];
-	uint32_t *place = &state->resting[index % ARENA_RESTING];
+	uint32_t *place = &state->cached_ids[index % ARENA_CACHED_IDS];
 
-	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0 && !node_is_foreign(slot)) {
+	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0 && !node_is_external(slot)) {
 		if (*place && *place != index) {
 			atomic_fetch_or(&slot->flags, NODE_HELD);
 			return;
@@ -38,7 +38,7 @@ int backing_id_take(struct state *state, uint32_t index)
 	struct node_slot *slot = &state->arena->nodes[index];
 	int id = atomic_load(&slot->backing_id);
 
-	backing_id_leave_rest(state, index);
+	backing_id_uncache(state, index);
 	if (id) {
 		note_closing(state->arena->header, id);
 		atomic_store(&slot->backing_id, 0);
@@ -48,13 +48,13 @@ int backing_id_take(struct state *state, uint32_t index)
 
 bool backing_id_is_held(const struct node_slot *slot)
 {
-	return atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_HELD) && !node_is_foreign(slot);
+	return atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_HELD) && !node_is_external(slot);
 }
 
-int backing_id_rest(struct state *state, uint32_t index)
+int backing_id_cache(struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
-	uint32_t *place = &state->resting[index % ARENA_RESTING];
+	uint32_t *place = &state->cached_ids[index % ARENA_CACHED_IDS];
 	int id;
 
 	if (atomic_load(&slot->backing_id) <= 0 || backing_id_is_held(slot))
@@ -82,11 +82,11 @@ void backing_id_drop_closing(struct state *state, uint32_t index)
 		atomic_store(&slot->backing_id, 0);
 }
 
-void backing_id_rest_again(struct state *state, uint32_t index)
+void backing_id_recache(struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
 
-	if (atomic_load(&slot->backing_id) > 0 && !backing_id_is_held(slot) && !node_is_foreign(slot) &&
-	    !state->resting[index % ARENA_RESTING])
-		state->resting[index % ARENA_RESTING] = index;
+	if (atomic_load(&slot->backing_id) > 0 && !backing_id_is_held(slot) && !node_is_external(slot) &&
+	    !state->cached_ids[index % ARENA_CACHED_IDS])
+		state->cached_ids[index % ARENA_CACHED_IDS] = index;
 }

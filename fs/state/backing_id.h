@@ -20,13 +20,13 @@ int backing_id_take(struct state *state, uint32_t index);
  * Caches the id of a node that was closed, if it has one and nothing holds it. Returns, as backing_id_take(),
  * the id that it displaces.
  */
-int backing_id_rest(struct state *state, uint32_t index);
+int backing_id_cache(struct state *state, uint32_t index);
 
 /* Whether the id holds the node's file: see node_hold(). */
 bool backing_id_is_held(const struct node_slot *slot);
 
 /* Removes a node that is open or held from the cache. */
-void backing_id_leave_rest(struct state *state, uint32_t index);
+void backing_id_uncache(struct state *state, uint32_t index);
 
 /* Undoes node_hold(). Without a free cache entry the node stays held, which is harmless. */
 void backing_id_unhold(struct state *state, uint32_t index);
@@ -35,6 +35,6 @@ void backing_id_unhold(struct state *state, uint32_t index);
 void backing_id_drop_closing(struct state *state, uint32_t index);
 
 /* ... and caches its id if nothing holds it and there is room. */
-void backing_id_rest_again(struct state *state, uint32_t index);
+void backing_id_recache(struct state *state, uint32_t index);
 
 #endif

@@ -42,7 +42,7 @@ static void name_fixed(const struct arena *arena, const struct table *table)
 	name_it(table, header->lock_fd);
 	name_it(table, atomic_load(&header->config_fd));
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (store_is_there(&header->stores[i]))
+		if (store_exists(&header->stores[i]))
 			name_store(table, &header->stores[i]);
 }
 
@@ -56,9 +56,9 @@ static void each_slot(const struct arena *arena, const struct table *table, visi
 {
 	struct arena_header *header = arena->header;
 
-	for (uint32_t i = 0; i < ARENA_KEPT; i++)
-		if (atomic_load(&header->kept[i].id))
-			visit(table, &header->kept[i].fd, "kept file", i);
+	for (uint32_t i = 0; i < ARENA_CACHED_FDS; i++)
+		if (atomic_load(&header->cached_fds[i].id))
+			visit(table, &header->cached_fds[i].fd, "kept file", i);
 	for (uint32_t i = 1; i < header->nodes_high; i++)
 		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE)
 			visit(table, &arena->nodes[i].fd, "node", i);

@@ -19,8 +19,8 @@ static struct {
 static _Thread_local struct {
 	struct journal_slot *home; /* the slot of this thread */
 	struct journal_slot *slot; /* the slot of the current request, NULL = none */
-	bool again;
-} mine;
+	bool is_replay;
+} current;
 
 static struct journal_slot *find_old(uint64_t unique)
 {
@@ -37,7 +37,7 @@ static struct journal_slot *find_old(uint64_t unique)
 }
 
 /* For the life of the thread, which is that of the worker. */
-static struct journal_slot *take_home(void)
+static struct journal_slot *claim_home(void)
 {
 	struct journal_slot *slot = NULL;
 
@@ -55,7 +55,7 @@ static struct journal_slot *take_home(void)
 static void free_slot(struct journal_slot *slot)
 {
 	atomic_store(&slot->state, JOURNAL_FREE);
-	if (slot == mine.home)
+	if (slot == current.home)
 		return;
 	pthread_mutex_lock(&journal.lock);
 	journal.taken[slot - journal.slots] = false;
@@ -63,32 +63,32 @@ static void free_slot(struct journal_slot *slot)
 	pthread_mutex_unlock(&journal.lock);
 }
 
-static enum journal_found begin_again(struct journal_slot *slot, const struct journal_request *request)
+static enum journal_found begin_replay(struct journal_slot *slot, const struct journal_request *request)
 {
 	bool is_done = atomic_load(&slot->state) == JOURNAL_DONE;
 
-	mine.slot = slot;
-	atomic_store(&slot->lasting, request->lasting);
+	current.slot = slot;
+	atomic_store(&slot->unbounded, request->unbounded);
 	atomic_store(&slot->begun_at, monotonic_nanoseconds());
 	atomic_store(&slot->worker, journal.worker);
 	if (is_done)
-		return JOURNAL_ANSWERED;
-	mine.again = true;
-	return slot->crashes >= JOURNAL_CRASHES || slot->kills >= JOURNAL_KILLS ? JOURNAL_POISON : JOURNAL_AGAIN;
+		return JOURNAL_REPLIED;
+	current.is_replay = true;
+	return slot->crashes >= JOURNAL_CRASHES || slot->kills >= JOURNAL_KILLS ? JOURNAL_POISON : JOURNAL_REPLAY;
 }
 
 enum journal_found journal_begin(const struct journal_request *request)
 {
 	struct journal_slot *slot;
 
-	mine.slot = NULL;
-	mine.again = false;
+	current.slot = NULL;
+	current.is_replay = false;
 	slot = request->repeated ? find_old(request->unique) : NULL;
 	if (slot)
-		return begin_again(slot, request);
-	if (!mine.home)
-		mine.home = take_home();
-	slot = mine.home;
+		return begin_replay(slot, request);
+	if (!current.home)
+		current.home = claim_home();
+	slot = current.home;
 	if (!slot)
 		return JOURNAL_NEW;
 	slot->unique = request->unique;
@@ -102,53 +102,53 @@ enum journal_found journal_begin(const struct journal_request *request)
 	atomic_store(&slot->fd, -1);
 	atomic_store(&slot->noted, false);
 	atomic_store(&slot->blamed, false);
-	atomic_store(&slot->lasting, request->lasting);
+	atomic_store(&slot->unbounded, request->unbounded);
 	atomic_store(&slot->begun_at, monotonic_nanoseconds());
 	atomic_store(&slot->worker, journal.worker);
 	atomic_store(&slot->state, JOURNAL_BEGUN);
-	mine.slot = slot;
+	current.slot = slot;
 	return JOURNAL_NEW;
 }
 
 void journal_end(void)
 {
-	if (mine.slot)
-		free_slot(mine.slot);
-	mine.slot = NULL;
-	mine.again = false;
+	if (current.slot)
+		free_slot(current.slot);
+	current.slot = NULL;
+	current.is_replay = false;
 }
 
-void journal_may_last(void)
+void journal_set_unbounded(void)
 {
-	if (mine.slot)
-		atomic_store(&mine.slot->lasting, true);
+	if (current.slot)
+		atomic_store(&current.slot->unbounded, true);
 }
 
-bool journal_is_again(void)
+bool journal_is_replay(void)
 {
-	return mine.again;
+	return current.is_replay;
 }
 
-void journal_begin_anew(void)
+void journal_begin_undo(void)
 {
-	mine.again = false;
-	if (mine.slot)
-		atomic_store(&mine.slot->noted, false);
+	current.is_replay = false;
+	if (current.slot)
+		atomic_store(&current.slot->noted, false);
 }
 
 uint64_t journal_since(void)
 {
-	return mine.slot ? mine.slot->since : 0;
+	return current.slot ? current.slot->since : 0;
 }
 
 uint32_t journal_uid(void)
 {
-	return mine.slot ? mine.slot->uid : 0;
+	return current.slot ? current.slot->uid : 0;
 }
 
 void journal_note(const struct journal_note *note)
 {
-	struct journal_slot *slot = mine.slot;
+	struct journal_slot *slot = current.slot;
 
 	if (!slot)
 		return;
@@ -160,17 +160,17 @@ void journal_note(const struct journal_note *note)
 	atomic_store(&slot->noted, true);
 }
 
-void journal_let_go(void)
+void journal_disown_fd(void)
 {
-	if (mine.slot)
-		atomic_store(&mine.slot->fd, -1);
+	if (current.slot)
+		atomic_store(&current.slot->fd, -1);
 }
 
-bool journal_noted(struct journal_note *note)
+bool journal_get_note(struct journal_note *note)
 {
-	const struct journal_slot *slot = mine.slot;
+	const struct journal_slot *slot = current.slot;
 
-	if (!mine.again || !slot || !atomic_load(&slot->noted))
+	if (!current.is_replay || !slot || !atomic_load(&slot->noted))
 		return false;
 	*note = (struct journal_note){
 		.inode = {slot->inode[0], slot->inode[1]},
@@ -181,39 +181,39 @@ bool journal_noted(struct journal_note *note)
 	return true;
 }
 
-void journal_keep_answer(const struct iovec *parts, int n_parts)
+void journal_save_reply(const struct iovec *parts, int n_parts)
 {
-	struct journal_slot *slot = mine.slot;
+	struct journal_slot *slot = current.slot;
 	size_t length = 0;
 
 	if (!slot || atomic_load(&slot->state) == JOURNAL_DONE)
 		return;
 	for (int i = 0; i < n_parts; i++) {
-		if (parts[i].iov_len > sizeof(slot->answer) - length)
+		if (parts[i].iov_len > sizeof(slot->reply) - length)
 			return;
 		if (parts[i].iov_len > 0)
-			memcpy(slot->answer + length, parts[i].iov_base, parts[i].iov_len);
+			memcpy(slot->reply + length, parts[i].iov_base, parts[i].iov_len);
 		length += parts[i].iov_len;
 	}
-	slot->answer_length = (uint32_t)length;
+	slot->reply_length = (uint32_t)length;
 	atomic_store(&slot->state, JOURNAL_DONE);
 }
 
-void *journal_answer_of(size_t *size)
+void *journal_saved_reply(size_t *size)
 {
-	*size = mine.slot->answer_length;
-	return mine.slot->answer;
+	*size = current.slot->reply_length;
+	return current.slot->reply;
 }
 
 unsigned int journal_deaths(void)
 {
-	return mine.slot ? mine.slot->crashes + mine.slot->kills : 0;
+	return current.slot ? current.slot->crashes + current.slot->kills : 0;
 }
 
 void journal_blame(void)
 {
-	if (mine.slot)
-		atomic_store(&mine.slot->blamed, true);
+	if (current.slot)
+		atomic_store(&current.slot->blamed, true);
 }
 
 /* --- after a death --- */
@@ -256,7 +256,7 @@ void journal_recover(struct state *state)
 		uint32_t found = atomic_load(&slot->state);
 
 		/* corrupt slots are freed */
-		if (found != JOURNAL_BEGUN && (found != JOURNAL_DONE || slot->answer_length > sizeof(slot->answer)))
+		if (found != JOURNAL_BEGUN && (found != JOURNAL_DONE || slot->reply_length > sizeof(slot->reply)))
 			atomic_store(&slot->state, JOURNAL_FREE);
 		count_death(slot, header, present - 1, somebody_is_blamed);
 		journal.taken[i] = journal.old[i] = journal.left[i] = atomic_load(&slot->state) != JOURNAL_FREE;
@@ -264,7 +264,7 @@ void journal_recover(struct state *state)
 	}
 }
 
-bool journal_expect(uint64_t unique)
+bool journal_claim(uint64_t unique)
 {
 	const struct journal_slot *slot = find_old(unique);
 
@@ -274,7 +274,7 @@ bool journal_expect(uint64_t unique)
 	return atomic_load(&slot->state) == JOURNAL_DONE;
 }
 
-static void give_back(unsigned int i)
+static void release_slot(unsigned int i)
 {
 	int fd = atomic_exchange(&journal.slots[i].fd, -1);
 
@@ -284,24 +284,24 @@ static void give_back(unsigned int i)
 	free_slot(&journal.slots[i]);
 }
 
-void journal_send_answers(bool (*send)(void *context, void *answer, size_t size), void *context)
+void journal_send_replies(bool (*send)(void *context, void *reply, size_t size), void *context)
 {
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
 		struct journal_slot *slot = &journal.slots[i];
 
 		if (journal.left[i] && atomic_load(&slot->state) == JOURNAL_DONE &&
-		    send(context, slot->answer, slot->answer_length))
-			give_back(i);
+		    send(context, slot->reply, slot->reply_length))
+			release_slot(i);
 	}
 }
 
-void journal_drop_rest(void (*dropped)(void *context, const struct journal_slot *slot), void *context)
+void journal_drop_unclaimed(void (*dropped)(void *context, const struct journal_slot *slot), void *context)
 {
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
 		if (!journal.left[i])
 			continue;
 		if (dropped)
 			dropped(context, &journal.slots[i]);
-		give_back(i);
+		release_slot(i);
 	}
 }

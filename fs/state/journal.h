@@ -31,13 +31,13 @@ struct journal_request {
 	int32_t pid;     /* requesting process */
 	uint32_t uid;
 	bool repeated;   /* resent by the kernel; others have no slot yet */
-	bool lasting;    /* may legitimately take any time */
+	bool unbounded;    /* may legitimately take any time */
 };
 
 enum journal_found {
 	JOURNAL_NEW,      /* not begun by any worker */
-	JOURNAL_AGAIN,    /* a worker died over it: it was executed, in part, or not at all */
-	JOURNAL_ANSWERED, /* ... with the reply saved: journal_answer_of() */
+	JOURNAL_REPLAY,    /* a worker died over it: it was executed, in part, or not at all */
+	JOURNAL_REPLIED, /* ... with the reply saved: journal_saved_reply() */
 	JOURNAL_POISON,   /* ... too often */
 };
 
@@ -58,16 +58,16 @@ enum journal_found journal_begin(const struct journal_request *request);
 void journal_end(void);
 
 /* The request may take any time from here on. */
-void journal_may_last(void);
+void journal_set_unbounded(void);
 
 /*
- * Whether the current request is a replay: after journal_begin() returned JOURNAL_AGAIN, until its end or
- * journal_begin_anew().
+ * Whether the current request is a replay: after journal_begin() returned JOURNAL_REPLAY, until its end or
+ * journal_begin_undo().
  */
-bool journal_is_again(void);
+bool journal_is_replay(void);
 
 /* What follows undoes the request: notes do not apply to it. */
-void journal_begin_anew(void);
+void journal_begin_undo(void);
 
 /* The time when the request was first begun: CLOCK_REALTIME_COARSE, nanoseconds. 0 without a request. */
 uint64_t journal_since(void);
@@ -77,19 +77,19 @@ uint32_t journal_uid(void);
 
 /*
  * Saves a note. The caller keeps the descriptor, which stays open if the worker dies, and calls
- * journal_let_go() before closing it or handing it on.
+ * journal_disown_fd() before closing it or handing it on.
  */
 void journal_note(const struct journal_note *note);
-void journal_let_go(void);
+void journal_disown_fd(void);
 
 /* Gets the note of the worker that died over this request. False if there is none. */
-bool journal_noted(struct journal_note *note);
+bool journal_get_note(struct journal_note *note);
 
-/* Saves the reply. Replies longer than JOURNAL_ANSWER_MAX are ignored: they are of idempotent requests. */
-void journal_keep_answer(const struct iovec *parts, int n_parts);
+/* Saves the reply. Replies longer than JOURNAL_REPLY_MAX are ignored: they are of idempotent requests. */
+void journal_save_reply(const struct iovec *parts, int n_parts);
 
 /* Returns the saved reply, which may be modified and is valid until journal_end(). */
-void *journal_answer_of(size_t *size);
+void *journal_saved_reply(size_t *size);
 
 /* The number of workers that died over the request. */
 unsigned int journal_deaths(void);
@@ -105,14 +105,14 @@ void journal_recover(struct state *state);
  * modify it and returns whether the kernel has it, now or from before. Then the ownership of opened handles
  * is certain, and the slot is freed. Other replies wait for the request to be resent.
  */
-void journal_send_answers(bool (*send)(void *context, void *answer, size_t size), void *context);
+void journal_send_replies(bool (*send)(void *context, void *reply, size_t size), void *context);
 
 /*
- * For the reader thread. journal_expect() keeps the slot of a resent request until it is executed, and
- * returns whether the saved reply is all it needs. journal_drop_rest(), once no more requests are resent,
+ * For the reader thread. journal_claim() keeps the slot of a resent request until it is executed, and
+ * returns whether the saved reply is all it needs. journal_drop_unclaimed(), once no more requests are resent,
  * frees the slots that the kernel did not ask for, and calls `dropped` for each before.
  */
-bool journal_expect(uint64_t unique);
-void journal_drop_rest(void (*dropped)(void *context, const struct journal_slot *slot), void *context);
+bool journal_claim(uint64_t unique);
+void journal_drop_unclaimed(void (*dropped)(void *context, const struct journal_slot *slot), void *context);
 
 #endif

@@ -15,7 +15,7 @@ static void drop_for_conversion(struct locks *locks, const struct lock_request *
 	lock = lock_tree_owned(&locks->forest, node->by_owner[LOCK_FLOCK], request->owner, 0);
 	if (lock && table_slot(locks, lock)->type != request->type) {
 		table_drop(locks, request);
-		queue_serve(locks, request->node);
+		queue_grant(locks, request->node);
 	}
 }
 
@@ -61,7 +61,7 @@ int lock_set(struct state *state, const struct lock_request *request)
 		drop_for_conversion(locks, request);
 		result = table_conflict(locks, request) ? -EAGAIN : table_set(locks, request, ++locks->turn);
 	}
-	queue_serve(locks, request->node);
+	queue_grant(locks, request->node);
 	pthread_mutex_unlock(&locks->lock);
 	return result;
 }
@@ -93,7 +93,7 @@ int lock_wait(struct state *state, const struct lock_request *request, uint64_t 
 		else
 			result = queue_park(locks, request, locks->turn, tag);
 	}
-	queue_serve(locks, request->node);
+	queue_grant(locks, request->node);
 	pthread_mutex_unlock(&locks->lock);
 	return result;
 }
@@ -158,7 +158,7 @@ bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outc
 			.access = table_slot(locks, waiter)->access,
 		};
 		queue_remove(locks, waiter);
-		queue_serve(locks, node);
+		queue_grant(locks, node);
 	}
 	pthread_mutex_unlock(&locks->lock);
 	return waiter != 0;
@@ -191,12 +191,12 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 	return decided != 0;
 }
 
-void lock_access_all(struct state *state, uint64_t node)
+void lock_grant_all_access(struct state *state, uint64_t node)
 {
 	struct locks *locks = state->locks;
 
 	pthread_mutex_lock(&locks->lock);
-	queue_release_access(locks, node);
+	queue_grant_all_access(locks, node);
 	pthread_mutex_unlock(&locks->lock);
 }
 
@@ -208,7 +208,7 @@ void lock_access_end(struct state *state, const struct lock_outcome *outcome)
 	pthread_mutex_lock(&locks->lock);
 	queue_remove(locks, outcome->slot);
 	locks->n_decided--;
-	queue_serve(locks, node);
+	queue_grant(locks, node);
 	pthread_mutex_unlock(&locks->lock);
 }
 
@@ -221,7 +221,7 @@ void lock_drop_owner(struct state *state, uint64_t node, uint64_t owner, enum lo
 	found = table_find(locks, node);
 	/* cutting everything splits nothing */
 	if (found && table_cut(locks, found, kind, owner, 0, LOCK_END))
-		queue_serve(locks, node);
+		queue_grant(locks, node);
 	pthread_mutex_unlock(&locks->lock);
 }
 
@@ -253,7 +253,7 @@ void lock_drop_handle(struct state *state, uint64_t node, uint64_t handle)
 		waiter = next;
 	}
 	if (found)
-		queue_serve(locks, node);
+		queue_grant(locks, node);
 	pthread_mutex_unlock(&locks->lock);
 }
 
@@ -275,7 +275,7 @@ void lock_recovered(struct state *state)
 				waiter = next;
 			}
 			if (locks->nodes[i].node)
-				queue_serve(locks, locks->nodes[i].node);
+				queue_grant(locks, locks->nodes[i].node);
 		}
 	}
 	pthread_mutex_unlock(&locks->lock);

@@ -127,7 +127,7 @@ bool lock_access_test(struct state *state, const struct lock_request *request, s
 bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outcome);
 
 /* Grants all I/O that waits on a node, whose locks have become advisory. */
-void lock_access_all(struct state *state, uint64_t node);
+void lock_grant_all_access(struct state *state, uint64_t node);
 
 /* Must be called when I/O granted by lock_next_outcome() has ended or has been deferred again. */
 void lock_access_end(struct state *state, const struct lock_outcome *outcome);

@@ -22,37 +22,37 @@ static void fill_request(struct lock_request *request, const struct lock_slot *s
 }
 
 /* Whether a waiting request of another owner conflicts with a request. */
-static bool is_against(const struct lock_slot *waiter, const struct lock_request *request)
+static bool conflicts_with(const struct lock_slot *waiter, const struct lock_request *request)
 {
 	return waiter->kind == request->kind && waiter->owner != request->owner && waiter->start <= request->end &&
 	       waiter->end >= request->start && (waiter->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE);
 }
 
 /* Whether granted I/O that conflicts with a request is still in flight. No request may overtake it. */
-static bool is_under_way(const struct locks *locks, const struct lock_node *node, const struct lock_request *request)
+static bool is_in_flight(const struct locks *locks, const struct lock_node *node, const struct lock_request *request)
 {
 	for (uint32_t waiter = locks->n_decided ? node->first_waiter : 0; waiter; waiter = locks->forest.index[waiter].waiting.next)
-		if (queue_is_decided(locks, waiter) && is_against(table_slot(locks, waiter), request))
+		if (queue_is_decided(locks, waiter) && conflicts_with(table_slot(locks, waiter), request))
 			return true;
 	return false;
 }
 
 /* Whether a request would overtake an earlier conflicting one. */
-static bool would_pass(const struct locks *locks, const struct lock_request *request, uint64_t turn)
+static bool would_overtake(const struct locks *locks, const struct lock_request *request, uint64_t turn)
 {
 	const struct lock_node *node = table_find(locks, request->node);
 	uint32_t waiter = node ? node->first_waiter : 0;
 
-	if (node && is_under_way(locks, node, request))
+	if (node && is_in_flight(locks, node, request))
 		return true;
 	for (; waiter && table_slot(locks, waiter)->turn < turn; waiter = locks->forest.index[waiter].waiting.next)
-		if (is_against(table_slot(locks, waiter), request))
+		if (conflicts_with(table_slot(locks, waiter), request))
 			return !table_holds_anything(locks, request);
 	return false;
 }
 
 /* I/O may overtake queued lock requests, except an earlier one that is blocked only by I/O in flight. */
-static bool access_would_pass(const struct locks *locks, const struct lock_request *access, uint64_t turn)
+static bool access_would_overtake(const struct locks *locks, const struct lock_request *access, uint64_t turn)
 {
 	const struct lock_node *node = table_find(locks, access->node);
 	uint32_t waiter = node && locks->n_decided ? node->first_waiter : 0;
@@ -61,10 +61,10 @@ static bool access_would_pass(const struct locks *locks, const struct lock_reque
 		const struct lock_slot *slot = table_slot(locks, waiter);
 		struct lock_request request;
 
-		if (slot->access || !is_against(slot, access))
+		if (slot->access || !conflicts_with(slot, access))
 			continue;
 		fill_request(&request, slot);
-		if (!table_conflict(locks, &request) && is_under_way(locks, node, &request))
+		if (!table_conflict(locks, &request) && is_in_flight(locks, node, &request))
 			return true;
 	}
 	return false;
@@ -73,8 +73,8 @@ static bool access_would_pass(const struct locks *locks, const struct lock_reque
 bool queue_admits(const struct locks *locks, const struct lock_request *request, uint64_t turn)
 {
 	if (request->access)
-		return !table_access_conflict(locks, request) && !access_would_pass(locks, request, turn);
-	return !table_conflict(locks, request) && !would_pass(locks, request, turn);
+		return !table_access_conflict(locks, request) && !access_would_overtake(locks, request, turn);
+	return !table_conflict(locks, request) && !would_overtake(locks, request, turn);
 }
 
 /*
@@ -105,7 +105,7 @@ static bool is_deadlock(const struct locks *locks, const struct lock_slot *reque
 	}
 	for (;;) {
 		for (uint32_t i = 0; i < n_unvisited;) {
-			if (table_is_in_the_way(locks, table_slot(locks, unvisited[i]), from)) {
+			if (table_blocks(locks, table_slot(locks, unvisited[i]), from)) {
 				stack[n_stack++] = unvisited[i];
 				unvisited[i] = unvisited[--n_unvisited];
 			} else {
@@ -115,7 +115,7 @@ static bool is_deadlock(const struct locks *locks, const struct lock_slot *reque
 		if (n_stack == 0)
 			break;
 		from = table_slot(locks, stack[--n_stack]);
-		found = table_is_in_the_way(locks, request, from);
+		found = table_blocks(locks, request, from);
 		if (found)
 			break;
 	}
@@ -195,7 +195,7 @@ void queue_end(struct locks *locks, uint32_t waiter, int result)
 }
 
 /* Goes through a queue once. Returns whether anything was granted. */
-static bool serve_queue(struct locks *locks, uint64_t id)
+static bool grant_waiters(struct locks *locks, uint64_t id)
 {
 	const struct lock_node *first = table_find(locks, id);
 	uint32_t waiter = first ? first->first_waiter : 0;
@@ -220,7 +220,7 @@ static bool serve_queue(struct locks *locks, uint64_t id)
 	return any;
 }
 
-void queue_release_access(struct locks *locks, uint64_t node)
+void queue_grant_all_access(struct locks *locks, uint64_t node)
 {
 	const struct lock_node *found = table_find(locks, node);
 	uint32_t waiter = found ? found->first_waiter : 0;
@@ -233,9 +233,9 @@ void queue_release_access(struct locks *locks, uint64_t node)
 /*
  * Called after a lock was dropped or changed. Repeats, because a granted conversion may make room for others.
  */
-void queue_serve(struct locks *locks, uint64_t node)
+void queue_grant(struct locks *locks, uint64_t node)
 {
-	while (!locks->recovering && serve_queue(locks, node))
+	while (!locks->recovering && grant_waiters(locks, node))
 		;
 	table_put(locks, node);
 }

@@ -36,9 +36,9 @@ void queue_end(struct locks *locks, uint32_t waiter, int result);
  * Grants what can be granted after a lock on a node was dropped or changed; lock_next_outcome() reports it.
  * Does nothing during recovery.
  */
-void queue_serve(struct locks *locks, uint64_t node);
+void queue_grant(struct locks *locks, uint64_t node);
 
 /* Grants all I/O waiting on a node. */
-void queue_release_access(struct locks *locks, uint64_t node);
+void queue_grant_all_access(struct locks *locks, uint64_t node);
 
 #endif

@@ -103,7 +103,7 @@ static bool slot_is_sane(const struct locks *locks, const struct lock_slot *slot
 }
 
 /* Whether the lock's handle was released before the worker died, or does not exist. */
-static bool is_left_over(const struct locks *locks, const struct lock_slot *slot)
+static bool is_orphaned(const struct locks *locks, const struct lock_slot *slot)
 {
 	const struct handle_slot *handle = handle_get(locks->state, slot->handle);
 
@@ -132,7 +132,7 @@ static int recover_slot(struct locks *locks, uint32_t lock)
 	struct lock_slot *slot = table_slot(locks, lock);
 	struct lock_node *node;
 
-	if (is_left_over(locks, slot) || is_in_conflict(locks, slot)) {
+	if (is_orphaned(locks, slot) || is_in_conflict(locks, slot)) {
 		table_free_slot(locks, lock);
 		return 0;
 	}

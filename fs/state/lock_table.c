@@ -334,16 +334,16 @@ static bool is_own(const struct lock_slot *lock, uint64_t owner, uint64_t handle
 	return lock->holder != LOCK_OF_PROCESS && lock->handle == handle;
 }
 
-static bool is_foreign(const struct lock_slot *lock, const void *context)
+static bool is_others_lock(const struct lock_slot *lock, const void *context)
 {
 	const struct lock_request *access = context;
 
 	return !is_own(lock, access->owner, access->handle, access->pid);
 }
 
-static uint32_t find_foreign(const struct locks *locks, uint32_t root, const struct lock_request *access)
+static uint32_t find_others_lock(const struct locks *locks, uint32_t root, const struct lock_request *access)
 {
-	return lock_tree_search(&locks->forest, root, access->start, access->end, is_foreign, access);
+	return lock_tree_search(&locks->forest, root, access->start, access->end, is_others_lock, access);
 }
 
 uint32_t table_access_conflict(const struct locks *locks, const struct lock_request *access)
@@ -353,13 +353,13 @@ uint32_t table_access_conflict(const struct locks *locks, const struct lock_requ
 
 	if (!node)
 		return 0;
-	found = find_foreign(locks, node->by_range[LOCK_RANGE][LOCK_EXCLUSIVE], access);
+	found = find_others_lock(locks, node->by_range[LOCK_RANGE][LOCK_EXCLUSIVE], access);
 	if (!found && access->type == LOCK_EXCLUSIVE)
-		found = find_foreign(locks, node->by_range[LOCK_RANGE][LOCK_SHARED], access);
+		found = find_others_lock(locks, node->by_range[LOCK_RANGE][LOCK_SHARED], access);
 	return found;
 }
 
-static bool owner_is_in_the_way(const struct locks *locks, const struct lock_node *node, uint64_t owner,
+static bool owner_blocks(const struct locks *locks, const struct lock_node *node, uint64_t owner,
 				const struct lock_slot *waiter)
 {
 	uint32_t root = node->by_owner[waiter->kind];
@@ -393,7 +393,7 @@ static bool is_of_process(const struct lock_slot *lock, const void *context)
 	return !(waiter->access && is_own(lock, waiter->owner, waiter->handle, waiter->pid));
 }
 
-static bool process_is_in_the_way(const struct locks *locks, const struct lock_node *node, int32_t pid,
+static bool process_blocks(const struct locks *locks, const struct lock_node *node, int32_t pid,
 				  const struct lock_slot *waiter)
 {
 	const struct process_of_waiter search = {.pid = pid, .waiter = waiter};
@@ -406,14 +406,14 @@ static bool process_is_in_the_way(const struct locks *locks, const struct lock_n
 		lock_tree_search(&locks->forest, roots[LOCK_SHARED], waiter->start, waiter->end, is_of_process, &search));
 }
 
-bool table_is_in_the_way(const struct locks *locks, const struct lock_slot *holder, const struct lock_slot *waiter)
+bool table_blocks(const struct locks *locks, const struct lock_slot *holder, const struct lock_slot *waiter)
 {
 	const struct lock_node *node = table_find(locks, waiter->node);
 
 	if (!node)
 		return false;
-	return holder->owner ? owner_is_in_the_way(locks, node, holder->owner, waiter)
-			     : process_is_in_the_way(locks, node, holder->pid, waiter);
+	return holder->owner ? owner_blocks(locks, node, holder->owner, waiter)
+			     : process_blocks(locks, node, holder->pid, waiter);
 }
 
 bool table_holds_anything(const struct locks *locks, const struct lock_request *request)

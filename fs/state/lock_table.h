@@ -117,7 +117,7 @@ uint32_t table_conflict(const struct locks *locks, const struct lock_request *re
 uint32_t table_access_conflict(const struct locks *locks, const struct lock_request *access);
 
 /* Whether the requester of `holder` holds a lock that conflicts with the waiting request `waiter`. */
-bool table_is_in_the_way(const struct locks *locks, const struct lock_slot *holder, const struct lock_slot *waiter);
+bool table_blocks(const struct locks *locks, const struct lock_slot *holder, const struct lock_slot *waiter);
 
 /* Whether the owner already holds what the request asks for. */
 bool table_has(const struct locks *locks, const struct lock_request *request);

@@ -75,7 +75,7 @@ static bool is_idle(const struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
 
-	return atomic_load(&slot->lookups) == 0 && state->index[index].handles == 0 && state->kept_node != index;
+	return atomic_load(&slot->lookups) == 0 && state->index[index].handles == 0 && state->pinned_node != index;
 }
 
 /* The state word is cleared first: if the worker dies then, a free slot and a leaked descriptor remain. */
@@ -101,7 +101,7 @@ static void drop_oldest_idle(struct state *state)
 	drop_locked(state, index);
 }
 
-void node_close_kept_locked(struct state *state, struct node_slot *slot)
+void node_close_fd_locked(struct state *state, struct node_slot *slot)
 {
 	int fd = atomic_load(&slot->fd);
 
@@ -118,11 +118,11 @@ void node_became_idle_locked(struct state *state, uint32_t index)
 	/* its lifetime is being watched */
 	if (atomic_load(&slot->policy) & NODE_POLICY_LIFETIMES && !(atomic_load(&slot->flags) & NODE_UNLINKED))
 		return;
-	if (atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_KEEP_FD)) {
+	if (atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_NEEDS_FD)) {
 		drop_locked(state, index);
 		return;
 	}
-	node_close_kept_locked(state, slot);
+	node_close_fd_locked(state, slot);
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_HELD);
 	idle_append(state, index);
 	while (state->n_idle > state->max_idle)
@@ -201,7 +201,7 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
 	if (result == 0 && taken != index)
 		result = -EINVAL;
 	if (result == 0)
-		fill_slot(state, index, key, mode, flags | NODE_FIXED | (fd >= 0 ? NODE_KEEP_FD : 0), 1, fd);
+		fill_slot(state, index, key, mode, flags | NODE_FIXED | (fd >= 0 ? NODE_NEEDS_FD : 0), 1, fd);
 	state_unlock(state);
 	return result;
 }
@@ -239,15 +239,15 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 	return result;
 }
 
-bool node_keep(struct state *state, uint64_t id)
+bool node_pin_slot(struct state *state, uint64_t id)
 {
 	bool is_known;
 
 	pthread_mutex_lock(&state->lock);
 	is_known = node_get(state, id);
 	if (is_known) {
-		state->kept_node = node_index_of(id);
-		leave_idle(state, state->kept_node);
+		state->pinned_node = node_index_of(id);
+		leave_idle(state, state->pinned_node);
 	}
 	pthread_mutex_unlock(&state->lock);
 	return is_known;
@@ -264,13 +264,13 @@ static int take_if_idle(struct state *state, uint32_t index)
 	return id;
 }
 
-void node_let_go(struct state *state, int *backing_id)
+void node_unpin_slot(struct state *state, int *backing_id)
 {
 	uint32_t index;
 
 	pthread_mutex_lock(&state->lock);
-	index = state->kept_node;
-	state->kept_node = 0;
+	index = state->pinned_node;
+	state->pinned_node = 0;
 	*backing_id = index ? take_if_idle(state, index) : 0;
 	state_unlock(state);
 }
@@ -317,11 +317,11 @@ uint64_t node_find_open(struct state *state, uint16_t store, uint64_t inode,
 	return id;
 }
 
-void node_told(struct state *state, uint64_t id, uint32_t now)
+void node_attributes_sent(struct state *state, uint64_t id, uint32_t now)
 {
 	pthread_mutex_lock(&state->lock);
 	if (node_get(state, id))
-		state->index[node_index_of(id)].told = now;
+		state->index[node_index_of(id)].sent_at = now;
 	pthread_mutex_unlock(&state->lock);
 }
 
@@ -334,8 +334,8 @@ bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t
 	/* of two nodes with this inode number one is stale, and only the handle tells which */
 	index = node_table_find_inode(state, store, inode);
 	if (index)
-		fresh = atomic_load(&state->arena->nodes[index].lookups) > 0 && state->index[index].told &&
-			(int32_t)(state->index[index].told - since) >= 0;
+		fresh = atomic_load(&state->arena->nodes[index].lookups) > 0 && state->index[index].sent_at &&
+			(int32_t)(state->index[index].sent_at - since) >= 0;
 	pthread_mutex_unlock(&state->lock);
 	return fresh;
 }
@@ -372,7 +372,7 @@ uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *he
 	*held = index && (atomic_load(&slot->backing_id) > 0 || atomic_load(&slot->fd) >= 0);
 	if (index && atomic_load(&slot->backing_id) > 0) {
 		atomic_fetch_or(&slot->flags, NODE_HELD);
-		backing_id_leave_rest(state, index);
+		backing_id_uncache(state, index);
 	}
 	pthread_mutex_unlock(&state->lock);
 	return id;
@@ -386,14 +386,14 @@ void node_unhold(struct state *state, uint64_t id)
 	pthread_mutex_unlock(&state->lock);
 }
 
-bool node_keeps_id(const struct state *state, uint32_t index)
+bool node_holds_id(const struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
 
-	return state->resting[index % ARENA_RESTING] == index || (backing_id_is_held(slot) && atomic_load(&slot->lookups) > 0);
+	return state->cached_ids[index % ARENA_CACHED_IDS] == index || (backing_id_is_held(slot) && atomic_load(&slot->lookups) > 0);
 }
 
-void node_pin(struct state *state, uint64_t id, int *fd)
+void node_add_fd(struct state *state, uint64_t id, int *fd)
 {
 	struct node_slot *slot;
 
@@ -416,7 +416,7 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 		if (is_idle(state, index)) {
 			leave_idle(state, index);
 			drop_locked(state, index);
-		} else if (atomic_load(&slot->fd) < 0 && (!node_is_foreign(slot) || state->index[index].handles > 0)) {
+		} else if (atomic_load(&slot->fd) < 0 && (!node_is_external(slot) || state->index[index].handles > 0)) {
 			atomic_store(&slot->fd, take_fd(fd));
 		}
 	}
@@ -426,7 +426,7 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 void node_opened_locked(struct state *state, uint32_t index)
 {
 	leave_idle(state, index);
-	backing_id_leave_rest(state, index);
+	backing_id_uncache(state, index);
 	state->index[index].handles++;
 }
 
@@ -448,18 +448,18 @@ int node_closed_locked(struct state *state, uint32_t index)
 	if (state->index[index].handles > 0)
 		return 0;
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_REFUSED);
-	if (node_is_foreign(slot)) {
+	if (node_is_external(slot)) {
 		/* release the memory in case the file is removed elsewhere */
 		id = backing_id_take(state, index);
-		if (!(atomic_load(&slot->flags) & NODE_KEEP_FD))
-			node_close_kept_locked(state, slot);
+		if (!(atomic_load(&slot->flags) & NODE_NEEDS_FD))
+			node_close_fd_locked(state, slot);
 		if (is_idle(state, index))
 			node_became_idle_locked(state, index);
 	} else if (is_idle(state, index)) {
 		id = backing_id_take(state, index);
 		node_became_idle_locked(state, index);
 	} else {
-		id = backing_id_rest(state, index);
+		id = backing_id_cache(state, index);
 	}
 	return id;
 }

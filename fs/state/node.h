@@ -28,13 +28,13 @@ enum node_flags {
 	NODE_UNLINKED = 1,   /* has no name: dropped when the kernel forgets it */
 	NODE_REFUSED = 2,    /* the kernel refused its backing file for passthrough */
 	NODE_SLOW_END = 8,   /* may have much memory, so freeing it may take long */
-	NODE_KEEP_FD = 4,    /* reachable by its own descriptor only: dropped when the kernel forgets it */
+	NODE_NEEDS_FD = 4,    /* reachable by its own descriptor only: dropped when the kernel forgets it */
 	NODE_HELD = 16,      /* keeps its passthrough id until the kernel forgets it, see node_hold() */
 	NODE_FIXED = 64,     /* has a fixed index and is never dropped */
 	NODE_FILLING = 128,  /* created empty, and no open for writing has been closed yet: `fixed` does not apply yet */
-	NODE_TOLD_SUID = 256, /* the attributes last sent to the kernel were set-user-id */
-	NODE_TOLD_SGID = 512, /* ... set-group-id */
-	NODE_FOREIGN = 32,   /* external: can change and vanish without segfs, so nothing of it is cached or held while it is not open */
+	NODE_SENT_SUID = 256, /* the attributes last sent to the kernel were set-user-id */
+	NODE_SENT_SGID = 512, /* ... set-group-id */
+	NODE_EXTERNAL = 32,   /* external: can change and vanish without segfs, so nothing of it is cached or held while it is not open */
 };
 
 /*
@@ -78,9 +78,9 @@ uint64_t node_id(const struct state *state, uint32_t index);
 uint64_t node_id_of(const struct state *state, const struct node_slot *node);
 
 /* Whether the node's file can change without segfs. */
-static inline bool node_is_foreign(const struct node_slot *node)
+static inline bool node_is_external(const struct node_slot *node)
 {
-	return atomic_load(&node->flags) & NODE_FOREIGN;
+	return atomic_load(&node->flags) & NODE_EXTERNAL;
 }
 
 /* Returns the slot of a live node, or NULL for an invalid or stale id; the caller replies ESTALE. */
@@ -88,7 +88,7 @@ struct node_slot *node_get(const struct state *state, uint64_t id);
 
 /*
  * Creates the root or another node with a fixed index; to be called in order of index on an empty arena.
- * flags: NODE_FOREIGN or 0. fd: the node's own descriptor or -1, moved on success. Returns 0; otherwise as
+ * flags: NODE_EXTERNAL or 0. fd: the node's own descriptor or -1, moved on success. Returns 0; otherwise as
  * node_reference().
  */
 int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint32_t flags, int fd);
@@ -105,13 +105,13 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 		   uint64_t *id);
 
 /*
- * Prevents a node from being dropped, and its slot from being reused, until node_let_go(). For one thread and
+ * Prevents a node from being dropped, and its slot from being reused, until node_unpin_slot(). For one thread and
  * one node at a time; does not survive the worker. Returns false for a stale id.
  */
-bool node_keep(struct state *state, uint64_t id);
+bool node_pin_slot(struct state *state, uint64_t id);
 
 /* backing_id: as for node_forget(). */
-void node_let_go(struct state *state, int *backing_id);
+void node_unpin_slot(struct state *state, int *backing_id);
 
 /* Finds a node without incrementing its lookup count. Returns its id, or 0. */
 uint64_t node_find(struct state *state, const struct node_key *key);
@@ -120,7 +120,7 @@ uint64_t node_find(struct state *state, const struct node_key *key);
  * Records that the attributes of a node were sent to the kernel at `now`, in milliseconds of any clock, not
  * 0.
  */
-void node_told(struct state *state, uint64_t id, uint32_t now);
+void node_attributes_sent(struct state *state, uint64_t id, uint32_t now);
 
 /*
  * Whether the attributes of the file with this inode number were sent to the kernel after `since`, and the
@@ -161,7 +161,7 @@ void node_unhold(struct state *state, uint64_t id);
  * Gives an open node a descriptor of its file until its last handle is released, so that the file stays
  * reachable whatever happens to its name. fd: O_PATH; moved if the node is open and has none, then *fd is -1.
  */
-void node_pin(struct state *state, uint64_t id, int *fd);
+void node_add_fd(struct state *state, uint64_t id, int *fd);
 
 /*
  * Records that the last name of a node was removed.
@@ -186,12 +186,12 @@ void node_became_idle_locked(struct state *state, uint32_t index);
  * ... closes the descriptor of a node that has a name: its file handle suffices, and the descriptor would keep
  * the file alive after an unlink.
  */
-void node_close_kept_locked(struct state *state, struct node_slot *slot);
+void node_close_fd_locked(struct state *state, struct node_slot *slot);
 
 /*
  * Whether a node that is not open keeps its passthrough id: cached for the next open, or because the id holds
  * its file.
  */
-bool node_keeps_id(const struct state *state, uint32_t index);
+bool node_holds_id(const struct state *state, uint32_t index);
 
 #endif

@@ -116,26 +116,26 @@ static void settle_unopened(struct state *state)
 		if (atomic_load(&slot->state) != SLOT_LIVE || state->index[i].handles > 0)
 			continue;
 		backing_id_drop_closing(state, i);
-		if (node_is_foreign(slot) && !(atomic_load(&slot->flags) & NODE_KEEP_FD))
-			node_close_kept_locked(state, slot);
+		if (node_is_external(slot) && !(atomic_load(&slot->flags) & NODE_NEEDS_FD))
+			node_close_fd_locked(state, slot);
 		if (atomic_load(&slot->lookups) == 0)
 			node_became_idle_locked(state, i);
 		else
-			backing_id_rest_again(state, i);
+			backing_id_recache(state, i);
 	}
 	state_unlock(state);
 }
 
 /* Completes a forget that a death interrupted: the descriptor is leaked then, and closed as such. */
-static void drop_kept_of_forgotten(struct state *state)
+static void drop_cached_of_forgotten(struct state *state)
 {
-	struct kept_record *kept = state->arena->header->kept;
+	struct cached_fd_record *cached = state->arena->header->cached_fds;
 
-	for (int i = 0; i < ARENA_KEPT; i++) {
-		const struct node_slot *node = node_get(state, atomic_load(&kept[i].id));
+	for (int i = 0; i < ARENA_CACHED_FDS; i++) {
+		const struct node_slot *node = node_get(state, atomic_load(&cached[i].id));
 
 		if (!node || atomic_load(&node->lookups) == 0)
-			atomic_store(&kept[i].id, 0);
+			atomic_store(&cached[i].id, 0);
 	}
 }
 
@@ -161,7 +161,7 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 	if (result < 0)
 		goto no_locks;
 	settle_unopened(state);
-	drop_kept_of_forgotten(state);
+	drop_cached_of_forgotten(state);
 	journal_recover(state);
 	return 0;
 

@@ -58,7 +58,7 @@ static int check_node(const struct state *state, uint32_t i, char *why, size_t s
 		snprintf(why, size, "node %u is not in the hash table", i);
 		return -EUCLEAN;
 	}
-	if (atomic_load(&slot->backing_id) && state->index[i].handles == 0 && !node_keeps_id(state, i)) {
+	if (atomic_load(&slot->backing_id) && state->index[i].handles == 0 && !node_holds_id(state, i)) {
 		snprintf(why, size, "node %u has passthrough id %d, no handle, and no use for it", i,
 			 atomic_load(&slot->backing_id));
 		return -EUCLEAN;

@@ -26,7 +26,7 @@ struct node_index {
 	uint32_t writers;   /* ... of files, open for writing */
 	uint32_t closes;    /* number of closes of such handles */
 	uint32_t executors; /* live handles for execve(2) */
-	uint32_t told;      /* when its attributes were last sent to the kernel, milliseconds; 0 = not by this worker */
+	uint32_t sent_at;      /* when its attributes were last sent to the kernel, milliseconds; 0 = not by this worker */
 };
 
 #define NODE_FD_PINS 64    /* descriptors of nodes in use at a time; see node_fd.h */
@@ -52,14 +52,14 @@ struct state {
 	uint32_t idle_tail;
 	_Atomic uint32_t n_idle;
 	uint32_t max_idle;        /* limit of idle nodes; the oldest are dropped */
-	uint32_t kept_node;       /* see node_keep(); 0 = none */
+	uint32_t pinned_node;       /* see node_pin_slot(); 0 = none */
 
 	/*
 	 * Nodes that are not open and keep their passthrough id, so that the next open saves a system call.
 	 * Direct-mapped by index, 0 = none; a node loses its id when the kernel forgets it or another node
 	 * takes the entry.
 	 */
-	uint32_t resting[ARENA_RESTING];
+	uint32_t cached_ids[ARENA_CACHED_IDS];
 
 	uint32_t *free_handles;   /* next in the free list, one per handle slot */
 	uint32_t free_handle;

@@ -127,7 +127,7 @@ static int is_in_same_namespace(pid_t thread, const char *name)
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)thread, name);
 	if (stat(path, &theirs) < 0)
-		return procfs_says_none(errno) ? 0 : -errno;
+		return procfs_means_absent(errno) ? 0 : -errno;
 	snprintf(path, sizeof(path), "/proc/thread-self/ns/%s", name);
 	if (stat(path, &ours) < 0)
 		return -errno;
@@ -165,7 +165,7 @@ static int read_thread(pid_t thread, struct credentials *out)
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
 	result = read_all(path, &text);
 	if (result < 0)
-		return procfs_says_none(-result) ? 0 : result;
+		return procfs_means_absent(-result) ? 0 : result;
 	if (out->uid == (uid_t)-1)
 		out->uid = parse_id(find_line(text, "Uid"));
 	if (out->gid == (gid_t)-1)
@@ -225,7 +225,7 @@ static int set_ids(uid_t uid, gid_t gid, size_t n_groups, const gid_t *groups)
 }
 
 /* data: the current capabilities of the thread; updated to the new ones. */
-static int take(const struct credentials *credentials, struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
+static int set_all(const struct credentials *credentials, struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
 {
 	int result = set_ids(credentials->uid, credentials->gid, credentials->n_groups, credentials->groups);
 
@@ -236,12 +236,12 @@ static int take(const struct credentials *credentials, struct __user_cap_data_st
 	return set_capabilities(data);
 }
 
-int credentials_take(const struct credentials *credentials)
+int credentials_set(const struct credentials *credentials)
 {
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 	int result = get_capabilities(data);
 
-	return result < 0 ? result : take(credentials, data);
+	return result < 0 ? result : set_all(credentials, data);
 }
 
 int credentials_assume(const struct credentials *credentials, struct credentials_self *self)
@@ -259,9 +259,9 @@ int credentials_assume(const struct credentials *credentials, struct credentials
 	if (result < 0)
 		return result;
 	memcpy(data, found.capabilities, sizeof(data));
-	result = take(credentials, data);
+	result = set_all(credentials, data);
 	if (result < 0)
-		credentials_return(&found);
+		credentials_restore(&found);
 	else
 		*self = found;
 	return result;
@@ -271,7 +271,7 @@ int credentials_assume(const struct credentials *credentials, struct credentials
  * A privileged worker has no supplementary groups. The file-system ids follow the effective ids. setfsuid(2)
  * does not report failure, so the result is read back.
  */
-static int return_to(const struct credentials_self *self)
+static int restore(const struct credentials_self *self)
 {
 	int result = set_capabilities(self->capabilities);
 
@@ -288,14 +288,14 @@ static int return_to(const struct credentials_self *self)
 	return self->fsuid != self->uid && syscall(CALL_SETFSUID, (uid_t)-1) != (long)self->fsuid ? -ENOMEM : 0;
 }
 
-void credentials_return(struct credentials_self *self)
+void credentials_restore(struct credentials_self *self)
 {
 	const int saved = errno;
 
 	if (!self->changed)
 		return;
 	/* a transient shortage, usually of memory, is worth another try */
-	for (int tries = 1; return_to(self) < 0; tries++)
+	for (int tries = 1; restore(self) < 0; tries++)
 		if (tries == RETURN_TRIES)
 			__builtin_trap();
 	self->changed = false;

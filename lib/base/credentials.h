@@ -63,7 +63,7 @@ static inline bool credentials_can(const struct credentials *credentials, unsign
  * permitted capabilities are dropped too. Capabilities that are not permitted to the thread are left out.
  * Returns 0; the negative errno of setgroups(2), setresuid(2) or capset(2), with the credentials undefined.
  */
-int credentials_take(const struct credentials *credentials);
+int credentials_set(const struct credentials *credentials);
 
 /* The thread's own credentials, to be restored. */
 struct credentials_self {
@@ -76,7 +76,7 @@ struct credentials_self {
 #define CREDENTIALS_SELF ((struct credentials_self){.changed = false})
 
 /*
- * Like credentials_take(), until credentials_return(). self: must be CREDENTIALS_SELF. Returns 0; a negative
+ * Like credentials_set(), until credentials_restore(). self: must be CREDENTIALS_SELF. Returns 0; a negative
  * errno, with the thread unchanged.
  */
 int credentials_assume(const struct credentials *credentials, struct credentials_self *self);
@@ -86,8 +86,8 @@ int credentials_assume(const struct credentials *credentials, struct credentials
  * thread that cannot be restored must not continue: after RETURN_TRIES attempts the process traps. Preserves
  * errno.
  */
-void credentials_return(struct credentials_self *self);
+void credentials_restore(struct credentials_self *self);
 
-#define _cleanup_credentials_self_ __attribute__((cleanup(credentials_return)))
+#define _cleanup_credentials_self_ __attribute__((cleanup(credentials_restore)))
 
 #endif

@@ -70,7 +70,7 @@ static int prepare(const struct delegate *how, pid_t caller)
 	if (result == 0 && how->own_descriptors && syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_UNSHARE) < 0)
 		result = -errno;
 	if (result == 0 && how->credentials)
-		result = credentials_take(how->credentials);
+		result = credentials_set(how->credentials);
 	return result == 0 && how->credentials ? end_with(caller) : result;
 }
 
@@ -80,7 +80,7 @@ UNSANITIZED static int carry_out(void *argument)
 	int result = prepare(run->how, run->caller);
 
 	/* a failed setup must not look like a result of the call */
-	run->result = result == 0 ? run->call(run->context) : procfs_says_none(-result) ? -EAGAIN : result;
+	run->result = result == 0 ? run->call(run->context) : procfs_means_absent(-result) ? -EAGAIN : result;
 	syscall(SYS_exit, 0);
 	return 0;
 }

@@ -14,7 +14,7 @@
 
 /* How a delegate runs. */
 struct delegate {
-	const struct credentials *credentials; /* its credentials, see credentials_take(); NULL: those of the calling thread */
+	const struct credentials *credentials; /* its credentials, see credentials_set(); NULL: those of the calling thread */
 	unsigned int milliseconds;             /* deadline, after which it is killed; at least 1 */
 
 	/*

@@ -60,7 +60,7 @@ int procfs_fd_open(int fd, int flags)
 	return opened < 0 ? -errno : opened;
 }
 
-bool procfs_says_none(int error)
+bool procfs_means_absent(int error)
 {
 	switch (error) {
 	case ENOENT:
@@ -103,7 +103,7 @@ static ssize_t read_of(pid_t process, const char *name, char *text, size_t size)
 		return -ESRCH;
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)process, name);
 	length = read_file(path, text, size);
-	return length == 0 || (length < 0 && procfs_says_none((int)-length)) ? -ESRCH : length;
+	return length == 0 || (length < 0 && procfs_means_absent((int)-length)) ? -ESRCH : length;
 }
 
 struct reading {
@@ -125,9 +125,9 @@ static int read_delegated(void *context)
  * Like read_of(), for files that block while the process is in execve(2). -ETIMEDOUT after `patience`
  * milliseconds.
  */
-static ssize_t read_patiently(pid_t process, const char *name, char *text, size_t size, unsigned int patience)
+static ssize_t read_with_timeout(pid_t process, const char *name, char *text, size_t size, unsigned int timeout)
 {
-	const struct delegate how = {.milliseconds = patience, .own_descriptors = true};
+	const struct delegate how = {.milliseconds = timeout, .own_descriptors = true};
 	struct reading reading = {.text = text, .size = size};
 	char path[96];
 	int length;
@@ -139,7 +139,7 @@ static ssize_t read_patiently(pid_t process, const char *name, char *text, size_
 	length = delegate_run(&how, read_delegated, &reading);
 	if (length > 0)
 		text[length] = 0;
-	return length == 0 || (length < 0 && procfs_says_none(-length)) ? -ESRCH : length;
+	return length == 0 || (length < 0 && procfs_means_absent(-length)) ? -ESRCH : length;
 }
 
 /* --- pidfds --- */
@@ -290,7 +290,7 @@ int procfs_start(pid_t process, uint64_t *start)
 {
 	char text[1024];
 	const char *at;
-	ssize_t length = read_patiently(process, "stat", text, sizeof(text), PROCFS_PATIENCE);
+	ssize_t length = read_with_timeout(process, "stat", text, sizeof(text), PROCFS_TIMEOUT);
 
 	if (length < 0)
 		return (int)length;
@@ -389,7 +389,7 @@ long procfs_call(pid_t thread)
 	char text[256];
 	long call;
 
-	if (read_patiently(thread, "syscall", text, sizeof(text), PROCFS_REQUESTER_PATIENCE) <= 0)
+	if (read_with_timeout(thread, "syscall", text, sizeof(text), PROCFS_REQUESTER_TIMEOUT) <= 0)
 		return -1;
 	return sscanf(text, "%ld", &call) == 1 ? call : -1;
 }
@@ -399,7 +399,7 @@ int procfs_fcntl_command(pid_t thread)
 	char text[256];
 	unsigned long command;
 
-	if (read_patiently(thread, "syscall", text, sizeof(text), PROCFS_REQUESTER_PATIENCE) <= 0)
+	if (read_with_timeout(thread, "syscall", text, sizeof(text), PROCFS_REQUESTER_TIMEOUT) <= 0)
 		return -1;
 	return sscanf(text, "%*d %*x %lx", &command) == 1 ? (int)command : -1;
 }

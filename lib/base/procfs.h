@@ -4,7 +4,7 @@
  * returns; callers that must be sure compare the identity of the process before and after.
  *
  * The kernel blocks some reads while a process is in execve(2), which a process can prolong at will.
- * Functions that make such reads return -ETIMEDOUT after PROCFS_PATIENCE, and say so. The others never block.
+ * Functions that make such reads return -ETIMEDOUT after PROCFS_TIMEOUT, and say so. The others never block.
  */
 #ifndef SEGFS_BASE_PROCFS_H
 #define SEGFS_BASE_PROCFS_H
@@ -17,8 +17,8 @@
 
 #define PROCFS_COMMAND_MAX 64 /* bytes of a command name, including the final 0 */
 #define PROCFS_FD_MAX 32      /* bytes of a path made by procfs_fd_path() */
-#define PROCFS_PATIENCE 20u   /* milliseconds allowed for an answer; a process outside execve(2) needs a fraction of one */
-#define PROCFS_REQUESTER_PATIENCE 2000u /* ... for a thread that waits for our reply: execve(2) waits for it too */
+#define PROCFS_TIMEOUT 20u   /* milliseconds allowed for an answer; a process outside execve(2) needs a fraction of one */
+#define PROCFS_REQUESTER_TIMEOUT 2000u /* ... for a thread that waits for our reply: execve(2) waits for it too */
 
 /*
  * Writes "/proc/self/fd/FD", the path by which calls without a descriptor variant reach an O_PATH descriptor.
@@ -39,7 +39,7 @@ uint64_t procfs_ticks_per_second(void);
  * error is a shortage of our own resources, mostly memory or descriptors, and says nothing about the object.
  * error: a positive errno.
  */
-bool procfs_says_none(int error);
+bool procfs_means_absent(int error);
 
 /*
  * Returns the pid of a thread's process; -ESRCH if there is no such thread. This and the following functions
@@ -114,7 +114,7 @@ long procfs_call(pid_t thread);
 
 /*
  * Returns the command argument of the fcntl(2) in which a thread is blocked; -1 if the thread is in no system
- * call, may not be inspected, or does not answer within PROCFS_REQUESTER_PATIENCE. For a thread that waits
+ * call, may not be inspected, or does not answer within PROCFS_REQUESTER_TIMEOUT. For a thread that waits
  * for our reply.
  */
 int procfs_fcntl_command(pid_t thread);

@@ -116,7 +116,7 @@ static int look_for_change(void *context)
 
 bool procfs_waits_to_change(pid_t process, uint64_t inode)
 {
-	static const struct delegate how = {.milliseconds = PROCFS_PATIENCE, .own_descriptors = true};
+	static const struct delegate how = {.milliseconds = PROCFS_TIMEOUT, .own_descriptors = true};
 	struct change change = {.process = process, .inode = inode};
 
 	return process > 0 && delegate_run(&how, look_for_change, &change) == 1;

@@ -9,7 +9,7 @@
 
 /*
  * Whether a thread of a process is in uninterruptible sleep in a system call that changes the file with this
- * inode number through a descriptor. False if that cannot be determined within PROCFS_PATIENCE.
+ * inode number through a descriptor. False if that cannot be determined within PROCFS_TIMEOUT.
  */
 bool procfs_waits_to_change(pid_t process, uint64_t inode);
 

@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #define MANY_SLOW 4u          /* with this many slow processes the delay is no accident */
-#define PATIENCE_OF_MANY 10u  /* milliseconds for each process from then on */
-#define SECOND_PATIENCE 40u   /* milliseconds for the second attempt, in case the machine was busy */
+#define TIMEOUT_OF_MANY 10u  /* milliseconds for each process from then on */
+#define SECOND_TIMEOUT 40u   /* milliseconds for the second attempt, in case the machine was busy */
 #define SECOND_OF_USER 4u     /* second attempts per user; more slow processes than this are not due to load */
-#define SILENT_MAX 256u       /* processes remembered; a power of two */
+#define UNRESPONSIVE_MAX 256u       /* processes remembered; a power of two */
 
 static uint64_t now(void)
 {
@@ -32,12 +32,12 @@ static uint64_t now(void)
 
 static struct {
 	pthread_mutex_t lock; /* a leaf lock */
-	struct silent {
+	struct unresponsive {
 		pid_t process;     /* 0 = none */
 		uint64_t identity; /* 0 if reading it might block */
 		uint64_t until;    /* CLOCK_MONOTONIC, nanoseconds */
-	} processes[SILENT_MAX];   /* hashed by pid; a collision overwrites */
-} silence = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	} processes[UNRESPONSIVE_MAX];   /* hashed by pid; a collision overwrites */
+} unresponsive_processes = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint64_t identity_of(pid_t process)
 {
@@ -48,27 +48,27 @@ static uint64_t identity_of(pid_t process)
 	return identity;
 }
 
-bool procfs_is_silent(pid_t process)
+bool procfs_is_unresponsive(pid_t process)
 {
-	struct silent found;
+	struct unresponsive found;
 
-	pthread_mutex_lock(&silence.lock);
-	found = silence.processes[(uint32_t)process % SILENT_MAX];
-	pthread_mutex_unlock(&silence.lock);
+	pthread_mutex_lock(&unresponsive_processes.lock);
+	found = unresponsive_processes.processes[(uint32_t)process % UNRESPONSIVE_MAX];
+	pthread_mutex_unlock(&unresponsive_processes.lock);
 	return found.process == process && process > 0 && now() < found.until && found.identity == identity_of(process);
 }
 
-void procfs_note_silent(pid_t process)
+void procfs_mark_unresponsive(pid_t process)
 {
-	const struct silent found = {
+	const struct unresponsive found = {
 		.process = process,
 		.identity = identity_of(process),
-		.until = now() + PROCFS_SCAN_SILENCE * UINT64_C(1000000),
+		.until = now() + PROCFS_SCAN_BACKOFF * UINT64_C(1000000),
 	};
 
-	pthread_mutex_lock(&silence.lock);
-	silence.processes[(uint32_t)process % SILENT_MAX] = found;
-	pthread_mutex_unlock(&silence.lock);
+	pthread_mutex_lock(&unresponsive_processes.lock);
+	unresponsive_processes.processes[(uint32_t)process % UNRESPONSIVE_MAX] = found;
+	pthread_mutex_unlock(&unresponsive_processes.lock);
 }
 
 /* --- the scan --- */
@@ -87,7 +87,7 @@ struct asking {
 	size_t n;
 	size_t at;              /* index of the current process */
 	enum answer of;         /* state of the processes to ask in this pass */
-	unsigned int patience;  /* milliseconds */
+	unsigned int timeout;  /* milliseconds */
 	uint64_t end;           /* deadline of the scan: CLOCK_MONOTONIC, nanoseconds */
 };
 
@@ -111,7 +111,7 @@ static int ask(void *context)
 	for (; asking->at < asking->n && now() < asking->end; asking->at++) {
 		if (asking->answers[asking->at] != asking->of)
 			continue;
-		arm(asking->patience);
+		arm(asking->timeout);
 		scan->first = scan->n;
 		result = scan->look(scan, asking->processes[asking->at]);
 		if (result)
@@ -156,21 +156,21 @@ static void note_slow(struct asking *asking, unsigned int *slow)
 		asking->scan->n = asking->scan->first;
 		*answer = asking->of == ANSWER_SLOW ? ANSWER_NONE : ANSWER_SLOW;
 		if (++*slow == MANY_SLOW && asking->of == ANSWER_AWAITED)
-			asking->patience = PATIENCE_OF_MANY;
+			asking->timeout = TIMEOUT_OF_MANY;
 	}
 	asking->at++;
 }
 
 /* Asks all processes in one state. */
-static int ask_all(struct asking *asking, enum answer of, unsigned int patience)
+static int ask_all(struct asking *asking, enum answer of, unsigned int timeout)
 {
 	unsigned int slow = 0;
 
 	asking->at = 0;
 	asking->of = of;
-	asking->patience = patience;
+	asking->timeout = timeout;
 	while (asking->at < asking->n && now() < asking->end) {
-		const struct delegate how = {.milliseconds = asking->patience, .own_descriptors = true};
+		const struct delegate how = {.milliseconds = asking->timeout, .own_descriptors = true};
 		int result;
 
 		asking->scan->first = asking->scan->n;
@@ -246,7 +246,7 @@ static int add_unknown(struct asking *asking)
 		if (asking->answers[i] == ANSWER_GIVEN || !matters(asking->processes[i], &user))
 			continue;
 		if (asking->answers[i] == ANSWER_SLOW || asking->answers[i] == ANSWER_NONE)
-			procfs_note_silent(asking->processes[i]);
+			procfs_mark_unresponsive(asking->processes[i]);
 		if (asking->scan->n == asking->scan->max)
 			result = grow(asking->scan);
 		element = result < 0 ? NULL : procfs_scan_add(asking->scan, asking->processes[i]);
@@ -289,13 +289,13 @@ static int scan_listed(struct asking *asking)
 	int result;
 
 	for (size_t i = 0; i < asking->n; i++)
-		if (procfs_is_silent(asking->processes[i]))
+		if (procfs_is_unresponsive(asking->processes[i]))
 			asking->answers[i] = ANSWER_NONE;
-	result = ask_all(asking, ANSWER_AWAITED, PROCFS_PATIENCE);
+	result = ask_all(asking, ANSWER_AWAITED, PROCFS_TIMEOUT);
 	if (result == 0)
 		result = choose_for_second(asking);
 	if (result == 0)
-		result = ask_all(asking, ANSWER_SLOW, SECOND_PATIENCE);
+		result = ask_all(asking, ANSWER_SLOW, SECOND_TIMEOUT);
 	return result < 0 ? result : add_unknown(asking);
 }
 

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #define PROCFS_SCAN_TIME 500u    /* milliseconds for a whole scan */
-#define PROCFS_SCAN_SILENCE 3000u /* milliseconds for which an unresponsive process is skipped */
+#define PROCFS_SCAN_BACKOFF 3000u /* milliseconds for which an unresponsive process is skipped */
 #define PROCFS_SCAN_TEXT 16384u  /* bytes of scratch text for look() */
 
 struct procfs_scan {
@@ -57,7 +57,7 @@ int procfs_scan(struct procfs_scan *scan);
 void *procfs_scan_add(struct procfs_scan *scan, pid_t process);
 
 /* Whether a process recently failed to answer; records that it did. */
-bool procfs_is_silent(pid_t process);
-void procfs_note_silent(pid_t process);
+bool procfs_is_unresponsive(pid_t process);
+void procfs_mark_unresponsive(pid_t process);
 
 #endif

@@ -14,9 +14,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-int procfs_lack_or_none(int error)
+int procfs_map_errno(int error)
 {
-	return procfs_says_none(error) ? -ENOENT : -error;
+	return procfs_means_absent(error) ? -ENOENT : -error;
 }
 
 int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, const char *line, size_t length), void *context)
@@ -29,7 +29,7 @@ int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, 
 	FILE *file;
 
 	if (fd < 0)
-		return procfs_lack_or_none(errno);
+		return procfs_map_errno(errno);
 	file = fdopen(fd, "r");
 	if (!file)
 		return -errno;
@@ -43,7 +43,7 @@ int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, 
 		result = visit(context, line, (size_t)length);
 	}
 	/* ESRCH after the process has ended is an end of file, too */
-	if (result == 0 && errno && !procfs_says_none(errno))
+	if (result == 0 && errno && !procfs_means_absent(errno))
 		result = -errno;
 	free(line);
 	fclose(file);
@@ -110,11 +110,11 @@ static int visit_mappings(struct procfs_scan *scan, pid_t process, int (*visit)(
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)process);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return procfs_says_none(errno) ? 0 : -errno;
+		return procfs_means_absent(errno) ? 0 : -errno;
 	for (;;) {
 		result = read(fd, scan->text + left, sizeof(scan->text) - 1 - left);
 		if (result < 0)
-			result = procfs_says_none(errno) ? 0 : -errno;
+			result = procfs_means_absent(errno) ? 0 : -errno;
 		if (result <= 0)
 			break;
 		left += (size_t)result;
@@ -274,7 +274,7 @@ static int look_at_descriptors(struct procfs_scan *scan, int dir)
 			at += entry->d_reclen;
 		}
 	}
-	return result == 0 && length < 0 && !procfs_says_none(errno) ? -errno : result;
+	return result == 0 && length < 0 && !procfs_means_absent(errno) ? -errno : result;
 }
 
 static int has_open(struct procfs_scan *scan, pid_t process)
@@ -286,7 +286,7 @@ static int has_open(struct procfs_scan *scan, pid_t process)
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)process);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return procfs_says_none(errno) ? 0 : -errno;
+		return procfs_means_absent(errno) ? 0 : -errno;
 	result = look_at_descriptors(scan, dir);
 	close(dir);
 	return result;

@@ -12,15 +12,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Maps an errno from /proc: -ENOENT if procfs_says_none(), else the negative errno. */
-int procfs_lack_or_none(int error);
+/* Maps an errno from /proc: -ENOENT if procfs_means_absent(), else the negative errno. */
+int procfs_map_errno(int error);
 
 /*
  * Calls `visit` for each line of a file of /proc, until it returns non-zero.
  * dir_fd, path: as for openat(2). line: `length` bytes including the newline, and a final 0; valid during the
  * call.
  * Returns the result of the last call; 0 at the end, which comes early if the process ends; an errno as
- * procfs_lack_or_none().
+ * procfs_map_errno().
  */
 int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, const char *line, size_t length),
 		      void *context);

@@ -106,7 +106,7 @@ static void fill(struct state *state)
 
 	check(node_add_fixed(state, NODE_ROOT, &root, S_IFDIR | 0755, 0, -1) == 0, "no root");
 	for (int i = 0; i < 8; i++) {
-		files[i] = add_file(state, 100 + (uint64_t)i, i == 5 ? NODE_UNLINKED : i == 6 ? NODE_FOREIGN : 0, i == 5 ? 50 : -1);
+		files[i] = add_file(state, 100 + (uint64_t)i, i == 5 ? NODE_UNLINKED : i == 6 ? NODE_EXTERNAL : 0, i == 5 ? 50 : -1);
 		opens[i] = i < 6 ? add_open(state, files[i], (enum io_mode)(i % 3), i % 3 ? 60 + i : -1) : 0;
 	}
 	node_forget(state, files[7], 1, &backing_id);
@@ -135,8 +135,8 @@ static char *part_of(unsigned int part, unsigned int slot, size_t *size)
 		*size = sizeof(struct store_record);
 		return (char *)&arena.header->stores[slot % ARENA_STORES];
 	case 2:
-		*size = sizeof(struct kept_record);
-		return (char *)&arena.header->kept[slot];
+		*size = sizeof(struct cached_fd_record);
+		return (char *)&arena.header->cached_fds[slot];
 	case 3:
 	case 4:
 		*size = sizeof(struct node_slot);
@@ -192,7 +192,7 @@ static void drain(struct state *state)
 static void drop_ids(struct state *state)
 {
 	for (uint32_t i = 1; i < arena.header->nodes_high; i++)
-		if (state->index[i].handles == 0 && !node_keeps_id(state, i))
+		if (state->index[i].handles == 0 && !node_holds_id(state, i))
 			atomic_store(&arena.nodes[i].backing_id, 0);
 }
 

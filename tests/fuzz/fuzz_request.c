@@ -10,7 +10,7 @@
 #include "fs/fuse/loop.h"
 #include "fs/fuse/protocol.h"
 #include "fs/state/node.h"
-#include "tests/fuzz/answers.h"
+#include "tests/fuzz/replies.h"
 #include "tests/fuzz/stand.h"
 
 #include <stdlib.h>
@@ -97,9 +97,9 @@ static void improve_body(const struct fs *fs, char *message, size_t length)
 
 static void send(struct fs *fs, struct fuse_in_header *message, size_t length)
 {
-	answers_await(message, length);
-	loop_take(&stand_thread, message, length);
-	answers_look(stand_waiting(fs));
+	replies_await(message, length);
+	loop_process(&stand_thread, message, length);
+	replies_look(stand_waiting(fs));
 }
 
 /* A copy that ends where the message does, so that nothing can be read behind it. */
@@ -185,7 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return -1;
 	last_unique = 0;
-	answers_begin();
+	replies_begin();
 	fs = stand_begin(*data++);
 	for (int i = 0; i < MESSAGES_MAX && end - data >= 2; i++) {
 		size_t length = (size_t)(data[0] | data[1] << 8);
@@ -201,7 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	stand_check(fs);
 	let_go(fs);
-	answers_look(0);
+	replies_look(0);
 	stand_end(fs);
 	return 0;
 }

@@ -13,7 +13,7 @@
 #include "fs/state/share.h"
 #include "lib/base/log.h"
 #include "lib/base/procfs_users.h"
-#include "tests/fuzz/answers.h"
+#include "tests/fuzz/replies.h"
 #include "tests/lib/own_mounts.h"
 
 #include <dirent.h>
@@ -78,7 +78,7 @@ int __wrap_passthrough_open(const struct fs *the_fs, int fd)
 {
 	(void)the_fs;
 	if (fcntl(fd, F_GETFD) < 0)
-		answers_fail("a descriptor that is not open is handed to the kernel");
+		replies_fail("a descriptor that is not open is handed to the kernel");
 	if (stand.last_id + 1 >= PASSTHROUGH_IDS)
 		return -ENFILE;
 	stand.ids[++stand.last_id] = true;
@@ -193,7 +193,7 @@ static void make_place(void)
 	if (!mount_place()) {
 		stand.dir_fd = open(stand.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		atexit(clean_up);
-		answers_before_the_end = clean_up;
+		replies_before_the_end = clean_up;
 		__sanitizer_set_death_callback(clean_up);
 	}
 	check(stand.dir_fd >= 0 && mknodat(stand.dir_fd, "beside", S_IFREG | 0600, 0) == 0, "no place for a store: %s",
@@ -245,10 +245,10 @@ static void send_init(void)
 		.more_flags = UINT32_MAX,
 	};
 
-	answers_begin();
-	answers_await(&message.header, sizeof(message));
-	loop_take(&stand_thread, &message, sizeof(message));
-	answers_look(0);
+	replies_begin();
+	replies_await(&message.header, sizeof(message));
+	loop_process(&stand_thread, &message, sizeof(message));
+	replies_look(0);
 	check(fs.initialized, "INIT is refused");
 }
 
@@ -275,7 +275,7 @@ void stand_setup(void)
 	make_place();
 	stand.arena_place = mmap(NULL, ARENA_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	check(stand.arena_place != MAP_FAILED, "no place for an arena");
-	fs.fuse_fd = answers_open();
+	fs.fuse_fd = replies_open();
 	fs.privileged = geteuid() == 0;
 	check(thread_init(&stand_thread, &fs) == 0, "identities can't be taken");
 	fs.operations = &segfs_operations;
@@ -411,9 +411,9 @@ void stand_end(struct fs *the_fs)
 		if (atomic_load(&node->state) == SLOT_LIVE)
 			close_fd(atomic_load(&node->fd));
 	}
-	for (int i = 0; i < ARENA_KEPT; i++)
-		if (atomic_load(&header->kept[i].id))
-			close_fd(header->kept[i].fd);
+	for (int i = 0; i < ARENA_CACHED_FDS; i++)
+		if (atomic_load(&header->cached_fds[i].id))
+			close_fd(header->cached_fds[i].fd);
 	for (int id = 1; id <= stand.last_id; id++)
 		check(!stand.ids[id], "passthrough id %d is left", id);
 	for (uint32_t i = 1; i < header->handles_high; i++)

@@ -68,7 +68,7 @@ static void check_scene(const struct operation *operation, const char *what, con
 
 	if (operation->in_steps || strcmp(found, after) == 0 || strcmp(found, before) == 0)
 		return;
-	scene_tell_difference(after, found);
+	scene_report_difference(after, found);
 	failwalk_complain("%s: done in part", what);
 }
 

@@ -63,7 +63,7 @@ static void try_points(const struct operation *operation, struct try *try, const
 		fail_msg("%s: it was not done", what);
 	found = scene_print();
 	if (strcmp(found, expected) != 0) {
-		scene_tell_difference(expected, found);
+		scene_report_difference(expected, found);
 		fail_msg("%s: the store is another one", what);
 	}
 	if (mount_verify(walk_mount(), 0) < 0 || !no_lost_descriptors(walk_mount()))

@@ -63,7 +63,7 @@ static int map_arena(const struct mount *mount, struct arena *arena, int *number
 }
 
 #define PIDFD "anon_inode:[pidfd]"
-#define KEPT_PIDFDS 16
+#define CACHED_PIDFDS 16
 
 static bool is_named(const struct arena *arena, int number, int fd)
 {
@@ -76,10 +76,10 @@ static bool is_named(const struct arena *arena, int number, int fd)
 		if (header->base_fds[i] == fd)
 			return true;
 	for (int i = 0; i < ARENA_STORES; i++)
-		if (store_is_there(&header->stores[i]) && header->stores[i].root_fd == fd)
+		if (store_exists(&header->stores[i]) && header->stores[i].root_fd == fd)
 			return true;
-	for (int i = 0; i < ARENA_KEPT; i++)
-		if (atomic_load(&header->kept[i].id) && header->kept[i].fd == fd)
+	for (int i = 0; i < ARENA_CACHED_FDS; i++)
+		if (atomic_load(&header->cached_fds[i].id) && header->cached_fds[i].fd == fd)
 			return true;
 	for (uint32_t i = 1; i < atomic_load(&header->nodes_high); i++)
 		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE && atomic_load(&arena->nodes[i].fd) == fd)
@@ -108,7 +108,7 @@ static int count_lost(const struct mount *mount, const struct arena *arena, int 
 		length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 		target[length > 0 ? length : 0] = '\0';
 		/* the reader keeps some of the threads that have asked for something last, see fs/fuse/identity.c */
-		if (strcmp(target, PIDFD) == 0 && ++asked <= KEPT_PIDFDS)
+		if (strcmp(target, PIDFD) == 0 && ++asked <= CACHED_PIDFDS)
 			continue;
 		n++;
 		if (print)
@@ -229,8 +229,8 @@ static struct holdings look(const struct mount *mount)
 	if (map_arena(mount, &arena, &number) < 0)
 		return found;
 	found.descriptors = count_descriptors(mount);
-	for (int i = 0; i < ARENA_KEPT; i++)
-		found.descriptors -= atomic_load(&arena.header->kept[i].id) != 0;
+	for (int i = 0; i < ARENA_CACHED_FDS; i++)
+		found.descriptors -= atomic_load(&arena.header->cached_fds[i].id) != 0;
 	for (uint32_t i = 1; i < atomic_load(&arena.header->nodes_high); i++)
 		found.nodes += atomic_load(&arena.nodes[i].state) == SLOT_LIVE && atomic_load(&arena.nodes[i].lookups) > 0;
 	for (uint32_t i = 1; i < atomic_load(&arena.header->handles_high); i++)

@@ -62,7 +62,7 @@ int has_noted_attributes(const char *path)
 		return result;
 	if (strcmp(found, noted_attributes) == 0)
 		return 0;
-	scene_tell_difference(noted_attributes, found);
+	scene_report_difference(noted_attributes, found);
 	return -EBADMSG;
 }
 
@@ -97,6 +97,6 @@ int has_noted_names(const char *path)
 		return result;
 	if (strcmp(found, noted_names) == 0)
 		return 0;
-	scene_tell_difference(noted_names, found);
+	scene_report_difference(noted_names, found);
 	return -EBADMSG;
 }

@@ -98,7 +98,7 @@ static void tell_lines(const char *text, const char *other, char sign)
 	}
 }
 
-void scene_tell_difference(const char *before, const char *after)
+void scene_report_difference(const char *before, const char *after)
 {
 	tell_lines(before, after, '-');
 	tell_lines(after, before, '+');

@@ -82,7 +82,7 @@ void scene_settle(void);
 char *scene_print(void);
 
 /* Prints the difference of two such texts to stderr, line by line. */
-void scene_tell_difference(const char *before, const char *after);
+void scene_report_difference(const char *before, const char *after);
 
 /*
  * Sets a policy, as attribute user.segfs.*, of a file or an empty directory of the store that is unknown to

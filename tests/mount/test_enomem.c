@@ -3,7 +3,7 @@
  * Operations on names and attributes with every allocation of the worker failing, one after another, and all at once.
  */
 #include "lib/base/cleanup.h"
-#include "tests/lib/lack.h"
+#include "tests/lib/shortage.h"
 #include "tests/lib/preload.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/worker.h"
@@ -490,7 +490,7 @@ static int op_list_locks(void)
 
 static void governing(void **unused)
 {
-	static const struct lack_operation operations[] = {
+	static const struct shortage_operation operations[] = {
 		{"lock", prepare, op_lock, NULL, 0},
 		{"flock", prepare, op_flock, NULL, 0},
 		{"mandatory", prepare, op_mandatory, NULL, 0},
@@ -500,12 +500,12 @@ static void governing(void **unused)
 	};
 
 	(void)unused;
-	lack_walk(&mount, operations, sizeof(operations) / sizeof(operations[0]));
+	shortage_walk(&mount, operations, sizeof(operations) / sizeof(operations[0]));
 }
 
 static void looking(void **unused)
 {
-	static const struct lack_operation operations[] = {
+	static const struct shortage_operation operations[] = {
 		{"stat", prepare, op_stat, NULL, 0},
 		{"lookup missing", prepare, op_lookup_missing, NULL, 0},
 		{"statx", prepare, op_statx, NULL, 0},
@@ -522,12 +522,12 @@ static void looking(void **unused)
 	};
 
 	(void)unused;
-	lack_walk(&mount, operations, sizeof(operations) / sizeof(operations[0]));
+	shortage_walk(&mount, operations, sizeof(operations) / sizeof(operations[0]));
 }
 
 static void changing(void **unused)
 {
-	static const struct lack_operation operations[] = {
+	static const struct shortage_operation operations[] = {
 		/* having made it, the kernel asks for the attributes of the file */
 		{"create", prepare, op_create, created, EEXIST},
 		{"nameless", prepare, op_nameless, linked_nameless, 0},
@@ -548,7 +548,7 @@ static void changing(void **unused)
 	};
 
 	(void)unused;
-	lack_walk(&mount, operations, sizeof(operations) / sizeof(operations[0]));
+	shortage_walk(&mount, operations, sizeof(operations) / sizeof(operations[0]));
 }
 
 /* It is only slower then. */
@@ -560,10 +560,10 @@ static void a_table_that_can_not_grow(void **unused)
 	check(mkdir(stored("many"), 0755));
 	for (int i = 0; i < MANY; i++)
 		check(mknod(path_of("%s/many/%d", mount.store, i), S_IFREG | 0600, 0));
-	lack_begin(FAIL_IN_WORKER, 1, LACK_ALL, 4096);
+	shortage_begin(FAIL_IN_WORKER, 1, SHORTAGE_ALL, 4096);
 	for (int i = 0; i < MANY; i++)
 		check(stat(path_of("%s/many/%d", mount.path, i), &found));
-	assert_true(lack_end() > 0);
+	assert_true(shortage_end() > 0);
 	assert_int_equal(mount_verify(&mount, 0), 0);
 	for (int i = 0; i < MANY; i++) {
 		check(stat(path_of("%s/many/%d", mount.path, i), &found));
@@ -588,7 +588,7 @@ static int start(void **unused)
 static int stop(void **unused)
 {
 	(void)unused;
-	lack_end();
+	shortage_end();
 	return mount_stop(&mount);
 }
 
@@ -601,6 +601,6 @@ int main(void)
 		cmocka_unit_test(governing),
 	};
 
-	lack_setup();
+	shortage_setup();
 	return cmocka_run_group_tests_name("enomem", cases, start, stop);
 }

@@ -3,7 +3,7 @@
  * Operations on open files, in each I/O mode, with every allocation of the worker failing, one after another, and all at once.
  */
 #include "lib/base/cleanup.h"
-#include "tests/lib/lack.h"
+#include "tests/lib/shortage.h"
 #include "tests/lib/preload.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/modes.h"
@@ -272,7 +272,7 @@ static bool copied(void)
 
 static void bytes_and_opens(void **unused)
 {
-	static const struct lack_operation operations[] = {
+	static const struct shortage_operation operations[] = {
 		{"open", prepare, op_open, NULL, 0},
 		{"open twice", prepare, op_open_twice, NULL, 0},
 		{"open truncating", prepare, op_open_truncating, is_empty, 0},
@@ -290,7 +290,7 @@ static void bytes_and_opens(void **unused)
 	};
 
 	(void)unused;
-	lack_walk(&mount, operations, sizeof(operations) / sizeof(operations[0]));
+	shortage_walk(&mount, operations, sizeof(operations) / sizeof(operations[0]));
 }
 
 static unsigned long used_blocks(void)
@@ -322,7 +322,7 @@ static void closing_needs_no_memory(void **unused)
 	assert_int_equal(mount_handles(&mount), 3);
 	assert_true(used_blocks() >= before + (2u << 20) / 4096);
 
-	lack_begin(FAIL_IN_WORKER, 1, LACK_ALL, 0);
+	shortage_begin(FAIL_IN_WORKER, 1, SHORTAGE_ALL, 0);
 	check(close(fds[0]));
 	check(close(fds[1]));
 	check(closedir(dir));
@@ -330,7 +330,7 @@ static void closing_needs_no_memory(void **unused)
 	assert_int_equal(mount_verify(&mount, 0), 0);
 	/* the kernel forgets what has neither name nor user at once, and its memory is free */
 	assert_true(wait_for(used_blocks() == before));
-	lack_end();
+	shortage_end();
 	assert_true(no_lost_descriptors(&mount) && no_lost_backing_ids(&mount));
 }
 
@@ -346,12 +346,12 @@ static void views_are_written_back(void **unused)
 	view = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(view, MAP_FAILED);
 	memset(view, 'w', SIZE);
-	lack_begin(FAIL_IN_WORKER, 1, LACK_ALL, 0);
+	shortage_begin(FAIL_IN_WORKER, 1, SHORTAGE_ALL, 0);
 	check(sync_file_range(fd, 0, SIZE,
 			      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
 	munmap(view, SIZE);
 	check(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
-	lack_end();
+	shortage_end();
 	assert_true(written());
 }
 
@@ -369,7 +369,7 @@ static int start(const char *mode)
 static int stop(void **unused)
 {
 	(void)unused;
-	lack_end();
+	shortage_end();
 	return mount_stop(&mount);
 }
 
@@ -381,6 +381,6 @@ int main(void)
 		cmocka_unit_test(bytes_and_opens),
 	};
 
-	lack_setup();
+	shortage_setup();
 	return run_in_each_mode(cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 }

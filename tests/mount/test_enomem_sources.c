@@ -4,7 +4,7 @@
  * another, and all at once. What can't be found out for want of memory is never told as if there were nothing.
  */
 #include "lib/base/cleanup.h"
-#include "tests/lib/lack.h"
+#include "tests/lib/shortage.h"
 #include "tests/lib/preload.h"
 #include "tests/lib/segments.h"
 #include "tests/lib/target.h"
@@ -320,7 +320,7 @@ static int process_users(void)
 
 static void sources(void **unused)
 {
-	static const struct lack_operation operations[] = {
+	static const struct shortage_operation operations[] = {
 		{"sysv list", prepare, sysv_list, NULL, 0},
 		{"sysv stat", prepare, sysv_stat, NULL, 0},
 		{"sysv missing", prepare, sysv_missing, NULL, 0},
@@ -354,7 +354,7 @@ static void sources(void **unused)
 	/* a listing of more than one piece */
 	for (uint32_t i = 0; i < LISTED; i++)
 		segment_make(NEW + 1 + i, 4096, 0600);
-	lack_walk(&mount_here, operations, sizeof(operations) / sizeof(operations[0]));
+	shortage_walk(&mount_here, operations, sizeof(operations) / sizeof(operations[0]));
 }
 
 static int set_up(void **unused)
@@ -373,7 +373,7 @@ static int tear_down(void **unused)
 {
 	int result;
 
-	lack_end();
+	shortage_end();
 	target_end(&target);
 	unlink(object_native());
 	result = mount_stop(&mount_here);
@@ -385,6 +385,6 @@ int main(void)
 	static const struct CMUnitTest cases[] = {cmocka_unit_test(sources)};
 
 	segments_isolate();
-	lack_setup();
+	shortage_setup();
 	return cmocka_run_group_tests_name("without memory: sources", cases, set_up, tear_down);
 }

@@ -4,7 +4,7 @@
  */
 #include "lib/base/cleanup.h"
 #include "lib/base/names.h"
-#include "tests/lib/lack.h"
+#include "tests/lib/shortage.h"
 #include "tests/lib/preload.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/worker.h"
@@ -58,7 +58,7 @@ static int start(const char *config)
 static int stop(void **unused)
 {
 	(void)unused;
-	lack_end();
+	shortage_end();
 	return mount_stop(m);
 }
 
@@ -91,9 +91,9 @@ static int start_lacking(const char *path, const char *config, int first, int la
 	int status;
 
 	assert_int_equal(instance_name_from_path(path, mount.name), 0);
-	lack_begin(FAIL_IN_START, first, last, 0);
+	shortage_begin(FAIL_IN_START, first, last, 0);
 	status = run_segfs(path, config, messages);
-	*failed = lack_end();
+	*failed = shortage_end();
 	if (status == 0) {
 		check(write_text(path_of("%s/usable", path), "yes"));
 		assert_true(is_declared(path_of("%s/d/one", path), 65536, 0640));
@@ -130,7 +130,7 @@ static void the_start(void **unused)
 	for (n = 1; n < ALLOCATIONS_MAX && failed > 0; n++)
 		harmless += start_lacking(path, config, n, n, &failed) == 0;
 	assert_int_equal(failed, 0);
-	assert_int_equal(start_lacking(path, config, 1, LACK_ALL, &failed), 1);
+	assert_int_equal(start_lacking(path, config, 1, SHORTAGE_ALL, &failed), 1);
 	print_message("%d allocations, %d of no importance\n", n - 2, harmless - 1);
 	assert_true(n > 20);
 }
@@ -145,10 +145,10 @@ static void the_first_worker(void **unused)
 
 	(void)unused;
 	for (n = 1; n < ALLOCATIONS_MAX && failed > 0; n++) {
-		lack_begin_next(1, n, n);
+		shortage_begin_next(1, n, n);
 		if (start(NULL) != 0)
 			fail_msg("allocation %d", n);
-		failed = lack_end();
+		failed = shortage_end();
 		expect_usable();
 		assert_int_equal(mount_stop(m), 0);
 	}
@@ -160,9 +160,9 @@ static void several_first_workers(void **unused)
 {
 	(void)unused;
 	for (int n = 1; n <= 7; n += 2) {
-		lack_begin_next(4, n, LACK_ALL);
+		shortage_begin_next(4, n, SHORTAGE_ALL);
 		assert_int_equal(start(NULL), 0);
-		lack_end();
+		shortage_end();
 		expect_usable();
 		assert_int_equal(mount_stop(m), 0);
 	}
@@ -186,10 +186,10 @@ static void recovering_workers(void **unused)
 		pid_t worker = worker_pid(m);
 		char byte;
 
-		lack_begin_next(1 + n % 2, n, n);
+		shortage_begin_next(1 + n % 2, n, n);
 		worker_kill(m, worker);
 		worker_wait_next(m, worker);
-		failed = lack_end();
+		failed = shortage_end();
 		expect_usable();
 		assert_int_equal(check(pread(nameless, &byte, 1, 0)), 1);
 		assert_int_equal(byte, 'n');
@@ -237,9 +237,9 @@ static void reloads(void **unused)
 		const char *name = path_of("[segment made-%d]", n);
 
 		check(write_text(m->config, path_of("%s%s\nsize = %dK\nmode = 0604\n", config_text, name, n)));
-		lack_begin(FAIL_IN_WORKER, n, n, 0);
+		shortage_begin(FAIL_IN_WORKER, n, n, 0);
 		reload();
-		failed = lack_end();
+		failed = shortage_end();
 		assert_int_equal(worker_pid(m), worker);
 		/* what was there is there */
 		assert_true(is_declared(path_of("%s/d/one", m->path), 65536, 0640));
@@ -263,6 +263,6 @@ int main(void)
 		CASE(the_start), CASE(the_first_worker), CASE(several_first_workers), CASE(recovering_workers), CASE(reloads),
 	};
 
-	lack_setup();
+	shortage_setup();
 	return cmocka_run_group_tests_name("enomem at start", cases, NULL, NULL);
 }

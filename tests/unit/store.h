@@ -18,7 +18,7 @@
 
 #include "fs/source/backing.h"
 #include "fs/source/internal.h"
-#include "fs/source/kept.h"
+#include "fs/source/fd_cache.h"
 #include "fs/source/source.h"
 #include "fs/state/recover.h"
 
@@ -75,9 +75,9 @@ static inline void store_end(struct store *store)
 	for (int i = 0; i < ARENA_STORES; i++)
 		if (store->slots.arena.header->stores[i].state == SLOT_LIVE)
 			close(store->slots.arena.header->stores[i].root_fd);
-	for (int i = 0; i < ARENA_KEPT; i++)
-		if (store->slots.arena.header->kept[i].id)
-			close(store->slots.arena.header->kept[i].fd);
+	for (int i = 0; i < ARENA_CACHED_FDS; i++)
+		if (store->slots.arena.header->cached_fds[i].id)
+			close(store->slots.arena.header->cached_fds[i].fd);
 	for (uint32_t i = 1; i < store->slots.arena.header->nodes_high; i++)
 		if (store->slots.arena.nodes[i].state == SLOT_LIVE && store->slots.arena.nodes[i].fd >= 0)
 			close(store->slots.arena.nodes[i].fd);
@@ -206,7 +206,7 @@ static inline void forget_node(struct store *store, uint64_t id)
 	node_forget(&store->slots.state, id, UINT64_MAX, &backing_id);
 	if (backing_id)
 		handle_backing_closed(&store->slots.state, backing_id);
-	kept_drop(&store->slots.state, id);
+	fd_cache_drop(&store->slots.state, id);
 }
 
 /* Runs a group of cases on a store with file handles, and on one without. */

@@ -83,9 +83,9 @@ static void keeps_its_layout(void **state)
 	assert_int_equal(sizeof(struct lock_slot), 80);
 	assert_int_equal(offsetof(struct lock_slot, start), 40);
 	assert_int_equal(sizeof(struct journal_slot), 264);
-	assert_int_equal(offsetof(struct journal_slot, answer), 104);
+	assert_int_equal(offsetof(struct journal_slot, reply), 104);
 	assert_int_equal(sizeof(struct store_record), 28 + ARENA_STORE_PATH);
-	assert_int_equal(sizeof(struct kept_record), 16);
+	assert_int_equal(sizeof(struct cached_fd_record), 16);
 	assert_int_equal(offsetof(struct arena_header, magic), 0);
 	assert_int_equal(offsetof(struct arena_header, layout), 8);
 	assert_int_equal(arena_create(&arena, 4096, 16, 16), 0);

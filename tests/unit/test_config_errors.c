@@ -339,11 +339,11 @@ static void keeps_long_values_whole(void **state)
 
 		if (status == 0) {
 			/* a '/' at the end is taken off */
-			size_t kept = length % 100 == 1 ? length - 1 : length;
+			size_t cached = length % 100 == 1 ? length - 1 : length;
 
-			assert_true(kept < PATH_MAX);
-			assert_int_equal(strlen(config.segments[0].load), kept);
-			assert_memory_equal(config.segments[0].load, text + 19, kept);
+			assert_true(cached < PATH_MAX);
+			assert_int_equal(strlen(config.segments[0].load), cached);
+			assert_memory_equal(config.segments[0].load, text + 19, cached);
 		} else {
 			assert_int_equal(status, -EINVAL);
 			assert_true(length > 180);

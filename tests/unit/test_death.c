@@ -94,7 +94,7 @@ static void parts_of(const struct arena *arena, struct part parts[N_PARTS])
 {
 	parts[0] = (struct part){arena->header, offsetof(struct arena_header, stores)};
 	parts[1] = (struct part){arena->nodes, 16 * sizeof(struct node_slot)};
-	parts[2] = (struct part){arena->nodes + ARENA_RESTING, 16 * sizeof(struct node_slot)};
+	parts[2] = (struct part){arena->nodes + ARENA_CACHED_IDS, 16 * sizeof(struct node_slot)};
 	parts[3] = (struct part){arena->handles, (WORLD_OPENS + 1) * sizeof(struct handle_slot)};
 }
 

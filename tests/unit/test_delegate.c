@@ -249,12 +249,12 @@ static void test_assumes_and_returns(void **state)
 	assert_int_equal(credentials_assume(&user, &self), 0);
 	assert_int_equal(may_access(&access), -EACCES);
 	assert_int_equal(geteuid(), USER);
-	credentials_return(&self);
+	credentials_restore(&self);
 	assert_int_equal(may_access(&access), 0);
 	assert_int_equal(geteuid(), 0);
 	assert_int_equal(syscall(SYS_setfsuid, -1), 0);
 	/* again is nothing */
-	credentials_return(&self);
+	credentials_restore(&self);
 	close(access.fd);
 	unlink(path);
 }

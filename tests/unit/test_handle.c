@@ -55,7 +55,7 @@ static void records_what_was_opened(void **state)
 					   .pid = 4711,
 					   .mode = IO_RELAYED,
 					   .kind = kinds[i]};
-		int fd = new_fd(), kept = fd, backing_id = -7;
+		int fd = new_fd(), cached = fd, backing_id = -7;
 		const struct handle_slot *slot;
 		uint64_t number = 0;
 
@@ -70,10 +70,10 @@ static void records_what_was_opened(void **state)
 		assert_int_equal(slot->pid, 4711);
 		assert_int_equal(slot->mode, IO_RELAYED);
 		assert_int_equal(slot->kind, kinds[i]);
-		assert_int_equal(slot->fd, kept);
+		assert_int_equal(slot->fd, cached);
 		assert_true(slot->opened_at > (uint64_t)1700000000 * 1000000000);
 		assert_int_equal(remove_handle(&slots, number), 0);
-		assert_false(is_open(kept));
+		assert_false(is_open(cached));
 	}
 	assert_int_equal(slots.state.n_handles, 0);
 	assert_string_equal(io_mode_name(IO_DIRECT), "direct");
@@ -193,11 +193,11 @@ static void asks_for_one_id_per_node(void **state)
 	slots_again(&slots);
 	assert_int_equal(remove_handle(&slots, first), 0);
 	assert_int_equal(remove_handle(&slots, relayed), 0);
-	assert_int_equal(slots.state.resting[2], 0);
+	assert_int_equal(slots.state.cached_ids[2], 0);
 	assert_int_equal(remove_handle(&slots, second), 0);
 	assert_int_equal(remove_handle(&slots, other), 0);
-	assert_int_equal(slots.state.resting[2], 2);
-	assert_int_equal(slots.state.resting[3], 3);
+	assert_int_equal(slots.state.cached_ids[2], 2);
+	assert_int_equal(slots.state.cached_ids[3], 3);
 	slots_close(&slots);
 }
 
@@ -267,7 +267,7 @@ static void rests_after_the_last_close(void **state)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(open_and_close(&slots, node, &next_id, &id), 0);
 		assert_int_equal(id, 5);
-		assert_int_equal(slots.state.resting[2], 2);
+		assert_int_equal(slots.state.cached_ids[2], 2);
 		slots_check(&slots);
 		if (i == 1)
 			slots_again(&slots);
@@ -276,7 +276,7 @@ static void rests_after_the_last_close(void **state)
 	/* closed once the kernel forgets the node, and noted until that is done */
 	assert_int_equal(closing(&slots, 5), 0);
 	assert_int_equal(forget(&slots, node, 1), 5);
-	assert_int_equal(slots.state.resting[2], 0);
+	assert_int_equal(slots.state.cached_ids[2], 0);
 	assert_int_equal(node_get(&slots.state, node)->backing_id, 0);
 	assert_int_equal(closing(&slots, 5), 1);
 	handle_backing_closed(&slots.state, 5);
@@ -290,7 +290,7 @@ static void rests_after_the_last_close(void **state)
 /* The number of ids that rest has a limit: a node's place is its index modulo that. */
 static void gives_way_at_its_place(void **state)
 {
-	const uint32_t n = ARENA_RESTING + 4;
+	const uint32_t n = ARENA_CACHED_IDS + 4;
 	int next_id = 5, id, other_id;
 	struct slots slots;
 	uint64_t node = 0, same_place = 0, number;
@@ -302,7 +302,7 @@ static void gives_way_at_its_place(void **state)
 
 		if (i == 2)
 			node = made;
-		if (i == 2 + ARENA_RESTING)
+		if (i == 2 + ARENA_CACHED_IDS)
 			same_place = made;
 	}
 	open_and_close(&slots, node, &next_id, &id);
@@ -311,19 +311,19 @@ static void gives_way_at_its_place(void **state)
 	handle_backing_closed(&slots.state, id);
 	assert_int_equal(node_get(&slots.state, node)->backing_id, 0);
 	assert_int_equal(node_get(&slots.state, same_place)->backing_id, other_id);
-	assert_int_equal(slots.state.resting[2], node_index_of(same_place));
+	assert_int_equal(slots.state.cached_ids[2], node_index_of(same_place));
 	slots_check(&slots);
 	/* one that is open does not rest, so it loses nothing */
 	number = add(&slots, node, IO_DIRECT, &next_id, &id);
 	assert_int_equal(open_and_close(&slots, same_place, &next_id, &other_id), 0);
 	assert_int_equal(node_get(&slots.state, node)->backing_id, id);
 	slots_again(&slots);
-	assert_int_equal(slots.state.resting[2], node_index_of(same_place));
+	assert_int_equal(slots.state.cached_ids[2], node_index_of(same_place));
 	assert_int_equal(remove_handle(&slots, number), other_id);
-	assert_int_equal(slots.state.resting[2], node_index_of(node));
+	assert_int_equal(slots.state.cached_ids[2], node_index_of(node));
 	/* the other's end leaves the place alone */
 	assert_int_equal(forget(&slots, same_place, 1), 0);
-	assert_int_equal(slots.state.resting[2], node_index_of(node));
+	assert_int_equal(slots.state.cached_ids[2], node_index_of(node));
 	slots_close(&slots);
 }
 
@@ -341,12 +341,12 @@ static void holds_removed_files_past_the_last_close(void **state)
 	assert_int_equal(hold(&slots, 0, 100), node);
 	unlinked(&slots, node, -1);
 	assert_int_equal(remove_handle(&slots, number), 0);
-	assert_int_equal(slots.state.resting[2], 0);
+	assert_int_equal(slots.state.cached_ids[2], 0);
 	assert_int_equal(node_get(&slots.state, node)->backing_id, id);
 	slots_check(&slots);
 	slots_again(&slots);
 	slots_check(&slots);
-	assert_int_equal(slots.state.resting[2], 0);
+	assert_int_equal(slots.state.cached_ids[2], 0);
 	/* opened again by its file handle */
 	number = add(&slots, node, IO_DIRECT, &next_id, &other_id);
 	assert_int_equal(other_id, id);

@@ -32,15 +32,15 @@ static void keep(const char *text)
 {
 	const struct iovec parts[] = {{(void *)(uintptr_t)text, 3}, {(void *)(uintptr_t)(text + 3), strlen(text) - 3}};
 
-	journal_keep_answer(parts, 2);
+	journal_save_reply(parts, 2);
 }
 
 static bool is_kept(const char *text)
 {
 	size_t size;
-	const char *answer = journal_answer_of(&size);
+	const char *reply = journal_saved_reply(&size);
 
-	return size == strlen(text) && memcmp(answer, text, size) == 0;
+	return size == strlen(text) && memcmp(reply, text, size) == 0;
 }
 
 /* A worker that lives as `life` says, and how the one before it ended. Returns its exit status, 0 where it has come to the end. */
@@ -94,10 +94,10 @@ static void ordinary_life(void)
 {
 	struct journal_note note;
 
-	must(journal_since() == 0 && !journal_is_again() && journal_deaths() == 0);
+	must(journal_since() == 0 && !journal_is_replay() && journal_deaths() == 0);
 	/* outside of a request all that says nothing */
 	journal_note(&(struct journal_note){.fd = -1});
-	must(!journal_noted(&note));
+	must(!journal_get_note(&note));
 	keep("nobody's");
 	journal_end();
 	must(slots_in_use() == 0);
@@ -107,13 +107,13 @@ static void ordinary_life(void)
 		must(journal_since() > 0 && journal_uid() == 5);
 		journal_note(&(struct journal_note){.inode = {unique, 1}, .fd = -1});
 		/* it is for the next worker */
-		must(!journal_noted(&note));
+		must(!journal_get_note(&note));
 		keep("an answer");
 		journal_end();
 		must(slots_in_use() == 0);
 	}
 	/* sent again, and never begun */
-	must(begin(1000, true) == JOURNAL_NEW && !journal_is_again());
+	must(begin(1000, true) == JOURNAL_NEW && !journal_is_replay());
 	journal_end();
 }
 
@@ -134,9 +134,9 @@ static void find_nothing_noted(void)
 {
 	struct journal_note note;
 
-	must(!journal_expect(8));
-	must(begin(8, true) == JOURNAL_AGAIN && journal_is_again());
-	must(!journal_noted(&note));
+	must(!journal_claim(8));
+	must(begin(8, true) == JOURNAL_REPLAY && journal_is_replay());
+	must(!journal_get_note(&note));
 	journal_note(&(struct journal_note){.inode = {3, 4}, .node = 6, .flags = 9, .fd = -1});
 }
 
@@ -144,21 +144,21 @@ static void find_the_note(void)
 {
 	struct journal_note note;
 
-	must(!journal_expect(8));
-	must(begin(8, true) == JOURNAL_AGAIN);
-	must(journal_noted(&note) && note.inode[0] == 3 && note.inode[1] == 4 && note.node == 6 && note.flags == 9 && note.fd == -1);
+	must(!journal_claim(8));
+	must(begin(8, true) == JOURNAL_REPLAY);
+	must(journal_get_note(&note) && note.inode[0] == 3 && note.inode[1] == 4 && note.node == 6 && note.flags == 9 && note.fd == -1);
 	/* what takes it back is another matter */
-	journal_begin_anew();
-	must(!journal_is_again() && !journal_noted(&note));
+	journal_begin_undo();
+	must(!journal_is_replay() && !journal_get_note(&note));
 	journal_note(&(struct journal_note){.inode = {5, 5}, .fd = -1});
-	must(!journal_noted(&note));
+	must(!journal_get_note(&note));
 	keep("done");
 }
 
-static void find_the_answer(void)
+static void find_the_reply(void)
 {
-	must(journal_expect(8));
-	must(begin(8, true) == JOURNAL_ANSWERED);
+	must(journal_claim(8));
+	must(begin(8, true) == JOURNAL_REPLIED);
 	must(is_kept("done"));
 	journal_end();
 	must(slots_in_use() == 0);
@@ -170,10 +170,10 @@ static void what_was_begun_is_known(void **state)
 	WORKER(ARENA_DEATH_NONE, die_before_the_deed);
 	WORKER(ARENA_DEATH_OUTSIDE, find_nothing_noted);
 	WORKER(ARENA_DEATH_OUTSIDE, find_the_note);
-	WORKER(ARENA_DEATH_OUTSIDE, find_the_answer);
+	WORKER(ARENA_DEATH_OUTSIDE, find_the_reply);
 }
 
-static void answer_and_die(void)
+static void reply_and_die(void)
 {
 	must(begin(8, false) == JOURNAL_NEW);
 	keep("done");
@@ -182,26 +182,26 @@ static void answer_and_die(void)
 static void wait_for_others(void)
 {
 	/* it was answered: nobody asks again */
-	must(!journal_expect(10));
-	journal_drop_rest(NULL, NULL);
+	must(!journal_claim(10));
+	journal_drop_unclaimed(NULL, NULL);
 	must(slots_in_use() == 0);
 	must(begin(8, true) == JOURNAL_NEW);
 	journal_end();
 }
 
-static void answers_that_were_taken_are_dropped(void **state)
+static void replies_that_were_taken_are_dropped(void **state)
 {
 	(void)state;
-	WORKER(ARENA_DEATH_NONE, answer_and_die);
+	WORKER(ARENA_DEATH_NONE, reply_and_die);
 	WORKER(ARENA_DEATH_OUTSIDE, wait_for_others);
 }
 
 static unsigned int sent;
 static bool is_had; /* what the kernel says to each answer */
 
-static bool send_one(void *context, void *answer, size_t size)
+static bool send_one(void *context, void *reply, size_t size)
 {
-	must(context == &sent && size == 4 && memcmp(answer, "done", 4) == 0);
+	must(context == &sent && size == 4 && memcmp(reply, "done", 4) == 0);
 	sent++;
 	return is_had;
 }
@@ -214,48 +214,48 @@ static void die_beside_it(void)
 
 static void send_in_vain(void)
 {
-	journal_send_answers(send_one, &sent);
+	journal_send_replies(send_one, &sent);
 	must(sent == 1 && slots_in_use() == 2);
-	must(journal_expect(8));
+	must(journal_claim(8));
 }
 
-static void send_what_is_kept(void)
+static void send_what_is_saved(void)
 {
 	is_had = true;
-	journal_send_answers(send_one, &sent);
+	journal_send_replies(send_one, &sent);
 	must(sent == 1 && slots_in_use() == 1);
-	must(!journal_expect(8) && begin(8, true) == JOURNAL_NEW);
+	must(!journal_claim(8) && begin(8, true) == JOURNAL_NEW);
 	journal_end();
-	must(!journal_expect(10) && begin(10, true) == JOURNAL_AGAIN);
+	must(!journal_claim(10) && begin(10, true) == JOURNAL_REPLAY);
 	/* once */
-	journal_send_answers(send_one, &sent);
+	journal_send_replies(send_one, &sent);
 	must(sent == 1);
 }
 
-static void answers_are_sent_before_anybody_asks(void **state)
+static void replies_are_sent_before_anybody_asks(void **state)
 {
 	(void)state;
-	WORKER(ARENA_DEATH_NONE, answer_and_die);
+	WORKER(ARENA_DEATH_NONE, reply_and_die);
 	WORKER(ARENA_DEATH_OUTSIDE, die_beside_it);
 	WORKER(ARENA_DEATH_OUTSIDE, send_in_vain);
-	WORKER(ARENA_DEATH_OUTSIDE, send_what_is_kept);
+	WORKER(ARENA_DEATH_OUTSIDE, send_what_is_saved);
 }
 
 static void expect_and_wait(void)
 {
-	must(journal_expect(8));
-	journal_drop_rest(NULL, NULL);
+	must(journal_claim(8));
+	journal_drop_unclaimed(NULL, NULL);
 	must(slots_in_use() == 1);
 	must(begin(12, false) == JOURNAL_NEW);
 	journal_end();
-	must(begin(8, true) == JOURNAL_ANSWERED && is_kept("done"));
+	must(begin(8, true) == JOURNAL_REPLIED && is_kept("done"));
 	journal_end();
 }
 
 static void what_waits_for_its_turn_is_kept(void **state)
 {
 	(void)state;
-	WORKER(ARENA_DEATH_NONE, answer_and_die);
+	WORKER(ARENA_DEATH_NONE, reply_and_die);
 	WORKER(ARENA_DEATH_OUTSIDE, expect_and_wait);
 }
 
@@ -274,7 +274,7 @@ static void close_what_nobody_asks_for(void)
 		if (atomic_load(&arena.header->journal[i].state) != JOURNAL_FREE)
 			fd = atomic_load(&arena.header->journal[i].fd);
 	must(fd > 2 && dup2(2, fd) == fd);
-	journal_drop_rest(NULL, NULL);
+	journal_drop_unclaimed(NULL, NULL);
 	must(fcntl(fd, F_GETFD) < 0 && errno == EBADF);
 }
 
@@ -289,13 +289,13 @@ static void descriptors_do_not_stay(void **state)
 
 static void die_over_it(void)
 {
-	journal_expect(8);
-	must(begin(8, true) == JOURNAL_AGAIN);
+	journal_claim(8);
+	must(begin(8, true) == JOURNAL_REPLAY);
 }
 
 static void refuse(void)
 {
-	journal_expect(8);
+	journal_claim(8);
 	must(begin(8, true) == JOURNAL_POISON);
 	must(journal_deaths() >= JOURNAL_CRASHES);
 	journal_end();
@@ -355,8 +355,8 @@ static void one_of_two(void)
 {
 	pthread_t thread;
 
-	journal_expect(8);
-	journal_expect(10);
+	journal_claim(8);
+	journal_claim(10);
 	must(begin(8, true) != JOURNAL_POISON);
 	must(pthread_create(&thread, NULL, have_fault, NULL) == 0);
 	must(pthread_join(thread, NULL) == 0);
@@ -364,11 +364,11 @@ static void one_of_two(void)
 
 static void find_the_guilty_one(void)
 {
-	journal_expect(8);
-	journal_expect(10);
-	must(begin(8, true) == JOURNAL_AGAIN && journal_deaths() == 0);
+	journal_claim(8);
+	journal_claim(10);
+	must(begin(8, true) == JOURNAL_REPLAY && journal_deaths() == 0);
 	journal_end();
-	must(begin(10, true) == JOURNAL_AGAIN && journal_deaths() == 1);
+	must(begin(10, true) == JOURNAL_REPLAY && journal_deaths() == 1);
 	journal_end();
 }
 
@@ -383,19 +383,19 @@ static void only_the_guilty_one_is_blamed(void **state)
 
 static void keep_too_much(void)
 {
-	static const char bytes[JOURNAL_ANSWER_MAX + 1];
+	static const char bytes[JOURNAL_REPLY_MAX + 1];
 	const struct iovec part = {(void *)(uintptr_t)bytes, sizeof(bytes)};
 	const struct iovec fits = {(void *)(uintptr_t)bytes, sizeof(bytes) - 1};
 
 	must(begin(8, false) == JOURNAL_NEW);
-	journal_keep_answer(&part, 1);
+	journal_save_reply(&part, 1);
 	must(atomic_load(&arena.header->journal[0].state) == JOURNAL_BEGUN);
-	journal_keep_answer(&fits, 1);
+	journal_save_reply(&fits, 1);
 	must(atomic_load(&arena.header->journal[0].state) == JOURNAL_DONE);
 	journal_end();
 }
 
-static void answers_have_a_size(void **state)
+static void replies_have_a_size(void **state)
 {
 	(void)state;
 	WORKER(ARENA_DEATH_NONE, keep_too_much);
@@ -434,8 +434,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		CASE(one_request_after_the_other),
 		CASE(what_was_begun_is_known),
-		CASE(answers_that_were_taken_are_dropped),
-		CASE(answers_are_sent_before_anybody_asks),
+		CASE(replies_that_were_taken_are_dropped),
+		CASE(replies_are_sent_before_anybody_asks),
 		CASE(what_waits_for_its_turn_is_kept),
 		CASE(descriptors_do_not_stay),
 		CASE(two_faults),
@@ -443,7 +443,7 @@ int main(void)
 		CASE(asked_for),
 		CASE(deaths_over_something_else),
 		CASE(only_the_guilty_one_is_blamed),
-		CASE(answers_have_a_size),
+		CASE(replies_have_a_size),
 		CASE(all_slots),
 	};
 

@@ -46,10 +46,10 @@ static struct arena copy;  /* what the next worker finds */
 static const struct journal_note notes[] = {
 	{.inode = {11, 0x1122334455667788}, .node = 0x100000002, .flags = 7, .fd = 5},
 	{.inode = {0x8877665544332211, 0}, .node = 3, .flags = 0x80000000, .fd = -1},
-	{.inode = {11, 0x1122334455667788}, .node = 0x100000002, .flags = 7, .fd = -1}, /* the first, after journal_let_go() */
+	{.inode = {11, 0x1122334455667788}, .node = 0x100000002, .flags = 7, .fd = -1}, /* the first, after journal_disown_fd() */
 };
 
-static const char answer[] = "16 bytes of head, and a body that is more than a word";
+static const char reply[] = "16 bytes of head, and a body that is more than a word";
 
 static enum journal_found begin(int request, bool repeated)
 {
@@ -65,11 +65,11 @@ static enum journal_found begin(int request, bool repeated)
 	return journal_begin(&made);
 }
 
-static void keep_answer(void)
+static void save_reply(void)
 {
-	const struct iovec parts[] = {{(void *)(uintptr_t)answer, 16}, {(void *)(uintptr_t)(answer + 16), sizeof(answer) - 16}};
+	const struct iovec parts[] = {{(void *)(uintptr_t)reply, 16}, {(void *)(uintptr_t)(reply + 16), sizeof(reply) - 16}};
 
-	journal_keep_answer(parts, 2);
+	journal_save_reply(parts, 2);
 }
 
 /* --- the worker ---------------------------------------------------------------------------------------------------- */
@@ -107,13 +107,13 @@ static void second_life(void)
 {
 	recover_here();
 	must(begin(LEFT_ANSWERED, false) == JOURNAL_NEW);
-	keep_answer();
+	save_reply();
 }
 
 static void third_life(void)
 {
 	recover_here();
-	must(!journal_expect(1000) && begin(LEFT_BEGUN, true) == JOURNAL_AGAIN);
+	must(!journal_claim(1000) && begin(LEFT_BEGUN, true) == JOURNAL_REPLAY);
 	must(begin(LEFT_FOR_NOBODY, false) == JOURNAL_NEW);
 	journal_note(&notes[1]);
 }
@@ -126,27 +126,27 @@ static void in_recovery(void)
 	recover_here();
 	has_become(LEFT_BEGUN);
 	has_become(LEFT_FOR_NOBODY);
-	must(!journal_expect(1000) && journal_expect(1002));
+	must(!journal_claim(1000) && journal_claim(1002));
 	becomes(LEFT_FOR_NOBODY, NOTHING, 0);
-	journal_drop_rest(NULL, NULL);
+	journal_drop_unclaimed(NULL, NULL);
 	has_become(LEFT_FOR_NOBODY);
 }
 
 static void with_what_was_left(void)
 {
-	must(begin(LEFT_ANSWERED, true) == JOURNAL_ANSWERED);
+	must(begin(LEFT_ANSWERED, true) == JOURNAL_REPLIED);
 	becomes(LEFT_ANSWERED, NOTHING, 0);
 	journal_end();
 	has_become(LEFT_ANSWERED);
 
 	becomes(LEFT_BEGUN, NOTED(1) | DEATHS(3), 0);
-	must(begin(LEFT_BEGUN, true) == JOURNAL_AGAIN);
+	must(begin(LEFT_BEGUN, true) == JOURNAL_REPLAY);
 	has_become(LEFT_BEGUN);
 	becomes(LEFT_BEGUN, BEGUN | DEATHS(3), 0);
-	journal_begin_anew();
+	journal_begin_undo();
 	has_become(LEFT_BEGUN);
 	becomes(LEFT_BEGUN, ANSWERED, 0);
-	keep_answer();
+	save_reply();
 	has_become(LEFT_BEGUN);
 	becomes(LEFT_BEGUN, NOTHING, 0);
 	journal_end();
@@ -168,13 +168,13 @@ static void with_a_request(int request)
 	journal_note(&notes[0]);
 	has_become(request);
 	becomes(request, NOTED(2) | DEATHS(1), 0);
-	journal_let_go();
+	journal_disown_fd();
 	has_become(request);
 	becomes(request, ANSWERED, 0);
-	keep_answer();
+	save_reply();
 	has_become(request);
 	/* later answers are of no account */
-	journal_keep_answer(&(struct iovec){(void *)(uintptr_t)"another", 7}, 1);
+	journal_save_reply(&(struct iovec){(void *)(uintptr_t)"another", 7}, 1);
 	becomes(request, NOTHING, 0);
 	journal_end();
 	has_become(request);
@@ -194,7 +194,7 @@ static uint32_t noted(void)
 {
 	struct journal_note note;
 
-	if (!journal_noted(&note))
+	if (!journal_get_note(&note))
 		return BEGUN;
 	for (unsigned int i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
 		if (note.inode[0] == notes[i].inode[0] && note.inode[1] == notes[i].inode[1] && note.node == notes[i].node &&
@@ -205,17 +205,17 @@ static uint32_t noted(void)
 
 static uint32_t ask_for(int request)
 {
-	bool answered = journal_expect(1000 + 2 * (uint64_t)request);
-	const char *kept;
+	bool answered = journal_claim(1000 + 2 * (uint64_t)request);
+	const char *cached;
 	size_t size;
 
 	switch (begin(request, true)) {
 	case JOURNAL_NEW:
 		return answered ? 0 : NOTHING;
-	case JOURNAL_ANSWERED:
-		kept = journal_answer_of(&size);
-		return answered && size == sizeof(answer) && memcmp(kept, answer, size) == 0 ? ANSWERED : 0;
-	case JOURNAL_AGAIN:
+	case JOURNAL_REPLIED:
+		cached = journal_saved_reply(&size);
+		return answered && size == sizeof(reply) && memcmp(cached, reply, size) == 0 ? ANSWERED : 0;
+	case JOURNAL_REPLAY:
 		if (answered || journal_uid() != 1000 + (uint32_t)request || journal_since() == 0)
 			return 0;
 		return noted() | DEATHS(journal_deaths());

@@ -128,7 +128,7 @@ static int owner_of(const struct wish *wish)
 	return !wish->access ? wish->owner : wish->knows_owner ? wish->process : NOTHING;
 }
 
-static bool is_against(const struct wish *waiter, const struct wish *wish)
+static bool conflicts_with(const struct wish *waiter, const struct wish *wish)
 {
 	return overlap(waiter, wish) && clash(waiter->type, wish->type) && owner_of(waiter) != owner_of(wish);
 }
@@ -136,7 +136,7 @@ static bool is_against(const struct wish *waiter, const struct wish *wish)
 static bool passes_decided(const struct wish *wish)
 {
 	for (int i = 0; i < model.n_queue; i++)
-		if (model.queue[i].decided && is_against(&model.queue[i], wish))
+		if (model.queue[i].decided && conflicts_with(&model.queue[i], wish))
 			return true;
 	return false;
 }
@@ -149,7 +149,7 @@ static bool passes_queue(const struct wish *wish, int n_before)
 	for (int i = 0; i < n_before; i++) {
 		const struct wish *earlier = &model.queue[i];
 
-		if (!is_against(earlier, wish))
+		if (!conflicts_with(earlier, wish))
 			continue;
 		if (!wish->access)
 			return model.in_order || !holds_anything(wish->owner);
@@ -493,7 +493,7 @@ static void do_release_access(void)
 			expected[n++] = model.queue[i].unique;
 		}
 	}
-	lock_access_all(&slots.state, nodes[node]);
+	lock_grant_all_access(&slots.state, nodes[node]);
 	expect_outcomes(node, expected, n, true);
 }
 

@@ -113,7 +113,7 @@ static void refuses_ids_that_were_never_given(void **state)
 	/* and nothing comes of using them */
 	forget(&slots, UINT64_MAX, 1);
 	forget(&slots, 0, 1);
-	node_told(&slots.state, 17, 1);
+	node_attributes_sent(&slots.state, 17, 1);
 	node_unhold(&slots.state, 17);
 	assert_int_equal(unlinked(&slots, 17, 900), 900);
 	slots_close(&slots);
@@ -181,34 +181,34 @@ static void keeps_a_node_for_a_while(void **state)
 
 	(void)state;
 	slots_open(&slots, 16, 16, 1);
-	assert_false(node_keep(&slots.state, (uint64_t)5 << 32 | 2));
+	assert_false(node_pin_slot(&slots.state, (uint64_t)5 << 32 | 2));
 	/* removed, and forgotten by the kernel */
 	id = reference(&slots, 100);
-	assert_true(node_keep(&slots.state, id));
+	assert_true(node_pin_slot(&slots.state, id));
 	assert_int_equal(unlinked(&slots, id, -1), -1);
 	forget(&slots, id, 1);
 	assert_non_null(node_get(&slots.state, id));
 	assert_int_not_equal(reference(&slots, 101), id);
-	node_let_go(&slots.state, &backing_id);
+	node_unpin_slot(&slots.state, &backing_id);
 	assert_null(node_get(&slots.state, id));
 	/* idle, where another one is idle after it */
 	id = find(&slots, 101);
 	forget(&slots, id, 1);
 	assert_int_equal(slots.state.n_idle, 1);
-	assert_true(node_keep(&slots.state, id));
+	assert_true(node_pin_slot(&slots.state, id));
 	other = reference(&slots, 102);
 	forget(&slots, other, 1);
 	assert_int_equal(slots.state.n_idle, 1);
 	assert_non_null(node_get(&slots.state, id));
-	node_let_go(&slots.state, &backing_id);
+	node_unpin_slot(&slots.state, &backing_id);
 	assert_non_null(node_get(&slots.state, id));
 	assert_null(node_get(&slots.state, other));
 	/* in use again */
-	assert_true(node_keep(&slots.state, id));
+	assert_true(node_pin_slot(&slots.state, id));
 	assert_int_equal(reference(&slots, 101), id);
-	node_let_go(&slots.state, &backing_id);
+	node_unpin_slot(&slots.state, &backing_id);
 	assert_int_equal(slots.state.n_idle, 0);
-	node_let_go(&slots.state, &backing_id);
+	node_unpin_slot(&slots.state, &backing_id);
 	slots_close(&slots);
 }
 
@@ -249,13 +249,13 @@ static void knows_what_is_fresh(void **state)
 	assert_false(node_is_fresh(&slots.state, 0, 100, 1));
 	id = reference(&slots, 100);
 	assert_false(node_is_fresh(&slots.state, 0, 100, 1));
-	node_told(&slots.state, id, 1000);
+	node_attributes_sent(&slots.state, id, 1000);
 	assert_true(node_is_fresh(&slots.state, 0, 100, 1000));
 	assert_true(node_is_fresh(&slots.state, 0, 100, 999));
 	assert_false(node_is_fresh(&slots.state, 0, 100, 1001));
 	assert_false(node_is_fresh(&slots.state, 1, 100, 999));
 	/* the clock of 32 bits goes round */
-	node_told(&slots.state, id, 5);
+	node_attributes_sent(&slots.state, id, 5);
 	assert_true(node_is_fresh(&slots.state, 0, 100, UINT32_MAX - 5));
 	assert_false(node_is_fresh(&slots.state, 0, 100, 6));
 	/* what the kernel forgot it does not know */

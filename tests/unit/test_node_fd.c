@@ -121,7 +121,7 @@ static void what_was_reached_by_it_only_is_stale(void **state)
 		struct node_key key = key_of(INODE + i);
 
 		key.handle_type = kinds[i];
-		assert_int_equal(node_reference(&slots.state, &key, S_IFREG | 0600, NODE_FOREIGN, &none, &id), 0);
+		assert_int_equal(node_reference(&slots.state, &key, S_IFREG | 0600, NODE_EXTERNAL, &none, &id), 0);
 		assert_int_equal(backing_open(&slots.state, node_get(&slots.state, id), O_RDONLY), -ESTALE);
 		assert_int_equal(backing_open(&slots.state, node_get(&slots.state, id), O_PATH), -ESTALE);
 	}

@@ -56,7 +56,7 @@ static void knows_that_a_name_came_again(void **state)
 	uint64_t id = 0;
 	int fd = new_fd();
 	int other = new_fd();
-	int kept = fd;
+	int cached = fd;
 
 	(void)state;
 	slots_open(&slots, 16, 16, 4);
@@ -68,11 +68,11 @@ static void knows_that_a_name_came_again(void **state)
 	assert_int_equal(node_get(&slots.state, id)->flags & NODE_UNLINKED, NODE_UNLINKED);
 	reference(&slots, 100);
 	assert_int_equal(node_get(&slots.state, id)->flags & NODE_UNLINKED, 0);
-	assert_true(is_open(kept));
+	assert_true(is_open(cached));
 	/* it is remembered, and a descriptor would pin it if it were removed elsewhere */
 	forget(&slots, id, 3);
 	assert_int_equal(find(&slots, 100), id);
-	assert_false(is_open(kept));
+	assert_false(is_open(cached));
 	assert_int_equal(node_get(&slots.state, id)->fd, -1);
 	close(other);
 	slots_close(&slots);
@@ -83,16 +83,16 @@ static void keeps_descriptors_where_there_are_no_handles(void **state)
 	struct slots slots;
 	uint64_t id = 0;
 	int fd = new_fd();
-	int kept = fd;
+	int cached = fd;
 
 	(void)state;
 	slots_open(&slots, 16, 16, 4);
-	assert_int_equal(try_reference(&slots, 100, NODE_KEEP_FD, &fd, &id), 0);
+	assert_int_equal(try_reference(&slots, 100, NODE_NEEDS_FD, &fd, &id), 0);
 	assert_int_equal(fd, -1);
-	assert_int_equal(node_get(&slots.state, id)->fd, kept);
+	assert_int_equal(node_get(&slots.state, id)->fd, cached);
 	forget(&slots, id, 1);
 	assert_null(node_get(&slots.state, id));
-	assert_false(is_open(kept));
+	assert_false(is_open(cached));
 	slots_close(&slots);
 }
 
@@ -114,17 +114,17 @@ static void holds_files(void **state)
 	assert_int_equal(hold(&slots, 1, 100), 0);
 	assert_int_equal(hold(&slots, 0, 100), id);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_HELD);
-	assert_int_equal(slots.state.resting[2], 0);
+	assert_int_equal(slots.state.cached_ids[2], 0);
 	slots_check(&slots);
 	node_unhold(&slots.state, id);
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
-	assert_int_equal(slots.state.resting[2], 2);
+	assert_int_equal(slots.state.cached_ids[2], 2);
 	/* without a place to rest at it stays held */
 	hold(&slots, 0, 100);
-	slots.state.resting[2] = 2 + ARENA_RESTING;
+	slots.state.cached_ids[2] = 2 + ARENA_CACHED_IDS;
 	node_unhold(&slots.state, id);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_HELD);
-	slots.state.resting[2] = 0;
+	slots.state.cached_ids[2] = 0;
 	slots_check(&slots);
 	/* removed */
 	assert_int_equal(unlinked(&slots, id, -1), -1);
@@ -145,7 +145,7 @@ static void holds_files(void **state)
 }
 
 /* A file that got a name again may rest at its place already. */
-static void rests_once(void **state)
+static void is_cached_once(void **state)
 {
 	struct slots slots;
 	struct handle_open open;
@@ -161,10 +161,10 @@ static void rests_once(void **state)
 	open = direct_open(id, &next_id);
 	assert_int_equal(handle_add(&slots.state, &open, &none, &number, &backing_id), 0);
 	assert_int_equal(handle_remove(&slots.state, number, &backing_id), 0);
-	assert_int_equal(slots.state.resting[2], 2);
+	assert_int_equal(slots.state.cached_ids[2], 2);
 	unlinked(&slots, id, fd); /* found by its key, so not held */
 	reference(&slots, 100);
-	assert_int_equal(slots.state.resting[2], 2);
+	assert_int_equal(slots.state.cached_ids[2], 2);
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
 	assert_int_equal(forget(&slots, id, 2), 5);
 	slots_close(&slots);
@@ -182,13 +182,13 @@ static void is_in_doubt_about_equal_inode_numbers(void **state)
 	slots_open(&slots, 16, 16, 4);
 	id = reference(&slots, 100);
 	node_get(&slots.state, id)->backing_id = 5;
-	node_told(&slots.state, id, 1000);
+	node_attributes_sent(&slots.state, id, 1000);
 	other.handle[11] ^= 1; /* its generation */
 	assert_int_equal(node_reference(&slots.state, &other, S_IFREG, 0, &none, &other_id), 0);
 	assert_int_not_equal(id, other_id);
 	assert_int_equal(node_find(&slots.state, &other), other_id);
 	assert_int_equal(find(&slots, 100), id);
-	node_told(&slots.state, other_id, 1000);
+	node_attributes_sent(&slots.state, other_id, 1000);
 	assert_int_equal(hold(&slots, 0, 100), 0);
 	assert_false(node_is_fresh(&slots.state, 0, 100, 900));
 	/* an idle one counts as well */
@@ -208,7 +208,7 @@ int main(void)
 		cmocka_unit_test(knows_that_a_name_came_again),
 		cmocka_unit_test(keeps_descriptors_where_there_are_no_handles),
 		cmocka_unit_test(holds_files),
-		cmocka_unit_test(rests_once),
+		cmocka_unit_test(is_cached_once),
 		cmocka_unit_test(is_in_doubt_about_equal_inode_numbers),
 	};
 

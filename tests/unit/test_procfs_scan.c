@@ -148,10 +148,10 @@ static void a_process_that_did_not_answer(void **state)
 	ssize_t n;
 
 	(void)state;
-	assert_false(procfs_is_silent(parent));
-	procfs_note_silent(parent);
-	assert_true(procfs_is_silent(parent));
-	assert_false(procfs_is_silent(getpid()));
+	assert_false(procfs_is_unresponsive(parent));
+	procfs_mark_unresponsive(parent);
+	assert_true(procfs_is_unresponsive(parent));
+	assert_false(procfs_is_unresponsive(getpid()));
 	n = procfs_find_views(file.name.device, file.name.inode, &views);
 	assert_true(n >= 2);
 	assert_int_equal(views[0].process, getpid());
@@ -161,7 +161,7 @@ static void a_process_that_did_not_answer(void **state)
 		told += views[i].process == parent;
 	}
 	assert_int_equal(told, 1);
-	assert_false(procfs_is_silent(0));
+	assert_false(procfs_is_unresponsive(0));
 	end_file(&file);
 }
 
@@ -179,7 +179,7 @@ static void a_process_that_has_ended(void **state)
 	if (child == 0)
 		_exit(0);
 	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
-	procfs_note_silent(child);
+	procfs_mark_unresponsive(child);
 	n = procfs_find_views(file.name.device, file.name.inode, &views);
 	for (ssize_t i = 0; i < n; i++)
 		assert_int_not_equal(views[i].process, child);

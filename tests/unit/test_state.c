@@ -74,13 +74,13 @@ static void finishes_what_a_death_left(void **state)
 	struct slots slots;
 	uint64_t idle, gone, unreachable = 0;
 	int fds[3] = {new_fd(), new_fd(), new_fd()};
-	int kept = fds[2];
+	int cached = fds[2];
 
 	(void)state;
 	slots_open(&slots, 16, 16, 4);
 	idle = reference(&slots, 100);
 	gone = reference(&slots, 101);
-	assert_int_equal(try_reference(&slots, 102, NODE_KEEP_FD, &fds[2], &unreachable), 0);
+	assert_int_equal(try_reference(&slots, 102, NODE_NEEDS_FD, &fds[2], &unreachable), 0);
 	node_get(&slots.state, idle)->fd = fds[0]; /* of a file that had no name and got one */
 	unlinked(&slots, gone, fds[1]);
 	for (uint32_t i = 2; i <= 4; i++)
@@ -94,7 +94,7 @@ static void finishes_what_a_death_left(void **state)
 	assert_int_equal(slots.state.n_idle, 1);
 	assert_null(node_get(&slots.state, gone));
 	assert_null(node_get(&slots.state, unreachable));
-	assert_false(is_open(fds[0]) || is_open(fds[1]) || is_open(kept));
+	assert_false(is_open(fds[0]) || is_open(fds[1]) || is_open(cached));
 	slots_close(&slots);
 }
 
@@ -102,22 +102,22 @@ static void finishes_what_a_death_left(void **state)
 static void takes_ids_that_are_being_closed_from_nodes(void **state)
 {
 	struct slots slots;
-	uint64_t closing, resting;
+	uint64_t closing, cached_ids;
 
 	(void)state;
 	slots_open(&slots, 16, 16, 4);
 	closing = reference(&slots, 100);
-	resting = reference(&slots, 101);
+	cached_ids = reference(&slots, 101);
 	node_get(&slots.state, closing)->backing_id = 5;
-	node_get(&slots.state, resting)->backing_id = 6;
+	node_get(&slots.state, cached_ids)->backing_id = 6;
 	slots.arena.header->backing_closing[ARENA_CLOSING - 1] = 5;
 	slots_again(&slots);
 	slots_check(&slots);
 	assert_int_equal(node_get(&slots.state, closing)->backing_id, 0);
 	assert_int_equal(slots.arena.header->backing_closing[ARENA_CLOSING - 1], 5);
-	assert_int_equal(node_get(&slots.state, resting)->backing_id, 6);
-	assert_int_equal(slots.state.resting[2], 0);
-	assert_int_equal(slots.state.resting[3], 3);
+	assert_int_equal(node_get(&slots.state, cached_ids)->backing_id, 6);
+	assert_int_equal(slots.state.cached_ids[2], 0);
+	assert_int_equal(slots.state.cached_ids[3], 3);
 	slots_close(&slots);
 }
 
@@ -125,26 +125,26 @@ static void takes_ids_that_are_being_closed_from_nodes(void **state)
 static void drops_kept_descriptors_of_forgotten_nodes(void **state)
 {
 	struct slots slots;
-	struct kept_record *kept;
+	struct cached_fd_record *cached;
 	uint64_t ids[3];
 
 	(void)state;
 	slots_open(&slots, 16, 16, 4);
-	kept = slots.arena.header->kept;
+	cached = slots.arena.header->cached_fds;
 	for (uint64_t i = 0; i < 3; i++) {
 		ids[i] = reference(&slots, 100 + i);
-		kept[i] = (struct kept_record){.id = ids[i], .fd = 900};
+		cached[i] = (struct cached_fd_record){.id = ids[i], .fd = 900};
 	}
-	kept[4] = (struct kept_record){.id = NODE_ROOT, .fd = 900};
+	cached[4] = (struct cached_fd_record){.id = NODE_ROOT, .fd = 900};
 	forget(&slots, ids[1], 1);
 	unlinked(&slots, ids[2], -1);
 	forget(&slots, ids[2], 1);
 	slots_again(&slots);
-	assert_int_equal(kept[0].id, ids[0]);
-	assert_int_equal(kept[1].id, 0);
-	assert_int_equal(kept[2].id, 0);
-	assert_int_equal(kept[3].id, 0);
-	assert_int_equal(kept[4].id, NODE_ROOT);
+	assert_int_equal(cached[0].id, ids[0]);
+	assert_int_equal(cached[1].id, 0);
+	assert_int_equal(cached[2].id, 0);
+	assert_int_equal(cached[3].id, 0);
+	assert_int_equal(cached[4].id, NODE_ROOT);
 	slots_close(&slots);
 }
 
@@ -207,7 +207,7 @@ static void closes_what_no_slot_names(void **state)
 	header->config_fd = named[2];
 	header->stores[3] = (struct store_record){.state = SLOT_LIVE, .root_fd = named[3]};
 	header->stores[ARENA_STORES - 1] = (struct store_record){.state = SLOT_LIVE, .root_fd = named[4]};
-	header->kept[7] = (struct kept_record){.id = NODE_ROOT, .fd = named[5]};
+	header->cached_fds[7] = (struct cached_fd_record){.id = NODE_ROOT, .fd = named[5]};
 	id = reference(&slots, 100);
 	assert_int_equal(unlinked(&slots, id, named[6]), -1);
 	open = (struct handle_open){.node = id, .mode = IO_RELAYED};
@@ -223,7 +223,7 @@ static void closes_what_no_slot_names(void **state)
 	strays[2] = fcntl(named[0], F_DUPFD, ABOVE + 100); /* the highest */
 	slots.arena.handles[2].fd = strays[0];
 	header->handles_high = 3;
-	header->kept[8].fd = strays[1];
+	header->cached_fds[8].fd = strays[1];
 	header->stores[4].root_fd = strays[2];
 	header->base_fds[header->n_base_fds] = strays[0];
 	assert_int_equal(descriptors_close_strays(&slots.arena), 3);
@@ -263,7 +263,7 @@ static void forgets_descriptors_that_are_not_its_own(void **state)
 	open.node = second;
 	assert_int_equal(handle_add(&slots.state, &open, &of_handle, &number, &backing_id), 0);
 	of_handle = handle_get(&slots.state, number)->fd;
-	header->kept[3] = (struct kept_record){.id = first, .fd = passing};
+	header->cached_fds[3] = (struct cached_fd_record){.id = first, .fd = passing};
 	/* this request's file has become the node's */
 	header->journal[0].state = JOURNAL_BEGUN;
 	header->journal[0].fd = fd;
@@ -272,26 +272,26 @@ static void forgets_descriptors_that_are_not_its_own(void **state)
 	assert_int_equal(descriptors_check(&slots.arena), 0);
 	assert_int_equal(node_get(&slots.state, first)->fd, fd);
 	assert_int_equal(handle_get(&slots.state, number)->fd, of_handle);
-	assert_int_equal(header->kept[3].fd, passing);
+	assert_int_equal(header->cached_fds[3].fd, passing);
 	assert_int_equal(header->journal[0].fd, -1);
 
 	/* of the supervisor, of the arena, of another slot, not open, far away */
-	header->kept[3].fd = of_others;
+	header->cached_fds[3].fd = of_others;
 	assert_int_equal(descriptors_check(&slots.arena), 0);
-	assert_int_equal(header->kept[3].fd, -1);
-	header->kept[3].fd = slots.arena.fd;
+	assert_int_equal(header->cached_fds[3].fd, -1);
+	header->cached_fds[3].fd = slots.arena.fd;
 	assert_int_equal(descriptors_check(&slots.arena), 0);
-	assert_int_equal(header->kept[3].fd, -1);
+	assert_int_equal(header->cached_fds[3].fd, -1);
 	slots.arena.handles[1].fd = fd;
 	assert_int_equal(descriptors_check(&slots.arena), 0);
 	assert_int_equal(slots.arena.handles[1].fd, -1);
 	assert_int_equal(node_get(&slots.state, first)->fd, fd);
 	slots.arena.handles[1].fd = of_handle;
 	close(passing);
-	header->kept[3].fd = passing;
+	header->cached_fds[3].fd = passing;
 	slots.arena.nodes[node_index_of(second)].fd = INT32_MAX;
 	assert_int_equal(descriptors_check(&slots.arena), 0);
-	assert_int_equal(header->kept[3].fd, -1);
+	assert_int_equal(header->cached_fds[3].fd, -1);
 	assert_int_equal(node_get(&slots.state, second)->fd, -1);
 	assert_int_equal(slots.arena.handles[1].fd, of_handle);
 	assert_true(is_open(of_others) && is_open(of_handle) && is_open(fd));
@@ -299,7 +299,7 @@ static void forgets_descriptors_that_are_not_its_own(void **state)
 	close(of_others);
 	close(of_node);
 	header->journal[0].state = JOURNAL_FREE;
-	header->kept[3].id = 0;
+	header->cached_fds[3].id = 0;
 	handle_remove(&slots.state, number, &backing_id);
 	slots_close(&slots);
 	close(fd);
@@ -317,7 +317,7 @@ static void leaves_descriptors_to_requests(void **state)
 	(void)state;
 	slots_open(&slots, 16, 16, 4);
 	slots.state.max_fd = fd;
-	assert_int_equal(node_reference(&slots.state, &key, S_IFREG, NODE_KEEP_FD, &fd, &id), -ENFILE);
+	assert_int_equal(node_reference(&slots.state, &key, S_IFREG, NODE_NEEDS_FD, &fd, &id), -ENFILE);
 	assert_true(fd >= 0);
 	id = reference(&slots, 101);
 	open.node = id;
@@ -327,7 +327,7 @@ static void leaves_descriptors_to_requests(void **state)
 	assert_int_equal(handle_add(&slots.state, &open, &fd, &number, &backing_id), 0);
 	assert_int_equal(handle_remove(&slots.state, number, &backing_id), 0);
 	fd = fcntl(STDERR_FILENO, F_DUPFD, 100);
-	assert_int_equal(node_reference(&slots.state, &key, S_IFREG, NODE_KEEP_FD, &fd, &id), 0);
+	assert_int_equal(node_reference(&slots.state, &key, S_IFREG, NODE_NEEDS_FD, &fd, &id), 0);
 	assert_int_equal(fd, -1);
 	assert_true(slots.state.is_crowded);
 	slots_close(&slots);
@@ -374,7 +374,7 @@ static void id_without_use(struct slots *slots)
 
 static void id_without_place(struct slots *slots)
 {
-	slots->state.resting[4] = 0;
+	slots->state.cached_ids[4] = 0;
 }
 
 static void handle_without_node(struct slots *slots)

@@ -21,7 +21,7 @@ static void finds_files(void **state)
 	assert_int_equal(store_source.find(ALL, slot_of(&store, dir), "file", &file), 0);
 	assert_int_equal(store_source.find(ALL, slot_of(&store, dir), "file", &again), 0);
 	assert_int_equal((file.fd >= 0), store_without_handles);
-	assert_int_equal(file.flags, store_without_handles ? NODE_KEEP_FD : 0);
+	assert_int_equal(file.flags, store_without_handles ? NODE_NEEDS_FD : 0);
 	assert_int_equal(file.key.store, 0);
 	assert_int_equal(file.key.inode, file.stat.st_ino);
 	snprintf(path, sizeof(path), "%s/dir/file", store.path);
@@ -141,7 +141,7 @@ static void creates_files_without_a_name(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "text", 4), 4);
 	close(fd);
-	assert_int_equal(file.flags & ~(uint32_t)NODE_KEEP_FD, NODE_UNLINKED | NODE_SLOW_END);
+	assert_int_equal(file.flags & ~(uint32_t)NODE_NEEDS_FD, NODE_UNLINKED | NODE_SLOW_END);
 	assert_true(file.fd >= 0);
 	id = node_of(&store, &file);
 	assert_int_equal(stat_of(&store, id).st_nlink, 0);

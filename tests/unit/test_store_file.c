@@ -80,7 +80,7 @@ static void drops_privileges(void **state)
 {
 	static const struct {
 		mode_t before, after;
-		mode_t kept; /* where S_ISGID is to stay without S_IXGRP */
+		mode_t cached; /* where S_ISGID is to stay without S_IXGRP */
 	} modes[] = {{06755, 0755, 0755},  {04711, 0711, 0711}, {02755, 0755, 0755},
 		     {02745, 0745, 02745}, {0755, 0755, 0755},  {06745, 0745, 02745}};
 	struct source_change dropping = {.what = SOURCE_SET_SIZE, .size = 1, .drop_privileges = true};
@@ -97,7 +97,7 @@ static void drops_privileges(void **state)
 		dropping.keep_set_group_id = i % 2;
 		assert_int_equal(change(&store, id, &mode, &stat), 0);
 		assert_int_equal(change(&store, id, &dropping, &stat), 0);
-		assert_int_equal(stat.st_mode & 07777, i % 2 ? modes[i / 2].kept : modes[i / 2].after);
+		assert_int_equal(stat.st_mode & 07777, i % 2 ? modes[i / 2].cached : modes[i / 2].after);
 	}
 	id = make_directory(&store, root_of(&store), "dir");
 	assert_int_equal(

@@ -18,7 +18,7 @@
 #define WORLD_FILES  12
 #define WORLD_OPENS  15                   /* all handle slots */
 #define WORLD_IDS    64                   /* passthrough ids that the kernel can have */
-#define WORLD_NODES  (ARENA_RESTING + 16) /* slots: some share the place where their id rests */
+#define WORLD_NODES  (ARENA_CACHED_IDS + 16) /* slots: some share the place where their id rests */
 #define WORLD_IDLE   3                    /* nodes that are remembered */
 #define WORLD_FILLER ((uint64_t)1 << 40)  /* inode numbers of nodes that are there only to take slots */
 #define WORLD_LOW_FD 300                  /* the worker's descriptors are from here on */
@@ -94,7 +94,7 @@ static inline void world_open(struct world *world, struct slots *slots)
 	slots_open(slots, WORLD_NODES, WORLD_OPENS + 1, WORLD_IDLE);
 	for (int i = 0; i < WORLD_FILES; i++) {
 		if (i == WORLD_FILES / 2)
-			for (uint64_t filler = 0; slots->arena.header->nodes_high < ARENA_RESTING + 2;
+			for (uint64_t filler = 0; slots->arena.header->nodes_high < ARENA_CACHED_IDS + 2;
 			     filler++)
 				reference(slots, WORLD_FILLER + filler);
 		world->files[i].inode = 100 + (uint64_t)i;
@@ -154,7 +154,7 @@ static inline void world_recover_ids(struct world *world, struct slots *slots)
 		if (node->backing_id == 0)
 			continue;
 		if (node->state != SLOT_LIVE ||
-		    (slots->state.index[i].handles == 0 && !node_keeps_id(&slots->state, i))) {
+		    (slots->state.index[i].handles == 0 && !node_holds_id(&slots->state, i))) {
 			world_close_id(world, node->backing_id);
 			node->backing_id = 0;
 		}

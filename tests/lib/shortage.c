@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tests/lib/lack.h"
+#include "tests/lib/shortage.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/preload.h"
 #include "tests/lib/worker.h"
@@ -15,7 +15,7 @@
 
 static struct fail_malloc *plan;
 
-void lack_setup(void)
+void shortage_setup(void)
 {
 	if (SANITIZED)
 		skip_program("the C library's own malloc");
@@ -38,24 +38,24 @@ static void begin(enum fail_in in, int workers, int first, int last, int least_s
 	atomic_store(&plan->in, in);
 }
 
-void lack_begin(enum fail_in in, int first, int last, int least_size)
+void shortage_begin(enum fail_in in, int first, int last, int least_size)
 {
 	begin(in, 0, first, last, least_size);
 }
 
-void lack_begin_next(int workers, int first, int last)
+void shortage_begin_next(int workers, int first, int last)
 {
 	begin(FAIL_IN_NEXT, workers, first, last, 0);
 }
 
-int lack_end(void)
+int shortage_end(void)
 {
 	atomic_store(&plan->in, FAIL_NOWHERE);
 	atomic_store(&plan->workers, 0);
 	return atomic_load(&plan->failed);
 }
 
-static void expect_good(const struct mount *mount, pid_t worker, const struct lack_operation *operation, int first)
+static void expect_good(const struct mount *mount, pid_t worker, const struct shortage_operation *operation, int first)
 {
 	if (mount_verify(mount, 0) < 0 || !no_lost_descriptors(mount))
 		fail_msg("%s, allocation %d", operation->name, first);
@@ -64,7 +64,7 @@ static void expect_good(const struct mount *mount, pid_t worker, const struct la
 }
 
 /* Returns the number of allocations that failed. */
-static int try_with(const struct mount *mount, const struct lack_operation *operation, int first, int last)
+static int try_with(const struct mount *mount, const struct shortage_operation *operation, int first, int last)
 {
 	pid_t worker;
 	int failed;
@@ -75,12 +75,12 @@ static int try_with(const struct mount *mount, const struct lack_operation *oper
 		operation->prepare();
 	worker_replace(mount);
 	worker = worker_pid(mount);
-	lack_begin(FAIL_IN_WORKER, first, last, 0);
+	shortage_begin(FAIL_IN_WORKER, first, last, 0);
 	result = operation->run();
 	/* what comes after the last close(2) is of the operation, too */
 	if (mount_verify(mount, 0) < 0)
 		fail_msg("%s, with allocation %d", operation->name, first);
-	failed = lack_end();
+	failed = shortage_end();
 	if (result != 0 && !(failed > 0 && result == -ENOMEM))
 		fail_msg("%s, allocation %d: %s", operation->name, first, strerror(-result));
 	done = operation->done && operation->done();
@@ -97,7 +97,7 @@ static int try_with(const struct mount *mount, const struct lack_operation *oper
 	return failed;
 }
 
-void lack_walk(const struct mount *mount, const struct lack_operation *operations, size_t n_operations)
+void shortage_walk(const struct mount *mount, const struct shortage_operation *operations, size_t n_operations)
 {
 	const char *filter = getenv("TEST_FILTER");
 	int sum = 0;
@@ -113,7 +113,7 @@ void lack_walk(const struct mount *mount, const struct lack_operation *operation
 			tries++;
 		}
 		assert_true(n > 1 && n < FAILURES_MAX);
-		try_with(mount, &operations[i], 1, LACK_ALL);
+		try_with(mount, &operations[i], 1, SHORTAGE_ALL);
 		if (!no_lost_backing_ids(mount))
 			fail_msg("%s", operations[i].name);
 		sum += tries;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "fs/source/kept.h"
+#include "fs/source/fd_cache.h"
 #include "fs/source/backing.h"
 #include "fs/state/node_fd.h"
 #include "lib/base/cleanup.h"
@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the records and `users`; a leaf lock */
-static unsigned int users[ARENA_KEPT];                  /* uses of a record's descriptor in this process */
+static unsigned int users[ARENA_CACHED_FDS];                  /* uses of a record's descriptor in this process */
 
 /* Uses a quarter of RLIMIT_NOFILE; the rest is for opens. */
 static unsigned int places(void)
@@ -19,7 +19,7 @@ static unsigned int places(void)
 	struct rlimit limit;
 
 	if (n == 0) {
-		n = ARENA_KEPT;
+		n = ARENA_CACHED_FDS;
 		if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < n)
 			n = limit.rlim_cur / 4 > 0 ? (unsigned int)(limit.rlim_cur / 4) : 1;
 		atomic_store(&known, n);
@@ -33,7 +33,7 @@ static int place_of(uint64_t id)
 }
 
 /* The id is cleared first and written last, so that a record never names another node's descriptor. */
-static int replace(struct kept_record *record, uint64_t id, int fd)
+static int replace(struct cached_fd_record *record, uint64_t id, int fd)
 {
 	int old = atomic_load(&record->id) ? record->fd : -1;
 
@@ -47,21 +47,21 @@ static int replace(struct kept_record *record, uint64_t id, int fd)
  * A descriptor must not be cached for a node without lookup count, because no forget would close it; nor for
  * an external file, because it would keep a removed file alive.
  */
-static bool may_be_kept(const struct node_slot *node)
+static bool may_be_cached(const struct node_slot *node)
 {
-	return atomic_load(&node->lookups) > 0 && (!node_is_foreign(node) || node->type == S_IFDIR >> 12);
+	return atomic_load(&node->lookups) > 0 && (!node_is_external(node) || node->type == S_IFDIR >> 12);
 }
 
-int kept_get(struct state *state, const struct node_slot *node, struct kept *out)
+int fd_cache_get(struct state *state, const struct node_slot *node, struct cached_fd *out)
 {
 	uint64_t id = node_id_of(state, node);
 	int place = place_of(id);
-	struct kept_record *record = &state->arena->header->kept[place];
+	struct cached_fd_record *record = &state->arena->header->cached_fds[place];
 	_cleanup_close_ int old = -1;
 	int fd = node_fd_get(state, node);
 
 	if (fd >= 0) {
-		*out = (struct kept){.fd = fd, .slot = KEPT_OF_NODE, .state = state};
+		*out = (struct cached_fd){.fd = fd, .slot = CACHED_FD_OF_NODE, .state = state};
 		return 0;
 	}
 	if (fd != -1)
@@ -69,7 +69,7 @@ int kept_get(struct state *state, const struct node_slot *node, struct kept *out
 	pthread_mutex_lock(&table_lock);
 	if (atomic_load(&record->id) == id) {
 		users[place]++;
-		*out = (struct kept){.fd = record->fd, .slot = place};
+		*out = (struct cached_fd){.fd = record->fd, .slot = place};
 		pthread_mutex_unlock(&table_lock);
 		return 0;
 	}
@@ -78,9 +78,9 @@ int kept_get(struct state *state, const struct node_slot *node, struct kept *out
 	fd = backing_open(state, node, O_PATH);
 	if (fd < 0)
 		return fd;
-	*out = (struct kept){.fd = fd, .slot = KEPT_OWN};
+	*out = (struct cached_fd){.fd = fd, .slot = CACHED_FD_PRIVATE};
 	pthread_mutex_lock(&table_lock);
-	if (fd < state->max_fd && users[place] == 0 && atomic_load(&record->id) != id && may_be_kept(node)) {
+	if (fd < state->max_fd && users[place] == 0 && atomic_load(&record->id) != id && may_be_cached(node)) {
 		old = replace(record, id, fd);
 		users[place] = 1;
 		out->slot = place;
@@ -89,29 +89,29 @@ int kept_get(struct state *state, const struct node_slot *node, struct kept *out
 	return 0;
 }
 
-int kept_get_directory(struct state *state, const struct node_slot *node, struct kept *out)
+int fd_cache_get_directory(struct state *state, const struct node_slot *node, struct cached_fd *out)
 {
-	return node->type == S_IFDIR >> 12 ? kept_get(state, node, out) : -ENOTDIR;
+	return node->type == S_IFDIR >> 12 ? fd_cache_get(state, node, out) : -ENOTDIR;
 }
 
-void kept_put(struct kept *kept)
+void fd_cache_put(struct cached_fd *cached)
 {
-	if (kept->slot >= 0) {
+	if (cached->slot >= 0) {
 		pthread_mutex_lock(&table_lock);
-		users[kept->slot]--;
+		users[cached->slot]--;
 		pthread_mutex_unlock(&table_lock);
-	} else if (kept->slot == KEPT_OF_NODE) {
-		node_fd_put(kept->state, kept->fd);
-	} else if (kept->slot == KEPT_OWN && kept->fd >= 0) {
-		close(kept->fd);
+	} else if (cached->slot == CACHED_FD_OF_NODE) {
+		node_fd_put(cached->state, cached->fd);
+	} else if (cached->slot == CACHED_FD_PRIVATE && cached->fd >= 0) {
+		close(cached->fd);
 	}
-	*kept = KEPT_NONE;
+	*cached = CACHED_FD_NONE;
 }
 
-void kept_drop(struct state *state, uint64_t id)
+void fd_cache_drop(struct state *state, uint64_t id)
 {
 	int place = place_of(id);
-	struct kept_record *record = &state->arena->header->kept[place];
+	struct cached_fd_record *record = &state->arena->header->cached_fds[place];
 	_cleanup_close_ int old = -1;
 
 	/* 0 marks a free record */

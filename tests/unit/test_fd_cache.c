@@ -7,20 +7,20 @@
 #define PLACES 64u /* a quarter of the descriptors that this process may have */
 #define ALL    (&store.slots.state)
 
-static const struct kept_record *record_of(struct store *store, uint64_t id)
+static const struct cached_fd_record *record_of(struct store *store, uint64_t id)
 {
-	return &store->slots.arena.header->kept[node_index_of(id) % PLACES];
+	return &store->slots.arena.header->cached_fds[node_index_of(id) % PLACES];
 }
 
 /* Takes a descriptor for a moment. Returns its number. */
 static int touch(struct store *store, uint64_t id)
 {
-	struct kept kept = KEPT_NONE;
+	struct cached_fd cached = CACHED_FD_NONE;
 
-	assert_int_equal(kept_get(&store->slots.state, slot_of(store, id), &kept), 0);
-	assert_int_equal(fcntl(kept.fd, F_GETFL) & O_PATH, O_PATH);
-	kept_put(&kept);
-	assert_int_equal(kept.fd, -1);
+	assert_int_equal(fd_cache_get(&store->slots.state, slot_of(store, id), &cached), 0);
+	assert_int_equal(fcntl(cached.fd, F_GETFL) & O_PATH, O_PATH);
+	fd_cache_put(&cached);
+	assert_int_equal(cached.fd, -1);
 	return record_of(store, id)->fd;
 }
 
@@ -39,21 +39,21 @@ static uint64_t rival_of(struct store *store, uint64_t id)
 
 static void finds_them_again(void **state)
 {
-	struct kept first = KEPT_NONE, second = KEPT_NONE;
+	struct cached_fd first = CACHED_FD_NONE, second = CACHED_FD_NONE;
 	struct store store;
 	uint64_t id;
 
 	(void)state;
 	store_begin(&store);
 	id = make_file(&store, root_of(&store), "file", "text");
-	assert_int_equal(kept_get(ALL, slot_of(&store, id), &first), 0);
-	assert_int_equal(kept_get(ALL, slot_of(&store, id), &second), 0);
+	assert_int_equal(fd_cache_get(ALL, slot_of(&store, id), &first), 0);
+	assert_int_equal(fd_cache_get(ALL, slot_of(&store, id), &second), 0);
 	assert_int_equal(first.fd, second.fd);
 	assert_int_equal(record_of(&store, id)->id, id);
 	assert_int_equal(record_of(&store, id)->fd, first.fd);
-	kept_put(&first);
-	kept_put(&second);
-	kept_put(&second); /* what is put twice is put once */
+	fd_cache_put(&first);
+	fd_cache_put(&second);
+	fd_cache_put(&second); /* what is put twice is put once */
 	assert_true(is_open(record_of(&store, id)->fd));
 	/* the next worker has it, too */
 	slots_again(&store.slots);
@@ -64,7 +64,7 @@ static void finds_them_again(void **state)
 
 static void gives_way_at_its_place(void **state)
 {
-	struct kept used = KEPT_NONE, other = KEPT_NONE;
+	struct cached_fd used = CACHED_FD_NONE, other = CACHED_FD_NONE;
 	struct store store;
 	uint64_t id, rival;
 	int fd;
@@ -74,18 +74,18 @@ static void gives_way_at_its_place(void **state)
 	id = make_file(&store, root_of(&store), "file", "text");
 	rival = rival_of(&store, id);
 	fd = touch(&store, id);
-	assert_int_equal(kept_get(ALL, slot_of(&store, rival), &used), 0);
+	assert_int_equal(fd_cache_get(ALL, slot_of(&store, rival), &used), 0);
 	assert_int_equal(record_of(&store, id)->id, rival);
 	assert_false(is_open(fd));
 	/* in use: the other one gets a descriptor of its own */
-	assert_int_equal(kept_get(ALL, slot_of(&store, id), &other), 0);
-	assert_int_equal(other.slot, KEPT_OWN);
+	assert_int_equal(fd_cache_get(ALL, slot_of(&store, id), &other), 0);
+	assert_int_equal(other.slot, CACHED_FD_PRIVATE);
 	assert_int_equal(record_of(&store, id)->id, rival);
 	fd = other.fd;
-	kept_put(&other);
+	fd_cache_put(&other);
 	assert_false(is_open(fd));
 	assert_true(is_open(used.fd));
-	kept_put(&used);
+	fd_cache_put(&used);
 	touch(&store, id);
 	assert_int_equal(record_of(&store, id)->id, id);
 	store_end(&store);
@@ -93,7 +93,7 @@ static void gives_way_at_its_place(void **state)
 
 static void closes_them_with_their_nodes(void **state)
 {
-	struct kept used = KEPT_NONE;
+	struct cached_fd used = CACHED_FD_NONE;
 	struct store store;
 	uint64_t id, rival;
 	int fd;
@@ -103,24 +103,24 @@ static void closes_them_with_their_nodes(void **state)
 	id = make_file(&store, root_of(&store), "file", "text");
 	rival = rival_of(&store, id);
 	fd = touch(&store, id);
-	kept_drop(ALL, rival); /* which has none */
+	fd_cache_drop(ALL, rival); /* which has none */
 	assert_true(is_open(fd));
 	forget_node(&store, id);
 	assert_false(is_open(fd));
 	assert_int_equal(record_of(&store, id)->id, 0);
-	kept_drop(ALL, id);
+	fd_cache_drop(ALL, id);
 	/* one that is in use stays */
-	assert_int_equal(kept_get(ALL, slot_of(&store, rival), &used), 0);
-	kept_drop(ALL, rival);
+	assert_int_equal(fd_cache_get(ALL, slot_of(&store, rival), &used), 0);
+	fd_cache_drop(ALL, rival);
 	assert_true(is_open(used.fd));
-	kept_put(&used);
+	fd_cache_put(&used);
 	store_end(&store);
 }
 
 /* Nobody would close it. */
 static void keeps_none_of_forgotten_nodes(void **state)
 {
-	struct kept kept = KEPT_NONE;
+	struct cached_fd cached = CACHED_FD_NONE;
 	struct store store;
 	uint64_t id;
 	int fd;
@@ -129,18 +129,18 @@ static void keeps_none_of_forgotten_nodes(void **state)
 	store_begin(&store);
 	id = make_file(&store, root_of(&store), "file", "text");
 	forget_node(&store, id);
-	assert_int_equal(kept_get(ALL, slot_of(&store, id), &kept), 0);
-	assert_int_equal(kept.slot, KEPT_OWN);
+	assert_int_equal(fd_cache_get(ALL, slot_of(&store, id), &cached), 0);
+	assert_int_equal(cached.slot, CACHED_FD_PRIVATE);
 	assert_int_equal(record_of(&store, id)->id, 0);
-	fd = kept.fd;
-	kept_put(&kept);
+	fd = cached.fd;
+	fd_cache_put(&cached);
 	assert_false(is_open(fd));
 	store_end(&store);
 }
 
 static void uses_what_the_node_holds(void **state)
 {
-	struct kept kept = KEPT_NONE;
+	struct cached_fd cached = CACHED_FD_NONE;
 	struct store store;
 	uint64_t id;
 	int fd;
@@ -150,33 +150,33 @@ static void uses_what_the_node_holds(void **state)
 	id = make_file(&store, root_of(&store), "file", "text");
 	assert_int_equal(store_source.remove(ALL, root_of(&store), "file", 0), 0);
 	fd = slot_of(&store, id)->fd;
-	assert_int_equal(kept_get(ALL, slot_of(&store, id), &kept), 0);
-	assert_int_equal(kept.fd, fd);
-	assert_int_equal(kept.slot, KEPT_OF_NODE);
-	kept_put(&kept);
+	assert_int_equal(fd_cache_get(ALL, slot_of(&store, id), &cached), 0);
+	assert_int_equal(cached.fd, fd);
+	assert_int_equal(cached.slot, CACHED_FD_OF_NODE);
+	fd_cache_put(&cached);
 	assert_true(is_open(fd));
 	store_end(&store);
 }
 
 static void knows_directories(void **state)
 {
-	struct kept kept = KEPT_NONE;
+	struct cached_fd cached = CACHED_FD_NONE;
 	struct store store;
 	uint64_t id;
 
 	(void)state;
 	store_begin(&store);
 	id = make_file(&store, root_of(&store), "file", "text");
-	assert_int_equal(kept_get_directory(ALL, slot_of(&store, id), &kept), -ENOTDIR);
-	assert_int_equal(kept.fd, -1);
-	assert_int_equal(kept_get_directory(ALL, root_of(&store), &kept), 0);
-	kept_put(&kept);
+	assert_int_equal(fd_cache_get_directory(ALL, slot_of(&store, id), &cached), -ENOTDIR);
+	assert_int_equal(cached.fd, -1);
+	assert_int_equal(fd_cache_get_directory(ALL, root_of(&store), &cached), 0);
+	fd_cache_put(&cached);
 	store_end(&store);
 }
 
 static void says_why_there_is_none(void **state)
 {
-	struct kept kept = KEPT_NONE;
+	struct cached_fd cached = CACHED_FD_NONE;
 	struct rlimit limit, none;
 	struct store store;
 	uint64_t id;
@@ -188,12 +188,12 @@ static void says_why_there_is_none(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	result = kept_get(ALL, slot_of(&store, id), &kept);
+	result = fd_cache_get(ALL, slot_of(&store, id), &cached);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(result, -EMFILE);
 	assert_int_equal(unlinkat(store.slots.arena.header->stores[0].root_fd, "file", 0), 0);
-	assert_int_equal(kept_get(ALL, slot_of(&store, id), &kept), -ESTALE);
-	assert_int_equal(kept.fd, -1);
+	assert_int_equal(fd_cache_get(ALL, slot_of(&store, id), &cached), -ESTALE);
+	assert_int_equal(cached.fd, -1);
 	assert_int_equal(record_of(&store, id)->id, 0);
 	store_end(&store);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tests/fuzz/answers.h"
+#include "tests/fuzz/replies.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -26,9 +26,9 @@ static struct {
 	} awaited[AWAITED_MAX];
 } answers;
 
-void (*answers_before_the_end)(void);
+void (*replies_before_the_end)(void);
 
-void answers_fail(const char *format, ...)
+void replies_fail(const char *format, ...)
 {
 	va_list arguments;
 
@@ -37,12 +37,12 @@ void answers_fail(const char *format, ...)
 	vfprintf(stderr, format, arguments);
 	fprintf(stderr, "\n");
 	va_end(arguments);
-	if (answers_before_the_end)
-		answers_before_the_end();
+	if (replies_before_the_end)
+		replies_before_the_end();
 	abort();
 }
 
-int answers_open(void)
+int replies_open(void)
 {
 	void *bytes;
 
@@ -54,7 +54,7 @@ int answers_open(void)
 	return answers.fd;
 }
 
-void answers_begin(void)
+void replies_begin(void)
 {
 	answers.n = 0;
 	lseek(answers.fd, 0, SEEK_SET);
@@ -78,7 +78,7 @@ static size_t room_for(const struct fuse_in_header *request, size_t length)
 	}
 }
 
-void answers_await(const struct fuse_in_header *request, size_t length)
+void replies_await(const struct fuse_in_header *request, size_t length)
 {
 	bool is_answered = request->opcode != FUSE_FORGET && request->opcode != FUSE_BATCH_FORGET && request->opcode != FUSE_INTERRUPT;
 
@@ -145,7 +145,7 @@ static void look_at(const struct fuse_out_header *header, const char *body)
 		look_at_entries(body, size, asked.opcode == FUSE_READDIRPLUS);
 }
 
-void answers_look(size_t may_wait)
+void replies_look(size_t may_wait)
 {
 	size_t length = (size_t)lseek(answers.fd, 0, SEEK_CUR);
 

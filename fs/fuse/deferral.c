@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "fs/fuse/aside.h"
+#include "fs/fuse/deferral.h"
 #include "fs/fuse/protocol.h"
 #include "fs/state/share.h"
 
@@ -11,19 +11,19 @@
 
 #define PLACES_MAX 6 /* of a kind: of the threads that there may be, some are left for all else */
 
-static const unsigned int places_of[ASIDE_KINDS] = {[ASIDE_FACTS] = PLACES_MAX, [ASIDE_OPENS] = 4};
+static const unsigned int places_of[DEFERRAL_KINDS] = {[DEFERRAL_FACTS] = PLACES_MAX, [DEFERRAL_OPENS] = 4};
 
 static struct {
 	pthread_mutex_t lock; /* guards what follows; a leaf */
 	struct queue {
 		uint32_t users[PLACES_MAX]; /* whose requests are carried out */
 		unsigned int n;
-		struct aside *first; /* those that wait, in the order in which they came */
-	} queues[ASIDE_KINDS];
-} asides = {.lock = PTHREAD_MUTEX_INITIALIZER};
+		struct deferred *first; /* those that wait, in the order in which they came */
+	} queues[DEFERRAL_KINDS];
+} deferrals = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Whether a user may have a place: some are left for others, and more of them where others wait. */
-static bool may_begin(const struct queue *queue, enum aside_kind kind, uint32_t uid)
+static bool may_begin(const struct queue *queue, enum deferral_kind kind, uint32_t uid)
 {
 	unsigned int own = 0;
 
@@ -31,11 +31,11 @@ static bool may_begin(const struct queue *queue, enum aside_kind kind, uint32_t 
 		return false;
 	for (unsigned int i = 0; i < queue->n; i++)
 		own += queue->users[i] == uid;
-	if (own < ASIDE_USER)
+	if (own < DEFERRAL_USER)
 		return true;
-	if (own + ASIDE_USER >= places_of[kind])
+	if (own + DEFERRAL_USER >= places_of[kind])
 		return false;
-	for (const struct aside *waits = queue->first; waits; waits = waits->next)
+	for (const struct deferred *waits = queue->first; waits; waits = waits->next)
 		if (waits->uid != uid)
 			return false;
 	return true;
@@ -43,15 +43,15 @@ static bool may_begin(const struct queue *queue, enum aside_kind kind, uint32_t 
 
 static int put(struct state *state, struct queue *queue, uint32_t uid, const void *message, size_t length)
 {
-	struct aside **last = &queue->first;
-	struct aside *waits;
+	struct deferred **last = &queue->first;
+	struct deferred *waits;
 
 	if (!share_admits(state, uid, SHARE_PARKED, length))
 		return -EAGAIN;
 	waits = malloc(sizeof(*waits) + length);
 	if (!waits)
 		return -ENOMEM;
-	*waits = (struct aside){.uid = uid, .length = length};
+	*waits = (struct deferred){.uid = uid, .length = length};
 	memcpy(waits->message, message, length);
 	while (*last)
 		last = &(*last)->next;
@@ -60,29 +60,29 @@ static int put(struct state *state, struct queue *queue, uint32_t uid, const voi
 	return 0;
 }
 
-int aside_begin(struct state *state, enum aside_kind kind, const void *message, size_t length)
+int deferral_begin(struct state *state, enum deferral_kind kind, const void *message, size_t length)
 {
 	const uint32_t uid = ((const struct fuse_in_header *)message)->uid;
-	struct queue *queue = &asides.queues[kind];
+	struct queue *queue = &deferrals.queues[kind];
 	int result = 1;
 
-	pthread_mutex_lock(&asides.lock);
+	pthread_mutex_lock(&deferrals.lock);
 	if (may_begin(queue, kind, uid))
 		queue->users[queue->n++] = uid;
 	else
 		result = put(state, queue, uid, message, length);
-	pthread_mutex_unlock(&asides.lock);
+	pthread_mutex_unlock(&deferrals.lock);
 	return result;
 }
 
-struct aside *aside_next(enum aside_kind kind, uint32_t uid)
+struct deferred *deferral_next(enum deferral_kind kind, uint32_t uid)
 {
-	struct queue *queue = &asides.queues[kind];
-	struct aside **at = &queue->first;
+	struct queue *queue = &deferrals.queues[kind];
+	struct deferred **at = &queue->first;
 	unsigned int place = 0;
-	struct aside *next;
+	struct deferred *next;
 
-	pthread_mutex_lock(&asides.lock);
+	pthread_mutex_lock(&deferrals.lock);
 	while (queue->users[place] != uid)
 		place++;
 	queue->users[place] = queue->users[--queue->n];
@@ -93,35 +93,35 @@ struct aside *aside_next(enum aside_kind kind, uint32_t uid)
 		*at = next->next;
 		queue->users[queue->n++] = next->uid;
 	}
-	pthread_mutex_unlock(&asides.lock);
+	pthread_mutex_unlock(&deferrals.lock);
 	return next;
 }
 
-static bool is_meant(const struct aside *aside, uint64_t unique)
+static bool has_unique(const struct deferred *deferred, uint64_t unique)
 {
-	return (((const struct fuse_in_header *)aside->message)->unique & ~FUSE_UNIQUE_RESEND) == unique;
+	return (((const struct fuse_in_header *)deferred->message)->unique & ~FUSE_UNIQUE_RESEND) == unique;
 }
 
-struct aside *aside_cancel(uint64_t unique)
+struct deferred *deferral_cancel(uint64_t unique)
 {
-	struct aside *found = NULL;
+	struct deferred *found = NULL;
 
-	pthread_mutex_lock(&asides.lock);
-	for (int kind = 0; kind < ASIDE_KINDS && !found; kind++) {
-		struct aside **at = &asides.queues[kind].first;
+	pthread_mutex_lock(&deferrals.lock);
+	for (int kind = 0; kind < DEFERRAL_KINDS && !found; kind++) {
+		struct deferred **at = &deferrals.queues[kind].first;
 
-		while (*at && !is_meant(*at, unique))
+		while (*at && !has_unique(*at, unique))
 			at = &(*at)->next;
 		found = *at;
 		if (found)
 			*at = found->next;
 	}
-	pthread_mutex_unlock(&asides.lock);
+	pthread_mutex_unlock(&deferrals.lock);
 	return found;
 }
 
-void aside_free(struct state *state, struct aside *aside)
+void deferral_free(struct state *state, struct deferred *deferred)
 {
-	share_count(state, aside->uid, SHARE_PARKED, -(int64_t)aside->length);
-	free(aside);
+	share_count(state, deferred->uid, SHARE_PARKED, -(int64_t)deferred->length);
+	free(deferred);
 }

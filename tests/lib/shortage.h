@@ -3,8 +3,8 @@
  * Shortage of memory: makes allocations of a segfs fail by failmalloc.so, which must be preloaded; and runs
  * operations with each allocation failing in turn.
  */
-#ifndef SEGFS_TESTS_LACK_H
-#define SEGFS_TESTS_LACK_H
+#ifndef SEGFS_TESTS_SHORTAGE_H
+#define SEGFS_TESTS_SHORTAGE_H
 
 #include "tests/mount/harness.h"
 #include "tests/preload/failmalloc.h"
@@ -13,24 +13,24 @@
  * To be called first in main(): creates the memory shared with the library. Skips the program if the library
  * cannot be used: with sanitizers, which replace malloc(3), or without root.
  */
-void lack_setup(void);
+void shortage_setup(void);
 
 /*
  * Makes the allocations `first` to `last` from now on fail. Those of less than `least_size` bytes are
  * ignored.
  */
-void lack_begin(enum fail_in in, int first, int last, int least_size);
+void shortage_begin(enum fail_in in, int first, int last, int least_size);
 
-/* Like lack_begin(), in the next `workers` workers that start. */
-void lack_begin_next(int workers, int first, int last);
+/* Like shortage_begin(), in the next `workers` workers that start. */
+void shortage_begin_next(int workers, int first, int last);
 
 /* Ends the failures. Returns the number of failed allocations. */
-int lack_end(void);
+int shortage_end(void);
 
-#define LACK_ALL 1000000000 /* for `last` */
+#define SHORTAGE_ALL 1000000000 /* for `last` */
 
 /* An operation on a mount. */
-struct lack_operation {
+struct shortage_operation {
 	const char *name;
 	void (*prepare)(void); /* or NULL */
 	int (*run)(void);      /* 0, or -errno; -EBADMSG for a wrong result */
@@ -44,6 +44,6 @@ struct lack_operation {
  * operation succeeds or fails with ENOMEM, is done completely or not at all, and succeeds when it is
  * repeated; the worker continues, and nothing is lost.
  */
-void lack_walk(const struct mount *mount, const struct lack_operation *operations, size_t n_operations);
+void shortage_walk(const struct mount *mount, const struct shortage_operation *operations, size_t n_operations);
 
 #endif
