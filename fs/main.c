@@ -4,7 +4,8 @@
  *
  * A map of the program. Each folder uses only those below it; `make lint` checks it.
  *
- *   main.c           reads the command line, makes what supervisor and workers run on, goes into the background
+ *   main.c           reads the command line, makes what supervisor and workers run on, goes into the
+ * background
  *
  *   daemon/          lives and deaths of processes
  *     supervisor       starts workers, survives them
@@ -32,25 +33,17 @@
  *   segment/         what a segment's attributes promise
  *     policy           policies of nodes
  *     opening          who moves the bytes of an open: the kernel or the daemon
- *     lifetime         ends segments whose life is limited; lifetime_watch when, lifetime_use what a later start knows
- *     mandatory        mandatory locks: who may read and write now
- *     parked resume    ... requests that wait for that, and the end of their wait
- *     attached         who has a segment open or mapped
- *     set_id           set-user-id and set-group-id bits
- *     entry            what the kernel is told of a node
- *   fuse/            the protocol
- *     loop             takes requests from the kernel and has them carried out
- *     reader           ... the role of the thread that does so
- *     dispatch         each request once, by its operation
- *     request reply    one request, and its reply
- *     operation        what is known of each opcode: a row of the table that ops/operations.c fills
- *     protocol         the kernel's messages
- *     session init     libfuse's part: the mount, INIT, notifications
- *     cost deferral       which requests other threads carry out, so that the reader never waits
- *     identity idmapped   on whose behalf a request is made
- *     interrupt killable  a requester's signal ends a system call
- *     passthrough      backing files for the kernel
- *     prune            room for nodes
+ *     lifetime         ends segments whose life is limited; lifetime_watch when, lifetime_use what a later
+ * start knows mandatory        mandatory locks: who may read and write now parked resume    ... requests that
+ * wait for that, and the end of their wait attached         who has a segment open or mapped set_id
+ * set-user-id and set-group-id bits entry            what the kernel is told of a node fuse/            the
+ * protocol loop             takes requests from the kernel and has them carried out reader           ... the
+ * role of the thread that does so dispatch         each request once, by its operation request reply    one
+ * request, and its reply operation        what is known of each opcode: a row of the table that
+ * ops/operations.c fills protocol         the kernel's messages session init     libfuse's part: the mount,
+ * INIT, notifications cost deferral       which requests other threads carry out, so that the reader never
+ * waits identity idmapped   on whose behalf a request is made interrupt killable  a requester's signal ends a
+ * system call passthrough      backing files for the kernel prune            room for nodes
  *
  *   source/          where nodes come from
  *     source           the table of functions that a source is
@@ -105,7 +98,7 @@
 #include <sys/stat.h>
 
 #define DEFAULT_CONFIG "/etc/segfs/segfs.ini"
-#define EXIT_USAGE 2
+#define EXIT_USAGE     2
 
 static int report(int status, const char *text)
 {
@@ -193,11 +186,13 @@ static void unmount_dead(const char *path)
 
 static int find_mount_point(struct program *program)
 {
-	const char *path = program->options.mount_point ? program->options.mount_point : program->config.mount_path;
+	const char *path =
+		program->options.mount_point ? program->options.mount_point : program->config.mount_path;
 	struct stat stat_buffer;
 
 	if (!path) {
-		log_error("no mount point; write segfs [options] MOUNTPOINT, or set path in [mount]; see segfs --help");
+		log_error("no mount point; write segfs [options] MOUNTPOINT, or set path in [mount]; see "
+			  "segfs --help");
 		return EXIT_USAGE;
 	}
 	unmount_dead(path);
@@ -223,8 +218,8 @@ static int open_instance(struct program *program)
 	if (!name) {
 		result = instance_name_from_path(program->mount_point, made_name);
 		if (result < 0) {
-			log_error("the instance cannot be named after %s: %s; choose a name with --name", program->mount_point,
-				  strerror(-result));
+			log_error("the instance cannot be named after %s: %s; choose a name with --name",
+				  program->mount_point, strerror(-result));
 			return EXIT_FAILURE;
 		}
 		name = made_name;
@@ -399,7 +394,8 @@ static int check_take_over(struct program *program)
 {
 	log_setup(program->options.foreground ? LOG_TO_STDERR : LOG_TO_BOTH, program->options.log_priority);
 	log_open();
-	return upgrade_check(program) == EXIT_SUCCESS && mounting_check_options(program) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return upgrade_check(program) == EXIT_SUCCESS && mounting_check_options(program) == 0 ? EXIT_SUCCESS
+											      : EXIT_FAILURE;
 }
 
 /* The mount exists, but no worker serves it yet, so it must not be accessed. */

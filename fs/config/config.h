@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration as one checked struct, which owns all its strings; config_free() releases them. parse.h makes it
- * of the INI file.
+ * The configuration as one checked struct, which owns all its strings; config_free() releases them. parse.h
+ * makes it of the INI file.
  */
 #ifndef SEGFS_CONFIG_CONFIG_H
 #define SEGFS_CONFIG_CONFIG_H
@@ -13,9 +13,9 @@
 
 #include "lib/base/policy.h"
 
-#define CONFIG_ERROR_MAX    512  /* bytes of an error line, including the final 0 */
+#define CONFIG_ERROR_MAX    512   /* bytes of an error line, including the final 0 */
 #define CONFIG_HANG_LIMIT   10000 /* milliseconds without progress after which a worker is replaced */
-#define CONFIG_COUNT_LEAST  64           /* range of counts */
+#define CONFIG_COUNT_LEAST  64    /* range of counts */
 #define CONFIG_COUNT_MOST   (1u << 26)
 #define CONFIG_SEGMENT_MODE 0600 /* default permission bits of a segment */
 
@@ -51,37 +51,37 @@ struct config_store {
 /* [directory NAME] */
 struct config_directory {
 	char *name; /* path relative to the mount, no leading or trailing '/', no "." or ".." */
-	struct config_store
-		store; /* MEDIUM_PARENT if no medium was given; then without size, huge or numa */
-	unsigned int source;    /* SOURCE_STORE, or the source it shows: SOURCE_POSIX, SOURCE_SYSV; then without keys of a store */
-	char *source_path;      /* SOURCE_POSIX: the tmpfs, absolute, normalized; NULL = that of shm_open(3) */
-	char *ipc_namespace;    /* SOURCE_SYSV: a pid in digits, or an absolute path; NULL = the daemon's own */
-	unsigned int line; /* line of the section header */
+	struct config_store store; /* MEDIUM_PARENT if no medium was given; then without size, huge or numa */
+	unsigned int source; /* SOURCE_STORE, or the source it shows: SOURCE_POSIX, SOURCE_SYSV; then without
+				keys of a store */
+	char *source_path;   /* SOURCE_POSIX: the tmpfs, absolute, normalized; NULL = that of shm_open(3) */
+	char *ipc_namespace; /* SOURCE_SYSV: a pid in digits, or an absolute path; NULL = the daemon's own */
+	unsigned int line;   /* line of the section header */
 };
 
 /* [segment NAME] */
 struct config_segment {
-	char *name;        /* as for directories */
-	uint64_t size;     /* bytes; 0 if not given */
-	bool has_size;     /* `size` was given */
-	mode_t mode;       /* permission bits, 07777; 0600 if not given */
-	bool has_mode;     /* `mode` was given */
-	uid_t owner;       /* owner of the file */
-	gid_t group;       /* its group */
-	bool has_owner;    /* `owner` was given, which sets both owner and group */
+	char *name;                  /* as for directories */
+	uint64_t size;               /* bytes; 0 if not given */
+	bool has_size;               /* `size` was given */
+	mode_t mode;                 /* permission bits, 07777; 0600 if not given */
+	bool has_mode;               /* `mode` was given */
+	uid_t owner;                 /* owner of the file */
+	gid_t group;                 /* its group */
+	bool has_owner;              /* `owner` was given, which sets both owner and group */
 	struct config_policy policy; /* overrides the default of its directory */
-	char *load;        /* absolute path of a file with the initial content; NULL = none */
-	unsigned int line; /* line of the section header */
+	char *load;                  /* absolute path of a file with the initial content; NULL = none */
+	unsigned int line;           /* line of the section header */
 };
 
 struct config {
-	char *mount_path;                     /* [mount] path, absolute; NULL = not given */
-	struct config_store root;             /* the default store; medium is MEDIUM_MEMORY */
-	unsigned int sources;                 /* [mount] sources: bits 1 << enum source_kind */
-	bool has_sources;                     /* `sources` was given; else all supported sources */
-	uint64_t hang_limit;                  /* [mount] hang-limit: milliseconds, 0 = never */
-	bool has_hang_limit;                  /* given; else CONFIG_HANG_LIMIT */
-	uint64_t max_nodes;                   /* [mount] limits; 0 = not given */
+	char *mount_path;         /* [mount] path, absolute; NULL = not given */
+	struct config_store root; /* the default store; medium is MEDIUM_MEMORY */
+	unsigned int sources;     /* [mount] sources: bits 1 << enum source_kind */
+	bool has_sources;         /* `sources` was given; else all supported sources */
+	uint64_t hang_limit;      /* [mount] hang-limit: milliseconds, 0 = never */
+	bool has_hang_limit;      /* given; else CONFIG_HANG_LIMIT */
+	uint64_t max_nodes;       /* [mount] limits; 0 = not given */
 	uint64_t max_handles;
 	uint64_t max_locks;
 	uint64_t max_waiting;                 /* bytes */

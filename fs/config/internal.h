@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by the files of fs/config: the tables of sections, keys and types of values; the parser's state, error lines
- * and section headers.
+ * Shared by the files of fs/config: the tables of sections, keys and types of values; the parser's state,
+ * error lines and section headers.
  *
- * A new key is a field in config.h and a line in keys.c; a new type of value is a pair of functions in values.c.
- * Tables are constant, and functions of values pure, except for lookups of users and groups. One parser per call of
- * config_parse().
+ * A new key is a field in config.h and a line in keys.c; a new type of value is a pair of functions in
+ * values.c. Tables are constant, and functions of values pure, except for lookups of users and groups. One
+ * parser per call of config_parse().
  */
 #ifndef SEGFS_CONFIG_INTERNAL_H
 #define SEGFS_CONFIG_INTERNAL_H
@@ -16,8 +16,8 @@
 
 /* --- keys.c, values.c, owner.c --- */
 
-#define CONFIG_KEYS_MAX  24             /* keys per section, at most */
-#define CONFIG_WHY_MAX   256            /* bytes of "what is wrong; what to write instead", including the final 0 */
+#define CONFIG_KEYS_MAX  24  /* keys per section, at most */
+#define CONFIG_WHY_MAX   256 /* bytes of "what is wrong; what to write instead", including the final 0 */
 #define CONFIG_VALUE_MAX (PATH_MAX + 8) /* bytes of a formatted value, including the final 0 */
 #define CONFIG_NO_FIELD  SIZE_MAX       /* an offset of struct config_key that the type does not use */
 
@@ -41,9 +41,9 @@ struct config_type {
 struct config_key {
 	const char *name;
 	const struct config_type *type;
-	size_t value;  /* the field that holds the value */
-	size_t second; /* owner: the field of the group; medium: that of the path */
-	size_t given; /* a bool, set if the key was given; CONFIG_NO_FIELD if the value itself tells */
+	size_t value;     /* the field that holds the value */
+	size_t second;    /* owner: the field of the group; medium: that of the path */
+	size_t given;     /* a bool, set if the key was given; CONFIG_NO_FIELD if the value itself tells */
 	bool memory_only; /* requires medium = memory */
 };
 
@@ -90,19 +90,20 @@ int config_parse_owner(const char *value, unsigned int *user, unsigned int *grou
 #define CONFIG_SECTIONS_KNOWN "[mount], [directory NAME] and [segment NAME]"
 
 struct parser {
-	const char *file;          /* name for messages */
-	char *error;               /* CONFIG_ERROR_MAX bytes, the caller's */
-	const char *text;          /* rest of the text */
-	size_t left;               /* bytes in `text` */
-	unsigned int line;         /* number of the current line, from 1 */
-	int result;                /* 0, or the negative errno of the first error, which ends parsing */
-	void *declared;            /* tsearch(3) tree of the names of all sections */
-	struct config *config;     /* result so far */
-	const struct config_section *section;    /* current section; NULL before the first */
-	const char *name;                        /* its name, owned by the config; NULL for [mount] */
-	void *record;                            /* struct that its keys fill in */
-	unsigned int mount_line;                 /* line of [mount], 0 before it */
-	unsigned int key_lines[CONFIG_KEYS_MAX]; /* of this section, by position in its table; 0 = not given */
+	const char *file;      /* name for messages */
+	char *error;           /* CONFIG_ERROR_MAX bytes, the caller's */
+	const char *text;      /* rest of the text */
+	size_t left;           /* bytes in `text` */
+	unsigned int line;     /* number of the current line, from 1 */
+	int result;            /* 0, or the negative errno of the first error, which ends parsing */
+	void *declared;        /* tsearch(3) tree of the names of all sections */
+	struct config *config; /* result so far */
+	const struct config_section *section; /* current section; NULL before the first */
+	const char *name;                     /* its name, owned by the config; NULL for [mount] */
+	void *record;                         /* struct that its keys fill in */
+	unsigned int mount_line;              /* line of [mount], 0 before it */
+	unsigned int
+		key_lines[CONFIG_KEYS_MAX]; /* of this section, by position in its table; 0 = not given */
 };
 
 /* A part of the text, shortened for a message. */

@@ -12,14 +12,14 @@
 #define SEGMENT(field)   offsetof(struct config_segment, field)
 
 /* The fields of a policy; in a directory, the default for entries created there. */
-#define POLICY_KEY(name, section, at, field)                                                                       \
-	{                                                                                                          \
-		name, &config_type_policy, section(at.policy), NONE, section(at.given[field]), false               \
+#define POLICY_KEY(name, section, at, field)                                                                 \
+	{                                                                                                    \
+		name, &config_type_policy, section(at.policy), NONE, section(at.given[field]), false         \
 	}
-#define POLICY_KEYS(section, at)                                                                                   \
-	POLICY_KEY("lock", section, at, POLICY_LOCK), POLICY_KEY("writers", section, at, POLICY_WRITERS),          \
-		POLICY_KEY("commit", section, at, POLICY_COMMIT),                                                  \
-		POLICY_KEY("size-policy", section, at, POLICY_SIZE),                                               \
+#define POLICY_KEYS(section, at)                                                                             \
+	POLICY_KEY("lock", section, at, POLICY_LOCK), POLICY_KEY("writers", section, at, POLICY_WRITERS),    \
+		POLICY_KEY("commit", section, at, POLICY_COMMIT),                                            \
+		POLICY_KEY("size-policy", section, at, POLICY_SIZE),                                         \
 		POLICY_KEY("lifetime", section, at, POLICY_LIFETIME)
 
 /* name, type, value, second, given, memory_only */

@@ -40,7 +40,8 @@ void options_print_help(void)
 	      "       segfs --check FILE\n"
 	      "       segfs --purge NAME\n"
 	      "\n"
-	      "Mounts a file system on MOUNTPOINT that shows named shared-memory segments as files. Returns when the mount is\n"
+	      "Mounts a file system on MOUNTPOINT that shows named shared-memory segments as files. Returns "
+	      "when the mount is\n"
 	      "usable and continues in the background. `umount MOUNTPOINT` ends it; the segments stay.\n"
 	      "\n"
 	      "  -o OPT[,OPT...]      mount options: those below, and those of other FUSE file systems\n"
@@ -49,15 +50,19 @@ void options_print_help(void)
 	      "      --config FILE    read FILE instead of /etc/segfs/segfs.ini\n"
 	      "      --check FILE     only check the configuration FILE; exit status 0, or 2 with the error\n"
 	      "      --name NAME      name of the instance (default: from MOUNTPOINT, mnt-seg for /mnt/seg)\n"
-	      "      --purge NAME     remove the stores of an instance that is not mounted, with their segments\n"
+	      "      --purge NAME     remove the stores of an instance that is not mounted, with their "
+	      "segments\n"
 	      "      --ready-fd N     write READY to descriptor N when the mount is usable\n"
-	      "      --log-level L    log messages of level L and above: error, warning, notice (default), info, debug\n"
+	      "      --log-level L    log messages of level L and above: error, warning, notice (default), "
+	      "info, debug\n"
 	      "  -V, --version        print the version\n"
 	      "  -h, --help           print this help\n"
 	      "\n"
 	      "Mount options of segfs:\n"
-	      "  io_mode=MODE         I/O mode of opens: direct (default, where available), mediated, relayed\n"
-	      "  local_lock=WHICH     locks that the kernel handles without segfs: none (default), flock, posix, all\n"
+	      "  io_mode=MODE         I/O mode of opens: direct (default, where available), mediated, "
+	      "relayed\n"
+	      "  local_lock=WHICH     locks that the kernel handles without segfs: none (default), flock, "
+	      "posix, all\n"
 	      "  entry_timeout=S      seconds for which the kernel may cache a name (1)\n"
 	      "  attr_timeout=S       seconds for which the kernel may cache attributes (1)\n"
 	      "  negative_timeout=S   seconds for which the kernel may cache that a name does not exist (0)\n"
@@ -108,7 +113,8 @@ static int parse_local_lock(const char *value, struct options *options, char err
 		const char *name;
 		bool posix;
 		bool flock;
-	} known[] = {{"none", false, false}, {"flock", false, true}, {"posix", true, false}, {"all", true, true}};
+	} known[] = {
+		{"none", false, false}, {"flock", false, true}, {"posix", true, false}, {"all", true, true}};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (strcmp(value, known[i].name) == 0) {
@@ -139,8 +145,10 @@ static int pass_to_libfuse(struct options *options, const char *text, char error
 	size_t used = strlen(options->mount_options);
 
 	if (used + strlen(text) + 2 > sizeof(options->mount_options))
-		return wrong(error, "-o: the mount options have more than %d bytes; shorten them", OPTIONS_MOUNT_MAX);
-	snprintf(options->mount_options + used, sizeof(options->mount_options) - used, "%s%s", used ? "," : "", text);
+		return wrong(error, "-o: the mount options have more than %d bytes; shorten them",
+			     OPTIONS_MOUNT_MAX);
+	snprintf(options->mount_options + used, sizeof(options->mount_options) - used, "%s%s",
+		 used ? "," : "", text);
 	return 0;
 }
 
@@ -160,7 +168,8 @@ static int parse_mount_option(struct options *options, char *text, char error[OP
 	};
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		if (value && strlen(times[i].key) == key_length && strncmp(text, times[i].key, key_length) == 0)
+		if (value && strlen(times[i].key) == key_length &&
+		    strncmp(text, times[i].key, key_length) == 0)
 			return parse_seconds(times[i].key, value + 1, times[i].seconds, error);
 	if (value && strncmp(text, "io_mode=", 8) == 0)
 		return parse_io_mode(value + 1, options, error);
@@ -213,7 +222,8 @@ static int parse_ready_fd(const char *value, struct options *options, char error
 	if (parse_number("--ready-fd", value, 1000000, &number, error) < 0)
 		return -EINVAL;
 	if (number < 3)
-		return wrong(error, "--ready-fd %s: not usable; write an open descriptor, 3 or higher", value);
+		return wrong(error, "--ready-fd %s: not usable; write an open descriptor, 3 or higher",
+			     value);
 	options->ready_fd = (int)number;
 	return 0;
 }
@@ -248,15 +258,21 @@ static int parse_option(struct options *options, int option, char error[OPTIONS_
 	case OPTION_NAME:
 		options->name = optarg;
 		if (!instance_name_valid(optarg))
-			return wrong(error, "'%s' is not a name of an instance; write 1 to 255 of A-Z a-z 0-9 _ . %% -, "
-				     "not starting with '-'", optarg);
+			return wrong(
+				error,
+				"'%s' is not a name of an instance; write 1 to 255 of A-Z a-z 0-9 _ . %% -, "
+				"not starting with '-'",
+				optarg);
 		return 0;
 	case OPTION_READY_FD:
 		return parse_ready_fd(optarg, options, error);
 	case OPTION_LOG_LEVEL:
 		options->log_priority = log_priority_from_name(optarg);
 		if (options->log_priority < 0)
-			return wrong(error, "--log-level %s: unknown level; write error, warning, notice, info or debug", optarg);
+			return wrong(
+				error,
+				"--log-level %s: unknown level; write error, warning, notice, info or debug",
+				optarg);
 		return 0;
 	default:
 		return -EINVAL;
@@ -279,7 +295,8 @@ int options_parse(int argc, char *argv[], struct options *options, char error[OP
 		if (option == '?')
 			return wrong(error, "unknown option '%s'; see segfs --help", argv[optind - 1]);
 		if (option == ':')
-			return wrong(error, "option '%s' requires a value; see segfs --help", argv[optind - 1]);
+			return wrong(error, "option '%s' requires a value; see segfs --help",
+				     argv[optind - 1]);
 		if (parse_option(options, option, error) < 0)
 			return -EINVAL;
 	}
@@ -289,7 +306,8 @@ int options_parse(int argc, char *argv[], struct options *options, char error[OP
 	if (optind < argc)
 		options->mount_point = argv[optind++];
 	if (optind < argc)
-		return wrong(error, "unexpected argument '%s'; give one mount point, see segfs --help", argv[optind]);
+		return wrong(error, "unexpected argument '%s'; give one mount point, see segfs --help",
+			     argv[optind]);
 	if (options->action != ACTION_MOUNT && options->mount_point &&
 	    (options->action == ACTION_CHECK || options->action == ACTION_PURGE))
 		return wrong(error, "--check and --purge take no mount point; remove it");

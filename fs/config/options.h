@@ -13,8 +13,8 @@
 
 enum options_action {
 	ACTION_MOUNT,
-	ACTION_CHECK,   /* --check FILE */
-	ACTION_PURGE,   /* --purge NAME */
+	ACTION_CHECK, /* --check FILE */
+	ACTION_PURGE, /* --purge NAME */
 	ACTION_VERSION,
 	ACTION_HELP,
 };
@@ -28,22 +28,23 @@ enum options_io_mode {
 
 struct options {
 	enum options_action action;
-	const char *mount_point;  /* as given, or NULL */
-	const char *config_file;  /* --config or --check, or NULL */
-	const char *name;         /* --name or --purge, or NULL */
-	bool foreground;          /* -f */
-	bool debug;               /* -d: logs every request; implies -f */
-	int ready_fd;             /* --ready-fd, or -1; may be closed, for example after an upgrade */
-	int log_priority;         /* of syslog(3); more verbose messages are dropped */
-	double entry_timeout;     /* seconds */
+	const char *mount_point; /* as given, or NULL */
+	const char *config_file; /* --config or --check, or NULL */
+	const char *name;        /* --name or --purge, or NULL */
+	bool foreground;         /* -f */
+	bool debug;              /* -d: logs every request; implies -f */
+	int ready_fd;            /* --ready-fd, or -1; may be closed, for example after an upgrade */
+	int log_priority;        /* of syslog(3); more verbose messages are dropped */
+	double entry_timeout;    /* seconds */
 	double attr_timeout;
 	double negative_timeout;
 	enum options_io_mode io_mode;
-	bool local_posix;         /* fcntl(2) locks are handled by the kernel alone */
-	bool local_flock;         /* flock(2) locks likewise */
-	bool allow_root;          /* -o allow_root */
-	bool devices;             /* -o dev: users with CAP_MKNOD may create devices */
-	unsigned int max_read;    /* bytes; 0 = as large as possible. libfuse requires it twice: as mount option and at INIT */
+	bool local_posix;      /* fcntl(2) locks are handled by the kernel alone */
+	bool local_flock;      /* flock(2) locks likewise */
+	bool allow_root;       /* -o allow_root */
+	bool devices;          /* -o dev: users with CAP_MKNOD may create devices */
+	unsigned int max_read; /* bytes; 0 = as large as possible. libfuse requires it twice: as mount option
+				  and at INIT */
 	char mount_options[OPTIONS_MOUNT_MAX]; /* all other -o options, comma-separated */
 };
 

@@ -178,7 +178,8 @@ int config_parse_owner(const char *value, unsigned int *user, unsigned int *grou
 	}
 	if (length >= USER_MAX) {
 		snprintf(why, CONFIG_WHY_MAX,
-			 "there is no user with a name of %zu bytes; write one that exists, or a number", length);
+			 "there is no user with a name of %zu bytes; write one that exists, or a number",
+			 length);
 		return -EINVAL;
 	}
 	memcpy(user_name, value, length);

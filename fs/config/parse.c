@@ -14,15 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/config/parse.h"
 #include "fs/config/internal.h"
+#include "fs/config/parse.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/textfile.h"
 
 #define FILE_LIMIT (1024 * 1024) /* bytes of a configuration file */
-#define LINE_LIMIT 8192 /* bytes of a line: enough for a path of PATH_MAX bytes and a comment */
-#define LIST_MAX   320  /* bytes of a list of keys in a message */
+#define LINE_LIMIT 8192          /* bytes of a line: enough for a path of PATH_MAX bytes and a comment */
+#define LIST_MAX   320           /* bytes of a list of keys in a message */
 
 /*
  * Exists in the inih of Debian 12 only. Other builds read lines of 200 bytes or more; longer lines are
@@ -54,17 +54,16 @@ static int set_key(struct parser *parser, const char *name, const char *value)
 	if (!*name)
 		return parser_fail(parser, parser->line, "no key before '='; write KEY = VALUE");
 	if (!parser->section)
-		return parser_fail(
-			parser, parser->line,
-			"'%s' precedes every section; move it into one of " CONFIG_SECTIONS_KNOWN,
-			parser_show_string(name).text);
+		return parser_fail(parser, parser->line,
+				   "'%s' precedes every section; move it into one of " CONFIG_SECTIONS_KNOWN,
+				   parser_show_string(name).text);
 	key = config_find_key(parser->section, name);
 	if (!key)
 		return fail_key(parser, name);
 	key_line = &parser->key_lines[key - parser->section->keys];
 	if (*key_line)
-		return parser_fail(parser, parser->line, "%s is set twice in %s; remove this line or line %u", name,
-				   parser_show_section(parser->section, parser->name).text, *key_line);
+		return parser_fail(parser, parser->line, "%s is set twice in %s; remove this line or line %u",
+				   name, parser_show_section(parser->section, parser->name).text, *key_line);
 	if (!*value)
 		return parser_fail(parser, parser->line,
 				   "%s has no value; write %s = VALUE, or remove the line", name, name);
@@ -148,8 +147,8 @@ static char *read_line(char *buffer, int size, void *stream)
 	}
 	if ((int)length > size - 2) {
 		parser_fail(parser, parser->line,
-			    "the line has %zu bytes; the INI library of this machine reads at most %d", length,
-			    size - 2);
+			    "the line has %zu bytes; the INI library of this machine reads at most %d",
+			    length, size - 2);
 		return NULL;
 	}
 	memcpy(buffer, line, length);
@@ -194,7 +193,8 @@ static bool is_hidden(const struct config *config, const char *name)
 	for (int kind = SOURCE_STORE + 1; kind < SOURCE_KINDS; kind++) {
 		const char *source = source_kind_name((enum source_kind)kind);
 
-		if ((!config->has_sources || config->sources & 1u << kind) && (strcmp(name, source) == 0 || is_below(name, source)))
+		if ((!config->has_sources || config->sources & 1u << kind) &&
+		    (strcmp(name, source) == 0 || is_below(name, source)))
 			return true;
 	}
 	return false;
@@ -222,9 +222,11 @@ static void check_below_sources(struct parser *parser)
 	for (size_t i = 0; !parser->result && i < config->n_directories; i++) {
 		const struct config_directory *source = &config->directories[i];
 
-		for (size_t j = 0; source->source != SOURCE_STORE && j < config->n_directories + config->n_segments; j++) {
+		for (size_t j = 0;
+		     source->source != SOURCE_STORE && j < config->n_directories + config->n_segments; j++) {
 			bool is_directory = j < config->n_directories;
-			const struct config_segment *segment = is_directory ? NULL : &config->segments[j - config->n_directories];
+			const struct config_segment *segment =
+				is_directory ? NULL : &config->segments[j - config->n_directories];
 			const char *name = segment ? segment->name : config->directories[j].name;
 
 			if (!is_below(name, source->name))
@@ -278,11 +280,13 @@ int config_read(const char *file, struct config *out, char error[CONFIG_ERROR_MA
 	int status = textfile_read(file, FILE_LIMIT, &text, &length);
 
 	if (status == -EFBIG)
-		snprintf(error, CONFIG_ERROR_MAX, "%.300s: larger than 1 MiB; name a configuration file", file);
+		snprintf(error, CONFIG_ERROR_MAX, "%.300s: larger than 1 MiB; name a configuration file",
+			 file);
 	else if (status == -ENOMEM)
 		snprintf(error, CONFIG_ERROR_MAX, "%.300s: out of memory; free some and try again", file);
 	else if (status)
-		snprintf(error, CONFIG_ERROR_MAX, "%.300s: cannot be read: %s; name a readable configuration file", file,
+		snprintf(error, CONFIG_ERROR_MAX,
+			 "%.300s: cannot be read: %s; name a readable configuration file", file,
 			 strerror(-status));
 	return status ? status : config_parse(text, length, file, out, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parses the INI file. Pure: text in, struct or one error line out; nothing is looked up but users and groups.
+ * Parses the INI file. Pure: text in, struct or one error line out; nothing is looked up but users and
+ * groups.
  *
  * For one thread at a time, since inih's line limit is a global variable of that library.
  */

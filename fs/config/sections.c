@@ -39,9 +39,10 @@ static int check_segment(struct parser *parser)
 
 	if (segment->policy.policy.lifetime != LIFETIME_OWNER)
 		return 0;
-	return parser_fail(parser, line_of(parser, "lifetime"),
-			   "lifetime = owner: no process creates %s; write persistent, last-close or ttl:TIME",
-			   parser_show_section(parser->section, parser->name).text);
+	return parser_fail(
+		parser, line_of(parser, "lifetime"),
+		"lifetime = owner: no process creates %s; write persistent, last-close or ttl:TIME",
+		parser_show_section(parser->section, parser->name).text);
 }
 
 /* A source has its own data, owners and rules: only its own keys are allowed. */
@@ -63,7 +64,7 @@ static int check_source(struct parser *parser, const struct config_directory *di
 		if (directory->source == SOURCE_STORE && !is_sources)
 			continue;
 		return parser_fail(parser, parser->key_lines[i], "%s %s, but %s has %s; remove %s", name,
-				   !is_sources                  ? "is for stores only"
+				   !is_sources                 ? "is for stores only"
 				   : strcmp(name, "path") == 0 ? "requires source = posix"
 							       : "requires source = sysv",
 				   parser_show_section(parser->section, parser->name).text,
@@ -99,11 +100,11 @@ int parser_end_section(struct parser *parser)
 	}
 	if (!first)
 		return 0;
-	return parser_fail(
-		parser, first, "%s requires medium = memory, but %s has %s; write medium = memory, or remove %s",
-		first_name, parser_show_section(parser->section, parser->name).text,
-		directory->store.medium == MEDIUM_PATH ? "another medium" : "no medium",
-		first_name);
+	return parser_fail(parser, first,
+			   "%s requires medium = memory, but %s has %s; write medium = memory, or remove %s",
+			   first_name, parser_show_section(parser->section, parser->name).text,
+			   directory->store.medium == MEDIUM_PATH ? "another medium" : "no medium",
+			   first_name);
 }
 
 /*
@@ -184,14 +185,17 @@ static int fail_conflict(struct parser *parser, const struct declared *wanted, c
 				   "rename one of them",
 				   header.text, shown.text, other->line);
 	if (other->kind == DECLARED_ABOVE)
-		return parser_fail(parser, parser->line,
-				   "%s is a directory, since line %u declares a name below it; use another name",
-				   header.text, other->line);
+		return parser_fail(
+			parser, parser->line,
+			"%s is a directory, since line %u declares a name below it; use another name",
+			header.text, other->line);
 	if (other->kind == wanted->kind)
-		return parser_fail(parser, parser->line, "%s is declared twice; move its keys into the section at line %u",
+		return parser_fail(parser, parser->line,
+				   "%s is declared twice; move its keys into the section at line %u",
 				   header.text, other->line);
-	return parser_fail(parser, parser->line, "%s has the same name as the %s of line %u; use another name",
-			   header.text, other->kind == DECLARED_SEGMENT ? "segment" : "directory", other->line);
+	return parser_fail(parser, parser->line,
+			   "%s has the same name as the %s of line %u; use another name", header.text,
+			   other->kind == DECLARED_SEGMENT ? "segment" : "directory", other->line);
 }
 
 /* Adds a name to the tree of declared names. */
@@ -252,8 +256,8 @@ static int begin_named(struct parser *parser, const char *name, size_t length)
 				   name_problem_text(problem));
 	if (length >= 6 && memcmp(name, ".segfs", 6) == 0 && (length == 6 || name[6] == '/'))
 		return parser_fail(parser, parser->line,
-				   "[%s %s]: .segfs is reserved for segfs; use another name",
-				   kind, shown.text);
+				   "[%s %s]: .segfs is reserved for segfs; use another name", kind,
+				   shown.text);
 	copy = strndup(name, length);
 	if (!copy)
 		return parser_fail_memory(parser);
@@ -272,7 +276,8 @@ static int begin_mount(struct parser *parser, size_t name_length)
 		return parser_fail(parser, parser->line, "[mount] takes no name; write [mount]");
 	if (parser->mount_line)
 		return parser_fail(parser, parser->line,
-				   "[mount] is declared twice; move its keys into the section at line %u", parser->mount_line);
+				   "[mount] is declared twice; move its keys into the section at line %u",
+				   parser->mount_line);
 	parser->mount_line = parser->line;
 	parser->name = NULL;
 	parser->record = parser->config;
@@ -318,9 +323,10 @@ int parser_begin_section(struct parser *parser, const char *line, size_t length)
 	rest_length = length - (size_t)(rest - line);
 	parser_trim(&rest, &rest_length);
 	if (rest_length && *rest != ';' && *rest != '#')
-		return parser_fail(parser, parser->line,
-				   "'%s' follows ']'; move it to a line of its own (names cannot contain ']')",
-				   parser_show(rest, rest_length).text);
+		return parser_fail(
+			parser, parser->line,
+			"'%s' follows ']'; move it to a line of its own (names cannot contain ']')",
+			parser_show(rest, rest_length).text);
 
 	inner_length = (size_t)(close - inner);
 	parser_trim(&inner, &inner_length);

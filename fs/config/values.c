@@ -158,13 +158,15 @@ const struct config_type config_type_huge = {parse_huge, format_string};
 
 static int parse_numa(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
 {
-	static const char *const known[] = {"default", "local", "prefer", "prefer (many)", "bind", "interleave", "weighted interleave"};
+	static const char *const known[] = {
+		"default", "local", "prefer", "prefer (many)", "bind", "interleave", "weighted interleave"};
 	size_t length = strcspn(value, "=:");
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strlen(known[i]) == length && memcmp(value, known[i], length) == 0)
 			return set_string(key, record, value);
-	return wrong(why, "not a tmpfs policy; write default, local, prefer:N, bind:LIST, interleave:LIST, \"prefer (many):LIST\" "
+	return wrong(why, "not a tmpfs policy; write default, local, prefer:N, bind:LIST, interleave:LIST, "
+			  "\"prefer (many):LIST\" "
 			  "or \"weighted interleave:LIST\"");
 }
 
@@ -257,11 +259,13 @@ const struct config_type config_type_medium = {parse_medium, format_medium};
 
 /* --- a field of a policy, named like the key --- */
 
-static int parse_policy(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+static int parse_policy(const struct config_key *key, void *record, const char *value,
+			char why[CONFIG_WHY_MAX])
 {
 	char reason[POLICY_WHY_MAX];
 
-	if (policy_set(field(record, key->value), policy_field_find(key->name), value, strlen(value), reason) < 0)
+	if (policy_set(field(record, key->value), policy_field_find(key->name), value, strlen(value),
+		       reason) < 0)
 		return wrong(why, reason);
 	*(bool *)field(record, key->given) = true;
 	return 0;
@@ -284,7 +288,8 @@ static const char *skip_blanks(const char *at)
 	return at + strspn(at, " \t");
 }
 
-static int parse_sources(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+static int parse_sources(const struct config_key *key, void *record, const char *value,
+			 char why[CONFIG_WHY_MAX])
 {
 	unsigned int sources = 0;
 	const char *at = value;
@@ -296,11 +301,13 @@ static int parse_sources(const struct config_key *key, void *record, const char 
 		enum source_kind kind = source_kind_find(at, length);
 
 		if (kind == SOURCE_KINDS || kind == SOURCE_STORE)
-			return wrong(why, "not a list of sources; write any of posix, sysv, process, separated by commas, or none");
+			return wrong(why, "not a list of sources; write any of posix, sysv, process, "
+					  "separated by commas, or none");
 		sources |= 1u << kind;
 		at = skip_blanks(at + length);
 		if (*at && *at != ',')
-			return wrong(why, "a comma is missing between two sources; write for example posix, sysv");
+			return wrong(why,
+				     "a comma is missing between two sources; write for example posix, sysv");
 		at = *at ? skip_blanks(at + 1) : NULL;
 	}
 	*(unsigned int *)field(record, key->value) = sources;
@@ -318,8 +325,8 @@ static bool format_sources(const struct config_key *key, const void *record, cha
 	snprintf(value, CONFIG_VALUE_MAX, "none");
 	for (int kind = SOURCE_STORE + 1; kind < SOURCE_KINDS; kind++)
 		if (sources & 1u << kind)
-			used += (size_t)snprintf(value + used, CONFIG_VALUE_MAX - used, "%s%s", used ? ", " : "",
-						 source_kind_name((enum source_kind)kind));
+			used += (size_t)snprintf(value + used, CONFIG_VALUE_MAX - used, "%s%s",
+						 used ? ", " : "", source_kind_name((enum source_kind)kind));
 	return true;
 }
 
@@ -327,7 +334,8 @@ const struct config_type config_type_sources = {parse_sources, format_sources};
 
 /* --- source of a directory --- */
 
-static int parse_source(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+static int parse_source(const struct config_key *key, void *record, const char *value,
+			char why[CONFIG_WHY_MAX])
 {
 	enum source_kind kind = source_kind_find(value, strlen(value));
 
@@ -351,7 +359,8 @@ const struct config_type config_type_source = {parse_source, format_source};
 
 /* --- namespace: pid of a process in it, or a path --- */
 
-static int parse_namespace(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+static int parse_namespace(const struct config_key *key, void *record, const char *value,
+			   char why[CONFIG_WHY_MAX])
 {
 	if (value[0] == '/')
 		return parse_path(key, record, value, why);
@@ -364,7 +373,8 @@ const struct config_type config_type_namespace = {parse_namespace, format_string
 
 /* --- count: the maximum number of something --- */
 
-static int parse_count(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+static int parse_count(const struct config_key *key, void *record, const char *value,
+		       char why[CONFIG_WHY_MAX])
 {
 	uint64_t count;
 
@@ -387,7 +397,8 @@ const struct config_type config_type_count = {parse_count, format_count};
 
 /* --- percent --- */
 
-static int parse_percent(const struct config_key *key, void *record, const char *value, char why[CONFIG_WHY_MAX])
+static int parse_percent(const struct config_key *key, void *record, const char *value,
+			 char why[CONFIG_WHY_MAX])
 {
 	size_t digits = strspn(value, "0123456789");
 	long number = digits > 0 && digits < 4 ? strtol(value, NULL, 10) : 0;
@@ -416,7 +427,8 @@ static int parse_time(const struct config_key *key, void *record, const char *va
 	uint64_t milliseconds = 0;
 
 	if (strcmp(value, "0") != 0 && policy_parse_time(value, &milliseconds) < 0)
-		return wrong(why, "not a time; write a whole number with ms, s, m, h or d, such as 10s, or 0 for never");
+		return wrong(why, "not a time; write a whole number with ms, s, m, h or d, such as 10s, or 0 "
+				  "for never");
 	*(uint64_t *)field(record, key->value) = milliseconds;
 	*(bool *)field(record, key->given) = true;
 	return 0;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define CONTROL_DIRECTORY NODE_CONTROL
-#define INODE_BASE (UINT64_C(0xffff) << 48)
+#define INODE_BASE        (UINT64_C(0xffff) << 48)
 
 static const struct control_facts *facts;
 
@@ -53,10 +53,8 @@ static const struct control_file {
 	void (*print)(struct control_text *text, struct state *state);
 	bool scans; /* reading it scans all processes */
 } files[] = {
-	{"version", print_version, false},
-	{"status", print_status, false},
-	{"config", print_config, false},
-	{"locks", control_print_locks, false},
+	{"version", print_version, false},  {"status", print_status, false},
+	{"config", print_config, false},    {"locks", control_print_locks, false},
 	{"attached", print_attached, true},
 };
 
@@ -100,7 +98,8 @@ static void stat_of(const struct state *state, uint32_t index, struct stat *stat
 	};
 }
 
-static int control_find(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file)
+static int control_find(struct state *state, const struct node_slot *dir, const char *name,
+			struct source_file *file)
 {
 	if (index_in(state, dir) != CONTROL_DIRECTORY)
 		return -ENOTDIR;

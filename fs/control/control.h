@@ -12,9 +12,9 @@
 
 /* Facts beyond the state; the strings live as long as the worker. */
 struct control_facts {
-	const char *instance;    /* name of the instance */
-	const char *mount_point; /* absolute */
-	bool passthrough;        /* set after INIT, if the kernel supports it */
+	const char *instance;                           /* name of the instance */
+	const char *mount_point;                        /* absolute */
+	bool passthrough;                               /* set after INIT, if the kernel supports it */
 	const char *(*operation_name)(uint32_t opcode); /* NULL if unknown */
 };
 

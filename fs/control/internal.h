@@ -23,7 +23,8 @@ void control_print_json_string(struct control_text *text, const char *string);
 
 /* Content of .segfs/locks and .segfs/attached. */
 void control_print_locks(struct control_text *text, struct state *state);
-void control_print_attached(struct control_text *text, struct state *state, const struct control_facts *facts);
+void control_print_attached(struct control_text *text, struct state *state,
+			    const struct control_facts *facts);
 
 /* Content of .segfs/status. */
 void control_print_status(struct control_text *text, struct state *state, const struct control_facts *facts);

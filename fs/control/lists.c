@@ -23,10 +23,10 @@
 
 /* A listed segment; cached, since consecutive lines are often about the same one. */
 struct segment {
-	uint64_t id;     /* node id, 0 = none yet */
-	uint64_t inode;  /* as in the mount */
+	uint64_t id;    /* node id, 0 = none yet */
+	uint64_t inode; /* as in the mount */
 	bool mandatory;
-	bool is_shown;   /* in full: the reader is root or the owner */
+	bool is_shown; /* in full: the reader is root or the owner */
 	char path[PATH_MAX];
 };
 
@@ -143,14 +143,14 @@ static const char *lock_kind_name(const struct lock_entry *lock)
 	return lock->holder == LOCK_OF_OPEN ? "OFDLCK" : "POSIX";
 }
 
-static void print_lock(struct control_text *text, dev_t device, size_t number,
-		       const struct lock_entry *lock, const struct segment *segment)
+static void print_lock(struct control_text *text, dev_t device, size_t number, const struct lock_entry *lock,
+		       const struct segment *segment)
 {
 	const char *enforced = segment->mandatory && lock->kind == LOCK_RANGE ? "MANDATORY" : "ADVISORY";
 
 	control_print(text, "%zu: %s%-6s %-9s %-5s %d %02x:%02x:%llu %llu ", number, lock->waits ? "-> " : "",
-		      lock_kind_name(lock), enforced, lock->type == LOCK_EXCLUSIVE ? "WRITE" : "READ", (int)lock->pid,
-		      major(device), minor(device), (unsigned long long)segment->inode,
+		      lock_kind_name(lock), enforced, lock->type == LOCK_EXCLUSIVE ? "WRITE" : "READ",
+		      (int)lock->pid, major(device), minor(device), (unsigned long long)segment->inode,
 		      (unsigned long long)lock->start);
 	if (lock->end == LOCK_END)
 		control_print(text, "EOF");
@@ -221,7 +221,8 @@ static struct handle_slot *collect_handles(struct state *state, size_t *n)
 	*n = 0;
 	pthread_mutex_lock(&state->lock);
 	for (uint32_t i = 1; handles && i < high; i++)
-		if (atomic_load(&arena->handles[i].state) == SLOT_LIVE && arena->handles[i].kind == HANDLE_FILE)
+		if (atomic_load(&arena->handles[i].state) == SLOT_LIVE &&
+		    arena->handles[i].kind == HANDLE_FILE)
 			memcpy(&handles[(*n)++], &arena->handles[i], sizeof(*handles));
 	pthread_mutex_unlock(&state->lock);
 	return handles;
@@ -237,7 +238,7 @@ static int compare_handles(const void *a, const void *b)
 	return first->opened_at < second->opened_at ? -1 : first->opened_at > second->opened_at;
 }
 
-#define OPENERS 64u     /* a power of two */
+#define OPENERS      64u /* a power of two */
 #define OPENERS_TIME 500 /* milliseconds for reading start times of all openers */
 
 /* Cached start times of openers, hashed by pid. */
@@ -247,7 +248,7 @@ struct openers {
 		int result;    /* of reading it */
 		uint64_t start;
 	} known[OPENERS];
-	uint64_t end;          /* deadline: CLOCK_MONOTONIC, nanoseconds */
+	uint64_t end; /* deadline: CLOCK_MONOTONIC, nanoseconds */
 };
 
 /* Returns 0; -ESRCH if it has ended; -ETIMEDOUT if it does not answer; the errno of a resource shortage. */
@@ -273,7 +274,8 @@ static int find_start(struct openers *openers, pid_t process, uint64_t *start)
  * Gets the command name of the opener; -ESRCH if it has ended and its pid may have been reused; the errno of
  * a resource shortage.
  */
-static int find_command(struct openers *openers, pid_t process, uint64_t opened_at, char command[PROCFS_COMMAND_MAX])
+static int find_command(struct openers *openers, pid_t process, uint64_t opened_at,
+			char command[PROCFS_COMMAND_MAX])
 {
 	uint64_t age = realtime_nanoseconds() - opened_at;
 	uint64_t tick = 1000000000u / procfs_ticks_per_second();
@@ -312,8 +314,8 @@ static bool is_own_process(const struct state *state, pid_t process)
 	return sees_all(state) || (procfs_user(process, &user) == 0 && user == reader_of_list());
 }
 
-static void print_view(struct control_text *text, struct state *state, const struct procfs_view *view, uint64_t id,
-		       struct segment *segment)
+static void print_view(struct control_text *text, struct state *state, const struct procfs_view *view,
+		       uint64_t id, struct segment *segment)
 {
 	char command[PROCFS_COMMAND_MAX];
 	int result;
@@ -329,7 +331,10 @@ static void print_view(struct control_text *text, struct state *state, const str
 		control_fail(text, result);
 	if (result < 0)
 		return;
-	control_print(text, "%d %s %s %s - ", (int)view->process, command, view->is_unknown ? "-" : view->writable ? "rw" : "r",
+	control_print(text, "%d %s %s %s - ", (int)view->process, command,
+		      view->is_unknown ? "-"
+		      : view->writable ? "rw"
+				       : "r",
 		      view->is_unknown ? "unknown" : "view");
 	print_name(text, segment->path);
 }
@@ -338,8 +343,8 @@ static void print_view(struct control_text *text, struct state *state, const str
  * Prints processes that have a view but no handle any more; the time of the mapping is unknown. Unresponsive
  * processes come last.
  */
-static void print_views(struct control_text *text, struct state *state, const struct procfs_view *views, ssize_t n,
-			const struct handle_slot *handles, size_t n_handles)
+static void print_views(struct control_text *text, struct state *state, const struct procfs_view *views,
+			ssize_t n, const struct handle_slot *handles, size_t n_handles)
 {
 	struct segment segment = {0};
 

@@ -50,7 +50,8 @@ static void print_store(struct control_text *text, const struct store_record *st
 			      "\"files_limit\": %llu",
 			      (unsigned long long)(usage.f_blocks - usage.f_bfree) * usage.f_frsize,
 			      (unsigned long long)usage.f_blocks * usage.f_frsize,
-			      (unsigned long long)(usage.f_files - usage.f_ffree), (unsigned long long)usage.f_files);
+			      (unsigned long long)(usage.f_files - usage.f_ffree),
+			      (unsigned long long)usage.f_files);
 	control_print(text, "}");
 }
 
@@ -60,7 +61,8 @@ static void print_stores(struct control_text *text, const struct arena_header *h
 
 	control_print(text, "  \"stores\": [");
 	for (int i = 0; i < ARENA_STORES; i++) {
-		if (atomic_load(&header->stores[i].state) != SLOT_LIVE || header->stores[i].source != SOURCE_STORE)
+		if (atomic_load(&header->stores[i].state) != SLOT_LIVE ||
+		    header->stores[i].source != SOURCE_STORE)
 			continue;
 		control_print(text, "%s\n    ", separator);
 		print_store(text, &header->stores[i]);
@@ -70,7 +72,8 @@ static void print_stores(struct control_text *text, const struct arena_header *h
 }
 
 /* Prints all named operations, including those never requested. */
-static void print_operations(struct control_text *text, const struct arena_header *header, const struct control_facts *facts)
+static void print_operations(struct control_text *text, const struct arena_header *header,
+			     const struct control_facts *facts)
 {
 	const char *separator = "";
 
@@ -80,7 +83,8 @@ static void print_operations(struct control_text *text, const struct arena_heade
 
 		if (!name)
 			continue;
-		control_print(text, "%s\"%s\": %u", separator, name, atomic_load(&header->operations[opcode]));
+		control_print(text, "%s\"%s\": %u", separator, name,
+			      atomic_load(&header->operations[opcode]));
 		separator = ", ";
 	}
 	control_print(text, "},\n");
@@ -105,18 +109,21 @@ void control_print_status(struct control_text *text, struct state *state, const 
 	control_print(text, ",\n  \"mount_point\": ");
 	control_print_json_string(text, facts->mount_point);
 	control_print(text, ",\n  \"uptime\": %.3f,\n", seconds_since(header->started_at));
-	control_print(text, "  \"supervisor_pid\": %d,\n  \"worker_pid\": %d,\n  \"workers_started\": %u,\n  \"upgrades\": %u,\n",
+	control_print(text,
+		      "  \"supervisor_pid\": %d,\n  \"worker_pid\": %d,\n  \"workers_started\": %u,\n  "
+		      "\"upgrades\": %u,\n",
 		      header->supervisor_pid, atomic_load(&header->worker_pid),
 		      atomic_load(&header->workers_started), header->upgrades);
-	control_print(text, "  \"privileged\": %s,\n  \"passthrough\": %s,\n", header->privileged ? "true" : "false",
-		      facts->passthrough ? "true" : "false");
+	control_print(text, "  \"privileged\": %s,\n  \"passthrough\": %s,\n",
+		      header->privileged ? "true" : "false", facts->passthrough ? "true" : "false");
 	control_print(text, "  \"requests\": %llu,\n", (unsigned long long)atomic_load(&header->requests));
 	print_operations(text, header, facts);
 	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n", counts.nodes, counts.nodes_idle);
-	control_print(text,
-		      "  \"handles\": {\"direct\": %u, \"mediated\": %u, \"relayed\": %u, \"directories\": %u},\n",
-		      counts.by_mode[IO_DIRECT], counts.by_mode[IO_MEDIATED], counts.by_mode[IO_RELAYED],
-		      counts.directories);
+	control_print(
+		text,
+		"  \"handles\": {\"direct\": %u, \"mediated\": %u, \"relayed\": %u, \"directories\": %u},\n",
+		counts.by_mode[IO_DIRECT], counts.by_mode[IO_MEDIATED], counts.by_mode[IO_RELAYED],
+		counts.directories);
 	print_stores(text, header);
 	control_print(text, "}\n");
 }

@@ -59,7 +59,8 @@ void mounting_end(const struct program *program)
 	char type[32] = "";
 	dev_t device = 0;
 
-	if (mounts_find(program->mount_point, &device, type, sizeof(type)) < 0 || device != program->arena.header->device)
+	if (mounts_find(program->mount_point, &device, type, sizeof(type)) < 0 ||
+	    device != program->arena.header->device)
 		return;
 	if (program->privileged)
 		umount2(program->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW);

@@ -20,19 +20,19 @@
 static const unsigned int worker_capabilities[] = {
 	CAP_SYS_ADMIN,       /* passthrough ids, trusted.* attributes, mounts at SIGHUP, IPC namespaces, other
 			      * owners' System V segments, /proc/PID/map_files */
-	CAP_DAC_OVERRIDE,    /* files on behalf of users whose permissions the kernel has checked (default_permissions) */
+	CAP_DAC_OVERRIDE,    /* files on behalf of users whose permissions the kernel has checked
+				(default_permissions) */
 	CAP_DAC_READ_SEARCH, /* open_by_handle_at(2) */
 	CAP_CHOWN,           /* chown(2) by root, and configured owners */
 	CAP_FOWNER,          /* modes, times and attributes of other owners' files */
 	CAP_FSETID,          /* set-group-id bits that the kernel has decided to keep */
 	CAP_SETUID,          /* ownership of new files: setfsuid(2), and seteuid(2) for System V segments */
-	CAP_SETGID,
-	CAP_SETFCAP,         /* security.capability on files of a store */
-	CAP_LINUX_IMMUTABLE, /* flags of chattr(1) reserved to root */
-	CAP_SYS_PTRACE,      /* users of a segment, and the memory of processes */
-	CAP_LEASE,           /* F_SETLEASE on other owners' files, to detect views */
-	CAP_IPC_OWNER,       /* System V segments regardless of their mode */
-	CAP_MKNOD,           /* mknod(2) of devices by users who have it: with -o dev only */
+	CAP_SETGID,          CAP_SETFCAP, /* security.capability on files of a store */
+	CAP_LINUX_IMMUTABLE,              /* flags of chattr(1) reserved to root */
+	CAP_SYS_PTRACE,                   /* users of a segment, and the memory of processes */
+	CAP_LEASE,                        /* F_SETLEASE on other owners' files, to detect views */
+	CAP_IPC_OWNER,                    /* System V segments regardless of their mode */
+	CAP_MKNOD,                        /* mknod(2) of devices by users who have it: with -o dev only */
 };
 
 #define N_CAPABILITIES (sizeof(worker_capabilities) / sizeof(worker_capabilities[0]))
@@ -44,8 +44,8 @@ static const unsigned int worker_capabilities[] = {
  * A change of ids does not change capabilities, since threads act on behalf of users by setfsuid(2). Uid 0
  * implies no capabilities. Both are locked.
  */
-#define SECUREBITS                                                                                                 \
-	(SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |            \
+#define SECUREBITS                                                                                           \
+	(SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |     \
 	 SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
 
 static bool permitted[N_CAPABILITIES]; /* those of worker_capabilities that the program had at the start */
@@ -166,8 +166,9 @@ static int limit_resources(bool makes_core)
 {
 	const struct rlimit none = {0};
 
-	if (setrlimit(RLIMIT_MEMLOCK, &none) < 0 || setrlimit(RLIMIT_MSGQUEUE, &none) < 0 || setrlimit(RLIMIT_NICE, &none) < 0 ||
-	    setrlimit(RLIMIT_RTPRIO, &none) < 0 || (!makes_core && setrlimit(RLIMIT_CORE, &none) < 0))
+	if (setrlimit(RLIMIT_MEMLOCK, &none) < 0 || setrlimit(RLIMIT_MSGQUEUE, &none) < 0 ||
+	    setrlimit(RLIMIT_NICE, &none) < 0 || setrlimit(RLIMIT_RTPRIO, &none) < 0 ||
+	    (!makes_core && setrlimit(RLIMIT_CORE, &none) < 0))
 		return failed("resource limits", -errno);
 	return 0;
 }

@@ -16,7 +16,7 @@
  * header->reload: the upper bits number the latest wanted reload; the low byte is the attempts left, plus
  * one; 0 = none pending.
  */
-#define RELOAD_TRIES 3 /* workers that may die over one reload */
+#define RELOAD_TRIES      3 /* workers that may die over one reload */
 #define RELOAD_TRIES_MASK 0xffu
 
 uint32_t program_slots(uint64_t wanted, uint32_t by_default)
@@ -34,10 +34,12 @@ static void set_bounds(struct arena_header *header, const struct config *config)
 	uint64_t milliseconds = config->has_hang_limit ? config->hang_limit : CONFIG_HANG_LIMIT;
 
 	atomic_store(&header->limit_nodes, bound(config->max_nodes, PROGRAM_MAX_NODES, header->max_nodes));
-	atomic_store(&header->limit_handles, bound(config->max_handles, PROGRAM_MAX_HANDLES, header->max_handles));
+	atomic_store(&header->limit_handles,
+		     bound(config->max_handles, PROGRAM_MAX_HANDLES, header->max_handles));
 	atomic_store(&header->limit_locks, bound(config->max_locks, PROGRAM_MAX_LOCKS, header->max_locks));
 	atomic_store(&header->limit_parked, config->max_waiting ? config->max_waiting : PROGRAM_MAX_WAITING);
-	atomic_store(&header->user_percent, config->user_share ? (uint32_t)config->user_share : PROGRAM_USER_SHARE);
+	atomic_store(&header->user_percent,
+		     config->user_share ? (uint32_t)config->user_share : PROGRAM_USER_SHARE);
 	atomic_store(&header->hang_limit, milliseconds * UINT64_C(1000000));
 }
 
@@ -100,7 +102,8 @@ static int check_bounds(const struct arena_header *header, const struct config *
 	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
 		if (bounds[i].wanted <= bounds[i].slots)
 			continue;
-		snprintf(error, CONFIG_ERROR_MAX, "%.200s: %s: this mount has room for %u; lower it, or unmount and start again", file,
+		snprintf(error, CONFIG_ERROR_MAX,
+			 "%.200s: %s: this mount has room for %u; lower it, or unmount and start again", file,
 			 bounds[i].key, bounds[i].slots);
 		return -EINVAL;
 	}
@@ -111,7 +114,8 @@ void program_request_reload(struct arena_header *header)
 {
 	uint32_t before = atomic_load(&header->reload);
 
-	while (!atomic_compare_exchange_weak(&header->reload, &before, (before | RELOAD_TRIES_MASK) + 1 + RELOAD_TRIES + 1))
+	while (!atomic_compare_exchange_weak(&header->reload, &before,
+					     (before | RELOAD_TRIES_MASK) + 1 + RELOAD_TRIES + 1))
 		;
 }
 
@@ -124,10 +128,13 @@ bool program_begin_reload(struct arena_header *header, uint32_t *reading)
 
 		if (tries == 0)
 			return false;
-		if (!atomic_compare_exchange_weak(&header->reload, &before, tries == 1 ? before & ~RELOAD_TRIES_MASK : before - 1))
+		if (!atomic_compare_exchange_weak(&header->reload, &before,
+						  tries == 1 ? before & ~RELOAD_TRIES_MASK : before - 1))
 			continue;
 		if (tries == 1) {
-			log_error("%d workers have died while reading the configuration; the old one stays in force", RELOAD_TRIES);
+			log_error("%d workers have died while reading the configuration; the old one stays "
+				  "in force",
+				  RELOAD_TRIES);
 			return false;
 		}
 		*reading = before - 1;
@@ -172,8 +179,8 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 	} else {
 		result = program_store_config(state->arena, &config);
 		if (result < 0)
-			log_error("%s is in force, but .segfs/config does not show it: %s", program->config_file,
-				  strerror(-result));
+			log_error("%s is in force, but .segfs/config does not show it: %s",
+				  program->config_file, strerror(-result));
 	}
 	config_free(&config);
 	return result;

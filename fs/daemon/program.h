@@ -4,11 +4,11 @@
 #define SEGFS_DAEMON_PROGRAM_H
 
 /* Default limits. In the arena they cost address space, not memory. */
-#define PROGRAM_MAX_NODES (4u * 1024u * 1024u)
+#define PROGRAM_MAX_NODES   (4u * 1024u * 1024u)
 #define PROGRAM_MAX_HANDLES (1024u * 1024u)
-#define PROGRAM_MAX_LOCKS (4u * 1024u * 1024u)
+#define PROGRAM_MAX_LOCKS   (4u * 1024u * 1024u)
 #define PROGRAM_MAX_WAITING (256u * 1024u * 1024u) /* bytes */
-#define PROGRAM_USER_SHARE 50                      /* percent */
+#define PROGRAM_USER_SHARE  50                     /* percent */
 
 #include "fs/config/config.h"
 #include "fs/config/options.h"
@@ -25,7 +25,7 @@ struct program {
 	struct instance instance;
 	struct arena arena;
 	bool privileged;
-	bool was_usable;            /* the mount has been usable: what was created for it stays */
+	bool was_usable; /* the mount has been usable: what was created for it stays */
 };
 
 /*

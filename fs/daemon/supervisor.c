@@ -21,29 +21,29 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define FAILURES_MAX 10               /* consecutive workers that ended before they served */
-#define BACKOFF_FIRST_NS 10000000L    /* 10 ms before the second attempt, doubled for each further one */
-#define BACKOFF_MAX_NS 1000000000L    /* up to 1 s */
-#define LIVED_LONG_NS 1000000000L     /* a worker that lived this long has not failed */
+#define FAILURES_MAX     10          /* consecutive workers that ended before they served */
+#define BACKOFF_FIRST_NS 10000000L   /* 10 ms before the second attempt, doubled for each further one */
+#define BACKOFF_MAX_NS   1000000000L /* up to 1 s */
+#define LIVED_LONG_NS    1000000000L /* a worker that lived this long has not failed */
 #define CHECK_TIMEOUT_NS 5000000000L /* for the check of another version before it takes over */
-#define STOP_TIMEOUT_NS 5000000000L   /* for a worker to finish the requests that it has read */
+#define STOP_TIMEOUT_NS  5000000000L /* for a worker to finish the requests that it has read */
 
 static struct {
 	struct program *program;
 	struct fuse_session *session;
-	pid_t worker;            /* 0 = none */
-	int64_t worker_started;  /* CLOCK_MONOTONIC, nanoseconds */
-	unsigned int failures;   /* consecutive */
+	pid_t worker;           /* 0 = none */
+	int64_t worker_started; /* CLOCK_MONOTONIC, nanoseconds */
+	unsigned int failures;  /* consecutive */
 	bool ready_sent;
 	bool stopping;
-	bool hung;               /* the worker was killed by the watchdog */
-	int64_t deadline;        /* for stopping or starting: CLOCK_MONOTONIC; 0 = none */
-	bool reloading;          /* the service manager was sent RELOADING=1 and waits for READY=1 */
-	bool upgrade_again;      /* requested while a check was running */
-	pid_t checker;           /* process that checks whether another version can take over, 0 = none */
+	bool hung;                /* the worker was killed by the watchdog */
+	int64_t deadline;         /* for stopping or starting: CLOCK_MONOTONIC; 0 = none */
+	bool reloading;           /* the service manager was sent RELOADING=1 and waits for READY=1 */
+	bool upgrade_again;       /* requested while a check was running */
+	pid_t checker;            /* process that checks whether another version can take over, 0 = none */
 	int64_t checker_deadline; /* CLOCK_MONOTONIC */
 	struct watchdog watchdog;
-	int64_t next_check;       /* time of the next watchdog check; 0 = none */
+	int64_t next_check; /* time of the next watchdog check; 0 = none */
 } self;
 
 static int64_t now(void)
@@ -117,7 +117,9 @@ static void start_later(void)
 	int64_t delay = 0;
 
 	for (unsigned int i = 1; i < self.failures; i++)
-		delay = delay == 0 ? BACKOFF_FIRST_NS : delay * 2 < BACKOFF_MAX_NS ? delay * 2 : BACKOFF_MAX_NS;
+		delay = delay == 0                   ? BACKOFF_FIRST_NS
+			: delay * 2 < BACKOFF_MAX_NS ? delay * 2
+						     : BACKOFF_MAX_NS;
 	self.deadline = now() + delay;
 }
 
@@ -159,10 +161,11 @@ static int worker_ended(const siginfo_t *info)
 	if (killed && info->si_status == SIGSYS)
 		privileges_log_call(self.program, info->si_pid);
 	if (killed)
-		log_warning("worker %d was ended by signal %d (%s); starting another", info->si_pid, info->si_status,
-			    strsignal(info->si_status));
+		log_warning("worker %d was ended by signal %d (%s); starting another", info->si_pid,
+			    info->si_status, strsignal(info->si_status));
 	else
-		log_warning("worker %d ended with status %d; starting another", info->si_pid, info->si_status);
+		log_warning("worker %d ended with status %d; starting another", info->si_pid,
+			    info->si_status);
 	if (!was_hung)
 		fault_log(self.program->arena.header);
 	if (self.failures >= FAILURES_MAX) {
@@ -230,7 +233,8 @@ static bool end_worker(void)
 	if (!self.worker)
 		return true;
 	kill(self.worker, SIGKILL);
-	while (waitid(P_PID, (id_t)self.worker, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0 && now() < end)
+	while (waitid(P_PID, (id_t)self.worker, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0 &&
+	       now() < end)
 		nanosleep(&pause, NULL);
 	if (info.si_pid == 0)
 		return false;

@@ -14,13 +14,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define CHECK_VARIABLE "SEGFS_CHECK_TAKE_OVER" /* each contains the arena's descriptor */
+#define CHECK_VARIABLE     "SEGFS_CHECK_TAKE_OVER" /* each contains the arena's descriptor */
 #define TAKE_OVER_VARIABLE "SEGFS_TAKE_OVER"
 
 static struct {
 	char file[PATH_MAX]; /* the program file; "" = unknown */
 	char **argv;
-	int arena_fd;        /* of the version to take over from, or -1 */
+	int arena_fd; /* of the version to take over from, or -1 */
 } self = {.arena_fd = -1};
 
 static bool take_variable(const char *name)
@@ -109,7 +109,8 @@ static int open_arena(struct arena *arena)
 	int result = arena_open(arena, self.arena_fd);
 
 	if (result == -EPROTO)
-		log_error("this version (%s) keeps its state in layout %u, the running version in another; unmount and start this one",
+		log_error("this version (%s) keeps its state in layout %u, the running version in another; "
+			  "unmount and start this one",
 			  SEGFS_VERSION, ARENA_LAYOUT);
 	else if (result < 0)
 		log_error("the state of the running version: %s", strerror(-result));
@@ -133,7 +134,8 @@ static int check_config(const struct arena_header *header)
 		return result;
 	}
 	if (config.mount_path && strcmp(config.mount_path, header->mount_point) != 0) {
-		log_error("%s: path in [mount] is %s, but the mount is on %s and cannot move; restore the path, or unmount and start again",
+		log_error("%s: path in [mount] is %s, but the mount is on %s and cannot move; restore the "
+			  "path, or unmount and start again",
 			  header->config_file, config.mount_path, header->mount_point);
 		result = -EINVAL;
 	}

@@ -39,7 +39,9 @@ int upgrade_execute(const struct program *program);
 /* UPGRADE_CHECK: logs what prevents the upgrade. Returns the exit status. */
 int upgrade_check(struct program *program);
 
-/* UPGRADE_TAKE_OVER: fills `program` from the arena. Returns 0, or a negative errno with the reason logged. */
+/*
+ * UPGRADE_TAKE_OVER: fills `program` from the arena. Returns 0, or a negative errno with the reason logged.
+ */
 int upgrade_adopt(struct program *program);
 
 #endif

@@ -16,9 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CHECKS 8                     /* checks within the limit */
-#define PAUSE_LEAST 10000000        /* nanoseconds */
-#define STACK_NANOSECONDS 100000000  /* for threads to record their stacks */
+#define CHECKS            8         /* checks within the limit */
+#define PAUSE_LEAST       10000000  /* nanoseconds */
+#define STACK_NANOSECONDS 100000000 /* for threads to record their stacks */
 
 int64_t watchdog_pause(const struct arena_header *header)
 {
@@ -72,8 +72,10 @@ bool watchdog_check(struct watchdog *watchdog, struct arena_header *header)
 	watchdog->unique = stuck ? stuck->unique : 0;
 	if (was_stuck) {
 		atomic_store(&stuck->blamed, true);
-		log_error("%s of node %#llx, requested by process %d of user %u, has run longer than hang-limit, %.3g s",
-			  operation_name(stuck->opcode), (unsigned long long)stuck->node, stuck->pid, stuck->uid, seconds);
+		log_error("%s of node %#llx, requested by process %d of user %u, has run longer than "
+			  "hang-limit, %.3g s",
+			  operation_name(stuck->opcode), (unsigned long long)stuck->node, stuck->pid,
+			  stuck->uid, seconds);
 		return true;
 	}
 	/* if all threads wait for devices, nobody is left to read */

@@ -29,8 +29,8 @@
 #endif
 
 #define MAX_IDLE_NODES 262144u /* limit of idle nodes: 150 bytes each */
-#define PASSING_FDS 256 /* descriptors for requests in flight: more than all threads need */
-#define RESERVED_FDS 16 /* more than a new worker needs before it has closed leaked descriptors */
+#define PASSING_FDS    256     /* descriptors for requests in flight: more than all threads need */
+#define RESERVED_FDS   16      /* more than a new worker needs before it has closed leaked descriptors */
 
 static struct fs fs; /* of this process */
 static struct control_facts facts;
@@ -148,8 +148,9 @@ static void set_signals(void)
 
 	sigfillset(&signals);
 	for (int signal = 1; signal < NSIG; signal++)
-		if (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGABRT ||
-		    signal == SIGSYS || signal == SIGTRAP || signal == INTERRUPT_SIGNAL || signal == FAULT_STACK_SIGNAL)
+		if (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL ||
+		    signal == SIGABRT || signal == SIGSYS || signal == SIGTRAP ||
+		    signal == INTERRUPT_SIGNAL || signal == FAULT_STACK_SIGNAL)
 			sigdelset(&signals, signal);
 	/* a closed pipe or a file-size limit is an errno, not a death */
 	sigaction(SIGPIPE, &ignored, NULL);

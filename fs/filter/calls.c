@@ -14,16 +14,16 @@
  * System calls newer than the libseccomp of Debian 12; their numbers are the same on all supported
  * architectures.
  */
-#define CALL_CACHESTAT 451
-#define CALL_FCHMODAT2 452
-#define CALL_FUTEX_WAKE 454
-#define CALL_FUTEX_WAIT 455
+#define CALL_CACHESTAT     451
+#define CALL_FCHMODAT2     452
+#define CALL_FUTEX_WAKE    454
+#define CALL_FUTEX_WAIT    455
 #define CALL_FUTEX_REQUEUE 456
-#define CALL_STATMOUNT 457
-#define CALL_LISTMOUNT 458
-#define CALL_SETXATTRAT 463
-#define CALL_GETXATTRAT 464
-#define CALL_LISTXATTRAT 465
+#define CALL_STATMOUNT     457
+#define CALL_LISTMOUNT     458
+#define CALL_SETXATTRAT    463
+#define CALL_GETXATTRAT    464
+#define CALL_LISTXATTRAT   465
 #define CALL_REMOVEXATTRAT 466
 
 #ifndef PR_SET_VMA
@@ -36,8 +36,9 @@
 #else
 #define CLONE_FLAGS_ARGUMENT 0
 #endif
-#define CLONE_NAMESPACES                                                                                           \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define CLONE_NAMESPACES                                                                                     \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |        \
+	 CLONE_NEWNET)
 
 /*
  * Calls that the C library makes under another name on other machines, or in later releases, are listed by
@@ -135,24 +136,42 @@ const int filter_allowed[] = {
 };
 /* clang-format on */
 
-#define IS(number, value) {.arg = (number), .op = SCMP_CMP_EQ, .datum_a = (value)}
-#define IS_NOT(number, value) {.arg = (number), .op = SCMP_CMP_NE, .datum_a = (value)}
-#define BITS(number, mask, value) {.arg = (number), .op = SCMP_CMP_MASKED_EQ, .datum_a = (mask), .datum_b = (value)}
+#define IS(number, value)                                                                                    \
+	{                                                                                                    \
+		.arg = (number), .op = SCMP_CMP_EQ, .datum_a = (value)                                       \
+	}
+#define IS_NOT(number, value)                                                                                \
+	{                                                                                                    \
+		.arg = (number), .op = SCMP_CMP_NE, .datum_a = (value)                                       \
+	}
+#define BITS(number, mask, value)                                                                            \
+	{                                                                                                    \
+		.arg = (number), .op = SCMP_CMP_MASKED_EQ, .datum_a = (mask), .datum_b = (value)             \
+	}
 
 /*
  * A signal other than SIGSYS differs from it in at least one bit. The whole value cannot be compared: the
  * filter sees 64 bits of the register, of which the kernel uses 32.
  */
-#define OTHER_SIGNAL(bit)                                                                                          \
-	{SCMP_SYS(rt_sigaction), SCMP_ACT_ALLOW, BITS(0, 1u << (bit), ~(unsigned int)SIGSYS & 1u << (bit))}
+#define OTHER_SIGNAL(bit)                                                                                    \
+	{                                                                                                    \
+		SCMP_SYS(rt_sigaction), SCMP_ACT_ALLOW,                                                      \
+			BITS(0, 1u << (bit), ~(unsigned int)SIGSYS & 1u << (bit))                            \
+	}
 
 /* Memory may be writable or executable, not both. */
-#define MAP_WITH(call, protection) {call, SCMP_ACT_ALLOW, BITS(2, PROT_WRITE | PROT_EXEC, protection)}
+#define MAP_WITH(call, protection)                                                                           \
+	{                                                                                                    \
+		call, SCMP_ACT_ALLOW, BITS(2, PROT_WRITE | PROT_EXEC, protection)                            \
+	}
 
 /* Required attributes of new mounts. */
 #define ATTRIBUTES ((unsigned int)(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV))
 
-#define PRCTL(option) {SCMP_SYS(prctl), SCMP_ACT_ALLOW, IS(0, option)}
+#define PRCTL(option)                                                                                        \
+	{                                                                                                    \
+		SCMP_SYS(prctl), SCMP_ACT_ALLOW, IS(0, option)                                               \
+	}
 
 /* clang-format off */
 const struct filter_rule filter_limited[] = {

@@ -20,8 +20,8 @@
 
 /* A rule for one argument of a call. A call may have several rules, but must not be in filter_allowed. */
 struct filter_rule {
-	int call;                     /* number, or libseccomp's pseudo number if the architecture lacks the call */
-	uint32_t action;              /* SCMP_ACT_... if the condition is met */
+	int call;        /* number, or libseccomp's pseudo number if the architecture lacks the call */
+	uint32_t action; /* SCMP_ACT_... if the condition is met */
 	struct scmp_arg_cmp argument; /* the condition; .op = 0: unconditional */
 };
 

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #define INSTRUCTIONS_MAX 4096 /* the kernel's maximum */
-#define FIRST_UNKNOWN 471     /* number of the first system call that is newer than this program */
-#define LAST_UNKNOWN 599      /* leaves room for some years of new system calls */
+#define FIRST_UNKNOWN    471  /* number of the first system call that is newer than this program */
+#define LAST_UNKNOWN     599  /* leaves room for some years of new system calls */
 
 static void must(int result, const char *what)
 {
@@ -87,7 +87,8 @@ static void write_filter(const char *name, uint32_t by_default, void (*add_rules
 	size_t n;
 
 	must(context ? 0 : -ENOMEM, "a filter");
-	must(seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS), "other architectures");
+	must(seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
+	     "other architectures");
 	/*
 	 * a binary tree: the kernel caches which calls are always allowed, and runs the filter for all others
 	 */
@@ -97,10 +98,10 @@ static void write_filter(const char *name, uint32_t by_default, void (*add_rules
 	seccomp_release(context);
 	printf("\nstatic struct sock_filter %s_instructions[] = {\n", name);
 	for (size_t i = 0; i < n; i++)
-		printf("\t{0x%x, %u, %u, 0x%x},\n", instructions[i].code, instructions[i].jt, instructions[i].jf,
-		       instructions[i].k);
-	printf("};\n\nconst struct filter_program filter_for_%s = {{%zu, %s_instructions}, 0x%x};\n", name, n, name,
-	       hash(instructions, n * sizeof(*instructions)));
+		printf("\t{0x%x, %u, %u, 0x%x},\n", instructions[i].code, instructions[i].jt,
+		       instructions[i].jf, instructions[i].k);
+	printf("};\n\nconst struct filter_program filter_for_%s = {{%zu, %s_instructions}, 0x%x};\n", name, n,
+	       name, hash(instructions, n * sizeof(*instructions)));
 }
 
 static void write_names(void)
@@ -113,7 +114,8 @@ static void write_names(void)
 			printf("\t[%d] = \"%s\",\n", call, name);
 		free(name);
 	}
-	printf("};\n\nconst size_t filter_n_call_names = sizeof(filter_call_names) / sizeof(filter_call_names[0]);\n");
+	printf("};\n\nconst size_t filter_n_call_names = sizeof(filter_call_names) / "
+	       "sizeof(filter_call_names[0]);\n");
 }
 
 int main(void)

@@ -26,7 +26,8 @@ enum deferral_kind cost_deferral(const struct request *request)
 			return kind;
 	}
 	source = source_of(state, node);
-	return source->waits && source->waits(state, node, operation->wanted) ? DEFERRAL_FACTS : DEFERRAL_NONE;
+	return source->waits && source->waits(state, node, operation->wanted) ? DEFERRAL_FACTS
+									      : DEFERRAL_NONE;
 }
 
 bool cost_may_be_high(const struct request *request)
@@ -41,7 +42,10 @@ bool cost_may_be_high(const struct request *request)
 		return true;
 	if (!node || node->store == NODE_STORE_CONTROL)
 		return false;
-	/* the requester's credentials are read in /proc: that waits for nobody, but is no work for the thread that all wait for */
+	/*
+	 * the requester's credentials are read in /proc: that waits for nobody, but is no work for the thread
+	 * that all wait for
+	 */
 	if (source_of(state, node)->as_requester && !(operation->flags & OPERATION_AS_DAEMON))
 		return true;
 	/* what is asked of a process is none of the reader's, however short it takes */

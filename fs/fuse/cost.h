@@ -11,8 +11,8 @@
 enum deferral_kind cost_deferral(const struct request *request);
 
 /*
- * True if it changes what segfs keeps of a node by an attribute: that waits for others that do so, which may be reserving memory, and
- * may grant locks that others wait for.
+ * True if it changes what segfs keeps of a node by an attribute: that waits for others that do so, which may
+ * be reserving memory, and may grant locks that others wait for.
  */
 bool cost_changes_policy(const struct request *request);
 

@@ -14,7 +14,8 @@ static bool is_excluded(const struct request *request)
 {
 	const uid_t user = request_uid(request);
 
-	return request->fs->options.allow_root && user != 0 && user != geteuid() && !(request->operation->flags & OPERATION_ANY_USER);
+	return request->fs->options.allow_root && user != 0 && user != geteuid() &&
+	       !(request->operation->flags & OPERATION_ANY_USER);
 }
 
 static void run(struct request *request)
@@ -23,13 +24,17 @@ static void run(struct request *request)
 	int result = is_excluded(request) ? -EACCES : operation->run(request);
 
 	if (request->fs->options.debug)
-		log_write(LOG_ERR, "%s of node %#llx, request %llu of process %u: %d", operation->name, (unsigned long long)request->node,
-			  (unsigned long long)request->unique, request->header->pid, result);
+		log_write(LOG_ERR, "%s of node %#llx, request %llu of process %u: %d", operation->name,
+			  (unsigned long long)request->node, (unsigned long long)request->unique,
+			  request->header->pid, result);
 	if (!request->has_reply && !(operation->flags & OPERATION_NO_REPLY))
 		reply_status(request, result);
 }
 
-/* A worker that died has carried the request out and saved the reply. If the kernel does not take it, nobody has the handle. */
+/*
+ * A worker that died has carried the request out and saved the reply. If the kernel does not take it, nobody
+ * has the handle.
+ */
 static void send_saved_reply(struct request *request)
 {
 	if (!reply_from_journal(request) && request->operation->flags & OPERATION_OPENS)
@@ -44,7 +49,8 @@ static const char *path_of_node(const struct fs *fs, uint64_t id, char path[PATH
 	path[0] = '/';
 	path[1] = 0;
 	if (node && node_index_of(id) != NODE_ROOT &&
-	    (!source_of(&fs->state, node)->path || source_of(&fs->state, node)->path(&fs->state, node, path + 1, PATH_MAX - 1) < 0))
+	    (!source_of(&fs->state, node)->path ||
+	     source_of(&fs->state, node)->path(&fs->state, node, path + 1, PATH_MAX - 1) < 0))
 		snprintf(path, PATH_MAX, "a file without a name");
 	return path;
 }
@@ -53,9 +59,11 @@ static void refuse_poison(struct request *request)
 {
 	char path[PATH_MAX];
 
-	log_error("%s of node %#llx (%s), requested by process %u of user %u: %u workers have died over it; replying EIO",
-		  request->operation->name, (unsigned long long)request->node, path_of_node(request->fs, request->node, path),
-		  request->header->pid, request->header->uid, journal_deaths());
+	log_error("%s of node %#llx (%s), requested by process %u of user %u: %u workers have died over it; "
+		  "replying EIO",
+		  request->operation->name, (unsigned long long)request->node,
+		  path_of_node(request->fs, request->node, path), request->header->pid, request->header->uid,
+		  journal_deaths());
 	reply_status(request, -EIO);
 }
 

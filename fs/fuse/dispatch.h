@@ -8,9 +8,9 @@
 #include "fs/fuse/request.h"
 
 /*
- * Carries out a request that request_begin() has accepted, once: if a worker that died has done so already, its saved reply is sent; a
- * request over which workers died repeatedly gets EIO.
- * lasting: the request may take any time; the watchdog does not count it as a hang.
+ * Carries out a request that request_begin() has accepted, once: if a worker that died has done so already,
+ * its saved reply is sent; a request over which workers died repeatedly gets EIO. lasting: the request may
+ * take any time; the watchdog does not count it as a hang.
  */
 void dispatch(struct request *request, bool unbounded);
 

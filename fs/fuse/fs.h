@@ -33,17 +33,19 @@ struct fs {
 	struct state state;
 	const struct operations *operations;
 	struct fuse_session *session; /* libfuse's: INIT and notifications */
-	int fuse_fd;             /* the connection */
+	int fuse_fd;                  /* the connection */
 	struct fs_options options;
-	bool privileged;         /* may mount, open by file handle and hand backing files to the kernel */
-	bool passthrough;        /* the kernel takes backing files; set by init_agree() */
-	bool short_setxattr;     /* the kernel sends no setxattr_flags (before Linux 5.14); set by init_agree() */
-	bool allow_idmap;        /* mounts of the file system may be idmapped, see identity.h; set by init_agree() */
-	bool initialized;        /* init_agree() has been called; used by the reader only */
+	bool privileged;     /* may mount, open by file handle and hand backing files to the kernel */
+	bool passthrough;    /* the kernel takes backing files; set by init_agree() */
+	bool short_setxattr; /* the kernel sends no setxattr_flags (before Linux 5.14); set by init_agree() */
+	bool allow_idmap; /* mounts of the file system may be idmapped, see identity.h; set by init_agree() */
+	bool initialized; /* init_agree() has been called; used by the reader only */
 	_Atomic bool cannot_prune; /* the kernel lacks the notification; see prune.h */
-	uint64_t pruned_at;      /* number of the last request after which the kernel was asked to; used by the reader only */
-	atomic_bool leaving;     /* the worker is to end; set by any thread */
-	struct directory_stream **streams; /* per handle slot: entries read ahead, or NULL; one request of a directory handle at a time */
+	uint64_t pruned_at;  /* number of the last request after which the kernel was asked to; used by the
+				reader only */
+	atomic_bool leaving; /* the worker is to end; set by any thread */
+	struct directory_stream **streams; /* per handle slot: entries read ahead, or NULL; one request of a
+					      directory handle at a time */
 };
 
 #endif

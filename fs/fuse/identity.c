@@ -10,7 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CACHED 16u /* pidfds of threads that are cached: opening one costs several times as much as a query */
+#define CACHED                                                                                               \
+	16u /* pidfds of threads that are cached: opening one costs several times as much as a query         \
+	     */
 
 /* As <linux/pidfd.h> has it since Linux 6.13; older headers don't. */
 struct info {
@@ -22,12 +24,15 @@ struct info {
 };
 
 #define INFO_CREDS 2u /* mask */
-#define GET_INFO _IOWR(0xFF, 11, struct info)
-#define OF_THREAD O_EXCL /* PIDFD_THREAD of pidfd_open(2) */
+#define GET_INFO   _IOWR(0xFF, 11, struct info)
+#define OF_THREAD  O_EXCL /* PIDFD_THREAD of pidfd_open(2) */
 
 _Static_assert(sizeof(struct info) == 64, "the size is part of the number of the ioctl");
 
-/* The reader's. A descriptor stays that of its thread: of one that has ended it tells nothing, whoever has the number. */
+/*
+ * The reader's. A descriptor stays that of its thread: of one that has ended it tells nothing, whoever has
+ * the number.
+ */
 static struct {
 	pid_t thread;
 	int fd;
@@ -88,7 +93,8 @@ static bool needs_user(const struct request *request)
 	case USER_MANDATORY:
 		return is_mandatory;
 	case USER_XATTR:
-		return !is_own || strncmp(request->name, SOURCE_PUBLIC_PREFIX, strlen(SOURCE_PUBLIC_PREFIX)) == 0;
+		return !is_own ||
+		       strncmp(request->name, SOURCE_PUBLIC_PREFIX, strlen(SOURCE_PUBLIC_PREFIX)) == 0;
 	case USER_ALWAYS:
 		break;
 	}

@@ -19,12 +19,12 @@
 #ifndef SYS_listmount
 #define SYS_listmount 458
 #endif
-#define OF_THREAD O_EXCL                    /* PIDFD_THREAD of pidfd_open(2) */
-#define GET_MOUNT_NAMESPACE _IO(0xFF, 3)    /* PIDFD_GET_MNT_NAMESPACE */
-#define GET_NAMESPACE_ID _IOR(0xb7, 5, uint64_t) /* NS_GET_MNTNS_ID */
-#define ROOT UINT64_MAX                     /* LSMT_ROOT */
-#define SB_BASIC 0x1u                       /* STATMOUNT_... */
-#define UIDMAP 0x2000u
+#define OF_THREAD           O_EXCL                  /* PIDFD_THREAD of pidfd_open(2) */
+#define GET_MOUNT_NAMESPACE _IO(0xFF, 3)            /* PIDFD_GET_MNT_NAMESPACE */
+#define GET_NAMESPACE_ID    _IOR(0xb7, 5, uint64_t) /* NS_GET_MNTNS_ID */
+#define ROOT                UINT64_MAX              /* LSMT_ROOT */
+#define SB_BASIC            0x1u                    /* STATMOUNT_... */
+#define UIDMAP              0x2000u
 
 struct request {
 	uint32_t size;
@@ -47,7 +47,8 @@ struct mount {
 	char text[4096];
 };
 
-_Static_assert(offsetof(struct mount, uids) == 152 && offsetof(struct mount, text) == 512, "the layout is the kernel's");
+_Static_assert(offsetof(struct mount, uids) == 152 && offsetof(struct mount, text) == 512,
+	       "the layout is the kernel's");
 
 static int namespace_of(pid_t thread, uint64_t *id)
 {
@@ -73,18 +74,23 @@ static bool maps_to(const struct mount *mount, uid_t user, uid_t owner)
 		unsigned int lower;
 		unsigned int count;
 
-		if (sscanf(at, "%u %u %u", &first, &lower, &count) == 3 && user >= lower && user - lower < count)
+		if (sscanf(at, "%u %u %u", &first, &lower, &count) == 3 && user >= lower &&
+		    user - lower < count)
 			return user - lower + first == owner;
 		at += strnlen(at, (size_t)(end - at)) + 1;
 	}
 	return false;
 }
 
-/* 1: one of this file system, which maps the owner to the user; 0: one of another; -EPERM, or why it can't be told. */
+/*
+ * 1: one of this file system, which maps the owner to the user; 0: one of another; -EPERM, or why it can't be
+ * told.
+ */
 static int look_at(const struct fs *fs, uint64_t id, uint64_t namespace, uid_t user, uid_t owner)
 {
 	const dev_t device = (dev_t)fs->state.arena->header->device;
-	const struct request request = {.size = sizeof(request), .mount = id, .param = SB_BASIC | UIDMAP, .namespace = namespace};
+	const struct request request = {
+		.size = sizeof(request), .mount = id, .param = SB_BASIC | UIDMAP, .namespace = namespace};
 	struct mount mount;
 
 	if (syscall(SYS_statmount, &request, &mount, sizeof(mount), 0) < 0)

@@ -21,15 +21,17 @@ void init_complete(const struct fs *fs, struct fuse_init_out *out, size_t size)
 void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_info *connection)
 {
 	static const uint64_t wanted[] = {
-		FUSE_CAP_DONT_MASK,          /* umask and default ACL are applied together, by the backing file system */
+		FUSE_CAP_DONT_MASK, /* umask and default ACL are applied together, by the backing file system
+				     */
 		FUSE_CAP_POSIX_ACL,
-		FUSE_CAP_EXPORT_SUPPORT,     /* open_by_handle_at(2) on the mount */
+		FUSE_CAP_EXPORT_SUPPORT, /* open_by_handle_at(2) on the mount */
 		FUSE_CAP_PARALLEL_DIROPS,
 		FUSE_CAP_READDIRPLUS,
 		FUSE_CAP_READDIRPLUS_AUTO,
 		FUSE_CAP_CACHE_SYMLINKS,
-		FUSE_CAP_HANDLE_KILLPRIV_V2, /* else every write asks for security.capability first */
-		FUSE_CAP_DIRECT_IO_ALLOW_MMAP, /* views of what is read past the page cache without passthrough */
+		FUSE_CAP_HANDLE_KILLPRIV_V2,   /* else every write asks for security.capability first */
+		FUSE_CAP_DIRECT_IO_ALLOW_MMAP, /* views of what is read past the page cache without
+						  passthrough */
 	};
 
 	fs->initialized = true;
@@ -42,7 +44,9 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 		fuse_set_feature_flag(connection, FUSE_CAP_POSIX_LOCKS);
 	if (!fs->options.local_flock)
 		fuse_set_feature_flag(connection, FUSE_CAP_FLOCK_LOCKS);
-	/* the header of a request must be in memory (fact K10), and replies are small or copied once anyway */
+	/*
+	 * the header of a request must be in memory (fact K10), and replies are small or copied once anyway
+	 */
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_READ);
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_WRITE);
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_MOVE);
@@ -51,8 +55,12 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	/* a RELEASE that the kernel holds back would keep locks that their owner has given up */
 	connection->max_background = UINT16_MAX;
 	fs->passthrough = fs->privileged && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH);
-	/* a user can't make an idmapped mount of an own one; and libfuse checks the user of each request for allow_root */
-	fs->allow_idmap = fs->privileged && !fs->options.allow_root && kernel_offers_idmap(in) && identity_can_be_asked();
+	/*
+	 * a user can't make an idmapped mount of an own one; and libfuse checks the user of each request for
+	 * allow_root
+	 */
+	fs->allow_idmap = fs->privileged && !fs->options.allow_root && kernel_offers_idmap(in) &&
+			  identity_can_be_asked();
 	if (fs->privileged && !fs->passthrough)
 		log_notice("the kernel has no FUSE passthrough (Linux 6.9 has it): all opens are relayed");
 }

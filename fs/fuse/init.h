@@ -9,8 +9,8 @@
 #include "fs/fuse/protocol.h"
 
 /*
- * Chooses what is used of what the kernel offers, in `connection` and by the flags of `fs` that say so. Comes to the same for every worker
- * of a connection: the kernel hears only the first one's.
+ * Chooses what is used of what the kernel offers, in `connection` and by the flags of `fs` that say so. Comes
+ * to the same for every worker of a connection: the kernel hears only the first one's.
  */
 void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_info *connection);
 

@@ -6,10 +6,11 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#define FIRST_NANOSECONDS 1          /* at once */
-#define REPEAT_NANOSECONDS 2000000   /* 2 ms */
+#define FIRST_NANOSECONDS  1       /* at once */
+#define REPEAT_NANOSECONDS 2000000 /* 2 ms */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list, and each request's interruption in it; a leaf */
+static pthread_mutex_t lock =
+	PTHREAD_MUTEX_INITIALIZER; /* guards the list, and each request's interruption in it; a leaf */
 static struct request *registered;
 
 static void do_nothing(int signal)

@@ -2,12 +2,12 @@
 /*
  * Interrupting the one system call by which an operation may take long.
  *
- * The kernel tells with an INTERRUPT request that the requester got a signal. The thread that carries the request out
- * then gets a signal of its own, again and again until the call returned, since the first one may come before the
- * call began.
+ * The kernel tells with an INTERRUPT request that the requester got a signal. The thread that carries the
+ * request out then gets a signal of its own, again and again until the call returned, since the first one may
+ * come before the call began.
  *
- * An INTERRUPT comes after its request was read, and before or after the operation begins: the reader registers a request that can be
- * interrupted before it hands over.
+ * An INTERRUPT comes after its request was read, and before or after the operation begins: the reader
+ * registers a request that can be interrupted before it hands over.
  */
 #ifndef SEGFS_FUSE_INTERRUPT_H
 #define SEGFS_FUSE_INTERRUPT_H
@@ -26,12 +26,16 @@ void interrupt_setup(void);
 void interrupt_register(struct request *request);
 void interrupt_unregister(struct request *request);
 
-/* An INTERRUPT came for request `unique`, an id without the resend bit. Returns false where none such is registered. */
+/*
+ * An INTERRUPT came for request `unique`, an id without the resend bit. Returns false where none such is
+ * registered.
+ */
 bool interrupt_request(uint64_t unique);
 
 /*
- * Has `call` called, by the thread that reads the INTERRUPT, or at once where it came already. interrupt_ignore() waits for a call that is
- * under way. Nothing happens for a request that is not registered.
+ * Has `call` called, by the thread that reads the INTERRUPT, or at once where it came already.
+ * interrupt_ignore() waits for a call that is under way. Nothing happens for a request that is not
+ * registered.
  */
 void interrupt_call(struct request *request, void (*call)(void *context), void *context);
 void interrupt_ignore(struct request *request);

@@ -15,15 +15,15 @@
 #include <unistd.h>
 
 #define SHORT_LENGTH (32l << 20) /* bytes that are allocated in a few milliseconds */
-#define STACK_SIZE 16384
+#define STACK_SIZE   16384
 
 struct allocation {
 	int fd;
 	int mode;
 	off_t offset;
 	off_t length;
-	_Atomic pid_t pid;         /* who carries it out; there before that process runs */
-	atomic_bool interrupted;   /* set before `pid` is looked at */
+	_Atomic pid_t pid;       /* who carries it out; there before that process runs */
+	atomic_bool interrupted; /* set before `pid` is looked at */
 	int result;
 };
 
@@ -34,8 +34,10 @@ UNSANITIZED static int carry_out(void *context)
 
 	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (!atomic_load(&allocation->interrupted))
-		allocation->result = syscall(SYS_fallocate, allocation->fd, allocation->mode, allocation->offset,
-					     allocation->length) < 0 ? -errno : 0;
+		allocation->result = syscall(SYS_fallocate, allocation->fd, allocation->mode,
+					     allocation->offset, allocation->length) < 0
+					     ? -errno
+					     : 0;
 	syscall(SYS_exit, 0);
 	return 0;
 }
@@ -66,9 +68,13 @@ int killable_fallocate(struct request *request, int fd, int mode, off_t offset, 
 
 	if (length > SHORT_LENGTH) {
 		interrupt_call(request, interrupt, &allocation);
-		pid = sanitizer_clone(carry_out, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID,
-				      &allocation, (pid_t *)(uintptr_t)&allocation.pid);
-		/* waits for an interrupt() under way; the process is gone, but its number is taken until it is waited for */
+		pid = sanitizer_clone(carry_out, stack + sizeof(stack),
+				      CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID, &allocation,
+				      (pid_t *)(uintptr_t)&allocation.pid);
+		/*
+		 * waits for an interrupt() under way; the process is gone, but its number is taken until it
+		 * is waited for
+		 */
 		interrupt_ignore(request);
 	}
 	if (pid < 0)

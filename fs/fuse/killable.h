@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Long system calls that only a fatal signal ends, made by a process of their own, which is killed when the requester is interrupted.
+ * Long system calls that only a fatal signal ends, made by a process of their own, which is killed when the
+ * requester is interrupted.
  *
- * A tmpfs aborts and undoes an allocation for a fatal signal only (Linux 6.18). The process shares memory and descriptors with the
- * worker, and the calling thread waits for it, as with vfork(2).
+ * A tmpfs aborts and undoes an allocation for a fatal signal only (Linux 6.18). The process shares memory and
+ * descriptors with the worker, and the calling thread waits for it, as with vfork(2).
  */
 #ifndef SEGFS_FUSE_KILLABLE_H
 #define SEGFS_FUSE_KILLABLE_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/loop.h"
-#include "fs/fuse/deferral.h"
 #include "fs/fuse/cost.h"
+#include "fs/fuse/deferral.h"
 #include "fs/fuse/dispatch.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/prune.h"
@@ -23,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_THREADS ARENA_THREADS
-#define MESSAGE_MAX (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
+#define MAX_THREADS   ARENA_THREADS
+#define MESSAGE_MAX   (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
 #define LEAVE_SECONDS 4 /* for requests in flight when the worker leaves: one may hang on another process */
 #define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never gets there */
 
@@ -36,12 +36,12 @@ static struct {
 	bool initialized;             /* the session has seen INIT */
 	void (*ready)(struct fs *fs); /* NULL once called */
 
-	pthread_mutex_t lock;         /* guards the fields below; a leaf */
+	pthread_mutex_t lock; /* guards the fields below; a leaf */
 	pthread_cond_t ended;
-	int failure;                  /* negative errno: why the worker cannot go on; 0 = none */
+	int failure; /* negative errno: why the worker cannot go on; 0 = none */
 	unsigned int n_threads;
 	pthread_t threads[MAX_THREADS]; /* n_threads of them, unordered */
-	bool is_leaving;              /* loop_stop() was called */
+	bool is_leaving;                /* loop_stop() was called */
 } loop = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.ended = PTHREAD_COND_INITIALIZER,
@@ -49,7 +49,10 @@ static struct {
 
 static void *serve(void *argument);
 
-/* Starts a thread. fs: the struct fs. Returns 0; -EAGAIN where there are MAX_THREADS, or as pthread_create(3). */
+/*
+ * Starts a thread. fs: the struct fs. Returns 0; -EAGAIN where there are MAX_THREADS, or as
+ * pthread_create(3).
+ */
 static int add_thread(void *fs)
 {
 	pthread_attr_t attributes;
@@ -127,7 +130,10 @@ static void first_init(struct fs *fs, const void *message, size_t length)
 	init_done(fs);
 }
 
-/* Handles INIT, or replays it before the first operation. Returns true if the request needs nothing else. For the reader. */
+/*
+ * Handles INIT, or replays it before the first operation. Returns true if the request needs nothing else. For
+ * the reader.
+ */
 static bool handle_init(const struct request *request)
 {
 	struct fs *fs = request->fs;
@@ -156,7 +162,10 @@ static bool may_precede_replays(const struct request *request)
 	return request->is_resent || request->operation->flags & OPERATION_NO_REPLY;
 }
 
-/* The kernel withdrew a request over which a worker died, because its process was killed. Nobody has the handle that it opened. */
+/*
+ * The kernel withdrew a request over which a worker died, because its process was killed. Nobody has the
+ * handle that it opened.
+ */
 static void was_withdrawn(void *context, const struct journal_slot *slot)
 {
 	const struct fs *fs = context;
@@ -178,7 +187,10 @@ static void end_replays(struct thread *thread)
 	fs->operations->resume(thread);
 }
 
-/* Runs when no request waits, since it visits each node, and after all replays. The caller is the reader before and after. */
+/*
+ * Runs when no request waits, since it visits each node, and after all replays. The caller is the reader
+ * before and after.
+ */
 static void tidy(struct fs *fs)
 {
 	loop.tidied = true;
@@ -194,7 +206,10 @@ static void dispatch_interruptible(struct request *request, bool unbounded)
 	interrupt_unregister(request);
 }
 
-/* Carries out a request that looks into processes, and then those that were queued behind it. The caller is the reader before and after. */
+/*
+ * Carries out a request that looks into processes, and then those that were queued behind it. The caller is
+ * the reader before and after.
+ */
 static void carry_out_deferred(struct request *request, enum deferral_kind kind)
 {
 	struct state *state = &request->fs->state;
@@ -221,7 +236,10 @@ static void carry_out_deferred(struct request *request, enum deferral_kind kind)
 	reader_become();
 }
 
-/* Carries out a change of policy, and then the requests that waited for locks which are not mandatory any more. The caller is the reader before and after. */
+/*
+ * Carries out a change of policy, and then the requests that waited for locks which are not mandatory any
+ * more. The caller is the reader before and after.
+ */
 static void carry_out_policy(struct request *request)
 {
 	struct state *state = &request->fs->state;
@@ -241,7 +259,8 @@ static void carry_out_policy(struct request *request)
 static void refuse(struct request *request, int result)
 {
 	if (result != -ENOSYS)
-		log_error("the kernel sent %zu bytes that are no valid request, with opcode %u", request->length, request->header->opcode);
+		log_error("the kernel sent %zu bytes that are no valid request, with opcode %u",
+			  request->length, request->header->opcode);
 	/* a reply with id 0 would be a notification */
 	if (!(request->operation->flags & OPERATION_NO_REPLY) && request->unique != 0)
 		reply_status(request, result);
@@ -278,7 +297,9 @@ static void serve_one(struct thread *thread, void *message)
 	loop_process(thread, message, (size_t)length);
 }
 
-/* The invalidation waits for reads of these pages in flight, so another thread must read requests meanwhile. */
+/*
+ * The invalidation waits for reads of these pages in flight, so another thread must read requests meanwhile.
+ */
 static void drop_stale_pages(const struct request *request)
 {
 	reader_hand_over();
@@ -358,8 +379,8 @@ void loop_process(struct thread *thread, const void *message, size_t length)
 }
 
 /*
- * Memory for messages, all pages populated. If a page is missing while the kernel copies a request and the reader is being killed, the copy
- * fails and the requester gets EIO.
+ * Memory for messages, all pages populated. If a page is missing while the kernel copies a request and the
+ * reader is being killed, the copy fails and the requester gets EIO.
  */
 static void *new_message(void)
 {
@@ -372,8 +393,9 @@ static void *new_message(void)
 }
 
 /*
- * Asks the kernel for replays, before the first read. The reader does so when all else is ready: until a replay is read, the kernel
- * withdraws it if its process is killed, and then the handle that it opened would leak.
+ * Asks the kernel for replays, before the first read. The reader does so when all else is ready: until a
+ * replay is read, the kernel withdraws it if its process is killed, and then the handle that it opened would
+ * leak.
  */
 static void begin(struct fs *fs)
 {
@@ -387,7 +409,10 @@ static void begin(struct fs *fs)
 	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
 		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
 	loop.resending = true;
-	/* an INIT without a reply would be replayed by now; otherwise no request need ever come that starts the session */
+	/*
+	 * an INIT without a reply would be replayed by now; otherwise no request need ever come that starts
+	 * the session
+	 */
 	if (atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED && !has_request(fs))
 		replay_init(fs);
 }

@@ -13,7 +13,10 @@
  */
 int passthrough_open(const struct fs *fs, int fd);
 
-/* Ends an id that handle_remove() gave; 0 does nothing. The kernel keeps the file for opens that still use it. */
+/*
+ * Ends an id that handle_remove() gave; 0 does nothing. The kernel keeps the file for opens that still use
+ * it.
+ */
 void passthrough_close(struct fs *fs, int id);
 
 /* Closes the ids that a worker which died had taken, or was about to close, and that no node names. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's FUSE protocol: <linux/fuse.h>, and what its releases before Linux 6.9 lack (Debian 12 has that of Linux 6.1). Numbers and
- * layouts are the kernel's.
+ * The kernel's FUSE protocol: <linux/fuse.h>, and what its releases before Linux 6.9 lack (Debian 12 has that
+ * of Linux 6.1). Numbers and layouts are the kernel's.
  */
 #ifndef SEGFS_FUSE_PROTOCOL_H
 #define SEGFS_FUSE_PROTOCOL_H
@@ -51,7 +51,7 @@ _Static_assert(sizeof(struct fuse_statx_out) == 32 + 256, "layout of struct fuse
 #if FUSE_KERNEL_MINOR_VERSION < 40
 #define FUSE_NOTIFY_RESEND 7
 #define FUSE_UNIQUE_RESEND (UINT64_C(1) << 63)
-#define FOPEN_PASSTHROUGH (1 << 7)
+#define FOPEN_PASSTHROUGH  (1 << 7)
 
 struct fuse_backing_map {
 	int32_t fd;
@@ -59,7 +59,7 @@ struct fuse_backing_map {
 	uint64_t padding;
 };
 
-#define FUSE_DEV_IOC_BACKING_OPEN _IOW(FUSE_DEV_IOC_MAGIC, 1, struct fuse_backing_map)
+#define FUSE_DEV_IOC_BACKING_OPEN  _IOW(FUSE_DEV_IOC_MAGIC, 1, struct fuse_backing_map)
 #define FUSE_DEV_IOC_BACKING_CLOSE _IOW(FUSE_DEV_IOC_MAGIC, 2, uint32_t)
 #endif
 

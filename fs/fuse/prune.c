@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #define PRUNE_AT_ONCE 256u
-#define PRUNE_PAUSE 64u /* requests between two times */
-#define PRUNE_TIMEOUT 100000000 /* nanoseconds that a request waits for room */
+#define PRUNE_PAUSE   64u        /* requests between two times */
+#define PRUNE_TIMEOUT 100000000  /* nanoseconds that a request waits for room */
 #define PRUNE_BACKOFF 1000000000 /* nanoseconds after which it is worth to wait again */
-#define PRUNE_BEGIN(limit) ((limit) - (limit) / 8) /* nodes that the kernel refers to, from which on it is asked to let go of some */
+#define PRUNE_BEGIN(limit)                                                                                   \
+	((limit) -                                                                                           \
+	 (limit) / 8) /* nodes that the kernel refers to, from which on it is asked to let go of some */
 
 static struct {
 	pthread_mutex_t lock; /* a leaf */
@@ -75,14 +77,16 @@ void prune(struct fs *fs)
 	} message = {.header = {.error = PROTOCOL_NOTIFY_PRUNE}};
 
 	message.prune.count = find_unused(fs, message.ids);
-	message.header.len = (uint32_t)(sizeof(message.header) + sizeof(message.prune) + message.prune.count * sizeof(uint64_t));
+	message.header.len = (uint32_t)(sizeof(message.header) + sizeof(message.prune) +
+					message.prune.count * sizeof(uint64_t));
 	if (message.prune.count == 0)
 		return;
 	/* what it drops may have pages to be written first, which others have to answer */
 	reader_hand_over();
 	if (write(fs->fuse_fd, &message, message.header.len) < 0 && errno == EINVAL) {
 		fs->cannot_prune = true;
-		log_info("this kernel cannot be asked to forget unused files; beyond max-nodes, calls fail with ENFILE");
+		log_info("this kernel cannot be asked to forget unused files; beyond max-nodes, calls fail "
+			 "with ENFILE");
 	}
 }
 
@@ -96,7 +100,8 @@ static bool has_room(const struct fs *fs)
 
 static bool wait_for_room(const struct fs *fs, uint64_t end)
 {
-	const struct timespec until = {.tv_sec = (time_t)(end / 1000000000), .tv_nsec = (long)(end % 1000000000)};
+	const struct timespec until = {.tv_sec = (time_t)(end / 1000000000),
+				       .tv_nsec = (long)(end % 1000000000)};
 
 	while (!has_room(fs))
 		if (pthread_cond_clockwait(&room.changed, &room.lock, CLOCK_MONOTONIC, &until) != 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Room for nodes. The kernel keeps references to unused files for as long as it has memory. When these come near the limit of nodes, or of
- * descriptors, it is asked to drop some, so that a user who visits very many files does not keep others from theirs.
+ * Room for nodes. The kernel keeps references to unused files for as long as it has memory. When these come
+ * near the limit of nodes, or of descriptors, it is asked to drop some, so that a user who visits very many
+ * files does not keep others from theirs.
  */
 #ifndef SEGFS_FUSE_PRUNE_H
 #define SEGFS_FUSE_PRUNE_H
@@ -15,8 +16,8 @@ bool prune_is_due(struct fs *fs);
 void prune(struct fs *fs);
 
 /*
- * For a request that found no room for its node: asks the kernel, and waits for room, a tenth of a second at most. The reader hands over.
- * Returns whether there is room; false at once if it failed a moment ago.
+ * For a request that found no room for its node: asks the kernel, and waits for room, a tenth of a second at
+ * most. The reader hands over. Returns whether there is room; false at once if it failed a moment ago.
  */
 bool prune_for_room(struct fs *fs);
 

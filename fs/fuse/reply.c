@@ -12,8 +12,9 @@
 #define SMALL_MESSAGE 512 /* bytes: a reply that is longer is sent in its parts */
 
 /*
- * The kernel sends some requests only after it has got the reply to earlier ones: RELEASE comes when no READ of the file is in flight.
- * The thread sanitizer knows of that order only as long as it has seen the device being opened, thus not after an upgrade.
+ * The kernel sends some requests only after it has got the reply to earlier ones: RELEASE comes when no READ
+ * of the file is in flight. The thread sanitizer knows of that order only as long as it has seen the device
+ * being opened, thus not after an upgrade.
  */
 static char order_of_kernel;
 
@@ -26,7 +27,10 @@ ssize_t reply_read(int fd, void *message, size_t size)
 	return length;
 }
 
-/* The kernel pins a page for each part of a message: small parts are cheaper in one piece, which must not cross a page. */
+/*
+ * The kernel pins a page for each part of a message: small parts are cheaper in one piece, which must not
+ * cross a page.
+ */
 ssize_t reply_write(int fd, const struct iovec *parts, int n_parts)
 {
 	_Alignas(SMALL_MESSAGE) char message[SMALL_MESSAGE];
@@ -55,9 +59,11 @@ static int send(const struct fs *fs, const struct iovec *parts, int n_parts)
 }
 
 /* From its journal entry on a request counts as done, be it sent or not. */
-static int send_reply(struct request *request, struct fuse_out_header *header, struct iovec *parts, int n_parts)
+static int send_reply(struct request *request, struct fuse_out_header *header, struct iovec *parts,
+		      int n_parts)
 {
-	*header = (struct fuse_out_header){.len = sizeof(*header), .error = header->error, .unique = request->header->unique};
+	*header = (struct fuse_out_header){
+		.len = sizeof(*header), .error = header->error, .unique = request->header->unique};
 	for (int i = 1; i < n_parts; i++)
 		header->len += (uint32_t)parts[i].iov_len;
 	parts[0] = (struct iovec){.iov_base = header, .iov_len = sizeof(*header)};
@@ -75,7 +81,8 @@ int reply_status(struct request *request, int result)
 	return send_reply(request, &header, parts, 1);
 }
 
-int reply_parts(struct request *request, const void *first, size_t first_size, const void *second, size_t second_size)
+int reply_parts(struct request *request, const void *first, size_t first_size, const void *second,
+		size_t second_size)
 {
 	struct fuse_out_header header = {0};
 	struct iovec parts[3] = {
@@ -128,10 +135,14 @@ bool reply_saved(void *context, void *reply, size_t size)
 		return false;
 	unique = header->unique & ~FUSE_UNIQUE_RESEND;
 	/* the kernel has it as sent once, or as sent again */
-	return send_as(context, header, size, unique) && send_as(context, header, size, unique | FUSE_UNIQUE_RESEND);
+	return send_as(context, header, size, unique) &&
+	       send_as(context, header, size, unique | FUSE_UNIQUE_RESEND);
 }
 
-/* --- bodies --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- bodies
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void fill_timeout(double timeout, uint64_t *seconds, uint32_t *nanoseconds)
 {
@@ -188,7 +199,8 @@ int reply_entry_out(struct request *request, const struct fuse_entry_param *entr
 	return reply_data(request, &out, sizeof(out));
 }
 
-int reply_create(struct request *request, const struct fuse_entry_param *entry, const struct fuse_open_out *open)
+int reply_create(struct request *request, const struct fuse_entry_param *entry,
+		 const struct fuse_open_out *open)
 {
 	struct fuse_entry_out out;
 
@@ -209,21 +221,22 @@ int reply_xattr(struct request *request, ssize_t length, const char *value, size
 
 	if (length < 0)
 		return reply_status(request, (int)length);
-	return wanted == 0 ? reply_data(request, &out, sizeof(out)) : reply_data(request, value, (size_t)length);
+	return wanted == 0 ? reply_data(request, &out, sizeof(out))
+			   : reply_data(request, value, (size_t)length);
 }
 
 int reply_statfs(struct request *request, const struct statvfs *found)
 {
 	const struct fuse_statfs_out out = {.st = {
-		.blocks = found->f_blocks,
-		.bfree = found->f_bfree,
-		.bavail = found->f_bavail,
-		.files = found->f_files,
-		.ffree = found->f_ffree,
-		.bsize = (uint32_t)found->f_bsize,
-		.namelen = (uint32_t)found->f_namemax,
-		.frsize = (uint32_t)found->f_frsize,
-	}};
+						    .blocks = found->f_blocks,
+						    .bfree = found->f_bfree,
+						    .bavail = found->f_bavail,
+						    .files = found->f_files,
+						    .ffree = found->f_ffree,
+						    .bsize = (uint32_t)found->f_bsize,
+						    .namelen = (uint32_t)found->f_namemax,
+						    .frsize = (uint32_t)found->f_frsize,
+					    }};
 
 	return reply_data(request, &out, sizeof(out));
 }

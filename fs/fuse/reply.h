@@ -2,8 +2,9 @@
 /*
  * Replies: the one place where the negative errno of an operation becomes the kernel's positive one.
  *
- * An operation calls at most one reply_...() that has a request. They return 0, or a negative errno where the kernel does not take the
- * reply: ENOENT, the requester was killed meanwhile. Whoever has opened or counted something for the requester takes it back then.
+ * An operation calls at most one reply_...() that has a request. They return 0, or a negative errno where the
+ * kernel does not take the reply: ENOENT, the requester was killed meanwhile. Whoever has opened or counted
+ * something for the requester takes it back then.
  */
 #ifndef SEGFS_FUSE_REPLY_H
 #define SEGFS_FUSE_REPLY_H
@@ -12,21 +13,26 @@
 
 #include <sys/statvfs.h>
 
-/* Replies with `result`, 0 or a negative errno, and no body. EMFILE becomes ENFILE: it is the daemon's table that is full. */
+/*
+ * Replies with `result`, 0 or a negative errno, and no body. EMFILE becomes ENFILE: it is the daemon's table
+ * that is full.
+ */
 int reply_status(struct request *request, int result);
 
 /* Replies with a body of `size` bytes. */
 int reply_data(struct request *request, const void *body, size_t size);
 
 /* The same with a body in two parts. */
-int reply_parts(struct request *request, const void *first, size_t first_size, const void *second, size_t second_size);
+int reply_parts(struct request *request, const void *first, size_t first_size, const void *second,
+		size_t second_size);
 
 /* GETATTR, SETATTR. timeout: seconds for which the kernel may rely on the attributes. */
 int reply_attributes(struct request *request, const struct stat *attr, double timeout);
 
 /* LOOKUP and what makes a name; CREATE and TMPFILE with an open. */
 int reply_entry_out(struct request *request, const struct fuse_entry_param *entry);
-int reply_create(struct request *request, const struct fuse_entry_param *entry, const struct fuse_open_out *open);
+int reply_create(struct request *request, const struct fuse_entry_param *entry,
+		 const struct fuse_open_out *open);
 
 /* An entry as READDIRPLUS has it. */
 void reply_fill_entry(struct fuse_entry_out *out, const struct fuse_entry_param *entry);
@@ -45,13 +51,21 @@ static inline void reply_later(struct request *request)
 	request->has_reply = true;
 }
 
-/* Replies to a request that another thread may have read: without a body. unique: as the kernel has sent it. */
+/*
+ * Replies to a request that another thread may have read: without a body. unique: as the kernel has sent it.
+ */
 void reply_to(const struct fs *fs, uint64_t unique, int result);
 
-/* Sends the reply that the journal has saved for a request. Returns false where the kernel does not want it any more. */
+/*
+ * Sends the reply that the journal has saved for a request. Returns false where the kernel does not want it
+ * any more.
+ */
 bool reply_from_journal(struct request *request);
 
-/* For journal_send_replies(); context: the struct fs. Sends a reply to a request that this worker has not read. */
+/*
+ * For journal_send_replies(); context: the struct fs. Sends a reply to a request that this worker has not
+ * read.
+ */
 bool reply_saved(void *context, void *reply, size_t size);
 
 /* read(2) of a message from the device. Returns its length, or -1 with errno. */

@@ -16,7 +16,10 @@
 
 #define MINOR_LEAST 12 /* of the protocol: requests had other forms before */
 
-/* --- what the kernel sends ------------------------------------------------------------------------------------------ */
+/*
+ * --- what the kernel sends
+ * ------------------------------------------------------------------------------------------
+ */
 
 static bool is_name(const char *text, size_t length, bool may_be_dots)
 {
@@ -110,7 +113,10 @@ int request_begin(struct request *request, struct thread *thread, const void *me
 	return result;
 }
 
-/* --- threads -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- threads
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int thread_init(struct thread *thread, struct fs *fs)
 {
@@ -123,7 +129,9 @@ int thread_init(struct thread *thread, struct fs *fs)
 	thread->uid = (uid_t)setfsuid((uid_t)-1);
 	thread->gid = (gid_t)setfsgid((gid_t)-1);
 	thread->may_switch = fs->privileged;
-	/* without it, which a worker has by now, a switch to an ordinary user would take needed capabilities */
+	/*
+	 * without it, which a worker has by now, a switch to an ordinary user would take needed capabilities
+	 */
 	if (fs->privileged && !(prctl(PR_GET_SECUREBITS) & SECBIT_NO_SETUID_FIXUP) &&
 	    prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
 		return -errno;

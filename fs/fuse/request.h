@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request of the kernel. It lives on the stack of the thread that carries it out, and every operation gets it.
+ * One request of the kernel. It lives on the stack of the thread that carries it out, and every operation
+ * gets it.
  */
 #ifndef SEGFS_FUSE_REQUEST_H
 #define SEGFS_FUSE_REQUEST_H
@@ -12,7 +13,9 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define REQUEST_BUFFER_SIZE (1024u * 1024u) /* the largest read(2) or getdents(2) that is answered at once */
+#define REQUEST_BUFFER_SIZE                                                                                  \
+	(1024u * 1024u) /* the largest read(2) or getdents(2) that is answered at once                       \
+			 */
 
 /* What a thread keeps from one request to the next. */
 struct thread {
@@ -21,14 +24,14 @@ struct thread {
 	uid_t uid;       /* present file-system identity */
 	gid_t gid;
 	mode_t umask;
-	char *buffer;    /* see request_buffer() */
-	timer_t timer;   /* signals this thread, see interrupt.h */
+	char *buffer;  /* see request_buffer() */
+	timer_t timer; /* signals this thread, see interrupt.h */
 	bool has_timer;
 };
 
 /* An INTERRUPT that may come, see interrupt.h. */
 struct interruption {
-	struct request *next;      /* in the list of all that can be interrupted */
+	struct request *next; /* in the list of all that can be interrupted */
 	void (*call)(void *context);
 	void *context;
 	bool came;
@@ -41,25 +44,27 @@ struct request {
 	const struct fuse_in_header *header;
 	size_t length;    /* bytes of the message */
 	const void *body; /* what follows the header, checked by request_begin() */
-	const char *name; /* the strings of the body, NULL = there is none: a name or the name of an attribute */
+	const char
+		*name; /* the strings of the body, NULL = there is none: a name or the name of an attribute */
 	const char *text; /* ... the second one: a new name, or the target of a link */
 	uint64_t unique;  /* id, without the resend bit */
 	uint64_t node;    /* id of the node that it is about */
-	bool is_resent;    /* an earlier worker had read it: it may have been carried out in part, or in full */
-	bool has_reply;   /* it was sent, or somebody else sends it */
+	bool is_resent; /* an earlier worker had read it: it may have been carried out in part, or in full */
+	bool has_reply; /* it was sent, or somebody else sends it */
 	struct interruption interruption;
 	struct {
 		uint64_t node; /* 0 = nothing */
 		off_t offset;
 		off_t length;
-	} stale;          /* pages of the mount to drop once the reply is sent */
+	} stale; /* pages of the mount to drop once the reply is sent */
 };
 
 /*
  * Begins a request: `message`, of `length` bytes, at least those of a header. It is not copied.
- * Returns 0: it has an id and its opcode's fixed part, the strings and bytes that follow are there, names are names, and positions in a
- * file are below 2^63. Else what is to be replied: -EIO; -EINVAL for a position; -ENOSYS for an opcode without an operation;
- * -EPROTO for an INIT of a version so old that its requests have other forms; then there is no body, and no strings.
+ * Returns 0: it has an id and its opcode's fixed part, the strings and bytes that follow are there, names are
+ * names, and positions in a file are below 2^63. Else what is to be replied: -EIO; -EINVAL for a position;
+ * -ENOSYS for an opcode without an operation; -EPROTO for an INIT of a version so old that its requests have
+ * other forms; then there is no body, and no strings.
  */
 int request_begin(struct request *request, struct thread *thread, const void *message, size_t length);
 
@@ -102,9 +107,10 @@ int thread_init(struct thread *thread, struct fs *fs);
 void thread_done(struct thread *thread);
 
 /*
- * Makes what this thread creates belong to the requester, with that umask, from its first instant. Capabilities stay as they are. Costs
- * system calls only where something differs from the last request. umask: 0 where the request has none.
- * Returns 0; -ENOMEM where the thread keeps another identity: nothing must be made then.
+ * Makes what this thread creates belong to the requester, with that umask, from its first instant.
+ * Capabilities stay as they are. Costs system calls only where something differs from the last request.
+ * umask: 0 where the request has none. Returns 0; -ENOMEM where the thread keeps another identity: nothing
+ * must be made then.
  */
 int request_identity(struct request *request, mode_t umask);
 

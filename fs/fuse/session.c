@@ -7,14 +7,14 @@
 #include <errno.h>
 #include <stdio.h>
 
-static struct fs *serving; /* whose session it is */
+static struct fs *serving;                /* whose session it is */
 static const struct fuse_in_header *init; /* the INIT that is carried out, NULL = none */
 static bool logs_debug;
 static bool has_logged_error;
 
 /* libfuse says some things in several parts, the last of which ends with a newline. */
-__attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level, const char *format,
-								    va_list arguments)
+__attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level,
+								   const char *format, va_list arguments)
 {
 	static const int priorities[] = {LOG_EMERG,   LOG_ALERT,  LOG_CRIT, LOG_ERR,
 					 LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
@@ -49,10 +49,12 @@ struct fuse_session *session_new(bool privileged, const char *options, bool debu
 
 	logs_debug = debug;
 	fuse_set_log_func(log_from_libfuse);
-	snprintf(always, sizeof(always), "default_permissions,fsname=segfs,subtype=segfs%s", privileged ? ",allow_other" : "");
+	snprintf(always, sizeof(always), "default_permissions,fsname=segfs,subtype=segfs%s",
+		 privileged ? ",allow_other" : "");
 	if (fuse_opt_add_arg(&arguments, "segfs") == 0 && fuse_opt_add_arg(&arguments, "-o") == 0 &&
 	    fuse_opt_add_arg(&arguments, always) == 0 &&
-	    (!*options || (fuse_opt_add_arg(&arguments, "-o") == 0 && fuse_opt_add_arg(&arguments, options) == 0)))
+	    (!*options ||
+	     (fuse_opt_add_arg(&arguments, "-o") == 0 && fuse_opt_add_arg(&arguments, options) == 0)))
 		session = fuse_session_new(&arguments, &operations, sizeof(operations), NULL);
 	fuse_opt_free_args(&arguments);
 	return session;
@@ -74,7 +76,10 @@ static ssize_t session_write(int fd, struct iovec *parts, int n_parts, void *unu
 	const struct fuse_out_header *header = parts[0].iov_base;
 
 	(void)unused;
-	/* to INIT: the kernel would give the connection up for good, over what the next worker may well have memory for */
+	/*
+	 * to INIT: the kernel would give the connection up for good, over what the next worker may well have
+	 * memory for
+	 */
 	if (!serving->initialized && header->error == -ENOMEM)
 		return (ssize_t)parts[0].iov_len;
 	if (init && header->unique == init->unique && n_parts == 2)

@@ -27,8 +27,9 @@ int session_attach(struct fs *fs, struct fuse_session *session, int fuse_fd);
 bool session_init(struct fs *fs, const void *message, size_t length);
 
 /*
- * Drops pages of a node from the cache of the mount, and its attributes; with an offset below 0 the attributes only. Waits for requests
- * on those pages, so it is not for the reader. Returns 0; -ENOENT where the kernel does not know the node.
+ * Drops pages of a node from the cache of the mount, and its attributes; with an offset below 0 the
+ * attributes only. Waits for requests on those pages, so it is not for the reader. Returns 0; -ENOENT where
+ * the kernel does not know the node.
  */
 int session_invalidate(const struct fs *fs, uint64_t node, off_t offset, off_t length);
 

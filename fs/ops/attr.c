@@ -20,7 +20,8 @@
 static const struct handle_slot *find_writer(const struct request *request)
 {
 	const struct fuse_setattr_in *in = request->body;
-	const struct handle_slot *handle = in->valid & FATTR_FH ? handle_get(&request->fs->state, in->fh) : NULL;
+	const struct handle_slot *handle =
+		in->valid & FATTR_FH ? handle_get(&request->fs->state, in->fh) : NULL;
 
 	return handle && handle->node == request->node && handle_writes(handle) ? handle : NULL;
 }
@@ -47,8 +48,9 @@ static void change_from_request(const struct fuse_setattr_in *in, struct source_
 		uint32_t fuse_bit;
 		unsigned int source_bit;
 	} bits[] = {
-		{FATTR_MODE, SOURCE_SET_MODE}, {FATTR_UID, SOURCE_SET_UID},     {FATTR_GID, SOURCE_SET_GID},
-		{FATTR_SIZE, SOURCE_SET_SIZE}, {FATTR_ATIME, SOURCE_SET_ATIME}, {FATTR_MTIME, SOURCE_SET_MTIME},
+		{FATTR_MODE, SOURCE_SET_MODE},   {FATTR_UID, SOURCE_SET_UID},
+		{FATTR_GID, SOURCE_SET_GID},     {FATTR_SIZE, SOURCE_SET_SIZE},
+		{FATTR_ATIME, SOURCE_SET_ATIME}, {FATTR_MTIME, SOURCE_SET_MTIME},
 	};
 
 	*change = (struct source_change){
@@ -90,7 +92,8 @@ static int check_resize(struct fs *fs, const struct node_slot *node, off_t size,
 	return policy_before_resize(policy, held, size);
 }
 
-static int change_attributes(const struct request *request, struct source_change *change, int fd, struct stat *attr)
+static int change_attributes(const struct request *request, struct source_change *change, int fd,
+			     struct stat *attr)
 {
 	struct fs *fs = request->fs;
 	const struct node_slot *node = request_node(request);
@@ -108,8 +111,8 @@ static int change_attributes(const struct request *request, struct source_change
 	result = set_id_complete(request, node, change);
 	if (result < 0)
 		return result;
-	if (change->what & SOURCE_SET_SIZE && !mandatory_is_on(fs, request->node) && source->stat(&fs->state, node, attr) == 0 &&
-	    attr->st_blocks >= SOURCE_SLOW_BLOCKS)
+	if (change->what & SOURCE_SET_SIZE && !mandatory_is_on(fs, request->node) &&
+	    source->stat(&fs->state, node, attr) == 0 && attr->st_blocks >= SOURCE_SLOW_BLOCKS)
 		reader_hand_over();
 	if (change->what & SOURCE_SET_SIZE) {
 		result = check_resize(fs, node, change->size, fd);
@@ -139,7 +142,8 @@ int op_setattr(struct request *request)
 	change.by_writer = writer != NULL;
 	result = change_attributes(request, &change, writer ? writer->fd : -1, &changed);
 	if (result == 0)
-		reply_attributes(request, &changed, attr_timeout(request->fs, request_node(request), changed.st_mode));
+		reply_attributes(request, &changed,
+				 attr_timeout(request->fs, request_node(request), changed.st_mode));
 	return result;
 }
 

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define STREAM_BUFFER 32768 /* bytes read ahead */
+#define STREAM_BUFFER   32768                 /* bytes read ahead */
 #define LARGE_DIRECTORY (STREAM_BUFFER - 512) /* bytes of a read-ahead that filled the buffer */
 
 /*
@@ -37,10 +37,10 @@
 #define BUILTIN_COOKIE(n) (INT64_MAX - 64 + (int64_t)(n))
 
 struct directory_stream {
-	off_t position;  /* cookie of the next entry in `buffer` */
-	size_t taken;    /* bytes of `buffer` already sent */
-	size_t length;   /* bytes of `buffer` filled */
-	bool large;      /* the first read-ahead did not return the whole directory */
+	off_t position; /* cookie of the next entry in `buffer` */
+	size_t taken;   /* bytes of `buffer` already sent */
+	size_t length;  /* bytes of `buffer` filled */
+	bool large;     /* the first read-ahead did not return the whole directory */
 	char buffer[STREAM_BUFFER] __attribute__((aligned(8)));
 };
 
@@ -203,7 +203,8 @@ static int next_entry(struct listing *listing, off_t position, const struct dire
 
 	/* position 0 is rewinddir(3) */
 	if (stream->position != position || !has_entry(stream) || position == 0) {
-		off_t where = in_memory && stream->position != position ? record_at(listing, position) : position;
+		off_t where =
+			in_memory && stream->position != position ? record_at(listing, position) : position;
 
 		result = in_memory && position == 0 && stream->position >= 0 ? reopen_list(listing) : 0;
 		if (result < 0)
@@ -250,7 +251,8 @@ static void write_entry(const struct fuse_dirent *entry, const char *name, char 
  * Adds one entry. With `plus` and `with_node` the entry includes the node, and the kernel need not look it
  * up; a READDIRPLUS entry without a node is equivalent to a READDIR entry. Returns false if it does not fit.
  */
-static bool add_entry(struct listing *listing, const char *name, const struct fuse_dirent *entry, bool with_node)
+static bool add_entry(struct listing *listing, const char *name, const struct fuse_dirent *entry,
+		      bool with_node)
 {
 	size_t size = size_in_reply(listing, entry->namelen);
 	char *at = listing->out + listing->used;
@@ -318,7 +320,8 @@ static int64_t list_builtins(struct listing *listing, int64_t position)
  */
 static bool may_rely_on(const struct listing *listing)
 {
-	return listing->plus && node_is_external(listing->dir) && listing->stream->large && !listing->source->waits;
+	return listing->plus && node_is_external(listing->dir) && listing->stream->large &&
+	       !listing->source->waits;
 }
 
 static bool is_new_to_kernel(const struct listing *listing, const struct dirent64 *entry)
@@ -326,7 +329,7 @@ static bool is_new_to_kernel(const struct listing *listing, const struct dirent6
 	if (!listing->plus || is_dot_or_dotdot(entry->d_name))
 		return false;
 	return node_is_external(listing->dir) ? may_rely_on(listing)
-				   : !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
+					      : !kernel_knows(listing->fs, listing->dir->store, entry->d_ino);
 }
 
 static int list_entries(struct listing *listing, int64_t position)
@@ -350,7 +353,8 @@ static int list_entries(struct listing *listing, int64_t position)
 		if (result < 0 || !found)
 			return result;
 		entry = (struct fuse_dirent){
-			.ino = listing->source->listed_in_memory ? found->d_ino : source_unique_inode(found->d_ino, store),
+			.ino = listing->source->listed_in_memory ? found->d_ino
+								 : source_unique_inode(found->d_ino, store),
 			.off = (uint64_t)found->d_off,
 			.namelen = (uint32_t)strlen(found->d_name),
 			.type = found->d_type,

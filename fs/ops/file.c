@@ -27,7 +27,8 @@ static int truncate_opened(struct opening *opening, int fd)
 	struct stat before;
 	int result = 0;
 
-	if (!mandatory_is_on(opening->fs, opening->id) && fstat(fd, &before) == 0 && before.st_blocks >= SOURCE_SLOW_BLOCKS)
+	if (!mandatory_is_on(opening->fs, opening->id) && fstat(fd, &before) == 0 &&
+	    before.st_blocks >= SOURCE_SLOW_BLOCKS)
 		reader_hand_over();
 	if (opening->handed_over && !mandatory_still_admits(opening->request))
 		result = -EAGAIN;
@@ -78,7 +79,9 @@ static int open_node(struct opening *opening)
 	opening->source = source_of(&opening->fs->state, opening->node);
 	if (!opening->source->change && opening_writes(opening))
 		return -EPERM;
-	result = opening->source->admit ? opening->source->admit(&opening->fs->state, opening->node, opening->flags) : 0;
+	result = opening->source->admit
+			 ? opening->source->admit(&opening->fs->state, opening->node, opening->flags)
+			 : 0;
 	if (result == 0)
 		result = opening_establish(opening);
 	if (result < 0)
@@ -106,7 +109,8 @@ static struct fuse_open_out open_out(const struct opening *opening)
 	if (opening->mode == IO_MEDIATED)
 		out.open_flags |= FOPEN_PARALLEL_DIRECT_WRITES;
 	/* the page cache of the mount becomes stale where others write to the backing file directly */
-	if (opening->mode == IO_MEDIATED || opening->is_control || (opening->mode == IO_RELAYED && node_is_external(opening->node)))
+	if (opening->mode == IO_MEDIATED || opening->is_control ||
+	    (opening->mode == IO_RELAYED && node_is_external(opening->node)))
 		out.open_flags |= FOPEN_DIRECT_IO;
 	else if (opening->mode == IO_RELAYED)
 		out.open_flags |= FOPEN_KEEP_CACHE;
@@ -178,9 +182,9 @@ static int create(struct opening *opening, mode_t mode, mode_t umask, struct fus
 		result = request_identity(request, umask);
 	if (result < 0)
 		return result;
-	opening->fd = opening->source->create(&fs->state, dir, name, mode,
-					      (opening->flags & OPENING_FLAGS) | (name ? 0 : opening->flags & O_EXCL),
-					      text, &file);
+	opening->fd = opening->source->create(
+		&fs->state, dir, name, mode,
+		(opening->flags & OPENING_FLAGS) | (name ? 0 : opening->flags & O_EXCL), text, &file);
 	if (opening->fd < 0)
 		return opening->fd;
 	opening->flags &= ~O_TRUNC; /* it is empty */
@@ -244,7 +248,8 @@ bool open_is_slow(const struct request *request)
 	const struct node_slot *node = request_node(request);
 
 	/* a file under .segfs is generated when it is opened, and counting writers may require a lease */
-	return node && (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0);
+	return node &&
+	       (node->store == NODE_STORE_CONTROL || node_policy_writers(atomic_load(&node->policy)) > 0);
 }
 
 enum deferral_kind open_queue(const struct request *request)

@@ -36,7 +36,7 @@ static void cleanup_opened(struct opened *opened)
 }
 
 #define _cleanup_opened_ __attribute__((cleanup(cleanup_opened)))
-#define OPENED_NONE ((struct opened){.fd = -1})
+#define OPENED_NONE      ((struct opened){.fd = -1})
 
 /* access: O_RDONLY or O_WRONLY. */
 static int open_handle(struct fs *fs, const struct handle_slot *handle, int access, struct opened *opened)
@@ -58,7 +58,8 @@ static int open_for(struct fs *fs, uint64_t number, int access, struct opened *o
 {
 	const struct handle_slot *handle = handle_get(&fs->state, number);
 
-	if (!handle || handle->kind == HANDLE_DIRECTORY || (handle->kind == HANDLE_CONTROL && access != O_RDONLY))
+	if (!handle || handle->kind == HANDLE_DIRECTORY ||
+	    (handle->kind == HANDLE_CONTROL && access != O_RDONLY))
 		return -EBADF;
 	return open_handle(fs, handle, access, opened);
 }
@@ -73,7 +74,8 @@ static bool is_cached_read(const struct request *request, const struct node_slot
 	const struct fuse_read_in *in = request->body;
 	const struct handle_slot *handle = handle_get(&request->fs->state, in->fh);
 
-	return handle && handle->mode == IO_MEDIATED && !(in->read_flags & FUSE_READ_LOCKOWNER) && atomic_load(&node->backing_id) > 0;
+	return handle && handle->mode == IO_MEDIATED && !(in->read_flags & FUSE_READ_LOCKOWNER) &&
+	       atomic_load(&node->backing_id) > 0;
 }
 
 /*
@@ -151,7 +153,8 @@ static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, 
 	if (length >= 0)
 		return length;
 	length = -errno;
-	return length == -EINVAL && huge_is_on_hugetlbfs(fd) > 0 ? huge_write(fd, data, size, offset) : length;
+	return length == -EINVAL && huge_is_on_hugetlbfs(fd) > 0 ? huge_write(fd, data, size, offset)
+								 : length;
 }
 
 /*
@@ -196,7 +199,8 @@ static int prepare_write(struct request *request, const struct opened *opened, i
 	int result = policy_find(&request->fs->state, opened->node, &policy);
 
 	if (result == 0)
-		result = policy_before_write(policy_in_force(opened->node, policy), opened->fd, flags & RWF_APPEND, (off_t)in->offset, size);
+		result = policy_before_write(policy_in_force(opened->node, policy), opened->fd,
+					     flags & RWF_APPEND, (off_t)in->offset, size);
 	if (result == 0 && *size > 0) {
 		result = end_at_size(request->fs, opened, (off_t)in->offset, size);
 		if (result == 0 && *size == 0)
@@ -244,7 +248,8 @@ static int sync_node(struct fs *fs, uint64_t number, int data_only)
 	if (!handle)
 		return -EBADF;
 	/* memory needs no sync */
-	if (node && (node->store == NODE_STORE_CONTROL || !fs->state.arena->header->stores[node->store].on_disk))
+	if (node &&
+	    (node->store == NODE_STORE_CONTROL || !fs->state.arena->header->stores[node->store].on_disk))
 		return 0;
 	result = open_handle(fs, handle, O_RDONLY, &opened);
 	if (result == 0 && (data_only ? fdatasync(opened.fd) : fsync(opened.fd)) < 0)
@@ -301,7 +306,8 @@ int op_fallocate(struct request *request)
 	if (result == 0)
 		result = policy_find(state, opened.node, &policy);
 	if (result == 0)
-		result = policy_before_fallocate(policy_in_force(opened.node, policy), opened.fd, mode, offset, length);
+		result = policy_before_fallocate(policy_in_force(opened.node, policy), opened.fd, mode,
+						 offset, length);
 	if (result == 0)
 		result = refuse_past_end(request->fs, &opened, mode, offset, length);
 	if (result == 0)
@@ -347,7 +353,8 @@ int op_copy_file_range(struct request *request)
 	if (result == 0)
 		result = policy_find(&request->fs->state, to.node, &policy);
 	if (result == 0)
-		result = policy_before_write(policy_in_force(to.node, policy), to.fd, false, offset_to, &length);
+		result = policy_before_write(policy_in_force(to.node, policy), to.fd, false, offset_to,
+					     &length);
 	if (result < 0)
 		return result;
 	interrupt_enable(request);

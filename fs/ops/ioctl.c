@@ -42,8 +42,8 @@ static int on_backing(struct fs *fs, uint64_t id, unsigned int command, union in
 
 	if (!node)
 		return -ESTALE;
-	if ((node->type != S_IFREG >> 12 && node->type != S_IFDIR >> 12) || node->store == NODE_STORE_CONTROL ||
-	    node->handle_type == NODE_HANDLE_SOURCE)
+	if ((node->type != S_IFREG >> 12 && node->type != S_IFDIR >> 12) ||
+	    node->store == NODE_STORE_CONTROL || node->handle_type == NODE_HANDLE_SOURCE)
 		return -ENOTTY;
 	if (sets && !source_of(&fs->state, node)->change)
 		return -EPERM;

@@ -52,7 +52,8 @@ static bool inspection_interrupt(uint64_t unique)
 	struct inspection *inspection;
 
 	pthread_mutex_lock(&inspections.lock);
-	for (inspection = inspections.first; inspection && inspection->unique != unique; inspection = inspection->next)
+	for (inspection = inspections.first; inspection && inspection->unique != unique;
+	     inspection = inspection->next)
 		;
 	if (inspection)
 		inspection->interrupted = true;
@@ -132,7 +133,9 @@ static int read_request(struct request *request, struct lock_request *lock)
 		.pid = (int32_t)in->lk.pid,
 		.holder = holder,
 		.kind = in->lk_flags & FUSE_LK_FLOCK ? LOCK_FLOCK : LOCK_RANGE,
-		.type = in->lk.type == F_RDLCK ? LOCK_SHARED : in->lk.type == F_WRLCK ? LOCK_EXCLUSIVE : LOCK_NONE,
+		.type = in->lk.type == F_RDLCK   ? LOCK_SHARED
+			: in->lk.type == F_WRLCK ? LOCK_EXCLUSIVE
+						 : LOCK_NONE,
 	};
 	return 0;
 }

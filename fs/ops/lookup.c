@@ -53,8 +53,10 @@ int op_lookup(struct request *request)
 	struct source_file file = {.fd = -1};
 	int result = find(fs, request->node, request->name, &file);
 
-	if (result == -ENOENT && fs->options.negative_timeout > 0 && !node_is_external(request_node(request))) {
-		reply_entry(request, &(struct fuse_entry_param){.entry_timeout = fs->options.negative_timeout});
+	if (result == -ENOENT && fs->options.negative_timeout > 0 &&
+	    !node_is_external(request_node(request))) {
+		reply_entry(request,
+			    &(struct fuse_entry_param){.entry_timeout = fs->options.negative_timeout});
 		return 0;
 	}
 	return reply_file(request, result, &file);
@@ -66,8 +68,8 @@ static bool may_be_stale(struct fs *fs, uint64_t id)
 	const struct node_slot *node = node_get(&fs->state, id);
 	bool is_segment;
 
-	if (atomic_load(&fs->state.arena->header->workers_started) == 1 || !node || atomic_load(&node->lookups) == 0 ||
-	    !(atomic_load(&node->flags) & NODE_UNLINKED))
+	if (atomic_load(&fs->state.arena->header->workers_started) == 1 || !node ||
+	    atomic_load(&node->lookups) == 0 || !(atomic_load(&node->flags) & NODE_UNLINKED))
 		return false;
 	pthread_mutex_lock(&fs->state.lock);
 	is_segment = node->store != NODE_STORE_CONTROL;
@@ -121,6 +123,7 @@ void forget_unknown(struct fs *fs)
 	uint32_t high = atomic_load(&arena->header->nodes_high);
 
 	for (uint32_t i = NODE_ROOT + 1; i < high; i++)
-		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE && may_be_stale(fs, node_id(&fs->state, i)))
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE &&
+		    may_be_stale(fs, node_id(&fs->state, i)))
 			drop_if_unknown(fs, node_id(&fs->state, i));
 }

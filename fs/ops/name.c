@@ -55,17 +55,19 @@ static int make(struct request *request, struct new_file *new_file, struct sourc
 	if (!place.source->make)
 		return -EPERM;
 	if (has_policy)
-		result = policy_inherit(state, place.dir, S_ISREG(new_file->mode), request_pid(request), &new_file->policy, text);
+		result = policy_inherit(state, place.dir, S_ISREG(new_file->mode), request_pid(request),
+					&new_file->policy, text);
 	if (result == 0)
 		result = request_identity(request, new_file->umask);
 	if (result < 0)
 		return result;
-	return place.source->make(state, place.dir, request->name, new_file->mode, new_file->device, new_file->target, text, file);
+	return place.source->make(state, place.dir, request->name, new_file->mode, new_file->device,
+				  new_file->target, text, file);
 }
 
 /* Gets the entry of a name that was created. Removes the name if there is no node for it. */
 static int entry_of_created(struct fs *fs, uint64_t parent, const char *name, struct source_file *file,
-			 struct fuse_entry_param *entry)
+			    struct fuse_entry_param *entry)
 {
 	const int flags = S_ISDIR(file->stat.st_mode) ? AT_REMOVEDIR : 0;
 	int result = entry_from_file(fs, file, entry);
@@ -90,8 +92,8 @@ static int make_and_reply(struct request *request, struct new_file *new_file)
 		result = entry_of_created(request->fs, request->node, request->name, &file, &entry);
 	if (result < 0)
 		return result;
-	if (has_policy &&
-	    policy_made(&request->fs->state, entry.ino, S_ISREG(new_file->mode), request_pid(request), &new_file->policy))
+	if (has_policy && policy_made(&request->fs->state, entry.ino, S_ISREG(new_file->mode),
+				      request_pid(request), &new_file->policy))
 		lifetime_changed(entry.ino);
 	reply_entry(request, &entry);
 	return 0;
@@ -108,14 +110,16 @@ int op_mknod(struct request *request)
 	/* a whiteout is not a device, and needs no capability */
 	if ((S_ISCHR(in->mode) || S_ISBLK(in->mode)) && !is_whiteout && !request->fs->options.devices)
 		return -EPERM;
-	return make_and_reply(request, &(struct new_file){.mode = in->mode, .umask = in->umask, .device = in->rdev});
+	return make_and_reply(request,
+			      &(struct new_file){.mode = in->mode, .umask = in->umask, .device = in->rdev});
 }
 
 int op_mkdir(struct request *request)
 {
 	const struct fuse_mkdir_in *in = request->body;
 
-	return make_and_reply(request, &(struct new_file){.mode = S_IFDIR | (in->mode & 07777), .umask = in->umask});
+	return make_and_reply(request,
+			      &(struct new_file){.mode = S_IFDIR | (in->mode & 07777), .umask = in->umask});
 }
 
 int op_symlink(struct request *request)

@@ -6,20 +6,20 @@
 #include "fs/segment/mandatory.h"
 #include "fs/segment/resume.h"
 
-#define FIXED(in) .fixed = sizeof(struct fuse_##in##_in)
+#define FIXED(in)              .fixed = sizeof(struct fuse_##in##_in)
 #define COUNT(in, field, size) .count_at = offsetof(struct fuse_##in##_in, field), .counted = (size)
-#define OFFSET(in, field) .offsets = {offsetof(struct fuse_##in##_in, field)}
-#define OFFSETS(in, first, second) \
+#define OFFSET(in, field)      .offsets = {offsetof(struct fuse_##in##_in, field)}
+#define OFFSETS(in, first, second)                                                                           \
 	.offsets = {offsetof(struct fuse_##in##_in, first), offsetof(struct fuse_##in##_in, second)}
 
-#define ONCE OPERATION_ONCE
-#define OPENS (OPERATION_ONCE | OPERATION_OPENS)
+#define ONCE      OPERATION_ONCE
+#define OPENS     (OPERATION_ONCE | OPERATION_OPENS)
 #define TRANSFERS (OPERATION_ANY_USER | OPERATION_ON_HANDLE | OPERATION_AS_DAEMON)
-#define FORGETS (TRANSFERS | OPERATION_NO_REPLY | OPERATION_NO_ID)
-#define LOCKS (OPERATION_ANY_USER | OPERATION_IN_MEMORY | OPERATION_ON_HANDLE)
-#define SYNCS (OPERATION_ANY_USER | OPERATION_SLOW | OPERATION_ON_HANDLE)
-#define LISTS (OPERATION_ANY_USER | OPERATION_AS_DAEMON)
-#define ARRANGES (OPERATION_ONCE | OPERATION_SLOW | OPERATION_INTERRUPTIBLE | OPERATION_INODE_LOCKED)
+#define FORGETS   (TRANSFERS | OPERATION_NO_REPLY | OPERATION_NO_ID)
+#define LOCKS     (OPERATION_ANY_USER | OPERATION_IN_MEMORY | OPERATION_ON_HANDLE)
+#define SYNCS     (OPERATION_ANY_USER | OPERATION_SLOW | OPERATION_ON_HANDLE)
+#define LISTS     (OPERATION_ANY_USER | OPERATION_AS_DAEMON)
+#define ARRANGES  (OPERATION_ONCE | OPERATION_SLOW | OPERATION_INTERRUPTIBLE | OPERATION_INODE_LOCKED)
 
 /* clang-format off */
 static const struct operation rows[] = {

@@ -53,7 +53,8 @@ bool wants_read(const struct request *request, int part, struct want *want)
 	 * sendfile(2), splice(2): the kernel has locked pages, for which a write by the lock's owner would
 	 * wait
 	 */
-	want->nonblock = is_nonblock(request->fs, in->fh, in->flags) || !(in->read_flags & FUSE_READ_LOCKOWNER);
+	want->nonblock =
+		is_nonblock(request->fs, in->fh, in->flags) || !(in->read_flags & FUSE_READ_LOCKOWNER);
 	set_range(want, in->offset, in->size);
 	return true;
 }
@@ -112,7 +113,8 @@ bool wants_fallocate(const struct request *request, int part, struct want *want)
 	want->request.handle = in->fh;
 	want->nonblock = opened_nonblock(request->fs, in->fh);
 	/* the bytes that follow move, too */
-	set_range(want, in->offset, in->mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE) ? 0 : in->length);
+	set_range(want, in->offset,
+		  in->mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE) ? 0 : in->length);
 	return part == 0 && in->length > 0;
 }
 

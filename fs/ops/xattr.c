@@ -21,7 +21,7 @@
 #include <sys/xattr.h>
 
 #define TRUSTED_PREFIX "trusted."
-#define OWN_VALUE_MAX 64
+#define OWN_VALUE_MAX  64
 
 /* Modes of the node's opens; without opens, the mode that the next open would get. */
 static int io_mode_value(struct fs *fs, uint64_t id, const struct node_slot *node, char value[OWN_VALUE_MAX])
@@ -40,7 +40,8 @@ static int io_mode_value(struct fs *fs, uint64_t id, const struct node_slot *nod
 	for (uint32_t i = 1; i < high; i++) {
 		const struct handle_slot *handle = &arena->handles[i];
 
-		if (handle->node == id && handle->kind == HANDLE_FILE && atomic_load(&handle->state) == SLOT_LIVE)
+		if (handle->node == id && handle->kind == HANDLE_FILE &&
+		    atomic_load(&handle->state) == SLOT_LIVE)
 			used |= 1u << handle->mode;
 	}
 	pthread_mutex_unlock(&fs->state.lock);
@@ -52,8 +53,8 @@ static int io_mode_value(struct fs *fs, uint64_t id, const struct node_slot *nod
 		used = 1u << fs->options.io_mode;
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (used & 1u << modes[i])
-			length += snprintf(value + length, OWN_VALUE_MAX - (size_t)length, "%s%s", length ? "," : "",
-					   io_mode_name(modes[i]));
+			length += snprintf(value + length, OWN_VALUE_MAX - (size_t)length, "%s%s",
+					   length ? "," : "", io_mode_name(modes[i]));
 	return length;
 }
 
@@ -92,8 +93,8 @@ static const struct own_attribute {
 /* Files under .segfs and external files have no policy. */
 static bool has_policy(const struct node_slot *node)
 {
-	return (node->type == S_IFREG >> 12 || node->type == S_IFDIR >> 12) && node->store != NODE_STORE_CONTROL &&
-	       !node_is_external(node);
+	return (node->type == S_IFREG >> 12 || node->type == S_IFDIR >> 12) &&
+	       node->store != NODE_STORE_CONTROL && !node_is_external(node);
 }
 
 /* The policy field that an attribute of this node shows, or POLICY_FIELDS. */
@@ -126,7 +127,8 @@ static const struct own_attribute *find_own(const struct node_slot *node, const 
 }
 
 /* Finds a fact of a node. Returns 1 with it in `found`; 0; a negative errno if that cannot be determined. */
-static int find_fact(struct fs *fs, const struct node_slot *node, const char *name, const struct source_fact **found)
+static int find_fact(struct fs *fs, const struct node_slot *node, const char *name,
+		     const struct source_fact **found)
 {
 	const struct source_fact *fact = source_of(&fs->state, node)->facts;
 
@@ -144,7 +146,8 @@ static int find_fact(struct fs *fs, const struct node_slot *node, const char *na
 /*
  * `value` has room for more than XATTR_SIZE_MAX bytes. size: what the requester takes; 0 = the length only.
  */
-static ssize_t get_fact(struct fs *fs, const struct node_slot *node, const struct source_fact *fact, char *value, size_t size)
+static ssize_t get_fact(struct fs *fs, const struct node_slot *node, const struct source_fact *fact,
+			char *value, size_t size)
 {
 	ssize_t length;
 
@@ -152,8 +155,8 @@ static ssize_t get_fact(struct fs *fs, const struct node_slot *node, const struc
 	return length > 0 && size > 0 && (size_t)length > size ? -ERANGE : length;
 }
 
-static ssize_t get_own(struct fs *fs, uint64_t id, const struct node_slot *node, const char *name, char *value,
-		       size_t size)
+static ssize_t get_own(struct fs *fs, uint64_t id, const struct node_slot *node, const char *name,
+		       char *value, size_t size)
 {
 	const struct own_attribute *attribute = find_own(node, name);
 	enum policy_field field = find_field(node, name);
@@ -269,7 +272,8 @@ static ssize_t list_policies(struct fs *fs, const struct node_slot *node, char *
 	for (int field = 0; field < POLICY_FIELDS; field++)
 		if (!policy_is_same(&policy, (enum policy_field)field, &by_default))
 			length += sprintf(list + length, SOURCE_PUBLIC_PREFIX "%s",
-					  policy_field_name((enum policy_field)field)) + 1;
+					  policy_field_name((enum policy_field)field)) +
+				  1;
 	return length;
 }
 
@@ -303,7 +307,8 @@ int op_listxattr(struct request *request)
 {
 	const struct fuse_getxattr_in *in = request->body;
 	char *list = request_buffer(request);
-	ssize_t length = list ? list_names(request->fs, request->node, list, request_uid(request) == 0) : -ENOMEM;
+	ssize_t length =
+		list ? list_names(request->fs, request->node, list, request_uid(request) == 0) : -ENOMEM;
 
 	if (length < 0)
 		return (int)length;
@@ -345,8 +350,8 @@ static int set_field(const struct request *request, const struct node_slot *node
 	return result < 0 ? result : 0;
 }
 
-static int set_field_text(const struct request *request, const struct node_slot *node, enum policy_field field, const char *value,
-			  size_t size, int flags)
+static int set_field_text(const struct request *request, const struct node_slot *node,
+			  enum policy_field field, const char *value, size_t size, int flags)
 {
 	struct policy wanted = {0};
 	char why[POLICY_WHY_MAX];

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define LEFT_TRIES 5
+#define LEFT_TRIES  5
 #define LEFT_MOMENT 50000 /* nanoseconds between two tries */
 
 /* Lists the threads whose opens of a node are not released. Returns an array that the caller frees. */
@@ -28,8 +28,8 @@ static pid_t *find_openers(struct fs *fs, uint64_t id, bool only_writers, size_t
 	for (uint32_t i = 1; openers && i < high && *n < max; i++) {
 		const struct handle_slot *handle = &arena->handles[i];
 
-		if (atomic_load(&handle->state) == SLOT_LIVE && handle->node == id && handle->kind == HANDLE_FILE &&
-		    (!only_writers || handle_writes(handle)))
+		if (atomic_load(&handle->state) == SLOT_LIVE && handle->node == id &&
+		    handle->kind == HANDLE_FILE && (!only_writers || handle_writes(handle)))
 			openers[(*n)++] = handle->pid;
 	}
 	pthread_mutex_unlock(&fs->state.lock);
@@ -65,8 +65,8 @@ static bool may_write(struct fs *fs, const struct node_slot *node, pid_t process
 }
 
 /* Whether a process with a view is to be counted: 1 or 0; a negative errno. */
-static int counts(struct fs *fs, const struct node_slot *node, const struct procfs_view *view, bool only_writers,
-		  const pid_t *openers, size_t n_openers)
+static int counts(struct fs *fs, const struct node_slot *node, const struct procfs_view *view,
+		  bool only_writers, const pid_t *openers, size_t n_openers)
 {
 	int result;
 
@@ -79,10 +79,12 @@ static int counts(struct fs *fs, const struct node_slot *node, const struct proc
 }
 
 /* Counts the processes with a view but no handle. */
-static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers, uint32_t *count)
+static int count_views(struct fs *fs, uint64_t id, const struct node_slot *node, bool only_writers,
+		       uint32_t *count)
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
-	ssize_t n = procfs_find_views((dev_t)fs->state.arena->header->device, source_unique_inode(node->inode, node->store), &views);
+	ssize_t n = procfs_find_views((dev_t)fs->state.arena->header->device,
+				      source_unique_inode(node->inode, node->store), &views);
 	size_t n_openers;
 	pid_t *openers;
 	int result = 0;
@@ -148,7 +150,8 @@ static bool writers_are_left(struct fs *fs, const struct node_slot *node)
 	return are_left;
 }
 
-int attached_writers(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t limit, uint32_t *views)
+int attached_writers(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t limit,
+		     uint32_t *views)
 {
 	uint32_t writers;
 	int result;

@@ -23,6 +23,7 @@ int attached_count(struct fs *fs, uint64_t id, const struct node_slot *node, uin
  * Returns 0 with the number in *views; -ENOMEM, -EMFILE, -ENFILE; -EBUSY if a scan is necessary and the
  * calling thread cannot hand over.
  */
-int attached_writers(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t limit, uint32_t *views);
+int attached_writers(struct fs *fs, uint64_t id, const struct node_slot *node, uint32_t limit,
+		     uint32_t *views);
 
 #endif

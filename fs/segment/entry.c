@@ -16,7 +16,8 @@
 /* Half of the time for which the kernel caches entries, so that they stay valid until the listing ends. */
 static double fresh_seconds(const struct fs_options *options)
 {
-	double shorter = options->entry_timeout < options->attr_timeout ? options->entry_timeout : options->attr_timeout;
+	double shorter = options->entry_timeout < options->attr_timeout ? options->entry_timeout
+									: options->attr_timeout;
 
 	return shorter < 3600.0 ? shorter / 2 : 1800.0;
 }
@@ -54,7 +55,8 @@ double attr_timeout(struct fs *fs, const struct node_slot *node, mode_t mode)
 		return 0;
 	if (!node_is_external(node) || is_constant(node))
 		return fs->options.attr_timeout;
-	return node->type == S_IFDIR >> 12 && node_is_fresh(&fs->state, node->store, node->inode, now_milliseconds() - LISTED_FRESH)
+	return node->type == S_IFDIR >> 12 && node_is_fresh(&fs->state, node->store, node->inode,
+							    now_milliseconds() - LISTED_FRESH)
 		       ? LISTED_TIMEOUT
 		       : 0;
 }

@@ -22,16 +22,16 @@
 #define END_TRIES 16 /* attempts to remove a segment that is renamed meanwhile */
 
 static struct {
-	pthread_mutex_t lock;  /* guards `changed`; a leaf */
-	uint64_t *changed;     /* nodes whose lifetime was set */
+	pthread_mutex_t lock; /* guards `changed`; a leaf */
+	uint64_t *changed;    /* nodes whose lifetime was set */
 	size_t n_changed;
-	bool lost;             /* no memory to record a node: check all nodes */
+	bool lost; /* no memory to record a node: check all nodes */
 
 	struct watches watches; /* used by the thread only */
 
 	pthread_t thread;
 	bool started;
-	atomic_bool stopping;  /* set by lifetime_stop() */
+	atomic_bool stopping; /* set by lifetime_stop() */
 } life = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.watches = WATCHES_NONE,
@@ -93,8 +93,8 @@ static bool has_name(struct fs *fs, uint64_t id, const struct node_slot *node)
 {
 	struct stat stat;
 
-	return node_get(&fs->state, id) == node && source_of(&fs->state, node)->stat(&fs->state, node, &stat) == 0 &&
-	       stat.st_nlink > 0;
+	return node_get(&fs->state, id) == node &&
+	       source_of(&fs->state, node)->stat(&fs->state, node, &stat) == 0 && stat.st_nlink > 0;
 }
 
 /*
@@ -111,7 +111,7 @@ static int end_segment(struct fs *fs, const struct watch *watch, const struct no
 	while (source->end) {
 		/* false if it was just opened, or given another lifetime */
 		bool is_due = policy_freeze(node, watch->word) &&
-				(watch->is_owned || !watches_is_open(fs, &life.watches, watch->id));
+			      (watch->is_owned || !watches_is_open(fs, &life.watches, watch->id));
 
 		result = is_due ? source->end(&fs->state, node, &gone) : 0;
 		policy_thaw();
@@ -138,7 +138,9 @@ static int end_segment(struct fs *fs, const struct watch *watch, const struct no
 static uint64_t end_if_due(struct fs *fs, struct watch *watch, struct node_slot *node)
 {
 	/* an unlinked file can get a name again as long as anyone refers to it */
-	uint64_t end = atomic_load(&node->flags) & NODE_UNLINKED ? WATCH_NEVER : watches_time_of_end(fs, &life.watches, watch, node);
+	uint64_t end = atomic_load(&node->flags) & NODE_UNLINKED
+			       ? WATCH_NEVER
+			       : watches_time_of_end(fs, &life.watches, watch, node);
 	int result;
 
 	if (end == 0) {
@@ -146,7 +148,8 @@ static uint64_t end_if_due(struct fs *fs, struct watch *watch, struct node_slot 
 		if (result == 0)
 			return 0;
 		if (result != -EBUSY)
-			log_warning("a segment whose lifetime has ended cannot be removed: %s", strerror(-result));
+			log_warning("a segment whose lifetime has ended cannot be removed: %s",
+				    strerror(-result));
 		return boottime_nanoseconds() + WATCH_RETRY;
 	}
 	if (end != WATCH_NEVER && life.watches.all_closed && watch->ttl && watch->wd < 0)
@@ -261,7 +264,8 @@ static void look_at_file(int dir_fd, const char *name, void *context)
 	if (node_reference(&fs->state, &file.key, file.stat.st_mode, file.flags, &file.fd, &id) == 0) {
 		node = node_get(&fs->state, id);
 		policy_word(&fs->state, node);
-		if (!watches_is_open(fs, &life.watches, id) && atomic_load(&node->closed_at) == 0 && use_read(fs, node, &ago)) {
+		if (!watches_is_open(fs, &life.watches, id) && atomic_load(&node->closed_at) == 0 &&
+		    use_read(fs, node, &ago)) {
 			uint64_t now = boottime_nanoseconds();
 
 			atomic_store(&node->closed_at, now > ago ? now - ago : 1);
@@ -281,7 +285,8 @@ static void search_stores(struct fs *fs)
 		return;
 	result = paths_walk(&fs->state, look_at_file, fs);
 	if (result < 0)
-		log_warning("the stores cannot be searched for segments whose lifetime has ended: %s", strerror(-result));
+		log_warning("the stores cannot be searched for segments whose lifetime has ended: %s",
+			    strerror(-result));
 	atomic_store(&header->searched, 1);
 }
 

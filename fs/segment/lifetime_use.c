@@ -17,14 +17,16 @@ static ssize_t read_use(struct fs *fs, const struct node_slot *node, char text[U
 {
 	const struct source *source = source_of(&fs->state, node);
 
-	return source->getxattr ? source->getxattr(&fs->state, node, source_use_attribute(&fs->state), text, USE_MAX) : -ENODATA;
+	return source->getxattr
+		       ? source->getxattr(&fs->state, node, source_use_attribute(&fs->state), text, USE_MAX)
+		       : -ENODATA;
 }
 
 static void note_use(struct fs *fs, const struct node_slot *node, const char *use)
 {
 	const struct source *source = source_of(&fs->state, node);
-	int result = source->setxattr ? source->setxattr(&fs->state, node, source_use_attribute(&fs->state), use,
-							 strlen(use), 0)
+	int result = source->setxattr ? source->setxattr(&fs->state, node, source_use_attribute(&fs->state),
+							 use, strlen(use), 0)
 				      : -EOPNOTSUPP;
 
 	if (result < 0)

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
-#define NANOSECONDS UINT64_C(1000000000)
+#define NANOSECONDS   UINT64_C(1000000000)
 #define SLEEP_SECONDS 60 /* at most, if a segment is due later */
 
 bool watches_is_open(struct fs *fs, const struct watches *watches, uint64_t id)
@@ -100,7 +100,8 @@ static int take_up(struct fs *fs, struct watches *watches, uint64_t id, struct n
 	};
 	if (policy.lifetime == LIFETIME_OWNER)
 		watch_process(watch, &policy.owner);
-	if (policy.lifetime == LIFETIME_TTL || (policy.lifetime == LIFETIME_LAST_CLOSE && watches_is_open(fs, watches, id)))
+	if (policy.lifetime == LIFETIME_TTL ||
+	    (policy.lifetime == LIFETIME_LAST_CLOSE && watches_is_open(fs, watches, id)))
 		use_note_open(fs, node);
 	if (policy.lifetime == LIFETIME_TTL) {
 		watch->ttl = policy.ttl * 1000000;
@@ -160,7 +161,8 @@ static bool is_unmapped(struct fs *fs, struct watches *watches, struct watch *wa
 	return true;
 }
 
-uint64_t watches_time_of_end(struct fs *fs, struct watches *watches, struct watch *watch, struct node_slot *node)
+uint64_t watches_time_of_end(struct fs *fs, struct watches *watches, struct watch *watch,
+			     struct node_slot *node)
 {
 	uint64_t closed_at;
 	uint64_t end;
@@ -196,7 +198,8 @@ void watches_sleep(struct watches *watches, uint64_t next)
 {
 	uint64_t now = boottime_nanoseconds();
 	uint64_t left = next > now ? next - now : 0;
-	struct timespec timeout = {.tv_sec = (time_t)(left / NANOSECONDS), .tv_nsec = (long)(left % NANOSECONDS)};
+	struct timespec timeout = {.tv_sec = (time_t)(left / NANOSECONDS),
+				   .tv_nsec = (long)(left % NANOSECONDS)};
 	_Alignas(struct inotify_event) char events[4096];
 	sigset_t awake;
 	size_t n = 0;
@@ -224,7 +227,8 @@ void watches_sleep(struct watches *watches, uint64_t next)
 	for (size_t i = 0; i < watches->n; i++) {
 		struct watch *watch = &watches->watch[i];
 
-		watch->ended |= watch->process_fd >= 0 && !watch->ended && watches->polled[watch->polled].revents;
+		watch->ended |=
+			watch->process_fd >= 0 && !watch->ended && watches->polled[watch->polled].revents;
 	}
 }
 

@@ -25,9 +25,9 @@
 #include <time.h>
 
 #define SEARCH_INTERVAL 10000000 /* nanoseconds between the two timed steps of a deadlock check */
-#define QUESTIONS_MAX 64       /* of one check; later checks cover the rest */
-#define STUCK_SEARCHES 3          /* consecutive checks that must find a deadlock */
-#define IDLE_SEARCHES 50          /* intervals without a parked request, after which the thread ends */
+#define QUESTIONS_MAX   64       /* of one check; later checks cover the rest */
+#define STUCK_SEARCHES  3        /* consecutive checks that must find a deadlock */
+#define IDLE_SEARCHES   50       /* intervals without a parked request, after which the thread ends */
 
 static atomic_bool ticking; /* the checking thread exists */
 
@@ -45,10 +45,10 @@ struct question {
 /* A deadlock check. `state` says which thread may use the other fields. */
 static struct {
 	_Atomic enum {
-		SEARCH_IDLE,  /* the checking thread, which begins the next check when it is due */
-		SEARCH_ASKS,  /* the reader, which fills in the questions */
+		SEARCH_IDLE, /* the checking thread, which begins the next check when it is due */
+		SEARCH_ASKS, /* the reader, which fills in the questions */
 		SEARCH_RUNS, /* the checking thread, which answers them */
-		SEARCH_ENDS,  /* the reader, which ends deadlocked requests */
+		SEARCH_ENDS, /* the reader, which ends deadlocked requests */
 	} state;
 	struct question questions[QUESTIONS_MAX];
 	size_t n;
@@ -67,7 +67,8 @@ static void step_search(void)
 {
 	if (atomic_load(&search.state) == SEARCH_RUNS) {
 		for (size_t i = 0; i < search.n; i++)
-			search.questions[i].waits = procfs_waits_to_change(search.questions[i].process, search.questions[i].inode);
+			search.questions[i].waits = procfs_waits_to_change(search.questions[i].process,
+									   search.questions[i].inode);
 		atomic_store(&search.state, SEARCH_ENDS);
 	} else if (atomic_load(&search.state) == SEARCH_IDLE) {
 		atomic_store(&search.state, SEARCH_ASKS);
@@ -157,12 +158,13 @@ static int ask(const struct request *request, struct want *want)
 static struct want want_of_request(const struct request *request)
 {
 	return (struct want){
-		.request = {
-			.node = request->node,
-			.unique = request->unique,
-			.pid = request_pid(request),
-			.type = LOCK_EXCLUSIVE,
-		},
+		.request =
+			{
+				.node = request->node,
+				.unique = request->unique,
+				.pid = request_pid(request),
+				.type = LOCK_EXCLUSIVE,
+			},
 	};
 }
 
@@ -175,7 +177,8 @@ bool mandatory_concerns(const struct request *request)
 	if (mandatory_is_on(request->fs, request->node))
 		return true;
 	want = want_of_request(request);
-	return request->operation->wants(request, 1, &want) && mandatory_is_on(request->fs, want.request.node);
+	return request->operation->wants(request, 1, &want) &&
+	       mandatory_is_on(request->fs, want.request.node);
 }
 
 bool mandatory_admits(struct request *request)
@@ -187,7 +190,8 @@ bool mandatory_admits(struct request *request)
 	for (int part = 0; part < 2 && result == 0; part++) {
 		struct want want = want_of_request(request);
 
-		if (request->operation->wants(request, part, &want) && mandatory_is_on(request->fs, want.request.node))
+		if (request->operation->wants(request, part, &want) &&
+		    mandatory_is_on(request->fs, want.request.node))
 			result = ask(request, &want);
 	}
 	if (result < 0 && result != -EINPROGRESS)
@@ -199,7 +203,8 @@ bool mandatory_still_admits(const struct request *request)
 {
 	struct want want = want_of_request(request);
 
-	return !request->operation->wants(request, 0, &want) || !mandatory_is_on(request->fs, request->node) ||
+	return !request->operation->wants(request, 0, &want) ||
+	       !mandatory_is_on(request->fs, request->node) ||
 	       lock_access(&request->fs->state, &want.request, 0) == 0;
 }
 

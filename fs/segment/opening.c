@@ -20,7 +20,8 @@ static int open_as(const struct opening *opening, int flags)
 {
 	bool by_requester = opening->source->open_as_requester && !(opening->flags & SOURCE_OPEN_TO_EXECUTE);
 
-	return (by_requester ? opening->source->open_as_requester : opening->source->open)(&opening->fs->state, opening->node, flags);
+	return (by_requester ? opening->source->open_as_requester
+			     : opening->source->open)(&opening->fs->state, opening->node, flags);
 }
 
 /* Opens the backing file for all that the open permits, unless it is open already. */
@@ -55,7 +56,8 @@ static bool policy_wants_mediation(const struct opening *opening)
 {
 	const uint32_t of_writers = NODE_POLICY_FIXED | NODE_POLICY_COMMIT;
 
-	return opening->policy & NODE_POLICY_MANDATORY || (opening->policy & of_writers && opening_writes(opening));
+	return opening->policy & NODE_POLICY_MANDATORY ||
+	       (opening->policy & of_writers && opening_writes(opening));
 }
 
 /*
@@ -75,13 +77,15 @@ static int choose_mode(struct opening *opening)
 
 	opening->registered = fs->passthrough && fs->options.io_mode != IO_RELAYED && !opening->is_control &&
 			      !(atomic_load(&opening->node->flags) & NODE_REFUSED);
-	opening->mode = opening->registered || opening->policy & NODE_POLICY_MANDATORY ? IO_MEDIATED : IO_RELAYED;
+	opening->mode =
+		opening->registered || opening->policy & NODE_POLICY_MANDATORY ? IO_MEDIATED : IO_RELAYED;
 	if (!opening->registered || fs->options.io_mode == IO_MEDIATED || policy_wants_mediation(opening) ||
 	    (opening_writes(opening) && opening->flags & O_APPEND))
 		return 0;
 	if (opening_writes(opening)) {
 		if (!opening->is_new) {
-			result = opening->source->writable(&opening->fs->state, opening->node, &opening->mode_bits);
+			result = opening->source->writable(&opening->fs->state, opening->node,
+							   &opening->mode_bits);
 			if (result < 0)
 				return result;
 		}

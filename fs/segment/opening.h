@@ -21,21 +21,21 @@ struct opening {
 	struct request *request;
 	const struct source *source;
 	struct node_slot *node;
-	uint64_t id;       /* node id */
-	int flags;         /* of open(2), as the kernel sent them */
-	int fd;            /* backing file, or -1 if it is not opened */
-	int path_fd;       /* O_PATH descriptor of it, to register in the kernel, or -1 */
-	bool is_new;       /* created by this open, with mode_bits; `fd` permits all that `flags` do */
-	bool is_control;   /* a file under .segfs */
-	mode_t mode_bits;  /* st_mode, set only if it is needed */
+	uint64_t id;      /* node id */
+	int flags;        /* of open(2), as the kernel sent them */
+	int fd;           /* backing file, or -1 if it is not opened */
+	int path_fd;      /* O_PATH descriptor of it, to register in the kernel, or -1 */
+	bool is_new;      /* created by this open, with mode_bits; `fd` permits all that `flags` do */
+	bool is_control;  /* a file under .segfs */
+	mode_t mode_bits; /* st_mode, set only if it is needed */
 	enum io_mode mode;
-	uint32_t policy;   /* policy word of the node: enum node_policy */
-	uint32_t views;    /* writers with only a view; closes: handle_closes() before they were counted */
+	uint32_t policy; /* policy word of the node: enum node_policy */
+	uint32_t views;  /* writers with only a view; closes: handle_closes() before they were counted */
 	uint32_t closes;
-	bool handed_over;  /* others may have set mandatory locks since the check: check again to truncate */
-	bool registered;   /* views are the backing file's own pages */
-	uint64_t number;   /* results: number of the handle */
-	int backing_id;    /* passthrough id, 0 = none */
+	bool handed_over; /* others may have set mandatory locks since the check: check again to truncate */
+	bool registered;  /* views are the backing file's own pages */
+	uint64_t number;  /* results: number of the handle */
+	int backing_id;   /* passthrough id, 0 = none */
 };
 
 /*

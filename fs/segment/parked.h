@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct parked {
-	struct parked *next;     /* neighbours in the list of all */
+	struct parked *next; /* neighbours in the list of all */
 	struct parked *previous;
 	unsigned int seen_stuck; /* consecutive deadlock checks that found it deadlocked */
 	size_t length;           /* bytes of the message */

@@ -77,7 +77,9 @@ int policy_find(struct state *state, const struct node_slot *node, uint32_t *out
 	if (result < 0)
 		return result;
 	/* unless another thread has changed it, or read it, meanwhile */
-	*out = atomic_compare_exchange_strong(&slot_of(state, node)->policy, &word, policy_pack(&policy)) ? policy_pack(&policy) : word;
+	*out = atomic_compare_exchange_strong(&slot_of(state, node)->policy, &word, policy_pack(&policy))
+		       ? policy_pack(&policy)
+		       : word;
 	return 0;
 }
 
@@ -179,8 +181,8 @@ static void settle_size(struct state *state, const struct node_slot *node)
 /*
  * Sets the policy word, marked as possibly newer than the stored policy; then does what is slow or may fail.
  */
-static int change_locked(struct state *state, uint64_t id, const struct node_slot *node, const struct policy *before,
-			 const struct policy *after, int32_t requester)
+static int change_locked(struct state *state, uint64_t id, const struct node_slot *node,
+			 const struct policy *before, const struct policy *after, int32_t requester)
 {
 	const bool is_file = node->type == S_IFREG >> 12;
 	unsigned int stay = ANY_MODE;
@@ -191,7 +193,8 @@ static int change_locked(struct state *state, uint64_t id, const struct node_slo
 		stay = write_stay = 1u << IO_MEDIATED;
 	else if ((after->commit && !before->commit) || (after->fixed_size && !before->fixed_size))
 		write_stay = ANY_MODE & ~(1u << IO_DIRECT);
-	result = handle_set_policy(state, id, policy_pack(after) | NODE_POLICY_CHANGING, stay, write_stay, exempt_process(state, id, requester));
+	result = handle_set_policy(state, id, policy_pack(after) | NODE_POLICY_CHANGING, stay, write_stay,
+				   exempt_process(state, id, requester));
 	if (result < 0)
 		return result;
 	if (is_file && after->fixed_size && !before->fixed_size)
@@ -229,7 +232,8 @@ static void forget_use(struct state *state, const struct node_slot *node)
 }
 
 /* requester: 0 = none. */
-static int give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted, int32_t requester)
+static int give(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS],
+		const struct policy *wanted, int32_t requester)
 {
 	const struct node_slot *node = node_get(state, id);
 	bool is_file = node && node->type == S_IFREG >> 12;
@@ -267,12 +271,14 @@ static int give(struct state *state, uint64_t id, const bool fields[POLICY_FIELD
 	return result == 0 && !same && is_file ? 1 : result;
 }
 
-int policy_change_fields(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted)
+int policy_change_fields(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS],
+			 const struct policy *wanted)
 {
 	return give(state, id, fields, wanted, 0);
 }
 
-int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted, pid_t requester)
+int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted,
+		  pid_t requester)
 {
 	bool fields[POLICY_FIELDS] = {false};
 
@@ -280,8 +286,8 @@ int policy_change(struct state *state, uint64_t id, enum policy_field field, con
 	return give(state, id, fields, wanted, requester);
 }
 
-int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, pid_t requester, struct policy *policy,
-		   char text[POLICY_TEXT_MAX])
+int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, pid_t requester,
+		   struct policy *policy, char text[POLICY_TEXT_MAX])
 {
 	uint32_t word = 0;
 	int result = node_is_external(dir) ? 0 : policy_find(state, dir, &word);
@@ -363,7 +369,9 @@ int policy_before_fallocate(uint32_t policy, int fd, int mode, off_t offset, off
 		if (!(mode & FALLOC_FL_KEEP_SIZE) && length > stat.st_size - offset)
 			return -EPERM;
 	}
-	return policy & NODE_POLICY_COMMIT && !(mode & FALLOC_FL_KEEP_SIZE) ? reserve_gap(fd, stat.st_size, offset) : 0;
+	return policy & NODE_POLICY_COMMIT && !(mode & FALLOC_FL_KEEP_SIZE)
+		       ? reserve_gap(fd, stat.st_size, offset)
+		       : 0;
 }
 
 int policy_before_resize(uint32_t policy, int fd, off_t size)
@@ -388,7 +396,8 @@ void policy_recover(struct state *state)
 	for (uint32_t i = NODE_ROOT; i < high; i++) {
 		struct node_slot *node = &state->arena->nodes[i];
 
-		if (atomic_load(&node->state) == SLOT_LIVE && atomic_load(&node->policy) & NODE_POLICY_CHANGING) {
+		if (atomic_load(&node->state) == SLOT_LIVE &&
+		    atomic_load(&node->policy) & NODE_POLICY_CHANGING) {
 			atomic_store(&node->policy, 0);
 			policy_word(state, node);
 		}

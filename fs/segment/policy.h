@@ -28,10 +28,12 @@ int policy_read(struct state *state, const struct node_slot *node, struct policy
  * open; -ESRCH for the lifetime of a process that has ended or is unknown; -ENOSPC if the memory to commit is
  * not available; -EOPNOTSUPP if the medium stores no attributes; -ESTALE.
  */
-int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted, pid_t requester);
+int policy_change(struct state *state, uint64_t id, enum policy_field field, const struct policy *wanted,
+		  pid_t requester);
 
 /* The same for several fields at once, all or none, without a requester whose opens are exempt. */
-int policy_change_fields(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS], const struct policy *wanted);
+int policy_change_fields(struct state *state, uint64_t id, const bool fields[POLICY_FIELDS],
+			 const struct policy *wanted);
 
 /*
  * Gets the policy of a file or directory that the request creates in `dir`, and the line to store with it; ""
@@ -40,14 +42,15 @@ int policy_change_fields(struct state *state, uint64_t id, const bool fields[POL
  * Returns 0; -ESRCH if the requester, as the owner, is in a pid namespace that is not visible here; the
  * errors of policy_find().
  */
-int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, pid_t requester, struct policy *policy,
-		   char text[POLICY_TEXT_MAX]);
+int policy_inherit(struct state *state, const struct node_slot *dir, bool is_file, pid_t requester,
+		   struct policy *policy, char text[POLICY_TEXT_MAX]);
 
 /*
  * Records the policy with which a node was created, and its creator. Returns whether its lifetime is limited:
  * the caller must call lifetime_changed().
  */
-bool policy_made(struct state *state, uint64_t id, bool is_file, pid_t requester, const struct policy *policy);
+bool policy_made(struct state *state, uint64_t id, bool is_file, pid_t requester,
+		 const struct policy *policy);
 
 /*
  * To be called before *size bytes are written at `offset`, or at the end: reduces *size to what a fixed size

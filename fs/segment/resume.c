@@ -9,7 +9,8 @@ static void carry_out(struct thread *thread, const struct parked *parked)
 {
 	struct request request;
 
-	if (request_begin(&request, thread, parked->message, parked->length) == 0 && mandatory_admits(&request))
+	if (request_begin(&request, thread, parked->message, parked->length) == 0 &&
+	    mandatory_admits(&request))
 		dispatch(&request, false);
 }
 

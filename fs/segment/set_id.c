@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define RELEASE_WAIT 20 /* milliseconds to wait for an earlier RELEASE */
-#define RETRIES 64      /* threads that start over at the same time */
+#define RETRIES      64 /* threads that start over at the same time */
 
 bool set_id_has(mode_t mode)
 {
@@ -52,11 +52,13 @@ static uint32_t n_writers(struct state *state, uint64_t id)
  * Whether a node has opens of one kind. On disk, a RELEASE that came before this request may still be in
  * flight. The request is then not executed by the reader, and may wait, unless locks are mandatory.
  */
-static bool has_opens(struct fs *fs, const struct node_slot *node, uint32_t (*count)(struct state *state, uint64_t id))
+static bool has_opens(struct fs *fs, const struct node_slot *node,
+		      uint32_t (*count)(struct state *state, uint64_t id))
 {
 	const struct timespec moment = {.tv_nsec = 1000000};
 	const uint64_t id = node_id_of(&fs->state, node);
-	const bool may_wait = fs->state.arena->header->stores[node->store].on_disk && !mandatory_is_on(fs, id);
+	const bool may_wait =
+		fs->state.arena->header->stores[node->store].on_disk && !mandatory_is_on(fs, id);
 
 	for (int waited = 0; count(&fs->state, id) > 0; waited++) {
 		if (!may_wait || waited == RELEASE_WAIT)
@@ -109,10 +111,12 @@ static bool consume_retry(uint64_t node, pid_t thread, uint32_t *closes)
  * changed since the request, as they do with each write, so the reply before this OPEN proves nothing. When
  * the thread retries, it has looked the file up after the last write.
  */
-static int start_over(const struct request *request, const struct node_slot *node, uint32_t closes, uint32_t gone)
+static int start_over(const struct request *request, const struct node_slot *node, uint32_t closes,
+		      uint32_t gone)
 {
 	struct state *state = &request->fs->state;
-	const struct retry retry = {.node = node_id_of(state, node), .thread = request_pid(request), .closes = closes};
+	const struct retry retry = {
+		.node = node_id_of(state, node), .thread = request_pid(request), .closes = closes};
 	uint32_t before;
 
 	if (!consume_retry(retry.node, retry.thread, &before)) {
@@ -184,7 +188,8 @@ int set_id_drop(const struct request *request, const struct node_slot *node)
 	result = source->stat(&fs->state, node, &attr);
 	if (result < 0 || !set_id_has(attr.st_mode))
 		return result;
-	result = credentials_read(request_pid(request), request_uid(request), request_gid(request), &credentials);
+	result = credentials_read(request_pid(request), request_uid(request), request_gid(request),
+				  &credentials);
 	if (result < 0)
 		return result;
 	change.keep_set_group_id = keeps_set_group_id(&credentials, &attr);
@@ -195,9 +200,11 @@ static bool is_chown(long call)
 {
 	static const long calls[] = {
 #ifdef SYS_chown
-		SYS_chown, SYS_lchown,
+		SYS_chown,
+		SYS_lchown,
 #endif
-		SYS_fchown, SYS_fchownat,
+		SYS_fchown,
+		SYS_fchownat,
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
@@ -207,7 +214,8 @@ static bool is_chown(long call)
 }
 
 /* Whether the requester owns a file, or has CAP_FOWNER. */
-static bool is_owner(const struct request *request, const struct credentials *credentials, const struct stat *attr)
+static bool is_owner(const struct request *request, const struct credentials *credentials,
+		     const struct stat *attr)
 {
 	return credentials->uid == attr->st_uid || credentials_can(credentials, CAP_FOWNER) ||
 	       idmapped_owns(request->fs, request_pid(request), credentials->uid, attr->st_uid);
@@ -230,7 +238,8 @@ int set_id_complete(const struct request *request, const struct node_slot *node,
 	change->drop_privileges = !S_ISDIR(attr.st_mode) && attr.st_mode & (S_ISUID | S_ISGID);
 	if (!change->drop_privileges)
 		return 0;
-	result = credentials_read(request_pid(request), request_uid(request), request_gid(request), &credentials);
+	result = credentials_read(request_pid(request), request_uid(request), request_gid(request),
+				  &credentials);
 	if (result < 0)
 		return result;
 	change->keep_set_group_id = keeps_set_group_id(&credentials, &attr);

@@ -43,6 +43,7 @@ int set_id_drop(const struct request *request, const struct node_slot *node);
  * Returns 0; EPERM for a chown(2) that names neither user nor group, by anyone but the owner; the errors of
  * set_id_drop().
  */
-int set_id_complete(const struct request *request, const struct node_slot *node, struct source_change *change);
+int set_id_complete(const struct request *request, const struct node_slot *node,
+		    struct source_change *change);
 
 #endif

@@ -52,25 +52,30 @@ static bool is_trusted(const struct claim *claim, const struct stat *stat)
 	return stat->st_uid == geteuid() || (claim->has_owner && stat->st_uid == claim->owner);
 }
 
-int adopt_directory(const struct application *application, const struct claim *claim, int fd, const char *path)
+int adopt_directory(const struct application *application, const struct claim *claim, int fd,
+		    const char *path)
 {
 	struct stat stat;
 
 	if (fstat(fd, &stat) < 0)
-		return apply_fail(application, -errno, claim->line, "%s '%s': %s", claim->kind, claim->name, strerror(errno));
+		return apply_fail(application, -errno, claim->line, "%s '%s': %s", claim->kind, claim->name,
+				  strerror(errno));
 	/* only root can mount something there */
 	if (is_trusted(claim, &stat) || is_mount_root(fd) || is_marked(application, fd, path))
 		return 0;
-	return apply_fail(application, -EPERM, claim->line,
-			  "%s '%s': the existing directory '%s' belongs to user %u; remove it, or give it to root", claim->kind,
-			  claim->name, path, stat.st_uid);
+	return apply_fail(
+		application, -EPERM, claim->line,
+		"%s '%s': the existing directory '%s' belongs to user %u; remove it, or give it to root",
+		claim->kind, claim->name, path, stat.st_uid);
 }
 
 /* --- segments --- */
 
-static int refuse(const struct application *application, const struct config_segment *segment, int result, const char *why)
+static int refuse(const struct application *application, const struct config_segment *segment, int result,
+		  const char *why)
 {
-	return apply_fail(application, result, segment->line, "segment '%s': the existing file %s", segment->name, why);
+	return apply_fail(application, result, segment->line, "segment '%s': the existing file %s",
+			  segment->name, why);
 }
 
 static int refuse_links(const struct application *application, const struct config_segment *segment)
@@ -124,11 +129,13 @@ static int lease_or_refuse(const struct application *application, const struct c
 		return refuse_writers(application, segment);
 	if (result < 0 && !is_as_declared(segment, &adoption->stat))
 		return refuse(application, segment, -EPERM,
-			      "is on a medium without leases, so who has it open is unknown; remove it, or set its owner and mode");
+			      "is on a medium without leases, so who has it open is unknown; remove it, or "
+			      "set its owner and mode");
 	return result == 0;
 }
 
-int adopt_segment(const struct application *application, const struct config_segment *segment, int fd, struct adoption *adoption)
+int adopt_segment(const struct application *application, const struct config_segment *segment, int fd,
+		  struct adoption *adoption)
 {
 	const struct claim claim = {.has_owner = segment->has_owner, .owner = segment->owner};
 	_cleanup_close_ int reading = -1;
@@ -139,15 +146,18 @@ int adopt_segment(const struct application *application, const struct config_seg
 		return refuse(application, segment, -errno, strerror(errno));
 	if (!S_ISREG(adoption->stat.st_mode))
 		return apply_fail(application, -EEXIST, segment->line,
-				  "segment '%s': the existing file is not a regular file; remove it", segment->name);
+				  "segment '%s': the existing file is not a regular file; remove it",
+				  segment->name);
 	adoption->is_marked = is_marked(application, fd, segment->name);
 	if (!adoption->is_marked && !is_trusted(&claim, &adoption->stat))
-		return apply_fail(application, -EPERM, segment->line,
-				  "segment '%s': the existing file belongs to user %u, neither to root nor to the "
-				  "segment's owner; remove it",
-				  segment->name, adoption->stat.st_uid);
+		return apply_fail(
+			application, -EPERM, segment->line,
+			"segment '%s': the existing file belongs to user %u, neither to root nor to the "
+			"segment's owner; remove it",
+			segment->name, adoption->stat.st_uid);
 	/* only its own user can reach the store of an unprivileged daemon */
-	adoption->changes_hands = application->state->arena->header->privileged && changes_hands(segment, adoption);
+	adoption->changes_hands =
+		application->state->arena->header->privileged && changes_hands(segment, adoption);
 	if (!adoption->changes_hands)
 		return 0;
 	if (!adoption->is_marked && adoption->stat.st_nlink != 1)
@@ -191,11 +201,13 @@ int adopt_finish(const struct application *application, const struct config_segm
 	if (result < 0)
 		return result;
 	is_leased = result > 0;
-	if (adoption->changes_hands && !adoption->is_marked && (fstat(reading, &now) < 0 || now.st_nlink != 1))
+	if (adoption->changes_hands && !adoption->is_marked &&
+	    (fstat(reading, &now) < 0 || now.st_nlink != 1))
 		return refuse_links(application, segment);
 	result = set_owner_and_mode(segment, reading);
 	if (result == 0 && (!is_leased || !lease_is_broken(reading)))
 		return 0;
 	restore(reading, &adoption->stat);
-	return result < 0 ? refuse(application, segment, result, strerror(-result)) : refuse_writers(application, segment);
+	return result < 0 ? refuse(application, segment, result, strerror(-result))
+			  : refuse_writers(application, segment);
 }

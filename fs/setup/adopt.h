@@ -19,7 +19,8 @@ struct adoption {
  * section's owner, be a mount, or be declared itself. path: of the directory, below the mount.
  * Returns 0; -EPERM, or the negative errno of fstat(2), with the error formatted.
  */
-int adopt_directory(const struct application *application, const struct claim *claim, int fd, const char *path);
+int adopt_directory(const struct application *application, const struct claim *claim, int fd,
+		    const char *path);
 
 /*
  * Marks a file or directory as declared by the configuration under this name. Does nothing on media without
@@ -34,7 +35,8 @@ void adopt_mark(const struct application *application, int fd, const char *name)
  * fd: may be O_PATH. Returns 0; -EEXIST, -EPERM, -EBUSY, or the errno of inspecting it, with the error
  * formatted.
  */
-int adopt_segment(const struct application *application, const struct config_segment *segment, int fd, struct adoption *adoption);
+int adopt_segment(const struct application *application, const struct config_segment *segment, int fd,
+		  struct adoption *adoption);
 
 /*
  * Applies the configured owner and mode to a file that passed adopt_segment(), checking again what may have

@@ -41,7 +41,8 @@ int apply_reference(const struct application *application, int fd, uint64_t *id)
 	int result = backing_identify(application->state, 0, fd, "", &file);
 
 	if (result == 0)
-		result = node_reference(application->state, &file.key, file.stat.st_mode, file.flags, &file.fd, id);
+		result = node_reference(application->state, &file.key, file.stat.st_mode, file.flags,
+					&file.fd, id);
 	cleanup_close(&file.fd);
 	return result;
 }

@@ -11,18 +11,18 @@
 /* The run of apply_config(). */
 struct application {
 	struct state *state;
-	int root_fd;      /* of the default store */
-	const char *file; /* name of the configuration file */
+	int root_fd;                  /* of the default store */
+	const char *file;             /* name of the configuration file */
 	void (*changed)(uint64_t id); /* see apply_config() */
-	char *error;      /* CONFIG_ERROR_MAX bytes */
+	char *error;                  /* CONFIG_ERROR_MAX bytes */
 };
 
 /* A section of the configuration that names an object in the store. */
 struct claim {
-	const char *kind;  /* "segment" or "directory" */
-	const char *name;  /* below the mount */
+	const char *kind; /* "segment" or "directory" */
+	const char *name; /* below the mount */
 	unsigned int line;
-	bool has_owner;    /* `owner` is valid */
+	bool has_owner; /* `owner` is valid */
 	uid_t owner;
 };
 

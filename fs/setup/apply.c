@@ -16,14 +16,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int fail_with(const struct application *application, const struct config_directory *directory, int result, const char *what)
+static int fail_with(const struct application *application, const struct config_directory *directory,
+		     int result, const char *what)
 {
-	return apply_fail(application, result, directory->line, "%s of directory '%s': %s", what, directory->name,
-			  strerror(-result));
+	return apply_fail(application, result, directory->line, "%s of directory '%s': %s", what,
+			  directory->name, strerror(-result));
 }
 
 /* The mode is set last; until then only root has access to a new directory. */
-static int finish_directory(const struct application *application, const struct config_directory *directory, int fd, bool is_new)
+static int finish_directory(const struct application *application, const struct config_directory *directory,
+			    int fd, bool is_new)
 {
 	struct config_store store = directory->store;
 	int result = apply_policy(application, fd, &store.policy);
@@ -42,7 +44,8 @@ static int finish_directory(const struct application *application, const struct 
 	return 0;
 }
 
-static int apply_plain(const struct application *application, const struct config_directory *directory, struct place *place)
+static int apply_plain(const struct application *application, const struct config_directory *directory,
+		       struct place *place)
 {
 	const struct claim claim = claim_of_directory(directory);
 	_cleanup_close_ int fd = place_create(application, &claim, place, 0700);
@@ -86,8 +89,8 @@ int apply_root(struct state *state, int root_fd)
 	return result < 0 ? result : apply_builtins(state);
 }
 
-int apply_config(struct state *state, const struct config *config, const char *file, void (*changed)(uint64_t id),
-		 char error[CONFIG_ERROR_MAX])
+int apply_config(struct state *state, const struct config *config, const char *file,
+		 void (*changed)(uint64_t id), char error[CONFIG_ERROR_MAX])
 {
 	const struct application application = {
 		.state = state,
@@ -103,7 +106,8 @@ int apply_config(struct state *state, const struct config *config, const char *f
 	result = apply_policy(&application, application.root_fd, &config->root.policy);
 
 	if (result < 0)
-		snprintf(error, CONFIG_ERROR_MAX, "%.200s: the policy of the default store: %s", file, strerror(-result));
+		snprintf(error, CONFIG_ERROR_MAX, "%.200s: the policy of the default store: %s", file,
+			 strerror(-result));
 	else
 		result = apply_sources(&application, config);
 	for (size_t i = 0; result == 0 && i < config->n_directories; i++)

@@ -22,7 +22,7 @@ int apply_root(struct state *state, int root_fd);
  * kernel may have cached; NULL = the kernel knows no nodes yet. error: receives one line on failure.
  * Returns 0, or a negative errno; what was created until then stays.
  */
-int apply_config(struct state *state, const struct config *config, const char *file, void (*changed)(uint64_t id),
-		 char error[CONFIG_ERROR_MAX]);
+int apply_config(struct state *state, const struct config *config, const char *file,
+		 void (*changed)(uint64_t id), char error[CONFIG_ERROR_MAX]);
 
 #endif

@@ -68,7 +68,8 @@ static bool is_in_our_namespace(int process_fd)
 	struct stat ours;
 	struct stat theirs;
 
-	return stat("/proc/self/ns/mnt", &ours) == 0 && fstatat(process_fd, "ns/mnt", &theirs, 0) == 0 && ours.st_ino == theirs.st_ino;
+	return stat("/proc/self/ns/mnt", &ours) == 0 && fstatat(process_fd, "ns/mnt", &theirs, 0) == 0 &&
+	       ours.st_ino == theirs.st_ino;
 }
 
 static bool holds(dev_t device, const char *process)
@@ -85,8 +86,10 @@ static bool holds(dev_t device, const char *process)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	return has_open(device, fd) || is_on(device, fd, "cwd") || is_on(device, fd, "root") || is_on(device, fd, "exe") ||
-	       (!is_in_our_namespace(fd) && has_line(fd, "mountinfo", in_mounts)) || has_line(fd, "maps", in_maps);
+	return has_open(device, fd) || is_on(device, fd, "cwd") || is_on(device, fd, "root") ||
+	       is_on(device, fd, "exe") ||
+	       (!is_in_our_namespace(fd) && has_line(fd, "mountinfo", in_mounts)) ||
+	       has_line(fd, "maps", in_maps);
 }
 
 /* Writes a line for each holder: "PID (command)". */

@@ -17,16 +17,16 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
-#define PRIVILEGED_BASE "/run/segfs"
-#define MOUNT_TYPE "fuse.segfs"
-#define LOCK_NAME "lock"
-#define STORE_NAME "store"
-#define LOCK_PAUSE_NS 10000000 /* 10 ms between attempts */
-#define LOCK_TRIES 500
+#define PRIVILEGED_BASE    "/run/segfs"
+#define MOUNT_TYPE         "fuse.segfs"
+#define LOCK_NAME          "lock"
+#define STORE_NAME         "store"
+#define LOCK_PAUSE_NS      10000000 /* 10 ms between attempts */
+#define LOCK_TRIES         500
 #define DEFAULT_STORE_MODE 01777 /* like /dev/shm */
 
-__attribute__((format(printf, 3, 4))) static int fail(int result, char error[INSTANCE_ERROR_MAX], const char *format,
-						      ...)
+__attribute__((format(printf, 3, 4))) static int fail(int result, char error[INSTANCE_ERROR_MAX],
+						      const char *format, ...)
 {
 	va_list arguments;
 
@@ -43,7 +43,8 @@ static int fail_errno(int number, char error[INSTANCE_ERROR_MAX], const char *wh
 
 static int fail_private(char error[INSTANCE_ERROR_MAX], const char *path)
 {
-	return fail(-EPERM, error, "%s is not a directory that only user %u owns and can write to; remove it", path, geteuid());
+	return fail(-EPERM, error, "%s is not a directory that only user %u owns and can write to; remove it",
+		    path, geteuid());
 }
 
 /*
@@ -51,7 +52,8 @@ static int fail_private(char error[INSTANCE_ERROR_MAX], const char *path)
  * or a link of that name. Returns an O_PATH descriptor, through which all further access goes. mode: to
  * create it with; 0 = do not create it.
  */
-static int open_private(int parent_fd, const char *name, const char *path, mode_t mode, char error[INSTANCE_ERROR_MAX])
+static int open_private(int parent_fd, const char *name, const char *path, mode_t mode,
+			char error[INSTANCE_ERROR_MAX])
 {
 	_cleanup_close_ int fd = -1;
 	struct stat stat;
@@ -137,19 +139,22 @@ static bool is_mounted(const struct holder *holder)
 	       strcmp(type, MOUNT_TYPE) == 0;
 }
 
-static int fail_in_use(const struct instance *instance, const struct holder *holder, char error[INSTANCE_ERROR_MAX])
+static int fail_in_use(const struct instance *instance, const struct holder *holder,
+		       char error[INSTANCE_ERROR_MAX])
 {
 	char holders[INSTANCE_ERROR_MAX / 2] = "";
 
 	if (is_mounted(holder))
-		return fail(-EBUSY, error,
-			    "instance '%s' is in use by process %d, mounted on %s; unmount it first, or choose "
-			    "another name with --name",
-			    instance->name, holder->pid, holder->mount_point);
+		return fail(
+			-EBUSY, error,
+			"instance '%s' is in use by process %d, mounted on %s; unmount it first, or choose "
+			"another name with --name",
+			instance->name, holder->pid, holder->mount_point);
 	if (holder->device)
 		holders_describe(holder->device, holders, sizeof(holders));
 	return fail(-EBUSY, error,
-		    "instance '%s' is unmounted, but still in use by %s; end them, or end its daemon with 'kill %d', which makes "
+		    "instance '%s' is unmounted, but still in use by %s; end them, or end its daemon with "
+		    "'kill %d', which makes "
 		    "their open files fail",
 		    instance->name, *holders ? holders : "processes that are not visible", holder->pid);
 }
@@ -168,12 +173,14 @@ static int open_parent(const char *base, char error[INSTANCE_ERROR_MAX])
 	return fd < 0 ? fail_errno(errno, error, "the directory", path) : fd;
 }
 
-static int open_base(const struct instance *instance, const char *base, bool make, char error[INSTANCE_ERROR_MAX])
+static int open_base(const struct instance *instance, const char *base, bool make,
+		     char error[INSTANCE_ERROR_MAX])
 {
 	_cleanup_close_ int parent = open_parent(base, error);
 	mode_t mode = instance->privileged ? 0755 : 0700;
 
-	return parent < 0 ? parent : open_private(parent, strrchr(base, '/') + 1, base, make ? mode : 0, error);
+	return parent < 0 ? parent
+			  : open_private(parent, strrchr(base, '/') + 1, base, make ? mode : 0, error);
 }
 
 /* A holder without a mount is about to exit, since umount(8) returns before the daemon does; wait for it. */
@@ -199,8 +206,10 @@ static int take_lock(struct instance *instance, int directory_fd, char error[INS
 		nanosleep(&pause, NULL);
 	}
 	/* the previous holder may have purged the instance including the lock file */
-	if (fstatat(directory_fd, LOCK_NAME, &named, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &held) < 0 || named.st_ino != held.st_ino)
-		return fail(-ENOENT, error, "there is no instance '%s': it was purged just now", instance->name);
+	if (fstatat(directory_fd, LOCK_NAME, &named, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &held) < 0 ||
+	    named.st_ino != held.st_ino)
+		return fail(-ENOENT, error, "there is no instance '%s': it was purged just now",
+			    instance->name);
 	instance->lock_fd = take_fd(&fd);
 	return 0;
 }
@@ -223,7 +232,8 @@ static int make_and_lock(struct instance *instance, const char *base, char error
 	return result;
 }
 
-int instance_open(struct instance *instance, const char *name, bool privileged, char error[INSTANCE_ERROR_MAX])
+int instance_open(struct instance *instance, const char *name, bool privileged,
+		  char error[INSTANCE_ERROR_MAX])
 {
 	char base[PATH_MAX];
 	int result;
@@ -285,7 +295,8 @@ static int reach_directory(const struct instance *instance, char error[INSTANCE_
 }
 
 /* Mounts the store's tmpfs on its directory `fd`, or changes the limits of an existing one. */
-static int mount_default_store(struct instance *instance, const struct config_store *root, int fd, char error[INSTANCE_ERROR_MAX])
+static int mount_default_store(struct instance *instance, const struct config_store *root, int fd,
+			       char error[INSTANCE_ERROR_MAX])
 {
 	_cleanup_close_ int made = -1;
 	int result;
@@ -315,7 +326,8 @@ static int make_store(const struct instance *instance, int directory_fd, char er
 	return open_private(directory_fd, STORE_NAME, instance->store, 0700, error);
 }
 
-int instance_open_store(struct instance *instance, const struct config_store *root, char error[INSTANCE_ERROR_MAX])
+int instance_open_store(struct instance *instance, const struct config_store *root,
+			char error[INSTANCE_ERROR_MAX])
 {
 	_cleanup_close_ int directory_fd = reach_directory(instance, error);
 	_cleanup_close_ int store_fd = -1;
@@ -341,7 +353,8 @@ int instance_open_store(struct instance *instance, const struct config_store *ro
 	return take_fd(&fd);
 }
 
-static int remove_all(const struct instance *instance, int base_fd, int directory_fd, char error[INSTANCE_ERROR_MAX])
+static int remove_all(const struct instance *instance, int base_fd, int directory_fd,
+		      char error[INSTANCE_ERROR_MAX])
 {
 	int result = instance->privileged ? unmount_all(directory_fd) : 0;
 
@@ -354,7 +367,8 @@ static int remove_all(const struct instance *instance, int base_fd, int director
 void instance_write_holder(const struct instance *instance, const char *mount_point, dev_t device)
 {
 	if (ftruncate(instance->lock_fd, 0) == 0 && lseek(instance->lock_fd, 0, SEEK_SET) == 0)
-		dprintf(instance->lock_fd, "%d %s\n%u:%u", getpid(), mount_point, major(device), minor(device));
+		dprintf(instance->lock_fd, "%d %s\n%u:%u", getpid(), mount_point, major(device),
+			minor(device));
 }
 
 /* Undoes a failed start. */
@@ -411,7 +425,8 @@ int instance_purge(const char *name, bool privileged, char error[INSTANCE_ERROR_
 	base_fd = open_base(&instance, base, false, error);
 	result = base_fd < 0 ? base_fd : purge_in(&instance, base_fd, error);
 	if (result == -ENOENT)
-		return fail(-ENOENT, error, "there is no instance '%s': %s does not exist", name, instance.directory);
+		return fail(-ENOENT, error, "there is no instance '%s': %s does not exist", name,
+			    instance.directory);
 	/* succeeds with the last instance only */
 	if (result == 0)
 		rmdir(base);

@@ -31,7 +31,8 @@ struct instance {
  * Waits some seconds for a daemon that is exiting.
  * Returns 0; -EBUSY if another segfs holds the lock; the negative errno of mkdir(2), open(2), flock(2).
  */
-int instance_open(struct instance *instance, const char *name, bool privileged, char error[INSTANCE_ERROR_MAX]);
+int instance_open(struct instance *instance, const char *name, bool privileged,
+		  char error[INSTANCE_ERROR_MAX]);
 
 /*
  * Takes over an instance, with its lock, from the previous version of the program. Returns 0; -ENAMETOOLONG.
@@ -42,7 +43,8 @@ int instance_adopt(struct instance *instance, const char *name, bool privileged,
  * Creates or finds the default store, and applies limits, mode and owner to it.
  * Returns a descriptor of its root directory; the negative errno of mount(2) and others, with `error` filled.
  */
-int instance_open_store(struct instance *instance, const struct config_store *root, char error[INSTANCE_ERROR_MAX]);
+int instance_open_store(struct instance *instance, const struct config_store *root,
+			char error[INSTANCE_ERROR_MAX]);
 
 /*
  * Writes the calling process's pid, its mount point and the mount's device into the lock file, for messages

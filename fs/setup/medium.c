@@ -24,7 +24,9 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define SOURCE_SIZE 4096 /* bytes of the tmpfs that serves as mount point of a source without a file system */
+#define SOURCE_SIZE                                                                                          \
+	4096 /* bytes of the tmpfs that serves as mount point of a source without a file system              \
+	      */
 
 /* A directory to be mounted on. */
 struct medium {
@@ -37,18 +39,20 @@ struct medium {
 
 static int fail_medium(const struct medium *medium, int result, const char *why)
 {
-	return apply_fail(medium->application, result, medium->directory->line, "directory '%s': %s", medium->directory->name, why);
+	return apply_fail(medium->application, result, medium->directory->line, "directory '%s': %s",
+			  medium->directory->name, why);
 }
 
 static int fail_with(const struct medium *medium, int result, const char *what)
 {
-	return apply_fail(medium->application, result, medium->directory->line, "%s of directory '%s': %s", what,
-			  medium->directory->name, strerror(-result));
+	return apply_fail(medium->application, result, medium->directory->line, "%s of directory '%s': %s",
+			  what, medium->directory->name, strerror(-result));
 }
 
 static int fail_other_medium(const struct medium *medium)
 {
-	return fail_medium(medium, -EBUSY, "it has another medium from an earlier start; remove that with --purge first");
+	return fail_medium(medium, -EBUSY,
+			   "it has another medium from an earlier start; remove that with --purge first");
 }
 
 static int fail_path(const struct medium *medium, int result)
@@ -85,7 +89,8 @@ static bool is_same_directory(int fd, const char *path)
 	struct stat there;
 	struct stat here;
 
-	return stat(path, &there) == 0 && fstat(fd, &here) == 0 && there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+	return stat(path, &there) == 0 && fstat(fd, &here) == 0 && there.st_dev == here.st_dev &&
+	       there.st_ino == here.st_ino;
 }
 
 struct own_tmpfs {
@@ -107,8 +112,8 @@ static bool is_own_tmpfs(int fd)
 {
 	struct own_tmpfs wanted = {.is_own = false};
 
-	return paths_of_descriptor(fd, wanted.path, sizeof(wanted.path)) == 0 && mounts_walk(compare_mount, &wanted) == 0 &&
-	       wanted.is_own;
+	return paths_of_descriptor(fd, wanted.path, sizeof(wanted.path)) == 0 &&
+	       mounts_walk(compare_mount, &wanted) == 0 && wanted.is_own;
 }
 
 /* Whether the existing mount with root `fd` matches the configuration. */
@@ -151,8 +156,11 @@ static int change_mounted(struct medium *medium, int fd)
 	if (result < 0)
 		return result;
 	index = apply_registered(state, source, fd);
-	if (index >= 0 && source == SOURCE_SYSV && !is_same_file(state->arena->header->stores[index].ipc_fd, medium->ipc_fd))
-		return fail_medium(medium, -EBUSY, "it shows another IPC namespace, which cannot change while mounted; unmount and start again");
+	if (index >= 0 && source == SOURCE_SYSV &&
+	    !is_same_file(state->arena->header->stores[index].ipc_fd, medium->ipc_fd))
+		return fail_medium(medium, -EBUSY,
+				   "it shows another IPC namespace, which cannot change while mounted; "
+				   "unmount and start again");
 	if (!medium->path && source == SOURCE_STORE) {
 		result = tmpfs_change(fd, &directory->store, why);
 		if (result < 0)
@@ -161,7 +169,8 @@ static int change_mounted(struct medium *medium, int fd)
 	if (index == -ENOENT) {
 		_cleanup_close_ int root_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-		index = root_fd < 0 ? -errno : apply_register(state, directory->name, source, root_fd, medium->ipc_fd);
+		index = root_fd < 0 ? -errno
+				    : apply_register(state, directory->name, source, root_fd, medium->ipc_fd);
 		if (index >= 0) {
 			take_fd(&root_fd);
 			take_fd(&medium->ipc_fd);
@@ -205,7 +214,8 @@ static int set_policy(const struct medium *medium, int fd)
 	int result = apply_read_policy(medium->application, fd, &policy);
 
 	if (result == 0)
-		result = apply_store_policy(medium->application, fd, &policy, &medium->directory->store.policy);
+		result = apply_store_policy(medium->application, fd, &policy,
+					    &medium->directory->store.policy);
 	return result < 0 ? fail_with(medium, result, "the policy") : 0;
 }
 
@@ -234,7 +244,9 @@ static void restore(int fd, const struct stat *before)
 static int register_and_attach(struct medium *medium, struct place *place, int mount_fd, int *root_fd)
 {
 	struct state *state = medium->application->state;
-	int index = apply_register_hidden(state, medium->directory->name, (enum source_kind)medium->directory->source, *root_fd, medium->ipc_fd);
+	int index =
+		apply_register_hidden(state, medium->directory->name,
+				      (enum source_kind)medium->directory->source, *root_fd, medium->ipc_fd);
 	int result;
 
 	if (index < 0)
@@ -259,7 +271,8 @@ static int add_mount(struct medium *medium, struct place *place)
 	int result = *place->rest ? 0 : check_empty(place->fd);
 
 	if (result == -ENOTEMPTY)
-		return fail_medium(medium, result, "it is not empty, and a medium would hide its entries; empty it first");
+		return fail_medium(medium, result,
+				   "it is not empty, and a medium would hide its entries; empty it first");
 	if (result < 0)
 		return fail_medium(medium, result, strerror(-result));
 	mount_fd = make_mount(medium);
@@ -281,7 +294,8 @@ static int add_mount(struct medium *medium, struct place *place)
 	return result;
 }
 
-int apply_medium(const struct application *application, const struct config_directory *directory, struct place *place)
+int apply_medium(const struct application *application, const struct config_directory *directory,
+		 struct place *place)
 {
 	struct medium medium = {application, directory, directory->store.path, directory->store, -1};
 	int result = 0;
@@ -299,7 +313,8 @@ int apply_medium(const struct application *application, const struct config_dire
 		result = medium.ipc_fd < 0 ? medium.ipc_fd : 0;
 	}
 	if (result == 0)
-		result = !*place->rest && is_mount_root(place->fd) ? change_mounted(&medium, place->fd) : add_mount(&medium, place);
+		result = !*place->rest && is_mount_root(place->fd) ? change_mounted(&medium, place->fd)
+								   : add_mount(&medium, place);
 	cleanup_close(&medium.ipc_fd);
 	return result;
 }

@@ -9,6 +9,7 @@
  * Mounts a directory's medium or source on it, or changes an existing mount. Returns 0, or a negative errno
  * with the error formatted and nothing new visible.
  */
-int apply_medium(const struct application *application, const struct config_directory *directory, struct place *place);
+int apply_medium(const struct application *application, const struct config_directory *directory,
+		 struct place *place);
 
 #endif

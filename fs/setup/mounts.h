@@ -11,10 +11,10 @@
 
 /* A mount, valid during the callback. */
 struct mount_entry {
-	const char *path; /* mount point, absolute */
-	const char *type; /* file system type */
+	const char *path;   /* mount point, absolute */
+	const char *type;   /* file system type */
 	const char *source; /* the source of the mount, as escaped by the kernel */
-	dev_t device;     /* st_dev of its files */
+	dev_t device;       /* st_dev of its files */
 };
 
 /*

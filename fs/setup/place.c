@@ -12,10 +12,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int fail_directory(const struct application *application, const struct claim *claim, int result, const char *path)
+static int fail_directory(const struct application *application, const struct claim *claim, int result,
+			  const char *path)
 {
-	return apply_fail(application, result, claim->line, "%s '%s': the directory '%s': %s", claim->kind, claim->name, path,
-			  strerror(-result));
+	return apply_fail(application, result, claim->line, "%s '%s': the directory '%s': %s", claim->kind,
+			  claim->name, path, strerror(-result));
 }
 
 /* Splits off the first component of a path. Returns the rest. */
@@ -27,7 +28,8 @@ static const char *split(const char *path, char name[NAME_MAX + 1])
 	return *slash ? slash + 1 : slash;
 }
 
-int place_find(const struct application *application, const struct claim *claim, const char *path, struct place *place)
+int place_find(const struct application *application, const struct claim *claim, const char *path,
+	       struct place *place)
 {
 	_cleanup_close_ int fd = fcntl(application->root_fd, F_DUPFD_CLOEXEC, 0);
 	const char *rest = path;
@@ -95,7 +97,8 @@ static int make_one(int dir_fd, const char *name, mode_t mode, bool *is_ours)
 	return paths_open_beneath(dir_fd, name);
 }
 
-int place_create(const struct application *application, const struct claim *claim, struct place *place, mode_t mode)
+int place_create(const struct application *application, const struct claim *claim, struct place *place,
+		 mode_t mode)
 {
 	_cleanup_close_ int fd = fcntl(place->fd, F_DUPFD_CLOEXEC, 0);
 	const char *rest = place->rest;

@@ -18,7 +18,8 @@ struct place {
  * since users can write in the store. Existing directories are checked by adopt_directory().
  * Returns 0, and the caller must call place_close(); a negative errno with the error formatted.
  */
-int place_find(const struct application *application, const struct claim *claim, const char *path, struct place *place);
+int place_find(const struct application *application, const struct claim *claim, const char *path,
+	       struct place *place);
 void place_close(struct place *place);
 
 /*
@@ -26,7 +27,8 @@ void place_close(struct place *place);
  * Returns an O_RDONLY descriptor of the directory, which the caller closes; a negative errno with the error
  * formatted, and nothing left behind.
  */
-int place_create(const struct application *application, const struct claim *claim, struct place *place, mode_t mode);
+int place_create(const struct application *application, const struct claim *claim, struct place *place,
+		 mode_t mode);
 
 /* Removes the directories created by place_create(), as far as they are empty. */
 void place_remove(const struct place *place);

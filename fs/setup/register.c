@@ -88,7 +88,8 @@ int apply_registered(const struct state *state, enum source_kind source, int fd)
 	return -ENOENT;
 }
 
-int apply_register_hidden(struct state *state, const char *path, enum source_kind source, int root_fd, int ipc_fd)
+int apply_register_hidden(struct state *state, const char *path, enum source_kind source, int root_fd,
+			  int ipc_fd)
 {
 	struct arena_header *header = state->arena->header;
 	struct store_record *place;

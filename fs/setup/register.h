@@ -10,7 +10,8 @@
  * namespace, or -1; both are moved to the record on success only.
  * Returns its index; -ENFILE if there are too many; the negative errno of statx(2), fstatfs(2).
  */
-int apply_register_hidden(struct state *state, const char *path, enum source_kind source, int root_fd, int ipc_fd);
+int apply_register_hidden(struct state *state, const char *path, enum source_kind source, int root_fd,
+			  int ipc_fd);
 
 /* Marks the record as attached. */
 void apply_publish(struct state *state, int index);

@@ -76,7 +76,8 @@ static int open_to_empty(int parent_fd, const char *name)
 	if (fd < 0)
 		return fd;
 	procfs_fd_path(path, fd);
-	if (fstat(fd, &found) == 0 && (found.st_mode & 0700) != 0700 && chmod(path, (found.st_mode & 07777) | 0700) < 0)
+	if (fstat(fd, &found) == 0 && (found.st_mode & 0700) != 0700 &&
+	    chmod(path, (found.st_mode & 07777) | 0700) < 0)
 		return -errno;
 	return procfs_fd_open(fd, O_RDONLY | O_DIRECTORY);
 }

@@ -20,8 +20,8 @@
 
 #define COPY_PART (1024u * 1024u) /* bytes loaded at a time */
 
-static int fail_segment(const struct application *application, const struct config_segment *segment, int result,
-			const char *what)
+static int fail_segment(const struct application *application, const struct config_segment *segment,
+			int result, const char *what)
 {
 	return apply_fail(application, result, segment->line, "segment '%s': %s: %s", segment->name, what,
 			  strerror(-result));
@@ -32,23 +32,25 @@ static struct claim claim_of_segment(const struct config_segment *segment)
 	return (struct claim){"segment", segment->name, segment->line, segment->has_owner, segment->owner};
 }
 
-static int open_load(const struct application *application, const struct config_segment *segment, off_t *length)
+static int open_load(const struct application *application, const struct config_segment *segment,
+		     off_t *length)
 {
 	_cleanup_close_ int fd = open(segment->load, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat stat;
 
 	if (fd < 0 || fstat(fd, &stat) < 0)
-		return apply_fail(application, -errno, segment->line, "segment '%s': load = %s: %s", segment->name,
-				  segment->load, strerror(errno));
+		return apply_fail(application, -errno, segment->line, "segment '%s': load = %s: %s",
+				  segment->name, segment->load, strerror(errno));
 	if (!S_ISREG(stat.st_mode))
 		return apply_fail(application, -EINVAL, segment->line,
-				  "segment '%s': load = %s is not a regular file; name a regular file", segment->name,
-				  segment->load);
+				  "segment '%s': load = %s is not a regular file; name a regular file",
+				  segment->name, segment->load);
 	if (segment->has_size && (uint64_t)stat.st_size > segment->size)
-		return apply_fail(application, -EFBIG, segment->line,
-				  "segment '%s': load = %s has %lld bytes, more than size = %llu; increase 'size'",
-				  segment->name, segment->load, (long long)stat.st_size,
-				  (unsigned long long)segment->size);
+		return apply_fail(
+			application, -EFBIG, segment->line,
+			"segment '%s': load = %s has %lld bytes, more than size = %llu; increase 'size'",
+			segment->name, segment->load, (long long)stat.st_size,
+			(unsigned long long)segment->size);
 	*length = stat.st_size;
 	return take_fd(&fd);
 }
@@ -94,8 +96,8 @@ static int set_size(const struct application *application, const struct config_s
 		size = present;
 	}
 	if (size > present && present > 0 && policy->fixed_size) {
-		log_notice("%s:%u: segment '%s' keeps its %lld bytes, since its size is fixed", application->file,
-			   segment->line, segment->name, (long long)present);
+		log_notice("%s:%u: segment '%s' keeps its %lld bytes, since its size is fixed",
+			   application->file, segment->line, segment->name, (long long)present);
 		size = present;
 	}
 	if (size > present && ftruncate(fd, size) < 0)
@@ -124,7 +126,8 @@ static void give(struct policy *policy, const struct config_policy *given)
 			policy_copy(policy, (enum policy_field)field, &given->policy);
 }
 
-int apply_store_policy(const struct application *application, int fd, struct policy *policy, const struct config_policy *given)
+int apply_store_policy(const struct application *application, int fd, struct policy *policy,
+		       const struct config_policy *given)
 {
 	char text[POLICY_TEXT_MAX];
 	int length;
@@ -132,14 +135,18 @@ int apply_store_policy(const struct application *application, int fd, struct pol
 	give(policy, given);
 	length = policy_store(policy, text);
 	if (length > 0)
-		return fsetxattr(fd, source_policy_attribute(application->state), text, (size_t)length, 0) < 0 ? -errno : 0;
-	if (fremovexattr(fd, source_policy_attribute(application->state)) < 0 && errno != ENODATA && errno != EOPNOTSUPP)
+		return fsetxattr(fd, source_policy_attribute(application->state), text, (size_t)length, 0) < 0
+			       ? -errno
+			       : 0;
+	if (fremovexattr(fd, source_policy_attribute(application->state)) < 0 && errno != ENODATA &&
+	    errno != EOPNOTSUPP)
 		return -errno;
 	return 0;
 }
 
 /* For a new segment, which always has a mode. */
-static int set_owner_and_mode(const struct application *application, const struct config_segment *segment, int fd)
+static int set_owner_and_mode(const struct application *application, const struct config_segment *segment,
+			      int fd)
 {
 	if (segment->has_owner && fchown(fd, segment->owner, segment->group) < 0)
 		return fail_segment(application, segment, -errno, "setting its owner");
@@ -164,8 +171,8 @@ static void watch(const struct application *application, int fd)
  * Combines the default policy of an existing parent directory with the configured one. `owner` cannot be
  * inherited, since no process creates the segment.
  */
-static int new_policy(const struct application *application, const struct config_segment *segment, const struct place *place, int fd,
-		      struct policy *policy)
+static int new_policy(const struct application *application, const struct config_segment *segment,
+		      const struct place *place, int fd, struct policy *policy)
 {
 	int result = 0;
 
@@ -177,17 +184,19 @@ static int new_policy(const struct application *application, const struct config
 	return result < 0 ? result : apply_store_policy(application, fd, policy, &segment->policy);
 }
 
-static int load_bytes(const struct application *application, const struct config_segment *segment, int fd, off_t *length)
+static int load_bytes(const struct application *application, const struct config_segment *segment, int fd,
+		      off_t *length)
 {
 	_cleanup_close_ int load = open_load(application, segment, length);
 	int result = load < 0 ? load : copy_bytes(load, fd);
 
-	return load >= 0 && result < 0 ? fail_segment(application, segment, result, "loading its bytes") : result;
+	return load >= 0 && result < 0 ? fail_segment(application, segment, result, "loading its bytes")
+				       : result;
 }
 
 /* Links the file; missing directories are created only now. */
-static int give_name(const struct application *application, const struct config_segment *segment, struct place *place, int fd,
-		     const char *name)
+static int give_name(const struct application *application, const struct config_segment *segment,
+		     struct place *place, int fd, const char *name)
 {
 	const struct claim claim = claim_of_segment(segment);
 	_cleanup_close_ int dir_fd = place_create(application, &claim, place, APPLY_DIRECTORY_MODE);
@@ -205,8 +214,8 @@ static int give_name(const struct application *application, const struct config_
 }
 
 /* The file has no name until it is complete, so that nobody sees it half-made. */
-static int make_segment(const struct application *application, const struct config_segment *segment, struct place *place,
-			const char *name)
+static int make_segment(const struct application *application, const struct config_segment *segment,
+			struct place *place, const char *name)
 {
 	_cleanup_close_ int fd = openat(place->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	struct policy policy;
@@ -242,7 +251,8 @@ static int reserve(const struct config_segment *segment, const struct policy *po
 }
 
 /* found: O_PATH descriptor of the file, which is checked and changed whatever happens to its name. */
-static int adjust_segment(const struct application *application, const struct config_segment *segment, int found)
+static int adjust_segment(const struct application *application, const struct config_segment *segment,
+			  int found)
 {
 	_cleanup_close_ int fd = -1;
 	struct policy policy = {0};
@@ -262,9 +272,10 @@ static int adjust_segment(const struct application *application, const struct co
 		return fail_segment(application, segment, result, "reserving its memory");
 	result = apply_policy(application, fd, &segment->policy);
 	if (result == -EBUSY)
-		return apply_fail(application, result, segment->line,
-				  "segment '%s': it is open in a mode that its new policy excludes; close it first",
-				  segment->name);
+		return apply_fail(
+			application, result, segment->line,
+			"segment '%s': it is open in a mode that its new policy excludes; close it first",
+			segment->name);
 	if (result < 0)
 		return fail_segment(application, segment, result, "its policy");
 	result = set_size(application, segment, &policy, fd, adoption.stat.st_size);

@@ -55,7 +55,8 @@ static int add_posix(struct state *state)
 	if (result >= 0)
 		result = backing_identify(state, (uint16_t)result, fd, "", &file);
 	if (result == 0)
-		result = node_add_fixed(state, NODE_POSIX, &file.key, file.stat.st_mode, NODE_EXTERNAL, file.fd);
+		result = node_add_fixed(state, NODE_POSIX, &file.key, file.stat.st_mode, NODE_EXTERNAL,
+					file.fd);
 	return result;
 }
 
@@ -92,7 +93,8 @@ static int add_process(struct state *state)
 	take_fd(&fd);
 	result = process_identify_root(state, (uint16_t)result, &file);
 	if (result == 0)
-		result = node_add_fixed(state, NODE_PROCESS, &file.key, file.stat.st_mode, NODE_EXTERNAL, file.fd);
+		result = node_add_fixed(state, NODE_PROCESS, &file.key, file.stat.st_mode, NODE_EXTERNAL,
+					file.fd);
 	return result;
 }
 
@@ -128,8 +130,9 @@ int apply_sources(const struct application *application, const struct config *co
 		if (is_there(application->state, (enum source_kind)kind)) {
 			shown |= 1u << kind;
 		} else if (config->has_sources) {
-			snprintf(application->error, CONFIG_ERROR_MAX, "%.200s: sources: this machine has no %s; remove it",
-				 application->file, source_kind_name((enum source_kind)kind));
+			snprintf(application->error, CONFIG_ERROR_MAX,
+				 "%.200s: sources: this machine has no %s; remove it", application->file,
+				 source_kind_name((enum source_kind)kind));
 			return -ENOTSUP;
 		}
 	}
@@ -141,7 +144,8 @@ static bool is_ipc_namespace(int fd)
 {
 	struct statfs found;
 
-	return fstatfs(fd, &found) == 0 && found.f_type == NSFS_MAGIC && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWIPC;
+	return fstatfs(fd, &found) == 0 && found.f_type == NSFS_MAGIC &&
+	       ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWIPC;
 }
 
 bool is_same_file(int one, int other)
@@ -166,10 +170,12 @@ int apply_open_namespace(const struct application *application, const struct con
 	/* the path may lead to a fifo */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return apply_fail(application, -errno, directory->line, "the IPC namespace %s of directory '%s': %s", path,
-				  directory->name, strerror(errno));
+		return apply_fail(application, -errno, directory->line,
+				  "the IPC namespace %s of directory '%s': %s", path, directory->name,
+				  strerror(errno));
 	if (!is_ipc_namespace(fd))
-		return apply_fail(application, -EINVAL, directory->line,
-				  "%s is not an IPC namespace; write a pid, or a path such as /proc/PID/ns/ipc", path);
+		return apply_fail(
+			application, -EINVAL, directory->line,
+			"%s is not an IPC namespace; write a pid, or a path such as /proc/PID/ns/ipc", path);
 	return take_fd(&fd);
 }

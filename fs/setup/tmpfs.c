@@ -10,7 +10,7 @@
 #include <sys/mount.h>
 
 #define TMPFS_OPTIONS 4
-#define NUMBER_MAX 24 /* bytes of a number as text, including the final 0 */
+#define NUMBER_MAX    24 /* bytes of a number as text, including the final 0 */
 
 struct tmpfs_option {
 	const char *key;
@@ -18,7 +18,8 @@ struct tmpfs_option {
 	char number[NUMBER_MAX]; /* buffer for `value` */
 };
 
-__attribute__((format(printf, 3, 4))) static int fail(int result, char error[TMPFS_ERROR_MAX], const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int fail(int result, char error[TMPFS_ERROR_MAX],
+						      const char *format, ...)
 {
 	va_list arguments;
 
@@ -57,7 +58,8 @@ static int set_options(int context, const struct config_store *store, char error
 
 	for (size_t i = 0; i < n; i++)
 		if (fsconfig(context, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0) < 0)
-			return fail(-errno, error, "the kernel refuses the tmpfs option '%s=%s': %s", options[i].key, options[i].value, strerror(errno));
+			return fail(-errno, error, "the kernel refuses the tmpfs option '%s=%s': %s",
+				    options[i].key, options[i].value, strerror(errno));
 	return 0;
 }
 
@@ -98,5 +100,7 @@ int tmpfs_change(int fd, const struct config_store *store, char error[TMPFS_ERRO
 
 int mount_attach(int mount_fd, int target_fd)
 {
-	return move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno : 0;
+	return move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
 }

@@ -21,8 +21,8 @@
 int tmpfs_make(const struct config_store *store, mode_t fresh_mode, char error[TMPFS_ERROR_MAX]);
 
 /*
- * Applies the limits of `store` to the tmpfs with root `fd`. Returns 0, or the negative errno of fspick(2) or fsconfig(2),
- * with `error` filled.
+ * Applies the limits of `store` to the tmpfs with root `fd`. Returns 0, or the negative errno of fspick(2) or
+ * fsconfig(2), with `error` filled.
  */
 int tmpfs_change(int fd, const struct config_store *store, char error[TMPFS_ERROR_MAX]);
 

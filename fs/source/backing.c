@@ -159,7 +159,8 @@ static int identify_by_descriptor(const struct state *state, uint16_t near, int 
 	return 0;
 }
 
-int backing_identify(const struct state *state, uint16_t near, int dir_fd, const char *name, struct source_file *file)
+int backing_identify(const struct state *state, uint16_t near, int dir_fd, const char *name,
+		     struct source_file *file)
 {
 	struct source_file found = {.fd = -1};
 	union handle_buffer buffer;
@@ -171,7 +172,8 @@ int backing_identify(const struct state *state, uint16_t near, int dir_fd, const
 	if (result < 0 && result != -EOPNOTSUPP)
 		return result;
 	store = result == 0 ? store_of_mount_id(state, near, mount_id) : -1;
-	if (store < 0 || state->arena->header->stores[store].no_handles || !key_from_handle(&found.key, &buffer.handle))
+	if (store < 0 || state->arena->header->stores[store].no_handles ||
+	    !key_from_handle(&found.key, &buffer.handle))
 		goto by_descriptor;
 	result = peek_in_store(state, near, dir_fd, name, &found.stat);
 	if (result < 0)

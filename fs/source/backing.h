@@ -23,9 +23,13 @@ int backing_open(const struct state *state, const struct node_slot *node, int fl
  * Returns 0; -ENOENT, -ENOTDIR, -ENAMETOOLONG, -EACCES, -ENOMEM of open(2); -EXDEV if another file system,
  * which is not a store of this mount, is mounted there.
  */
-int backing_identify(const struct state *state, uint16_t near, int dir_fd, const char *name, struct source_file *file);
+int backing_identify(const struct state *state, uint16_t near, int dir_fd, const char *name,
+		     struct source_file *file);
 
-/* Fills `file` for the root directory of the default store. Returns 0 or a negative errno; the caller owns file->fd. */
+/*
+ * Fills `file` for the root directory of the default store. Returns 0 or a negative errno; the caller owns
+ * file->fd.
+ */
 int backing_identify_root(struct state *state, struct source_file *file);
 
 #endif

@@ -8,8 +8,9 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the records and `users`; a leaf lock */
-static unsigned int users[ARENA_CACHED_FDS];                  /* uses of a record's descriptor in this process */
+static pthread_mutex_t table_lock =
+	PTHREAD_MUTEX_INITIALIZER;           /* guards the records and `users`; a leaf lock */
+static unsigned int users[ARENA_CACHED_FDS]; /* uses of a record's descriptor in this process */
 
 /* Uses a quarter of RLIMIT_NOFILE; the rest is for opens. */
 static unsigned int places(void)
@@ -80,7 +81,8 @@ int fd_cache_get(struct state *state, const struct node_slot *node, struct cache
 		return fd;
 	*out = (struct cached_fd){.fd = fd, .slot = CACHED_FD_PRIVATE};
 	pthread_mutex_lock(&table_lock);
-	if (fd < state->max_fd && users[place] == 0 && atomic_load(&record->id) != id && may_be_cached(node)) {
+	if (fd < state->max_fd && users[place] == 0 && atomic_load(&record->id) != id &&
+	    may_be_cached(node)) {
 		old = replace(record, id, fd);
 		users[place] = 1;
 		out->slot = place;

@@ -17,7 +17,7 @@ struct cached_fd {
 	struct state *state; /* for CACHED_FD_OF_NODE */
 };
 
-#define CACHED_FD_PRIVATE (-1)     /* private to this user, closed by fd_cache_put() */
+#define CACHED_FD_PRIVATE (-1) /* private to this user, closed by fd_cache_put() */
 #define CACHED_FD_OF_NODE (-2) /* the node's own descriptor, pinned */
 
 /*
@@ -39,7 +39,7 @@ static inline void cleanup_cached_fd(struct cached_fd *cached)
 	fd_cache_put(cached);
 }
 
-#define CACHED_FD_NONE ((struct cached_fd){.fd = -1, .slot = CACHED_FD_PRIVATE})
+#define CACHED_FD_NONE      ((struct cached_fd){.fd = -1, .slot = CACHED_FD_PRIVATE})
 #define _cleanup_cached_fd_ __attribute__((cleanup(cleanup_cached_fd)))
 
 #endif

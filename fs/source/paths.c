@@ -42,7 +42,8 @@ int paths_below(int root_fd, int fd, char *path, size_t size)
 	length = strlen(root);
 	if (strncmp(absolute, root, length) != 0 || absolute[length] != '/')
 		return -ENOENT;
-	return snprintf(path, size, "%s", absolute + length + 1) < (int)size ? (int)strlen(path) : -ENAMETOOLONG;
+	return snprintf(path, size, "%s", absolute + length + 1) < (int)size ? (int)strlen(path)
+									     : -ENAMETOOLONG;
 }
 
 int paths_open_beneath(int dir_fd, const char *path)
@@ -76,9 +77,11 @@ static bool leads_to(const struct state *state, const char *path, const struct s
 }
 
 /* Uses the kernel's path of the descriptor, if it is right. */
-static bool find_by_descriptor(const struct state *state, int fd, const struct stat *file, char *path, size_t size)
+static bool find_by_descriptor(const struct state *state, int fd, const struct stat *file, char *path,
+			       size_t size)
 {
-	return paths_below(state->arena->header->stores[0].root_fd, fd, path, size) >= 0 && leads_to(state, path, file);
+	return paths_below(state->arena->header->stores[0].root_fd, fd, path, size) >= 0 &&
+	       leads_to(state, path, file);
 }
 
 /* --- walking --- */
@@ -124,7 +127,8 @@ static void pop(struct walk *walk)
  * stop.
  */
 static int walk_tree(const struct state *state, struct walk *walk,
-		     bool (*visit)(int dir_fd, const char *name, const char *path, void *context), void *context)
+		     bool (*visit)(int dir_fd, const char *name, const char *path, void *context),
+		     void *context)
 {
 	int result = push(walk, paths_open_directory(state, ""));
 	bool done = false;
@@ -140,14 +144,15 @@ static int walk_tree(const struct state *state, struct walk *walk,
 		}
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		length = snprintf(walk->path + level->path_length, sizeof(walk->path) - level->path_length, "%s%s",
-				  level->path_length ? "/" : "", entry->d_name);
+		length = snprintf(walk->path + level->path_length, sizeof(walk->path) - level->path_length,
+				  "%s%s", level->path_length ? "/" : "", entry->d_name);
 		if (length < 0 || (size_t)length >= sizeof(walk->path) - level->path_length)
 			continue;
 		if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
 			done = visit(dirfd(level->dir), entry->d_name, walk->path, context);
 		if (!done && (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN)) {
-			int fd = openat(dirfd(level->dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			int fd = openat(dirfd(level->dir), entry->d_name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 			if (fd >= 0)
 				result = push(walk, fd);
@@ -174,7 +179,8 @@ static bool visit_all(int dir_fd, const char *name, const char *path, void *cont
 	return false;
 }
 
-int paths_walk(const struct state *state, void (*visit)(int dir_fd, const char *name, void *context), void *context)
+int paths_walk(const struct state *state, void (*visit)(int dir_fd, const char *name, void *context),
+	       void *context)
 {
 	struct walk walk = {.path = ""};
 	struct visitor visitor = {visit, context};

@@ -42,5 +42,6 @@ int peek_in_store(const struct state *state, uint16_t store, int dir_fd, const c
 {
 	if (state->arena->header->stores[store].source != SOURCE_STORE)
 		return peek(dir_fd, name, stat, NULL);
-	return fstatat(dir_fd, name, stat, AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) < 0 ? -errno : 0;
+	return fstatat(dir_fd, name, stat, AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) < 0 ? -errno
+												  : 0;
 }

@@ -42,7 +42,8 @@ static int find_task(struct state *state, uint16_t store, const char *name, stru
 	return 0;
 }
 
-static int find_in_task(const struct view *view, const struct task *task, uint16_t store, const char *name, struct source_file *file)
+static int find_in_task(const struct view *view, const struct task *task, uint16_t store, const char *name,
+			struct source_file *file)
 {
 	_cleanup_memory_ struct memory memory = MEMORY_NONE;
 	char target[TASK_NAME_MAX];
@@ -64,7 +65,8 @@ static int find_in_task(const struct view *view, const struct task *task, uint16
 	return 0;
 }
 
-static int process_find(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file)
+static int process_find(struct state *state, const struct node_slot *dir, const char *name,
+			struct source_file *file)
 {
 	_cleanup_task_ struct task task = TASK_NONE;
 	struct source_file found = {.fd = -1};
@@ -100,7 +102,9 @@ static int ask_permission(void *context)
 {
 	const struct permission *permission = context;
 
-	return syscall(SYS_faccessat2, permission->fd, "", permission->mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
+	return syscall(SYS_faccessat2, permission->fd, "", permission->mode, AT_EMPTY_PATH | AT_EACCESS) < 0
+		       ? -errno
+		       : 0;
 }
 
 /* Like an open of /proc/PID/fd/N. F_GET_SEALS of a file that cannot be sealed is EINVAL. */
@@ -143,7 +147,7 @@ static int process_admit(struct state *state, const struct node_slot *node, int 
 	if (view.kind == VIEW_NOTHING)
 		return -EACCES;
 	return file.exists && file.use.is_mapping ? admit_to_mapping(&file, reads, writes)
-						    : admit_to_file(&view, &file, reads, writes);
+						  : admit_to_file(&view, &file, reads, writes);
 }
 
 /* An O_PATH descriptor is for the daemon, not for the requester, so it needs no permission. */
@@ -170,7 +174,8 @@ struct listing {
 	uint16_t store;
 };
 
-static void list_key(struct listing *listing, const char *name, const struct process_key *key, unsigned char type)
+static void list_key(struct listing *listing, const char *name, const struct process_key *key,
+		     unsigned char type)
 {
 	records_add(&listing->records, name, process_inode(key, listing->store), type);
 }
@@ -226,7 +231,8 @@ static int list_tasks(struct state *state, struct listing *listing)
 		return result;
 	}
 	for (errno = 0; result == 0 && (entry = readdir(dir)); errno = 0) {
-		if (!process_parse_number(entry->d_name, &batch.process[batch.n]) || source_is_segfs(state, batch.process[batch.n]))
+		if (!process_parse_number(entry->d_name, &batch.process[batch.n]) ||
+		    source_is_segfs(state, batch.process[batch.n]))
 			continue;
 		batch.n++;
 		if (batch.n == sizeof(batch.process) / sizeof(batch.process[0]))
@@ -292,8 +298,8 @@ static int process_list(struct state *state, const struct node_slot *dir)
 }
 
 /* A write that would clear set-id bits has none to clear. */
-static int process_change(struct state *state, const struct node_slot *node, const struct source_change *change,
-			  struct stat *stat)
+static int process_change(struct state *state, const struct node_slot *node,
+			  const struct source_change *change, struct stat *stat)
 {
 	return change->what ? -EPERM : process_stat_node(state, node, stat);
 }

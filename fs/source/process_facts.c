@@ -26,9 +26,12 @@ static ssize_t seals(struct state *state, const struct node_slot *node, char *va
 		int bit;
 		const char *name;
 	} names[] = {
-		{F_SEAL_SEAL, "seal"},   {F_SEAL_SHRINK, "shrink"},
-		{F_SEAL_GROW, "grow"},   {F_SEAL_WRITE, "write"},
-		{F_SEAL_FUTURE_WRITE, "future-write"}, {F_SEAL_EXEC, "exec"},
+		{F_SEAL_SEAL, "seal"},
+		{F_SEAL_SHRINK, "shrink"},
+		{F_SEAL_GROW, "grow"},
+		{F_SEAL_WRITE, "write"},
+		{F_SEAL_FUTURE_WRITE, "future-write"},
+		{F_SEAL_EXEC, "exec"},
 	};
 	_cleanup_process_file_ struct process_file file = PROCESS_FILE_NONE;
 	struct view view;
@@ -43,7 +46,8 @@ static ssize_t seals(struct state *state, const struct node_slot *node, char *va
 		return result == -EINVAL ? -ENODATA : result;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (result & names[i].bit)
-			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", *text ? "," : "", names[i].name);
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", *text ? "," : "",
+				 names[i].name);
 	return fact_text(*text ? text : "none", value, size);
 }
 

@@ -14,15 +14,15 @@
 /* Memory of the delegate. */
 struct reading {
 	pid_t process;
-	bool all;               /* false: only the mapping that begins at `start` */
+	bool all; /* false: only the mapping that begins at `start` */
 	uint64_t start;
 	bool wants_access;
 	bool accessible;
 	struct mapping *found;
 	size_t n;
 	size_t max;
-	size_t length;          /* bytes used in `text` */
-	bool is_cut;            /* the rest of an overlong line is to be skipped */
+	size_t length; /* bytes used in `text` */
+	bool is_cut;   /* the rest of an overlong line is to be skipped */
 	char text[TEXT_MAX];
 };
 
@@ -32,7 +32,8 @@ static int take_line(struct reading *reading, const char *line, size_t length)
 	struct process_mapping mapping;
 	enum process_kind kind;
 
-	if (!process_parse_mapping(line, length, &mapping) || (!reading->all && mapping.start < reading->start))
+	if (!process_parse_mapping(line, length, &mapping) ||
+	    (!reading->all && mapping.start < reading->start))
 		return 0;
 	if (!reading->all && mapping.start > reading->start)
 		return 1;
@@ -132,7 +133,8 @@ static int run(const struct view *view, const struct task *task, struct reading 
 	return result < 0 && procfs_means_absent(-result) ? -ENOENT : result;
 }
 
-int maps_find(const struct view *view, const struct task *task, uint64_t start, struct mapping *mapping, bool *accessible)
+int maps_find(const struct view *view, const struct task *task, uint64_t start, struct mapping *mapping,
+	      bool *accessible)
 {
 	struct mapping found = {0};
 	struct reading reading = {
@@ -159,7 +161,8 @@ int maps_find(const struct view *view, const struct task *task, uint64_t start, 
 
 ssize_t maps_list(const struct view *view, const struct task *task, struct mapping **mappings)
 {
-	struct mapping *found = mmap(NULL, LIST_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct mapping *found = mmap(NULL, LIST_BYTES, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct reading reading = {.process = task->pid, .all = true, .found = found, .max = MAPS_MAX};
 	int result;
 

@@ -31,7 +31,8 @@ struct mapping {
  * Returns 0; -ENOENT if there is no such shared mapping; -EACCES if the viewer may not look; -ETIMEDOUT; the
  * errno of a resource shortage.
  */
-int maps_find(const struct view *view, const struct task *task, uint64_t start, struct mapping *mapping, bool *accessible);
+int maps_find(const struct view *view, const struct task *task, uint64_t start, struct mapping *mapping,
+	      bool *accessible);
 
 /*
  * Lists mappings by address, MAPS_MAX at most. mappings: receives memory that the caller releases with

@@ -15,8 +15,8 @@
 #include <sys/sysmacros.h>
 
 #define LEAST_SHIFT 12 /* smallest huge page size, as a power of two */
-#define SHIFTS 24
-#define MOUNTS_MAX 20000 /* mounts examined per process */
+#define SHIFTS      24
+#define MOUNTS_MAX  20000 /* mounts examined per process */
 
 /*
  * Gets the device number of files of memfd_create(2) with these flags, and caches it. Returns 1; 0 if the
@@ -48,7 +48,8 @@ static int is_huge(dev_t device)
 
 	for (unsigned int i = 0; i < SHIFTS; i++) {
 		dev_t found;
-		int result = find_device(&known[i], MFD_HUGETLB | (LEAST_SHIFT + i) << MFD_HUGE_SHIFT, &found);
+		int result =
+			find_device(&known[i], MFD_HUGETLB | (LEAST_SHIFT + i) << MFD_HUGE_SHIFT, &found);
 
 		if (result < 0 || (result > 0 && found == device))
 			return result;
@@ -75,9 +76,13 @@ static int visit_mount(void *context, const char *line, size_t length)
 	(void)length;
 	if (++search->n > MOUNTS_MAX)
 		return -ENOENT;
-	if (!type || sscanf(line, "%*d %*d %u:%u ", &major, &minor) != 2 || makedev(major, minor) != search->device)
+	if (!type || sscanf(line, "%*d %*d %u:%u ", &major, &minor) != 2 ||
+	    makedev(major, minor) != search->device)
 		return 0;
-	return strncmp(type, " - tmpfs ", strlen(" - tmpfs ")) == 0 || strncmp(type, " - devtmpfs ", strlen(" - devtmpfs ")) == 0 ? 1 : -ENOENT;
+	return strncmp(type, " - tmpfs ", strlen(" - tmpfs ")) == 0 ||
+			       strncmp(type, " - devtmpfs ", strlen(" - devtmpfs ")) == 0
+		       ? 1
+		       : -ENOENT;
 }
 
 int medium_tmpfs(struct media *media, const struct task *task, int fd, dev_t device)
@@ -94,7 +99,8 @@ int medium_tmpfs(struct media *media, const struct task *task, int fd, dev_t dev
 	task_path(task, path, "mountinfo");
 	result = procfs_walk_lines(task->proc_fd, path, visit_mount, &search);
 	if (result <= 0)
-		return result == -ENOENT || (result < 0 && procfs_means_absent(-result)) ? MEDIUM_OTHER : result;
+		return result == -ENOENT || (result < 0 && procfs_means_absent(-result)) ? MEDIUM_OTHER
+											 : result;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return -errno;

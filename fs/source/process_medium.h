@@ -19,12 +19,13 @@ enum medium {
 
 /* Cache for one scan of a process. Initialize with MEDIA_NONE. */
 struct media {
-	int fd;             /* of a file on the last tmpfs found; while it is open no other file system gets that device number */
+	int fd; /* of a file on the last tmpfs found; while it is open no other file system gets that device
+		   number */
 	dev_t tmpfs;        /* device number of that tmpfs */
 	unsigned int scans; /* times the process's mounts were read */
 };
 
-#define MEDIA_NONE ((struct media){.fd = -1})
+#define MEDIA_NONE      ((struct media){.fd = -1})
 #define MEDIA_SCANS_MAX 64 /* afterwards files on further tmpfs are not found */
 
 /*

@@ -18,7 +18,8 @@
  * Verifies by the file itself, since a name can be forged, that it is of the expected kind: 1 or 0; a
  * negative errno if that cannot be determined. title: receives its name within `target`.
  */
-static int is_of_kind(const struct memory *memory, enum medium medium, char *target, size_t size, const char **title, size_t *title_length)
+static int is_of_kind(const struct memory *memory, enum medium medium, char *target, size_t size,
+		      const char **title, size_t *title_length)
 {
 	int result = paths_of_descriptor(memory->fd, target, size);
 	size_t length;
@@ -34,7 +35,8 @@ static int is_of_kind(const struct memory *memory, enum medium medium, char *tar
 	case PROCESS_MEMFD:
 		return process_parse_memfd(target, length, title, title_length);
 	case PROCESS_ANONYMOUS:
-		return medium == MEDIUM_MEMORY ? process_is_anonymous(target, length) : process_is_anonymous_huge(target, length);
+		return medium == MEDIUM_MEMORY ? process_is_anonymous(target, length)
+					       : process_is_anonymous_huge(target, length);
 	case PROCESS_DELETED:
 		return process_parse_deleted(target, length, title, title_length);
 	default:
@@ -47,12 +49,14 @@ static int is_of_kind(const struct memory *memory, enum medium medium, char *tar
  * never asks a user's server.
  * media: for PROCESS_DELETED only. Returns an enum medium; -ENOENT for any other file system.
  */
-static int stat_opened(struct media *media, const struct task *task, enum process_kind kind, int fd, struct stat *stat)
+static int stat_opened(struct media *media, const struct task *task, enum process_kind kind, int fd,
+		       struct stat *stat)
 {
 	int result = peek(fd, "", stat, NULL);
 
 	if (result == 0)
-		result = kind == PROCESS_DELETED ? medium_tmpfs(media, task, fd, stat->st_dev) : medium_internal(stat->st_dev);
+		result = kind == PROCESS_DELETED ? medium_tmpfs(media, task, fd, stat->st_dev)
+						 : medium_internal(stat->st_dev);
 	return result == MEDIUM_OTHER ? -ENOENT : result;
 }
 
@@ -142,15 +146,17 @@ static int descriptor_writes(const struct view *view, const struct task *task, u
 	uint64_t inode;
 	int result;
 
-	snprintf(description.path, sizeof(description.path), "/proc/%d/fdinfo/%" PRIu64, (int)task->pid, number);
+	snprintf(description.path, sizeof(description.path), "/proc/%d/fdinfo/%" PRIu64, (int)task->pid,
+		 number);
 	result = view_run(view, true, read_description, &description);
 	if (result < 0)
 		return procfs_means_absent(-result) ? 0 : result;
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &file) < 0)
 		return -errno;
-	return has_number(description.text, "flags:", 8, &flags) && has_number(description.text, "mnt_id:", 10, &mount_id) &&
-	       has_number(description.text, "ino:", 10, &inode) && inode == file.stx_ino && mount_id == file.stx_mnt_id &&
-	       (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH);
+	return has_number(description.text, "flags:", 8, &flags) &&
+	       has_number(description.text, "mnt_id:", 10, &mount_id) &&
+	       has_number(description.text, "ino:", 10, &inode) && inode == file.stx_ino &&
+	       mount_id == file.stx_mnt_id && (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH);
 }
 
 /*
@@ -158,7 +164,8 @@ static int descriptor_writes(const struct view *view, const struct task *task, u
  * the daemon opens it. Device and inode number prove that it is the file of that line, whatever the process
  * has done since.
  */
-static int open_mapped_file(struct media *media, const struct task *task, const struct mapping *mapping, struct stat *stat, int *medium)
+static int open_mapped_file(struct media *media, const struct task *task, const struct mapping *mapping,
+			    struct stat *stat, int *medium)
 {
 	static const struct view daemon = {.kind = VIEW_ALL};
 	struct link_open link_open = {.proc_fd = task->proc_fd};
@@ -188,12 +195,15 @@ static int check_task(const struct task *task)
  * Verifies that an opened file is of the expected kind, and sets its name. memory: has the file and the start
  * of the key.
  */
-static int identify(const struct task *task, const struct process_name *parsed, int medium, struct memory *memory)
+static int identify(const struct task *task, const struct process_name *parsed, int medium,
+		    struct memory *memory)
 {
 	char target[PATH_MAX];
 	size_t title_length = 0;
 	const char *title = "";
-	int result = medium < 0 ? medium : is_of_kind(memory, (enum medium)medium, target, sizeof(target), &title, &title_length);
+	int result = medium < 0 ? medium
+				: is_of_kind(memory, (enum medium)medium, target, sizeof(target), &title,
+					     &title_length);
 
 	if (result == 0)
 		return -ENOENT;
@@ -207,15 +217,18 @@ static int identify(const struct task *task, const struct process_name *parsed, 
 	return 0;
 }
 
-static int identify_descriptor(const struct view *view, const struct task *task, const struct process_name *parsed, struct memory *memory)
+static int identify_descriptor(const struct view *view, const struct task *task,
+			       const struct process_name *parsed, struct memory *memory)
 {
-	_cleanup_memory_ struct memory found = {.key = {.kind = parsed->kind, .first = parsed->first}, .fd = -1};
+	_cleanup_memory_ struct memory found = {.key = {.kind = parsed->kind, .first = parsed->first},
+						.fd = -1};
 	int result;
 
 	found.fd = open_descriptor(view, task, parsed->first);
 	if (found.fd < 0)
 		return found.fd;
-	result = identify(task, parsed, stat_opened(NULL, task, PROCESS_MEMFD, found.fd, &found.stat), &found);
+	result =
+		identify(task, parsed, stat_opened(NULL, task, PROCESS_MEMFD, found.fd, &found.stat), &found);
 	if (result < 0)
 		return result;
 	*memory = found;
@@ -223,11 +236,13 @@ static int identify_descriptor(const struct view *view, const struct task *task,
 	return 0;
 }
 
-static int identify_mapping(struct media *media, const struct task *task, const struct mapping *mapping, struct memory *memory)
+static int identify_mapping(struct media *media, const struct task *task, const struct mapping *mapping,
+			    struct memory *memory)
 {
 	const uint64_t second = mapping->kind == PROCESS_ANONYMOUS ? mapping->end : 0;
 	const struct process_name parsed = {.kind = mapping->kind, .first = mapping->start, .second = second};
-	_cleanup_memory_ struct memory found = {.key = {.kind = mapping->kind, .first = mapping->start, .second = mapping->end}, .fd = -1};
+	_cleanup_memory_ struct memory found = {
+		.key = {.kind = mapping->kind, .first = mapping->start, .second = mapping->end}, .fd = -1};
 	int medium;
 	int result;
 
@@ -248,13 +263,15 @@ static int absent(int result)
 	return result == -EACCES ? -ENOENT : result;
 }
 
-static int find_mapped(const struct view *view, const struct task *task, const struct process_name *wanted, struct memory *memory)
+static int find_mapped(const struct view *view, const struct task *task, const struct process_name *wanted,
+		       struct memory *memory)
 {
 	_cleanup_media_ struct media media = MEDIA_NONE;
 	struct mapping mapping;
 	int result = absent(maps_find(view, task, wanted->first, &mapping, NULL));
 
-	if (result == 0 && (mapping.kind != wanted->kind || (wanted->kind == PROCESS_ANONYMOUS && mapping.end != wanted->second)))
+	if (result == 0 && (mapping.kind != wanted->kind ||
+			    (wanted->kind == PROCESS_ANONYMOUS && mapping.end != wanted->second)))
 		result = -ENOENT;
 	return result < 0 ? result : identify_mapping(&media, task, &mapping, memory);
 }
@@ -322,7 +339,8 @@ static int filter_memfds(void *context)
 		size_t title_length;
 		ssize_t length;
 
-		snprintf(path, sizeof(path), "%d/fd/%u", (int)memfd_filter->task->pid, memfd_filter->number[i]);
+		snprintf(path, sizeof(path), "%d/fd/%u", (int)memfd_filter->task->pid,
+			 memfd_filter->number[i]);
 		length = readlinkat(memfd_filter->task->proc_fd, path, target, sizeof(target));
 		if (length < 0 && !procfs_means_absent(errno))
 			return -errno;
@@ -341,7 +359,8 @@ static int list_filtered(struct listing *listing, struct memfd_filter *memfd_fil
 		const struct process_name parsed = {.kind = PROCESS_MEMFD, .first = memfd_filter->number[i]};
 		struct memory memory = MEMORY_NONE;
 
-		result = report(listing, identify_descriptor(listing->view, listing->task, &parsed, &memory), &memory);
+		result = report(listing, identify_descriptor(listing->view, listing->task, &parsed, &memory),
+				&memory);
 	}
 	memfd_filter->n = 0;
 	return result;
@@ -391,14 +410,15 @@ static int list_mapped(struct listing *listing)
 	for (ssize_t i = 0; result == 0 && i < n && listing->n < MEMORY_LIST_MAX; i++) {
 		struct memory memory = MEMORY_NONE;
 
-		result = report(listing, identify_mapping(&media, listing->task, &mappings[i], &memory), &memory);
+		result = report(listing, identify_mapping(&media, listing->task, &mappings[i], &memory),
+				&memory);
 	}
 	maps_free(mappings);
 	return result;
 }
 
-int memory_list(const struct view *view, const struct task *task, void (*found)(void *context, const struct memory *memory),
-		void *context)
+int memory_list(const struct view *view, const struct task *task,
+		void (*found)(void *context, const struct memory *memory), void *context)
 {
 	struct listing listing = {.view = view, .task = task, .found = found, .context = context};
 	int result = list_memfds(&listing);
@@ -411,7 +431,8 @@ int memory_list(const struct view *view, const struct task *task, void (*found)(
 
 /* --- reopening --- */
 
-int memory_open(const struct view *view, const struct task *task, const struct memory_key *key, struct memory_use *use)
+int memory_open(const struct view *view, const struct task *task, const struct memory_key *key,
+		struct memory_use *use)
 {
 	_cleanup_media_ struct media media = MEDIA_NONE;
 	_cleanup_close_ int fd = -1;

@@ -43,8 +43,8 @@ int memory_find(const struct view *view, const struct task *task, const char *na
  * Lists the memory of a process in the order of the numbers in the names, MEMORY_LIST_MAX at most. `found`
  * must not keep the struct memory, which is closed afterwards. Returns 0.
  */
-int memory_list(const struct view *view, const struct task *task, void (*found)(void *context, const struct memory *memory),
-		void *context);
+int memory_list(const struct view *view, const struct task *task,
+		void (*found)(void *context, const struct memory *memory), void *context);
 
 /* Permitted uses of memory that was reopened. */
 struct memory_use {
@@ -56,7 +56,8 @@ struct memory_use {
 };
 
 /* Reopens memory by its key. use: receives the permitted uses. Returns an O_PATH descriptor. */
-int memory_open(const struct view *view, const struct task *task, const struct memory_key *key, struct memory_use *use);
+int memory_open(const struct view *view, const struct task *task, const struct memory_key *key,
+		struct memory_use *use);
 
 void memory_close(struct memory *memory);
 

@@ -136,7 +136,8 @@ static size_t fitting(const char *title, size_t length, size_t room)
 	return room - cut < 4 ? cut : room;
 }
 
-void process_write_name(const struct process_name *parsed, const char *title, size_t length, char name[NAME_MAX + 1])
+void process_write_name(const struct process_name *parsed, const char *title, size_t length,
+			char name[NAME_MAX + 1])
 {
 	int used = 0;
 
@@ -146,7 +147,8 @@ void process_write_name(const struct process_name *parsed, const char *title, si
 		break;
 	case PROCESS_ANONYMOUS:
 		/* as in /proc/PID/maps */
-		used = snprintf(name, NAME_MAX + 1, ANONYMOUS_PREFIX "%08" PRIx64 "-%08" PRIx64, parsed->first, parsed->second);
+		used = snprintf(name, NAME_MAX + 1, ANONYMOUS_PREFIX "%08" PRIx64 "-%08" PRIx64,
+				parsed->first, parsed->second);
 		length = 0;
 		break;
 	case PROCESS_DELETED:
@@ -231,12 +233,13 @@ bool process_is_anonymous_huge(const char *path, size_t length)
 }
 
 /* Extracts the text between `prefix` and DELETED_MARK. path: not necessarily terminated by a 0. */
-static bool parse_between(const char *path, size_t length, const char *prefix, size_t least, const char **title,
-			  size_t *title_length)
+static bool parse_between(const char *path, size_t length, const char *prefix, size_t least,
+			  const char **title, size_t *title_length)
 {
 	const size_t around = strlen(prefix) + strlen(DELETED_MARK);
 
-	if (length < around + least || !starts_with(path, length, prefix) || !ends_with(path, length, DELETED_MARK))
+	if (length < around + least || !starts_with(path, length, prefix) ||
+	    !ends_with(path, length, DELETED_MARK))
 		return false;
 	*title = path + strlen(prefix);
 	*title_length = length - around;

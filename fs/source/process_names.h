@@ -16,7 +16,7 @@
 
 /* Kinds of nodes under process/. */
 enum process_kind {
-	PROCESS_NONE,      /* nothing of interest */
+	PROCESS_NONE, /* nothing of interest */
 	PROCESS_ROOT,
 	PROCESS_DIRECTORY, /* directory of a process */
 	PROCESS_LINK,      /* PROCESS_COMM */
@@ -57,7 +57,8 @@ bool process_parse_name(const char *name, struct process_name *parsed);
  * Formats a name. title: `length` arbitrary bytes; unused for anonymous memory. Invalid bytes become '_'; an
  * overlong title is cut, between characters if it is UTF-8.
  */
-void process_write_name(const struct process_name *parsed, const char *title, size_t length, char name[NAME_MAX + 1]);
+void process_write_name(const struct process_name *parsed, const char *title, size_t length,
+			char name[NAME_MAX + 1]);
 
 /* Makes a text usable as a name: '/' and control characters become '_'. */
 void process_make_safe(char *text, size_t length);

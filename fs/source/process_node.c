@@ -10,7 +10,8 @@
 
 #define INODE_BITS 47
 
-_Static_assert(sizeof(struct process_key) <= sizeof(((struct node_key *)0)->handle), "a key fits into a node");
+_Static_assert(sizeof(struct process_key) <= sizeof(((struct node_key *)0)->handle),
+	       "a key fits into a node");
 
 /* --- keys --- */
 
@@ -94,7 +95,8 @@ struct memory_key process_memory_key(const struct process_key *key)
 
 /* --- attributes --- */
 
-static int stat_root(const struct state *state, uint16_t store, const struct process_key *key, struct stat *stat)
+static int stat_root(const struct state *state, uint16_t store, const struct process_key *key,
+		     struct stat *stat)
 {
 	struct stat found;
 
@@ -115,8 +117,8 @@ static int stat_root(const struct state *state, uint16_t store, const struct pro
 }
 
 /* Attributes of a process's directory and link. proc: those of its directory in /proc. */
-static void set_stat(const struct process_key *key, uint16_t store, const struct stat *proc, mode_t mode, off_t size,
-		     struct stat *stat)
+static void set_stat(const struct process_key *key, uint16_t store, const struct stat *proc, mode_t mode,
+		     off_t size, struct stat *stat)
 {
 	*stat = (struct stat){
 		.st_ino = process_inode(key, store),
@@ -133,8 +135,8 @@ static void set_stat(const struct process_key *key, uint16_t store, const struct
 }
 
 /* Access for the process's user and root only. Write access is checked at open, since it can change. */
-static void set_stat_of_memory(const struct process_key *key, uint16_t store, const struct stat *memory, uid_t uid, gid_t gid,
-			       struct stat *stat)
+static void set_stat_of_memory(const struct process_key *key, uint16_t store, const struct stat *memory,
+			       uid_t uid, gid_t gid, struct stat *stat)
 {
 	struct stat found = *memory;
 
@@ -153,7 +155,8 @@ static void set_file(const struct process_key *key, uint16_t store, struct sourc
 	node_key_of(key, store, &file->key);
 }
 
-void process_file_of_task(const struct task *task, uint16_t store, const struct stat *proc, struct source_file *file)
+void process_file_of_task(const struct task *task, uint16_t store, const struct stat *proc,
+			  struct source_file *file)
 {
 	const struct process_key key = process_key_of_task(task, PROCESS_DIRECTORY);
 
@@ -161,8 +164,8 @@ void process_file_of_task(const struct task *task, uint16_t store, const struct 
 	set_file(&key, store, file);
 }
 
-void process_file_of_link(const struct task *task, uint16_t store, const struct stat *proc, const char *target,
-			  struct source_file *file)
+void process_file_of_link(const struct task *task, uint16_t store, const struct stat *proc,
+			  const char *target, struct source_file *file)
 {
 	const struct process_key key = process_key_of_link(task, target);
 
@@ -170,8 +173,8 @@ void process_file_of_link(const struct task *task, uint16_t store, const struct 
 	set_file(&key, store, file);
 }
 
-void process_file_of_memory(const struct task *task, uint16_t store, const struct stat *proc, const struct memory *memory,
-			    struct source_file *file)
+void process_file_of_memory(const struct task *task, uint16_t store, const struct stat *proc,
+			    const struct memory *memory, struct source_file *file)
 {
 	const struct process_key key = process_key_of_memory(task, &memory->key);
 
@@ -194,7 +197,8 @@ int process_identify_root(const struct state *state, uint16_t store, struct sour
 
 /* --- the process and the file of a node --- */
 
-int process_open_task(const struct state *state, uint16_t store, const struct process_key *key, struct task *task)
+int process_open_task(const struct state *state, uint16_t store, const struct process_key *key,
+		      struct task *task)
 {
 	struct task found;
 	int result = task_open(process_proc_fd(state, store), key->pid, &found);
@@ -208,8 +212,8 @@ int process_open_task(const struct state *state, uint16_t store, const struct pr
 	return result;
 }
 
-int process_open_task_in_view(const struct state *state, uint16_t store, const struct process_key *key, struct view *view,
-			      struct task *task)
+int process_open_task_in_view(const struct state *state, uint16_t store, const struct process_key *key,
+			      struct view *view, struct task *task)
 {
 	int result = view_of_requester(state, view);
 
@@ -234,7 +238,8 @@ int process_stale(int result)
 }
 
 /* Uses the descriptor that an open node keeps. */
-static int reach_by_node_fd(const struct state *state, const struct node_slot *node, const struct process_key *key, struct process_file *file)
+static int reach_by_node_fd(const struct state *state, const struct node_slot *node,
+			    const struct process_key *key, struct process_file *file)
 {
 	file->fd = backing_open(state, node, O_PATH);
 	if (file->fd < 0)
@@ -266,7 +271,8 @@ static int reach_in_process(const struct state *state, const struct view *view, 
 	return result;
 }
 
-int process_reach(const struct state *state, const struct view *view, const struct node_slot *node, struct process_file *file)
+int process_reach(const struct state *state, const struct view *view, const struct node_slot *node,
+		  struct process_file *file)
 {
 	struct process_key key;
 	int result;
@@ -275,7 +281,8 @@ int process_reach(const struct state *state, const struct view *view, const stru
 		return -EINVAL;
 	result = reach_in_process(state, view, node, &key, file);
 	if (result == -ESRCH || result == -ENOENT) {
-		bool is_hidden = view->kind != VIEW_ALL && file->task.pidfd >= 0 && view_sees(view, &file->task) == 0;
+		bool is_hidden =
+			view->kind != VIEW_ALL && file->task.pidfd >= 0 && view_sees(view, &file->task) == 0;
 
 		process_file_close(file);
 		result = reach_by_node_fd(state, node, &key, file);
@@ -337,7 +344,8 @@ int process_seals(const struct view *view, const struct process_file *file)
 
 /* --- attributes of a node --- */
 
-static int stat_task(struct state *state, const struct node_slot *node, const struct process_key *key, struct stat *stat)
+static int stat_task(struct state *state, const struct node_slot *node, const struct process_key *key,
+		     struct stat *stat)
 {
 	_cleanup_task_ struct task task = TASK_NONE;
 	char target[TASK_NAME_MAX] = "";
@@ -351,8 +359,8 @@ static int stat_task(struct state *state, const struct node_slot *node, const st
 		result = task_stat(&task, &proc);
 	if (result < 0)
 		return process_stale(result);
-	set_stat(key, node->store, &proc, key->kind == PROCESS_LINK ? S_IFLNK | 0777 : S_IFDIR | 0500, (off_t)strlen(target),
-		 stat);
+	set_stat(key, node->store, &proc, key->kind == PROCESS_LINK ? S_IFLNK | 0777 : S_IFDIR | 0500,
+		 (off_t)strlen(target), stat);
 	return 0;
 }
 

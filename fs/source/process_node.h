@@ -18,7 +18,7 @@
 
 /* Key of a node under process/, stored as its handle. */
 struct process_key {
-	uint32_t kind;     /* enum process_kind */
+	uint32_t kind; /* enum process_kind */
 	int32_t pid;
 	uint64_t identity; /* of struct task */
 	union {
@@ -53,11 +53,12 @@ ino_t process_inode(const struct process_key *key, uint16_t store);
 int process_identify_root(const struct state *state, uint16_t store, struct source_file *file);
 
 /* Fill `file` for a process's directory; the link to its name, with its `target`; its memory. */
-void process_file_of_task(const struct task *task, uint16_t store, const struct stat *proc, struct source_file *file);
-void process_file_of_link(const struct task *task, uint16_t store, const struct stat *proc, const char *target,
+void process_file_of_task(const struct task *task, uint16_t store, const struct stat *proc,
 			  struct source_file *file);
-void process_file_of_memory(const struct task *task, uint16_t store, const struct stat *proc, const struct memory *memory,
-			    struct source_file *file);
+void process_file_of_link(const struct task *task, uint16_t store, const struct stat *proc,
+			  const char *target, struct source_file *file);
+void process_file_of_memory(const struct task *task, uint16_t store, const struct stat *proc,
+			    const struct memory *memory, struct source_file *file);
 
 /* --- nodes --- */
 
@@ -70,14 +71,15 @@ static inline int process_proc_fd(const struct state *state, uint16_t store)
 /*
  * Opens the process of a key with task_open(). Returns 0; -ESRCH if it has ended; -EMFILE, -ENFILE, -ENOMEM.
  */
-int process_open_task(const struct state *state, uint16_t store, const struct process_key *key, struct task *task);
+int process_open_task(const struct state *state, uint16_t store, const struct process_key *key,
+		      struct task *task);
 
 /*
  * Like process_open_task(), with the requester's view, which it fills; -EACCES if the view does not see the
  * process.
  */
-int process_open_task_in_view(const struct state *state, uint16_t store, const struct process_key *key, struct view *view,
-			      struct task *task);
+int process_open_task_in_view(const struct state *state, uint16_t store, const struct process_key *key,
+			      struct view *view, struct task *task);
 
 /* Converts a result for a node: -ESTALE if its process or memory is gone. */
 int process_stale(int result);
@@ -91,7 +93,7 @@ int process_stat_node(struct state *state, const struct node_slot *node, struct 
 /* The file of a node, whether or not its process still exists. */
 struct process_file {
 	int fd;                /* O_PATH, owned */
-	bool exists;         /* the process exists, has the memory, and the view sees it */
+	bool exists;           /* the process exists, has the memory, and the view sees it */
 	struct task task;      /* valid if is_there */
 	struct memory_use use; /* valid if is_there */
 	struct stat stat;      /* of the file; owner and group are the process's if is_there */
@@ -103,7 +105,8 @@ struct process_file {
  * Opens the file of a node. Returns 0; if the node is not open, -ESTALE for memory that is gone and -EACCES
  * for memory that the view does not see; -ETIMEDOUT; the errno of a resource shortage.
  */
-int process_reach(const struct state *state, const struct view *view, const struct node_slot *node, struct process_file *file);
+int process_reach(const struct state *state, const struct view *view, const struct node_slot *node,
+		  struct process_file *file);
 void process_file_close(struct process_file *file);
 
 #define _cleanup_process_file_ __attribute__((cleanup(process_file_close)))

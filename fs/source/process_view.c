@@ -20,7 +20,8 @@ int view_of_requester(const struct state *state, struct view *view)
 	if (result < 0)
 		return result;
 	/* only capabilities in the daemon's user namespace are reported */
-	if (!credentials || (credentials->uid == 0 && credentials_can(credentials, CAP_SYS_PTRACE) && credentials_can(credentials, CAP_SYS_ADMIN))) {
+	if (!credentials || (credentials->uid == 0 && credentials_can(credentials, CAP_SYS_PTRACE) &&
+			     credentials_can(credentials, CAP_SYS_ADMIN))) {
 		*view = (struct view){.kind = VIEW_ALL};
 		return 0;
 	}

@@ -7,9 +7,10 @@
 #define BIT(capability) (UINT64_C(1) << (capability))
 
 /* With all of these a requester may do everything that the daemon does on behalf of requesters. */
-#define EQUAL                                                                                                       \
-	(BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) |    \
-	 BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_IPC_OWNER) | BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_ADMIN) | BIT(CAP_SETFCAP))
+#define EQUAL                                                                                                \
+	(BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) |               \
+	 BIT(CAP_FSETID) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_IPC_OWNER) | BIT(CAP_SYS_PTRACE) |             \
+	 BIT(CAP_SYS_ADMIN) | BIT(CAP_SETFCAP))
 
 static _Thread_local struct {
 	bool is_set;
@@ -48,7 +49,8 @@ int requester_credentials(const struct state *state, const struct credentials **
 		return 0;
 	}
 	if (!requester.is_read)
-		result = credentials_read(requester.thread, requester.uid, requester.gid, &requester.credentials);
+		result = credentials_read(requester.thread, requester.uid, requester.gid,
+					  &requester.credentials);
 	if (result < 0)
 		return result;
 	requester.is_read = true;
@@ -73,7 +75,8 @@ int requester_assume(const struct state *state, struct credentials_self *self)
 	const struct credentials *credentials;
 	int result = requester_credentials(state, &credentials);
 
-	if (result < 0 || !credentials || (credentials->uid == 0 && (credentials->capabilities & EQUAL) == EQUAL))
+	if (result < 0 || !credentials ||
+	    (credentials->uid == 0 && (credentials->capabilities & EQUAL) == EQUAL))
 		return result;
 	return credentials_assume(credentials, self);
 }

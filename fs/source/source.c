@@ -40,16 +40,18 @@ ino_t source_unique_inode(ino_t inode, uint16_t store)
 
 ino_t source_inode_of(const struct node_slot *node)
 {
-	return node->store == NODE_STORE_CONTROL ? node->inode : source_unique_inode(node->inode, node->store);
+	return node->store == NODE_STORE_CONTROL ? node->inode
+						 : source_unique_inode(node->inode, node->store);
 }
 
 uint64_t source_node_of(struct state *state, ino_t unique)
 {
 	/* an inode number that reaches the shift is found by trying all stores */
 	for (uint16_t store = 0; store < ARENA_STORES; store++) {
-		uint64_t id = store_exists(&state->arena->header->stores[store])
-				      ? node_find_inode(state, store, unique ^ (ino_t)store << STORE_INODE_SHIFT)
-				      : 0;
+		uint64_t id =
+			store_exists(&state->arena->header->stores[store])
+				? node_find_inode(state, store, unique ^ (ino_t)store << STORE_INODE_SHIFT)
+				: 0;
 
 		if (id)
 			return id;
@@ -60,7 +62,8 @@ uint64_t source_node_of(struct state *state, ino_t unique)
 /* An unprivileged daemon cannot set trusted attributes; nobody else can reach its store anyway. */
 const char *source_policy_attribute(const struct state *state)
 {
-	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "policy" : SOURCE_PUBLIC_PREFIX "policy";
+	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "policy"
+						: SOURCE_PUBLIC_PREFIX "policy";
 }
 
 const char *source_use_attribute(const struct state *state)
@@ -97,7 +100,8 @@ bool source_is_segfs(const struct state *state, pid_t process)
 {
 	const struct arena_header *header = state->arena->header;
 
-	return process == header->supervisor_pid || process == atomic_load(&header->worker_pid) || delegate_is(process);
+	return process == header->supervisor_pid || process == atomic_load(&header->worker_pid) ||
+	       delegate_is(process);
 }
 
 uint32_t source_builtin_index(enum source_kind kind)

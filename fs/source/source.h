@@ -20,10 +20,13 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define SOURCE_PUBLIC_PREFIX "user.segfs."        /* of attributes that segfs provides or interprets */
-#define SOURCE_PRIVATE_PREFIX "trusted.segfs." /* of attributes that segfs stores with a backing file; hidden */
+#define SOURCE_PUBLIC_PREFIX "user.segfs." /* of attributes that segfs provides or interprets */
+#define SOURCE_PRIVATE_PREFIX                                                                                \
+	"trusted.segfs." /* of attributes that segfs stores with a backing file; hidden */
 
-#define SOURCE_OPEN_TO_EXECUTE 0x20 /* in the flags of an open by execve(2): the kernel's __FMODE_EXEC, which open(2) has no flag for */
+#define SOURCE_OPEN_TO_EXECUTE                                                                               \
+	0x20 /* in the flags of an open by execve(2): the kernel's __FMODE_EXEC, which open(2) has no flag   \
+		for */
 
 enum source_kind {
 	SOURCE_STORE = 0,
@@ -76,12 +79,13 @@ struct source_change {
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
-	off_t size;                    /* bytes */
-	struct timespec atime, mtime;  /* tv_nsec may be UTIME_NOW */
-	bool drop_privileges;          /* clear the set-user-id and set-group-id bits as well */
-	bool keep_set_group_id;        /* ... but not set-group-id if the group has no execute permission */
-	bool by_writer;                /* set the size through an open for writing, which needs no further permission */
-	bool by_daemon;                /* a consequence of an earlier operation, not asked for by a requester; must not be refused */
+	off_t size;                   /* bytes */
+	struct timespec atime, mtime; /* tv_nsec may be UTIME_NOW */
+	bool drop_privileges;         /* clear the set-user-id and set-group-id bits as well */
+	bool keep_set_group_id;       /* ... but not set-group-id if the group has no execute permission */
+	bool by_writer; /* set the size through an open for writing, which needs no further permission */
+	bool by_daemon; /* a consequence of an earlier operation, not asked for by a requester; must not be
+			   refused */
 };
 
 /* A name in a directory. */
@@ -129,7 +133,8 @@ struct source {
 	 * Looks up `name` in a directory; ".." is its parent. -ENOENT, -ENOTDIR, -ENAMETOOLONG, ... of
 	 * open(2).
 	 */
-	int (*find)(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file);
+	int (*find)(struct state *state, const struct node_slot *dir, const char *name,
+		    struct source_file *file);
 
 	/*
 	 * Others can change the files of this source, so it acts with the requester's credentials, see
@@ -179,19 +184,19 @@ struct source {
 	 * O_EXCL. policy: stored with the file before its name becomes visible, "" for none. Returns a
 	 * descriptor that the caller closes. -EEXIST if the name exists, whatever the flags.
 	 */
-	int (*create)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
-		      const char *policy, struct source_file *file);
+	int (*create)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
+		      int flags, const char *policy, struct source_file *file);
 
 	/*
 	 * Creates a directory, fifo, socket, device or regular file by the type in `mode`, or, for S_IFLNK, a
 	 * link to `target`.
 	 * policy: as for create(), for directories and regular files.
 	 */
-	int (*make)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, dev_t device,
-		    const char *target, const char *policy, struct source_file *file);
+	int (*make)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
+		    dev_t device, const char *target, const char *policy, struct source_file *file);
 
-	int (*link)(struct state *state, const struct node_slot *node, const struct node_slot *dir, const char *name,
-		    struct source_file *file);
+	int (*link)(struct state *state, const struct node_slot *node, const struct node_slot *dir,
+		    const char *name, struct source_file *file);
 
 	/* unlink(2), or rmdir(2) with AT_REMOVEDIR in `flags`. */
 	int (*remove)(struct state *state, const struct node_slot *dir, const char *name, int flags);
@@ -225,8 +230,8 @@ struct source {
 	ssize_t (*getxattr)(struct state *state, const struct node_slot *node, const char *name, void *value,
 			    size_t size);
 	ssize_t (*listxattr)(struct state *state, const struct node_slot *node, char *list, size_t size);
-	int (*setxattr)(struct state *state, const struct node_slot *node, const char *name, const void *value,
-			size_t size, int flags);
+	int (*setxattr)(struct state *state, const struct node_slot *node, const char *name,
+			const void *value, size_t size, int flags);
 	int (*removexattr)(struct state *state, const struct node_slot *node, const char *name);
 };
 

@@ -4,8 +4,8 @@
  * is the system call of the same name, relative to a directory descriptor, never following links.
  */
 #include "fs/source/backing.h"
-#include "fs/source/internal.h"
 #include "fs/source/fd_cache.h"
+#include "fs/source/internal.h"
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"
 #include "fs/source/requester.h"
@@ -39,7 +39,7 @@ static void cleanup_reached(struct reached *reached)
 }
 
 #define _cleanup_reached_ __attribute__((cleanup(cleanup_reached)))
-#define REACHED_NONE ((struct reached){.cached = CACHED_FD_NONE})
+#define REACHED_NONE      ((struct reached){.cached = CACHED_FD_NONE})
 
 static int reach(struct state *state, const struct node_slot *node, struct reached *reached)
 {
@@ -50,7 +50,8 @@ static int reach(struct state *state, const struct node_slot *node, struct reach
 	return result;
 }
 
-static int store_find(struct state *state, const struct node_slot *dir, const char *name, struct source_file *file)
+static int store_find(struct state *state, const struct node_slot *dir, const char *name,
+		      struct source_file *file)
 {
 	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
 	int result = fd_cache_get_directory(state, dir, &parent);
@@ -80,7 +81,8 @@ static int store_stat(struct state *state, const struct node_slot *node, struct 
 /* Does not wait for the holder of a lease on an external file: EAGAIN. */
 static int store_open(struct state *state, const struct node_slot *node, int flags)
 {
-	return backing_open(state, node, node_is_external(node) && !(flags & O_PATH) ? flags | O_NONBLOCK : flags);
+	return backing_open(state, node,
+			    node_is_external(node) && !(flags & O_PATH) ? flags | O_NONBLOCK : flags);
 }
 
 /* Opens the file that the handle refers to, so that repeated opens are of the same file. */
@@ -97,10 +99,12 @@ static int posix_open(struct state *state, const struct node_slot *node, int fla
 
 static int posix_admit(struct state *state, const struct node_slot *node, int flags)
 {
-	static const int wanted[] = {[O_RDONLY] = R_OK, [O_WRONLY] = W_OK, [O_RDWR] = R_OK | W_OK, [O_ACCMODE] = R_OK | W_OK};
+	static const int wanted[] = {
+		[O_RDONLY] = R_OK, [O_WRONLY] = W_OK, [O_RDWR] = R_OK | W_OK, [O_ACCMODE] = R_OK | W_OK};
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_reached_ struct reached reached = REACHED_NONE;
-	int mode = flags & SOURCE_OPEN_TO_EXECUTE ? X_OK : wanted[flags & O_ACCMODE] | (flags & O_TRUNC ? W_OK : 0);
+	int mode = flags & SOURCE_OPEN_TO_EXECUTE ? X_OK
+						  : wanted[flags & O_ACCMODE] | (flags & O_TRUNC ? W_OK : 0);
 	int result = reach(state, node, &reached);
 
 	if (result == 0)
@@ -108,13 +112,15 @@ static int posix_admit(struct state *state, const struct node_slot *node, int fl
 	if (result < 0)
 		return result;
 	/* with effective ids and capabilities, as open(2) does */
-	return syscall(SYS_faccessat2, reached.cached.fd, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
+	return syscall(SYS_faccessat2, reached.cached.fd, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno
+												    : 0;
 }
 
 /* Tests by opening, which is right on every file system. */
 static int try_to_open(const struct state *state, const struct node_slot *node, mode_t *mode)
 {
-	_cleanup_close_ int fd = backing_open(state, node, node_is_external(node) ? O_RDWR | O_NONBLOCK : O_RDWR);
+	_cleanup_close_ int fd =
+		backing_open(state, node, node_is_external(node) ? O_RDWR | O_NONBLOCK : O_RDWR);
 	struct stat stat;
 
 	if (fd < 0)
@@ -189,7 +195,8 @@ static int drop_set_id_bits(const struct reached *reached, bool keep_set_group_i
  * truncate(2) waits for the holder of a lease, as does open(2) without O_NONBLOCK. Files of segfs's own
  * stores have no leases.
  */
-static int change_size(const struct node_slot *node, const struct reached *reached, const struct source_change *change)
+static int change_size(const struct node_slot *node, const struct reached *reached,
+		       const struct source_change *change)
 {
 	_cleanup_close_ int fd = -1;
 
@@ -267,8 +274,8 @@ static int store_statfs(struct state *state, const struct node_slot *node, struc
 	return fstatvfs(state->arena->header->stores[node->store].root_fd, out) < 0 ? -errno : 0;
 }
 
-static ssize_t store_getxattr(struct state *state, const struct node_slot *node, const char *name, void *value,
-			      size_t size)
+static ssize_t store_getxattr(struct state *state, const struct node_slot *node, const char *name,
+			      void *value, size_t size)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_reached_ struct reached reached = REACHED_NONE;
@@ -296,8 +303,8 @@ static ssize_t store_listxattr(struct state *state, const struct node_slot *node
 	return length < 0 ? -errno : length;
 }
 
-static int store_setxattr(struct state *state, const struct node_slot *node, const char *name, const void *value,
-			  size_t size, int flags)
+static int store_setxattr(struct state *state, const struct node_slot *node, const char *name,
+			  const void *value, size_t size, int flags)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_reached_ struct reached reached = REACHED_NONE;
@@ -323,11 +330,12 @@ static int store_removexattr(struct state *state, const struct node_slot *node, 
 	return removexattr(reached.path, name) < 0 ? -errno : 0;
 }
 
-#define STORE_FUNCTIONS \
-	.find = store_find, .stat = store_stat, .open = store_open, .writable = store_writable,                         \
-	.create = store_create, .make = store_make, .link = store_link, .remove = store_remove, .rename = store_rename, \
-	.change = store_change, .readlink = store_readlink, .statfs = store_statfs, .getxattr = store_getxattr,         \
-	.listxattr = store_listxattr, .setxattr = store_setxattr, .removexattr = store_removexattr
+#define STORE_FUNCTIONS                                                                                      \
+	.find = store_find, .stat = store_stat, .open = store_open, .writable = store_writable,              \
+	.create = store_create, .make = store_make, .link = store_link, .remove = store_remove,              \
+	.rename = store_rename, .change = store_change, .readlink = store_readlink, .statfs = store_statfs,  \
+	.getxattr = store_getxattr, .listxattr = store_listxattr, .setxattr = store_setxattr,                \
+	.removexattr = store_removexattr
 
 static int was_closed(struct state *state, const struct node_slot *node)
 {

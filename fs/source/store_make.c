@@ -57,7 +57,8 @@ static int set_policy(const struct state *state, int fd, const char *policy)
  * Always O_EXCL: for an existing name the kernel must look up and check permissions itself. A file with a
  * policy is linked last, so that it is never visible without it. Returns a descriptor.
  */
-static int create_file(const struct state *state, int dir_fd, const char *name, mode_t mode, int flags, const char *policy)
+static int create_file(const struct state *state, int dir_fd, const char *name, mode_t mode, int flags,
+		       const char *policy)
 {
 	_cleanup_close_ int fd = -1;
 	char path[PROCFS_FD_MAX];
@@ -89,7 +90,8 @@ static void undo_make(const struct state *state, uint16_t store, int dir_fd, con
 		unlinkat(dir_fd, name, flags);
 }
 
-static int identify_made(struct state *state, uint16_t store, int dir_fd, const char *name, int flags, struct source_file *file)
+static int identify_made(struct state *state, uint16_t store, int dir_fd, const char *name, int flags,
+			 struct source_file *file)
 {
 	int result = backing_identify(state, store, dir_fd, name, file);
 
@@ -115,8 +117,8 @@ static int open_made(const struct state *state, int dir_fd, const char *name, in
 }
 
 /* create_file() with the requester's permissions. */
-static int create_for_requester(const struct state *state, uint16_t store, int dir_fd, const char *name, mode_t mode, int flags,
-				const char *policy)
+static int create_for_requester(const struct state *state, uint16_t store, int dir_fd, const char *name,
+				mode_t mode, int flags, const char *policy)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	int result = open_made(state, dir_fd, name, flags);
@@ -158,7 +160,8 @@ int store_create(struct state *state, const struct node_slot *dir, const char *n
 	return take_fd(&fd);
 }
 
-static int make_directory(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *policy)
+static int make_directory(const struct state *state, int dir_fd, const char *name, mode_t mode,
+			  const char *policy)
 {
 	_cleanup_close_ int fd = -1;
 	int result;
@@ -192,8 +195,8 @@ static bool leads_to(int dir_fd, const char *name, const char *target)
 	return length >= 0 && (size_t)length == strlen(target) && memcmp(found, target, (size_t)length) == 0;
 }
 
-static int make_node(const struct state *state, int dir_fd, const char *name, mode_t mode, dev_t device, const char *target,
-		     const char *policy)
+static int make_node(const struct state *state, int dir_fd, const char *name, mode_t mode, dev_t device,
+		     const char *target, const char *policy)
 {
 	int result;
 
@@ -219,7 +222,8 @@ static int make_node(const struct state *state, int dir_fd, const char *name, mo
 	if (result == 0)
 		return 0;
 	result = -errno;
-	if (result == -EEXIST && was_made(state, dir_fd, name, mode) && (!S_ISLNK(mode) || leads_to(dir_fd, name, target)))
+	if (result == -EEXIST && was_made(state, dir_fd, name, mode) &&
+	    (!S_ISLNK(mode) || leads_to(dir_fd, name, target)))
 		result = 0;
 	return result;
 }
@@ -243,7 +247,7 @@ int store_make(struct state *state, const struct node_slot *dir, const char *nam
 }
 
 int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
-		      const char *name, struct source_file *file)
+	       const char *name, struct source_file *file)
 {
 	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
 	_cleanup_cached_fd_ struct cached_fd cached = CACHED_FD_NONE;
@@ -262,7 +266,8 @@ int store_link(struct state *state, const struct node_slot *node, const struct n
 	result = linkat(AT_FDCWD, path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 	credentials_restore(&self);
 	if (result < 0) {
-		if (result != -EEXIST || !journal_is_replay() || store_inode_of(parent.fd, name) != node->inode)
+		if (result != -EEXIST || !journal_is_replay() ||
+		    store_inode_of(parent.fd, name) != node->inode)
 			return result;
 	}
 	return identify_made(state, dir->store, parent.fd, name, 0, file);

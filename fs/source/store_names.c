@@ -24,12 +24,12 @@ ino_t store_inode_of(int dir_fd, const char *name)
 /* A file about to lose a name. */
 struct victim {
 	bool last_name;
-	bool slow;           /* it has much memory to free */
-	bool known;          /* a node was found by inode number: `node` is valid, else `key` */
-	uint64_t inode;      /* 0 = no such file */
+	bool slow;      /* it has much memory to free */
+	bool known;     /* a node was found by inode number: `node` is valid, else `key` */
+	uint64_t inode; /* 0 = no such file */
 	uint64_t node;
 	struct node_key key;
-	int fd;              /* O_PATH; -1 if the node holds a descriptor, or none is needed */
+	int fd; /* O_PATH; -1 if the node holds a descriptor, or none is needed */
 };
 
 #define VICTIM_NONE ((struct victim){.fd = -1})
@@ -76,7 +76,8 @@ static int victim_stays(struct state *state, const struct victim *victim, int re
 }
 
 /* Finds the file of a name, and keeps it reachable for those who still use its node. */
-static int find_victim(struct state *state, uint16_t store, int dir_fd, const char *name, struct victim *victim)
+static int find_victim(struct state *state, uint16_t store, int dir_fd, const char *name,
+		       struct victim *victim)
 {
 	struct stat stat;
 	bool held;
@@ -115,7 +116,8 @@ static void note_victim(const struct victim *victim, uint64_t other)
 }
 
 /* Restores the note of a worker that died after it had carried out the removal. */
-static void recall_victim(struct state *state, uint16_t store, const struct journal_note *note, struct victim *victim)
+static void recall_victim(struct state *state, uint16_t store, const struct journal_note *note,
+			  struct victim *victim)
 {
 	const struct node_slot *node;
 
@@ -192,7 +194,8 @@ struct change_of_names {
 };
 
 /* unlinkat(2) and renameat2(2) with the requester's permissions. */
-static int unlink_for_requester(const struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
+static int unlink_for_requester(const struct state *state, uint16_t store, int dir_fd, const char *name,
+				int flags)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
 	int result = requester_assume_in(state, store, &self);
@@ -207,7 +210,9 @@ static int rename_for_requester(const struct state *state, const struct change_o
 
 	if (result < 0)
 		return result;
-	return renameat2(change->from_fd, change->name, change->to_fd, change->new_name, change->flags) < 0 ? -errno : 0;
+	return renameat2(change->from_fd, change->name, change->to_fd, change->new_name, change->flags) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int remove_name(struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
@@ -284,7 +289,8 @@ static bool was_renamed(struct state *state, const struct change_of_names *chang
 
 	if (!journal_get_note(&note))
 		return false;
-	if (note.inode[1] == note.inode[0] || store_inode_of(change->to_fd, change->new_name) != note.inode[1] ||
+	if (note.inode[1] == note.inode[0] ||
+	    store_inode_of(change->to_fd, change->new_name) != note.inode[1] ||
 	    store_inode_of(change->from_fd, change->name) == note.inode[1]) {
 		close_noted(&note);
 		return false;
@@ -315,10 +321,11 @@ static int rename_name(struct state *state, const struct change_of_names *change
 	return 0;
 }
 
-int store_rename(struct state *state, const struct node_slot *dir, const char *name, const struct node_slot *new_dir,
-		 const char *new_name, unsigned int flags)
+int store_rename(struct state *state, const struct node_slot *dir, const char *name,
+		 const struct node_slot *new_dir, const char *new_name, unsigned int flags)
 {
-	struct change_of_names change = {.store = new_dir->store, .name = name, .new_name = new_name, .flags = flags};
+	struct change_of_names change = {
+		.store = new_dir->store, .name = name, .new_name = new_name, .flags = flags};
 	_cleanup_cached_fd_ struct cached_fd from = CACHED_FD_NONE;
 	_cleanup_cached_fd_ struct cached_fd to = CACHED_FD_NONE;
 	int result;

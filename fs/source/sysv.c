@@ -6,10 +6,10 @@
  * and the first size that it is given creates the segment. Until then its opens hold a sealed, empty memfd as
  * placeholder.
  */
-#include "fs/source/sysv_calls.h"
 #include "fs/source/backing.h"
 #include "fs/source/internal.h"
 #include "fs/source/records.h"
+#include "fs/source/sysv_calls.h"
 #include "fs/source/sysv_names.h"
 #include "fs/source/sysv_node.h"
 #include "fs/state/handle.h"
@@ -52,7 +52,8 @@ static int create(struct state *state, const struct node_slot *dir, const char *
 	/* only keys can be created; and a file opened read-only could never get a size */
 	if (!sysv_parse_key(name, &key.reserved.key) || (flags & O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
-	if (sysv_find_reservation(state, dir->store, key.reserved.key) || sysv_find(state, dir->store, key.reserved.key) >= 0)
+	if (sysv_find_reservation(state, dir->store, key.reserved.key) ||
+	    sysv_find(state, dir->store, key.reserved.key) >= 0)
 		return -EEXIST;
 	mask = umask(0);
 	umask(mask);
@@ -72,7 +73,8 @@ static int create(struct state *state, const struct node_slot *dir, const char *
  * Whether an existing segment with this key was created by the previous execution of this request, whose
  * worker died or lost the reply.
  */
-static bool is_own_segment(struct state *state, const struct node_slot *node, pid_t maker, uint64_t size, int *id)
+static bool is_own_segment(struct state *state, const struct node_slot *node, pid_t maker, uint64_t size,
+			   int *id)
 {
 	struct sysv_segment segment;
 
@@ -98,8 +100,8 @@ static int set_first_size(struct state *state, const struct node_slot *node, uin
 		 * before creating it: a death in between would leave a segment that nobody recognizes as ours
 		 */
 		sysv_note_maker(node);
-		id = sysv_make(state, node->store, key->reserved.key, size, key->reserved.mode, key->reserved.uid,
-			       key->reserved.gid);
+		id = sysv_make(state, node->store, key->reserved.key, size, key->reserved.mode,
+			       key->reserved.uid, key->reserved.gid);
 		/* another thread may have created it */
 		if (id == -EEXIST && !is_own_segment(state, node, getpid(), size, &id))
 			return -EEXIST;
@@ -158,8 +160,9 @@ static int open_reservation(struct state *state, const struct node_slot *node, i
 	int fd;
 
 	if (!(flags & O_PATH))
-		return sysv_is_unsized(state, node) ? backing_open(state, node, flags)
-						    : sysv_open_memory(state, node->store, sysv_segment_id(node), flags);
+		return sysv_is_unsized(state, node)
+			       ? backing_open(state, node, flags)
+			       : sysv_open_memory(state, node->store, sysv_segment_id(node), flags);
 	fd = open("/proc/self/ns/ipc", O_PATH | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -247,7 +250,8 @@ static int remove_name(struct state *state, const struct node_slot *dir, const c
 	struct journal_note note;
 
 	/* ids are reused only after a long time */
-	if (journal_get_note(&note) && (result == -ENOENT || (result == 0 && (uint64_t)key->id != note.inode[0])))
+	if (journal_get_note(&note) &&
+	    (result == -ENOENT || (result == 0 && (uint64_t)key->id != note.inode[0])))
 		return 0;
 	if (result < 0)
 		return result;
@@ -261,7 +265,8 @@ static int remove_name(struct state *state, const struct node_slot *dir, const c
 	return sysv_remove(state, dir->store, key->id);
 }
 
-static int change(struct state *state, const struct node_slot *node, const struct source_change *change, struct stat *stat)
+static int change(struct state *state, const struct node_slot *node, const struct source_change *change,
+		  struct stat *stat)
 {
 	const unsigned int settable = SOURCE_SET_MODE | SOURCE_SET_UID | SOURCE_SET_GID;
 	struct sysv_segment segment = {0};
@@ -274,7 +279,9 @@ static int change(struct state *state, const struct node_slot *node, const struc
 	if (result == 0 && (change->what & (settable | SOURCE_SET_SIZE)))
 		result = sysv_segment_of(state, node, &segment);
 	if (result < 0)
-		return result == -ESTALE && (sysv_is_unsized(state, node) || change->what & SOURCE_SET_SIZE) ? -EPERM : result;
+		return result == -ESTALE && (sysv_is_unsized(state, node) || change->what & SOURCE_SET_SIZE)
+			       ? -EPERM
+			       : result;
 	if (change->what & SOURCE_SET_SIZE && (uint64_t)change->size != segment.size)
 		return -EPERM;
 	if (change->what & settable) {
@@ -292,8 +299,8 @@ static int change(struct state *state, const struct node_slot *node, const struc
 }
 
 /* Nodes have no attributes but those that segfs provides. */
-static int no_setxattr(struct state *state, const struct node_slot *node, const char *name, const void *value, size_t size,
-		       int flags)
+static int no_setxattr(struct state *state, const struct node_slot *node, const char *name, const void *value,
+		       size_t size, int flags)
 {
 	(void)state;
 	(void)node;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "fs/source/requester.h"
 #include "fs/source/sysv_calls.h"
+#include "fs/source/requester.h"
 #include "lib/base/cleanup.h"
 
 #include <dirent.h>
@@ -17,8 +17,8 @@
 #define SHM_STAT_ANY 15 /* of linux/shm.h, which conflicts with sys/shm.h */
 #endif
 
-#define LINK_MAX_BYTES 96 /* bytes of a path in /proc/self/map_files */
-#define RETURN_TRIES 100  /* attempts to restore the thread before the process gives up */
+#define LINK_MAX_BYTES 96  /* bytes of a path in /proc/self/map_files */
+#define RETURN_TRIES   100 /* attempts to restore the thread before the process gives up */
 
 /* --- the namespace --- */
 
@@ -116,8 +116,8 @@ int sysv_find(const struct state *state, uint16_t store, uint32_t key)
 	return id < 0 ? -errno : id;
 }
 
-int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const struct sysv_segment *segment, void *context),
-	       void *context)
+int sysv_visit(const struct state *state, uint16_t store,
+	       int (*visit)(const struct sysv_segment *segment, void *context), void *context)
 {
 	_cleanup_stay_ struct stay stay;
 	struct shm_info totals;
@@ -148,7 +148,8 @@ int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const str
 /* A new segment is owned by its creator's effective ids. Capabilities stay, see request_thread_init(). */
 static int become(uid_t uid, gid_t gid)
 {
-	if (syscall(SYS_setresgid, (gid_t)-1, gid, (gid_t)-1) < 0 || syscall(SYS_setresuid, (uid_t)-1, uid, (uid_t)-1) < 0)
+	if (syscall(SYS_setresgid, (gid_t)-1, gid, (gid_t)-1) < 0 ||
+	    syscall(SYS_setresuid, (uid_t)-1, uid, (uid_t)-1) < 0)
 		return -errno;
 	return 0;
 }
@@ -173,7 +174,10 @@ static int restore_ids(const struct self *self)
 		return result;
 	syscall(SYS_setfsgid, self->fsgid);
 	syscall(SYS_setfsuid, self->fsuid);
-	return syscall(SYS_setfsgid, (gid_t)-1) == (long)self->fsgid && syscall(SYS_setfsuid, (uid_t)-1) == (long)self->fsuid ? 0 : -ENOMEM;
+	return syscall(SYS_setfsgid, (gid_t)-1) == (long)self->fsgid &&
+			       syscall(SYS_setfsuid, (uid_t)-1) == (long)self->fsuid
+		       ? 0
+		       : -ENOMEM;
 }
 
 /* Like leave(); a transient shortage, usually of memory, is worth another try. */
@@ -184,7 +188,8 @@ static void return_to(const struct self *self)
 			__builtin_trap();
 }
 
-int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t size, mode_t mode, uid_t uid, gid_t gid)
+int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t size, mode_t mode, uid_t uid,
+	      gid_t gid)
 {
 	const struct self self = {
 		.uid = geteuid(),

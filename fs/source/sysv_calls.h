@@ -15,19 +15,19 @@
 /* A segment, as reported by the kernel. */
 struct sysv_segment {
 	int id;
-	uint32_t key;     /* 0 = IPC_PRIVATE, or removed */
+	uint32_t key; /* 0 = IPC_PRIVATE, or removed */
 	uid_t uid;
 	gid_t gid;
-	mode_t mode;      /* permission bits */
-	bool removed;     /* destroyed with the last detach */
-	bool locked;      /* SHM_LOCK */
-	uint64_t size;    /* bytes */
+	mode_t mode;   /* permission bits */
+	bool removed;  /* destroyed with the last detach */
+	bool locked;   /* SHM_LOCK */
+	uint64_t size; /* bytes */
 	uint64_t nattch;
-	pid_t creator;    /* in the daemon's PID namespace; 0 = not visible there */
-	pid_t last;       /* last process to attach or detach */
+	pid_t creator; /* in the daemon's PID namespace; 0 = not visible there */
+	pid_t last;    /* last process to attach or detach */
 	uid_t creator_uid;
-	time_t atime;     /* of the last attach, 0 = never; seconds */
-	time_t dtime;     /* of the last detach */
+	time_t atime; /* of the last attach, 0 = never; seconds */
+	time_t dtime; /* of the last detach */
 	time_t ctime;
 };
 
@@ -43,14 +43,15 @@ int sysv_find(const struct state *state, uint16_t store, uint32_t key);
  * Calls `visit` for each segment. Returns 0, or the first non-zero result of visit(); the negative errno of
  * shmctl(2).
  */
-int sysv_visit(const struct state *state, uint16_t store, int (*visit)(const struct sysv_segment *segment, void *context),
-	       void *context);
+int sysv_visit(const struct state *state, uint16_t store,
+	       int (*visit)(const struct sysv_segment *segment, void *context), void *context);
 
 /*
  * Creates a segment owned by `uid` and `gid`. size: bytes. Returns its id; -EEXIST; -ENOSPC if the size or
  * the number of segments exceeds SHMMAX, SHMALL or SHMMNI; -EINVAL for a size of 0; -ENOMEM.
  */
-int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t size, mode_t mode, uid_t uid, gid_t gid);
+int sysv_make(const struct state *state, uint16_t store, uint32_t key, uint64_t size, mode_t mode, uid_t uid,
+	      gid_t gid);
 
 /*
  * IPC_SET of owner, group and mode; IPC_RMID with the requester's permissions, see requester.h; IPC_RMID by

@@ -17,15 +17,15 @@ static int find_segment(struct state *state, const struct node_slot *node, struc
 }
 
 /* Each fact is read from the kernel when it is asked for. */
-#define FACT(name, expression)                                                                                     \
-	static ssize_t name(struct state *state, const struct node_slot *node, char *value, size_t size)           \
-	{                                                                                                          \
-		struct sysv_segment segment;                                                                       \
-		int result = find_segment(state, node, &segment);                                                  \
-                                                                                                                   \
-		if (result < 0)                                                                                    \
-			return result;                                                                             \
-		return expression;                                                                                 \
+#define FACT(name, expression)                                                                               \
+	static ssize_t name(struct state *state, const struct node_slot *node, char *value, size_t size)     \
+	{                                                                                                    \
+		struct sysv_segment segment;                                                                 \
+		int result = find_segment(state, node, &segment);                                            \
+                                                                                                             \
+		if (result < 0)                                                                              \
+			return result;                                                                       \
+		return expression;                                                                           \
 	}
 
 static ssize_t print_key(uint32_t key, char *value, size_t size)

@@ -7,8 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ROOT_MODE 0777                           /* anyone may create segments; IPC_RMID itself lets only owner and creator remove one */
-#define RESERVED_INODE (UINT64_C(1) << 40)       /* inode numbers of reservations: this plus the key; those of segments are smaller */
+#define ROOT_MODE                                                                                            \
+	0777 /* anyone may create segments; IPC_RMID itself lets only owner and creator remove one */
+#define RESERVED_INODE                                                                                       \
+	(UINT64_C(1)                                                                                         \
+	 << 40) /* inode numbers of reservations: this plus the key; those of segments are smaller */
 #define ROOT_INODE (UINT64_C(1) << 41)
 
 static pthread_mutex_t notes = PTHREAD_MUTEX_INITIALIZER; /* guards every sysv_note; a leaf lock */
@@ -36,7 +39,9 @@ static void key_of_segment(const struct sysv_segment *segment, struct sysv_key *
 	*key = (struct sysv_key){
 		.kind = SYSV_SEGMENT,
 		.id = segment->id,
-		.segment = {.size = segment->size, .creator_uid = segment->creator_uid, .creator = segment->creator},
+		.segment = {.size = segment->size,
+			    .creator_uid = segment->creator_uid,
+			    .creator = segment->creator},
 	};
 }
 
@@ -74,7 +79,8 @@ static void stat_of_reservation(const struct sysv_key *key, uint16_t store, stru
 	stat->st_mode = S_IFREG | (key->reserved.mode & 0777);
 	stat->st_uid = key->reserved.uid;
 	stat->st_gid = key->reserved.gid;
-	stat->st_ctim.tv_sec = stat->st_mtim.tv_sec = stat->st_atim.tv_sec = (time_t)(key->reserved.made_at / 1000000000);
+	stat->st_ctim.tv_sec = stat->st_mtim.tv_sec = stat->st_atim.tv_sec =
+		(time_t)(key->reserved.made_at / 1000000000);
 }
 
 static void stat_of_root(const struct state *state, uint16_t store, struct stat *stat)
@@ -101,10 +107,12 @@ void sysv_file_of_reservation(const struct sysv_key *key, uint16_t store, struct
 /* --- segments of nodes --- */
 
 /* Hides the changes made by the worker's own attach, until somebody else attaches or detaches. */
-static void hide_own_attach(const struct state *state, const struct sysv_note *note, struct sysv_segment *segment)
+static void hide_own_attach(const struct state *state, const struct sysv_note *note,
+			    struct sysv_segment *segment)
 {
 	/* a segment created here that nobody else has attached */
-	if (!note->maker && segment->last == segment->creator && segment->last == atomic_load(&state->arena->header->worker_pid)) {
+	if (!note->maker && segment->last == segment->creator &&
+	    segment->last == atomic_load(&state->arena->header->worker_pid)) {
 		segment->last = 0;
 		segment->atime = segment->dtime = 0;
 		return;
@@ -116,7 +124,8 @@ static void hide_own_attach(const struct state *state, const struct sysv_note *n
 	segment->dtime = note->before.dtime;
 }
 
-void sysv_file_of_segment(struct state *state, uint16_t store, const struct sysv_segment *segment, struct source_file *file)
+void sysv_file_of_segment(struct state *state, uint16_t store, const struct sysv_segment *segment,
+			  struct source_file *file)
 {
 	struct sysv_segment shown = *segment;
 	const struct node_slot *node;

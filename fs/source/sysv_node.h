@@ -17,19 +17,20 @@ enum sysv_kind {
 
 /* Key of a node, at the start of its slot's handle. */
 struct sysv_key {
-	uint32_t kind;               /* enum sysv_kind */
-	int32_t id;                  /* SYSV_SEGMENT: reused only after some 2^31 others */
+	uint32_t kind; /* enum sysv_kind */
+	int32_t id;    /* SYSV_SEGMENT: reused only after some 2^31 others */
 	union {
 		struct {
-			uint64_t size;         /* bytes */
+			uint64_t size; /* bytes */
 			uint32_t creator_uid;
 			uint32_t unused;
-			int32_t creator;       /* pid */
+			int32_t creator; /* pid */
 			uint32_t unused2;
 		} segment;
 		struct {
-			uint64_t made_at;      /* CLOCK_REALTIME, nanoseconds; unique among reservations of the key */
-			uint32_t uid;          /* of the future segment */
+			uint64_t made_at; /* CLOCK_REALTIME, nanoseconds; unique among reservations of the key
+					   */
+			uint32_t uid;     /* of the future segment */
 			uint32_t gid;
 			uint32_t mode;
 			uint32_t key;
@@ -41,12 +42,13 @@ struct sysv_key {
  * Note about a node, in the rest of its slot's handle; not part of the key. Guarded by a lock in sysv_node.c.
  */
 struct sysv_note {
-	int32_t made;      /* SYSV_RESERVED: id of the created segment, plus one */
-	int32_t maker;     /* SYSV_RESERVED: pid of the worker that began to create it; SYSV_SEGMENT: of the one that last attached it */
-	uint32_t uid;      /* last known owner, group and mode */
+	int32_t made;  /* SYSV_RESERVED: id of the created segment, plus one */
+	int32_t maker; /* SYSV_RESERVED: pid of the worker that began to create it; SYSV_SEGMENT: of the one
+			  that last attached it */
+	uint32_t uid;  /* last known owner, group and mode */
 	uint32_t gid;
 	uint32_t mode;
-	int32_t last;      /* SYSV_SEGMENT: shm_lpid, shm_atime and shm_dtime before the worker's own attach */
+	int32_t last; /* SYSV_SEGMENT: shm_lpid, shm_atime and shm_dtime before the worker's own attach */
 	union {
 		struct {
 			uint32_t atime;
@@ -56,7 +58,8 @@ struct sysv_note {
 	};
 };
 
-_Static_assert(sizeof(struct sysv_key) == 32 && sizeof(struct sysv_note) == 32 && 64 <= sizeof(((struct node_slot *)0)->handle),
+_Static_assert(sizeof(struct sysv_key) == 32 && sizeof(struct sysv_note) == 32 &&
+		       64 <= sizeof(((struct node_slot *)0)->handle),
 	       "both fit into a slot");
 
 static inline const struct sysv_key *sysv_key_of(const struct node_slot *node)
@@ -71,7 +74,8 @@ bool sysv_is_root(const struct node_slot *node);
 void sysv_root_key(uint16_t store, struct node_key *key);
 
 /* Fills `file` for a segment found by name. Changes by the worker's own attach are hidden. */
-void sysv_file_of_segment(struct state *state, uint16_t store, const struct sysv_segment *segment, struct source_file *file);
+void sysv_file_of_segment(struct state *state, uint16_t store, const struct sysv_segment *segment,
+			  struct source_file *file);
 
 /* Fills `file` for a reservation, without a descriptor. */
 void sysv_file_of_reservation(const struct sysv_key *key, uint16_t store, struct source_file *file);

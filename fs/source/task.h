@@ -16,8 +16,8 @@
 #define TASK_PATH_MAX 96 /* bytes of a path made by task_path() */
 
 struct task {
-	int proc_fd;       /* of /proc; borrowed */
-	int pidfd;         /* owned */
+	int proc_fd; /* of /proc; borrowed */
+	int pidfd;   /* owned */
 	pid_t pid;
 	uint64_t identity; /* unique since boot */
 };
@@ -26,8 +26,8 @@ struct task {
 
 /*
  * Opens a process. Returns 0; -ESRCH if there is none, if the number is a thread's, or if the process is a
- * zombie; the errno of a resource shortage, see procfs_means_absent(), as do the functions below. Never blocks
- * unless procfs_identity_waits().
+ * zombie; the errno of a resource shortage, see procfs_means_absent(), as do the functions below. Never
+ * blocks unless procfs_identity_waits().
  */
 int task_open(int proc_fd, pid_t pid, struct task *task);
 
@@ -50,7 +50,8 @@ int task_stat(const struct task *task, struct stat *stat);
 int task_name(const struct task *task, char name[TASK_NAME_MAX]);
 
 /* Formats a path in its directory, relative to /proc. */
-void task_path(const struct task *task, char path[TASK_PATH_MAX], const char *format, ...) __attribute__((format(printf, 3, 4)));
+void task_path(const struct task *task, char path[TASK_PATH_MAX], const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 void task_close(struct task *task);
 

@@ -130,7 +130,8 @@ ssize_t users_print_pids(const struct procfs_user *users, size_t n, char *value,
 
 		if (!users[i].maps)
 			continue;
-		more = snprintf(value + length, size - length, "%s%d", length ? " " : "", (int)users[i].process);
+		more = snprintf(value + length, size - length, "%s%d", length ? " " : "",
+				(int)users[i].process);
 		if (more < 0 || (size_t)more >= size - length)
 			return -ERANGE;
 		length += (size_t)more;

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COMMIT_STEP (256u * 1024u) /* granularity of reservation, in bytes */
-#define ROUND_UP(value, step) (((value) + (step) - 1) / (step) * (step))
+#define COMMIT_STEP           (256u * 1024u) /* granularity of reservation, in bytes */
+#define ROUND_UP(value, step) (((value) + (step)-1) / (step) * (step))
 
 static size_t nodes_offset(void)
 {
@@ -28,7 +28,8 @@ static size_t locks_offset(uint32_t max_nodes, uint32_t max_handles)
 
 static size_t size_for(uint32_t max_nodes, uint32_t max_handles, uint32_t max_locks)
 {
-	return locks_offset(max_nodes, max_handles) + ROUND_UP(max_locks * sizeof(struct lock_slot), COMMIT_STEP);
+	return locks_offset(max_nodes, max_handles) +
+	       ROUND_UP(max_locks * sizeof(struct lock_slot), COMMIT_STEP);
 }
 
 static int reserve(const struct arena *arena, size_t offset, size_t length)
@@ -123,7 +124,8 @@ void arena_locate(struct arena *arena)
 
 	arena->nodes = (struct node_slot *)(void *)(memory + nodes_offset());
 	arena->handles = (struct handle_slot *)(void *)(memory + handles_offset(header->max_nodes));
-	arena->locks = (struct lock_slot *)(void *)(memory + locks_offset(header->max_nodes, header->max_handles));
+	arena->locks =
+		(struct lock_slot *)(void *)(memory + locks_offset(header->max_nodes, header->max_handles));
 }
 
 static bool has_sizes(const struct arena *arena)
@@ -134,7 +136,8 @@ static bool has_sizes(const struct arena *arena)
 	if (header->magic != ARENA_MAGIC || header->layout != ARENA_LAYOUT)
 		return false;
 	arena_locate(&located);
-	return located.nodes == arena->nodes && located.handles == arena->handles && located.locks == arena->locks &&
+	return located.nodes == arena->nodes && located.handles == arena->handles &&
+	       located.locks == arena->locks &&
 	       size_for(header->max_nodes, header->max_handles, header->max_locks) == arena->size;
 }
 
@@ -153,10 +156,10 @@ int arena_check(const struct arena *arena)
 	const struct arena_header *header = arena->header;
 
 	if (!has_sizes(arena) || !is_high(header->nodes_high, header->max_nodes) ||
-	    !is_high(header->handles_high, header->max_handles) || !is_high(header->locks_high, header->max_locks) ||
-	    header->nodes_committed > arena->size || header->handles_committed > arena->size ||
-	    header->locks_committed > arena->size || header->init_length > ARENA_INIT_MAX ||
-	    header->n_base_fds > ARENA_BASE_FDS)
+	    !is_high(header->handles_high, header->max_handles) ||
+	    !is_high(header->locks_high, header->max_locks) || header->nodes_committed > arena->size ||
+	    header->handles_committed > arena->size || header->locks_committed > arena->size ||
+	    header->init_length > ARENA_INIT_MAX || header->n_base_fds > ARENA_BASE_FDS)
 		return -EUCLEAN;
 	for (int i = 0; i < ARENA_STORES; i++)
 		if (!is_store(&header->stores[i]))
@@ -194,8 +197,8 @@ int arena_commit_node(struct arena *arena)
 {
 	struct arena_header *header = arena->header;
 
-	return commit_slot(arena, nodes_offset(), sizeof(struct node_slot), header->nodes_high, header->max_nodes,
-			   &header->nodes_committed);
+	return commit_slot(arena, nodes_offset(), sizeof(struct node_slot), header->nodes_high,
+			   header->max_nodes, &header->nodes_committed);
 }
 
 int arena_commit_handle(struct arena *arena)
@@ -210,6 +213,7 @@ int arena_commit_lock(struct arena *arena)
 {
 	struct arena_header *header = arena->header;
 
-	return commit_slot(arena, locks_offset(header->max_nodes, header->max_handles), sizeof(struct lock_slot),
-			   header->locks_high, header->max_locks, &header->locks_committed);
+	return commit_slot(arena, locks_offset(header->max_nodes, header->max_handles),
+			   sizeof(struct lock_slot), header->locks_high, header->max_locks,
+			   &header->locks_committed);
 }

@@ -19,23 +19,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARENA_MAGIC 0x6172656e61736567u /* "gesanera" in memory */
-#define ARENA_LAYOUT 7u                 /* incremented with every change of a struct below */
-#define ARENA_SOURCES 4                 /* kinds of sources */
-#define ARENA_STORES 128                /* stores per mount: the default store and those of [directory] sections */
-#define ARENA_BASE_FDS 64               /* descriptors open in the supervisor before the first worker */
-#define ARENA_CACHED_FDS 1024                 /* cached descriptors of nodes */
-#define ARENA_CLOSING 64                /* passthrough ids being closed at a time; at least one per thread */
-#define ARENA_CACHED_IDS 1024              /* passthrough ids cached for nodes that are not open */
-#define ARENA_JOURNAL 128               /* requests in flight, including those of dead workers */
-#define ARENA_THREADS 16                /* threads of a worker that execute requests, at most */
-#define ARENA_STACKS 24                 /* threads whose stacks can be recorded */
-#define ARENA_FRAMES 24                 /* frames per stack */
-#define ARENA_PATH_MAX 4096
-#define ARENA_NAME_MAX 256
-#define ARENA_OPERATIONS 64             /* opcodes counted; more than exist */
-#define ARENA_INIT_MAX 256              /* bytes of the kernel's INIT request */
-#define ARENA_STORE_PATH 512            /* bytes of a store's path below the mount, including the final 0 */
+#define ARENA_MAGIC      0x6172656e61736567u /* "gesanera" in memory */
+#define ARENA_LAYOUT     7u                  /* incremented with every change of a struct below */
+#define ARENA_SOURCES    4                   /* kinds of sources */
+#define ARENA_STORES     128  /* stores per mount: the default store and those of [directory] sections */
+#define ARENA_BASE_FDS   64   /* descriptors open in the supervisor before the first worker */
+#define ARENA_CACHED_FDS 1024 /* cached descriptors of nodes */
+#define ARENA_CLOSING    64   /* passthrough ids being closed at a time; at least one per thread */
+#define ARENA_CACHED_IDS 1024 /* passthrough ids cached for nodes that are not open */
+#define ARENA_JOURNAL    128  /* requests in flight, including those of dead workers */
+#define ARENA_THREADS    16   /* threads of a worker that execute requests, at most */
+#define ARENA_STACKS     24   /* threads whose stacks can be recorded */
+#define ARENA_FRAMES     24   /* frames per stack */
+#define ARENA_PATH_MAX   4096
+#define ARENA_NAME_MAX   256
+#define ARENA_OPERATIONS 64  /* opcodes counted; more than exist */
+#define ARENA_INIT_MAX   256 /* bytes of the kernel's INIT request */
+#define ARENA_STORE_PATH 512 /* bytes of a store's path below the mount, including the final 0 */
 
 enum slot_state {
 	SLOT_FREE = 0,
@@ -51,8 +51,8 @@ enum lock_slot_state {
 
 /* Progress of the connection's INIT. */
 enum init_state {
-	INIT_NONE = 0,     /* not received yet */
-	INIT_SAVED = 1,    /* saved in the header; the reply may or may not have been sent */
+	INIT_NONE = 0,    /* not received yet */
+	INIT_SAVED = 1,   /* saved in the header; the reply may or may not have been sent */
 	INIT_REPLIED = 2, /* the kernel has the reply */
 };
 
@@ -60,11 +60,13 @@ enum init_state {
 struct store_record {
 	_Atomic uint32_t state; /* enum slot_state */
 	uint32_t source;        /* enum source_kind */
-	int32_t mount_id;       /* mount id from name_to_handle_at(2), which tells a file's store; -1 = has no files */
-	int32_t root_fd;        /* the root of the store, O_RDONLY|O_DIRECTORY; mount descriptor for open_by_handle_at(2) */
-	int32_t ipc_fd;         /* sysv: the IPC namespace; -1 = the daemon's own, or another source */
-	uint32_t no_handles;    /* no usable file handles: nodes hold descriptors */
-	uint32_t on_disk;       /* operations may block on a device */
+	int32_t mount_id; /* mount id from name_to_handle_at(2), which tells a file's store; -1 = has no files
+			   */
+	int32_t root_fd;  /* the root of the store, O_RDONLY|O_DIRECTORY; mount descriptor for
+			     open_by_handle_at(2) */
+	int32_t ipc_fd;   /* sysv: the IPC namespace; -1 = the daemon's own, or another source */
+	uint32_t no_handles;         /* no usable file handles: nodes hold descriptors */
+	uint32_t on_disk;            /* operations may block on a device */
 	char path[ARENA_STORE_PATH]; /* below the mount; "" for the default store */
 };
 
@@ -94,32 +96,34 @@ struct node_slot {
 	uint16_t store;              /* index of its store_record */
 	uint8_t type;                /* S_IFMT bits of the mode, shifted right by 12 */
 	uint8_t handle_bytes;        /* length of `handle` */
-	int32_t handle_type;         /* from name_to_handle_at(2); NODE_HANDLE_INODE: `handle` is the inode number */
-	_Atomic uint32_t flags;      /* enum node_flags */
-	_Atomic uint32_t policy;     /* summary of its policy: enum node_policy */
-	int32_t creator;             /* tid of its creator in the daemon's PID namespace; 0 = unknown */
-	uint32_t creator_mark;       /* tells it from later threads: low half of its identity, see procfs.h. If reading that may
-				      * block: creation time of the file, CLOCK_BOOTTIME in tenths of a second */
-	_Atomic uint64_t closed_at;  /* CLOCK_BOOTTIME of the last close, nanoseconds; 0 = unknown */
-	uint8_t handle[64];          /* file handle of the backing file */
+	int32_t handle_type; /* from name_to_handle_at(2); NODE_HANDLE_INODE: `handle` is the inode number */
+	_Atomic uint32_t flags;     /* enum node_flags */
+	_Atomic uint32_t policy;    /* summary of its policy: enum node_policy */
+	int32_t creator;            /* tid of its creator in the daemon's PID namespace; 0 = unknown */
+	uint32_t creator_mark;      /* tells it from later threads: low half of its identity, see procfs.h. If
+				     * reading that may      block: creation time of the file, CLOCK_BOOTTIME in
+				     * tenths      of a second */
+	_Atomic uint64_t closed_at; /* CLOCK_BOOTTIME of the last close, nanoseconds; 0 = unknown */
+	uint8_t handle[64];         /* file handle of the backing file */
 };
 
 _Static_assert(sizeof(struct node_slot) == 128, "a node slot is two cache lines");
 
 /* One open of a node, 64 bytes. */
 struct handle_slot {
-	_Atomic uint32_t state;      /* enum slot_state */
-	_Atomic uint32_t generation; /* incremented with each use of the slot; upper half of the handle number */
-	uint64_t node;               /* node id */
-	uint64_t unique;             /* id of the request that opened it, without the resend bit */
-	uint64_t opened_at;          /* CLOCK_REALTIME, nanoseconds */
-	uint32_t open_flags;         /* flags of open(2) as the kernel sent them */
-	_Atomic int32_t fd;          /* descriptor of the open file, -1 = none */
-	int32_t pid;                 /* process that opened it, in the daemon's PID namespace; 0 = not visible there */
-	uint8_t mode;                /* enum io_mode */
-	uint8_t kind;                /* enum handle_kind */
+	_Atomic uint32_t state; /* enum slot_state */
+	_Atomic uint32_t
+		generation;  /* incremented with each use of the slot; upper half of the handle number */
+	uint64_t node;       /* node id */
+	uint64_t unique;     /* id of the request that opened it, without the resend bit */
+	uint64_t opened_at;  /* CLOCK_REALTIME, nanoseconds */
+	uint32_t open_flags; /* flags of open(2) as the kernel sent them */
+	_Atomic int32_t fd;  /* descriptor of the open file, -1 = none */
+	int32_t pid;  /* process that opened it, in the daemon's PID namespace; 0 = not visible there */
+	uint8_t mode; /* enum io_mode */
+	uint8_t kind; /* enum handle_kind */
 	uint16_t unused;
-	uint32_t uid;                /* user that opened it */
+	uint32_t uid; /* user that opened it */
 	uint32_t unused2[3];
 };
 
@@ -127,20 +131,20 @@ _Static_assert(sizeof(struct handle_slot) == 64, "a handle slot is one cache lin
 
 /* A lock held or waited for, 80 bytes. */
 struct lock_slot {
-	_Atomic uint32_t state;      /* enum lock_slot_state */
-	int32_t pid;                 /* requesting process, in the daemon's PID namespace; 0 = not visible there */
-	uint64_t node;               /* node id */
-	uint64_t owner;              /* lock owner of the kernel */
-	uint64_t handle;             /* number of the handle through which it was set */
-	uint64_t unique;             /* id of the request, without the resend bit */
-	_Atomic uint64_t start;      /* first byte */
-	_Atomic uint64_t end;        /* last byte */
-	uint64_t turn;               /* order of arrival */
-	uint64_t since;              /* CLOCK_REALTIME, nanoseconds */
-	uint8_t kind;                /* enum lock_kind */
-	uint8_t type;                /* enum lock_type */
-	uint8_t holder;              /* enum lock_holder */
-	bool access;                 /* waits for I/O, not for a lock */
+	_Atomic uint32_t state; /* enum lock_slot_state */
+	int32_t pid;            /* requesting process, in the daemon's PID namespace; 0 = not visible there */
+	uint64_t node;          /* node id */
+	uint64_t owner;         /* lock owner of the kernel */
+	uint64_t handle;        /* number of the handle through which it was set */
+	uint64_t unique;        /* id of the request, without the resend bit */
+	_Atomic uint64_t start; /* first byte */
+	_Atomic uint64_t end;   /* last byte */
+	uint64_t turn;          /* order of arrival */
+	uint64_t since;         /* CLOCK_REALTIME, nanoseconds */
+	uint8_t kind;           /* enum lock_kind */
+	uint8_t type;           /* enum lock_type */
+	uint8_t holder;         /* enum lock_holder */
+	bool access;            /* waits for I/O, not for a lock */
 };
 
 enum journal_slot_state {
@@ -160,18 +164,18 @@ struct journal_slot {
 	_Atomic uint64_t begun_at; /* CLOCK_MONOTONIC, nanoseconds */
 	uint64_t since;            /* time of the first execution: CLOCK_REALTIME_COARSE, nanoseconds */
 	uint32_t opcode;
-	int32_t pid;               /* requesting process */
+	int32_t pid; /* requesting process */
 	uint32_t uid;
 	uint32_t crashes;          /* deaths of workers over it by a fault or hang */
 	uint32_t kills;            /* ... by SIGKILL from outside */
-	_Atomic uint8_t unbounded;   /* may legitimately take any time */
+	_Atomic uint8_t unbounded; /* may legitimately take any time */
 	_Atomic uint8_t blamed;    /* a fault occurred in its own thread */
 	_Atomic uint8_t noted;     /* the note below is complete */
 	uint64_t inode[2];         /* see struct journal_note */
 	uint64_t node_of_name;
 	uint32_t flags;
-	_Atomic int32_t fd;        /* -1 = none */
-	uint32_t reply_length;    /* bytes of `answer` */
+	_Atomic int32_t fd;                           /* -1 = none */
+	uint32_t reply_length;                        /* bytes of `answer` */
 	_Alignas(8) uint8_t reply[JOURNAL_REPLY_MAX]; /* starts with a FUSE reply header */
 };
 
@@ -179,8 +183,8 @@ _Static_assert(sizeof(struct journal_slot) <= 264, "a journal slot is small");
 
 /* The stack of a thread. */
 struct stack_record {
-	_Atomic int32_t thread; /* tid; 0 = no record; written last */
-	uint32_t n;             /* frames, innermost first */
+	_Atomic int32_t thread;        /* tid; 0 = no record; written last */
+	uint32_t n;                    /* frames, innermost first */
 	uint64_t frames[ARENA_FRAMES]; /* addresses */
 };
 
@@ -193,15 +197,15 @@ enum arena_death {
 
 struct arena_header {
 	uint64_t magic;
-	uint32_t layout;      /* ARENA_LAYOUT */
-	uint32_t max_nodes;   /* number of slots */
+	uint32_t layout;    /* ARENA_LAYOUT */
+	uint32_t max_nodes; /* number of slots */
 	uint32_t max_handles;
 	uint32_t max_locks;
-	uint32_t privileged;  /* the supervisor may mount and hand backing files to the kernel */
-	_Atomic uint32_t nodes_high;   /* slots from here on were never used */
+	uint32_t privileged;         /* the supervisor may mount and hand backing files to the kernel */
+	_Atomic uint32_t nodes_high; /* slots from here on were never used */
 	_Atomic uint32_t handles_high;
 	_Atomic uint32_t locks_high;
-	_Atomic uint64_t nodes_committed;   /* bytes of node slots with memory reserved */
+	_Atomic uint64_t nodes_committed; /* bytes of node slots with memory reserved */
 	_Atomic uint64_t handles_committed;
 	_Atomic uint64_t locks_committed;
 
@@ -209,42 +213,47 @@ struct arena_header {
 	char mount_point[ARENA_PATH_MAX];
 	char config_file[ARENA_PATH_MAX]; /* "" = none */
 	char instance[ARENA_NAME_MAX];
-	int32_t lock_fd;      /* lock of the instance */
-	uint32_t upgrades;    /* number of upgrades so far */
+	int32_t lock_fd;   /* lock of the instance */
+	uint32_t upgrades; /* number of upgrades so far */
 
-	int32_t fuse_fd;      /* /dev/fuse */
-	_Atomic uint32_t init_state; /* enum init_state */
-	uint32_t init_length; /* bytes of init_request */
+	int32_t fuse_fd;              /* /dev/fuse */
+	_Atomic uint32_t init_state;  /* enum init_state */
+	uint32_t init_length;         /* bytes of init_request */
 	_Atomic int32_t backing_last; /* the last passthrough id recorded; the kernel counts upwards */
-	_Atomic int32_t backing_closing[ARENA_CLOSING]; /* ids that no node refers to any more, being closed */
+	_Atomic int32_t
+		backing_closing[ARENA_CLOSING]; /* ids that no node refers to any more, being closed */
 	uint8_t init_request[ARENA_INIT_MAX];
 
 	int32_t supervisor_pid;
 	_Atomic int32_t worker_pid;
-	uint32_t supervisor_filter; /* system-call filter in force in the supervisor, 0 = none yet */
+	uint32_t supervisor_filter;     /* system-call filter in force in the supervisor, 0 = none yet */
 	_Atomic int32_t forbidden_call; /* system call for which the worker dies by SIGSYS; -1 = none */
 	_Atomic uint32_t workers_started;
 	_Atomic uint32_t workers_serving; /* equals workers_started once the current worker is in its loop */
-	_Atomic uint32_t death; /* enum arena_death */
-	_Atomic uint32_t n_stacks; /* stacks recorded */
-	_Atomic uint32_t limit_nodes; /* limits in force; 0 = as many as there are slots */
+	_Atomic uint32_t death;           /* enum arena_death */
+	_Atomic uint32_t n_stacks;        /* stacks recorded */
+	_Atomic uint32_t limit_nodes;     /* limits in force; 0 = as many as there are slots */
 	_Atomic uint32_t limit_handles;
 	_Atomic uint32_t limit_locks;
-	_Atomic uint32_t user_percent; /* share of each limit, except nodes, for one user other than root; 0 = all */
+	_Atomic uint32_t
+		user_percent; /* share of each limit, except nodes, for one user other than root; 0 = all */
 	_Atomic uint64_t limit_parked; /* bytes of deferred reads and writes; 0 = unlimited */
-	_Atomic uint64_t hang_limit; /* nanoseconds for which requests may wait for a worker that makes no progress; 0 = unlimited */
-	uint64_t started_at;  /* CLOCK_REALTIME, nanoseconds */
-	uint64_t device;      /* st_dev of files in the mount; 0 = unknown */
-	_Atomic uint32_t shown; /* builtin sources in the root: bits 1 << enum source_kind */
-	_Atomic uint32_t searched; /* the stores were searched for segments with a limited lifetime */
-	_Atomic uint64_t requests; /* requests read from the kernel, by all workers */
+	_Atomic uint64_t hang_limit;   /* nanoseconds for which requests may wait for a worker that makes no
+					  progress; 0 = unlimited */
+	uint64_t started_at;           /* CLOCK_REALTIME, nanoseconds */
+	uint64_t device;               /* st_dev of files in the mount; 0 = unknown */
+	_Atomic uint32_t shown;        /* builtin sources in the root: bits 1 << enum source_kind */
+	_Atomic uint32_t searched;     /* the stores were searched for segments with a limited lifetime */
+	_Atomic uint64_t requests;     /* requests read from the kernel, by all workers */
 	_Atomic uint32_t operations[ARENA_OPERATIONS]; /* requests executed, by opcode; each replay counts */
 
 	_Atomic int32_t config_fd; /* memfd of the configuration in force */
-	_Atomic uint32_t reload; /* whether the configuration must be read again, see program_request_reload() */
-	int32_t ready_fd;     /* pipe to the launcher; -1 once it was notified */
+	_Atomic uint32_t
+		reload;   /* whether the configuration must be read again, see program_request_reload() */
+	int32_t ready_fd; /* pipe to the launcher; -1 once it was notified */
 	uint32_t n_base_fds;
-	int32_t base_fds[ARENA_BASE_FDS]; /* descriptors that no slot refers to and that recovery must not close */
+	int32_t base_fds[ARENA_BASE_FDS]; /* descriptors that no slot refers to and that recovery must not
+					     close */
 
 	struct journal_slot journal[ARENA_JOURNAL];
 	struct stack_record stacks[ARENA_STACKS];
@@ -253,10 +262,10 @@ struct arena_header {
 };
 
 struct arena {
-	int fd;                     /* the memfd */
-	size_t size;                /* bytes mapped */
+	int fd;      /* the memfd */
+	size_t size; /* bytes mapped */
 	struct arena_header *header;
-	struct node_slot *nodes;    /* header->max_nodes slots; [0] is unused */
+	struct node_slot *nodes; /* header->max_nodes slots; [0] is unused */
 	struct handle_slot *handles;
 	struct lock_slot *locks;
 };

@@ -23,7 +23,8 @@ void backing_id_unhold(struct state *state, uint32_t index)
 	struct node_slot *slot = &state->arena->nodes[index];
 	uint32_t *place = &state->cached_ids[index % ARENA_CACHED_IDS];
 
-	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0 && !node_is_external(slot)) {
+	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0 &&
+	    !node_is_external(slot)) {
 		if (*place && *place != index) {
 			atomic_fetch_or(&slot->flags, NODE_HELD);
 			return;

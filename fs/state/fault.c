@@ -62,7 +62,8 @@ void fault_setup(struct arena_header *header)
 	/* sanitizers have reports of their own */
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
 
-	action = (struct sigaction){.sa_sigaction = fault, .sa_flags = (int)(SA_ONSTACK | SA_SIGINFO | SA_RESETHAND)};
+	action = (struct sigaction){.sa_sigaction = fault,
+				    .sa_flags = (int)(SA_ONSTACK | SA_SIGINFO | SA_RESETHAND)};
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		sigaction(faults[i], &action, NULL);
 #endif
@@ -105,8 +106,9 @@ static void log_frame(uint64_t address)
 
 	if (dladdr(at, &info) && info.dli_fname)
 		log_warning("    %s+%#llx%s%s%s", info.dli_fname,
-			    (unsigned long long)(address - (uint64_t)(uintptr_t)info.dli_fbase), info.dli_sname ? " (" : "",
-			    info.dli_sname ? info.dli_sname : "", info.dli_sname ? ")" : "");
+			    (unsigned long long)(address - (uint64_t)(uintptr_t)info.dli_fbase),
+			    info.dli_sname ? " (" : "", info.dli_sname ? info.dli_sname : "",
+			    info.dli_sname ? ")" : "");
 	else
 		log_warning("    %#llx", (unsigned long long)address);
 }

@@ -29,7 +29,8 @@ struct handle_slot *handle_get(const struct state *state, uint64_t number)
 	if (index == 0 || index >= atomic_load(&state->arena->header->handles_high))
 		return NULL;
 	slot = &state->arena->handles[index];
-	if (atomic_load(&slot->state) != SLOT_LIVE || atomic_load(&slot->generation) != (uint32_t)(number >> 32))
+	if (atomic_load(&slot->state) != SLOT_LIVE ||
+	    atomic_load(&slot->generation) != (uint32_t)(number >> 32))
 		return NULL;
 	return slot;
 }
@@ -102,7 +103,8 @@ static int backing_of(struct state *state, struct node_slot *node, const struct 
 	return id;
 }
 
-static int check_policy(const struct state *state, const struct node_slot *node, const struct handle_open *open)
+static int check_policy(const struct state *state, const struct node_slot *node,
+			const struct handle_open *open)
 {
 	uint32_t policy = atomic_load(&node->policy);
 	uint32_t writers = node_policy_writers(policy);
@@ -120,7 +122,8 @@ static int check_policy(const struct state *state, const struct node_slot *node,
 	return index->closes != open->closes ? -EAGAIN : 0;
 }
 
-int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number, int *backing_id)
+int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number,
+	       int *backing_id)
 {
 	struct node_slot *node;
 	uint32_t index = 0;
@@ -210,8 +213,8 @@ void handle_backing_closed(struct state *state, int backing_id)
 	}
 }
 
-int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay, unsigned int write_stay,
-		      int32_t requester)
+int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay,
+		      unsigned int write_stay, int32_t requester)
 {
 	uint32_t high = atomic_load(&state->arena->header->handles_high);
 	struct node_slot *slot;
@@ -227,8 +230,10 @@ int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsig
 	for (uint32_t i = 1; i < high && result == 0 && state->index[node_index_of(node)].handles > 0; i++) {
 		const struct handle_slot *handle = &state->arena->handles[i];
 
-		if (handle->node == node && handle->kind == HANDLE_FILE && atomic_load(&handle->state) == SLOT_LIVE &&
-		    !((handle_writes(handle) ? write_stay : stay) & 1u << handle->mode) && (requester == 0 || handle->pid != requester))
+		if (handle->node == node && handle->kind == HANDLE_FILE &&
+		    atomic_load(&handle->state) == SLOT_LIVE &&
+		    !((handle_writes(handle) ? write_stay : stay) & 1u << handle->mode) &&
+		    (requester == 0 || handle->pid != requester))
 			result = -EBUSY;
 	}
 	if (result == 0)

@@ -27,16 +27,16 @@ enum handle_kind {
 
 /* Parameters of an open. */
 struct handle_open {
-	uint64_t node;     /* node id */
-	uint64_t unique;   /* id of the request, without the resend bit */
-	uint32_t flags;    /* of open(2) */
-	int32_t pid;       /* opening process */
-	uint32_t uid;      /* its user */
+	uint64_t node;   /* node id */
+	uint64_t unique; /* id of the request, without the resend bit */
+	uint32_t flags;  /* of open(2) */
+	int32_t pid;     /* opening process */
+	uint32_t uid;    /* its user */
 	enum io_mode mode;
 	enum handle_kind kind;
-	uint32_t policy;   /* of the node, when `mode` was chosen */
-	uint32_t views;    /* writers without a handle that still have a view */
-	uint32_t closes;   /* handle_closes() before `views` were counted */
+	uint32_t policy; /* of the node, when `mode` was chosen */
+	uint32_t views;  /* writers without a handle that still have a view */
+	uint32_t closes; /* handle_closes() before `views` were counted */
 	/*
 	 * Called under the lock for a direct or mediated open of a node without passthrough id. Returns a new
 	 * id, which the node keeps until its last handle is released, or a negative errno, which handle_add()
@@ -57,7 +57,8 @@ const char *io_mode_name(enum io_mode mode);
  * if the policy allows no more writers; -ENFILE if all slots or the user's share are in use; -ENOMEM,
  * -ENOSPC; -ESTALE for an unknown node; the result of register_backing().
  */
-int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number, int *backing_id);
+int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number,
+	       int *backing_id);
 
 /*
  * Returns a live handle, or NULL for a number that was never issued or was released; the caller replies
@@ -80,8 +81,8 @@ int handle_remove(struct state *state, uint64_t number, int *backing_id);
  * Returns 0; -EBUSY, with nothing changed, if an open conflicts or there are more writers than the new policy
  * allows; -ESTALE for an unknown node.
  */
-int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay, unsigned int write_stay,
-		      int32_t requester);
+int handle_set_policy(struct state *state, uint64_t node, uint32_t policy, unsigned int stay,
+		      unsigned int write_stay, int32_t requester);
 
 /* Whether a handle is open for writing. */
 static inline bool handle_writes(const struct handle_slot *slot)
@@ -89,7 +90,8 @@ static inline bool handle_writes(const struct handle_slot *slot)
 	return slot->kind == HANDLE_FILE && (slot->open_flags & O_ACCMODE) != O_RDONLY;
 }
 
-#define HANDLE_OPEN_EXECUTES 0x20 /* in open_flags: for execve(2); the kernel's __FMODE_EXEC, which open(2) cannot set */
+#define HANDLE_OPEN_EXECUTES                                                                                 \
+	0x20 /* in open_flags: for execve(2); the kernel's __FMODE_EXEC, which open(2) cannot set */
 
 /* Whether a handle is for execve(2); it lasts as long as the program runs. */
 static inline bool handle_executes(const struct handle_slot *slot)

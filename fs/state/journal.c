@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 static struct {
-	pthread_mutex_t lock; /* a leaf lock */
+	pthread_mutex_t lock;      /* a leaf lock */
 	bool taken[ARENA_JOURNAL]; /* by a thread, or left by a dead worker */
 	bool old[ARENA_JOURNAL];   /* left by a dead worker and not completed yet */
 	bool left[ARENA_JOURNAL];  /* left by a dead worker and not replayed yet */
 	bool has_old;              /* there were such slots */
 	struct journal_slot *slots;
-	uint32_t worker;            /* number of the current worker */
+	uint32_t worker; /* number of the current worker */
 } journal = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local struct {
@@ -74,7 +74,8 @@ static enum journal_found begin_replay(struct journal_slot *slot, const struct j
 	if (is_done)
 		return JOURNAL_REPLIED;
 	current.is_replay = true;
-	return slot->crashes >= JOURNAL_CRASHES || slot->kills >= JOURNAL_KILLS ? JOURNAL_POISON : JOURNAL_REPLAY;
+	return slot->crashes >= JOURNAL_CRASHES || slot->kills >= JOURNAL_KILLS ? JOURNAL_POISON
+										: JOURNAL_REPLAY;
 }
 
 enum journal_found journal_begin(const struct journal_request *request)
@@ -221,7 +222,8 @@ void journal_blame(void)
 /*
  * A death counts only for requests that were in flight, and if a fault names one of them, only for that one.
  */
-static void count_death(struct journal_slot *slot, const struct arena_header *header, uint32_t dead, bool somebody_is_blamed)
+static void count_death(struct journal_slot *slot, const struct arena_header *header, uint32_t dead,
+			bool somebody_is_blamed)
 {
 	bool is_blamed = atomic_exchange(&slot->blamed, false);
 
@@ -250,16 +252,19 @@ void journal_recover(struct state *state)
 	journal.worker = present;
 	journal.has_old = false;
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++)
-		somebody_is_blamed |= atomic_load(&journal.slots[i].state) == JOURNAL_BEGUN && atomic_load(&journal.slots[i].blamed);
+		somebody_is_blamed |= atomic_load(&journal.slots[i].state) == JOURNAL_BEGUN &&
+				      atomic_load(&journal.slots[i].blamed);
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
 		struct journal_slot *slot = &journal.slots[i];
 		uint32_t found = atomic_load(&slot->state);
 
 		/* corrupt slots are freed */
-		if (found != JOURNAL_BEGUN && (found != JOURNAL_DONE || slot->reply_length > sizeof(slot->reply)))
+		if (found != JOURNAL_BEGUN &&
+		    (found != JOURNAL_DONE || slot->reply_length > sizeof(slot->reply)))
 			atomic_store(&slot->state, JOURNAL_FREE);
 		count_death(slot, header, present - 1, somebody_is_blamed);
-		journal.taken[i] = journal.old[i] = journal.left[i] = atomic_load(&slot->state) != JOURNAL_FREE;
+		journal.taken[i] = journal.old[i] = journal.left[i] =
+			atomic_load(&slot->state) != JOURNAL_FREE;
 		journal.has_old |= journal.old[i];
 	}
 }

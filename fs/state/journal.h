@@ -20,8 +20,8 @@
 
 #include <sys/uio.h>
 
-#define JOURNAL_CRASHES 2 /* consecutive deaths by fault or hang that make a request poison */
-#define JOURNAL_KILLS 10  /* the same for SIGKILL, which need not be the request's fault */
+#define JOURNAL_CRASHES 2  /* consecutive deaths by fault or hang that make a request poison */
+#define JOURNAL_KILLS   10 /* the same for SIGKILL, which need not be the request's fault */
 
 /* A request, for the journal. */
 struct journal_request {
@@ -30,15 +30,15 @@ struct journal_request {
 	uint32_t opcode; /* for reports only */
 	int32_t pid;     /* requesting process */
 	uint32_t uid;
-	bool repeated;   /* resent by the kernel; others have no slot yet */
-	bool unbounded;    /* may legitimately take any time */
+	bool repeated;  /* resent by the kernel; others have no slot yet */
+	bool unbounded; /* may legitimately take any time */
 };
 
 enum journal_found {
-	JOURNAL_NEW,      /* not begun by any worker */
-	JOURNAL_REPLAY,    /* a worker died over it: it was executed, in part, or not at all */
+	JOURNAL_NEW,     /* not begun by any worker */
+	JOURNAL_REPLAY,  /* a worker died over it: it was executed, in part, or not at all */
 	JOURNAL_REPLIED, /* ... with the reply saved: journal_saved_reply() */
-	JOURNAL_POISON,   /* ... too often */
+	JOURNAL_POISON,  /* ... too often */
 };
 
 /* The state before a name is removed or replaced. */
@@ -109,8 +109,8 @@ void journal_send_replies(bool (*send)(void *context, void *reply, size_t size),
 
 /*
  * For the reader thread. journal_claim() keeps the slot of a resent request until it is executed, and
- * returns whether the saved reply is all it needs. journal_drop_unclaimed(), once no more requests are resent,
- * frees the slots that the kernel did not ask for, and calls `dropped` for each before.
+ * returns whether the saved reply is all it needs. journal_drop_unclaimed(), once no more requests are
+ * resent, frees the slots that the kernel did not ask for, and calls `dropped` for each before.
  */
 bool journal_claim(uint64_t unique);
 void journal_drop_unclaimed(void (*dropped)(void *context, const struct journal_slot *slot), void *context);

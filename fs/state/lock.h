@@ -62,14 +62,14 @@ struct lock_request {
 	enum lock_kind kind;
 	enum lock_type type;
 	enum lock_holder holder;
-	bool access;     /* used by lock_access() */
+	bool access; /* used by lock_access() */
 };
 
 /* Result of a waiting request. */
 struct lock_outcome {
-	uint64_t tag; /* of lock_wait() */
-	int result;   /* 0: the lock is held, or I/O may start; -ENOLCK; -EBADF: its handle was released */
-	bool access;  /* it was queued by lock_access() */
+	uint64_t tag;  /* of lock_wait() */
+	int result;    /* 0: the lock is held, or I/O may start; -ENOLCK; -EBADF: its handle was released */
+	bool access;   /* it was queued by lock_access() */
 	uint32_t slot; /* used by lock_access_end() */
 };
 

@@ -24,14 +24,17 @@ static void fill_request(struct lock_request *request, const struct lock_slot *s
 /* Whether a waiting request of another owner conflicts with a request. */
 static bool conflicts_with(const struct lock_slot *waiter, const struct lock_request *request)
 {
-	return waiter->kind == request->kind && waiter->owner != request->owner && waiter->start <= request->end &&
-	       waiter->end >= request->start && (waiter->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE);
+	return waiter->kind == request->kind && waiter->owner != request->owner &&
+	       waiter->start <= request->end && waiter->end >= request->start &&
+	       (waiter->type == LOCK_EXCLUSIVE || request->type == LOCK_EXCLUSIVE);
 }
 
 /* Whether granted I/O that conflicts with a request is still in flight. No request may overtake it. */
-static bool is_in_flight(const struct locks *locks, const struct lock_node *node, const struct lock_request *request)
+static bool is_in_flight(const struct locks *locks, const struct lock_node *node,
+			 const struct lock_request *request)
 {
-	for (uint32_t waiter = locks->n_decided ? node->first_waiter : 0; waiter; waiter = locks->forest.index[waiter].waiting.next)
+	for (uint32_t waiter = locks->n_decided ? node->first_waiter : 0; waiter;
+	     waiter = locks->forest.index[waiter].waiting.next)
 		if (queue_is_decided(locks, waiter) && conflicts_with(table_slot(locks, waiter), request))
 			return true;
 	return false;
@@ -45,7 +48,8 @@ static bool would_overtake(const struct locks *locks, const struct lock_request 
 
 	if (node && is_in_flight(locks, node, request))
 		return true;
-	for (; waiter && table_slot(locks, waiter)->turn < turn; waiter = locks->forest.index[waiter].waiting.next)
+	for (; waiter && table_slot(locks, waiter)->turn < turn;
+	     waiter = locks->forest.index[waiter].waiting.next)
 		if (conflicts_with(table_slot(locks, waiter), request))
 			return !table_holds_anything(locks, request);
 	return false;
@@ -57,7 +61,8 @@ static bool access_would_overtake(const struct locks *locks, const struct lock_r
 	const struct lock_node *node = table_find(locks, access->node);
 	uint32_t waiter = node && locks->n_decided ? node->first_waiter : 0;
 
-	for (; waiter && table_slot(locks, waiter)->turn < turn; waiter = locks->forest.index[waiter].waiting.next) {
+	for (; waiter && table_slot(locks, waiter)->turn < turn;
+	     waiter = locks->forest.index[waiter].waiting.next) {
 		const struct lock_slot *slot = table_slot(locks, waiter);
 		struct lock_request request;
 

@@ -15,15 +15,19 @@ static void link_joined(struct locks *locks, struct lock_node *node, uint32_t lo
 {
 	struct lock_slot *slot = table_slot(locks, lock);
 	uint32_t root = node->by_owner[slot->kind];
-	uint32_t before = slot->start > 0 ? lock_tree_owned(&locks->forest, root, slot->owner, slot->start - 1) : 0;
-	uint32_t after = slot->end < LOCK_END ? lock_tree_owned(&locks->forest, root, slot->owner, slot->end + 1) : 0;
+	uint32_t before =
+		slot->start > 0 ? lock_tree_owned(&locks->forest, root, slot->owner, slot->start - 1) : 0;
+	uint32_t after =
+		slot->end < LOCK_END ? lock_tree_owned(&locks->forest, root, slot->owner, slot->end + 1) : 0;
 
-	if (before && table_slot(locks, before)->end == slot->start - 1 && table_slot(locks, before)->type == slot->type) {
+	if (before && table_slot(locks, before)->end == slot->start - 1 &&
+	    table_slot(locks, before)->type == slot->type) {
 		table_unlink(locks, node, before);
 		slot->start = table_slot(locks, before)->start;
 		table_free_slot(locks, before);
 	}
-	if (after && table_slot(locks, after)->start == slot->end + 1 && table_slot(locks, after)->type == slot->type) {
+	if (after && table_slot(locks, after)->start == slot->end + 1 &&
+	    table_slot(locks, after)->type == slot->type) {
 		table_unlink(locks, node, after);
 		slot->end = table_slot(locks, after)->end;
 		table_free_slot(locks, after);
@@ -49,9 +53,11 @@ static void link_recovered(struct locks *locks, struct lock_node *node, uint32_t
 	struct lock_slot *slot = table_slot(locks, lock);
 	uint32_t other;
 
-	while ((other = lock_tree_owned(&locks->forest, node->by_owner[slot->kind], slot->owner, slot->start)) != 0) {
+	while ((other = lock_tree_owned(&locks->forest, node->by_owner[slot->kind], slot->owner,
+					slot->start)) != 0) {
 		struct lock_slot *found = table_slot(locks, other);
-		bool is_newer = found->turn > slot->turn || (found->turn == slot->turn && found->start > slot->start);
+		bool is_newer =
+			found->turn > slot->turn || (found->turn == slot->turn && found->start > slot->start);
 
 		if (found->start > slot->end)
 			break;
@@ -208,14 +214,16 @@ int lock_index_slots(struct state *state)
 	locks->place = index_map(header->max_nodes, sizeof(*locks->place));
 	locks->of_handle = index_map(header->max_handles, sizeof(*locks->of_handle));
 	locks->of_process = index_map(MAX_PROCESSES, sizeof(*locks->of_process));
-	if (locks->forest.index && locks->place && locks->of_handle && locks->of_process && table_grow(locks) == 0)
+	if (locks->forest.index && locks->place && locks->of_handle && locks->of_process &&
+	    table_grow(locks) == 0)
 		result = index_slots(locks);
 	if (result < 0)
 		lock_close_index(state);
 	return result;
 }
 
-static int check_tree(const struct locks *locks, const struct lock_node *node, enum lock_kind kind, char *why, size_t size)
+static int check_tree(const struct locks *locks, const struct lock_node *node, enum lock_kind kind, char *why,
+		      size_t size)
 {
 	const struct lock_slot *before = NULL;
 	uint32_t n_by_range = 0;
@@ -226,36 +234,38 @@ static int check_tree(const struct locks *locks, const struct lock_node *node, e
 		const struct lock_slot *slot = table_slot(locks, lock);
 
 		n_by_owner++;
-		if (atomic_load(&slot->state) != LOCK_SLOT_HELD || slot->node != node->node || slot->kind != kind ||
-		    slot->start > slot->end) {
+		if (atomic_load(&slot->state) != LOCK_SLOT_HELD || slot->node != node->node ||
+		    slot->kind != kind || slot->start > slot->end) {
 			snprintf(why, size, "lock %u is not one of the node that lists it", lock);
 			return -EUCLEAN;
 		}
 		if (before && before->owner == slot->owner &&
-		    (before->end >= slot->start || (before->end + 1 == slot->start && before->type == slot->type))) {
+		    (before->end >= slot->start ||
+		     (before->end + 1 == slot->start && before->type == slot->type))) {
 			snprintf(why, size, "lock %u and the one before it are one", lock);
 			return -EUCLEAN;
 		}
 		before = slot;
 	}
 	for (int type = 0; type < LOCK_TYPES; type++) {
-		for (lock = 0; (lock = lock_tree_next(&locks->forest, BY_RANGE, node->by_range[kind][type], lock)) != 0;) {
+		for (lock = 0; (lock = lock_tree_next(&locks->forest, BY_RANGE, node->by_range[kind][type],
+						      lock)) != 0;) {
 			const struct lock_slot *slot = table_slot(locks, lock);
 
 			n_by_range++;
 			if (type == LOCK_EXCLUSIVE &&
-			    (lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_SHARED], slot->start, slot->end,
-					       slot->owner) ||
-			     lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_EXCLUSIVE], slot->start,
-					       slot->end, slot->owner))) {
+			    (lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_SHARED], slot->start,
+					       slot->end, slot->owner) ||
+			     lock_tree_overlap(&locks->forest, node->by_range[kind][LOCK_EXCLUSIVE],
+					       slot->start, slot->end, slot->owner))) {
 				snprintf(why, size, "lock %u is exclusive and not alone", lock);
 				return -EUCLEAN;
 			}
 		}
 	}
 	if (n_by_range != n_by_owner) {
-		snprintf(why, size, "node %#llx has %u locks by range and %u by owner", (unsigned long long)node->node,
-			 n_by_range, n_by_owner);
+		snprintf(why, size, "node %#llx has %u locks by range and %u by owner",
+			 (unsigned long long)node->node, n_by_range, n_by_owner);
 		return -EUCLEAN;
 	}
 	return (int)n_by_range;
@@ -284,8 +294,8 @@ int lock_check(struct state *state, char *why, size_t size)
 		}
 	}
 	if (result >= 0 && (held != locks->n_held || held != linked || waiting != locks->n_waiting)) {
-		snprintf(why, size, "%u locks held, %u waited for; counted %u and %u, listed %u", held, waiting,
-			 locks->n_held, locks->n_waiting, linked);
+		snprintf(why, size, "%u locks held, %u waited for; counted %u and %u, listed %u", held,
+			 waiting, locks->n_held, locks->n_waiting, linked);
 		result = -EUCLEAN;
 	}
 	if (result >= 0 && share_total(state, SHARE_LOCKS) != taken) {

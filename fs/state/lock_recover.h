@@ -10,8 +10,8 @@
 #include "fs/state/state.h"
 
 /*
- * Builds the index, after those of nodes and handles. Resolves overlaps that a death in the middle of a change left,
- * and frees locks of handles that were released. Returns 0 or -ENOMEM.
+ * Builds the index, after those of nodes and handles. Resolves overlaps that a death in the middle of a
+ * change left, and frees locks of handles that were released. Returns 0 or -ENOMEM.
  */
 int lock_index_slots(struct state *state);
 void lock_close_index(struct state *state);

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESERVED 2u /* slots that a change of a range may need: for the lock, and for the rest of one that it cuts in two */
+#define RESERVED                                                                                             \
+	2u /* slots that a change of a range may need: for the lock, and for the rest of one that it cuts in \
+	      two */
 
 void table_push_free(struct locks *locks, uint32_t lock)
 {
@@ -73,7 +75,8 @@ void table_free_slot(struct locks *locks, uint32_t lock)
 	table_push_free(locks, lock);
 }
 
-void table_fill_slot(struct locks *locks, uint32_t lock, const struct lock_slot *content, enum lock_slot_state state)
+void table_fill_slot(struct locks *locks, uint32_t lock, const struct lock_slot *content,
+		     enum lock_slot_state state)
 {
 	struct lock_slot *slot = table_slot(locks, lock);
 
@@ -193,8 +196,8 @@ void table_unlink(struct locks *locks, struct lock_node *node, uint32_t lock)
 }
 
 /* Drops the owner's locks in a range. Returns whether there were any. */
-bool table_cut(struct locks *locks, struct lock_node *node, enum lock_kind kind, uint64_t owner, uint64_t start,
-		uint64_t end)
+bool table_cut(struct locks *locks, struct lock_node *node, enum lock_kind kind, uint64_t owner,
+	       uint64_t start, uint64_t end)
 {
 	bool any = false;
 	uint32_t lock;
@@ -315,12 +318,12 @@ uint32_t table_conflict(const struct locks *locks, const struct lock_request *re
 
 	if (!node)
 		return 0;
-	found = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_EXCLUSIVE], request->start, request->end,
-				  request->owner);
+	found = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_EXCLUSIVE],
+				  request->start, request->end, request->owner);
 	if (request->type == LOCK_SHARED)
 		return found;
-	shared = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_SHARED], request->start, request->end,
-				   request->owner);
+	shared = lock_tree_overlap(&locks->forest, node->by_range[request->kind][LOCK_SHARED], request->start,
+				   request->end, request->owner);
 	if (!found || (shared && table_slot(locks, shared)->start < table_slot(locks, found)->start))
 		found = shared;
 	return found;
@@ -360,10 +363,11 @@ uint32_t table_access_conflict(const struct locks *locks, const struct lock_requ
 }
 
 static bool owner_blocks(const struct locks *locks, const struct lock_node *node, uint64_t owner,
-				const struct lock_slot *waiter)
+			 const struct lock_slot *waiter)
 {
 	uint32_t root = node->by_owner[waiter->kind];
-	uint32_t lock = owner == waiter->owner ? 0 : lock_tree_owned(&locks->forest, root, owner, waiter->start);
+	uint32_t lock =
+		owner == waiter->owner ? 0 : lock_tree_owned(&locks->forest, root, owner, waiter->start);
 
 	while (lock) {
 		const struct lock_slot *slot = table_slot(locks, lock);
@@ -394,16 +398,18 @@ static bool is_of_process(const struct lock_slot *lock, const void *context)
 }
 
 static bool process_blocks(const struct locks *locks, const struct lock_node *node, int32_t pid,
-				  const struct lock_slot *waiter)
+			   const struct lock_slot *waiter)
 {
 	const struct process_of_waiter search = {.pid = pid, .waiter = waiter};
 	const uint32_t *roots = node->by_range[waiter->kind];
 
 	if (pid <= 0)
 		return false;
-	return lock_tree_search(&locks->forest, roots[LOCK_EXCLUSIVE], waiter->start, waiter->end, is_of_process, &search) ||
+	return lock_tree_search(&locks->forest, roots[LOCK_EXCLUSIVE], waiter->start, waiter->end,
+				is_of_process, &search) ||
 	       (waiter->type == LOCK_EXCLUSIVE &&
-		lock_tree_search(&locks->forest, roots[LOCK_SHARED], waiter->start, waiter->end, is_of_process, &search));
+		lock_tree_search(&locks->forest, roots[LOCK_SHARED], waiter->start, waiter->end,
+				 is_of_process, &search));
 }
 
 bool table_blocks(const struct locks *locks, const struct lock_slot *holder, const struct lock_slot *waiter)
@@ -422,7 +428,8 @@ bool table_holds_anything(const struct locks *locks, const struct lock_request *
 		return true;
 	for (uint32_t i = 1; i < locks->n_nodes; i++)
 		for (int kind = 0; locks->nodes[i].node && kind < LOCK_KINDS; kind++)
-			if (lock_tree_owned(&locks->forest, locks->nodes[i].by_owner[kind], request->owner, 0))
+			if (lock_tree_owned(&locks->forest, locks->nodes[i].by_owner[kind], request->owner,
+					    0))
 				return true;
 	return false;
 }

@@ -16,13 +16,13 @@ struct lock_node {
 	uint32_t by_owner[LOCK_KINDS];             /* roots of trees BY_OWNER */
 	uint32_t first_waiter;                     /* waiting requests by turn; see lock_queue.h */
 	uint32_t last_waiter;
-	uint32_t next_free;                        /* next free entry */
+	uint32_t next_free; /* next free entry */
 };
 
 #define MAX_PROCESSES 4194304 /* pids are smaller; the kernel's PID_MAX_LIMIT */
 
 struct locks {
-	pthread_mutex_t lock;    /* a leaf lock; guards all that follows, and the lock slots */
+	pthread_mutex_t lock; /* a leaf lock; guards all that follows, and the lock slots */
 	struct state *state;
 	struct lock_forest forest;
 	uint32_t *place;         /* per node slot: index in `nodes`, 0 = it has no locks */
@@ -36,11 +36,11 @@ struct locks {
 	uint32_t n_free;
 	uint32_t n_held;
 	uint32_t n_waiting;
-	uint32_t n_decided;      /* of these: granted I/O in flight */
-	uint64_t turn;           /* of the last request */
-	uint32_t first_outcome;  /* decided requests whose outcome was not fetched yet */
+	uint32_t n_decided;     /* of these: granted I/O in flight */
+	uint64_t turn;          /* of the last request */
+	uint32_t first_outcome; /* decided requests whose outcome was not fetched yet */
 	uint32_t last_outcome;
-	bool recovering;         /* see lock_recovered() */
+	bool recovering; /* see lock_recovered() */
 };
 
 static inline struct lock_slot *table_slot(const struct locks *locks, uint32_t lock)
@@ -62,7 +62,8 @@ bool table_admits(const struct locks *locks, const struct lock_request *request)
 uint32_t table_take_slot(struct locks *locks);
 
 /* Fill a slot and make it live; free it. The state word is set last and cleared first. */
-void table_fill_slot(struct locks *locks, uint32_t lock, const struct lock_slot *content, enum lock_slot_state state);
+void table_fill_slot(struct locks *locks, uint32_t lock, const struct lock_slot *content,
+		     enum lock_slot_state state);
 void table_free_slot(struct locks *locks, uint32_t lock);
 
 /* Fills in the content of a request's slot. */
@@ -106,7 +107,8 @@ int table_drop(struct locks *locks, const struct lock_request *request);
  * Like table_drop(), with a slot reserved or a range that cuts no lock in two. Returns whether there were any
  * locks.
  */
-bool table_cut(struct locks *locks, struct lock_node *node, enum lock_kind kind, uint64_t owner, uint64_t start, uint64_t end);
+bool table_cut(struct locks *locks, struct lock_node *node, enum lock_kind kind, uint64_t owner,
+	       uint64_t start, uint64_t end);
 
 /* --- conflicts --- */
 

@@ -38,8 +38,8 @@ static void update(const struct lock_forest *forest, enum lock_order order, uint
 }
 
 /* Splits a tree into the locks before and after `lock`. The depth is logarithmic, so recursion is safe. */
-static void split(const struct lock_forest *forest, enum lock_order order, uint32_t root, uint32_t lock, uint32_t *before,
-		  uint32_t *after)
+static void split(const struct lock_forest *forest, enum lock_order order, uint32_t root, uint32_t lock,
+		  uint32_t *before, uint32_t *after)
 {
 	struct lock_index *index = &forest->index[root];
 
@@ -68,7 +68,8 @@ static uint32_t join(const struct lock_forest *forest, enum lock_order order, ui
 		update(forest, order, before);
 		return before;
 	}
-	forest->index[after].held.left[order] = join(forest, order, before, forest->index[after].held.left[order]);
+	forest->index[after].held.left[order] =
+		join(forest, order, before, forest->index[after].held.left[order]);
 	update(forest, order, after);
 	return after;
 }
@@ -111,7 +112,8 @@ void lock_tree_remove(const struct lock_forest *forest, enum lock_order order, u
 }
 
 uint32_t lock_tree_search(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end,
-			  bool (*fits)(const struct lock_slot *lock, const void *context), const void *context)
+			  bool (*fits)(const struct lock_slot *lock, const void *context),
+			  const void *context)
 {
 	const struct lock_index *index = &forest->index[root];
 	const struct lock_slot *slot = &forest->slots[root];
@@ -132,7 +134,8 @@ static bool is_of_another(const struct lock_slot *lock, const void *owner)
 	return lock->owner != *(const uint64_t *)owner;
 }
 
-uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner)
+uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end,
+			   uint64_t owner)
 {
 	return lock_tree_search(forest, root, start, end, is_of_another, &owner);
 }

@@ -21,21 +21,22 @@ enum lock_order {
 struct lock_index {
 	union {
 		struct {
-			uint32_t left[LOCK_ORDERS];  /* subtrees */
+			uint32_t left[LOCK_ORDERS]; /* subtrees */
 			uint32_t right[LOCK_ORDERS];
-			uint64_t max_end;            /* highest end in the subtree BY_RANGE */
+			uint64_t max_end; /* highest end in the subtree BY_RANGE */
 		} held;
 		struct {
 			uint32_t next;
 		} free;
 		struct {
-			uint32_t previous;           /* neighbours in the queue of its node */
+			uint32_t previous; /* neighbours in the queue of its node */
 			uint32_t next;
-			int32_t result;              /* of struct lock_outcome; LOCK_UNDECIDED until it is decided */
-			uint32_t next_outcome;       /* next decided request */
-			uint64_t tag;                /* of lock_wait(); 0 = not resent yet, in a new worker */
+			int32_t result; /* of struct lock_outcome; LOCK_UNDECIDED until it is decided */
+			uint32_t next_outcome; /* next decided request */
+			uint64_t tag;          /* of lock_wait(); 0 = not resent yet, in a new worker */
 		} waiting;
-		uint32_t unindexed; /* LOCK_UNINDEXED, which is no slot's number, until recovery reaches the slot */
+		uint32_t unindexed; /* LOCK_UNINDEXED, which is no slot's number, until recovery reaches the
+				       slot */
 	};
 };
 
@@ -56,11 +57,13 @@ void lock_tree_remove(const struct lock_forest *forest, enum lock_order order, u
 /*
  * In a tree BY_RANGE: returns the lock of another owner with the lowest start that overlaps start..end, or 0.
  */
-uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end, uint64_t owner);
+uint32_t lock_tree_overlap(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end,
+			   uint64_t owner);
 
 /* Like lock_tree_overlap(), for locks that fits() accepts. */
 uint32_t lock_tree_search(const struct lock_forest *forest, uint32_t root, uint64_t start, uint64_t end,
-			  bool (*fits)(const struct lock_slot *lock, const void *context), const void *context);
+			  bool (*fits)(const struct lock_slot *lock, const void *context),
+			  const void *context);
 
 /*
  * In a tree BY_OWNER, where locks of an owner do not overlap: returns the owner's first lock that ends at or
@@ -69,6 +72,7 @@ uint32_t lock_tree_search(const struct lock_forest *forest, uint32_t root, uint6
 uint32_t lock_tree_owned(const struct lock_forest *forest, uint32_t root, uint64_t owner, uint64_t from);
 
 /* Returns the lock after `lock`, which need not be in the tree; the first one for 0; 0 at the end. */
-uint32_t lock_tree_next(const struct lock_forest *forest, enum lock_order order, uint32_t root, uint32_t lock);
+uint32_t lock_tree_next(const struct lock_forest *forest, enum lock_order order, uint32_t root,
+			uint32_t lock);
 
 #endif

@@ -75,7 +75,8 @@ static bool is_idle(const struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
 
-	return atomic_load(&slot->lookups) == 0 && state->index[index].handles == 0 && state->pinned_node != index;
+	return atomic_load(&slot->lookups) == 0 && state->index[index].handles == 0 &&
+	       state->pinned_node != index;
 }
 
 /* The state word is cleared first: if the worker dies then, a free slot and a leaked descriptor remain. */
@@ -116,7 +117,8 @@ void node_became_idle_locked(struct state *state, uint32_t index)
 	if (atomic_load(&slot->flags) & NODE_FIXED)
 		return; /* never dropped */
 	/* its lifetime is being watched */
-	if (atomic_load(&slot->policy) & NODE_POLICY_LIFETIMES && !(atomic_load(&slot->flags) & NODE_UNLINKED))
+	if (atomic_load(&slot->policy) & NODE_POLICY_LIFETIMES &&
+	    !(atomic_load(&slot->flags) & NODE_UNLINKED))
 		return;
 	if (atomic_load(&slot->flags) & (NODE_UNLINKED | NODE_NEEDS_FD)) {
 		drop_locked(state, index);
@@ -158,8 +160,8 @@ static int take_slot_locked(struct state *state, uint32_t *index)
 	return 0;
 }
 
-static void fill_slot(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint32_t flags,
-		      uint64_t lookups, int fd)
+static void fill_slot(struct state *state, uint32_t index, const struct node_key *key, mode_t mode,
+		      uint32_t flags, uint64_t lookups, int fd)
 {
 	struct node_slot *slot = &state->arena->nodes[index];
 
@@ -191,7 +193,8 @@ static void fill_slot(struct state *state, uint32_t index, const struct node_key
 	node_table_grow(state);
 }
 
-int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint32_t flags, int fd)
+int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode,
+		   uint32_t flags, int fd)
 {
 	uint32_t taken;
 	int result;
@@ -310,7 +313,8 @@ uint64_t node_find_open(struct state *state, uint16_t store, uint64_t inode,
 	     index = state->index[index].hash_next) {
 		const struct node_slot *slot = &state->arena->nodes[index];
 
-		if (slot->inode == inode && slot->store == store && state->index[index].handles > 0 && match(slot, context))
+		if (slot->inode == inode && slot->store == store && state->index[index].handles > 0 &&
+		    match(slot, context))
 			id = node_id(state, index);
 	}
 	pthread_mutex_unlock(&state->lock);
@@ -390,7 +394,8 @@ bool node_holds_id(const struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
 
-	return state->cached_ids[index % ARENA_CACHED_IDS] == index || (backing_id_is_held(slot) && atomic_load(&slot->lookups) > 0);
+	return state->cached_ids[index % ARENA_CACHED_IDS] == index ||
+	       (backing_id_is_held(slot) && atomic_load(&slot->lookups) > 0);
 }
 
 void node_add_fd(struct state *state, uint64_t id, int *fd)
@@ -416,7 +421,8 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 		if (is_idle(state, index)) {
 			leave_idle(state, index);
 			drop_locked(state, index);
-		} else if (atomic_load(&slot->fd) < 0 && (!node_is_external(slot) || state->index[index].handles > 0)) {
+		} else if (atomic_load(&slot->fd) < 0 &&
+			   (!node_is_external(slot) || state->index[index].handles > 0)) {
 			atomic_store(&slot->fd, take_fd(fd));
 		}
 	}

@@ -14,27 +14,31 @@
 
 #include <sys/types.h>
 
-#define NODE_ROOT 1u           /* index and id of the root */
-#define NODE_POSIX 2u          /* indexes of the builtin directories of other sources */
-#define NODE_SYSV 3u
-#define NODE_PROCESS 4u
-#define NODE_CONTROL 5u        /* index of .segfs; its files follow */
-#define NODE_HANDLE_INODE (-1) /* handle_type if the key is the inode number */
+#define NODE_ROOT           1u /* index and id of the root */
+#define NODE_POSIX          2u /* indexes of the builtin directories of other sources */
+#define NODE_SYSV           3u
+#define NODE_PROCESS        4u
+#define NODE_CONTROL        5u   /* index of .segfs; its files follow */
+#define NODE_HANDLE_INODE   (-1) /* handle_type if the key is the inode number */
 #define NODE_HANDLE_CONTROL (-2) /* handle_type of a file under .segfs; the key is the index of its name */
-#define NODE_HANDLE_SOURCE (-3)  /* handle_type if the source defines the key, for objects that are no files */
+#define NODE_HANDLE_SOURCE                                                                                   \
+	(-3) /* handle_type if the source defines the key, for objects that are no files                     \
+	      */
 #define NODE_STORE_CONTROL UINT16_MAX /* `store` of nodes outside of all stores */
 
 enum node_flags {
-	NODE_UNLINKED = 1,   /* has no name: dropped when the kernel forgets it */
-	NODE_REFUSED = 2,    /* the kernel refused its backing file for passthrough */
-	NODE_SLOW_END = 8,   /* may have much memory, so freeing it may take long */
+	NODE_UNLINKED = 1,    /* has no name: dropped when the kernel forgets it */
+	NODE_REFUSED = 2,     /* the kernel refused its backing file for passthrough */
+	NODE_SLOW_END = 8,    /* may have much memory, so freeing it may take long */
 	NODE_NEEDS_FD = 4,    /* reachable by its own descriptor only: dropped when the kernel forgets it */
-	NODE_HELD = 16,      /* keeps its passthrough id until the kernel forgets it, see node_hold() */
-	NODE_FIXED = 64,     /* has a fixed index and is never dropped */
-	NODE_FILLING = 128,  /* created empty, and no open for writing has been closed yet: `fixed` does not apply yet */
+	NODE_HELD = 16,       /* keeps its passthrough id until the kernel forgets it, see node_hold() */
+	NODE_FIXED = 64,      /* has a fixed index and is never dropped */
+	NODE_FILLING = 128,   /* created empty, and no open for writing has been closed yet: `fixed` does not
+				 apply yet */
 	NODE_SENT_SUID = 256, /* the attributes last sent to the kernel were set-user-id */
 	NODE_SENT_SGID = 512, /* ... set-group-id */
-	NODE_EXTERNAL = 32,   /* external: can change and vanish without segfs, so nothing of it is cached or held while it is not open */
+	NODE_EXTERNAL = 32,   /* external: can change and vanish without segfs, so nothing of it is cached or
+				 held while it is not open */
 };
 
 /*
@@ -42,7 +46,7 @@ enum node_flags {
  * 0 = any number.
  */
 enum node_policy {
-	NODE_POLICY_KNOWN = 1,      /* the other bits are valid */
+	NODE_POLICY_KNOWN = 1, /* the other bits are valid */
 	NODE_POLICY_MANDATORY = 2,
 	NODE_POLICY_COMMIT = 4,
 	NODE_POLICY_FIXED = 8,
@@ -91,7 +95,8 @@ struct node_slot *node_get(const struct state *state, uint64_t id);
  * flags: NODE_EXTERNAL or 0. fd: the node's own descriptor or -1, moved on success. Returns 0; otherwise as
  * node_reference().
  */
-int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode, uint32_t flags, int fd);
+int node_add_fixed(struct state *state, uint32_t index, const struct node_key *key, mode_t mode,
+		   uint32_t flags, int fd);
 
 /*
  * Finds or creates the node of a backing file and increments its lookup count.
@@ -105,8 +110,8 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 		   uint64_t *id);
 
 /*
- * Prevents a node from being dropped, and its slot from being reused, until node_unpin_slot(). For one thread and
- * one node at a time; does not survive the worker. Returns false for a stale id.
+ * Prevents a node from being dropped, and its slot from being reused, until node_unpin_slot(). For one thread
+ * and one node at a time; does not survive the worker. Returns false for a stale id.
  */
 bool node_pin_slot(struct state *state, uint64_t id);
 
@@ -183,8 +188,8 @@ int node_closed_locked(struct state *state, uint32_t index);
 void node_became_idle_locked(struct state *state, uint32_t index);
 
 /*
- * ... closes the descriptor of a node that has a name: its file handle suffices, and the descriptor would keep
- * the file alive after an unlink.
+ * ... closes the descriptor of a node that has a name: its file handle suffices, and the descriptor would
+ * keep the file alive after an unlink.
  */
 void node_close_fd_locked(struct state *state, struct node_slot *slot);
 

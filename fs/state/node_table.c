@@ -10,7 +10,8 @@
 /* Fibonacci hashing: inode numbers are often consecutive. */
 static uint32_t hash_inode(uint16_t store, uint64_t inode)
 {
-	return (uint32_t)((inode ^ store * UINT64_C(0xff51afd7ed558ccd)) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+	return (uint32_t)((inode ^ store * UINT64_C(0xff51afd7ed558ccd)) * UINT64_C(0x9e3779b97f4a7c15) >>
+			  32);
 }
 
 uint32_t node_hash(const struct node_key *key)
@@ -29,8 +30,9 @@ static void slot_key(const struct node_slot *slot, struct node_key *key)
 
 static bool slot_matches(const struct node_slot *slot, const struct node_key *key)
 {
-	return slot->inode == key->inode && slot->store == key->store && slot->handle_type == key->handle_type &&
-	       slot->handle_bytes == key->handle_bytes && memcmp(slot->handle, key->handle, key->handle_bytes) == 0;
+	return slot->inode == key->inode && slot->store == key->store &&
+	       slot->handle_type == key->handle_type && slot->handle_bytes == key->handle_bytes &&
+	       memcmp(slot->handle, key->handle, key->handle_bytes) == 0;
 }
 
 uint32_t node_table_find(const struct state *state, const struct node_key *key)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hash table from backing files to nodes. Used by node.c, recover.c and state.c; others use the functions of node.h.
+ * Hash table from backing files to nodes. Used by node.c, recover.c and state.c; others use the functions of
+ * node.h.
  *
  * All functions but node_hash() are called under state->lock, or before there are threads.
  */
@@ -25,7 +26,9 @@ void node_table_grow(struct state *state);
 /* Returns the index of a file's node, or 0. */
 uint32_t node_table_find(const struct state *state, const struct node_key *key);
 
-/* The head of the bucket of an inode number, which other nodes may be in, or 0; node_index.hash_next goes on. */
+/*
+ * The head of the bucket of an inode number, which other nodes may be in, or 0; node_index.hash_next goes on.
+ */
 uint32_t node_table_first(const struct state *state, uint16_t store, uint64_t inode);
 
 /* Returns the index of the only node with this inode number, or 0. */

@@ -18,7 +18,8 @@ static bool node_is_sane(const struct arena *arena, const struct node_slot *slot
 {
 	return slot->handle_bytes <= sizeof(slot->handle) &&
 	       (slot->store == NODE_STORE_CONTROL || slot->store < ARENA_STORES) &&
-	       (slot != &arena->nodes[NODE_ROOT] || (atomic_load(&slot->generation) == 0 && slot->type == S_IFDIR >> 12));
+	       (slot != &arena->nodes[NODE_ROOT] ||
+		(atomic_load(&slot->generation) == 0 && slot->type == S_IFDIR >> 12));
 }
 
 /* Frees invalid slots. Returns the number of live ones; -EUCLEAN without a root. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a new worker makes of the arena: nodes, then handles, then locks get their indexes, each from its slots alone;
- * what a death left half done is completed or undone; the journal learns which requests were in flight.
+ * What a new worker makes of the arena: nodes, then handles, then locks get their indexes, each from its
+ * slots alone; what a death left half done is completed or undone; the journal learns which requests were in
+ * flight.
  *
  * The daemon's worker.c goes on from there: it closes descriptors and passthrough ids that no slot refers to
  * (descriptors.h), and has the kernel resend what was not answered (journal.h).

@@ -14,7 +14,8 @@
 
 void *index_map(size_t n, size_t size)
 {
-	void *index = mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *index = mmap(NULL, n * size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return index == MAP_FAILED ? NULL : index;
 }
@@ -97,8 +98,9 @@ static int check_locked(struct state *state, char *why, size_t size)
 		idle++;
 	if (nodes != state->n_nodes || handles != state->n_handles || idle != state->n_idle ||
 	    handles != handles_of_nodes) {
-		snprintf(why, size, "counted %u nodes, %u idle, %u handles; expected %u, %u, %u, %llu by nodes", nodes, idle,
-			 handles, state->n_nodes, state->n_idle, state->n_handles,
+		snprintf(why, size,
+			 "counted %u nodes, %u idle, %u handles; expected %u, %u, %u, %llu by nodes", nodes,
+			 idle, handles, state->n_nodes, state->n_idle, state->n_handles,
 			 (unsigned long long)handles_of_nodes);
 		return -EUCLEAN;
 	}

@@ -2,8 +2,8 @@
 /*
  * The state of a worker: the arena's slots and, on this process's heap, the indexes over them.
  *
- * A new worker rebuilds the indexes (hash table from file handle to node, free lists, order of idle nodes) from the
- * slots, see recover.h.
+ * A new worker rebuilds the indexes (hash table from file handle to node, free lists, order of idle nodes)
+ * from the slots, see recover.h.
  *
  * Threads: `lock` guards the indexes, creation and freeing of slots, and lookup counts. Slots may be read
  * without it by anyone who holds a reference: a request holds its node, because the kernel sends FORGET only
@@ -26,11 +26,12 @@ struct node_index {
 	uint32_t writers;   /* ... of files, open for writing */
 	uint32_t closes;    /* number of closes of such handles */
 	uint32_t executors; /* live handles for execve(2) */
-	uint32_t sent_at;      /* when its attributes were last sent to the kernel, milliseconds; 0 = not by this worker */
+	uint32_t sent_at;   /* when its attributes were last sent to the kernel, milliseconds; 0 = not by this
+			       worker */
 };
 
-#define NODE_FD_PINS 64    /* descriptors of nodes in use at a time; see node_fd.h */
-#define NODE_FDS_CLOSING 8 /* ... closed outside of the lock; any more are closed under it */
+#define NODE_FD_PINS     64 /* descriptors of nodes in use at a time; see node_fd.h */
+#define NODE_FDS_CLOSING 8  /* ... closed outside of the lock; any more are closed under it */
 
 /* A descriptor of a node in use by threads. */
 struct node_fd_pin {
@@ -46,13 +47,14 @@ struct state {
 	struct node_index *index; /* one per node slot; address space for all, memory for those in use */
 	uint32_t *buckets;        /* heads of the hash buckets */
 	uint32_t n_buckets;       /* a power of two */
-	_Atomic uint32_t n_nodes; /* live nodes; read without the lock, like n_idle, where an approximation suffices */
-	uint32_t free_node;       /* head of the free list */
-	uint32_t idle_head;       /* oldest idle node */
+	_Atomic uint32_t
+		n_nodes; /* live nodes; read without the lock, like n_idle, where an approximation suffices */
+	uint32_t free_node; /* head of the free list */
+	uint32_t idle_head; /* oldest idle node */
 	uint32_t idle_tail;
 	_Atomic uint32_t n_idle;
-	uint32_t max_idle;        /* limit of idle nodes; the oldest are dropped */
-	uint32_t pinned_node;       /* see node_pin_slot(); 0 = none */
+	uint32_t max_idle;    /* limit of idle nodes; the oldest are dropped */
+	uint32_t pinned_node; /* see node_pin_slot(); 0 = none */
 
 	/*
 	 * Nodes that are not open and keep their passthrough id, so that the next open saves a system call.
@@ -61,7 +63,7 @@ struct state {
 	 */
 	uint32_t cached_ids[ARENA_CACHED_IDS];
 
-	uint32_t *free_handles;   /* next in the free list, one per handle slot */
+	uint32_t *free_handles; /* next in the free list, one per handle slot */
 	uint32_t free_handle;
 	uint32_t n_handles;
 
@@ -73,7 +75,7 @@ struct state {
 	int closing[NODE_FDS_CLOSING];         /* guarded by the lock; see state_unlock() */
 	unsigned int n_closing;
 
-	struct locks *locks; /* see lock.h; has its own mutex */
+	struct locks *locks;   /* see lock.h; has its own mutex */
 	struct shares *shares; /* see share.h; has its own mutex */
 };
 

@@ -46,8 +46,8 @@ static inline void cleanup_closedir(DIR **dir)
 /* closes a descriptor >= 0; preserves errno */
 #define _cleanup_close_ __attribute__((cleanup(cleanup_close)))
 /* frees a pointer from malloc; NULL is fine */
-#define _cleanup_free_ __attribute__((cleanup(cleanup_free)))
-#define _cleanup_fclose_ __attribute__((cleanup(cleanup_fclose)))
+#define _cleanup_free_     __attribute__((cleanup(cleanup_free)))
+#define _cleanup_fclose_   __attribute__((cleanup(cleanup_fclose)))
 #define _cleanup_closedir_ __attribute__((cleanup(cleanup_closedir)))
 
 /* Returns the descriptor in *fd and leaves -1 there. */
@@ -60,11 +60,11 @@ static inline int take_fd(int *fd)
 }
 
 /* Evaluates to the pointer in `pointer` and leaves NULL there. */
-#define take_ptr(pointer)                                                                                          \
-	__extension__({                                                                                                      \
-		__typeof__(pointer) taken_ = (pointer);                                                            \
-		(pointer) = NULL;                                                                                  \
-		taken_;                                                                                            \
+#define take_ptr(pointer)                                                                                    \
+	__extension__({                                                                                      \
+		__typeof__(pointer) taken_ = (pointer);                                                      \
+		(pointer) = NULL;                                                                            \
+		taken_;                                                                                      \
 	})
 
 #endif

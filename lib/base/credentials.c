@@ -13,9 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RETURN_TRIES 100      /* attempts to restore the thread's own credentials before the process gives up */
-#define STATUS_STEP 4096u     /* step, in bytes, by which /proc/TID/status is read */
-#define OVERFLOW_ID 65534u    /* the overflow uid and gid for unmapped ids, see user_namespaces(7) */
+#define RETURN_TRIES 100    /* attempts to restore the thread's own credentials before the process gives up */
+#define STATUS_STEP  4096u  /* step, in bytes, by which /proc/TID/status is read */
+#define OVERFLOW_ID  65534u /* the overflow uid and gid for unmapped ids, see user_namespaces(7) */
 
 /*
  * The C library's wrappers change the ids of all threads; the system calls change those of the caller only.
@@ -24,14 +24,14 @@
 #define CALL_SETRESUID __NR_setresuid32
 #define CALL_SETRESGID __NR_setresgid32
 #define CALL_SETGROUPS __NR_setgroups32
-#define CALL_SETFSUID __NR_setfsuid32
-#define CALL_SETFSGID __NR_setfsgid32
+#define CALL_SETFSUID  __NR_setfsuid32
+#define CALL_SETFSGID  __NR_setfsgid32
 #else
 #define CALL_SETRESUID __NR_setresuid
 #define CALL_SETRESGID __NR_setresgid
 #define CALL_SETGROUPS __NR_setgroups
-#define CALL_SETFSUID __NR_setfsuid
-#define CALL_SETFSGID __NR_setfsgid
+#define CALL_SETFSUID  __NR_setfsuid
+#define CALL_SETFSGID  __NR_setfsgid
 #endif
 
 /* --- reading --- */
@@ -218,14 +218,16 @@ static int set_capabilities(const struct __user_cap_data_struct data[_LINUX_CAPA
 /* Groups first, capabilities last: setting ids requires capabilities. */
 static int set_ids(uid_t uid, gid_t gid, size_t n_groups, const gid_t *groups)
 {
-	if (syscall(CALL_SETGROUPS, n_groups, groups) < 0 || syscall(CALL_SETRESGID, (gid_t)-1, gid, (gid_t)-1) < 0 ||
+	if (syscall(CALL_SETGROUPS, n_groups, groups) < 0 ||
+	    syscall(CALL_SETRESGID, (gid_t)-1, gid, (gid_t)-1) < 0 ||
 	    syscall(CALL_SETRESUID, (uid_t)-1, uid, (uid_t)-1) < 0)
 		return -errno;
 	return 0;
 }
 
 /* data: the current capabilities of the thread; updated to the new ones. */
-static int set_all(const struct credentials *credentials, struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
+static int set_all(const struct credentials *credentials,
+		   struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
 {
 	int result = set_ids(credentials->uid, credentials->gid, credentials->n_groups, credentials->groups);
 
@@ -285,7 +287,8 @@ static int restore(const struct credentials_self *self)
 		syscall(CALL_SETFSUID, self->fsuid);
 	if (self->fsgid != self->gid && syscall(CALL_SETFSGID, (gid_t)-1) != (long)self->fsgid)
 		return -ENOMEM;
-	return self->fsuid != self->uid && syscall(CALL_SETFSUID, (uid_t)-1) != (long)self->fsuid ? -ENOMEM : 0;
+	return self->fsuid != self->uid && syscall(CALL_SETFSUID, (uid_t)-1) != (long)self->fsuid ? -ENOMEM
+												  : 0;
 }
 
 void credentials_restore(struct credentials_self *self)

@@ -23,7 +23,8 @@
 struct credentials {
 	uid_t uid; /* file-system ids, as all ids here */
 	gid_t gid;
-	uint64_t capabilities; /* effective ones, a bit each; 0 if the thread is in another user namespace than the caller */
+	uint64_t capabilities; /* effective ones, a bit each; 0 if the thread is in another user namespace
+				  than the caller */
 	size_t n_groups;
 	gid_t *groups; /* `small`, or malloc'd */
 	gid_t small[CREDENTIALS_INLINE_GROUPS];
@@ -54,7 +55,7 @@ static inline bool credentials_can(const struct credentials *credentials, unsign
 	return credentials->capabilities >> capability & 1;
 }
 
-#define CREDENTIALS_NONE ((struct credentials){.uid = (uid_t)-1, .gid = (gid_t)-1})
+#define CREDENTIALS_NONE      ((struct credentials){.uid = (uid_t)-1, .gid = (gid_t)-1})
 #define _cleanup_credentials_ __attribute__((cleanup(credentials_free)))
 
 /*

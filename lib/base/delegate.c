@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RUNNING 64 /* delegates tracked at one time; more than there are threads */
+#define RUNNING    64 /* delegates tracked at one time; more than there are threads */
 #define STACK_SIZE (64u * 1024u)
 
 static _Atomic pid_t running[RUNNING]; /* 0 = free, -1 = reserved, else the pid of a delegate */
@@ -34,7 +34,8 @@ struct run {
 static int set_deadline(unsigned int milliseconds)
 {
 	const struct itimerval deadline = {
-		.it_value = {.tv_sec = milliseconds / 1000, .tv_usec = (suseconds_t)(milliseconds % 1000) * 1000},
+		.it_value = {.tv_sec = milliseconds / 1000,
+			     .tv_usec = (suseconds_t)(milliseconds % 1000) * 1000},
 	};
 	const struct sigaction by_default = {.sa_handler = SIG_DFL};
 	sigset_t alarm;
@@ -109,9 +110,11 @@ bool delegate_is(pid_t process)
 
 int delegate_run(const struct delegate *how, int (*call)(void *context), void *context)
 {
-	struct run run = {.how = how, .call = call, .context = context, .caller = getpid(), .result = -ETIMEDOUT};
+	struct run run = {
+		.how = how, .call = call, .context = context, .caller = getpid(), .result = -ETIMEDOUT};
 	const int saved = errno;
-	char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
+			   -1, 0);
 	_Atomic pid_t *place;
 	int result;
 	pid_t pid;
@@ -120,7 +123,8 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
 		return -errno;
 	sanitizer_new_stack(stack, STACK_SIZE);
 	place = take_place();
-	pid = sanitizer_clone(carry_out, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID, &run,
+	pid = sanitizer_clone(carry_out, stack + STACK_SIZE,
+			      CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PARENT_SETTID, &run,
 			      (pid_t *)(uintptr_t)place);
 	result = pid < 0 ? -errno : 0;
 	/* the delegate has exited or is exiting, and no longer uses this memory */

@@ -19,7 +19,8 @@ static const struct {
 	const char *name;
 	int priority;
 } level_names[] = {
-	{"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE}, {"info", LOG_INFO}, {"debug", LOG_DEBUG},
+	{"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+	{"info", LOG_INFO}, {"debug", LOG_DEBUG},
 };
 
 int log_priority_from_name(const char *name)

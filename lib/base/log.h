@@ -34,10 +34,10 @@ int log_priority_from_name(const char *name);
 void log_write(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_vwrite(int priority, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
-#define log_error(...) log_write(LOG_ERR, __VA_ARGS__)
+#define log_error(...)   log_write(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)
-#define log_notice(...) log_write(LOG_NOTICE, __VA_ARGS__)
-#define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
+#define log_notice(...)  log_write(LOG_NOTICE, __VA_ARGS__)
+#define log_info(...)    log_write(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)   log_write(LOG_DEBUG, __VA_ARGS__)
 
 #endif

@@ -105,12 +105,16 @@ static int set_lifetime(struct policy *policy, const char *value, char why[POLIC
 		}
 	}
 	if (strncmp(value, "ttl:", 4) != 0)
-		return wrong(why, "not a lifetime; write persistent, last-close, owner, or ttl:TIME such as ttl:30s");
+		return wrong(
+			why,
+			"not a lifetime; write persistent, last-close, owner, or ttl:TIME such as ttl:30s");
 	result = policy_parse_time(value + 4, &policy->ttl);
 	if (result == -ERANGE)
 		return wrong(why, "too long a time; the longest is ttl:3650d");
 	if (result < 0)
-		return wrong(why, "not a time; write a whole number above 0 with ms, s, m, h or d, such as ttl:30s");
+		return wrong(
+			why,
+			"not a time; write a whole number above 0 with ms, s, m, h or d, such as ttl:30s");
 	policy->lifetime = LIFETIME_TTL;
 	return 0;
 }
@@ -147,7 +151,8 @@ int policy_format_time(uint64_t milliseconds, char *value)
 
 	while (milliseconds % units[unit].milliseconds)
 		unit++;
-	return snprintf(value, POLICY_TIME_MAX, "%" PRIu64 "%s", milliseconds / units[unit].milliseconds, units[unit].name);
+	return snprintf(value, POLICY_TIME_MAX, "%" PRIu64 "%s", milliseconds / units[unit].milliseconds,
+			units[unit].name);
 }
 
 static int format_lifetime(const struct policy *policy, char value[POLICY_VALUE_MAX])
@@ -235,12 +240,13 @@ int policy_store(const struct policy *policy, char text[POLICY_TEXT_MAX])
 		if (policy_is_same(policy, (enum policy_field)field, &by_default))
 			continue;
 		policy_format(policy, (enum policy_field)field, value);
-		length += snprintf(text + length, POLICY_TEXT_MAX - (size_t)length, "%s%s=%s", length ? " " : "",
-				   field_names[field], value);
+		length += snprintf(text + length, POLICY_TEXT_MAX - (size_t)length, "%s%s=%s",
+				   length ? " " : "", field_names[field], value);
 	}
 	if (policy->lifetime == LIFETIME_OWNER && policy->owner.pid > 0)
-		length += snprintf(text + length, POLICY_TEXT_MAX - (size_t)length, " process=%d:%" PRIu64 ":%s",
-				   (int)policy->owner.pid, policy->owner.identity, policy->owner.boot);
+		length += snprintf(text + length, POLICY_TEXT_MAX - (size_t)length,
+				   " process=%d:%" PRIu64 ":%s", (int)policy->owner.pid,
+				   policy->owner.identity, policy->owner.boot);
 	return length;
 }
 
@@ -251,7 +257,8 @@ static int load_owner(struct policy_owner *owner, const char *text)
 
 	if (!parse_number(text, &pid, &text) || pid == 0 || pid > INT32_MAX || *text++ != ':')
 		return -EINVAL;
-	if (!parse_number(text, &read.identity, &text) || *text++ != ':' || strlen(text) != POLICY_BOOT_MAX - 1)
+	if (!parse_number(text, &read.identity, &text) || *text++ != ':' ||
+	    strlen(text) != POLICY_BOOT_MAX - 1)
 		return -EINVAL;
 	memcpy(read.boot, text, sizeof(read.boot));
 	read.pid = (pid_t)pid;

@@ -14,12 +14,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define POLICY_VALUE_MAX 64        /* bytes of a value, including the final 0 */
-#define POLICY_TEXT_MAX 256        /* bytes of a stored policy, including the final 0 */
-#define POLICY_WHY_MAX 160         /* bytes of "what is wrong; what to write instead", including the final 0 */
+#define POLICY_VALUE_MAX   64  /* bytes of a value, including the final 0 */
+#define POLICY_TEXT_MAX    256 /* bytes of a stored policy, including the final 0 */
+#define POLICY_WHY_MAX     160 /* bytes of "what is wrong; what to write instead", including the final 0 */
 #define POLICY_WRITERS_MAX 65535
-#define POLICY_TTL_MAX (UINT64_C(3650) * 24 * 3600 * 1000) /* milliseconds: ten years */
-#define POLICY_BOOT_MAX 37         /* bytes of a boot id, including the final 0 */
+#define POLICY_TTL_MAX     (UINT64_C(3650) * 24 * 3600 * 1000) /* milliseconds: ten years */
+#define POLICY_BOOT_MAX    37                                  /* bytes of a boot id, including the final 0 */
 
 enum policy_field {
 	POLICY_LOCK,
@@ -39,17 +39,18 @@ enum policy_lifetime {
 
 /* Identifies a process; a later process with the same pid has another identity. */
 struct policy_owner {
-	pid_t pid;                  /* in the daemon's pid namespace; 0 = not known */
-	uint64_t identity;          /* unique within a boot: the inode number in pidfs, or the start time in clock ticks */
+	pid_t pid;         /* in the daemon's pid namespace; 0 = not known */
+	uint64_t identity; /* unique within a boot: the inode number in pidfs, or the start time in clock
+			      ticks */
 	char boot[POLICY_BOOT_MAX]; /* /proc/sys/kernel/random/boot_id */
 };
 
 /* All zeros is the default policy. */
 struct policy {
-	bool mandatory;            /* locks are enforced against I/O of others */
-	bool commit;               /* memory is allocated as the size grows */
-	bool fixed_size;           /* the size never changes once it is set */
-	uint16_t writers;          /* opens for writing at one time; 0 = any number */
+	bool mandatory;   /* locks are enforced against I/O of others */
+	bool commit;      /* memory is allocated as the size grows */
+	bool fixed_size;  /* the size never changes once it is set */
+	uint16_t writers; /* opens for writing at one time; 0 = any number */
 	enum policy_lifetime lifetime;
 	uint64_t ttl;              /* milliseconds, for LIFETIME_TTL */
 	struct policy_owner owner; /* for LIFETIME_OWNER */

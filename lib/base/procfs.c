@@ -125,7 +125,8 @@ static int read_delegated(void *context)
  * Like read_of(), for files that block while the process is in execve(2). -ETIMEDOUT after `patience`
  * milliseconds.
  */
-static ssize_t read_with_timeout(pid_t process, const char *name, char *text, size_t size, unsigned int timeout)
+static ssize_t read_with_timeout(pid_t process, const char *name, char *text, size_t size,
+				 unsigned int timeout)
 {
 	const struct delegate how = {.milliseconds = timeout, .own_descriptors = true};
 	struct reading reading = {.text = text, .size = size};
@@ -251,7 +252,8 @@ int procfs_brief(pid_t process, struct procfs_brief *brief)
 		return (int)length;
 	parent = strstr(text, "\nPPid:");
 	user = strstr(text, "\nUid:");
-	if (!parent || !user || sscanf(parent + 6, "%d", &found.parent) != 1 || sscanf(user + 5, "%*u %u", &found.user) != 1)
+	if (!parent || !user || sscanf(parent + 6, "%d", &found.parent) != 1 ||
+	    sscanf(user + 5, "%*u %u", &found.user) != 1)
 		return -ESRCH;
 	found.has_memory = strstr(text, "\nVmSize:");
 	*brief = found;
@@ -339,7 +341,9 @@ int procfs_owner(pid_t thread, struct policy_owner *owner)
 {
 	struct policy_owner found = {.pid = procfs_process_of(thread)};
 	_cleanup_close_ int fd = found.pid < 0 ? -1 : procfs_pidfd_open(found.pid);
-	int result = found.pid < 0 ? found.pid : fd < 0 ? fd : procfs_pidfd_identity(fd, found.pid, &found.identity);
+	int result = found.pid < 0 ? found.pid
+		     : fd < 0      ? fd
+				   : procfs_pidfd_identity(fd, found.pid, &found.identity);
 
 	if (result == 0)
 		result = procfs_pidfd_check(fd);
@@ -358,7 +362,9 @@ int procfs_pidfd_open(pid_t process)
 	int fd = (int)syscall(SYS_pidfd_open, process, 0);
 
 	if (fd < 0)
-		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno; /* both mean that the number is a thread's */
+		return errno == EINVAL || errno == ENOENT
+			       ? -ESRCH
+			       : -errno; /* both mean that the number is a thread's */
 	return fd;
 }
 

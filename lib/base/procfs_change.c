@@ -19,10 +19,10 @@ static int changed_descriptor(long call, const unsigned long arguments[6])
 		long call;
 		int argument;
 	} calls[] = {
-		{SYS_write, 0},     {SYS_pwrite64, 0}, {SYS_writev, 0},    {SYS_pwritev, 0},  {SYS_pwritev2, 0},
-		{SYS_ftruncate, 0}, {SYS_fallocate, 0}, {SYS_fchmod, 0},   {SYS_fchown, 0},   {SYS_fsetxattr, 0},
-		{SYS_fsync, 0},     {SYS_fdatasync, 0}, {SYS_sendfile, 0}, {SYS_utimensat, 0}, {SYS_splice, 2},
-		{SYS_copy_file_range, 2},
+		{SYS_write, 0},    {SYS_pwrite64, 0},  {SYS_writev, 0},    {SYS_pwritev, 0},
+		{SYS_pwritev2, 0}, {SYS_ftruncate, 0}, {SYS_fallocate, 0}, {SYS_fchmod, 0},
+		{SYS_fchown, 0},   {SYS_fsetxattr, 0}, {SYS_fsync, 0},     {SYS_fdatasync, 0},
+		{SYS_sendfile, 0}, {SYS_utimensat, 0}, {SYS_splice, 2},    {SYS_copy_file_range, 2},
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
@@ -46,7 +46,8 @@ static bool read_part(struct change *change, const char *directory, const char *
 	ssize_t length;
 	int fd;
 
-	snprintf(change->path, sizeof(change->path), "/proc/%d/%s/%.16s%s", (int)change->process, directory, number, name);
+	snprintf(change->path, sizeof(change->path), "/proc/%d/%s/%.16s%s", (int)change->process, directory,
+		 number, name);
 	fd = open(change->path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;

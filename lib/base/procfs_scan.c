@@ -14,11 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MANY_SLOW 4u          /* with this many slow processes the delay is no accident */
-#define TIMEOUT_OF_MANY 10u  /* milliseconds for each process from then on */
-#define SECOND_TIMEOUT 40u   /* milliseconds for the second attempt, in case the machine was busy */
-#define SECOND_OF_USER 4u     /* second attempts per user; more slow processes than this are not due to load */
-#define UNRESPONSIVE_MAX 256u       /* processes remembered; a power of two */
+#define MANY_SLOW        4u  /* with this many slow processes the delay is no accident */
+#define TIMEOUT_OF_MANY  10u /* milliseconds for each process from then on */
+#define SECOND_TIMEOUT   40u /* milliseconds for the second attempt, in case the machine was busy */
+#define SECOND_OF_USER   4u  /* second attempts per user; more slow processes than this are not due to load */
+#define UNRESPONSIVE_MAX 256u /* processes remembered; a power of two */
 
 static uint64_t now(void)
 {
@@ -33,10 +33,10 @@ static uint64_t now(void)
 static struct {
 	pthread_mutex_t lock; /* a leaf lock */
 	struct unresponsive {
-		pid_t process;     /* 0 = none */
-		uint64_t identity; /* 0 if reading it might block */
-		uint64_t until;    /* CLOCK_MONOTONIC, nanoseconds */
-	} processes[UNRESPONSIVE_MAX];   /* hashed by pid; a collision overwrites */
+		pid_t process;         /* 0 = none */
+		uint64_t identity;     /* 0 if reading it might block */
+		uint64_t until;        /* CLOCK_MONOTONIC, nanoseconds */
+	} processes[UNRESPONSIVE_MAX]; /* hashed by pid; a collision overwrites */
 } unresponsive_processes = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint64_t identity_of(pid_t process)
@@ -55,7 +55,8 @@ bool procfs_is_unresponsive(pid_t process)
 	pthread_mutex_lock(&unresponsive_processes.lock);
 	found = unresponsive_processes.processes[(uint32_t)process % UNRESPONSIVE_MAX];
 	pthread_mutex_unlock(&unresponsive_processes.lock);
-	return found.process == process && process > 0 && now() < found.until && found.identity == identity_of(process);
+	return found.process == process && process > 0 && now() < found.until &&
+	       found.identity == identity_of(process);
 }
 
 void procfs_mark_unresponsive(pid_t process)
@@ -85,10 +86,10 @@ struct asking {
 	pid_t *processes;
 	unsigned char *answers; /* enum answer */
 	size_t n;
-	size_t at;              /* index of the current process */
-	enum answer of;         /* state of the processes to ask in this pass */
-	unsigned int timeout;  /* milliseconds */
-	uint64_t end;           /* deadline of the scan: CLOCK_MONOTONIC, nanoseconds */
+	size_t at;            /* index of the current process */
+	enum answer of;       /* state of the processes to ask in this pass */
+	unsigned int timeout; /* milliseconds */
+	uint64_t end;         /* deadline of the scan: CLOCK_MONOTONIC, nanoseconds */
 };
 
 static void arm(unsigned int milliseconds)

@@ -19,7 +19,8 @@ int procfs_map_errno(int error)
 	return procfs_means_absent(error) ? -ENOENT : -error;
 }
 
-int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, const char *line, size_t length), void *context)
+int procfs_walk_lines(int dir_fd, const char *path,
+		      int (*visit)(void *context, const char *line, size_t length), void *context)
 {
 	_cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
 	char *line = NULL;
@@ -78,7 +79,8 @@ static bool parse_mapping(const char *line, struct procfs_file *file, const char
  * Visits the complete lines of `length` bytes of text. Returns the number of bytes consumed, or a negative
  * errno; -EXFULL if visit() found no room.
  */
-static ssize_t visit_lines(struct procfs_scan *scan, size_t length, int (*visit)(struct procfs_scan *scan, const char *line))
+static ssize_t visit_lines(struct procfs_scan *scan, size_t length,
+			   int (*visit)(struct procfs_scan *scan, const char *line))
 {
 	size_t at = 0;
 	char *newline;
@@ -100,7 +102,8 @@ static ssize_t visit_lines(struct procfs_scan *scan, size_t length, int (*visit)
  * Calls `visit` for each line of a process's maps. Returns 0, also if the process cannot be seen;
  * PROCFS_SCAN_FULL from visit(); the errno of a resource shortage.
  */
-static int visit_mappings(struct procfs_scan *scan, pid_t process, int (*visit)(struct procfs_scan *scan, const char *line))
+static int visit_mappings(struct procfs_scan *scan, pid_t process,
+			  int (*visit)(struct procfs_scan *scan, const char *line))
 {
 	char path[48];
 	size_t left = 0;
@@ -128,7 +131,8 @@ static int visit_mappings(struct procfs_scan *scan, pid_t process, int (*visit)(
 	return result == -EXFULL ? PROCFS_SCAN_FULL : (int)result;
 }
 
-static struct procfs_scan *new_scan(int (*look)(struct procfs_scan *scan, pid_t process), const void *context, size_t size)
+static struct procfs_scan *new_scan(int (*look)(struct procfs_scan *scan, pid_t process), const void *context,
+				    size_t size)
 {
 	struct procfs_scan *scan = calloc(1, sizeof(*scan));
 
@@ -172,7 +176,8 @@ static int visit_view(struct procfs_scan *scan, const char *line)
 	struct procfs_file file;
 	const char *allowed;
 
-	if (!parse_mapping(line, &file, &allowed) || file.device != wanted->device || (wanted->inode && file.inode != wanted->inode))
+	if (!parse_mapping(line, &file, &allowed) || file.device != wanted->device ||
+	    (wanted->inode && file.inode != wanted->inode))
 		return 0;
 	view = find_view(scan, file.inode);
 	if (!view)
@@ -256,7 +261,8 @@ static int is_open_file(const struct procfs_scan *scan, int dir, const char *nam
 	/* any other failure is about a file that is not ours */
 	if (statx(dir, name, AT_STATX_DONT_SYNC, STATX_INO, &found) < 0)
 		return errno == ENOMEM ? -ENOMEM : 0;
-	return is_wanted(scan, &(struct procfs_file){makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino});
+	return is_wanted(scan, &(struct procfs_file){makedev(found.stx_dev_major, found.stx_dev_minor),
+						     found.stx_ino});
 }
 
 /* Returns 1 or 0, or a negative errno. */

@@ -22,8 +22,8 @@ int procfs_map_errno(int error);
  * Returns the result of the last call; 0 at the end, which comes early if the process ends; an errno as
  * procfs_map_errno().
  */
-int procfs_walk_lines(int dir_fd, const char *path, int (*visit)(void *context, const char *line, size_t length),
-		      void *context);
+int procfs_walk_lines(int dir_fd, const char *path,
+		      int (*visit)(void *context, const char *line, size_t length), void *context);
 
 /* A process that maps a file, or an unknown one. */
 struct procfs_view {
@@ -52,8 +52,8 @@ struct procfs_file {
 struct procfs_user {
 	pid_t process;
 	bool is_unknown; /* it did not answer; the fields below are 0 */
-	bool maps;  /* it has a mapping of the file */
-	bool opens; /* it has a descriptor of the file, possibly O_PATH */
+	bool maps;       /* it has a mapping of the file */
+	bool opens;      /* it has a descriptor of the file, possibly O_PATH */
 };
 
 /*

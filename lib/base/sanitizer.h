@@ -80,7 +80,8 @@ static inline void sanitizer_acquire(void *object)
  * accesses to the calling thread. They are ignored, because the child's descriptors may differ from ours of
  * the same number.
  */
-static inline pid_t sanitizer_clone(int (*function)(void *argument), void *stack_end, int flags, void *argument, pid_t *child)
+static inline pid_t sanitizer_clone(int (*function)(void *argument), void *stack_end, int flags,
+				    void *argument, pid_t *child)
 {
 	pid_t pid;
 
@@ -116,7 +117,8 @@ static inline void sanitizer_acquire(void *object)
 	(void)object;
 }
 
-static inline pid_t sanitizer_clone(int (*function)(void *argument), void *stack_end, int flags, void *argument, pid_t *child)
+static inline pid_t sanitizer_clone(int (*function)(void *argument), void *stack_end, int flags,
+				    void *argument, pid_t *child)
 {
 	return clone(function, stack_end, flags, argument, child);
 }

@@ -36,16 +36,16 @@ struct place {
 /* One line of a table. All functions but `run` may be NULL. */
 struct workload {
 	const char *name;
-	size_t bytes;        /* moved per operation, for MB/s; 0 = print ns per operation */
-	long argument;       /* for `run`: a size, a flag */
-	double goal;         /* relative to tmpfs's speed; 0 = none */
+	size_t bytes;  /* moved per operation, for MB/s; 0 = print ns per operation */
+	long argument; /* for `run`: a size, a flag */
+	double goal;   /* relative to tmpfs's speed; 0 = none */
 	void (*prepare)(struct place *place, const struct workload *workload, unsigned int count);
 	void (*run)(struct place *place, const struct workload *workload, unsigned int count);
 	void (*finish)(struct place *place, const struct workload *workload, unsigned int count);
-	unsigned int count;  /* operations per slice */
-	unsigned int peer;   /* bindfs runs 1/peer of them if it is slow; 0 = all */
-	bool repeatable;     /* `run` may be repeated, for warm-up */
-	bool beat_peer;      /* the goal is to be faster than bindfs */
+	unsigned int count; /* operations per slice */
+	unsigned int peer;  /* bindfs runs 1/peer of them if it is slow; 0 = all */
+	bool repeatable;    /* `run` may be repeated, for warm-up */
+	bool beat_peer;     /* the goal is to be faster than bindfs */
 };
 
 /* Results after all rounds. */
@@ -59,7 +59,7 @@ struct outcome {
 /* measure.c */
 uint64_t nanoseconds(void); /* CLOCK_MONOTONIC */
 void sleep_milliseconds(unsigned int milliseconds);
-double median(double *values, unsigned int n); /* sorts them */
+double median(double *values, unsigned int n);            /* sorts them */
 double half_spread(const double *sorted, unsigned int n); /* half the interquartile range */
 /* Prepares, runs and finishes one slice. seed: of the target's random numbers. Returns ns per operation. */
 double measure_slice(struct place *place, const struct workload *workload, uint64_t seed);
@@ -87,9 +87,9 @@ void settle(void);
  * more on the CPU of the other side than on anything that a daemon does.
  */
 enum placement {
-	ANYWHERE,  /* as the kernel places them */
-	TOGETHER,  /* all on one CPU */
-	APART,     /* daemons on another CPU than this process */
+	ANYWHERE, /* as the kernel places them */
+	TOGETHER, /* all on one CPU */
+	APART,    /* daemons on another CPU than this process */
 	PLACEMENTS
 };
 /* Returns false if there are not enough CPUs. */
@@ -106,13 +106,13 @@ struct memory memory_of(const char *mount);
 uint64_t cpu_of(pid_t pid);
 
 /* Each measures and prints a table. */
-void bench_data(const char *base);  /* data.c */
-void bench_names(const char *base); /* names.c */
-void bench_scale(const char *base); /* scale.c */
-void bench_locks(const char *base); /* locks.c */
-void bench_calls(const char *base); /* calls.c */
+void bench_data(const char *base);    /* data.c */
+void bench_names(const char *base);   /* names.c */
+void bench_scale(const char *base);   /* scale.c */
+void bench_locks(const char *base);   /* locks.c */
+void bench_calls(const char *base);   /* calls.c */
 void bench_sources(const char *base); /* sources.c */
-void bench_kills(const char *base); /* kills.c */
+void bench_kills(const char *base);   /* kills.c */
 
 /*
  * floor.c: mounts a directory of n empty files or directories, "00000" and on, whose server does the bare

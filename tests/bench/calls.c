@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What an operation costs in round trips and in system calls of the worker. Each is done OPERATIONS times, once with the
- * daemon's own count of requests and once under strace, which tells what they are.
+ * What an operation costs in round trips and in system calls of the worker. Each is done OPERATIONS times,
+ * once with the daemon's own count of requests and once under strace, which tells what they are.
  */
 #include "tests/bench/bench.h"
 #include "tests/bench/operations.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The data plane: views, page faults, reads and writes of a file of 64 MiB, which is more than the caches hold.
+ * The data plane: views, page faults, reads and writes of a file of 64 MiB, which is more than the caches
+ * hold.
  */
 #include "tests/bench/bench.h"
 
@@ -155,7 +156,10 @@ static void open_file(struct place *place, const struct workload *workload, unsi
 	place->file = (int)must(open(FILE_NAME, O_RDWR | O_CLOEXEC));
 }
 
-/* Once for each file that it gets to know, the kernel asks at the first write whether the file has capabilities. */
+/*
+ * Once for each file that it gets to know, the kernel asks at the first write whether the file has
+ * capabilities.
+ */
 static void open_to_write(struct place *place, const struct workload *workload, unsigned int count)
 {
 	open_file(place, workload, count);
@@ -214,29 +218,80 @@ static const struct workload workloads[] = {
 	{.name = "view: store 256 B", .count = 50000, .peer = 64, .argument = 256, .run = store_blocks, VIEW},
 	{.name = "view: load 4 KiB", .count = 8192, .argument = 4096, .run = load_blocks, VIEW},
 	{.name = "view: store 4 KiB", .count = 8192, .peer = 32, .argument = 4096, .run = store_blocks, VIEW},
-	{.name = "fault: read, present", .count = FILE_SIZE / PAGE, .peer = 8, .prepare = map_absent,
-	 .run = touch_reading, .finish = unmap, .goal = 0.98},
-	{.name = "fault: write, present", .count = FILE_SIZE / PAGE, .peer = 16, .prepare = map_absent,
-	 .run = touch_writing, .finish = unmap, .goal = 0.98},
-	{.name = "fault: write, new page", .count = FRESH_PAGES, .peer = 8, .prepare = map_fresh, .run = touch_writing,
-	 .finish = unmap_fresh, .goal = 0.98},
+	{.name = "fault: read, present",
+	 .count = FILE_SIZE / PAGE,
+	 .peer = 8,
+	 .prepare = map_absent,
+	 .run = touch_reading,
+	 .finish = unmap,
+	 .goal = 0.98},
+	{.name = "fault: write, present",
+	 .count = FILE_SIZE / PAGE,
+	 .peer = 16,
+	 .prepare = map_absent,
+	 .run = touch_writing,
+	 .finish = unmap,
+	 .goal = 0.98},
+	{.name = "fault: write, new page",
+	 .count = FRESH_PAGES,
+	 .peer = 8,
+	 .prepare = map_fresh,
+	 .run = touch_writing,
+	 .finish = unmap_fresh,
+	 .goal = 0.98},
 	{.name = "mmap+munmap", .count = 1000, .run = map_and_unmap, IN},
-	{.name = "pread 4 KiB", .count = 4096, .peer = 8, .argument = 4096, .run = read_blocks, IN, .goal = 0.85},
-	{.name = "pwrite 4 KiB", .count = 4096, .peer = 32, .argument = 4096, .run = write_blocks, OUT, .goal = 0.85},
-	{.name = "pread 128 KiB", .bytes = 131072, .count = 256, .peer = 8, .argument = 131072, .run = read_blocks, IN,
+	{.name = "pread 4 KiB",
+	 .count = 4096,
+	 .peer = 8,
+	 .argument = 4096,
+	 .run = read_blocks,
+	 IN,
+	 .goal = 0.85},
+	{.name = "pwrite 4 KiB",
+	 .count = 4096,
+	 .peer = 32,
+	 .argument = 4096,
+	 .run = write_blocks,
+	 OUT,
+	 .goal = 0.85},
+	{.name = "pread 128 KiB",
+	 .bytes = 131072,
+	 .count = 256,
+	 .peer = 8,
+	 .argument = 131072,
+	 .run = read_blocks,
+	 IN,
 	 .goal = 0.95},
-	{.name = "pwrite 128 KiB", .bytes = 131072, .count = 256, .peer = 16, .argument = 131072, .run = write_blocks, OUT,
+	{.name = "pwrite 128 KiB",
+	 .bytes = 131072,
+	 .count = 256,
+	 .peer = 16,
+	 .argument = 131072,
+	 .run = write_blocks,
+	 OUT,
 	 .goal = 0.95},
-	{.name = "pread 1 MiB", .bytes = 1048576, .count = 40, .peer = 8, .argument = 1048576, .run = read_blocks, IN,
+	{.name = "pread 1 MiB",
+	 .bytes = 1048576,
+	 .count = 40,
+	 .peer = 8,
+	 .argument = 1048576,
+	 .run = read_blocks,
+	 IN,
 	 .goal = 0.95},
-	{.name = "pwrite 1 MiB", .bytes = 1048576, .count = 40, .peer = 16, .argument = 1048576, .run = write_blocks, OUT,
+	{.name = "pwrite 1 MiB",
+	 .bytes = 1048576,
+	 .count = 40,
+	 .peer = 16,
+	 .argument = 1048576,
+	 .run = write_blocks,
+	 OUT,
 	 .goal = 0.95},
 };
 
-static struct place *measured;   /* segfs's place, whose slices cost_worker() counts */
+static struct place *measured; /* segfs's place, whose slices cost_worker() counts */
 static pid_t worker;
-static uint64_t worker_used;     /* ns of CPU, during the timed part of slices on segfs */
-static uint64_t worker_watched;  /* ns for which it was watched */
+static uint64_t worker_used;    /* ns of CPU, during the timed part of slices on segfs */
+static uint64_t worker_watched; /* ns for which it was watched */
 static const struct workload *present;
 
 /* In place of a workload's `run`: how much the worker ran meanwhile. */
@@ -275,7 +330,8 @@ static void watch(struct place places[TARGETS], const char *base)
 		if (!only || strstr(watched.name, only))
 			measure(places, &watched, 6, renew, &ignored);
 	}
-	printf("CPU time that the worker used while segfs's part of these ran: %.3f ms in %.0f ms; goal 0: %s\n",
+	printf("CPU time that the worker used while segfs's part of these ran: %.3f ms in %.0f ms; goal 0: "
+	       "%s\n",
 	       (double)worker_used / 1e6, (double)worker_watched / 1e6, worker_used == 0 ? "ok" : "MISS");
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The least that a listing through FUSE can cost: a server of one directory, which answers each request at once and from memory. It
- * looks at nothing, and the kernel may keep what it says for an hour; what is left are the round trips themselves. No daemon with ACLs can
- * have fewer: an ACL is told by no other answer than that of GETXATTR, and forgotten with each READDIRPLUS.
+ * The least that a listing through FUSE can cost: a server of one directory, which answers each request at
+ * once and from memory. It looks at nothing, and the kernel may keep what it says for an hour; what is left
+ * are the round trips themselves. No daemon with ACLs can have fewer: an ACL is told by no other answer than
+ * that of GETXATTR, and forgotten with each READDIRPLUS.
  */
 #include "tests/bench/bench.h"
 
@@ -17,8 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BEFORE_INO 2u      /* the first file is node 2 */
-#define LIFETIME   3600u   /* seconds */
+#define BEFORE_INO 2u    /* the first file is node 2 */
+#define LIFETIME   3600u /* seconds */
 #define LARGEST    (1024u * 1024u + 4096u)
 
 static struct {
@@ -27,7 +28,7 @@ static struct {
 	mode_t mode; /* of each file */
 	_Alignas(8) unsigned char in[LARGEST];
 	_Alignas(8) unsigned char out[LARGEST];
-	pid_t pid;   /* of the server; 0 = none */
+	pid_t pid; /* of the server; 0 = none */
 	char mount_point[512];
 } server;
 
@@ -115,8 +116,9 @@ static void list(const struct fuse_in_header *header, const struct fuse_read_in 
 	for (uint64_t index = in->offset; index < server.n; index++) {
 		struct fuse_direntplus *entry = (void *)(out + length);
 		char name[32];
-		size_t size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET_DIRENTPLUS +
-						(size_t)snprintf(name, sizeof(name), "%05u", (unsigned int)index));
+		size_t size =
+			FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET_DIRENTPLUS +
+					  (size_t)snprintf(name, sizeof(name), "%05u", (unsigned int)index));
 
 		if (length + size > limit)
 			break;
@@ -161,13 +163,18 @@ static void answer_request(void)
 		break;
 	case FUSE_GETXATTR:
 		/* ls asks once for an attribute that nobody here has */
-		answer(header->unique, strcmp((const char *)in + sizeof(struct fuse_getxattr_in), "security.selinux") == 0
-				? EOPNOTSUPP : ENODATA, 0);
+		answer(header->unique,
+		       strcmp((const char *)in + sizeof(struct fuse_getxattr_in), "security.selinux") == 0
+			       ? EOPNOTSUPP
+			       : ENODATA,
+		       0);
 		break;
 	case FUSE_LISTXATTR:
 		if (((const struct fuse_getxattr_in *)in)->size == 0)
 			body(sizeof(struct fuse_getxattr_out));
-		answer(header->unique, 0, ((const struct fuse_getxattr_in *)in)->size == 0 ? sizeof(struct fuse_getxattr_out) : 0);
+		answer(header->unique, 0,
+		       ((const struct fuse_getxattr_in *)in)->size == 0 ? sizeof(struct fuse_getxattr_out)
+									: 0);
 		break;
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
@@ -197,7 +204,8 @@ void floor_start(const char *mount_point, unsigned int n, bool directories)
 	server.n = n;
 	server.mode = directories ? S_IFDIR | 0500 : S_IFREG | 0600;
 	server.fuse = (int)must(open("/dev/fuse", O_RDWR | O_CLOEXEC));
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other", server.fuse);
+	snprintf(options, sizeof(options),
+		 "fd=%d,rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other", server.fuse);
 	must(mount("floor", mount_point, "fuse.floor", MS_NOSUID | MS_NODEV, options));
 	snprintf(server.mount_point, sizeof(server.mount_point), "%s", mount_point);
 	server.pid = fork();

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many locks held: over many files, and on one. What one more costs, in ns and, since a machine is not equally fast all the
- * time, in round trips to the daemon that are measured in between; and how much memory the daemon needs for them.
+ * Many locks held: over many files, and on one. What one more costs, in ns and, since a machine is not
+ * equally fast all the time, in round trips to the daemon that are measured in between; and how much memory
+ * the daemon needs for them.
  *
- * Everything is on one CPU. bindfs is not measured: its locks are the kernel's own, as those of tmpfs are. These are lists that
- * are walked to set a lock, so that those of tmpfs are not measured where it would take minutes to make them.
+ * Everything is on one CPU. bindfs is not measured: its locks are the kernel's own, as those of tmpfs are.
+ * These are lists that are walked to set a lock, so that those of tmpfs are not measured where it would take
+ * minutes to make them.
  */
 #include "tests/bench/bench.h"
 
@@ -23,16 +25,16 @@
 #define FLAT         1.5 /* times the cost at the smallest size that is still called flat */
 #define BYTES_A_LOCK 128
 #define TMPFS_LOCKS  100000 /* at most, and on one file a tenth of it */
-#define STEP         4   /* bytes from one lock held to the next; those that are probed lie between, and touch none */
+#define STEP         4 /* bytes from one lock held to the next; those that are probed lie between, and touch none */
 
 static const unsigned int sizes[SIZES] = {1000, 10000, 100000, 1000000};
 
 /* Locks held on a target: as many on each of its files. */
 struct held {
 	int files[FILES];
-	int others[FILES];    /* opened once more, for an owner that is another one: the open file */
+	int others[FILES]; /* opened once more, for an owner that is another one: the open file */
 	unsigned int n_files;
-	unsigned int each;    /* locks held per file */
+	unsigned int each; /* locks held per file */
 	uint64_t random;
 };
 
@@ -115,7 +117,8 @@ static void probe_once(struct held *held, enum probe probe)
 		lock_byte(held->others[file], F_OFD_GETLK, F_WRLCK, at);
 		break;
 	default:
-		must(statx(held->files[file], "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found));
+		must(statx(held->files[file], "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS,
+			   &found));
 	}
 }
 
@@ -147,7 +150,8 @@ static void probe_size(struct held *tmpfs, struct held *segfs, int size, enum pr
 		double trip = probe_slice(segfs, TRIP, SLICE);
 
 		for (enum probe probe = first; probe <= last; probe++) {
-			on_tmpfs[probe][i] = tmpfs->each < segfs->each ? NAN : probe_slice(tmpfs, probe, SLICE / 10);
+			on_tmpfs[probe][i] =
+				tmpfs->each < segfs->each ? NAN : probe_slice(tmpfs, probe, SLICE / 10);
 			on_segfs[probe][i] = probe_slice(segfs, probe, SLICE);
 			trips[probe][i] = on_segfs[probe][i] / trip;
 		}
@@ -191,7 +195,8 @@ static void print_close(struct held *tmpfs, struct held *segfs)
 	unsigned int on_segfs = segfs->n_files * segfs->each;
 	double cost = close_files(tmpfs);
 
-	printf("close, ns per lock: tmpfs %.0f with %u locks, segfs %.0f with %u\n", cost, on_tmpfs, close_files(segfs), on_segfs);
+	printf("close, ns per lock: tmpfs %.0f with %u locks, segfs %.0f with %u\n", cost, on_tmpfs,
+	       close_files(segfs), on_segfs);
 }
 
 static void print_sizes(const char *title, int n)
@@ -234,8 +239,10 @@ static void over_many_files(struct place places[TARGETS], const char *mount)
 	print_close(&tmpfs, &segfs);
 	arena = each_of(memory[SIZES - 1].arena, before.arena, sizes[SIZES - 1]);
 	heap = each_of(memory[SIZES - 1].heap, before.heap, sizes[SIZES - 1]);
-	printf("memory of the daemon per lock, %u locks: arena %.0f + heap %.0f = %.0f bytes; goal under %d: %s\n",
-	       sizes[SIZES - 1], arena, heap, arena + heap, BYTES_A_LOCK, arena + heap < BYTES_A_LOCK ? "ok" : "MISS");
+	printf("memory of the daemon per lock, %u locks: arena %.0f + heap %.0f = %.0f bytes; goal under %d: "
+	       "%s\n",
+	       sizes[SIZES - 1], arena, heap, arena + heap, BYTES_A_LOCK,
+	       arena + heap < BYTES_A_LOCK ? "ok" : "MISS");
 }
 
 static void on_one_file(struct place places[TARGETS])

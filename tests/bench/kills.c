@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What deaths of the worker and upgrades cost those on the mount: the longest call that any of several clients has made around each of them, next to
- * the same without; and how soon a worker serves that finds a great many nodes.
+ * What deaths of the worker and upgrades cost those on the mount: the longest call that any of several
+ * clients has made around each of them, next to the same without; and how soon a worker serves that finds a
+ * great many nodes.
  */
 #include "tests/bench/bench.h"
 
@@ -18,15 +19,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CLIENTS   8       /* that change names and attributes */
-#define CALM      1000    /* epochs of each kind */
-#define KILLS     1000
-#define UPGRADES  100
-#define PAUSE_MS  15      /* from one epoch to the next */
-#define STEPS     3       /* rounds of calls of each client that an epoch takes at least */
-#define GOAL_MEDIAN  20.0  /* ms that a kill adds to the longest call */
-#define GOAL_LONGEST 100.0
-#define NODES     1000000u
+#define CLIENTS       8    /* that change names and attributes */
+#define CALM          1000 /* epochs of each kind */
+#define KILLS         1000
+#define UPGRADES      100
+#define PAUSE_MS      15   /* from one epoch to the next */
+#define STEPS         3    /* rounds of calls of each client that an epoch takes at least */
+#define GOAL_MEDIAN   20.0 /* ms that a kill adds to the longest call */
+#define GOAL_LONGEST  100.0
+#define NODES         1000000u
 #define PER_DIRECTORY 10000u
 #define GOAL_RECOVERY 500.0 /* ms */
 
@@ -39,7 +40,7 @@ struct client {
 static struct {
 	struct client names[CLIENTS];
 	struct client data;
-} *shared;
+} * shared;
 
 static void note(struct client *client, uint64_t begun)
 {
@@ -50,11 +51,11 @@ static void note(struct client *client, uint64_t begun)
 		;
 }
 
-#define timed(client, call)                                                                                        \
-	do {                                                                                                       \
-		uint64_t begun_ = nanoseconds();                                                                   \
-		must(call);                                                                                        \
-		note(client, begun_);                                                                              \
+#define timed(client, call)                                                                                  \
+	do {                                                                                                 \
+		uint64_t begun_ = nanoseconds();                                                             \
+		must(call);                                                                                  \
+		note(client, begun_);                                                                        \
 	} while (0)
 
 static void change_names(struct client *client)
@@ -90,7 +91,8 @@ static void move_bytes(struct client *client)
 	for (;; atomic_fetch_add(&client->steps, 1)) {
 		uint64_t begun;
 
-		timed(client, pwrite(file, bytes, sizeof(bytes), (off_t)(atomic_load(&client->steps) % 256) * 4096));
+		timed(client,
+		      pwrite(file, bytes, sizeof(bytes), (off_t)(atomic_load(&client->steps) % 256) * 4096));
 		timed(client, pread(file, bytes, sizeof(bytes), 0));
 		begun = nanoseconds();
 		view[(atomic_load(&client->steps) * 4096) % (sizeof(bytes) * 256)]++;
@@ -98,7 +100,8 @@ static void move_bytes(struct client *client)
 	}
 }
 
-static void start_client(struct client *client, const char *directory, void (*function)(struct client *client))
+static void start_client(struct client *client, const char *directory,
+			 void (*function)(struct client *client))
 {
 	must(mkdir(directory, 0755));
 	client->pid = (pid_t)must(fork());
@@ -153,8 +156,9 @@ static void measure_epochs(const char *mount, enum event event, unsigned int n, 
 		}
 		atomic_store(&shared->data.longest, 0);
 		if (event != NOTHING)
-			must(kill((pid_t)status_number(mount, event == KILL ? "worker_pid" : "supervisor_pid"),
-				  event == KILL ? SIGKILL : SIGUSR2));
+			must(kill(
+				(pid_t)status_number(mount, event == KILL ? "worker_pid" : "supervisor_pid"),
+				event == KILL ? SIGKILL : SIGUSR2));
 		/* the check of an upgrade goes before it */
 		if (event == UPGRADE)
 			sleep_milliseconds(PAUSE_MS);
@@ -193,15 +197,17 @@ static struct epochs measure_kind(const char *mount, enum event event, unsigned 
 	return epochs;
 }
 
-static void print_epochs(const char *name, unsigned int n, const struct epochs *epochs, const struct epochs *calm)
+static void print_epochs(const char *name, unsigned int n, const struct epochs *epochs,
+			 const struct epochs *calm)
 {
 	double added = epochs->names_median - calm->names_median;
 	double most = epochs->names_longest - calm->names_longest;
 
-	printf("%-12s %7u %12.2f %12.2f %12.2f %12.2f", name, n, epochs->names_median, epochs->names_longest, epochs->data_median,
-	       epochs->data_longest);
+	printf("%-12s %7u %12.2f %12.2f %12.2f %12.2f", name, n, epochs->names_median, epochs->names_longest,
+	       epochs->data_median, epochs->data_longest);
 	if (epochs != calm)
-		printf("   adds %.2f, %.2f: %s", added, most, added < GOAL_MEDIAN && most < GOAL_LONGEST ? "reached" : "missed");
+		printf("   adds %.2f, %.2f: %s", added, most,
+		       added < GOAL_MEDIAN && most < GOAL_LONGEST ? "reached" : "missed");
 	printf("\n");
 }
 
@@ -224,9 +230,11 @@ static void measure_stalls(const char *base)
 	}
 	snprintf(directory, sizeof(directory), "%s/data", mount);
 	start_client(&shared->data, directory, move_bytes);
-	printf("\n%-12s %7s %12s %12s %12s %12s   goal: adds less than %.0f, %.0f\n", "around", "times", "names median", "longest",
-	       "bytes median", "longest", GOAL_MEDIAN, GOAL_LONGEST);
-	printf("ms: the longest call of %d clients that change names and attributes, and of one that moves bytes of an open file.\n", CLIENTS);
+	printf("\n%-12s %7s %12s %12s %12s %12s   goal: adds less than %.0f, %.0f\n", "around", "times",
+	       "names median", "longest", "bytes median", "longest", GOAL_MEDIAN, GOAL_LONGEST);
+	printf("ms: the longest call of %d clients that change names and attributes, and of one that moves "
+	       "bytes of an open file.\n",
+	       CLIENTS);
 	calm = measure_kind(mount, NOTHING, CALM);
 	print_epochs("nothing", CALM, &calm, &calm);
 	kills = measure_kind(mount, KILL, KILLS);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Locks of fcntl(2) and flock(2) that nobody is in the way of, and one that two processes hand to each other. What they cost is
- * told in round trips to the daemon as well, each measured beside them in the same round: asking for an open file's attributes.
+ * Locks of fcntl(2) and flock(2) that nobody is in the way of, and one that two processes hand to each other.
+ * What they cost is told in round trips to the daemon as well, each measured beside them in the same round:
+ * asking for an open file's attributes.
  *
  * Those on bindfs are the kernel's own: it does not hand locks on to its daemon.
  */
@@ -54,8 +55,8 @@ static void ask_attributes(struct place *place, const struct workload *workload,
 }
 
 /*
- * Each of two processes locks the next byte and then gives up the one before, around and around: with one byte more
- * than there are processes, each can go on only when the other has given up a byte.
+ * Each of two processes locks the next byte and then gives up the one before, around and around: with one
+ * byte more than there are processes, each can go on only when the other has given up a byte.
  */
 static void take_turns(int file, unsigned int count)
 {
@@ -121,27 +122,45 @@ static void end_partner(struct place *place, const struct workload *workload, un
 
 /* goal: round trips */
 static const struct workload workloads[] = {
-	{.name = "fcntl, lock+unlock", .count = 200, .argument = F_SETLK, .goal = 2 * 1.1, .repeatable = true,
+	{.name = "fcntl, lock+unlock",
+	 .count = 200,
+	 .argument = F_SETLK,
+	 .goal = 2 * 1.1,
+	 .repeatable = true,
 	 .run = lock_and_unlock},
-	{.name = "fcntl of open file, same", .count = 200, .argument = F_OFD_SETLK, .goal = 2 * 1.1, .repeatable = true,
+	{.name = "fcntl of open file, same",
+	 .count = 200,
+	 .argument = F_OFD_SETLK,
+	 .goal = 2 * 1.1,
+	 .repeatable = true,
 	 .run = lock_and_unlock},
-	{.name = "flock, lock+unlock", .count = 200, .goal = 2 * 1.1, .repeatable = true, .run = flock_and_unlock},
-	{.name = "fcntl, hand-over", .count = 200, .goal = 3, .prepare = start_partner, .run = hand_over,
+	{.name = "flock, lock+unlock",
+	 .count = 200,
+	 .goal = 2 * 1.1,
+	 .repeatable = true,
+	 .run = flock_and_unlock},
+	{.name = "fcntl, hand-over",
+	 .count = 200,
+	 .goal = 3,
+	 .prepare = start_partner,
+	 .run = hand_over,
 	 .finish = end_partner},
 };
 
 static const struct workload round_trip = {.count = 200, .repeatable = true, .run = ask_attributes};
 
 /*
- * Where the kernel is free to place them, the daemon stays with the one process that asks for attributes, which it can't do for
- * two that take turns: then the two times are of different things, and the goal is not judged.
+ * Where the kernel is free to place them, the daemon stays with the one process that asks for attributes,
+ * which it can't do for two that take turns: then the two times are of different things, and the goal is not
+ * judged.
  */
 static bool is_comparable(const struct workload *workload, enum placement placement)
 {
 	return workload->run != hand_over || placement != ANYWHERE;
 }
 
-static void print_locks(const struct workload *workload, double cost[TARGETS][ROUNDS], double *trip, double *trips, bool judge)
+static void print_locks(const struct workload *workload, double cost[TARGETS][ROUNDS], double *trip,
+			double *trips, bool judge)
 {
 	double in_trips = median(trips, ROUNDS);
 
@@ -154,7 +173,8 @@ static void print_locks(const struct workload *workload, double cost[TARGETS][RO
 	putchar('\n');
 }
 
-static void measure_locks(struct place places[TARGETS], const struct workload *workload, enum placement placement)
+static void measure_locks(struct place places[TARGETS], const struct workload *workload,
+			  enum placement placement)
 {
 	double cost[TARGETS][ROUNDS] = {{0}};
 	double trip[ROUNDS];
@@ -188,13 +208,14 @@ void bench_locks(const char *base)
 		enter(&places[i]);
 		places[i].file = (int)must(open("lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644));
 	}
-	puts("\nbindfs hands no locks on: those are the kernel's own, as tmpfs's are. Round trips to segfs: how many one would have\n"
+	puts("\nbindfs hands no locks on: those are the kernel's own, as tmpfs's are. Round trips to segfs: "
+	     "how many one would have\n"
 	     "had, in the same round, for the time of one operation.");
 	for (int placement = 0; placement < PLACEMENTS; placement++) {
 		if (!place_processes(base, (enum placement)placement))
 			continue;
-		printf("\n%-26s %8s %8s %8s        a round trip, so many  goal\n", titles[placement], target_names[ON_TMPFS],
-		       target_names[ON_SEGFS], target_names[ON_BINDFS]);
+		printf("\n%-26s %8s %8s %8s        a round trip, so many  goal\n", titles[placement],
+		       target_names[ON_TMPFS], target_names[ON_SEGFS], target_names[ON_BINDFS]);
 		for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++)
 			if (!only || strstr(workloads[i].name, only))
 				measure_locks(places, &workloads[i], (enum placement)placement);

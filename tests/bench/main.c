@@ -31,12 +31,8 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*print)(const char *base);
 	} tables[] = {
-		{"data", bench_data},
-		{"names", bench_names},
-		{"scale", bench_scale},
-		{"locks", bench_locks},
-		{"calls", bench_calls},
-		{"sources", bench_sources},
+		{"data", bench_data},   {"names", bench_names}, {"scale", bench_scale},
+		{"locks", bench_locks}, {"calls", bench_calls}, {"sources", bench_sources},
 		{"kills", bench_kills},
 	};
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A round gives every target one slice of a few milliseconds, the order being another one each time, so that whatever
- * else the machine does hits all alike. What is told is the median, over the rounds, of each round's own ratio.
+ * A round gives every target one slice of a few milliseconds, the order being another one each time, so that
+ * whatever else the machine does hits all alike. What is told is the median, over the rounds, of each round's
+ * own ratio.
  */
 #include "tests/bench/bench.h"
 
@@ -85,7 +86,8 @@ double measure_slice(struct place *place, const struct workload *workload, uint6
 void measure(struct place places[TARGETS], const struct workload *workload, unsigned int rounds,
 	     renew_function renew, struct outcome *outcome)
 {
-	static const int orders[6][TARGETS] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {0, 2, 1}, {2, 0, 1}, {1, 0, 2}};
+	static const int orders[6][TARGETS] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0},
+					       {0, 2, 1}, {2, 0, 1}, {1, 0, 2}};
 	double cost[TARGETS][ROUNDS_MAX] = {{0}};
 	double of_tmpfs[ROUNDS_MAX] = {0};
 	double of_bindfs[ROUNDS_MAX] = {0};
@@ -98,7 +100,8 @@ void measure(struct place places[TARGETS], const struct workload *workload, unsi
 		for (int i = 0; i < TARGETS; i++) {
 			int which = orders[round % 6][i];
 
-			cost[which][round] = measure_slice(&places[which], workload, 0x9e3779b97f4a7c15u * (round + 1));
+			cost[which][round] =
+				measure_slice(&places[which], workload, 0x9e3779b97f4a7c15u * (round + 1));
 		}
 		of_tmpfs[round] = cost[ON_TMPFS][round] / cost[ON_SEGFS][round];
 		of_bindfs[round] = cost[ON_BINDFS][round] / cost[ON_SEGFS][round];
@@ -131,7 +134,8 @@ void print_outcome(const struct workload *workload, const struct outcome *outcom
 	}
 	printf(" %-4s   %5.2f +-%.2f  %7.2f  ", unit, outcome->of_tmpfs, outcome->spread, outcome->of_bindfs);
 	if (workload->goal > 0)
-		printf("%.2f of tmpfs: %s", workload->goal, outcome->of_tmpfs >= workload->goal ? "ok" : "MISS");
+		printf("%.2f of tmpfs: %s", workload->goal,
+		       outcome->of_tmpfs >= workload->goal ? "ok" : "MISS");
 	else if (workload->beat_peer)
 		printf("over bindfs: %s", outcome->of_bindfs > 1 ? "ok" : "MISS");
 	putchar('\n');

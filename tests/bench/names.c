@@ -94,7 +94,9 @@ static void stat_anew(struct place *place, const struct workload *workload, unsi
 		must(statx(AT_FDCWD, old_names[i % FILES], AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found));
 }
 
-/* Names that the kernel has never heard of: a part of the number of the slice and a part of that of the file. */
+/*
+ * Names that the kernel has never heard of: a part of the number of the slice and a part of that of the file.
+ */
 static unsigned int generation[TARGETS];
 
 static void name_unknown(const struct place *place, unsigned int i, char name[24])
@@ -231,26 +233,52 @@ static void resize(struct place *place, const struct workload *workload, unsigne
 #define BEAT .beat_peer = true
 
 static const struct workload workloads[] = {
-	{.name = "open+close, to read", .count = 200, .argument = O_RDONLY, .repeatable = true, .run = open_and_close,
+	{.name = "open+close, to read",
+	 .count = 200,
+	 .argument = O_RDONLY,
+	 .repeatable = true,
+	 .run = open_and_close,
 	 BEAT},
-	{.name = "open+close, to write", .count = 200, .argument = O_RDWR, .repeatable = true, .run = open_and_close,
+	{.name = "open+close, to write",
+	 .count = 200,
+	 .argument = O_RDWR,
+	 .repeatable = true,
+	 .run = open_and_close,
 	 BEAT},
-	{.name = "create+close", .count = 100, .prepare = be_quiet, .run = make_new, .finish = remove_new, BEAT},
+	{.name = "create+close",
+	 .count = 100,
+	 .prepare = be_quiet,
+	 .run = make_new,
+	 .finish = remove_new,
+	 BEAT},
 	{.name = "unlink", .count = 100, .prepare = make_new, .run = remove_new, BEAT},
 	{.name = "stat, cached", .count = 5000, .repeatable = true, .run = stat_old, BEAT},
 	{.name = "stat, asking anew", .count = 200, .repeatable = true, .run = stat_anew, BEAT},
-	{.name = "stat, name not known yet", .count = 100, .prepare = make_behind, .run = stat_unknown,
-	 .finish = remove_unknown, BEAT},
+	{.name = "stat, name not known yet",
+	 .count = 100,
+	 .prepare = make_behind,
+	 .run = stat_unknown,
+	 .finish = remove_unknown,
+	 BEAT},
 	{.name = "stat, no such name", .count = 200, .run = stat_missing, BEAT},
 	{.name = "readdir, of 1,000", .count = 4 * SMALL, .argument = SMALL, .run = list_only, BEAT},
 	{.name = "readdir, of 10,000", .count = LARGE, .argument = LARGE, .run = list_only, BEAT},
-	{.name = "readdir+lstat, of 1,000", .count = 2 * SMALL, .argument = SMALL, .run = list_and_stat, BEAT},
+	{.name = "readdir+lstat, of 1,000",
+	 .count = 2 * SMALL,
+	 .argument = SMALL,
+	 .run = list_and_stat,
+	 BEAT},
 	{.name = "readdir+lstat, of 10,000", .count = LARGE, .argument = LARGE, .run = list_and_stat, BEAT},
 	{.name = "rename", .count = 100, .repeatable = true, .run = rename_twice, BEAT},
 	{.name = "mkdir", .count = 100, .run = make_new_directories, .finish = remove_new_directories, BEAT},
 	{.name = "rmdir", .count = 100, .prepare = make_new_directories, .run = remove_new_directories, BEAT},
 	{.name = "setxattr", .count = 200, .repeatable = true, .run = set_attribute, BEAT},
-	{.name = "getxattr", .count = 200, .prepare = set_attribute, .repeatable = true, .run = get_attribute, BEAT},
+	{.name = "getxattr",
+	 .count = 200,
+	 .prepare = set_attribute,
+	 .repeatable = true,
+	 .run = get_attribute,
+	 BEAT},
 	{.name = "truncate", .count = 200, .repeatable = true, .run = resize, BEAT},
 };
 

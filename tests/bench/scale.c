@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many segments in one directory: what one of them costs when there are 1,000, 10,000 or 100,000, and how much memory the
- * daemon needs to know them.
+ * Many segments in one directory: what one of them costs when there are 1,000, 10,000 or 100,000, and how
+ * much memory the daemon needs to know them.
  */
 #include "tests/bench/bench.h"
 
@@ -105,15 +105,16 @@ static void print_memory(const struct known *before, const struct known *after)
 	double arena = (double)(after->memory.arena - before->memory.arena) / (double)nodes;
 	double heap = (double)(after->memory.heap - before->memory.heap) / (double)nodes;
 
-	printf("memory of the daemon per node, %lld nodes: arena %.0f + heap %.0f = %.0f bytes; goal under %d: %s\n", nodes,
-	       arena, heap, arena + heap, BYTES_A_NODE, arena + heap < BYTES_A_NODE ? "ok" : "MISS");
+	printf("memory of the daemon per node, %lld nodes: arena %.0f + heap %.0f = %.0f bytes; goal under "
+	       "%d: %s\n",
+	       nodes, arena, heap, arena + heap, BYTES_A_NODE, arena + heap < BYTES_A_NODE ? "ok" : "MISS");
 }
 
 static double cost[STEPS][TARGETS][SIZES]; /* ns per entry */
 
 /* All steps once, on each target in turn. known: what it is to the daemon when all entries are. */
-static void run_steps(struct place places[TARGETS], unsigned int n, unsigned int turn, double once[STEPS][TARGETS],
-		      const char *mount, struct known *known)
+static void run_steps(struct place places[TARGETS], unsigned int n, unsigned int turn,
+		      double once[STEPS][TARGETS], const char *mount, struct known *known)
 {
 	for (unsigned int k = 0; k < TARGETS; k++) {
 		unsigned int which = (k + turn) % TARGETS;
@@ -165,10 +166,11 @@ void bench_scale(const char *base)
 		for (int i = 0; i < TARGETS; i++) {
 			const double *row = cost[step][i];
 
-			printf("%-26s %8s %9.0f %9.0f %9.0f", i ? "" : steps[step].name, target_names[i], row[0], row[1],
-			       row[2]);
+			printf("%-26s %8s %9.0f %9.0f %9.0f", i ? "" : steps[step].name, target_names[i],
+			       row[0], row[1], row[2]);
 			if (i == ON_SEGFS)
-				printf("  linear: %s (x %.2f)", row[2] < row[0] * LINEAR ? "ok" : "MISS", row[2] / row[0]);
+				printf("  linear: %s (x %.2f)", row[2] < row[0] * LINEAR ? "ok" : "MISS",
+				       row[2] / row[0]);
 			putchar('\n');
 		}
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The machine's own shared memory: what `ls -l` of a great many segments, objects and processes costs, next to `ls -l` of as many files
- * on tmpfs, to what asking the kernel for the same costs by itself, and to the least that any FUSE server has to take for it.
+ * The machine's own shared memory: what `ls -l` of a great many segments, objects and processes costs, next
+ * to `ls -l` of as many files on tmpfs, to what asking the kernel for the same costs by itself, and to the
+ * least that any FUSE server has to take for it.
  */
 #include "tests/bench/bench.h"
 
@@ -18,11 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SEGMENTS  4096u  /* as many as SHMMNI allows, less what there is */
+#define SEGMENTS  4096u /* as many as SHMMNI allows, less what there is */
 #define OBJECTS   10000u
 #define PROCESSES 2000u
 #define ROUNDS    9
-#define GOAL      3.0    /* times tmpfs, beside asking the kernel */
+#define GOAL      3.0 /* times tmpfs, beside asking the kernel */
 #define FIRST_KEY 0x5e600000
 
 static int segments[SEGMENTS];
@@ -87,12 +88,12 @@ static void make_files(const char *prefix, unsigned int n, bool directories)
 
 struct listing {
 	const char *name;
-	unsigned int n;      /* entries */
-	bool directories;    /* ... which are these, not files */
+	unsigned int n;   /* entries */
+	bool directories; /* ... which are these, not files */
 	const char *base;
-	const char *shown;   /* below BASE/segfs */
-	char prefix[64];     /* of the names on tmpfs, numbers come after it */
-	char *asking[4];     /* the command that asks the kernel, none if empty */
+	const char *shown; /* below BASE/segfs */
+	char prefix[64];   /* of the names on tmpfs, numbers come after it */
+	char *asking[4];   /* the command that asks the kernel, none if empty */
 };
 
 /* One line: `ls -l` of what the source shows, of as many files on tmpfs, and the kernel's own listing. */
@@ -105,7 +106,8 @@ static void compare(struct listing *listing)
 	double middle[4];
 
 	for (int i = 0; i < 3; i++)
-		snprintf(directories[i], PATH_MAX, "%s/%s%s%s", listing->base, places[i], i == 1 ? "/" : "", i == 1 ? listing->shown : "");
+		snprintf(directories[i], PATH_MAX, "%s/%s%s%s", listing->base, places[i], i == 1 ? "/" : "",
+			 i == 1 ? listing->shown : "");
 	must(mkdir(directories[0], 0755));
 	snprintf(prefix, sizeof(prefix), "%s/%s", directories[0], listing->prefix);
 	make_files(prefix, listing->n, listing->directories);
@@ -113,7 +115,8 @@ static void compare(struct listing *listing)
 	floor_start(directories[2], listing->n, listing->directories);
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < 3; i++)
-			times[i][round] = run((char *[]){(char[]){"ls"}, (char[]){"-l"}, directories[i], NULL});
+			times[i][round] =
+				run((char *[]){(char[]){"ls"}, (char[]){"-l"}, directories[i], NULL});
 		times[3][round] = listing->asking[0] ? run(listing->asking) : 0;
 	}
 	floor_stop();
@@ -121,16 +124,19 @@ static void compare(struct listing *listing)
 	run((char *[]){(char[]){"rm"}, (char[]){"-r"}, directories[0], NULL});
 	for (int i = 0; i < 4; i++)
 		middle[i] = median(times[i], ROUNDS);
-	printf("%-26s %8u %9.1f %9.1f %9.1f %9.1f %9.2f %9.2f  %s\n", listing->name, listing->n, middle[0], middle[1], middle[3],
-	       middle[2], (middle[1] - middle[3]) / middle[0], middle[2] / middle[0],
+	printf("%-26s %8u %9.1f %9.1f %9.1f %9.1f %9.2f %9.2f  %s\n", listing->name, listing->n, middle[0],
+	       middle[1], middle[3], middle[2], (middle[1] - middle[3]) / middle[0], middle[2] / middle[0],
 	       middle[1] <= GOAL * middle[0] + middle[3] ? "reached"
-	       : middle[2] > GOAL * middle[0]		? "out of reach, see floor"
-							: "missed");
+	       : middle[2] > GOAL * middle[0]            ? "out of reach, see floor"
+							 : "missed");
 }
 
 static void measure_segments(const char *base)
 {
-	struct listing listing = {.name = "System V segments", .base = base, .shown = "sysv", .prefix = "0x000",
+	struct listing listing = {.name = "System V segments",
+				  .base = base,
+				  .shown = "sysv",
+				  .prefix = "0x000",
 				  .asking = {(char[]){"ipcs"}, (char[]){"-m"}}};
 
 	while (n_segments < SEGMENTS) {
@@ -156,8 +162,13 @@ static void measure_objects(const char *base)
 
 static void measure_processes(const char *base)
 {
-	struct listing listing = {.name = "processes", .n = PROCESSES, .directories = true, .base = base, .shown = "process",
-				  .prefix = "1", .asking = {(char[]){"ls"}, (char[]){"-l"}, (char[]){"/proc"}}};
+	struct listing listing = {.name = "processes",
+				  .n = PROCESSES,
+				  .directories = true,
+				  .base = base,
+				  .shown = "process",
+				  .prefix = "1",
+				  .asking = {(char[]){"ls"}, (char[]){"-l"}, (char[]){"/proc"}}};
 
 	while (n_processes < PROCESSES) {
 		pid_t pid = fork();
@@ -185,9 +196,10 @@ void bench_sources(const char *base)
 
 	atexit(clean_up);
 	atexit(floor_stop);
-	printf("\n%-26s %8s %9s %9s %9s %9s %9s %9s  goal: %.1f\n", "ls -l, ms", "entries", "tmpfs", "segfs", "asking", "floor",
-	       "x tmpfs", "floor", GOAL);
-	printf("asking: ipcs -m, nothing, ls -l /proc; x tmpfs: of what is beyond that; floor: a FUSE server that only answers. Medians.\n");
+	printf("\n%-26s %8s %9s %9s %9s %9s %9s %9s  goal: %.1f\n", "ls -l, ms", "entries", "tmpfs", "segfs",
+	       "asking", "floor", "x tmpfs", "floor", GOAL);
+	printf("asking: ipcs -m, nothing, ls -l /proc; x tmpfs: of what is beyond that; floor: a FUSE server "
+	       "that only answers. Medians.\n");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		if (!only || strstr(lines[i].name, only))
 			lines[i].measure(base);

@@ -18,14 +18,49 @@
 static const char *kind_name(unsigned int opcode)
 {
 	static const char *const names[] = {
-		[1] = "LOOKUP", [2] = "FORGET", [3] = "GETATTR", [4] = "SETATTR", [5] = "READLINK", [6] = "SYMLINK",
-		[8] = "MKNOD", [9] = "MKDIR", [10] = "UNLINK", [11] = "RMDIR", [12] = "RENAME", [13] = "LINK",
-		[14] = "OPEN", [15] = "READ", [16] = "WRITE", [17] = "STATFS", [18] = "RELEASE", [20] = "FSYNC",
-		[21] = "SETXATTR", [22] = "GETXATTR", [23] = "LISTXATTR", [24] = "REMOVEXATTR", [25] = "FLUSH",
-		[26] = "INIT", [27] = "OPENDIR", [28] = "READDIR", [29] = "RELEASEDIR", [30] = "FSYNCDIR",
-		[31] = "GETLK", [32] = "SETLK", [33] = "SETLKW", [34] = "ACCESS", [35] = "CREATE", [36] = "INTERRUPT",
-		[39] = "IOCTL", [42] = "BATCH_FORGET", [43] = "FALLOCATE", [44] = "READDIRPLUS", [45] = "RENAME2",
-		[46] = "LSEEK", [47] = "COPY_FILE_RANGE", [51] = "TMPFILE", [52] = "STATX",
+		[1] = "LOOKUP",
+		[2] = "FORGET",
+		[3] = "GETATTR",
+		[4] = "SETATTR",
+		[5] = "READLINK",
+		[6] = "SYMLINK",
+		[8] = "MKNOD",
+		[9] = "MKDIR",
+		[10] = "UNLINK",
+		[11] = "RMDIR",
+		[12] = "RENAME",
+		[13] = "LINK",
+		[14] = "OPEN",
+		[15] = "READ",
+		[16] = "WRITE",
+		[17] = "STATFS",
+		[18] = "RELEASE",
+		[20] = "FSYNC",
+		[21] = "SETXATTR",
+		[22] = "GETXATTR",
+		[23] = "LISTXATTR",
+		[24] = "REMOVEXATTR",
+		[25] = "FLUSH",
+		[26] = "INIT",
+		[27] = "OPENDIR",
+		[28] = "READDIR",
+		[29] = "RELEASEDIR",
+		[30] = "FSYNCDIR",
+		[31] = "GETLK",
+		[32] = "SETLK",
+		[33] = "SETLKW",
+		[34] = "ACCESS",
+		[35] = "CREATE",
+		[36] = "INTERRUPT",
+		[39] = "IOCTL",
+		[42] = "BATCH_FORGET",
+		[43] = "FALLOCATE",
+		[44] = "READDIRPLUS",
+		[45] = "RENAME2",
+		[46] = "LSEEK",
+		[47] = "COPY_FILE_RANGE",
+		[51] = "TMPFILE",
+		[52] = "STATX",
 	};
 
 	return opcode < sizeof(names) / sizeof(names[0]) && names[opcode] ? names[opcode] : "unknown";
@@ -94,8 +129,8 @@ static void run_strace(const char *prefix, pid_t worker)
 	if (!freopen("/dev/null", "w", stderr))
 		_exit(127);
 	/* -s 8: a request's length and kind are its first eight bytes */
-	execlp("strace", "strace", "-ff", "-qqq", "-xx", "-s", "8", "-e", "signal=none", "-o", prefix, "-p", pid,
-	       (char *)NULL);
+	execlp("strace", "strace", "-ff", "-qqq", "-xx", "-s", "8", "-e", "signal=none", "-o", prefix, "-p",
+	       pid, (char *)NULL);
 	_exit(127);
 }
 
@@ -133,10 +168,11 @@ static unsigned int request_of(const struct trace *trace, const char *line)
 	unsigned int bytes[8];
 	int fd;
 
-	if (sscanf(line, "read(%d,", &fd) != 1 || fd != trace->fuse_fd || !text || !result || atoi(result + 1) < 40)
+	if (sscanf(line, "read(%d,", &fd) != 1 || fd != trace->fuse_fd || !text || !result ||
+	    atoi(result + 1) < 40)
 		return 0;
-	if (sscanf(text, "\"\\x%2x\\x%2x\\x%2x\\x%2x\\x%2x\\x%2x\\x%2x\\x%2x", &bytes[0], &bytes[1], &bytes[2],
-		   &bytes[3], &bytes[4], &bytes[5], &bytes[6], &bytes[7]) != 8)
+	if (sscanf(text, "\"\\x%2x\\x%2x\\x%2x\\x%2x\\x%2x\\x%2x\\x%2x\\x%2x", &bytes[0], &bytes[1],
+		   &bytes[2], &bytes[3], &bytes[4], &bytes[5], &bytes[6], &bytes[7]) != 8)
 		return 0;
 	return bytes[4] | bytes[5] << 8;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation with each of the worker's system calls failing, one after another, see failwalk.h; and each call of its start.
+ * Each operation with each of the worker's system calls failing, one after another, see failwalk.h; and each
+ * call of its start.
  */
 #include "tests/lib/failpoint.h"
 #include "tests/lib/failwalk.h"
@@ -36,12 +37,16 @@ static void operations_of_new_workers(void **unused)
 	failwalk_points_of_new_workers(operations_all);
 }
 
-/* --- the start of a worker ----------------------------------------------------------------------------------------- */
+/*
+ * --- the start of a worker
+ * -----------------------------------------------------------------------------------------
+ */
 
 /* What a process may do, as /proc tells it. */
 static void read_powers(pid_t pid, char powers[512])
 {
-	static const char *const lines[] = {"\nCapInh:", "\nCapPrm:", "\nCapEff:", "\nCapBnd:", "\nCapAmb:", "\nNoNewPrivs:", "\nSeccomp:"};
+	static const char *const lines[] = {"\nCapInh:", "\nCapPrm:",     "\nCapEff:", "\nCapBnd:",
+					    "\nCapAmb:", "\nNoNewPrivs:", "\nSeccomp:"};
 	size_t used = 0;
 	char text[4096];
 
@@ -50,7 +55,8 @@ static void read_powers(pid_t pid, char powers[512])
 		const char *at = strstr(text, lines[i]);
 
 		assert_non_null(at);
-		used += (size_t)snprintf(powers + used, 512 - used, "%.*s", (int)strcspn(at + 1, "\n") + 1, at);
+		used += (size_t)snprintf(powers + used, 512 - used, "%.*s", (int)strcspn(at + 1, "\n") + 1,
+					 at);
 	}
 }
 

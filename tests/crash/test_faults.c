@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Workers that die of a request, or hang in it: who made it gets EIO once it is sure that it is the request, and nobody else gets
- * anything but what he asked for. Workers that hang for other reasons are replaced.
+ * Workers that die of a request, or hang in it: who made it gets EIO once it is sure that it is the request,
+ * and nobody else gets anything but what he asked for. Workers that hang for other reasons are replaced.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 
 #define LIMIT_MILLISECONDS 300 /* hang-limit */
-#define BYSTANDERS 3
+#define BYSTANDERS         3
 
 static struct mount mount;
 
@@ -68,8 +68,10 @@ static void expect_poison(const char *name, unsigned int deaths)
 		assert_int_equal(job_end(&jobs[i]), 0);
 	}
 	assert_int_equal(mount_status(&mount, "workers_started"), before + deaths);
-	assert_true(log_has(&mount, path_of("mkdir of node 0x1 (/), requested by process %d of user 0: %u workers have died",
-					    getpid(), deaths)));
+	assert_true(log_has(
+		&mount,
+		path_of("mkdir of node 0x1 (/), requested by process %d of user 0: %u workers have died",
+			getpid(), deaths)));
 	assert_int_equal(mount_verify(&mount, 0), 0);
 	assert_true(no_lost_descriptors(&mount));
 	assert_true(no_lost_backing_ids(&mount));
@@ -126,7 +128,10 @@ static void hangs(void **unused)
 	assert_false(is_made("fault-spin"));
 }
 
-/* --- other reasons ------------------------------------------------------------------------------------------------- */
+/*
+ * --- other reasons
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void one_that_was_stopped(void **unused)
 {
@@ -215,8 +220,9 @@ static int stop(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		CASE(faults), CASE(stack_overflow), CASE(kills), CASE(hangs),
-		CASE(one_that_was_stopped), CASE(waiting_is_no_hang), CASE(without_a_limit),
+		CASE(faults),          CASE(stack_overflow),       CASE(kills),
+		CASE(hangs),           CASE(one_that_was_stopped), CASE(waiting_is_no_hang),
+		CASE(without_a_limit),
 	};
 	const struct rlimit no_core = {0};
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define ENTRIES 5000
+#define ENTRIES          5000
 #define COMING_AND_GOING 200
 
 static struct mount mount;
@@ -66,7 +66,8 @@ static int number_of(const struct dirent64 *entry)
 {
 	int number = -1;
 
-	return sscanf(entry->d_name, "entry-%d", &number) == 1 && number >= 0 && number < ENTRIES ? number : -1;
+	return sscanf(entry->d_name, "entry-%d", &number) == 1 && number >= 0 && number < ENTRIES ? number
+												  : -1;
 }
 
 static void note(const struct dirent64 *entry, unsigned char seen[ENTRIES])
@@ -94,7 +95,10 @@ static const char *entry_path(const char *root, const char *kind, int number)
 	return path_of("%s/many/%s-%d", root, kind, number);
 }
 
-/* --- cases -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- cases
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void kills_between_calls(void **unused)
 {
@@ -149,7 +153,8 @@ static void come_and_go(int round)
 {
 	for (int i = round % 2; i < COMING_AND_GOING; i += 2) {
 		if (round % 4 < 2)
-			check(close((int)check(open(entry_path(mount.path, "passing", i), O_WRONLY | O_CREAT, 0600))));
+			check(close((int)check(
+				open(entry_path(mount.path, "passing", i), O_WRONLY | O_CREAT, 0600))));
 		else if (unlink(entry_path(mount.path, "passing", i)) < 0)
 			assert_int_equal(errno, ENOENT);
 	}
@@ -295,7 +300,8 @@ static void built_in_directories(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < 2; i++) {
-		_cleanup_close_ int fd = (int)check(open(path_of("%s%s", mount.path, directories[i].path), O_RDONLY));
+		_cleanup_close_ int fd =
+			(int)check(open(path_of("%s%s", mount.path, directories[i].path), O_RDONLY));
 		unsigned int seen = 0;
 		off_t position = 0;
 		int n = 0;
@@ -319,20 +325,27 @@ static void built_in_directories(void **unused)
 	}
 }
 
-/* --- the mount ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- the mount
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static int verify(void **unused)
 {
 	(void)unused;
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount) ? 0 : -1;
+	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount)
+		       ? 0
+		       : -1;
 }
 
 static int start(const struct mount_spec *spec)
 {
-	if (mount_start(&mount, spec) < 0 || (mkdir(path_of("%s/many", mount.path), 0755) < 0 && errno != EEXIST))
+	if (mount_start(&mount, spec) < 0 ||
+	    (mkdir(path_of("%s/many", mount.path), 0755) < 0 && errno != EEXIST))
 		return -1;
 	for (int i = 0; i < ENTRIES; i++) {
-		int fd = open(entry_path(mount.store, "entry", i), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		int fd = open(entry_path(mount.store, "entry", i), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			      0600);
 
 		if (fd < 0)
 			return -1;
@@ -382,8 +395,9 @@ static int stop(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		CASE(kills_between_calls), CASE(kills_during_calls), CASE(entries_come_and_go), CASE(positions_stay),
-		CASE(several_listings),    CASE(with_attributes),    CASE(built_in_directories),
+		CASE(kills_between_calls),  CASE(kills_during_calls), CASE(entries_come_and_go),
+		CASE(positions_stay),       CASE(several_listings),   CASE(with_attributes),
+		CASE(built_in_directories),
 	};
 	int failed;
 

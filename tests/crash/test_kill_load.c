@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Kills under load: no client sees anything of them, in each of the three I/O modes. STRESS_TIME in the environment is the number of seconds for which each case is to go on.
+ * Kills under load: no client sees anything of them, in each of the three I/O modes. STRESS_TIME in the
+ * environment is the number of seconds for which each case is to go on.
  */
 #include "tests/lib/leaks.h"
 #include "tests/lib/load.h"
@@ -9,8 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define KILLS 60        /* of a case, at least */
-#define CLIENTS 3
+#define KILLS      60 /* of a case, at least */
+#define CLIENTS    3
 #define OPERATIONS 2000 /* between two kills, at most */
 
 static struct mount mount;

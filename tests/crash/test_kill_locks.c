@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Locks when the worker dies: what is held stays held and by whom, who waits keeps its turn, and nobody sees an error. So
- * also where a process is interrupted or killed while no worker is there, and at each point of each operation.
+ * Locks when the worker dies: what is held stays held and by whom, who waits keeps its turn, and nobody sees
+ * an error. So also where a process is interrupted or killed while no worker is there, and at each point of
+ * each operation.
  */
 #include "tests/lib/killpoint.h"
 #include "tests/lib/leaks.h"
@@ -27,7 +28,9 @@
 static struct mount mount;
 static const char *file;
 
-#define OBSERVER 14 /* a locker that holds nothing. The test has no file open, nor then has what follows the worker */
+#define OBSERVER                                                                                             \
+	14 /* a locker that holds nothing. The test has no file open, nor then has what follows the worker   \
+	    */
 
 enum way {
 	BY_PROCESS,
@@ -38,7 +41,10 @@ enum way {
 
 static const char *const ways[] = {"process", "description", "flock"};
 
-/* --- taking locks -------------------------------------------------------------------------------------------------- */
+/*
+ * --- taking locks
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void begin_take(int locker, enum way way)
 {
@@ -117,7 +123,10 @@ static void expect_free(void)
 	expect_flock(F_UNLCK);
 }
 
-/* --- no worker ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- no worker
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static char state_of(pid_t pid)
 {
@@ -159,7 +168,10 @@ static void with_worker(pid_t before)
 	worker_wait_next(&mount, before);
 }
 
-/* --- the same as without deaths ------------------------------------------------------------------------------------ */
+/*
+ * --- the same as without deaths
+ * ------------------------------------------------------------------------------------
+ */
 
 static void random_locks(void **unused)
 {
@@ -199,9 +211,15 @@ static void storm_of_interrupts(void **unused)
 	run_storm(true);
 }
 
-/* --- turns --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- turns
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
-/* Ten wait, some since before a death, some since nobody was there; and they are served one by one with deaths in between. */
+/*
+ * Ten wait, some since before a death, some since nobody was there; and they are served one by one with
+ * deaths in between.
+ */
 static void turns_are_kept(void **unused)
 {
 	static const int order[] = {7, 2, 9, 1, 10, 4, 3, 8, 6, 5};
@@ -237,7 +255,8 @@ static void turns_are_kept(void **unused)
 			int first = locker_first_answered(order + i, 10 - i);
 
 			if (first != order[i])
-				fail_msg("%s: turn %d is that of %d and comes to %d", ways[way], i, order[i], first);
+				fail_msg("%s: turn %d is that of %d and comes to %d", ways[way], i, order[i],
+					 first);
 			assert_int_equal(locker_result(first), 0);
 			if (i % 3 == 1)
 				worker_replace(&mount);
@@ -256,7 +275,8 @@ static pid_t child_of_supervisor(pid_t but)
 	char text[256];
 	char *at = text;
 
-	if (read_text(path_of("/proc/%d/task/%d/children", mount.supervisor, mount.supervisor), text, sizeof(text)) <= 0)
+	if (read_text(path_of("/proc/%d/task/%d/children", mount.supervisor, mount.supervisor), text,
+		      sizeof(text)) <= 0)
 		return 0;
 	for (;;) {
 		char *end;
@@ -311,7 +331,10 @@ static void turns_over_young_workers(void **unused)
 	expect_free();
 }
 
-/* --- while nobody serves ------------------------------------------------------------------------------------------- */
+/*
+ * --- while nobody serves
+ * -------------------------------------------------------------------------------------------
+ */
 
 static void interrupted(bool dead)
 {
@@ -472,7 +495,10 @@ static void given_up_while_dead(void **unused)
 	}
 }
 
-/* The lock is the second waiter's once the first one does not have it. Returns whether there is a further point. */
+/*
+ * The lock is the second waiter's once the first one does not have it. Returns whether there is a further
+ * point.
+ */
 static bool interrupt_when_served(unsigned int n, enum way way, int number, unsigned int *interrupts)
 {
 	static const int both[] = {1, 2};
@@ -512,16 +538,16 @@ static bool interrupt_when_served(unsigned int n, enum way way, int number, unsi
 		}
 	}
 	if (!locker_is_answered(2))
-		fail_msg("%s, point %u: the first is told %s, and the second does not get the lock", ways[way], n,
-			 strerror(-result));
+		fail_msg("%s, point %u: the first is told %s, and the second does not get the lock",
+			 ways[way], n, strerror(-result));
 	assert_int_equal(locker_result(2), 0);
 	give_up(2, way);
 	return killpoint_end(&point, &mount);
 }
 
 /*
- * The worker dies at each point of a hand-over, and who was to get the lock is interrupted before the next one is there. It
- * has the lock and is told so, or is told EINTR and does not have it.
+ * The worker dies at each point of a hand-over, and who was to get the lock is interrupted before the next
+ * one is there. It has the lock and is told so, or is told EINTR and does not have it.
  */
 static void interrupted_when_served(int number)
 {
@@ -559,7 +585,10 @@ static void killed_with_a_lock(void **unused)
 	interrupted_when_served(SIGKILL);
 }
 
-/* --- each point of each operation ------------------------------------------------------------------------------------ */
+/*
+ * --- each point of each operation
+ * ------------------------------------------------------------------------------------
+ */
 
 static int set(int locker, int type, off_t start, off_t length)
 {
@@ -897,7 +926,10 @@ static void each_point(void **unused)
 	print_message("%u kills\n", sum);
 }
 
-/* --- groups ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- groups
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int start(const char *mode)
 {
@@ -927,7 +959,9 @@ static int end_case(void **unused)
 	if (mount.supervisor > 1)
 		kill(mount.supervisor, SIGCONT);
 	lockers_end();
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount) ? 0 : -1;
+	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount)
+		       ? 0
+		       : -1;
 }
 
 static int stop(void **unused)

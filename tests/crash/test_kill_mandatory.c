@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mandatory locks and the death of the worker: who is held back stays so, goes on once, after what came before it and not before
- * the lock is given up.
+ * Mandatory locks and the death of the worker: who is held back stays so, goes on once, after what came
+ * before it and not before the lock is given up.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"
@@ -22,7 +22,6 @@
 #define SIZE   (2 << 20)
 #define LARGE  (1 << 20)
 #define POINTS 200 /* more system calls than any of it takes */
-
 
 static void put_all(char byte)
 {
@@ -54,7 +53,10 @@ static struct access access_of(long (*call)(const struct access *access), off_t 
 	return (struct access){.call = call, .path = segment, .at = at, .size = size, .byte = byte};
 }
 
-/* --- everything that waits --------------------------------------------------------------------------------------------- */
+/*
+ * --- everything that waits
+ * ---------------------------------------------------------------------------------------------
+ */
 
 static const struct {
 	const char *name;
@@ -166,7 +168,10 @@ static void given_up_without_worker(void **unused)
 	}
 }
 
-/* --- whose end comes while nobody serves ---------------------------------------------------------------------------------- */
+/*
+ * --- whose end comes while nobody serves
+ * ----------------------------------------------------------------------------------
+ */
 
 static void do_nothing(int number)
 {
@@ -193,7 +198,8 @@ static void ended_without_worker(void **unused)
 		pid_t worker;
 		int intruder;
 
-		interrupted_call = access_of(calls[i / 2].call, calls[i / 2].at, calls[i / 2].size, calls[i / 2].byte);
+		interrupted_call =
+			access_of(calls[i / 2].call, calls[i / 2].at, calls[i / 2].size, calls[i / 2].byte);
 		lock_all();
 		intruder = intrude(&access);
 		expect_waiting(1);
@@ -217,9 +223,15 @@ static void ended_without_worker(void **unused)
 	}
 }
 
-/* --- order ------------------------------------------------------------------------------------------------------------------ */
+/*
+ * --- order
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
-/* Takes the lock, tells what it finds there, and puts something else; keeps the lock until it is told to stop. */
+/*
+ * Takes the lock, tells what it finds there, and puts something else; keeps the lock until it is told to
+ * stop.
+ */
 static void lock_in_turn(struct job *job, void *context)
 {
 	int fd = open(segment, O_RDWR | O_CLOEXEC);
@@ -268,11 +280,14 @@ static void in_order_of_arrival(void **unused)
 	}
 }
 
-/* --- at every point -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- at every point
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /*
- * The lock is given up, a large write goes on, then the next one has the lock: what it has put there stays, however often the
- * write was begun.
+ * The lock is given up, a large write goes on, then the next one has the lock: what it has put there stays,
+ * however often the write was begun.
  */
 static void giving_up_at_every_point(void **unused)
 {
@@ -317,15 +332,18 @@ static void giving_up_at_every_point(void **unused)
 	assert_true(n > 5 && n < POINTS);
 }
 
-/* --- a storm ---------------------------------------------------------------------------------------------------------------- */
+/*
+ * --- a storm
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 #define STORM_CLIENTS 6
 #define STORM_KILLS   12
 #define STORM_BYTES   4096
 
 /*
- * Locks a range and checks that nobody changes it; or, without any lock, writes, reads or changes the size. The pattern is that
- * of one client only at any time under a lock.
+ * Locks a range and checks that nobody changes it; or, without any lock, writes, reads or changes the size.
+ * The pattern is that of one client only at any time under a lock.
  */
 static void storm(struct job *job, void *context)
 {
@@ -405,7 +423,9 @@ int main(void)
 	if (geteuid() != 0)
 		skip_program("root");
 	intruders_setup(&mandatory_mount);
-	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
-	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start,
+			     mandatory_stop);
+	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start,
+			      mandatory_stop);
 	return failed;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation on bytes, in each I/O mode, with a kill before and after each of the worker's system calls that it takes, one after
- * another, see killwalk.h.
+ * Each operation on bytes, in each I/O mode, with a kill before and after each of the worker's system calls
+ * that it takes, one after another, see killwalk.h.
  */
 #include "tests/lib/killwalk.h"
 #include "tests/lib/modes.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* tests/run: alone: drops the caches of the machine */
 /*
- * What is open when the worker is killed stays open: files, views, files without a name, directories, and that in each of
- * the three I/O modes.
+ * What is open when the worker is killed stays open: files, views, files without a name, directories, and
+ * that in each of the three I/O modes.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
@@ -78,10 +78,15 @@ static bool is_in_mode(const char *mode)
 static int verify(void **unused)
 {
 	(void)unused;
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount) ? 0 : -1;
+	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount)
+		       ? 0
+		       : -1;
 }
 
-/* --- no stall ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- no stall
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct spinner {
 	int fd;
@@ -89,7 +94,10 @@ struct spinner {
 	bool with_calls;
 };
 
-/* Reads, writes, loads and stores for as long as it is let; pages of the view that nobody has touched before, too. */
+/*
+ * Reads, writes, loads and stores for as long as it is let; pages of the view that nobody has touched before,
+ * too.
+ */
 static void spin(struct job *job, void *context)
 {
 	const struct spinner *spinner = context;
@@ -160,7 +168,10 @@ static void reads_and_writes_never_wait(void **unused)
 	check(unlink(at_mount("io")));
 }
 
-/* --- open files -------------------------------------------------------------------------------------------------- */
+/*
+ * --- open files
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void open_files_go_on(void **unused)
 {
@@ -212,7 +223,10 @@ static void dirty_pages_are_written(void **unused)
 	check(unlink(at_mount("dirty")));
 }
 
-/* A node has one passthrough id for as long as it has a handle (fact K3): opens of several workers must agree on it. */
+/*
+ * A node has one passthrough id for as long as it has a handle (fact K3): opens of several workers must agree
+ * on it.
+ */
 static void opens_of_several_workers(void **unused)
 {
 	int fds[8];
@@ -323,7 +337,8 @@ static void as_many_open_files_as_can_be(void **unused)
 	if (is_in_mode("direct"))
 		return;
 	before = limit_descriptors(LIMIT);
-	while (n < LIMIT && (fds[n] = open(at_mount(path_of("most-%d", n)), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) >= 0) {
+	while (n < LIMIT && (fds[n] = open(at_mount(path_of("most-%d", n)),
+					   O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) >= 0) {
 		put_byte(fds[n], 0, (char)n);
 		n++;
 	}
@@ -385,7 +400,10 @@ static void closed_without_worker(void **unused)
 	check(unlink(at_mount("closed")));
 }
 
-/* --- files without a name ---------------------------------------------------------------------------------------- */
+/*
+ * --- files without a name
+ * ----------------------------------------------------------------------------------------
+ */
 
 static void expect_nameless(int fd, off_t size)
 {
@@ -481,7 +499,8 @@ static void files_made_without_name(void **unused)
 	view = map(fd);
 	use_nameless(fd, view, 'b');
 	check(munmap(view, SIZE));
-	check(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, at_mount("named"), AT_SYMLINK_FOLLOW));
+	check(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, at_mount("named"),
+		     AT_SYMLINK_FOLLOW));
 	worker_replace(&mount);
 	expect_stored("named", PAGE, 'b');
 	expect_byte(fd, PAGE, 'b');
@@ -491,7 +510,10 @@ static void files_made_without_name(void **unused)
 	expect_byte(fd, PAGE, 'b');
 }
 
-/* --- everything else that can be held ----------------------------------------------------------------------------- */
+/*
+ * --- everything else that can be held
+ * -----------------------------------------------------------------------------
+ */
 
 static void held_paths(void **unused)
 {
@@ -637,7 +659,10 @@ static void file_handles(void **unused)
 	check(unlink(at_mount("by-handle")));
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static int start(const char *mode)
 {
@@ -657,7 +682,10 @@ static int stop(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		/* in the other modes they are the worker's to do, so they wait for one; see open_files_go_on() */
+		/*
+		 * in the other modes they are the worker's to do, so they wait for one; see
+		 * open_files_go_on()
+		 */
 		CASE(reads_and_writes_never_wait),
 		CASE(views_never_wait),
 		CASE(open_files_go_on),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation on files and names with a kill before and after each of the worker's system calls that it takes, one after another, see
- * killwalk.h. Those on bytes are in test_kill_modes.
+ * Each operation on files and names with a kill before and after each of the worker's system calls that it
+ * takes, one after another, see killwalk.h. Those on bytes are in test_kill_modes.
  */
 #include "tests/lib/killpoint.h"
 #include "tests/lib/killwalk.h"
@@ -16,7 +16,8 @@
 
 static void operations(void **unused)
 {
-	static const struct operation *const tables[] = {operations_on_files, operations_on_names, operations_on_control, NULL};
+	static const struct operation *const tables[] = {operations_on_files, operations_on_names,
+							 operations_on_control, NULL};
 
 	(void)unused;
 	killwalk_points(tables);
@@ -38,7 +39,10 @@ static void no_operation_is_left_out(void **unused)
 	operations_check_complete(walk_mount(), &before);
 }
 
-/* What a death leaves counted that the kernel does not refer to must not hold a file that is removed after that. */
+/*
+ * What a death leaves counted that the kernel does not refer to must not hold a file that is removed after
+ * that.
+ */
 static void removed_files_go(void **unused)
 {
 	unsigned int killed = 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The worker is killed at each of its system calls while it reads the configuration again: what is refused is never seen, and
- * what is right is there in the end.
+ * The worker is killed at each of its system calls while it reads the configuration again: what is refused is
+ * never seen, and what is right is there in the end.
  */
 #include "tests/lib/killpoint.h"
 #include "tests/lib/worker.h"
@@ -56,7 +56,8 @@ static void a_refused_one(void **unused)
 
 	(void)unused;
 	for (n = 1; killed && n < POINTS_MAX; n++) {
-		killed = reload("[mount]\nsources = none\n[directory web/shm]\nsource = sysv\nipc-namespace = 999999999\n",
+		killed = reload("[mount]\nsources = none\n[directory web/shm]\nsource = sysv\nipc-namespace "
+				"= 999999999\n",
 				"was not changed", n);
 		check_error(ENOENT, access(path_of("%s/web", mount.path), F_OK));
 		assert_int_equal(mount_verify(&mount, 0), 0);
@@ -75,15 +76,18 @@ static void a_right_one(void **unused)
 		struct stat found;
 
 		snprintf(config, sizeof(config),
-			 "[mount]\nsources = none\n[directory d%u/memory]\nmedium = memory\nsize = 64K\nmode = 0710\nowner = 11:12\n"
-			 "[directory d%u/shm]\nsource = sysv\n[directory d%u/plain]\nmode = 0700\n[segment d%u/plain/file]\nsize = 4K\nmode = 0640\n",
+			 "[mount]\nsources = none\n[directory d%u/memory]\nmedium = memory\nsize = 64K\nmode "
+			 "= 0710\nowner = 11:12\n"
+			 "[directory d%u/shm]\nsource = sysv\n[directory d%u/plain]\nmode = 0700\n[segment "
+			 "d%u/plain/file]\nsize = 4K\nmode = 0640\n",
 			 n, n, n, n);
 		killed = reload(config, "is in force", n);
 		check(stat(path_of("%s/d%u/memory", mount.path, n), &found));
 		assert_int_equal(found.st_mode, S_IFDIR | 0710);
 		assert_int_equal(found.st_uid, 11);
 		check(access(path_of("%s/d%u/shm", mount.path, n), R_OK | X_OK));
-		check_error(EINVAL, open(path_of("%s/d%u/shm/name", mount.path, n), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+		check_error(EINVAL, open(path_of("%s/d%u/shm/name", mount.path, n),
+					 O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 		check(stat(path_of("%s/d%u/plain", mount.path, n), &found));
 		assert_int_equal(found.st_mode, S_IFDIR | 0700);
 		check(stat(path_of("%s/d%u/plain/file", mount.path, n), &found));

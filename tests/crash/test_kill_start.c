@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Deaths at the edges of a worker's life and of the daemon's: before the mount is ready, during recovery, during a reload
- * of the configuration, at the unmount, of the supervisor; and workers that can't live.
+ * Deaths at the edges of a worker's life and of the daemon's: before the mount is ready, during recovery,
+ * during a reload of the configuration, at the unmount, of the supervisor; and workers that can't live.
  *
  * Workers that are not yet known to the mount end themselves, by endworker.so.
  */
@@ -87,7 +87,10 @@ static void expect_usable(void)
 	check(unlink(at("usable")));
 }
 
-/* --- start and recovery -------------------------------------------------------------------------------------------- */
+/*
+ * --- start and recovery
+ * --------------------------------------------------------------------------------------------
+ */
 
 static void the_first_worker_dies(void **unused)
 {
@@ -161,7 +164,10 @@ static void recovering_workers_die(void **unused)
 	assert_false(log_has(m, "internal error"));
 }
 
-/* --- kills that are no crash loop, and one that is ----------------------------------------------------------------- */
+/*
+ * --- kills that are no crash loop, and one that is
+ * -----------------------------------------------------------------
+ */
 
 static void many_kills_without_load(void **unused)
 {
@@ -254,10 +260,11 @@ static void workers_that_crash_at_times(void **unused)
 
 static void no_worker_ever_lives(void **unused)
 {
-	const char *const argv[] = {segfs_program(), "-f", "--log-level", "error",
-				    path_of("%s/never", test_directory()), NULL};
+	const char *const argv[] = {
+		segfs_program(), "-f", "--log-level", "error", path_of("%s/never", test_directory()), NULL};
 	_cleanup_close_ int standard = dup(STDERR_FILENO);
-	_cleanup_close_ int log = open(path_of("%s/never.txt", test_directory()), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	_cleanup_close_ int log =
+		open(path_of("%s/never.txt", test_directory()), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	char text[1024];
 	int status;
 
@@ -277,7 +284,10 @@ static void no_worker_ever_lives(void **unused)
 	check(rmdir(argv[4]));
 }
 
-/* --- reload -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- reload
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 #define SEGMENTS 40
 
@@ -296,8 +306,8 @@ static bool has_segments(int n)
 	struct stat stat_buffer;
 
 	for (int i = 0; i < n; i++)
-		if (stat(path_of("%s/s%d", m->store, i), &stat_buffer) < 0 || stat_buffer.st_size != (i + 1) * 1024 ||
-		    stat_buffer.st_mode != (S_IFREG | 0640))
+		if (stat(path_of("%s/s%d", m->store, i), &stat_buffer) < 0 ||
+		    stat_buffer.st_size != (i + 1) * 1024 || stat_buffer.st_mode != (S_IFREG | 0640))
 			return false;
 	return true;
 }
@@ -306,8 +316,8 @@ static bool config_says(int n)
 {
 	static char text[65536];
 
-	return read_text(at(".segfs/config"), text, sizeof(text)) > 0 && strstr(text, path_of("[segment s%d]", n - 1)) &&
-	       !strstr(text, path_of("[segment s%d]", n));
+	return read_text(at(".segfs/config"), text, sizeof(text)) > 0 &&
+	       strstr(text, path_of("[segment s%d]", n - 1)) && !strstr(text, path_of("[segment s%d]", n));
 }
 
 static void reloads(void **unused)
@@ -353,7 +363,10 @@ static void reload_without_worker(void **unused)
 	}
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- the end
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void unmount_after_kill(void **unused)
 {
@@ -425,10 +438,12 @@ static void the_supervisor_dies(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		CASE(the_first_worker_dies),       CASE(several_first_workers_die), CASE(recovering_workers_die),
-		CASE(many_kills_without_load),     CASE(workers_that_always_crash), CASE(workers_that_crash_at_times),
-		CASE(no_worker_ever_lives),        CASE(reloads),                   CASE(reload_without_worker),
-		CASE(unmount_after_kill),          CASE(the_supervisor_dies),
+		CASE(the_first_worker_dies),     CASE(several_first_workers_die),
+		CASE(recovering_workers_die),    CASE(many_kills_without_load),
+		CASE(workers_that_always_crash), CASE(workers_that_crash_at_times),
+		CASE(no_worker_ever_lives),      CASE(reloads),
+		CASE(reload_without_worker),     CASE(unmount_after_kill),
+		CASE(the_supervisor_dies),
 	};
 
 	if (geteuid() != 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * System V segments and the death of the worker: segments that are made, removed and made again under one key while others open, read, map
- * and list them, and workers die: all that is seen through one open is of one segment. For each system call of an operation see
- * test_kill_sources.
+ * System V segments and the death of the worker: segments that are made, removed and made again under one key
+ * while others open, read, map and list them, and workers die: all that is seen through one open is of one
+ * segment. For each system call of an operation see test_kill_sources.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
@@ -18,11 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KEY        0xc0deu
-#define PAGE       4096
-#define PAGES_MAX  7
-#define READERS    3
-#define KILLS      12
+#define KEY       0xc0deu
+#define PAGE      4096
+#define PAGES_MAX 7
+#define READERS   3
+#define KILLS     12
 
 static struct mount mount;
 
@@ -31,7 +31,10 @@ static const char *at_key(uint32_t key)
 	return path_of("%s/sysv/0x%08x", mount.path, key);
 }
 
-/* --- incarnations --------------------------------------------------------------------------------------------------- */
+/*
+ * --- incarnations
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Each has a number, which all of its pages show, once they are filled, and its size. */
 static size_t pages_of(uint64_t number)
@@ -84,7 +87,8 @@ static void look_at_incarnations(struct job *job, void *context)
 {
 	(void)context;
 	while (!atomic_load(&job->stop)) {
-		_cleanup_close_ int fd = open(at_key(KEY), (atomic_load(&job->steps) % 2 ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+		_cleanup_close_ int fd =
+			open(at_key(KEY), (atomic_load(&job->steps) % 2 ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 		struct stat found;
 		uint64_t number = 0;
 		uint64_t page;
@@ -105,7 +109,8 @@ static void look_at_incarnations(struct job *job, void *context)
 		job_must(job, view != MAP_FAILED);
 		for (int round = 0; round < 3; round++) {
 			for (size_t i = 0; i < pages; i++) {
-				job_must(job, pread(fd, &page, sizeof(page), (off_t)(i * PAGE)) == sizeof(page));
+				job_must(job,
+					 pread(fd, &page, sizeof(page), (off_t)(i * PAGE)) == sizeof(page));
 				job_must(job, is_one(&number, page, pages));
 				memcpy(&page, view + i * PAGE, sizeof(page));
 				job_must(job, is_one(&number, page, pages));
@@ -152,7 +157,10 @@ static void nor_where_workers_die(void **state)
 	incarnations(true);
 }
 
-/* --- POSIX objects -------------------------------------------------------------------------------------------------- */
+/*
+ * --- POSIX objects
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static char object[64]; /* the name of one of the test's own */
 
@@ -170,7 +178,8 @@ static void remake_object(struct job *job, void *context)
 
 		job_must(job, fd >= 0 && ftruncate(fd, (off_t)(pages * PAGE)) == 0);
 		for (size_t i = 0; i < pages; i++)
-			job_must(job, pwrite(fd, &number, sizeof(number), (off_t)(i * PAGE)) == sizeof(number));
+			job_must(job,
+				 pwrite(fd, &number, sizeof(number), (off_t)(i * PAGE)) == sizeof(number));
 		job_must(job, shm_unlink(object) == 0);
 		atomic_fetch_add(&job->steps, 1);
 	}
@@ -180,7 +189,8 @@ static void look_at_objects(struct job *job, void *context)
 {
 	(void)context;
 	while (!atomic_load(&job->stop)) {
-		_cleanup_close_ int fd = open(path_of("%s/posix%s", mount.path, object), O_RDONLY | O_CLOEXEC);
+		_cleanup_close_ int fd =
+			open(path_of("%s/posix%s", mount.path, object), O_RDONLY | O_CLOEXEC);
 		struct stat found;
 		uint64_t number = 0;
 		uint64_t page;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * SIGUSR2: the program file takes over from the supervisor that runs, and nobody on the mount notices; or it can't, and the one that
- * runs goes on. The program is a copy of the test's own, so that it can be replaced.
+ * SIGUSR2: the program file takes over from the supervisor that runs, and nobody on the mount notices; or it
+ * can't, and the one that runs goes on. The program is a copy of the test's own, so that it can be replaced.
  */
 #include "fs/state/arena.h"
 #include "lib/base/cleanup.h"
@@ -22,8 +22,8 @@
 #include <sys/wait.h>
 
 #define UPGRADES 100
-#define CLIENTS 8
-#define SIZE 8192
+#define CLIENTS  8
+#define SIZE     8192
 
 static struct mount mount;
 static char original[PATH_MAX]; /* the program under test */
@@ -189,7 +189,10 @@ static void under_load(void **unused)
 	assert_false(log_has(&mount, "internal error"));
 }
 
-/* --- refusals ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- refusals
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void no_file(void **unused)
 {
@@ -257,7 +260,8 @@ static void set_layout(uint32_t layout)
 		if (strncmp(target, "/memfd:segfs-arena", 18) != 0)
 			continue;
 		fd = (int)check(openat(dirfd(dir), entry->d_name, O_RDWR | O_CLOEXEC));
-		assert_int_equal(pwrite(fd, &layout, sizeof(layout), offsetof(struct arena_header, layout)), sizeof(layout));
+		assert_int_equal(pwrite(fd, &layout, sizeof(layout), offsetof(struct arena_header, layout)),
+				 sizeof(layout));
 		return;
 	}
 	fail_msg("no arena");
@@ -319,17 +323,24 @@ static int stop(void **unused)
 	return result;
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, start, stop)
+#define CASE(function)         cmocka_unit_test_setup_teardown(function, start, stop)
 #define CASE_RELAYED(function) cmocka_unit_test_setup_teardown(function, start_relayed, stop)
 
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		CASE(nobody_notices),      CASE_RELAYED(nobody_notices), CASE(the_configuration_is_read_again),
-		CASE(under_load),          CASE(no_file),                CASE(no_program),
-		CASE(failed_check),        CASE(check_that_hangs),       CASE(other_layout),
+		CASE(nobody_notices),
+		CASE_RELAYED(nobody_notices),
+		CASE(the_configuration_is_read_again),
+		CASE(under_load),
+		CASE(no_file),
+		CASE(no_program),
+		CASE(failed_check),
+		CASE(check_that_hangs),
+		CASE(other_layout),
 		CASE(asked_twice),
-		CASE(wrong_configuration), CASE(another_mount_point),
+		CASE(wrong_configuration),
+		CASE(another_mount_point),
 	};
 
 	if (geteuid() != 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process that waits in a call can be ended: at once where nobody has taken its request, soon where one is carried out.
+ * A process that waits in a call can be ended: at once where nobody has taken its request, soon where one is
+ * carried out.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
@@ -19,9 +20,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define SIZE 65536
-#define PF_EXITING 0x4 /* of the flags in /proc/PID/stat */
-#define LARGE (2ll << 30) /* bytes: takes a good part of a second to allocate */
+#define SIZE       65536
+#define PF_EXITING 0x4         /* of the flags in /proc/PID/stat */
+#define LARGE      (2ll << 30) /* bytes: takes a good part of a second to allocate */
 #define SMALL_PART (LARGE / 100)
 
 static struct mount mount;
@@ -38,7 +39,10 @@ static bool has_ended(pid_t pid)
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
-/* Whether a process has left the call that it was in, and has nothing more to do but to give back what it holds. */
+/*
+ * Whether a process has left the call that it was in, and has nothing more to do but to give back what it
+ * holds.
+ */
 static bool is_exiting(pid_t pid)
 {
 	char text[512];
@@ -74,7 +78,10 @@ static bool dies(struct job *job)
 	return true;
 }
 
-/* --- while nobody takes requests ----------------------------------------------------------------------------------- */
+/*
+ * --- while nobody takes requests
+ * -----------------------------------------------------------------------------------
+ */
 
 static void call_stat(struct job *job, void *context)
 {
@@ -128,8 +135,8 @@ static void load_byte(struct job *job, void *context)
 }
 
 /*
- * number: the system call in which the request waits; negative for a page fault. A job that has a file open leaves the call at
- * once, and is gone as soon as the worker has heard of the file being closed.
+ * number: the system call in which the request waits; negative for a page fault. A job that has a file open
+ * leaves the call at once, and is gone as soon as the worker has heard of the file being closed.
  */
 static void dies_waiting(void (*call)(struct job *, void *), void *context, long number)
 {
@@ -158,8 +165,10 @@ static void requests_that_nobody_took(void **unused)
 		void (*call)(struct job *job, void *context);
 		long number;
 	} calls[] = {
-		{"file", call_stat, SYS_newfstatat}, {"file", call_open, SYS_openat},
-		{"new", call_create, SYS_openat},    {"file", call_unlink, SYS_unlink},
+		{"file", call_stat, SYS_newfstatat},
+		{"file", call_open, SYS_openat},
+		{"new", call_create, SYS_openat},
+		{"file", call_unlink, SYS_unlink},
 	};
 
 	(void)unused;
@@ -234,8 +243,8 @@ static void open_and_wait(struct job *job, void *context)
 }
 
 /*
- * A worker dies over an open, and before there is another one, which the supervisor that is stopped sees to, so does who has asked for
- * it. Nothing stays open.
+ * A worker dies over an open, and before there is another one, which the supervisor that is stopped sees to,
+ * so does who has asked for it. Nothing stays open.
  */
 static void deaths_over_an_open(void **unused)
 {
@@ -251,7 +260,8 @@ static void deaths_over_an_open(void **unused)
 		check(kill(mount.supervisor, SIGSTOP));
 		job = job_start(open_and_wait, (void *)(uintptr_t)at("opened"));
 		assert_non_null(job);
-		killed = wait_for(killpoint_killed(&point) || job_is_in_call(job, SYS_pause)) && killpoint_killed(&point);
+		killed = wait_for(killpoint_killed(&point) || job_is_in_call(job, SYS_pause)) &&
+			 killpoint_killed(&point);
 		check(kill(job->pid, SIGKILL));
 		check(kill(mount.supervisor, SIGCONT));
 		job_kill(&job);
@@ -262,7 +272,10 @@ static void deaths_over_an_open(void **unused)
 	}
 }
 
-/* --- while a request is carried out -------------------------------------------------------------------------------- */
+/*
+ * --- while a request is carried out
+ * --------------------------------------------------------------------------------
+ */
 
 static unsigned long long bytes_used(void)
 {
@@ -365,7 +378,10 @@ static void others_do_not_wait(void **unused)
 	check(unlink(at("other")));
 }
 
-/* --- modes --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static int start(const char *mode)
 {
@@ -396,12 +412,9 @@ static int stop(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest direct[] = {
-		CASE(requests_that_nobody_took),
-		CASE(deaths_of_both),
-		CASE(deaths_over_an_open),
-		CASE(long_allocation_killed),
-		CASE(long_allocation_interrupted),
-		CASE(others_do_not_wait),
+		CASE(requests_that_nobody_took),   CASE(deaths_of_both),
+		CASE(deaths_over_an_open),         CASE(long_allocation_killed),
+		CASE(long_allocation_interrupted), CASE(others_do_not_wait),
 	};
 	static const struct CMUnitTest mediated[] = {
 		CASE(reads_and_writes_that_nobody_took),

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opens that nobody wants any more. A worker dies over an open; the next one has the kernel send it again; and before that is read, the
- * process that has asked for it is killed, so that the kernel takes it back. What the first worker has opened for it is nobody's then.
+ * Opens that nobody wants any more. A worker dies over an open; the next one has the kernel send it again;
+ * and before that is read, the process that has asked for it is killed, so that the kernel takes it back.
+ * What the first worker has opened for it is nobody's then.
  *
- * The worker dies at each point of each kind of open. The next one is held by ptrace(2) at the end of the write(2) that asks the kernel.
+ * The worker dies at each point of each kind of open. The next one is held by ptrace(2) at the end of the
+ * write(2) that asks the kernel.
  */
 #include "fs/fuse/protocol.h"
 #include "lib/base/cleanup.h"
@@ -33,7 +35,10 @@ static const char *at(const char *name)
 	return path_of("%s/%s", mount.path, name);
 }
 
-/* --- the next worker ----------------------------------------------------------------------------------------------- */
+/*
+ * --- the next worker
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct hold {
 	struct follow_shared follow;
@@ -51,7 +56,8 @@ static bool asks(pid_t thread, const struct __ptrace_syscall_info *info)
 	struct fuse_out_header header = {0};
 	long word;
 
-	if (info->op != PTRACE_SYSCALL_INFO_ENTRY || info->entry.nr != SYS_write || info->entry.args[2] != sizeof(header))
+	if (info->op != PTRACE_SYSCALL_INFO_ENTRY || info->entry.nr != SYS_write ||
+	    info->entry.args[2] != sizeof(header))
 		return false;
 	errno = 0;
 	word = ptrace(PTRACE_PEEKDATA, thread, (void *)(uintptr_t)info->entry.args[1], NULL);
@@ -68,7 +74,8 @@ static void hold_next(void *unused)
 	while (follow_next(&hold->follow, &stop)) {
 		struct __ptrace_syscall_info info;
 
-		if (stop.is_call && stop.is_next && ptrace(PTRACE_GET_SYSCALL_INFO, stop.thread, (void *)sizeof(info), &info) > 0) {
+		if (stop.is_call && stop.is_next &&
+		    ptrace(PTRACE_GET_SYSCALL_INFO, stop.thread, (void *)sizeof(info), &info) > 0) {
 			if (stop.thread == asking && info.op == PTRACE_SYSCALL_INFO_EXIT) {
 				atomic_store(&hold->held, true);
 				while (!atomic_load(&hold->go) && !atomic_load(&hold->follow.stop))
@@ -102,7 +109,10 @@ static void hold_end(void)
 	hold = NULL;
 }
 
-/* --- who asks ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- who asks
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void stay(struct job *job, int fd)
 {
@@ -212,11 +222,11 @@ static void walk(void (*call)(struct job *job, void *unused))
 	assert_true(no_lost_backing_ids(&mount));
 }
 
-#define WALK(call)                                                                                                 \
-	static void of_##call(void **unused)                                                                       \
-	{                                                                                                          \
-		(void)unused;                                                                                      \
-		walk(call);                                                                                        \
+#define WALK(call)                                                                                           \
+	static void of_##call(void **unused)                                                                 \
+	{                                                                                                    \
+		(void)unused;                                                                                \
+		walk(call);                                                                                  \
 	}
 
 WALK(open_file)
@@ -237,7 +247,8 @@ static int let_go(void **unused)
 
 static int start(const char *mode)
 {
-	const struct mount_spec spec = {.tag = mode, .options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode)};
+	const struct mount_spec spec = {
+		.tag = mode, .options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode)};
 
 	if (mount_start(&mount, &spec) < 0 || mkdir(path_of("%s/dir", mount.store), 0700) < 0)
 		return -1;

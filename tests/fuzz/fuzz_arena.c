@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes in the arena, as a worker leaves them that goes mad before it dies: a new worker refuses the arena, or finds in it what
- * fits together and can be used.
+ * Any bytes in the arena, as a worker leaves them that goes mad before it dies: a new worker refuses the
+ * arena, or finds in it what fits together and can be used.
  *
- * An input consists of records: what is written to (part), which slot, where in it (16 bits), how many bytes, and the bytes. They
- * change an arena with files that are open, locked, waited for and forgotten.
+ * An input consists of records: what is written to (part), which slot, where in it (16 bits), how many bytes,
+ * and the bytes. They change an arena with files that are open, locked, waited for and forgotten.
  */
 #include "fs/state/descriptors.h"
 #include "fs/state/handle.h"
@@ -21,9 +21,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_NODES 32
+#define MAX_NODES   32
 #define MAX_HANDLES 16
-#define MAX_LOCKS 64
+#define MAX_LOCKS   64
 
 #define check(ok, ...) ((ok) ? (void)0 : fail(__VA_ARGS__))
 
@@ -68,18 +68,20 @@ static uint64_t add_file(struct state *state, uint64_t inode, uint32_t flags, in
 
 static uint64_t add_open(struct state *state, uint64_t node, enum io_mode mode, int fd)
 {
-	struct handle_open open = {.node = node, .unique = node, .flags = O_RDWR, .mode = mode, .kind = HANDLE_FILE};
+	struct handle_open open = {
+		.node = node, .unique = node, .flags = O_RDWR, .mode = mode, .kind = HANDLE_FILE};
 	uint64_t number = 0;
 	int backing_id;
 	int result = handle_add(state, &open, &fd, &number, &backing_id);
 
 	/* a slot may say that its file has a policy */
-	check(result == 0 || result == -ENFILE || result == -EAGAIN || result == -EBUSY, "a file can't be opened: %s", strerror(-result));
+	check(result == 0 || result == -ENFILE || result == -EAGAIN || result == -EBUSY,
+	      "a file can't be opened: %s", strerror(-result));
 	return number;
 }
 
-static int lock(struct state *state, uint64_t node, uint64_t handle, uint64_t owner, uint64_t start, uint64_t end,
-		enum lock_type type, bool access)
+static int lock(struct state *state, uint64_t node, uint64_t handle, uint64_t owner, uint64_t start,
+		uint64_t end, enum lock_type type, bool access)
 {
 	static uint64_t last;
 	const uint64_t unique = last += 2;
@@ -106,7 +108,11 @@ static void fill(struct state *state)
 
 	check(node_add_fixed(state, NODE_ROOT, &root, S_IFDIR | 0755, 0, -1) == 0, "no root");
 	for (int i = 0; i < 8; i++) {
-		files[i] = add_file(state, 100 + (uint64_t)i, i == 5 ? NODE_UNLINKED : i == 6 ? NODE_EXTERNAL : 0, i == 5 ? 50 : -1);
+		files[i] = add_file(state, 100 + (uint64_t)i,
+				    i == 5   ? NODE_UNLINKED
+				    : i == 6 ? NODE_EXTERNAL
+					     : 0,
+				    i == 5 ? 50 : -1);
 		opens[i] = i < 6 ? add_open(state, files[i], (enum io_mode)(i % 3), i % 3 ? 60 + i : -1) : 0;
 	}
 	node_forget(state, files[7], 1, &backing_id);
@@ -211,7 +217,8 @@ static void use(struct state *state)
 		if (!handle_get(state, number))
 			continue;
 		for (uint64_t owner = 1; owner < 4; owner++)
-			lock(state, handle->node, number, owner, owner, 200, owner == 2 ? LOCK_SHARED : LOCK_EXCLUSIVE, owner == 3);
+			lock(state, handle->node, number, owner, owner, 200,
+			     owner == 2 ? LOCK_SHARED : LOCK_EXCLUSIVE, owner == 3);
 		drain(state);
 	}
 	for (uint64_t inode = 90; inode < 110; inode++) {

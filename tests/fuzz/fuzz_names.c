@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes as names: of segments, paths, instances, and what is under process/ and sysv/; as lines of /proc, and as sizes. What is
- * read is written as it was, and what is written is a name.
+ * Any bytes as names: of segments, paths, instances, and what is under process/ and sysv/; as lines of /proc,
+ * and as sizes. What is read is written as it was, and what is written is a name.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -35,7 +35,8 @@ static void check_segment_name(const char *text, size_t length)
 		check(strlen(name_problem_text(problem)) > 0);
 		return;
 	}
-	check(length > 0 && length < PATH_MAX && !memchr(text, 0, length) && text[0] != '/' && text[length - 1] != '/');
+	check(length > 0 && length < PATH_MAX && !memchr(text, 0, length) && text[0] != '/' &&
+	      text[length - 1] != '/');
 }
 
 static void check_path(const char *text)
@@ -53,12 +54,14 @@ static void check_path(const char *text)
 		again = strdup(path);
 		check(again && path_normalize(again) == 0 && strcmp(path, again) == 0);
 		free(again);
-		check(path[0] == '/' && !strstr(path, "//") && (path[1] == 0 || name_check(path + 1, strlen(path + 1)) == NAME_OK));
+		check(path[0] == '/' && !strstr(path, "//") &&
+		      (path[1] == 0 || name_check(path + 1, strlen(path + 1)) == NAME_OK));
 	}
 	if (instance_name_from_path(text, instance) == 0) {
 		check(instance_name_valid(instance) || instance[0] == '.');
 		if (result == 0)
-			check(instance_name_from_path(path, instance_again) == 0 && strcmp(instance, instance_again) == 0);
+			check(instance_name_from_path(path, instance_again) == 0 &&
+			      strcmp(instance, instance_again) == 0);
 	}
 	free(path);
 }
@@ -77,8 +80,8 @@ static void check_process_name(const char *text)
 	for (int title = 0; title < 2; title++) {
 		process_write_name(&parsed, text, title ? strlen(text) : 0, name);
 		check_is_name(name);
-		check(process_parse_name(name, &again) && again.kind == parsed.kind && again.first == parsed.first &&
-		      again.second == parsed.second);
+		check(process_parse_name(name, &again) && again.kind == parsed.kind &&
+		      again.first == parsed.first && again.second == parsed.second);
 	}
 }
 
@@ -98,7 +101,8 @@ static void check_title(const char *title, size_t length)
 		process_write_name(&kinds[i], title, length, name);
 		/* a 0 in a title can't come from /proc; there the name ends */
 		check_is_name(name);
-		check(process_parse_name(name, &parsed) && parsed.kind == kinds[i].kind && parsed.first == kinds[i].first);
+		check(process_parse_name(name, &parsed) && parsed.kind == kinds[i].kind &&
+		      parsed.first == kinds[i].first);
 	}
 }
 
@@ -110,7 +114,8 @@ static void check_mapping(const char *line, size_t length)
 
 	process_is_anonymous(line, length);
 	process_is_anonymous_huge(line, length);
-	if (process_parse_memfd(line, length, &title, &title_length) || process_parse_deleted(line, length, &title, &title_length))
+	if (process_parse_memfd(line, length, &title, &title_length) ||
+	    process_parse_deleted(line, length, &title, &title_length))
 		check(title >= line && title + title_length <= line + length);
 	if (!process_parse_mapping(line, length, &mapping))
 		return;

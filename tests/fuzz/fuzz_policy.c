@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes as the value of a policy's attribute, which one the first byte says, and as the line that is stored with a segment: a
- * sentence on what is wrong, or a value that is written as it is read.
+ * Any bytes as the value of a policy's attribute, which one the first byte says, and as the line that is
+ * stored with a segment: a sentence on what is wrong, or a value that is written as it is read.
  */
 #include <errno.h>
 #include <stdlib.h>

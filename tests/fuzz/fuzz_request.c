@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any messages as requests of the kernel, to the real operations over a small store. One byte chooses options, enum stand_option;
- * then messages follow, each after its length as 16 bits: struct fuse_in_header and a body.
+ * Any messages as requests of the kernel, to the real operations over a small store. One byte chooses
+ * options, enum stand_option; then messages follow, each after its length as 16 bits: struct fuse_in_header
+ * and a body.
  *
- * So that there is something to find behind the first check, a message is made true before it is sent, unless it lies grossly: a
- * length below 65536 becomes the real one, an id of 0 a new one, and a node id or a handle below 256 gets the generation that its
- * slot has. Node 255 is that of the handle in the message.
+ * So that there is something to find behind the first check, a message is made true before it is sent, unless
+ * it lies grossly: a length below 65536 becomes the real one, an id of 0 a new one, and a node id or a handle
+ * below 256 gets the generation that its slot has. Node 255 is that of the handle in the message.
  */
 #include "fs/fuse/loop.h"
 #include "fs/fuse/protocol.h"
@@ -25,7 +26,9 @@ static uint64_t last_unique;
 
 static uint64_t true_node(const struct fs *fs, uint64_t node)
 {
-	return node > 1 && node < 256 && node < fs->state.arena->header->nodes_high ? node_id(&fs->state, (uint32_t)node) : node;
+	return node > 1 && node < 256 && node < fs->state.arena->header->nodes_high
+		       ? node_id(&fs->state, (uint32_t)node)
+		       : node;
 }
 
 static uint64_t true_handle(const struct fs *fs, uint64_t handle)
@@ -131,12 +134,14 @@ static bool release_all(struct fs *fs)
 			struct fuse_in_header header;
 			struct fuse_release_in in;
 		} message = {
-			.header = {
-				.len = sizeof(message),
-				.opcode = handle->kind == HANDLE_DIRECTORY ? FUSE_RELEASEDIR : FUSE_RELEASE,
-				.unique = last_unique += 2,
-				.nodeid = handle->node,
-			},
+			.header =
+				{
+					.len = sizeof(message),
+					.opcode = handle->kind == HANDLE_DIRECTORY ? FUSE_RELEASEDIR
+										   : FUSE_RELEASE,
+					.unique = last_unique += 2,
+					.nodeid = handle->node,
+				},
 			.in = {.fh = true_handle(fs, i)},
 		};
 
@@ -148,7 +153,10 @@ static bool release_all(struct fs *fs)
 	return any;
 }
 
-/* What a kernel sends that is done with the mount. An open that has waited for a lock is carried out when another handle goes. */
+/*
+ * What a kernel sends that is done with the mount. An open that has waited for a lock is carried out when
+ * another handle goes.
+ */
 static void let_go(struct fs *fs)
 {
 	const struct arena *arena = fs->state.arena;
@@ -160,7 +168,9 @@ static void let_go(struct fs *fs)
 			struct fuse_in_header header;
 			struct fuse_forget_in in;
 		} message = {
-			.header = {.len = sizeof(message), .opcode = FUSE_FORGET, .nodeid = node_id(&fs->state, i)},
+			.header = {.len = sizeof(message),
+				   .opcode = FUSE_FORGET,
+				   .nodeid = node_id(&fs->state, i)},
 			.in = {.nlookup = UINT64_MAX},
 		};
 

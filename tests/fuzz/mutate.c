@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * How libFuzzer makes a new input for fuzz_request of an old one: by whole messages, which are plausible when they come into being,
- * and by bytes in them.
+ * How libFuzzer makes a new input for fuzz_request of an old one: by whole messages, which are plausible when
+ * they come into being, and by bytes in them.
  */
 #include "fs/fuse/protocol.h"
 #include "tests/fuzz/stand.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define MESSAGES_MAX 128
-#define BODY_MAX 512 /* bytes of a new message's body */
+#define BODY_MAX     512 /* bytes of a new message's body */
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size); /* libFuzzer's own */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
@@ -29,9 +29,10 @@ static uint64_t any(uint64_t below)
 
 #define ONE_OF(list) (list)[any(sizeof(list) / sizeof((list)[0]))]
 
-/* What a fixed part is made of, in its order. h: handle, n: node, f: open flags, o: offset, z: size, w: count of what follows,
- * m: mode, u: small number, U: the same in 64 bits, L: lock owner, b: flag bits, c: ioctl command, i: id of a request, t: lock type,
- * v: valid of SETATTR. Then strings as in fs/ops/operations.c, x: the name of an attribute, and d: the bytes that are counted. */
+/* What a fixed part is made of, in its order. h: handle, n: node, f: open flags, o: offset, z: size, w: count
+ * of what follows, m: mode, u: small number, U: the same in 64 bits, L: lock owner, b: flag bits, c: ioctl
+ * command, i: id of a request, t: lock type, v: valid of SETATTR. Then strings as in fs/ops/operations.c, x:
+ * the name of an attribute, and d: the bytes that are counted. */
 static const struct form {
 	uint32_t opcode;
 	const char *parts;
@@ -132,37 +133,54 @@ static uint64_t any_node(void)
 
 static uint64_t any_offset(void)
 {
-	static const uint64_t offsets[] = {0,         1,             10,         100,           4095,          4096,
-					   65536,     1 << 20,       1u << 31,   INT64_MAX - 1, INT64_MAX,     INT64_MAX - 64,
-					   (uint64_t)INT64_MAX + 1,  UINT64_MAX, UINT64_MAX - 1};
+	static const uint64_t offsets[] = {0,
+					   1,
+					   10,
+					   100,
+					   4095,
+					   4096,
+					   65536,
+					   1 << 20,
+					   1u << 31,
+					   INT64_MAX - 1,
+					   INT64_MAX,
+					   INT64_MAX - 64,
+					   (uint64_t)INT64_MAX + 1,
+					   UINT64_MAX,
+					   UINT64_MAX - 1};
 
 	return any(3) ? any(200) : ONE_OF(offsets);
 }
 
 static uint64_t any_size(void)
 {
-	static const uint64_t sizes[] = {0, 1, 7, 8, 31, 128, 152, 160, 4096, 65536, 131072, 1 << 20, (1 << 20) + 1, 1u << 31, UINT32_MAX};
+	static const uint64_t sizes[] = {0,         1,    7,     8,      31,      128,           152,
+					 160,       4096, 65536, 131072, 1 << 20, (1 << 20) + 1, 1u << 31,
+					 UINT32_MAX};
 
 	return ONE_OF(sizes);
 }
 
 static uint64_t any_flags(void)
 {
-	return any(4) | (any(4) == 0 ? O_TRUNC : 0) | (any(6) == 0 ? O_APPEND : 0) | (any(4) == 0 ? O_NONBLOCK : 0) |
-	       (any(8) == 0 ? O_EXCL : 0) | (any(16) == 0 ? O_DIRECTORY : 0) | (any(16) == 0 ? O_SYNC : 0) |
+	return any(4) | (any(4) == 0 ? O_TRUNC : 0) | (any(6) == 0 ? O_APPEND : 0) |
+	       (any(4) == 0 ? O_NONBLOCK : 0) | (any(8) == 0 ? O_EXCL : 0) |
+	       (any(16) == 0 ? O_DIRECTORY : 0) | (any(16) == 0 ? O_SYNC : 0) |
 	       (any(32) == 0 ? any(UINT32_MAX) : 0);
 }
 
 static uint64_t any_mode(void)
 {
-	static const uint32_t types[] = {0, 0100000, 0100000, 0040000, 0010000, 0140000, 0120000, 0020000, 0060000};
+	static const uint32_t types[] = {0,       0100000, 0100000, 0040000, 0010000,
+					 0140000, 0120000, 0020000, 0060000};
 
 	return ONE_OF(types) | any(010000);
 }
 
 static uint64_t any_command(void)
 {
-	static const uint64_t commands[] = {FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR};
+	static const uint64_t commands[] = {FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR,
+					    FS_IOC_FSSETXATTR};
 
 	return any(8) ? ONE_OF(commands) : any(UINT32_MAX);
 }
@@ -226,9 +244,10 @@ static void add_text(const char *text)
 
 static void add_name(void)
 {
-	static const char *const names[] = {"file", "file", "dir", "inner",    "link", "fifo", ".segfs",    "status", "locks", "attached",
-					    "config", ".",  "..",  "new",      "a",    "b",    "c",         "",       "a/b",   "../beside",
-					    "dir/inner", "posix", "version"};
+	static const char *const names[] = {"file",   "file",      "dir",       "inner",    "link",   "fifo",
+					    ".segfs", "status",    "locks",     "attached", "config", ".",
+					    "..",     "new",       "a",         "b",        "c",      "",
+					    "a/b",    "../beside", "dir/inner", "posix",    "version"};
 	char name[400];
 
 	if (any(40) == 0) {
@@ -243,19 +262,22 @@ static void add_name(void)
 
 static void add_attribute(void)
 {
-	static const char *const names[] = {"user.segfs.lock",     "user.segfs.lock",     "user.segfs.writers", "user.segfs.commit",
-					    "user.segfs.size-policy", "user.segfs.lifetime", "user.segfs.attached", "user.segfs.io-mode",
-					    "user.segfs.source",   "user.segfs.orphan",   "user.segfs.idle-since", "user.other",
-					    "trusted.segfs.policy", "trusted.other",      "security.selinux",
-					    "system.posix_acl_access", "system.posix_acl_default"};
+	static const char *const names[] = {
+		"user.segfs.lock",         "user.segfs.lock",         "user.segfs.writers",
+		"user.segfs.commit",       "user.segfs.size-policy",  "user.segfs.lifetime",
+		"user.segfs.attached",     "user.segfs.io-mode",      "user.segfs.source",
+		"user.segfs.orphan",       "user.segfs.idle-since",   "user.other",
+		"trusted.segfs.policy",    "trusted.other",           "security.selinux",
+		"system.posix_acl_access", "system.posix_acl_default"};
 
 	add_text(ONE_OF(names));
 }
 
 static void add_data(void)
 {
-	static const char *const values[] = {"mandatory", "mandatory", "advisory", "1",   "2",     "0",          "yes",       "no",
-					     "fixed",     "variable",  "owner",    "ttl:1s", "last-close", "persistent"};
+	static const char *const values[] = {"mandatory", "mandatory", "advisory",   "1",         "2",
+					     "0",         "yes",       "no",         "fixed",     "variable",
+					     "owner",     "ttl:1s",    "last-close", "persistent"};
 	const char *value = ONE_OF(values);
 	size_t length = any(3) ? strlen(value) : any(200);
 	uint32_t counted;
@@ -331,7 +353,8 @@ static size_t find_messages(const uint8_t *data, size_t size, size_t at[MESSAGES
 	return n;
 }
 
-static size_t insert(uint8_t *data, size_t size, size_t max_size, size_t at, const uint8_t *bytes, size_t length)
+static size_t insert(uint8_t *data, size_t size, size_t max_size, size_t at, const uint8_t *bytes,
+		     size_t length)
 {
 	if (size + length > max_size)
 		return size;
@@ -405,7 +428,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 		if (at[i + 1] - at[i] >= 2 + sizeof(struct fuse_in_header)) {
 			uint64_t node = any_node();
 
-			memcpy(data + at[i] + 2 + offsetof(struct fuse_in_header, nodeid), &node, sizeof(node));
+			memcpy(data + at[i] + 2 + offsetof(struct fuse_in_header, nodeid), &node,
+			       sizeof(node));
 		}
 		return size;
 	default:

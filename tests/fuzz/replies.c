@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SPACE (3u * 1024u * 1024u) /* bytes that one request may be answered with, all told */
-#define AWAITED_MAX 1024           /* requests of one input */
-#define ERRNO_MAX 4095
+#define SPACE       (3u * 1024u * 1024u) /* bytes that one request may be answered with, all told */
+#define AWAITED_MAX 1024                 /* requests of one input */
+#define ERRNO_MAX   4095
 
 static struct {
 	int fd;
@@ -22,7 +22,7 @@ static struct {
 	struct awaited {
 		uint64_t unique;
 		uint32_t opcode;
-		size_t room;   /* bytes that the answer may have after its header */
+		size_t room; /* bytes that the answer may have after its header */
 	} awaited[AWAITED_MAX];
 } answers;
 
@@ -80,7 +80,8 @@ static size_t room_for(const struct fuse_in_header *request, size_t length)
 
 void replies_await(const struct fuse_in_header *request, size_t length)
 {
-	bool is_answered = request->opcode != FUSE_FORGET && request->opcode != FUSE_BATCH_FORGET && request->opcode != FUSE_INTERRUPT;
+	bool is_answered = request->opcode != FUSE_FORGET && request->opcode != FUSE_BATCH_FORGET &&
+			   request->opcode != FUSE_INTERRUPT;
 
 	if (!is_answered || (request->unique & ~FUSE_UNIQUE_RESEND) == 0)
 		return;
@@ -103,9 +104,11 @@ static void look_at_entries(const char *at, size_t left, bool plus)
 
 		memcpy(&entry, at + before, sizeof(entry));
 		size = (before + sizeof(entry) + entry.namelen + 7) & ~(size_t)7;
-		check(entry.namelen > 0 && entry.namelen <= 1024, "an entry with a name of %u bytes", entry.namelen);
+		check(entry.namelen > 0 && entry.namelen <= 1024, "an entry with a name of %u bytes",
+		      entry.namelen);
 		check(size <= left, "an entry that is cut off");
-		check(!memchr(at + before + sizeof(entry), '/', entry.namelen), "an entry whose name has a '/'");
+		check(!memchr(at + before + sizeof(entry), '/', entry.namelen),
+		      "an entry whose name has a '/'");
 		check(!memchr(at + before + sizeof(entry), 0, entry.namelen), "an entry whose name has a 0");
 		at += size;
 		left -= size;
@@ -131,16 +134,19 @@ static void look_at(const struct fuse_out_header *header, const char *body)
 
 	/* a notification */
 	if (header->unique == 0) {
-		check(header->error > 0 && header->error <= PROTOCOL_NOTIFY_PRUNE, "a notification %d", header->error);
+		check(header->error > 0 && header->error <= PROTOCOL_NOTIFY_PRUNE, "a notification %d",
+		      header->error);
 		return;
 	}
 	i = find_awaited(header);
 	check(i < answers.n, "an answer to %#llx, which nobody awaits", (unsigned long long)header->unique);
 	asked = answers.awaited[i];
 	answers.awaited[i] = answers.awaited[--answers.n];
-	check(header->error <= 0 && header->error >= -ERRNO_MAX, "opcode %u: error %d", asked.opcode, header->error);
+	check(header->error <= 0 && header->error >= -ERRNO_MAX, "opcode %u: error %d", asked.opcode,
+	      header->error);
 	check(header->error == 0 || size == 0, "opcode %u: an error with %zu bytes", asked.opcode, size);
-	check(size <= asked.room, "opcode %u: an answer of %zu bytes, at most %zu are awaited", asked.opcode, size, asked.room);
+	check(size <= asked.room, "opcode %u: an answer of %zu bytes, at most %zu are awaited", asked.opcode,
+	      size, asked.room);
 	if (asked.opcode == FUSE_READDIR || asked.opcode == FUSE_READDIRPLUS)
 		look_at_entries(body, size, asked.opcode == FUSE_READDIRPLUS);
 }
@@ -154,8 +160,8 @@ void replies_look(size_t may_wait)
 
 		check(length - at >= sizeof(header), "%zu bytes as an answer", length - at);
 		memcpy(&header, answers.bytes + at, sizeof(header));
-		check(header.len >= sizeof(header) && header.len <= length - at, "an answer that says it has %u bytes, of %zu",
-		      header.len, length - at);
+		check(header.len >= sizeof(header) && header.len <= length - at,
+		      "an answer that says it has %u bytes, of %zu", header.len, length - at);
 		look_at(&header, answers.bytes + at + sizeof(header));
 		at += header.len;
 	}

@@ -3,9 +3,9 @@
 #include "fs/control/control.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/loop.h"
+#include "fs/fuse/passthrough.h"
 #include "fs/fuse/session.h"
 #include "fs/ops/operations.h"
-#include "fs/fuse/passthrough.h"
 #include "fs/source/backing.h"
 #include "fs/source/source.h"
 #include "fs/state/lock_table.h"
@@ -33,10 +33,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX (4u * 1024u * 1024u) /* bytes of any file: what is asked for must not fill the machine's memory */
-#define PASSTHROUGH_IDS 1024          /* that one input may take */
-#define WATCHED_FDS 128
-#define ARENA_SPACE (4u * 1024u * 1024u) /* bytes, at least those of an arena */
+#define FILE_MAX                                                                                             \
+	(4u * 1024u * 1024u) /* bytes of any file: what is asked for must not fill the machine's memory */
+#define PASSTHROUGH_IDS 1024 /* that one input may take */
+#define WATCHED_FDS     128
+#define ARENA_SPACE     (4u * 1024u * 1024u) /* bytes, at least those of an arena */
 
 static struct fs fs;
 struct thread stand_thread;
@@ -47,20 +48,23 @@ static struct control_facts facts = {
 };
 
 static struct {
-	char path[64];     /* of the directory that all is in */
+	char path[64]; /* of the directory that all is in */
 	int dir_fd;
 	bool carrying_out; /* an input, and nothing else */
 	bool ids[PASSTHROUGH_IDS];
 	int last_id;
 	bool was_open[WATCHED_FDS];
 	struct arena arena;
-	void *arena_place; /* where each input's is mapped: the journal keeps a thread's slot for the life of the thread */
+	void *arena_place; /* where each input's is mapped: the journal keeps a thread's slot for the life of
+			      the thread */
 } stand;
 
 /* --- what is not to be used of the machine, by --wrap of the linker --- */
 
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *), void *argument);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *), void *argument);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
+			  void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
+			  void *argument);
 int __wrap_passthrough_open(const struct fs *the_fs, int fd);
 void __wrap_passthrough_close(struct fs *the_fs, int id);
 ssize_t __wrap_procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **views);
@@ -69,7 +73,8 @@ int __wrap_procfs_fcntl_command(pid_t thread);
 void __wrap_lifetime_changed(uint64_t id);
 
 /* All is done by one thread, in the order of the input, as where there is no memory for more. */
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *), void *argument)
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
+			  void *argument)
 {
 	return stand.carrying_out ? EAGAIN : __real_pthread_create(thread, attributes, function, argument);
 }
@@ -171,7 +176,8 @@ static void clean_up(void)
 /* A tmpfs that has no path, and so is gone with this process, however that ends. */
 static bool mount_place(void)
 {
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("fuzz", stand.path, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=0700") < 0)
 		return false;
 	own_mounts_only();
@@ -196,8 +202,8 @@ static void make_place(void)
 		replies_before_the_end = clean_up;
 		__sanitizer_set_death_callback(clean_up);
 	}
-	check(stand.dir_fd >= 0 && mknodat(stand.dir_fd, "beside", S_IFREG | 0600, 0) == 0, "no place for a store: %s",
-	      strerror(errno));
+	check(stand.dir_fd >= 0 && mknodat(stand.dir_fd, "beside", S_IFREG | 0600, 0) == 0,
+	      "no place for a store: %s", strerror(errno));
 }
 
 /* "file", "dir/inner", a link, a fifo. */
@@ -207,9 +213,10 @@ static int make_store(void)
 
 	check(mkdirat(stand.dir_fd, "store", 0700) == 0, "no store: %s", strerror(errno));
 	store = openat(stand.dir_fd, "store", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	check(store >= 0 && mknodat(store, "file", S_IFREG | 0600, 0) == 0 && mkdirat(store, "dir", 0700) == 0 &&
-		      mknodat(store, "dir/inner", S_IFREG | 0600, 0) == 0 && symlinkat("file", store, "link") == 0 &&
-		      mknodat(store, "fifo", S_IFIFO | 0600, 0) == 0,
+	check(store >= 0 && mknodat(store, "file", S_IFREG | 0600, 0) == 0 &&
+		      mkdirat(store, "dir", 0700) == 0 &&
+		      mknodat(store, "dir/inner", S_IFREG | 0600, 0) == 0 &&
+		      symlinkat("file", store, "link") == 0 && mknodat(store, "fifo", S_IFIFO | 0600, 0) == 0,
 	      "the store can't be filled: %s", strerror(errno));
 	return store;
 }
@@ -241,7 +248,10 @@ static void send_init(void)
 		uint32_t unused[11];
 	} message = {
 		.header = {.len = sizeof(message), .opcode = FUSE_INIT, .unique = 2},
-		.in = {.major = FUSE_KERNEL_VERSION, .minor = 40, .max_readahead = 131072, .flags = UINT32_MAX},
+		.in = {.major = FUSE_KERNEL_VERSION,
+		       .minor = 40,
+		       .max_readahead = 131072,
+		       .flags = UINT32_MAX},
 		.more_flags = UINT32_MAX,
 	};
 
@@ -292,7 +302,8 @@ static void make_arena(bool few)
 	void *memory;
 
 	check(arena_create(&stand.arena, few ? 16 : 256, few ? 16 : 64, few ? 16 : 256) == 0, "no arena");
-	memory = mremap(stand.arena.header, stand.arena.size, stand.arena.size, MREMAP_MAYMOVE | MREMAP_FIXED, stand.arena_place);
+	memory = mremap(stand.arena.header, stand.arena.size, stand.arena.size, MREMAP_MAYMOVE | MREMAP_FIXED,
+			stand.arena_place);
 	check(memory == stand.arena_place, "the arena can't be moved");
 	stand.arena.header = memory;
 	arena_locate(&stand.arena);
@@ -331,11 +342,14 @@ struct fs *stand_begin(unsigned int options)
 	check(backing_identify_root(&fs.state, &root) == 0, "no root");
 	check(node_add_fixed(&fs.state, NODE_ROOT, &root.key, root.stat.st_mode, 0, root.fd) == 0, "no root");
 	for (enum source_kind kind = SOURCE_POSIX; kind < SOURCE_KINDS; kind++) {
-		const struct node_key key = {
-			.inode = kind, .store = NODE_STORE_CONTROL, .handle_type = NODE_HANDLE_SOURCE, .handle_bytes = 0};
+		const struct node_key key = {.inode = kind,
+					     .store = NODE_STORE_CONTROL,
+					     .handle_type = NODE_HANDLE_SOURCE,
+					     .handle_bytes = 0};
 
 		/* their places are taken, and nobody shows them */
-		check(node_add_fixed(&fs.state, source_builtin_index(kind), &key, S_IFDIR | 0555, 0, -1) == 0, "no node");
+		check(node_add_fixed(&fs.state, source_builtin_index(kind), &key, S_IFDIR | 0555, 0, -1) == 0,
+		      "no node");
 	}
 	check(control_add_nodes(&fs.state) == 0, "no control nodes");
 	fs.options = (struct fs_options){
@@ -388,8 +402,8 @@ static void check_place(void)
 		n++;
 	closedir(dir);
 	check(n == 3, "%d names where one is to be", n - 2);
-	check(fstatat(stand.dir_fd, "beside", &stat, AT_SYMLINK_NOFOLLOW) == 0 && stat.st_size == 0 && stat.st_nlink == 1 &&
-		      stat.st_mode == (S_IFREG | 0600) && stat.st_uid == geteuid(),
+	check(fstatat(stand.dir_fd, "beside", &stat, AT_SYMLINK_NOFOLLOW) == 0 && stat.st_size == 0 &&
+		      stat.st_nlink == 1 && stat.st_mode == (S_IFREG | 0600) && stat.st_uid == geteuid(),
 	      "what is beside the store was changed");
 }
 
@@ -400,8 +414,8 @@ void stand_end(struct fs *the_fs)
 	stand.carrying_out = false;
 	stand_check(the_fs);
 	check(fs.state.n_handles == 0, "%u handles are left", fs.state.n_handles);
-	check(fs.state.locks->n_held == 0 && stand_waiting(the_fs) == 0, "%u locks are left, %zu are waited for",
-	      fs.state.locks->n_held, stand_waiting(the_fs));
+	check(fs.state.locks->n_held == 0 && stand_waiting(the_fs) == 0,
+	      "%u locks are left, %zu are waited for", fs.state.locks->n_held, stand_waiting(the_fs));
 	for (enum share_kind kind = 0; kind < SHARE_KINDS; kind++)
 		check(share_total(&fs.state, kind) == 0, "%llu of share %d are not given back",
 		      (unsigned long long)share_total(&fs.state, kind), (int)kind);
@@ -421,11 +435,13 @@ void stand_end(struct fs *the_fs)
 	index_unmap(fs.streams, header->max_handles, sizeof(void *));
 	close_fd(header->stores[0].root_fd);
 	state_close(&fs.state);
-	check(mmap(stand.arena_place, ARENA_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == stand.arena_place,
+	check(mmap(stand.arena_place, ARENA_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		   0) == stand.arena_place,
 	      "the arena does not go");
 	close_fd(stand.arena.fd);
 	remove_all(stand.dir_fd, "store");
-	check(unlinkat(stand.dir_fd, "store", AT_REMOVEDIR) == 0, "the store can't be removed: %s", strerror(errno));
+	check(unlinkat(stand.dir_fd, "store", AT_REMOVEDIR) == 0, "the store can't be removed: %s",
+	      strerror(errno));
 	check_place();
 	check_fds();
 }

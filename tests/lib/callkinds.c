@@ -8,9 +8,9 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
-#define KINDS_MAX 2000
+#define KINDS_MAX  2000
 #define STACK_LOOK 4096 /* bytes of the stack in which callers are looked for */
-#define CALLERS 2       /* of them tell a place */
+#define CALLERS    2    /* of them tell a place */
 
 struct call_kinds {
 	unsigned int n;
@@ -19,7 +19,8 @@ struct call_kinds {
 
 struct call_kinds *call_kinds_new(void)
 {
-	void *memory = mmap(NULL, sizeof(struct call_kinds), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *memory = mmap(NULL, sizeof(struct call_kinds), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	return memory;
@@ -53,14 +54,15 @@ static uint64_t hash_of_call(const struct __ptrace_syscall_info *info)
 }
 
 /*
- * The call, and the innermost callers that are the program's own. They are taken to be all words of the stack that can be; one that only was
- * one at an earlier time makes another kind, which is a stop more.
+ * The call, and the innermost callers that are the program's own. They are taken to be all words of the stack
+ * that can be; one that only was one at an earlier time makes another kind, which is a stop more.
  */
 static uint64_t hash_of(const struct call_text *text, pid_t thread, const struct __ptrace_syscall_info *info)
 {
 	uintptr_t words[STACK_LOOK / sizeof(uintptr_t)] = {0};
 	const struct iovec to = {.iov_base = words, .iov_len = sizeof(words)};
-	const struct iovec from = {.iov_base = (void *)(uintptr_t)info->stack_pointer, .iov_len = sizeof(words)};
+	const struct iovec from = {.iov_base = (void *)(uintptr_t)info->stack_pointer,
+				   .iov_len = sizeof(words)};
 	ssize_t length = process_vm_readv(thread, &to, 1, &from, 1, 0);
 	uint64_t hash = hash_of_call(info);
 	int callers = 0;
@@ -74,7 +76,8 @@ static uint64_t hash_of(const struct call_text *text, pid_t thread, const struct
 	return hash;
 }
 
-bool call_is_of_new_kind(struct call_kinds *kinds, const struct call_text *text, pid_t thread, const struct __ptrace_syscall_info *info)
+bool call_is_of_new_kind(struct call_kinds *kinds, const struct call_text *text, pid_t thread,
+			 const struct __ptrace_syscall_info *info)
 {
 	const uint64_t hash = hash_of(text, thread, info);
 

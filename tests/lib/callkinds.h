@@ -29,6 +29,7 @@ struct call_text call_text_of(pid_t process);
  * For a follower: whether the system call whose entry or exit a thread has stopped at is of an unknown kind,
  * which it adds to the known ones.
  */
-bool call_is_of_new_kind(struct call_kinds *kinds, const struct call_text *text, pid_t thread, const struct __ptrace_syscall_info *info);
+bool call_is_of_new_kind(struct call_kinds *kinds, const struct call_text *text, pid_t thread,
+			 const struct __ptrace_syscall_info *info);
 
 #endif

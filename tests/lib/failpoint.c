@@ -16,18 +16,26 @@
 #include <sys/user.h>
 
 #define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
-#define HARMLESS SYS_getppid /* made instead of the call that fails: a filter of system calls looks at what is made */
+#define HARMLESS                                                                                             \
+	SYS_getppid /* made instead of the call that fails: a filter of system calls looks at what is made   \
+		     */
 #define NEVER (-1)
 
 /* How a call tells of its failure. */
 enum how {
 	BY_ERRNO = 0,
-	BY_USER,  /* returns the present file-system user, as it does when it has not failed */
+	BY_USER, /* returns the present file-system user, as it does when it has not failed */
 	BY_GROUP,
 };
 
-#define CALL(name, error) {SYS_##name, #name, error, BY_ERRNO}
-#define NO_CALL(name) {SYS_##name, #name, NEVER, BY_ERRNO}
+#define CALL(name, error)                                                                                    \
+	{                                                                                                    \
+		SYS_##name, #name, error, BY_ERRNO                                                           \
+	}
+#define NO_CALL(name)                                                                                        \
+	{                                                                                                    \
+		SYS_##name, #name, NEVER, BY_ERRNO                                                           \
+	}
 
 /* What calls are most likely to fail with; those that are not here: ENOMEM. */
 static const struct known_call {
@@ -66,7 +74,10 @@ static const struct known_call {
 #endif
 	{SYS_setfsuid, "setfsuid", 0, BY_USER}, {SYS_setfsgid, "setfsgid", 0, BY_GROUP},
 
-	/* the C library can't do without, or no caller hears of it: waiting, waking, the end of a thread or of memory */
+	/*
+	 * the C library can't do without, or no caller hears of it: waiting, waking, the end of a thread or
+	 * of memory
+	 */
 	NO_CALL(futex), NO_CALL(munmap), NO_CALL(shmdt), NO_CALL(rt_sigprocmask), NO_CALL(rt_sigreturn), NO_CALL(rt_sigtimedwait), NO_CALL(exit),
 	NO_CALL(exit_group), NO_CALL(restart_syscall), NO_CALL(set_robust_list), NO_CALL(rseq), NO_CALL(clock_nanosleep), NO_CALL(nanosleep),
 	/* whatever it says, the descriptor is gone */
@@ -84,7 +95,7 @@ static const struct known_call {
 struct failpoint_shared {
 	struct follow_shared follow;
 	enum failpoint_error error;
-	atomic_uint n;     /* calls that are to come; 0 = none is to fail */
+	atomic_uint n;            /* calls that are to come; 0 = none is to fail */
 	struct call_kinds *kinds; /* of which the call is not to be; `n` is 1 then; or NULL */
 	struct call_text text;
 	int fuse_fd;
@@ -102,7 +113,9 @@ static const struct known_call *find_call(long number)
 	return NULL;
 }
 
-/* Of the kernel's device, requests and answers themselves, and the end of a passthrough id, which is a close. */
+/*
+ * Of the kernel's device, requests and answers themselves, and the end of a passthrough id, which is a close.
+ */
 static bool is_of_device(const struct failpoint_shared *shared, uint64_t number, const uint64_t arguments[6])
 {
 	if ((int)arguments[0] != shared->fuse_fd)
@@ -133,7 +146,8 @@ static int identity_of(pid_t thread, const char *line)
 	const char *at;
 	int id = -1;
 
-	if (read_text(path_of("/proc/%d/status", thread), text, sizeof(text)) > 0 && (at = strstr(text, line)))
+	if (read_text(path_of("/proc/%d/status", thread), text, sizeof(text)) > 0 &&
+	    (at = strstr(text, line)))
 		sscanf(at + strlen(line), "%*d %*d %*d %d", &id);
 	return id;
 }
@@ -213,7 +227,8 @@ static void fail_call(struct failpoint_shared *shared, pid_t thread, long number
 /* Whether this call is the one. */
 static bool is_due(struct failpoint_shared *shared, pid_t thread, const struct __ptrace_syscall_info *info)
 {
-	if (atomic_load(&shared->n) == 0 || (shared->kinds && !call_is_of_new_kind(shared->kinds, &shared->text, thread, info)))
+	if (atomic_load(&shared->n) == 0 ||
+	    (shared->kinds && !call_is_of_new_kind(shared->kinds, &shared->text, thread, info)))
 		return false;
 	return atomic_fetch_sub(&shared->n, 1) == 1;
 }
@@ -224,7 +239,8 @@ static void look_at_call(struct failpoint_shared *shared, pid_t thread)
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, (void *)sizeof(info), &info) <= 0)
 		return;
-	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && atomic_load(&shared->thread) == 0 && counts(shared, info.entry.nr, info.entry.args)) {
+	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && atomic_load(&shared->thread) == 0 &&
+	    counts(shared, info.entry.nr, info.entry.args)) {
 		atomic_store(&shared->thread, -1);
 		if (is_due(shared, thread, &info))
 			fail_call(shared, thread, (long)info.entry.nr);
@@ -265,10 +281,11 @@ static int find_device(pid_t worker)
 	return -1;
 }
 
-static int set(struct failpoint *point, const struct mount *mount, pid_t worker, unsigned int n, struct call_kinds *kinds,
-	       enum failpoint_error error)
+static int set(struct failpoint *point, const struct mount *mount, pid_t worker, unsigned int n,
+	       struct call_kinds *kinds, enum failpoint_error error)
 {
-	void *memory = mmap(NULL, sizeof(*point->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, sizeof(*point->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct failed_call ignored;
 	int result;
 
@@ -288,17 +305,20 @@ static int set(struct failpoint *point, const struct mount *mount, pid_t worker,
 	return result;
 }
 
-int failpoint_set(struct failpoint *point, const struct mount *mount, unsigned int n, enum failpoint_error error)
+int failpoint_set(struct failpoint *point, const struct mount *mount, unsigned int n,
+		  enum failpoint_error error)
 {
 	return set(point, mount, worker_pid(mount), n, NULL, error);
 }
 
-int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct call_kinds *kinds, enum failpoint_error error)
+int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct call_kinds *kinds,
+		       enum failpoint_error error)
 {
 	return set(point, mount, worker_pid(mount), 1, kinds, error);
 }
 
-int failpoint_set_next(struct failpoint *point, const struct mount *mount, unsigned int n, enum failpoint_error error)
+int failpoint_set_next(struct failpoint *point, const struct mount *mount, unsigned int n,
+		       enum failpoint_error error)
 {
 	return set(point, mount, 0, n, NULL, error);
 }

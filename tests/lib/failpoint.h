@@ -17,8 +17,8 @@ enum failpoint_error {
 };
 
 struct failpoint {
-	pid_t worker;  /* the worker followed; 0 = the next one */
-	pid_t tracer;  /* the child process */
+	pid_t worker; /* the worker followed; 0 = the next one */
+	pid_t tracer; /* the child process */
 	struct failpoint_shared *shared;
 };
 
@@ -35,13 +35,16 @@ bool failpoint_can(void);
  * Makes the worker's system call number `n`, counted from 1, fail.
  * Returns once the worker is followed: 0, or -errno (EPERM, ENOSYS: no ptrace(2) here).
  */
-int failpoint_set(struct failpoint *point, const struct mount *mount, unsigned int n, enum failpoint_error error);
+int failpoint_set(struct failpoint *point, const struct mount *mount, unsigned int n,
+		  enum failpoint_error error);
 
 /* Like failpoint_set(), in the next worker that the supervisor starts, from its first instruction. */
-int failpoint_set_next(struct failpoint *point, const struct mount *mount, unsigned int n, enum failpoint_error error);
+int failpoint_set_next(struct failpoint *point, const struct mount *mount, unsigned int n,
+		       enum failpoint_error error);
 
 /* Like failpoint_set(), for the first call of an unknown kind, which is known from then on. */
-int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct call_kinds *kinds, enum failpoint_error error);
+int failpoint_set_kind(struct failpoint *point, const struct mount *mount, struct call_kinds *kinds,
+		       enum failpoint_error error);
 
 /* Whether a call has failed. */
 bool failpoint_failed(const struct failpoint *point);

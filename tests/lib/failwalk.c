@@ -13,7 +13,7 @@
 #define POINTS_MAX 400 /* more than any operation has */
 
 static pid_t worker;
-static unsigned int failures;   /* of one walk */
+static unsigned int failures; /* of one walk */
 static unsigned int complaints;
 static struct call_kinds *with_eio;    /* that have failed with EIO, in one walk */
 static struct call_kinds *with_likely; /* ... with what is likely to be lacking */
@@ -27,7 +27,8 @@ static const struct {
 } explained[] = {
 	{EIO, ENOMEM, "malloc(3) says nothing else", "mmap"},
 	{EMFILE, ENFILE, "it is the daemon's table of descriptors that is full, not the caller's", NULL},
-	{EPERM, EAGAIN, "a delegate could not be given its credentials, or the signal at the worker's death", NULL},
+	{EPERM, EAGAIN, "a delegate could not be given its credentials, or the signal at the worker's death",
+	 NULL},
 	{0, ENOMEM, "setfsuid(2) and setfsgid(2), which tell no errno", NULL},
 };
 
@@ -62,7 +63,8 @@ unsigned int failwalk_complaints(void)
 }
 
 /* before, after: what there is where it was not done, and where it was. */
-static void check_scene(const struct operation *operation, const char *what, const char *before, const char *after)
+static void check_scene(const struct operation *operation, const char *what, const char *before,
+			const char *after)
 {
 	_cleanup_free_ char *found = scene_print();
 
@@ -73,15 +75,17 @@ static void check_scene(const struct operation *operation, const char *what, con
 }
 
 /* Which call is to fail. */
-struct try {
-	unsigned int n;                /* counted from 1 */
+struct
+try {
+	unsigned int n;           /* counted from 1 */
 	struct call_kinds *kinds; /* or NULL: the first one of another kind */
 	enum failpoint_error error;
 };
 
 static void set_point(struct failpoint *point, const struct try *try)
 {
-	int result = try->kinds ? failpoint_set_kind(point, walk_mount(), try->kinds, try->error) : failpoint_set(point, walk_mount(), try->n, try->error);
+	int result = try->kinds ? failpoint_set_kind(point, walk_mount(), try->kinds, try->error)
+				: failpoint_set(point, walk_mount(), try->n, try->error);
 
 	if (result < 0)
 		fail_msg("following the worker: %s", strerror(-result));
@@ -110,7 +114,8 @@ static bool try_point(const struct operation *operation, const struct try *try, 
 			failwalk_complain("%s, point %u: %s", operation->name, try->n, strerror(-result));
 		return false;
 	}
-	snprintf(what, sizeof(what), "%s, point %u (%s: %s): %s", operation->name, try->n, failed.name, strerror(failed.error), strerror(-result));
+	snprintf(what, sizeof(what), "%s, point %u (%s: %s): %s", operation->name, try->n, failed.name,
+		 strerror(failed.error), strerror(-result));
 	if (!is_explained(&failed, result))
 		failwalk_complain("%s", what);
 	done = !operation->done || operation->done();
@@ -122,7 +127,10 @@ static bool try_point(const struct operation *operation, const struct try *try, 
 	if (!no_lost_descriptors(walk_mount()))
 		failwalk_complain("%s", what);
 	if (result != 0) {
-		/* what is done in steps can't be begun in the middle, nor what is done; what leaves nothing can always be */
+		/*
+		 * what is done in steps can't be begun in the middle, nor what is done; what leaves nothing
+		 * can always be
+		 */
 		if (operation->in_steps || !operation->done || (operation->asks_after && done))
 			operation_prepare(operation);
 		result = operation->run();
@@ -145,7 +153,8 @@ static void check_walked(const struct operation *operation, unsigned int points)
 }
 
 /* One kind of call after the other. Returns how many there are. */
-static unsigned int try_kinds(const struct operation *operation, struct call_kinds *kinds, enum failpoint_error error, const char *after)
+static unsigned int try_kinds(const struct operation *operation, struct call_kinds *kinds,
+			      enum failpoint_error error, const char *after)
 {
 	struct try try = {.n = 1, .kinds = kinds, .error = error};
 
@@ -197,13 +206,15 @@ static void walk_in_new_workers(const struct operation *operation)
 	for (;; n += sample_step()) {
 		worker_replace(walk_mount());
 		worker = worker_pid(walk_mount());
-		if (n >= POINTS_MAX || !try_point(operation, &(struct try){.n = n, .error = FAIL_LIKELY}, after))
+		if (n >= POINTS_MAX ||
+		    !try_point(operation, &(struct try){.n = n, .error = FAIL_LIKELY}, after))
 			break;
 	}
 	check_walked(operation, n - 1);
 }
 
-static void walk_all(const struct operation *const tables[], void (*walk_one)(const struct operation *operation))
+static void walk_all(const struct operation *const tables[],
+		     void (*walk_one)(const struct operation *operation))
 {
 	worker = worker_pid(walk_mount());
 	failures = 0;
@@ -230,7 +241,8 @@ static struct holdings settle(void)
 	return holdings_of(walk_mount());
 }
 
-static void walk_and_settle(const struct operation *const tables[], void (*walk_one)(const struct operation *operation))
+static void walk_and_settle(const struct operation *const tables[],
+			    void (*walk_one)(const struct operation *operation))
 {
 	struct holdings before;
 
@@ -274,6 +286,9 @@ void failwalk_require(void)
 
 int failwalk_start(const char *mode)
 {
-	/* without a timeout the kernel asks for the attributes of a new file, and returns the error if that fails */
+	/*
+	 * without a timeout the kernel asks for the attributes of a new file, and returns the error if that
+	 * fails
+	 */
 	return walk_start(mode, 1);
 }

@@ -9,9 +9,9 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-#define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
+#define OPTIONS   (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
 #define CALL_STOP (SIGTRAP | 0x80)
-#define LET_GO SIGUSR1 /* from the test */
+#define LET_GO    SIGUSR1 /* from the test */
 
 void follow_resume(const struct follow_stop *stop)
 {
@@ -42,7 +42,8 @@ static int seize(pid_t process)
 				continue;
 			return errno;
 		}
-		if (ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) < 0 || waitpid(thread, &status, __WALL) != thread)
+		if (ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) < 0 ||
+		    waitpid(thread, &status, __WALL) != thread)
 			return errno;
 		ptrace(PTRACE_SYSCALL, thread, NULL, 0L);
 		n++;
@@ -63,8 +64,8 @@ static void look_at_birth(struct follow_shared *shared, const struct follow_stop
 {
 	unsigned long child;
 
-	if (stop->is_supervisor && stop->status >> 16 == PTRACE_EVENT_FORK && atomic_load(&shared->next) == 0 &&
-	    ptrace(PTRACE_GETEVENTMSG, stop->thread, NULL, &child) == 0)
+	if (stop->is_supervisor && stop->status >> 16 == PTRACE_EVENT_FORK &&
+	    atomic_load(&shared->next) == 0 && ptrace(PTRACE_GETEVENTMSG, stop->thread, NULL, &child) == 0)
 		atomic_store(&shared->next, (int)child);
 }
 
@@ -103,13 +104,17 @@ void follow_wait_ends(void)
 	pid_t thread;
 	int status;
 
-	/* a process that a thread of the worker has run for itself is held as well, and goes on by itself no more than the worker */
+	/*
+	 * a process that a thread of the worker has run for itself is held as well, and goes on by itself no
+	 * more than the worker
+	 */
 	while ((thread = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR)
 		if (thread > 0 && WIFSTOPPED(status))
 			kill(thread, SIGKILL);
 }
 
-int follow_start(pid_t worker, struct follow_shared *shared, void (*follow)(void *context), void *context, pid_t *child)
+int follow_start(pid_t worker, struct follow_shared *shared, void (*follow)(void *context), void *context,
+		 pid_t *child)
 {
 	atomic_store(&shared->error, -1);
 	atomic_store(&shared->stop, false);
@@ -123,7 +128,9 @@ int follow_start(pid_t worker, struct follow_shared *shared, void (*follow)(void
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		wanted_signals(&signals);
 		sigprocmask(SIG_BLOCK, &signals, NULL);
-		/* files of the mount: at its end, closing them would wait for the worker that it still holds */
+		/*
+		 * files of the mount: at its end, closing them would wait for the worker that it still holds
+		 */
 		close_range(3, ~0u, 0);
 		error = worker ? seize(worker) : 0;
 		if (error == 0 && shared->supervisor)

@@ -12,18 +12,18 @@
 
 /* State shared by the test and the follower; each kind of point extends it. */
 struct follow_shared {
-	atomic_int error;     /* result of attaching to the worker; -1 = not attached yet */
-	atomic_bool stop;     /* detach */
-	pid_t supervisor;     /* followed, too, to catch the next worker at its start; 0 = not followed */
-	atomic_int next;      /* pid of that worker; 0 = none yet */
+	atomic_int error; /* result of attaching to the worker; -1 = not attached yet */
+	atomic_bool stop; /* detach */
+	pid_t supervisor; /* followed, too, to catch the next worker at its start; 0 = not followed */
+	atomic_int next;  /* pid of that worker; 0 = none yet */
 };
 
 /* A stop of a followed thread, at the entry or exit of a system call, or for another reason. */
 struct follow_stop {
 	pid_t thread;
-	int status;        /* of waitpid(2) */
+	int status; /* of waitpid(2) */
 	bool is_call;
-	bool is_next;      /* a thread of the next worker */
+	bool is_next; /* a thread of the next worker */
 	bool is_supervisor;
 };
 
@@ -34,7 +34,8 @@ struct follow_stop {
  * receives its pid, also on failure.
  * Returns once the worker is followed: 0, or -errno (EPERM, ENOSYS: no ptrace(2) here).
  */
-int follow_start(pid_t worker, struct follow_shared *shared, void (*follow)(void *context), void *context, pid_t *child);
+int follow_start(pid_t worker, struct follow_shared *shared, void (*follow)(void *context), void *context,
+		 pid_t *child);
 
 /* Detaches the follower from the worker, if still attached, and waits for its exit. */
 void follow_end(struct follow_shared *shared, pid_t child);

@@ -18,18 +18,18 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX (128 * 1024)
-#define OP_STATX 52 /* FUSE_STATX of later headers */
-#define FILE_NODE 2
-#define DEV_NODE 3
-#define SHM_NODE 4
+#define OP_STATX    52 /* FUSE_STATX of later headers */
+#define FILE_NODE   2
+#define DEV_NODE    3
+#define SHM_NODE    4
 
 static struct {
 	int device;
 	pthread_t server;
-	char path[PATH_MAX]; /* "" = nothing was begun */
-	atomic_uint held;    /* requests that are not answered */
-	atomic_bool mute;    /* nor are questions about attributes and the file system */
-	atomic_bool leaving; /* all is answered */
+	char path[PATH_MAX];          /* "" = nothing was begun */
+	atomic_uint held;             /* requests that are not answered */
+	atomic_bool mute;             /* nor are questions about attributes and the file system */
+	atomic_bool leaving;          /* all is answered */
 	uint64_t unique[HANGING_MAX]; /* of the first that are held */
 	pid_t processes[HANGING_MAX];
 	size_t n;
@@ -54,7 +54,8 @@ static bool is_held(const struct fuse_in_header *in)
 	if (atomic_load(&hanging.leaving))
 		return false;
 	return in->opcode == FUSE_FLUSH ||
-	       (atomic_load(&hanging.mute) && (in->opcode == FUSE_GETATTR || in->opcode == OP_STATX || in->opcode == FUSE_STATFS));
+	       (atomic_load(&hanging.mute) &&
+		(in->opcode == FUSE_GETATTR || in->opcode == OP_STATX || in->opcode == FUSE_STATFS));
 }
 
 /* Returns the size of the answer's body, -1 where there is no answer, or -errno of it. */
@@ -75,12 +76,15 @@ static int answer_to(const struct fuse_in_header *in, union body *body)
 	switch (in->opcode) {
 	case FUSE_INIT:
 		body->init.major = FUSE_KERNEL_VERSION;
-		body->init.minor = init->minor < FUSE_KERNEL_MINOR_VERSION ? init->minor : FUSE_KERNEL_MINOR_VERSION;
+		body->init.minor =
+			init->minor < FUSE_KERNEL_MINOR_VERSION ? init->minor : FUSE_KERNEL_MINOR_VERSION;
 		body->init.max_write = 4096;
 		return sizeof(body->init);
 	case FUSE_LOOKUP:
 		/* the directories of shared memory objects */
-		body->entry.nodeid = strcmp(name, "dev") == 0 ? DEV_NODE : strcmp(name, "shm") == 0 ? SHM_NODE : FILE_NODE;
+		body->entry.nodeid = strcmp(name, "dev") == 0   ? DEV_NODE
+				     : strcmp(name, "shm") == 0 ? SHM_NODE
+								: FILE_NODE;
 		set_attributes(&body->entry.attr, body->entry.nodeid);
 		return sizeof(body->entry);
 	case FUSE_GETATTR:
@@ -142,7 +146,8 @@ int hanging_begin_at(const char *path)
 
 	snprintf(hanging.path, sizeof(hanging.path), "%s", path);
 	hanging.device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", hanging.device);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
+		 hanging.device);
 	if (!message || hanging.device < 0 || (mkdir(hanging.path, 0755) < 0 && errno != EEXIST) ||
 	    mount("hanging", hanging.path, "fuse.hanging", MS_NOSUID | MS_NODEV, options) < 0) {
 		perror(hanging.path);
@@ -210,7 +215,8 @@ static void answer_all(void)
 
 	atomic_store(&hanging.leaving, true);
 	for (unsigned int i = 0; i < n && i < HANGING_MAX; i++) {
-		const struct fuse_out_header out = {.len = sizeof(out), .error = -EIO, .unique = hanging.unique[i]};
+		const struct fuse_out_header out = {
+			.len = sizeof(out), .error = -EIO, .unique = hanging.unique[i]};
 
 		if (write(hanging.device, &out, sizeof(out)) < 0 && errno != ENOENT)
 			perror("an answer of a file system that hangs");

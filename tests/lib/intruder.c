@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define NOT_YET LONG_MIN
+#define NOT_YET    LONG_MIN
 #define SPLICE_MAX 65536 /* bytes that a pipe takes */
 
 static const struct mount *mount;
@@ -28,7 +28,8 @@ struct start {
 void intruders_setup(const struct mount *of)
 {
 	mount = of;
-	results = mmap(NULL, INTRUDERS * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	results = mmap(NULL, INTRUDERS * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
 	assert_ptr_not_equal(results, MAP_FAILED);
 }
 
@@ -105,7 +106,10 @@ void intruders_end(void)
 			job_kill(&jobs[i]);
 }
 
-/* --- calls ----------------------------------------------------------------------------------------------------------- */
+/*
+ * --- calls
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static int open_it(const struct access *access, int mode)
 {

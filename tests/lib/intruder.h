@@ -21,7 +21,7 @@ struct access {
 	int flags;                                 /* additional ones for open(2) */
 	off_t at;
 	size_t size;
-	char byte;                                 /* every byte written, or expected to be read */
+	char byte; /* every byte written, or expected to be read */
 };
 
 /* To be called once, before the first intruder. */
@@ -62,20 +62,23 @@ long call_readv(const struct access *access);
 long call_writev(const struct access *access);
 long call_read_direct(const struct access *access);
 long call_write_direct(const struct access *access);
-long call_append(const struct access *access);      /* ignores `at` */
+long call_append(const struct access *access); /* ignores `at` */
 long call_sendfile(const struct access *access);
 long call_splice_from(const struct access *access);
 long call_splice_to(const struct access *access);
-long call_copy_from(const struct access *access);   /* to an unnamed file beside it */
-long call_copy_to(const struct access *access);     /* from an unnamed file beside it */
+long call_copy_from(const struct access *access); /* to an unnamed file beside it */
+long call_copy_to(const struct access *access);   /* from an unnamed file beside it */
 long call_allocate(const struct access *access);
 long call_punch(const struct access *access);
 long call_zero(const struct access *access);
-long call_truncate(const struct access *access);    /* to `at` bytes */
+long call_truncate(const struct access *access); /* to `at` bytes */
 long call_ftruncate(const struct access *access);
 long call_open_truncating(const struct access *access);
 
-/* Locks `size` bytes (0 = to the end). command: F_SETLK, F_OFD_SETLK, ... type: F_RDLCK, ... Returns 0 or -errno. */
+/*
+ * Locks `size` bytes (0 = to the end). command: F_SETLK, F_OFD_SETLK, ... type: F_RDLCK, ... Returns 0 or
+ * -errno.
+ */
 int lock_bytes(int fd, int command, int type, off_t at, off_t size);
 
 #endif

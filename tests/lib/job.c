@@ -150,7 +150,8 @@ void job_fail(struct job *job, const char *file, int line, const char *what)
 {
 	int error = errno;
 
-	snprintf(job->failure, sizeof(job->failure), "%s:%d: %s (errno: %s)", file, line, what, strerror(error));
+	snprintf(job->failure, sizeof(job->failure), "%s:%d: %s (errno: %s)", file, line, what,
+		 strerror(error));
 	atomic_store(&job->failed, true);
 	_exit(1);
 }

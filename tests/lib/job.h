@@ -14,10 +14,10 @@
 
 struct job {
 	pid_t pid;
-	atomic_ulong steps;  /* progress; counted by the job */
-	atomic_bool stop;    /* set by the test to make the job exit */
+	atomic_ulong steps; /* progress; counted by the job */
+	atomic_bool stop;   /* set by the test to make the job exit */
 	atomic_bool failed;
-	char failure[512];   /* the first failure, if `failed` */
+	char failure[512]; /* the first failure, if `failed` */
 };
 
 /*

@@ -12,16 +12,19 @@ struct killpoint_shared {
 	struct follow_shared follow;
 	pid_t worker;
 	pid_t supervisor;
-	unsigned int at;              /* the point of the first worker */
-	unsigned int next_at;         /* ... of the next one; 0 = it is not to be killed */
-	struct call_kinds *kinds;     /* instead of `at`; or NULL */
+	unsigned int at;          /* the point of the first worker */
+	unsigned int next_at;     /* ... of the next one; 0 = it is not to be killed */
+	struct call_kinds *kinds; /* instead of `at`; or NULL */
 	struct call_text text;
 	atomic_uint passed;
 	atomic_uint passed_by_next;
 	atomic_uint killed;
 };
 
-/* The stopped threads never run again: what a system call would have done next is not done. `thread` may be a process that the worker runs. */
+/*
+ * The stopped threads never run again: what a system call would have done next is not done. `thread` may be a
+ * process that the worker runs.
+ */
 static void kill_worker(struct killpoint_shared *shared, pid_t worker, pid_t thread)
 {
 	bool is_delegate = is_child_of(thread, worker);
@@ -81,9 +84,11 @@ static void follow(void *context)
 	}
 }
 
-static int set(struct killpoint *point, const struct mount *mount, unsigned int n, unsigned int next, struct call_kinds *kinds)
+static int set(struct killpoint *point, const struct mount *mount, unsigned int n, unsigned int next,
+	       struct call_kinds *kinds)
 {
-	void *memory = mmap(NULL, sizeof(*point->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, sizeof(*point->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int result;
 
 	assert_ptr_not_equal(memory, MAP_FAILED);

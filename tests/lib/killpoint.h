@@ -10,8 +10,8 @@
 #include "tests/mount/harness.h"
 
 struct killpoint {
-	pid_t worker;  /* the worker followed */
-	pid_t tracer;  /* the child process */
+	pid_t worker; /* the worker followed */
+	pid_t tracer; /* the child process */
 	struct killpoint_shared *shared;
 };
 

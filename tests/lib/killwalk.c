@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lib/killwalk.h"
-#include "tests/lib/sample.h"
 #include "lib/base/cleanup.h"
 #include "tests/lib/killpoint.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/sample.h"
 #include "tests/lib/worker.h"
 
 #include <string.h>
 
-#define POINTS_MAX 400     /* more than any operation has */
-#define NEVER UINT32_MAX   /* a point that is not reached */
-#define STEPS 5            /* points of the next worker for one of the first one's */
+#define POINTS_MAX 400        /* more than any operation has */
+#define NEVER      UINT32_MAX /* a point that is not reached */
+#define STEPS      5          /* points of the next worker for one of the first one's */
 
-static unsigned int kills; /* of one walk */
-static unsigned int most;  /* points that a next worker has passed */
+static unsigned int kills;       /* of one walk */
+static unsigned int most;        /* points that a next worker has passed */
 static struct call_kinds *known; /* in one walk */
-static unsigned int n_of_kinds;   /* operations of which each kind of call is tried, in one walk */
+static unsigned int n_of_kinds;  /* operations of which each kind of call is tried, in one walk */
 static const struct operation *all_points_of;
-static unsigned int turn;  /* which of the next worker's points have their turn */
+static unsigned int turn; /* which of the next worker's points have their turn */
 
 int killwalk_start(const char *mode)
 {
@@ -25,11 +25,12 @@ int killwalk_start(const char *mode)
 }
 
 /* Where workers were killed, and how far they came. */
-struct try {
+struct
+try {
 	unsigned int at;
-	struct call_kinds *kinds;    /* instead of `at`; or NULL */
-	unsigned int next_at;        /* 0 = the next one was not to be */
-	unsigned int killed;         /* how many were */
+	struct call_kinds *kinds; /* instead of `at`; or NULL */
+	unsigned int next_at;     /* 0 = the next one was not to be */
+	unsigned int killed;      /* how many were */
 	unsigned int passed;
 	unsigned int passed_by_next;
 };
@@ -43,7 +44,8 @@ static void try_points(const struct operation *operation, struct try *try, const
 
 	snprintf(what, sizeof(what), "%s, point %u, then %u", operation->name, try->at, try->next_at);
 	operation_prepare(operation);
-	result = try->kinds ? killpoint_set_kind(&point, walk_mount(), try->kinds) : killpoint_set_two(&point, walk_mount(), try->at, try->next_at);
+	result = try->kinds ? killpoint_set_kind(&point, walk_mount(), try->kinds)
+			    : killpoint_set_two(&point, walk_mount(), try->at, try->next_at);
 	if (result < 0)
 		fail_msg("following the worker: %s", strerror(-result));
 	result = operation->run();

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define IDS_ABOVE 64        /* looked for beyond the last one that was noted */
+#define IDS_ABOVE 64 /* looked for beyond the last one that was noted */
 
 #define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
 
@@ -62,7 +62,7 @@ static int map_arena(const struct mount *mount, struct arena *arena, int *number
 	return 0;
 }
 
-#define PIDFD "anon_inode:[pidfd]"
+#define PIDFD         "anon_inode:[pidfd]"
 #define CACHED_PIDFDS 16
 
 static bool is_named(const struct arena *arena, int number, int fd)
@@ -82,7 +82,8 @@ static bool is_named(const struct arena *arena, int number, int fd)
 		if (atomic_load(&header->cached_fds[i].id) && header->cached_fds[i].fd == fd)
 			return true;
 	for (uint32_t i = 1; i < atomic_load(&header->nodes_high); i++)
-		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE && atomic_load(&arena->nodes[i].fd) == fd)
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE &&
+		    atomic_load(&arena->nodes[i].fd) == fd)
 			return true;
 	for (uint32_t i = 1; i < atomic_load(&header->handles_high); i++)
 		if (atomic_load(&arena->handles[i].state) == SLOT_LIVE && arena->handles[i].fd == fd)
@@ -107,7 +108,10 @@ static int count_lost(const struct mount *mount, const struct arena *arena, int 
 			continue;
 		length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 		target[length > 0 ? length : 0] = '\0';
-		/* the reader keeps some of the threads that have asked for something last, see fs/fuse/identity.c */
+		/*
+		 * the reader keeps some of the threads that have asked for something last, see
+		 * fs/fuse/identity.c
+		 */
 		if (strcmp(target, PIDFD) == 0 && ++asked <= CACHED_PIDFDS)
 			continue;
 		n++;
@@ -135,7 +139,8 @@ bool no_lost_descriptors(const struct mount *mount)
 static bool is_id_named(const struct arena *arena, int id)
 {
 	for (uint32_t i = 1; i < atomic_load(&arena->header->nodes_high); i++)
-		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE && atomic_load(&arena->nodes[i].backing_id) == id)
+		if (atomic_load(&arena->nodes[i].state) == SLOT_LIVE &&
+		    atomic_load(&arena->nodes[i].backing_id) == id)
 			return true;
 	for (int i = 0; i < ARENA_CLOSING; i++)
 		if (atomic_load(&arena->header->backing_closing[i]) == id)
@@ -192,14 +197,19 @@ int removed_files_held(const struct mount *mount, bool print)
 			continue;
 		held++;
 		if (print)
-			fprintf(stderr, "removed file: node %u, inode %llu, %llu references, descriptor %d, id %d\n", i,
-				(unsigned long long)node->inode, (unsigned long long)atomic_load(&node->lookups),
-				atomic_load(&node->fd), atomic_load(&node->backing_id));
+			fprintf(stderr,
+				"removed file: node %u, inode %llu, %llu references, descriptor %d, id %d\n",
+				i, (unsigned long long)node->inode,
+				(unsigned long long)atomic_load(&node->lookups), atomic_load(&node->fd),
+				atomic_load(&node->backing_id));
 	}
 	return held;
 }
 
-/* --- how much there is ------------------------------------------------------------------------------------------------ */
+/*
+ * --- how much there is
+ * ------------------------------------------------------------------------------------------------
+ */
 
 #define QUIET_LOOKS 20 /* one after another that show the same, a millisecond apart */
 
@@ -232,7 +242,8 @@ static struct holdings look(const struct mount *mount)
 	for (int i = 0; i < ARENA_CACHED_FDS; i++)
 		found.descriptors -= atomic_load(&arena.header->cached_fds[i].id) != 0;
 	for (uint32_t i = 1; i < atomic_load(&arena.header->nodes_high); i++)
-		found.nodes += atomic_load(&arena.nodes[i].state) == SLOT_LIVE && atomic_load(&arena.nodes[i].lookups) > 0;
+		found.nodes += atomic_load(&arena.nodes[i].state) == SLOT_LIVE &&
+			       atomic_load(&arena.nodes[i].lookups) > 0;
 	for (uint32_t i = 1; i < atomic_load(&arena.header->handles_high); i++)
 		found.handles += atomic_load(&arena.handles[i].state) == SLOT_LIVE;
 	for (uint32_t i = 1; i < atomic_load(&arena.header->locks_high); i++)
@@ -271,9 +282,12 @@ bool has_the_same(const struct mount *mount, const struct holdings *before)
 
 	if (wait_for(is_same(mount, before, &now)))
 		return true;
-	fprintf(stderr, "before: %d descriptors, %d nodes, %d handles, %d locks, %d requests, %d ids being closed\n", before->descriptors,
-		before->nodes, before->handles, before->locks, before->requests, before->closing);
-	fprintf(stderr, "now:    %d descriptors, %d nodes, %d handles, %d locks, %d requests, %d ids being closed\n", now.descriptors,
-		now.nodes, now.handles, now.locks, now.requests, now.closing);
+	fprintf(stderr,
+		"before: %d descriptors, %d nodes, %d handles, %d locks, %d requests, %d ids being closed\n",
+		before->descriptors, before->nodes, before->handles, before->locks, before->requests,
+		before->closing);
+	fprintf(stderr,
+		"now:    %d descriptors, %d nodes, %d handles, %d locks, %d requests, %d ids being closed\n",
+		now.descriptors, now.nodes, now.handles, now.locks, now.requests, now.closing);
 	return false;
 }

@@ -31,9 +31,9 @@ struct holdings {
 	int descriptors; /* except cached ones, whose number depends on chance */
 	int nodes;       /* that the kernel refers to */
 	int handles;
-	int locks;       /* held or waited for */
-	int requests;    /* in flight */
-	int closing;     /* passthrough ids */
+	int locks;    /* held or waited for */
+	int requests; /* in flight */
+	int closing;  /* passthrough ids */
 };
 
 /* Waits until the resources of a mount no longer change, and returns them. */

@@ -71,7 +71,8 @@ static int make_files(const struct load *load, unsigned int number)
 
 	directory_of(directory, load, load->mount->store, number);
 	if (mkdir(directory, 0755) < 0 || mkdir(path_of("%s/list", directory), 0755) < 0 ||
-	    mkdir(path_of("%s/names", directory), 0755) < 0 || symlink("target", path_of("%s/link", directory)) < 0 ||
+	    mkdir(path_of("%s/names", directory), 0755) < 0 ||
+	    symlink("target", path_of("%s/link", directory)) < 0 ||
 	    fill(path_of("%s/data", directory), number, 0, LOAD_SIZE) < 0 ||
 	    fill(path_of("%s/copy", directory), number, 0, LOAD_SIZE) < 0 ||
 	    fill(path_of("%s/short", directory), number, 0, 4096) < 0 ||
@@ -86,7 +87,8 @@ static int make_files(const struct load *load, unsigned int number)
 
 int load_start(struct load *load, const struct mount *mount, enum load_kind kind, unsigned int n_clients)
 {
-	void *memory = mmap(NULL, sizeof(*load->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, sizeof(*load->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	const char *seed = getenv("TEST_SEED");
 	static unsigned int number;
 

@@ -24,7 +24,7 @@ struct load {
 	unsigned int n_clients;
 	struct job *clients[LOAD_CLIENTS]; /* a step is a round of all operations; see also `operations` */
 	struct load_shared *shared;
-	unsigned int number;               /* of this load, part of its file names */
+	unsigned int number; /* of this load, part of its file names */
 	unsigned int seed;
 };
 
@@ -48,7 +48,7 @@ int load_end(struct load *load);
 
 /* Shared by load.c and load_names.c. */
 struct load_shared {
-	atomic_ulong kills;      /* odd while one is in progress */
+	atomic_ulong kills; /* odd while one is in progress */
 	atomic_ulong operations;
 };
 
@@ -68,8 +68,8 @@ void load_prepare(struct load_client *client);
 void load_repeatable_round(struct load_client *client);
 void load_names_round(struct load_client *client);
 
-#define load_must(client, condition)                                                                               \
-	((condition) ? (void)atomic_fetch_add(&(client)->shared->operations, 1)                                    \
+#define load_must(client, condition)                                                                         \
+	((condition) ? (void)atomic_fetch_add(&(client)->shared->operations, 1)                              \
 		     : job_fail((client)->job, __FILE__, __LINE__, #condition))
 
 /* The byte of a client's file at a position. */
@@ -78,7 +78,7 @@ static inline char load_byte(unsigned int client, long at)
 	return (char)(1 + (client * 31 + (unsigned long)at * 7 + (unsigned long)at / 4096) % 251);
 }
 
-#define LOAD_SIZE 131072  /* bytes of a client's file */
-#define LOAD_ENTRIES 60   /* of a client's directory `list` */
+#define LOAD_SIZE    131072 /* bytes of a client's file */
+#define LOAD_ENTRIES 60     /* of a client's directory `list` */
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations on names, of which each changes what the next one finds. All work on names of their own in the client's
- * directory `names`, which is empty before a round and after it.
+ * Operations on names, of which each changes what the next one finds. All work on names of their own in the
+ * client's directory `names`, which is empty before a round and after it.
  */
-#include "tests/lib/load.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/load.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +103,8 @@ static void use_nameless(struct load_client *client)
 	fd = open(path_of("%s/names", client->directory), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	load_must(client, fd >= 0);
 	load_must(client, write(fd, "delta", 5) == 5);
-	load_must(client, linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, name(client, "t"), AT_SYMLINK_FOLLOW) == 0);
+	load_must(client, linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, name(client, "t"),
+				 AT_SYMLINK_FOLLOW) == 0);
 	load_must(client, close(fd) == 0);
 	load_must(client, contains(client, "t", "delta"));
 	load_must(client, unlink(name(client, "t")) == 0);

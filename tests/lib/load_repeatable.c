@@ -2,8 +2,8 @@
 /*
  * Operations that may be carried out twice.
  */
-#include "tests/lib/load.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/load.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +101,8 @@ static void use_common(struct load_client *client)
 
 static void use_attributes(struct load_client *client)
 {
-	const struct timespec times[2] = {{.tv_sec = 1000000, .tv_nsec = 1}, {.tv_sec = 2000000, .tv_nsec = 999999999}};
+	const struct timespec times[2] = {{.tv_sec = 1000000, .tv_nsec = 1},
+					  {.tv_sec = 2000000, .tv_nsec = 999999999}};
 	struct statvfs file_system;
 	struct statx birth;
 	struct stat stat_buffer;
@@ -126,7 +127,8 @@ static void use_attributes(struct load_client *client)
 	load_must(client, memcmp(value, "target", 6) == 0);
 	load_must(client, getxattr(own(client, "data"), "user.client", value, sizeof(value)) == 3);
 	load_must(client, memcmp(value, "one", 3) == 0);
-	load_must(client, getxattr(own(client, "data"), "user.none", value, sizeof(value)) < 0 && errno == ENODATA);
+	load_must(client,
+		  getxattr(own(client, "data"), "user.none", value, sizeof(value)) < 0 && errno == ENODATA);
 	load_must(client, setxattr(own(client, "data"), "user.second", "22", 2, 0) == 0);
 	load_must(client, listxattr(own(client, "data"), list, sizeof(list)) > 0);
 }

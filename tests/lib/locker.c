@@ -26,7 +26,7 @@ static bool started;
 
 static volatile sig_atomic_t caught;
 
-static void catch(int number)
+static void catch (int number)
 {
 	(void)number;
 	caught++;

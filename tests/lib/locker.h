@@ -19,8 +19,8 @@
 #define LOCKER_SLOTS 16
 
 enum locker_action {
-	LOCKER_OPEN,  /* opens the path with flags `argument` into the slot */
-	LOCKER_DUP,   /* into slot `argument` */
+	LOCKER_OPEN, /* opens the path with flags `argument` into the slot */
+	LOCKER_DUP,  /* into slot `argument` */
 	LOCKER_CLOSE,
 	LOCKER_FCNTL, /* with command `argument` */
 	LOCKER_FLOCK, /* with operation `argument` */

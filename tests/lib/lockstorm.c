@@ -116,7 +116,8 @@ static void lock_ranges(struct storming *self)
 		if (set(self, of_process ? F_SETLK : F_OFD_SETLK, F_WRLCK, first, last) == 0) {
 			enter(self, F_WRLCK, first, last);
 			leave(self, F_WRLCK, first, last);
-			job_must(self->job, set(self, of_process ? F_SETLK : F_OFD_SETLK, F_RDLCK, first, last) == 0);
+			job_must(self->job,
+				 set(self, of_process ? F_SETLK : F_OFD_SETLK, F_RDLCK, first, last) == 0);
 		} else {
 			job_must(self->job, errno == EAGAIN);
 		}
@@ -159,10 +160,12 @@ static void interrupt_often(struct storming *self)
 static void storm(struct job *job, void *context)
 {
 	const struct storm_job *given = context;
-	struct storming self = {.job = job, .fd = open(given->path, O_RDWR | O_CLOEXEC), .random = given->number};
+	struct storming self = {
+		.job = job, .fd = open(given->path, O_RDWR | O_CLOEXEC), .random = given->number};
 
 	job_must(job, self.fd >= 0);
-	self.records = mmap(NULL, RECORDS * sizeof(struct record), PROT_READ | PROT_WRITE, MAP_SHARED, self.fd, 0);
+	self.records =
+		mmap(NULL, RECORDS * sizeof(struct record), PROT_READ | PROT_WRITE, MAP_SHARED, self.fd, 0);
 	job_must(job, self.records != MAP_FAILED);
 	if (given->interrupts)
 		interrupt_often(&self);
@@ -186,7 +189,8 @@ int lockstorm_start(struct lockstorm *storm_of, const char *path, bool interrupt
 	}
 	snprintf(storm_of->path, sizeof(storm_of->path), "%s", path);
 	for (unsigned int i = 0; i < STORM_JOBS; i++) {
-		struct storm_job context = {.path = storm_of->path, .number = i + 1, .interrupts = interrupts};
+		struct storm_job context = {
+			.path = storm_of->path, .number = i + 1, .interrupts = interrupts};
 
 		storm_of->jobs[i] = job_start(storm, &context);
 		if (!storm_of->jobs[i])

@@ -23,9 +23,20 @@
 
 /* Where ranges begin and end; the last cell has no end. Bytes of one cell are never told apart. */
 static const int64_t bounds[] = {
-	0,    1,    2,     3,     4,         5,          6,          7,          8,          10,         20,
-	99,   100,  101,   102,   4095,      4096,       4097,       65536,      INT32_MAX,  1ll << 31,  UINT32_MAX,
-	1ll << 32, 1ll << 40, 1ll << 62, INT64_MAX - 1, INT64_MAX,
+	0,         1,
+	2,         3,
+	4,         5,
+	6,         7,
+	8,         10,
+	20,        99,
+	100,       101,
+	102,       4095,
+	4096,      4097,
+	65536,     INT32_MAX,
+	1ll << 31, UINT32_MAX,
+	1ll << 32, 1ll << 40,
+	1ll << 62, INT64_MAX - 1,
+	INT64_MAX,
 };
 
 /* An open file description; place 0 is not used. */
@@ -41,9 +52,10 @@ static struct {
 	unsigned int step;
 	uint64_t random;
 	struct description descriptions[DESCRIPTIONS];
-	int fds[PROCESSES][SLOTS];         /* descriptions, 0 = the slot is empty */
-	signed char cells[OWNERS][sizeof(bounds) / sizeof(bounds[0])]; /* what owners hold: processes, the observer, descriptions */
-	char what[256];                    /* the step, for people */
+	int fds[PROCESSES][SLOTS]; /* descriptions, 0 = the slot is empty */
+	signed char cells[OWNERS][sizeof(bounds) / sizeof(bounds[0])]; /* what owners hold: processes, the
+									  observer, descriptions */
+	char what[256];                                                /* the step, for people */
 } walk;
 
 static unsigned int pick(unsigned int n)
@@ -55,12 +67,12 @@ static unsigned int pick(unsigned int n)
 	return (unsigned int)((walk.random >> 32) % n);
 }
 
-#define fail_walk(...)                                                                                             \
-	do {                                                                                                       \
-		print_error("TEST_SEED=%u, step %u: %s: ", walk.seed, walk.step, walk.what);                       \
-		print_error(__VA_ARGS__);                                                                          \
-		print_error("\n");                                                                                 \
-		fail();                                                                                            \
+#define fail_walk(...)                                                                                       \
+	do {                                                                                                 \
+		print_error("TEST_SEED=%u, step %u: %s: ", walk.seed, walk.step, walk.what);                 \
+		print_error(__VA_ARGS__);                                                                    \
+		print_error("\n");                                                                           \
+		fail();                                                                                      \
 	} while (0)
 
 static const char *name_of(int result)
@@ -154,7 +166,8 @@ static struct flock range(int type, int first, int last)
 }
 
 /* Does it on both files. */
-static void ask_both(int locker, struct locker_command *command, struct locker_answer *reference, struct locker_answer *mounted)
+static void ask_both(int locker, struct locker_command *command, struct locker_answer *reference,
+		     struct locker_answer *mounted)
 {
 	*reference = locker_call(locker, command);
 	command->slot += ON_MOUNT;
@@ -174,8 +187,8 @@ static void expect(int locker, struct locker_command *command, int expected)
 }
 
 /*
- * A tmpfs says -1 for what a description holds. The kernel does not tell the mount which locks are of that kind: it says -1
- * to who asks by F_OFD_GETLK, and a pid to others, or 0 where that process is gone.
+ * A tmpfs says -1 for what a description holds. The kernel does not tell the mount which locks are of that
+ * kind: it says -1 to who asks by F_OFD_GETLK, and a pid to others, or 0 where that process is gone.
  */
 static bool is_true_pid(pid_t pid, int asker, int owner, bool on_mount)
 {
@@ -188,7 +201,10 @@ static bool is_true_pid(pid_t pid, int asker, int owner, bool on_mount)
 	return pid == (of_description ? -1 : locker_pid(owner));
 }
 
-/* Whether an answer of F_GETLK is true: it is what one owner holds, all of it, and on the mount the first such. */
+/*
+ * Whether an answer of F_GETLK is true: it is what one owner holds, all of it, and on the mount the first
+ * such.
+ */
 static bool is_true(const struct flock *answer, int asker, int type, int first, int last, bool on_mount)
 {
 	int64_t lowest = INT64_MAX;
@@ -203,9 +219,10 @@ static bool is_true(const struct flock *answer, int asker, int type, int first, 
 			if (to < first || from > last || !conflict(cells[from], type))
 				continue;
 			lowest = bounds[from] < lowest ? bounds[from] : lowest;
-			found = found || (answer->l_type == cells[from] && answer->l_start == bounds[from] &&
-					  answer->l_len == (to == CELLS - 1 ? 0 : end_of(to) - bounds[from] + 1) &&
-					  is_true_pid(answer->l_pid, asker, owner, on_mount));
+			found = found ||
+				(answer->l_type == cells[from] && answer->l_start == bounds[from] &&
+				 answer->l_len == (to == CELLS - 1 ? 0 : end_of(to) - bounds[from] + 1) &&
+				 is_true_pid(answer->l_pid, asker, owner, on_mount));
 		}
 	}
 	return found && answer->l_whence == SEEK_SET && (!on_mount || answer->l_start == lowest);
@@ -226,13 +243,15 @@ static void look(int locker, int slot, int asker, int type, int first, int last)
 	for (int i = 0; i < 2; i++) {
 		const struct flock *lock = &answers[i].lock;
 
-		if (answers[i].result == 0 && (in_the_way ? is_true(lock, asker, type, first, last, i == 1)
-						       : lock->l_type == F_UNLCK))
+		if (answers[i].result == 0 &&
+		    (in_the_way ? is_true(lock, asker, type, first, last, i == 1) : lock->l_type == F_UNLCK))
 			continue;
-		fail_walk("F_GETLK by %d of %s %lld to %lld on the %s: %s, type %d, start %lld, length %lld, pid %d; %s in the way",
+		fail_walk("F_GETLK by %d of %s %lld to %lld on the %s: %s, type %d, start %lld, length %lld, "
+			  "pid %d; %s in the way",
 			  locker, type == F_RDLCK ? "shared" : "exclusive", (long long)bounds[first],
-			  (long long)end_of(last), i ? "mount" : "tmpfs", name_of(answers[i].result), lock->l_type,
-			  (long long)lock->l_start, (long long)lock->l_len, lock->l_pid, in_the_way ? "something" : "nothing");
+			  (long long)end_of(last), i ? "mount" : "tmpfs", name_of(answers[i].result),
+			  lock->l_type, (long long)lock->l_start, (long long)lock->l_len, lock->l_pid,
+			  in_the_way ? "something" : "nothing");
 	}
 }
 
@@ -255,7 +274,8 @@ static void observe(void)
 {
 	int first = (int)pick((unsigned int)CELLS);
 
-	snprintf(walk.what + strlen(walk.what), sizeof(walk.what) - strlen(walk.what), "; then, asked from outside");
+	snprintf(walk.what + strlen(walk.what), sizeof(walk.what) - strlen(walk.what),
+		 "; then, asked from outside");
 	look(OBSERVER, 0, OBSERVER, F_WRLCK, first, first + (int)pick((unsigned int)(CELLS - first)));
 	if (pick(4) == 0)
 		observe_flock();
@@ -365,18 +385,21 @@ static void set_flock(int process, int slot)
 
 static void set_range(int process, int slot)
 {
-	static const char *const names[] = {[F_RDLCK] = "F_RDLCK", [F_WRLCK] = "F_WRLCK", [F_UNLCK] = "F_UNLCK"};
+	static const char *const names[] = {
+		[F_RDLCK] = "F_RDLCK", [F_WRLCK] = "F_WRLCK", [F_UNLCK] = "F_UNLCK"};
 	struct locker_command command = {.action = LOCKER_FCNTL, .slot = slot};
 	const struct description *description = &walk.descriptions[walk.fds[process][slot]];
 	bool of_description = pick(3) == 0;
 	int owner = of_description ? owner_of_description(walk.fds[process][slot]) : process;
 	int type = (int)pick(3);
 	int first = (int)pick((unsigned int)CELLS);
-	int last = pick(8) ? first + (int)pick(CELLS - first < 6 ? (unsigned int)(CELLS - first) : 6) : CELLS - 1;
+	int last = pick(8) ? first + (int)pick(CELLS - first < 6 ? (unsigned int)(CELLS - first) : 6)
+			   : CELLS - 1;
 	int expected = 0;
 	bool waits;
 
-	if ((type == F_RDLCK && description->mode == O_WRONLY) || (type == F_WRLCK && description->mode == O_RDONLY))
+	if ((type == F_RDLCK && description->mode == O_WRONLY) ||
+	    (type == F_WRLCK && description->mode == O_RDONLY))
 		expected = -EBADF;
 	else if (type != F_UNLCK && is_in_the_way(owner, type, first, last))
 		expected = -EAGAIN;
@@ -387,8 +410,8 @@ static void set_range(int process, int slot)
 		command.argument = waits ? F_SETLKW : F_SETLK;
 	command.lock = range(type, first, last);
 	snprintf(walk.what, sizeof(walk.what), "process %d, %sSETLK%s %d %s %lld to %lld", process,
-		 of_description ? "F_OFD_" : "F_", waits ? "W" : "", slot, names[type], (long long)bounds[first],
-		 (long long)end_of(last));
+		 of_description ? "F_OFD_" : "F_", waits ? "W" : "", slot, names[type],
+		 (long long)bounds[first], (long long)end_of(last));
 	expect(process, &command, expected);
 	for (int cell = first; cell <= last && expected == 0; cell++)
 		walk.cells[owner][cell] = (signed char)type;

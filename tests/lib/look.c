@@ -31,7 +31,10 @@ static int open_arena(pid_t supervisor)
 	return -1;
 }
 
-/* In a process of its own: state_recover() closes descriptors, which here mean other files than in the daemon. */
+/*
+ * In a process of its own: state_recover() closes descriptors, which here mean other files than in the
+ * daemon.
+ */
 static void look_into_arena(int fd, struct finding *finding)
 {
 	struct stat stat;
@@ -64,7 +67,8 @@ static void look_into_arena(int fd, struct finding *finding)
 struct finding look_into(pid_t supervisor)
 {
 	struct finding found = {.handles = -1};
-	struct finding *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct finding *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	_cleanup_close_ int fd = open_arena(supervisor);
 	pid_t child;
 	int status;

@@ -22,7 +22,8 @@ int mandatory_start(const char *mode)
 		.options = path_of("io_mode=%s", mode),
 	};
 
-	if (mount_start(&mandatory_mount, &spec) < 0 || mkdir(path_of("%s/m", mandatory_mount.path), 0755) < 0 ||
+	if (mount_start(&mandatory_mount, &spec) < 0 ||
+	    mkdir(path_of("%s/m", mandatory_mount.path), 0755) < 0 ||
 	    setxattr(path_of("%s/m", mandatory_mount.path), "user.segfs.lock", "mandatory", 9, 0) < 0)
 		return -1;
 	snprintf(segment, sizeof(segment), "%s", path_of("%s/m/segment", mandatory_mount.path));
@@ -57,12 +58,16 @@ int mandatory_tear_down(void **unused)
 		fputs("somebody still waits\n", stderr);
 		return -1;
 	}
-	return mount_verify(&mandatory_mount, 0) == 0 && no_lost_descriptors(&mandatory_mount) && no_lost_backing_ids(&mandatory_mount) ? 0 : -1;
+	return mount_verify(&mandatory_mount, 0) == 0 && no_lost_descriptors(&mandatory_mount) &&
+			       no_lost_backing_ids(&mandatory_mount)
+		       ? 0
+		       : -1;
 }
 
 void expect_stored(off_t at, off_t size, char byte)
 {
-	_cleanup_close_ int fd = (int)check(open(path_of("%s/m/segment", mandatory_mount.store), O_RDONLY | O_CLOEXEC));
+	_cleanup_close_ int fd =
+		(int)check(open(path_of("%s/m/segment", mandatory_mount.store), O_RDONLY | O_CLOEXEC));
 	_cleanup_free_ char *bytes = malloc((size_t)size);
 
 	assert_non_null(bytes);

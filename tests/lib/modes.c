@@ -20,7 +20,8 @@ int run_in_mode(const char *mode, const struct CMUnitTest *cases, size_t n, int 
 	return _cmocka_run_group_tests(mode, cases, n, set_up, stop);
 }
 
-int run_in_each_mode(const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode), CMFixtureFunction stop)
+int run_in_each_mode(const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode),
+		     CMFixtureFunction stop)
 {
 	int failed = run_in_mode("direct", cases, n, start, stop);
 

@@ -15,6 +15,7 @@ int run_in_mode(const char *mode, const struct CMUnitTest *cases, size_t n, int 
 		CMFixtureFunction stop);
 
 /* Runs a group of `n` cases in all three modes. Returns the number of failed cases. */
-int run_in_each_mode(const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode), CMFixtureFunction stop);
+int run_in_each_mode(const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode),
+		     CMFixtureFunction stop);
 
 #endif

@@ -36,19 +36,22 @@ void operation_prepare(const struct operation *operation)
 		operation->prepare();
 }
 
-void operations_walk(const struct operation *const tables[], void (*function)(const struct operation *operation))
+void operations_walk(const struct operation *const tables[],
+		     void (*function)(const struct operation *operation))
 {
 	const char *filter = getenv("TEST_FILTER");
 
 	for (; *tables; tables++)
 		for (const struct operation *operation = *tables; operation->name; operation++)
-			if ((operation->in ? operation->in : IN_STORE) & scene_now()->bit && (!filter || strstr(operation->name, filter)))
+			if ((operation->in ? operation->in : IN_STORE) & scene_now()->bit &&
+			    (!filter || strstr(operation->name, filter)))
 				function(operation);
 }
 
 void operations_count(const struct mount *mount, struct operation_counts *counts)
 {
-	assert_true(read_text(path_of("%s/.segfs/status", mount->path), counts->status, sizeof(counts->status)) > 0);
+	assert_true(read_text(path_of("%s/.segfs/status", mount->path), counts->status,
+			      sizeof(counts->status)) > 0);
 	assert_non_null(strstr(counts->status, "\"operations\": {"));
 }
 
@@ -82,7 +85,8 @@ void operations_check_complete(const struct mount *mount, const struct operation
 	at = strstr(after.status, "\"operations\": {") + strlen("\"operations\": {");
 	while (sscanf(at, " \"%31[^\"]\": %*u%n", name, &length) == 1) {
 		if (!is_never_sent(name) && count_of(&after, name) == count_of(before, name)) {
-			fprintf(stderr, "no operation in %s/ makes a request of the kind %s\n", scene_now()->below, name);
+			fprintf(stderr, "no operation in %s/ makes a request of the kind %s\n",
+				scene_now()->below, name);
 			missing++;
 		}
 		at += length;

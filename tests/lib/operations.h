@@ -12,9 +12,9 @@
 
 struct operation {
 	const char *name;
-	unsigned int in;       /* IN_*: the scenes that support it; 0 = IN_STORE */
-	int (*run)(void);      /* 0, or -errno; -EBADMSG for a wrong result */
-	bool (*done)(void);    /* whether it has been done, according to the store; NULL = it leaves no trace */
+	unsigned int in;    /* IN_*: the scenes that support it; 0 = IN_STORE */
+	int (*run)(void);   /* 0, or -errno; -EBADMSG for a wrong result */
+	bool (*done)(void); /* whether it has been done, according to the store; NULL = it leaves no trace */
 	void (*prepare)(void); /* runs after scene_lay(); NULL = nothing more to prepare */
 	bool in_steps;         /* changes several things in sequence */
 	bool asks_after;       /* queries the result after the change, which may fail */
@@ -41,7 +41,8 @@ void operation_prepare(const struct operation *operation);
  * Calls a function for each operation of some tables that belongs to the scene and whose name contains
  * TEST_FILTER, if set.
  */
-void operations_walk(const struct operation *const tables[], void (*function)(const struct operation *operation));
+void operations_walk(const struct operation *const tables[],
+		     void (*function)(const struct operation *operation));
 
 /* The number of requests served by a daemon, by kind. */
 struct operation_counts {

@@ -2,8 +2,8 @@
 /*
  * Operations on bytes.
  */
-#include "tests/lib/operations.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/operations.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,8 @@ static int op_write(void)
 	if (fd < 0)
 		return -errno;
 	memset(bytes, 'f', sizeof(bytes));
-	if (pwrite(fd, bytes, sizeof(bytes), 0) != sizeof(bytes) || pread(fd, bytes, sizeof(bytes), 0) != sizeof(bytes))
+	if (pwrite(fd, bytes, sizeof(bytes), 0) != sizeof(bytes) ||
+	    pread(fd, bytes, sizeof(bytes), 0) != sizeof(bytes))
 		return -errno;
 	return byte_of("file") == 'f' ? 0 : -EBADMSG;
 }
@@ -126,7 +127,8 @@ static int op_sync(void)
 	_cleanup_close_ int fd = open(in_mount("file"), O_RDWR | O_CLOEXEC);
 	_cleanup_close_ int dir = open(in_mount("."), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0 || dir < 0 || pwrite(fd, "f", 1, 0) != 1 || fsync(fd) < 0 || fdatasync(fd) < 0 || fsync(dir) < 0)
+	if (fd < 0 || dir < 0 || pwrite(fd, "f", 1, 0) != 1 || fsync(fd) < 0 || fdatasync(fd) < 0 ||
+	    fsync(dir) < 0)
 		return -errno;
 	return 0;
 }
@@ -184,7 +186,12 @@ const struct operation operations_on_bytes[] = {
 	{.name = "copy", .in = IN_ALL, .run = op_copy},
 	{.name = "append", .in = IN_FILES, .run = op_append, .in_steps = true},
 	{.name = "fixed size", .run = op_fixed_size, .prepare = prepare_fixed_size},
-	{.name = "write program", .in = IN_FILES, .run = op_write_program, .done = written_program, .prepare = prepare_program, .in_steps = true},
+	{.name = "write program",
+	 .in = IN_FILES,
+	 .run = op_write_program,
+	 .done = written_program,
+	 .prepare = prepare_program,
+	 .in_steps = true},
 	{.name = "sync", .in = IN_ALL, .run = op_sync},
 	{0},
 };

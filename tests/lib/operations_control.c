@@ -56,7 +56,8 @@ static int op_version(void)
 
 static int op_status(void)
 {
-	static const char *const texts[] = {"{\n", "\"operations\": {", "\"stores\": [", "\"bytes_used\": ", "\n}\n", NULL};
+	static const char *const texts[] = {
+		"{\n", "\"operations\": {", "\"stores\": [", "\"bytes_used\": ", "\n}\n", NULL};
 
 	return tells("status", texts);
 }
@@ -112,12 +113,16 @@ static int op_look(void)
 	_cleanup_close_ int dir = open(control("."), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int fd = open(control("version"), O_RDONLY | O_CLOEXEC);
 
-	if (dir < 0 || fd < 0 || fsync(fd) < 0 || fsync(dir) < 0 || fstat(fd, &stat_buffer) < 0 || pread(fd, &byte, 1, 2) < 0 ||
-	    statx(AT_FDCWD, control("version"), AT_STATX_FORCE_SYNC, STATX_ALL, &found) < 0 || statvfs(control("."), &usage) < 0)
+	if (dir < 0 || fd < 0 || fsync(fd) < 0 || fsync(dir) < 0 || fstat(fd, &stat_buffer) < 0 ||
+	    pread(fd, &byte, 1, 2) < 0 ||
+	    statx(AT_FDCWD, control("version"), AT_STATX_FORCE_SYNC, STATX_ALL, &found) < 0 ||
+	    statvfs(control("."), &usage) < 0)
 		return -errno;
 	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 || errno != ENOTTY)
 		return -errno;
-	return byte == 'g' && has_value(control("version"), "source", "control") == 0 ? result_of(lseek(fd, 0, SEEK_HOLE)) : -EBADMSG;
+	return byte == 'g' && has_value(control("version"), "source", "control") == 0
+		       ? result_of(lseek(fd, 0, SEEK_HOLE))
+		       : -EBADMSG;
 }
 
 /* How many have it open is among them. */
@@ -139,8 +144,8 @@ static int op_lock(void)
 	struct flock found = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	_cleanup_close_ int fd = open(control("version"), O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0 || fcntl(fd, F_GETLK, &found) < 0 || fcntl(fd, F_OFD_SETLKW, &lock) < 0 ||
-	    flock(fd, LOCK_SH | LOCK_NB) < 0)
+	if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0 || fcntl(fd, F_GETLK, &found) < 0 ||
+	    fcntl(fd, F_OFD_SETLKW, &lock) < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0)
 		return -errno;
 	return 0;
 }
@@ -151,13 +156,16 @@ static int op_what_can_not_be_done(void)
 	const char *new_name = control("new");
 	int result = result_of_failure(EPERM, open(version, O_RDWR | O_CLOEXEC));
 
-	result = and_also(result, result_of_failure(EPERM, open(new_name, O_RDWR | O_CREAT | O_CLOEXEC, 0600)));
-	result = and_also(result, result_of_failure(EPERM, open(control("."), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)));
+	result = and_also(result,
+			  result_of_failure(EPERM, open(new_name, O_RDWR | O_CREAT | O_CLOEXEC, 0600)));
+	result = and_also(result,
+			  result_of_failure(EPERM, open(control("."), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)));
 	result = and_also(result, result_of_failure(EPERM, truncate(version, 0)));
 	result = and_also(result, result_of_failure(EPERM, chmod(version, 0600)));
 	result = and_also(result, result_of_failure(EPERM, unlink(version)));
 	result = and_also(result, result_of_failure(EPERM, rename(version, new_name)));
-	result = and_also(result, result_of_failure(EPERM, renameat2(AT_FDCWD, version, AT_FDCWD, control("status"), RENAME_EXCHANGE)));
+	result = and_also(result, result_of_failure(EPERM, renameat2(AT_FDCWD, version, AT_FDCWD,
+								     control("status"), RENAME_EXCHANGE)));
 	result = and_also(result, result_of_failure(EPERM, link(version, new_name)));
 	result = and_also(result, result_of_failure(EPERM, symlink("a", new_name)));
 	result = and_also(result, result_of_failure(EPERM, mkdir(new_name, 0700)));

@@ -23,9 +23,10 @@ int has_value(const char *path, const char *attribute, const char *value)
 
 static int read_attributes(const char *path, char text[TEXT_MAX])
 {
-	static const char *const names[] = {"attached",    "io-mode",  "source",      "orphan",      "kind",   "mapped", "mapped-pids",
-					    "shmid",       "key",      "nattch",      "creator-pid", "last-pid", "locked", "removed",
-					    "creator-uid", "lock",     "writers",     "commit",      "size-policy", "lifetime"};
+	static const char *const names[] = {
+		"attached",    "io-mode", "source",  "orphan",      "kind",        "mapped",  "mapped-pids",
+		"shmid",       "key",     "nattch",  "creator-pid", "last-pid",    "locked",  "removed",
+		"creator-uid", "lock",    "writers", "commit",      "size-policy", "lifetime"};
 	char list[256];
 	size_t used = 0;
 
@@ -41,7 +42,8 @@ static int read_attributes(const char *path, char text[TEXT_MAX])
 		if (size < 0 && errno != ENODATA)
 			return -errno;
 		if (size >= 0)
-			used += (size_t)snprintf(text + used, TEXT_MAX - used, "%s=%.*s\n", name, (int)size, value);
+			used += (size_t)snprintf(text + used, TEXT_MAX - used, "%s=%.*s\n", name, (int)size,
+						 value);
 		assert_true(used < TEXT_MAX);
 	}
 	return 0;

@@ -2,8 +2,8 @@
 /*
  * Operations on attributes, locks and lists.
  */
-#include "tests/lib/operations.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/operations.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +20,8 @@
 static int op_stat(void)
 {
 	struct statx found;
-	int result = result_of(statx(AT_FDCWD, in_mount("file"), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found));
+	int result =
+		result_of(statx(AT_FDCWD, in_mount("file"), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found));
 
 	return result == 0 && found.stx_size != SCENE_SIZE ? -EBADMSG : result;
 }
@@ -79,10 +80,11 @@ static int op_attributes(void)
 	const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 2}};
 	struct stat stat_buffer;
 
-	if (chmod(in_mount("a"), 0604) < 0 || chown(in_mount("a"), 1, 2) < 0 || utimensat(AT_FDCWD, in_mount("a"), times, 0) < 0 ||
-	    stat(in_store("a"), &stat_buffer) < 0)
+	if (chmod(in_mount("a"), 0604) < 0 || chown(in_mount("a"), 1, 2) < 0 ||
+	    utimensat(AT_FDCWD, in_mount("a"), times, 0) < 0 || stat(in_store("a"), &stat_buffer) < 0)
 		return -errno;
-	return stat_buffer.st_mode == (S_IFREG | 0604) && stat_buffer.st_uid == 1 && stat_buffer.st_mtim.tv_sec == 2
+	return stat_buffer.st_mode == (S_IFREG | 0604) && stat_buffer.st_uid == 1 &&
+			       stat_buffer.st_mtim.tv_sec == 2
 		       ? 0
 		       : -EBADMSG;
 }
@@ -124,7 +126,8 @@ static int op_xattrs(void)
 	char value[1024];
 	int result;
 
-	if (setxattr(in_mount("file"), "user.of", "us", 2, 0) < 0 || listxattr(in_mount("file"), value, sizeof(value)) < 0)
+	if (setxattr(in_mount("file"), "user.of", "us", 2, 0) < 0 ||
+	    listxattr(in_mount("file"), value, sizeof(value)) < 0)
 		return -errno;
 	result = result_of_bytes(getxattr(in_mount("file"), "user.of", value, sizeof(value)), 2);
 	return result == 0 && memcmp(value, "us", 2) != 0 ? -EBADMSG : result;
@@ -142,7 +145,8 @@ static int op_policy(void)
 	result = result_of_bytes(getxattr(in_mount("file"), "user.segfs.lifetime", value, sizeof(value)), 6);
 	if (result < 0)
 		return result;
-	if (memcmp(value, "ttl:1h", 6) != 0 || getxattr(in_store("file"), "trusted.segfs.policy", NULL, 0) < 0)
+	if (memcmp(value, "ttl:1h", 6) != 0 ||
+	    getxattr(in_store("file"), "trusted.segfs.policy", NULL, 0) < 0)
 		return -EBADMSG;
 	result = result_of_failure(EPERM, truncate(in_mount("file"), 100));
 	return result < 0 ? result : result_of(removexattr(in_mount("file"), "user.segfs.size-policy"));
@@ -170,8 +174,8 @@ static int op_lock(void)
 	struct flock found = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	_cleanup_close_ int fd = open(in_mount("a"), O_RDWR | O_CLOEXEC);
 
-	if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0 || fcntl(fd, F_OFD_SETLK, &hole) < 0 || fcntl(fd, F_GETLK, &found) < 0 ||
-	    fcntl(fd, F_OFD_SETLKW, &lock) < 0)
+	if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0 || fcntl(fd, F_OFD_SETLK, &hole) < 0 ||
+	    fcntl(fd, F_GETLK, &found) < 0 || fcntl(fd, F_OFD_SETLKW, &lock) < 0)
 		return -errno;
 	return found.l_type == F_WRLCK && found.l_start == 10 && found.l_len == 3 ? 0 : -EBADMSG;
 }
@@ -323,7 +327,12 @@ const struct operation operations_on_files[] = {
 	{.name = "statfs", .in = IN_ALL, .run = op_statfs},
 	{.name = "readlink", .in = IN_FILES, .run = op_readlink},
 	{.name = "handle", .in = IN_FILES, .run = op_handle},
-	{.name = "forget", .in = IN_FILES, .run = op_forget, .done = all_forgotten, .prepare = prepare_forget, .in_steps = true},
+	{.name = "forget",
+	 .in = IN_FILES,
+	 .run = op_forget,
+	 .done = all_forgotten,
+	 .prepare = prepare_forget,
+	 .in_steps = true},
 	{.name = "setxattr existing", .in = IN_FILES, .run = op_setxattr_existing},
 	{.name = "replace missing", .in = IN_FILES, .run = op_replace_missing},
 	{.name = "removexattr missing", .in = IN_FILES, .run = op_removexattr_missing},

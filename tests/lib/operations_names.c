@@ -2,8 +2,8 @@
 /*
  * Operations on names.
  */
-#include "tests/lib/operations.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/operations.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +55,8 @@ static int op_nameless(void)
 
 	if (fd < 0 || pwrite(fd, "t", 1, 0) != 1)
 		return -errno;
-	return result_of(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, in_mount("new"), AT_SYMLINK_FOLLOW));
+	return result_of(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, in_mount("new"),
+				AT_SYMLINK_FOLLOW));
 }
 
 static bool linked_nameless(void)
@@ -317,32 +318,75 @@ static bool left_existing(void)
 }
 
 const struct operation operations_on_names[] = {
-	/* where it may not rely on what it is told, as in posix/, the kernel asks for the attributes of what it has made */
+	/*
+	 * where it may not rely on what it is told, as in posix/, the kernel asks for the attributes of what
+	 * it has made
+	 */
 	{.name = "create", .in = IN_FILES, .run = op_create, .done = created, .asks_after = true},
-	{.name = "create as user", .in = IN_FILES, .run = op_create_as_user, .done = created_as_user, .prepare = prepare_open_directory,
+	{.name = "create as user",
+	 .in = IN_FILES,
+	 .run = op_create_as_user,
+	 .done = created_as_user,
+	 .prepare = prepare_open_directory,
 	 .asks_after = true},
 	{.name = "nameless", .in = IN_FILES, .run = op_nameless, .done = linked_nameless},
-	{.name = "mkdir", .in = IN_FILES, .run = op_mkdir, .done = made_directory, .prepare = prepare_no_directory},
+	{.name = "mkdir",
+	 .in = IN_FILES,
+	 .run = op_mkdir,
+	 .done = made_directory,
+	 .prepare = prepare_no_directory},
 	{.name = "rmdir", .in = IN_FILES, .run = op_rmdir, .done = removed_directory},
 	{.name = "symlink", .in = IN_FILES, .run = op_symlink, .done = made_symlink},
 	{.name = "mkfifo", .in = IN_FILES, .run = op_mkfifo, .done = made_fifo},
 	{.name = "mknod", .in = IN_FILES, .run = op_mknod, .done = created},
-	{.name = "mkdir with policy", .run = op_mkdir_with_policy, .done = made_with_policy, .prepare = prepare_policy},
-	{.name = "mknod with policy", .run = op_mknod_with_policy, .done = made_with_policy, .prepare = prepare_policy},
+	{.name = "mkdir with policy",
+	 .run = op_mkdir_with_policy,
+	 .done = made_with_policy,
+	 .prepare = prepare_policy},
+	{.name = "mknod with policy",
+	 .run = op_mknod_with_policy,
+	 .done = made_with_policy,
+	 .prepare = prepare_policy},
 	{.name = "link", .in = IN_FILES, .run = op_link, .done = made_link},
 	{.name = "unlink", .in = IN_FILES | IN_SEGMENTS, .run = op_unlink, .done = unlinked},
-	{.name = "unlink open", .in = IN_FILES | IN_SEGMENTS, .run = op_unlink_open, .done = unlinked, .asks_after = true},
+	{.name = "unlink open",
+	 .in = IN_FILES | IN_SEGMENTS,
+	 .run = op_unlink_open,
+	 .done = unlinked,
+	 .asks_after = true},
 	{.name = "rename", .in = IN_FILES, .run = op_rename, .done = renamed},
-	{.name = "rename over", .in = IN_FILES, .run = op_rename_over, .done = renamed_over, .asks_after = true},
+	{.name = "rename over",
+	 .in = IN_FILES,
+	 .run = op_rename_over,
+	 .done = renamed_over,
+	 .asks_after = true},
 	{.name = "rename new", .in = IN_FILES, .run = op_rename_new, .done = renamed},
 	{.name = "exchange", .in = IN_FILES, .run = op_exchange, .done = exchanged},
 	{.name = "exchange kinds", .in = IN_FILES, .run = op_exchange_kinds, .done = exchanged_kinds},
-	{.name = "unlink one", .in = IN_FILES, .run = op_unlink_one, .done = unlinked, .prepare = prepare_link, .asks_after = true},
-	{.name = "rmdir open", .in = IN_FILES, .run = op_rmdir_open, .done = removed_directory, .asks_after = true},
-	{.name = "rename directory", .in = IN_FILES, .run = op_rename_directory, .done = renamed_directory, .prepare = prepare_new_directory, .asks_after = true},
+	{.name = "unlink one",
+	 .in = IN_FILES,
+	 .run = op_unlink_one,
+	 .done = unlinked,
+	 .prepare = prepare_link,
+	 .asks_after = true},
+	{.name = "rmdir open",
+	 .in = IN_FILES,
+	 .run = op_rmdir_open,
+	 .done = removed_directory,
+	 .asks_after = true},
+	{.name = "rename directory",
+	 .in = IN_FILES,
+	 .run = op_rename_directory,
+	 .done = renamed_directory,
+	 .prepare = prepare_new_directory,
+	 .asks_after = true},
 	{.name = "rmdir full", .in = IN_FILES, .run = op_rmdir_full},
 	{.name = "rename over full", .in = IN_FILES, .run = op_rename_over_full},
 	{.name = "mkdir too deep", .in = IN_FILES, .run = op_mkdir_too_deep},
-	{.name = "create existing", .in = IN_FILES, .run = op_create_existing, .done = left_existing, .in_steps = true},
+	{.name = "create existing",
+	 .in = IN_FILES,
+	 .run = op_create_existing,
+	 .done = left_existing,
+	 .in_steps = true},
 	{0},
 };

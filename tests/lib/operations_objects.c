@@ -65,8 +65,19 @@ static int op_policy(void)
 }
 
 const struct operation operations_on_objects[] = {
-	{.name = "facts", .in = IN_OBJECTS, .run = op_facts, .prepare = prepare_facts, .looks_at_all = true, .alike = true},
-	{.name = "mapped", .in = IN_OBJECTS, .run = op_mapped, .prepare = prepare_mapped, .in_steps = true, .looks_at_all = true, .alike = true},
+	{.name = "facts",
+	 .in = IN_OBJECTS,
+	 .run = op_facts,
+	 .prepare = prepare_facts,
+	 .looks_at_all = true,
+	 .alike = true},
+	{.name = "mapped",
+	 .in = IN_OBJECTS,
+	 .run = op_mapped,
+	 .prepare = prepare_mapped,
+	 .in_steps = true,
+	 .looks_at_all = true,
+	 .alike = true},
 	{.name = "kind", .in = IN_OBJECTS, .run = op_kind},
 	{.name = "policy of object", .in = IN_OBJECTS, .run = op_policy, .alike = true},
 	{0},

@@ -97,7 +97,9 @@ static int op_missing(void)
 	result = and_also(result, result_of_failure(ENOENT, stat(in_mount("anon-1000-2000"), &found)));
 	result = and_also(result, result_of_failure(ENOENT, stat(in_mount("deleted-1000-none"), &found)));
 	result = and_also(result, result_of_failure(ENOENT, stat(in_mount("none"), &found)));
-	return and_also(result, result_of_failure(ENOENT, stat(path_of("%s/%d", processes(), scene_mount()->supervisor), &found)));
+	return and_also(result, result_of_failure(
+					ENOENT, stat(path_of("%s/%d", processes(), scene_mount()->supervisor),
+						     &found)));
 }
 
 /* Of each kind. */
@@ -148,7 +150,8 @@ static void prepare_facts(void)
 
 static int op_facts(void)
 {
-	return and_also(has_noted_attributes(in_mount("sealed")), has_value(in_mount("sealed"), "seals", "seal,shrink,grow,write"));
+	return and_also(has_noted_attributes(in_mount("sealed")),
+			has_value(in_mount("sealed"), "seals", "seal,shrink,grow,write"));
 }
 
 static int other_user = -1; /* this process's own descriptor of the memfd */
@@ -156,7 +159,9 @@ static int other_user = -1; /* this process's own descriptor of the memfd */
 static void prepare_users(void)
 {
 	if (other_user < 0)
-		other_user = (int)check(open(path_of("/proc/%d/fd/%d", scene_target()->pid, scene_target()->memfd), O_RDWR | O_CLOEXEC));
+		other_user =
+			(int)check(open(path_of("/proc/%d/fd/%d", scene_target()->pid, scene_target()->memfd),
+					O_RDWR | O_CLOEXEC));
 }
 
 static int op_users(void)
@@ -175,8 +180,10 @@ static int op_open_to_write(void)
 {
 	int result = result_of_failure(EPERM, open(in_mount("sealed"), O_RDWR | O_CLOEXEC));
 
-	result = and_also(result, result_of_failure(EPERM, open(in_mount("read-only"), O_WRONLY | O_CLOEXEC)));
-	result = and_also(result, result_of_failure(EPERM, open(in_mount("a"), O_RDWR | O_TRUNC | O_CLOEXEC)));
+	result =
+		and_also(result, result_of_failure(EPERM, open(in_mount("read-only"), O_WRONLY | O_CLOEXEC)));
+	result =
+		and_also(result, result_of_failure(EPERM, open(in_mount("a"), O_RDWR | O_TRUNC | O_CLOEXEC)));
 	return result;
 }
 
@@ -200,7 +207,8 @@ static int op_seek_and_flags(void)
 
 	if (fd < 0)
 		return -errno;
-	return and_also(result_of_failure(ENOTTY, ioctl(fd, FS_IOC_GETFLAGS, &flags)), result_of_bytes(lseek(fd, 0, SEEK_HOLE), SCENE_SIZE));
+	return and_also(result_of_failure(ENOTTY, ioctl(fd, FS_IOC_GETFLAGS, &flags)),
+			result_of_bytes(lseek(fd, 0, SEEK_HOLE), SCENE_SIZE));
 }
 
 static struct target passing; /* a process that ends */
@@ -238,11 +246,14 @@ static int op_what_names_can_not_do(void)
 {
 	int result = result_of_failure(EPERM, open(in_mount("new"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 
-	result = and_also(result, result_of_failure(EPERM, open(in_mount("."), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)));
+	result = and_also(
+		result, result_of_failure(EPERM, open(in_mount("."), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)));
 	result = and_also(result, result_of_failure(EPERM, unlink(in_mount("a"))));
-	result = and_also(result, result_of_failure(EPERM, rmdir(target_path(scene_mount(), scene_target(), ""))));
+	result = and_also(result,
+			  result_of_failure(EPERM, rmdir(target_path(scene_mount(), scene_target(), ""))));
 	result = and_also(result, result_of_failure(EPERM, rename(in_mount("a"), in_mount("new"))));
-	result = and_also(result, result_of_failure(EPERM, renameat2(AT_FDCWD, in_mount("a"), AT_FDCWD, in_mount("b"), RENAME_EXCHANGE)));
+	result = and_also(result, result_of_failure(EPERM, renameat2(AT_FDCWD, in_mount("a"), AT_FDCWD,
+								     in_mount("b"), RENAME_EXCHANGE)));
 	result = and_also(result, result_of_failure(EPERM, link(in_mount("a"), in_mount("new"))));
 	result = and_also(result, result_of_failure(EPERM, symlink("a", in_mount("new"))));
 	result = and_also(result, result_of_failure(EPERM, mkdir(in_mount("new"), 0700)));
@@ -254,7 +265,8 @@ static int op_attributes_that_stay(void)
 	const char *path = in_mount("a");
 	int result = result_of_failure(EPERM, setxattr(path, "user.segfs.users", "1", 1, 0));
 
-	result = and_also(result, result_of_failure(EOPNOTSUPP, setxattr(path, "user.segfs.lock", "mandatory", 9, 0)));
+	result = and_also(
+		result, result_of_failure(EOPNOTSUPP, setxattr(path, "user.segfs.lock", "mandatory", 9, 0)));
 	result = and_also(result, result_of_failure(EPERM, setxattr(path, "user.of", "us", 2, 0)));
 	result = and_also(result, result_of_failure(EPERM, removexattr(path, "user.segfs.users")));
 	result = and_also(result, result_of_failure(EPERM, removexattr(path, "user.of")));
@@ -272,12 +284,27 @@ const struct operation operations_on_process[] = {
 	{.name = "stat all", .in = IN_PROCESS, .run = op_stat_all},
 	{.name = "open as user", .in = IN_PROCESS, .run = op_open_as_user},
 	{.name = "open as other", .in = IN_PROCESS, .run = op_open_as_other},
-	{.name = "facts", .in = IN_PROCESS, .run = op_facts, .prepare = prepare_facts, .looks_at_all = true, .alike = true},
-	{.name = "users", .in = IN_PROCESS, .run = op_users, .prepare = prepare_users, .in_steps = true, .looks_at_all = true, .alike = true},
+	{.name = "facts",
+	 .in = IN_PROCESS,
+	 .run = op_facts,
+	 .prepare = prepare_facts,
+	 .looks_at_all = true,
+	 .alike = true},
+	{.name = "users",
+	 .in = IN_PROCESS,
+	 .run = op_users,
+	 .prepare = prepare_users,
+	 .in_steps = true,
+	 .looks_at_all = true,
+	 .alike = true},
 	{.name = "open to write", .in = IN_PROCESS, .run = op_open_to_write},
 	{.name = "fixed size", .in = IN_PROCESS, .run = op_fixed_size},
 	{.name = "seek and flags", .in = IN_PROCESS, .run = op_seek_and_flags},
-	{.name = "outlive", .in = IN_PROCESS, .run = op_outlive, .prepare = prepare_outlive, .in_steps = true},
+	{.name = "outlive",
+	 .in = IN_PROCESS,
+	 .run = op_outlive,
+	 .prepare = prepare_outlive,
+	 .in_steps = true},
 	{.name = "what names can't do", .in = IN_PROCESS, .run = op_what_names_can_not_do, .alike = true},
 	{.name = "attributes that stay", .in = IN_PROCESS, .run = op_attributes_that_stay, .alike = true},
 	{0},

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#define NEW_KEY 0x10
+#define NEW_KEY  0x10
 #define ODD_SIZE (SCENE_SIZE + 1) /* bytes: not whole pages */
 
 static struct shmid_ds stat_of_new(void)
@@ -31,7 +31,8 @@ static bool made(void)
 {
 	const struct shmid_ds found = stat_of_new();
 
-	return found.shm_segsz == ODD_SIZE && found.shm_nattch == 0 && (found.shm_perm.mode & 0777) == 0640 && found.shm_perm.uid == 0;
+	return found.shm_segsz == ODD_SIZE && found.shm_nattch == 0 && (found.shm_perm.mode & 0777) == 0640 &&
+	       found.shm_perm.uid == 0;
 }
 
 static int make_with(int (*give)(int fd))
@@ -95,8 +96,8 @@ static bool made_by_user(void)
 {
 	const struct shmid_ds found = stat_of_new();
 
-	return found.shm_segsz == ODD_SIZE && found.shm_perm.uid == TEST_UID && found.shm_perm.gid == TEST_GID &&
-	       found.shm_perm.cuid == TEST_UID;
+	return found.shm_segsz == ODD_SIZE && found.shm_perm.uid == TEST_UID &&
+	       found.shm_perm.gid == TEST_GID && found.shm_perm.cuid == TEST_UID;
 }
 
 /* A key that is reserved is a file, and close(2) has to say that nothing came of it. */
@@ -183,7 +184,8 @@ static int op_attributes(void)
 {
 	struct stat found;
 
-	if (chmod(in_mount("a"), 0604) < 0 || chown(in_mount("a"), 5, 6) < 0 || stat(in_mount("a"), &found) < 0)
+	if (chmod(in_mount("a"), 0604) < 0 || chown(in_mount("a"), 5, 6) < 0 ||
+	    stat(in_mount("a"), &found) < 0)
 		return -errno;
 	if (found.st_mode != (S_IFREG | 0604) || found.st_uid != 5 || found.st_gid != 6)
 		return -EBADMSG;
@@ -208,7 +210,8 @@ static int op_resize(void)
 		return -errno;
 	result = result_of_failure(EPERM, ftruncate(fd, ODD_SIZE));
 	result = and_also(result, result_of_failure(EPERM, truncate(in_mount("a"), 0)));
-	result = and_also(result, result_of_failure(EPERM, open(in_mount("a"), O_RDWR | O_TRUNC | O_CLOEXEC)));
+	result =
+		and_also(result, result_of_failure(EPERM, open(in_mount("a"), O_RDWR | O_TRUNC | O_CLOEXEC)));
 	result = and_also(result, result_of_failure(EPERM, fallocate(fd, 0, 0, ODD_SIZE)));
 	result = and_also(result, result_of_failure(EFBIG, pwrite(fd, "a", 1, SCENE_SIZE)));
 	return and_also(result, result_of(ftruncate(fd, SCENE_SIZE)));
@@ -255,7 +258,8 @@ static int op_seek_and_flags(void)
 
 	if (fd < 0)
 		return -errno;
-	return and_also(result_of_failure(ENOTTY, ioctl(fd, FS_IOC_GETFLAGS, &flags)), result_of_bytes(lseek(fd, 0, SEEK_HOLE), SCENE_SIZE));
+	return and_also(result_of_failure(ENOTTY, ioctl(fd, FS_IOC_GETFLAGS, &flags)),
+			result_of_bytes(lseek(fd, 0, SEEK_HOLE), SCENE_SIZE));
 }
 
 static void prepare_forget(void)
@@ -293,16 +297,21 @@ static int op_create_what_is_none(void)
 {
 	int result = result_of_failure(EINVAL, open(in_mount("no-key"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 
-	result = and_also(result, result_of_failure(EINVAL, open(in_mount("new"), O_RDONLY | O_CREAT | O_CLOEXEC, 0600)));
-	result = and_also(result, result_of_failure(EEXIST, open(in_mount("a"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
-	return and_also(result, result_of_failure(EOPNOTSUPP, open(in_mount("."), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)));
+	result = and_also(result, result_of_failure(EINVAL, open(in_mount("new"),
+								 O_RDONLY | O_CREAT | O_CLOEXEC, 0600)));
+	result = and_also(
+		result,
+		result_of_failure(EEXIST, open(in_mount("a"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
+	return and_also(result, result_of_failure(EOPNOTSUPP,
+						  open(in_mount("."), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)));
 }
 
 static int op_what_names_can_not_do(void)
 {
 	int result = result_of_failure(EPERM, rename(in_mount("a"), in_mount("new")));
 
-	result = and_also(result, result_of_failure(EPERM, renameat2(AT_FDCWD, in_mount("a"), AT_FDCWD, in_mount("b"), RENAME_EXCHANGE)));
+	result = and_also(result, result_of_failure(EPERM, renameat2(AT_FDCWD, in_mount("a"), AT_FDCWD,
+								     in_mount("b"), RENAME_EXCHANGE)));
 	result = and_also(result, result_of_failure(EPERM, link(in_mount("a"), in_mount("new"))));
 	result = and_also(result, result_of_failure(EPERM, symlink("a", in_mount("new"))));
 	result = and_also(result, result_of_failure(EPERM, mkdir(in_mount("new"), 0700)));
@@ -315,7 +324,8 @@ static int op_attributes_that_stay(void)
 	const char *path = in_mount("a");
 	int result = result_of_failure(EPERM, setxattr(path, "user.segfs.nattch", "1", 1, 0));
 
-	result = and_also(result, result_of_failure(EOPNOTSUPP, setxattr(path, "user.segfs.lock", "mandatory", 9, 0)));
+	result = and_also(
+		result, result_of_failure(EOPNOTSUPP, setxattr(path, "user.segfs.lock", "mandatory", 9, 0)));
 	result = and_also(result, result_of_failure(EOPNOTSUPP, setxattr(path, "user.of", "us", 2, 0)));
 	result = and_also(result, result_of_failure(EPERM, removexattr(path, "user.segfs.nattch")));
 	result = and_also(result, result_of_failure(EPERM, removexattr(path, "user.of")));
@@ -330,15 +340,41 @@ const struct operation operations_on_segments[] = {
 	{.name = "make as user", .in = IN_SEGMENTS, .run = op_make_as_user, .done = made_by_user},
 	{.name = "reserve", .in = IN_SEGMENTS, .run = op_reserve},
 	{.name = "private", .in = IN_SEGMENTS, .run = op_private, .prepare = prepare_private},
-	{.name = "unlink private", .in = IN_SEGMENTS, .run = op_unlink_private, .done = unlinked_private, .prepare = prepare_private},
-	{.name = "unlink attached", .in = IN_SEGMENTS, .run = op_unlink_attached, .prepare = prepare_attached, .in_steps = true},
-	{.name = "attributes of segment", .in = IN_SEGMENTS, .run = op_attributes, .done = has_attributes, .in_steps = true},
+	{.name = "unlink private",
+	 .in = IN_SEGMENTS,
+	 .run = op_unlink_private,
+	 .done = unlinked_private,
+	 .prepare = prepare_private},
+	{.name = "unlink attached",
+	 .in = IN_SEGMENTS,
+	 .run = op_unlink_attached,
+	 .prepare = prepare_attached,
+	 .in_steps = true},
+	{.name = "attributes of segment",
+	 .in = IN_SEGMENTS,
+	 .run = op_attributes,
+	 .done = has_attributes,
+	 .in_steps = true},
 	{.name = "resize", .in = IN_SEGMENTS, .run = op_resize, .alike = true},
 	{.name = "list segments", .in = IN_SEGMENTS, .run = op_list, .prepare = prepare_list},
-	{.name = "facts", .in = IN_SEGMENTS, .run = op_facts, .prepare = prepare_facts, .looks_at_all = true, .alike = true},
-	{.name = "facts of use", .in = IN_SEGMENTS, .run = op_facts_of_use, .looks_at_all = true, .alike = true},
+	{.name = "facts",
+	 .in = IN_SEGMENTS,
+	 .run = op_facts,
+	 .prepare = prepare_facts,
+	 .looks_at_all = true,
+	 .alike = true},
+	{.name = "facts of use",
+	 .in = IN_SEGMENTS,
+	 .run = op_facts_of_use,
+	 .looks_at_all = true,
+	 .alike = true},
 	{.name = "seek and flags", .in = IN_SEGMENTS, .run = op_seek_and_flags},
-	{.name = "forget segments", .in = IN_SEGMENTS, .run = op_forget, .done = all_forgotten, .prepare = prepare_forget, .in_steps = true},
+	{.name = "forget segments",
+	 .in = IN_SEGMENTS,
+	 .run = op_forget,
+	 .done = all_forgotten,
+	 .prepare = prepare_forget,
+	 .in_steps = true},
 	{.name = "create what is none", .in = IN_SEGMENTS, .run = op_create_what_is_none, .alike = true},
 	{.name = "what names can't do", .in = IN_SEGMENTS, .run = op_what_names_can_not_do, .alike = true},
 	{.name = "attributes that stay", .in = IN_SEGMENTS, .run = op_attributes_that_stay, .alike = true},

@@ -30,11 +30,12 @@ enum {
 struct scene {
 	unsigned int bit;
 	const char *below;  /* directory in the mount, "" = the root */
-	const char *native; /* directory of the same files outside of the mount; "" = the mount's store; NULL = none */
+	const char *native; /* directory of the same files outside of the mount; "" = the mount's store; NULL
+			       = none */
 
-	const char *(*path)(const char *name);      /* path of a file in the mount; valid like path_of() */
-	void (*put)(const char *name, char byte);   /* creates or fills a file, bypassing segfs */
-	char (*byte)(const char *name);             /* first byte of a file, 0 if there is none */
+	const char *(*path)(const char *name);    /* path of a file in the mount; valid like path_of() */
+	void (*put)(const char *name, char byte); /* creates or fills a file, bypassing segfs */
+	char (*byte)(const char *name);           /* first byte of a file, 0 if there is none */
 	bool (*is_there)(const char *name);
 
 	int (*begin)(void);       /* creates what stays for all operations. Returns 0 or -1 */
@@ -46,7 +47,8 @@ struct scene {
 
 extern const struct scene scene_of_store;
 extern const struct scene scene_of_objects;
-extern const struct scene scene_of_segments; /* for programs of machine_isolate() or segments_isolate(); it removes all segments */
+extern const struct scene scene_of_segments; /* for programs of machine_isolate() or segments_isolate(); it
+						removes all segments */
 extern const struct scene scene_of_process;
 extern const struct scene scene_of_control;
 

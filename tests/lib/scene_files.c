@@ -14,10 +14,11 @@
 #include <sys/xattr.h>
 
 #define LINES_MAX 64 /* names there */
-#define LIST_MAX 1024
+#define LIST_MAX  1024
 
 /* Whatever an operation may make or leave. */
-static const char *const files[] = {"a", "b", "new", "link", "fifo", "dir/new", "dir/0", "dir/1", "dir/2", "list/new"};
+static const char *const files[] = {"a",       "b",     "new",   "link",  "fifo",
+				    "dir/new", "dir/0", "dir/1", "dir/2", "list/new"};
 static const char *const directories[] = {"dir/new", "dir", "a", "new"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -57,7 +58,8 @@ static bool file_is_there(const char *name)
 static int begin(void)
 {
 	/* more than one scene has the store's */
-	if ((mkdir(in_store("list"), 0755) < 0 && errno != EEXIST) || (symlink("file", in_store("symlink")) < 0 && errno != EEXIST))
+	if ((mkdir(in_store("list"), 0755) < 0 && errno != EEXIST) ||
+	    (symlink("file", in_store("symlink")) < 0 && errno != EEXIST))
 		return -1;
 	for (int i = 0; i < 3; i++)
 		put(path_of("list/%d", i), 'l');
@@ -90,7 +92,10 @@ static void lay(void)
 	check(mkdir(in_store("dir"), 0700));
 }
 
-/* --- as text ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- as text
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static struct {
 	char *lines[LINES_MAX];
@@ -111,7 +116,8 @@ static void add_attributes(FILE *out, const char *path)
 			continue;
 		fprintf(out, " %s=", list + at);
 		for (ssize_t i = 0; i < size; i++)
-			fprintf(out, value[i] > ' ' && value[i] < 0x7f ? "%c" : "\\%02x", (unsigned char)value[i]);
+			fprintf(out, value[i] > ' ' && value[i] < 0x7f ? "%c" : "\\%02x",
+				(unsigned char)value[i]);
 	}
 }
 
@@ -145,8 +151,8 @@ static int add_line(const char *path, const struct stat *stat, int kind, struct 
 	(void)where;
 	if (printed.n == LINES_MAX || !(out = open_memstream(&line, &size)))
 		return -1;
-	fprintf(out, "%s mode %o owner %u:%u links %lu", path + strlen(in_store(".")), stat->st_mode, stat->st_uid, stat->st_gid,
-		(unsigned long)stat->st_nlink);
+	fprintf(out, "%s mode %o owner %u:%u links %lu", path + strlen(in_store(".")), stat->st_mode,
+		stat->st_uid, stat->st_gid, (unsigned long)stat->st_nlink);
 	if (!S_ISDIR(stat->st_mode))
 		fprintf(out, " size %lld", (long long)stat->st_size);
 	add_content(out, path, stat);
@@ -173,12 +179,15 @@ static void print(FILE *out)
 	}
 }
 
-#define FUNCTIONS \
-	.path = file_path, .put = put, .byte = byte, .is_there = file_is_there, .clean = clean, .lay = lay, .print = print
+#define FUNCTIONS                                                                                            \
+	.path = file_path, .put = put, .byte = byte, .is_there = file_is_there, .clean = clean, .lay = lay,  \
+	.print = print
 
 const struct scene scene_of_store = {.bit = IN_STORE, .below = "", .native = "", .begin = begin, FUNCTIONS};
-const struct scene scene_of_objects = {.bit = IN_OBJECTS, .below = "posix", .native = "/dev/shm", .begin = begin_objects, FUNCTIONS};
-const struct scene scene_of_control = {.bit = IN_CONTROL, .below = "", .native = "", .begin = begin, FUNCTIONS};
+const struct scene scene_of_objects = {
+	.bit = IN_OBJECTS, .below = "posix", .native = "/dev/shm", .begin = begin_objects, FUNCTIONS};
+const struct scene scene_of_control = {
+	.bit = IN_CONTROL, .below = "", .native = "", .begin = begin, FUNCTIONS};
 
 void put_policy(const char *name, const char *attribute, const char *value)
 {

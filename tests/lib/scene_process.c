@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The scene of a process: file is a memfd of it, a is anonymous memory, b an object that was removed; sealed and read-only are
- * memfds that can't be written to.
+ * The scene of a process: file is a memfd of it, a is anonymous memory, b an object that was removed; sealed
+ * and read-only are memfds that can't be written to.
  */
+#include "tests/lib/scene_process.h"
 #include "lib/base/cleanup.h"
 #include "tests/lib/scene.h"
-#include "tests/lib/scene_process.h"
 
 #include <fcntl.h>
 #include <string.h>

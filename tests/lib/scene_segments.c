@@ -106,9 +106,9 @@ static void print(FILE *out)
 		if (id < 0)
 			continue;
 		found = segment_stat(id);
-		fprintf(out, "%s mode %o owner %u:%u attached %lu size %zu bytes %08x\n", keys[i].name, found.shm_perm.mode,
-			found.shm_perm.uid, found.shm_perm.gid, (unsigned long)found.shm_nattch, found.shm_segsz,
-			sum_of(id, found.shm_segsz));
+		fprintf(out, "%s mode %o owner %u:%u attached %lu size %zu bytes %08x\n", keys[i].name,
+			found.shm_perm.mode, found.shm_perm.uid, found.shm_perm.gid,
+			(unsigned long)found.shm_nattch, found.shm_segsz, sum_of(id, found.shm_segsz));
 	}
 	fprintf(out, "%d segments, %lu pages\n", segments_count(), segments_pages());
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define FAILURES_MAX 100000 /* more allocations than any operation makes */
-#define EACH 64             /* of more than these only some fail: what is done for each process of the machine */
+#define EACH         64 /* of more than these only some fail: what is done for each process of the machine */
 
 static struct fail_malloc *plan;
 
@@ -55,7 +55,8 @@ int shortage_end(void)
 	return atomic_load(&plan->failed);
 }
 
-static void expect_good(const struct mount *mount, pid_t worker, const struct shortage_operation *operation, int first)
+static void expect_good(const struct mount *mount, pid_t worker, const struct shortage_operation *operation,
+			int first)
 {
 	if (mount_verify(mount, 0) < 0 || !no_lost_descriptors(mount))
 		fail_msg("%s, allocation %d", operation->name, first);
@@ -64,7 +65,8 @@ static void expect_good(const struct mount *mount, pid_t worker, const struct sh
 }
 
 /* Returns the number of allocations that failed. */
-static int try_with(const struct mount *mount, const struct shortage_operation *operation, int first, int last)
+static int try_with(const struct mount *mount, const struct shortage_operation *operation, int first,
+		    int last)
 {
 	pid_t worker;
 	int failed;
@@ -97,7 +99,8 @@ static int try_with(const struct mount *mount, const struct shortage_operation *
 	return failed;
 }
 
-void shortage_walk(const struct mount *mount, const struct shortage_operation *operations, size_t n_operations)
+void shortage_walk(const struct mount *mount, const struct shortage_operation *operations,
+		   size_t n_operations)
 {
 	const char *filter = getenv("TEST_FILTER");
 	int sum = 0;

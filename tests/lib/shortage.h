@@ -35,7 +35,8 @@ struct shortage_operation {
 	void (*prepare)(void); /* or NULL */
 	int (*run)(void);      /* 0, or -errno; -EBADMSG for a wrong result */
 	bool (*done)(void);    /* whether it has been done, according to the store; or NULL */
-	int found_done;        /* errno of a repetition if the call failed after this was done; 0 = does not happen */
+	int found_done; /* errno of a repetition if the call failed after this was done; 0 = does not happen
+			 */
 };
 
 /*
@@ -44,6 +45,7 @@ struct shortage_operation {
  * operation succeeds or fails with ENOMEM, is done completely or not at all, and succeeds when it is
  * repeated; the worker continues, and nothing is lost.
  */
-void shortage_walk(const struct mount *mount, const struct shortage_operation *operations, size_t n_operations);
+void shortage_walk(const struct mount *mount, const struct shortage_operation *operations,
+		   size_t n_operations);
 
 #endif

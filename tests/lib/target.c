@@ -107,7 +107,8 @@ static bool is_called(pid_t pid, const char *name)
 {
 	char text[64] = "";
 
-	return read_text(path_of("/proc/%d/comm", pid), text, sizeof(text)) > 0 && strncmp(text, name, strlen(name)) == 0;
+	return read_text(path_of("/proc/%d/comm", pid), text, sizeof(text)) > 0 &&
+	       strncmp(text, name, strlen(name)) == 0;
 }
 
 void target_exec(struct target *target)
@@ -138,12 +139,12 @@ const char *target_memfd(const struct mount *mount, const struct target *target,
 
 const char *target_anonymous(const struct mount *mount, const struct target *target)
 {
-	return path_of("%s/process/%d/anon-%08lx-%08lx", mount->path, (int)target->pid, (unsigned long)target->anonymous,
-		       (unsigned long)(target->anonymous + TARGET_SIZE));
+	return path_of("%s/process/%d/anon-%08lx-%08lx", mount->path, (int)target->pid,
+		       (unsigned long)target->anonymous, (unsigned long)(target->anonymous + TARGET_SIZE));
 }
 
 const char *target_deleted(const struct mount *mount, const struct target *target)
 {
-	return path_of("%s/process/%d/deleted-%08lx-%s", mount->path, (int)target->pid, (unsigned long)target->deleted,
-		       target->deleted_title);
+	return path_of("%s/process/%d/deleted-%08lx-%s", mount->path, (int)target->pid,
+		       (unsigned long)target->deleted, target->deleted_title);
 }

@@ -10,12 +10,12 @@
 
 struct target {
 	pid_t pid;
-	int control;          /* the process exits when this is closed */
-	int memfd;            /* descriptor numbers in the process */
+	int control; /* the process exits when this is closed */
+	int memfd;   /* descriptor numbers in the process */
 	int read_only;
-	int sealed;           /* with all seals */
-	int future;           /* with F_SEAL_FUTURE_WRITE */
-	char *anonymous;      /* addresses in the process */
+	int sealed;      /* with all seals */
+	int future;      /* with F_SEAL_FUTURE_WRITE */
+	char *anonymous; /* addresses in the process */
 	char *deleted;
 	char deleted_title[64]; /* former name of the object */
 };

@@ -34,7 +34,10 @@ static struct mount mounted;
 static int environment; /* index of the present one */
 static bool any_failed;
 
-/* --- what a case calls ------------------------------------------------------------------------------------------ */
+/*
+ * --- what a case calls
+ * ------------------------------------------------------------------------------------------
+ */
 
 void note(const char *format, ...)
 {
@@ -61,7 +64,8 @@ static void describe(char *text, size_t size, long long result, int error)
 		snprintf(text, size, "%lld", result);
 }
 
-static __attribute__((noreturn)) void give_up(const char *file, int line, const char *call, const char *got, const char *expected)
+static __attribute__((noreturn)) void give_up(const char *file, int line, const char *call, const char *got,
+					      const char *expected)
 {
 	note("!! %s:%d: %s: got %s, expected %s", base_name(file), line, call, got, expected);
 	_exit(1);
@@ -110,7 +114,8 @@ void twin_fails_to_hold(const char *file, int line, const char *condition)
 
 static void note_attributes(const char *what, const struct stat *stat)
 {
-	bool sized = S_ISREG(stat->st_mode) || S_ISLNK(stat->st_mode) || (S_ISDIR(stat->st_mode) && !twin.on_disk);
+	bool sized =
+		S_ISREG(stat->st_mode) || S_ISLNK(stat->st_mode) || (S_ISDIR(stat->st_mode) && !twin.on_disk);
 
 	note("%s: mode %o uid %u gid %u nlink %lu size %lld", what, stat->st_mode, stat->st_uid, stat->st_gid,
 	     (unsigned long)stat->st_nlink, sized ? (long long)stat->st_size : -1LL);
@@ -181,7 +186,8 @@ void note_bytes(const char *path)
 		for (ssize_t i = 0; i < length; i++) {
 			sum = sum * 31 + buffer[i];
 			if (n_shown < sizeof(shown) - 1)
-				shown[n_shown++] = buffer[i] >= ' ' && buffer[i] < 127 ? (char)buffer[i] : '.';
+				shown[n_shown++] =
+					buffer[i] >= ' ' && buffer[i] < 127 ? (char)buffer[i] : '.';
 		}
 		total += length;
 	}
@@ -237,7 +243,10 @@ void become(uid_t uid, gid_t gid)
 	become_with(uid, gid, (gid_t)-1);
 }
 
-/* --- running a case twice --------------------------------------------------------------------------------------- */
+/*
+ * --- running a case twice
+ * ---------------------------------------------------------------------------------------
+ */
 
 static const char *reference_directory(void)
 {
@@ -290,7 +299,8 @@ static char *run_on(const struct twin_case *test, const char *where, bool on_mou
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (WIFSIGNALED(status))
-		note("!! ended by signal %d%s", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? ": took too long" : "");
+		note("!! ended by signal %d%s", WTERMSIG(status),
+		     WTERMSIG(status) == SIGALRM ? ": took too long" : "");
 	*good = status == 0;
 	check(pread(twin.log, text, LOG_MAX - 1, 0));
 	close(twin.log);
@@ -410,13 +420,15 @@ int twin_main(const struct twin_case *cases, size_t n_cases)
 	atexit(unmount_reference);
 	if (getenv("TEST_FILTER"))
 		cmocka_set_test_filter(getenv("TEST_FILTER"));
-	for (environment = 0; environment < (int)(sizeof(environments) / sizeof(environments[0])); environment++) {
+	for (environment = 0; environment < (int)(sizeof(environments) / sizeof(environments[0]));
+	     environment++) {
 		size_t n = 0;
 
 		for (size_t i = 0; i < n_cases; i++) {
 			if (environments[environment].on_disk && cases[i].memory_only)
 				continue;
-			snprintf(names[n], sizeof(names[n]), "%s [%s]", cases[i].name, environments[environment].name);
+			snprintf(names[n], sizeof(names[n]), "%s [%s]", cases[i].name,
+				 environments[environment].name);
 			tests[n] = (struct CMUnitTest){
 				.name = names[n],
 				.test_func = run_case,
@@ -424,7 +436,8 @@ int twin_main(const struct twin_case *cases, size_t n_cases)
 			};
 			n++;
 		}
-		failed += _cmocka_run_group_tests(environments[environment].name, tests, n, set_up, tear_down);
+		failed +=
+			_cmocka_run_group_tests(environments[environment].name, tests, n, set_up, tear_down);
 	}
 	return failed;
 }

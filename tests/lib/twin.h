@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "The same as on a tmpfs": a case is a function that works on files in its current directory. It runs twice, each time
- * in a process of its own: in a directory of a plain tmpfs, and in one of the mount. What it notes (results, errnos,
- * attributes, contents) has to be equal line by line, and what it expects has to hold in both.
+ * "The same as on a tmpfs": a case is a function that works on files in its current directory. It runs twice,
+ * each time in a process of its own: in a directory of a plain tmpfs, and in one of the mount. What it notes
+ * (results, errnos, attributes, contents) has to be equal line by line, and what it expects has to hold in
+ * both.
  *
  * On a store on disk the other directory is one beside it on the same disk.
  *
@@ -30,12 +31,18 @@ struct twin_case {
 	bool memory_only; /* not on a disk store, where the results of the two media depend on the kernel */
 };
 
-#define TWIN_CASE(function) {.name = #function, .run = function}
-#define TWIN_CASE_MEMORY(function) {.name = #function, .run = function, .memory_only = true}
+#define TWIN_CASE(function)                                                                                  \
+	{                                                                                                    \
+		.name = #function, .run = function                                                           \
+	}
+#define TWIN_CASE_MEMORY(function)                                                                           \
+	{                                                                                                    \
+		.name = #function, .run = function, .memory_only = true                                      \
+	}
 
 /* Where a case runs. */
 struct twin {
-	bool on_mount;       /* else on the file system to compare with */
+	bool on_mount; /* else on the file system to compare with */
 	bool on_disk;
 	const char *io_mode; /* of the mount's opens */
 	const char *root;    /* absolute path of the case's directory */
@@ -50,11 +57,12 @@ extern struct twin twin;
  */
 int twin_main(const struct twin_case *cases, size_t n_cases);
 
-#define works(call) twin_works(__FILE__, __LINE__, #call, (errno = 0, (long long)(call)))
+#define works(call)        twin_works(__FILE__, __LINE__, #call, (errno = 0, (long long)(call)))
 #define fails(error, call) twin_fails(__FILE__, __LINE__, #call, error, (errno = 0, (long long)(call)))
-#define same(call) twin_same(__FILE__, __LINE__, #call, (errno = 0, (long long)(call)))
-#define holds(condition)                                                                                           \
-	((condition) ? twin_holds(__FILE__, __LINE__, #condition) : twin_fails_to_hold(__FILE__, __LINE__, #condition))
+#define same(call)         twin_same(__FILE__, __LINE__, #call, (errno = 0, (long long)(call)))
+#define holds(condition)                                                                                     \
+	((condition) ? twin_holds(__FILE__, __LINE__, #condition)                                            \
+		     : twin_fails_to_hold(__FILE__, __LINE__, #condition))
 #define must(condition) ((condition) ? (void)0 : twin_fails_to_hold(__FILE__, __LINE__, #condition))
 
 int twin_works(const char *file, int line, const char *call, long long result);

@@ -37,7 +37,8 @@ static bool all_stopped(pid_t worker)
 	while (dir && (entry = readdir(dir))) {
 		if (!is_number(entry))
 			continue;
-		if (read_text(path_of("/proc/%d/task/%s/stat", worker, entry->d_name), text, sizeof(text)) <= 0)
+		if (read_text(path_of("/proc/%d/task/%s/stat", worker, entry->d_name), text, sizeof(text)) <=
+		    0)
 			return false;
 		at = strrchr(text, ')');
 		if (!at || at[1] != ' ' || at[2] != 'T')

@@ -138,7 +138,10 @@ void preload_with_sanitizers(const char *options)
 	add_options("TSAN_OPTIONS", options);
 }
 
-/* --- cleaning up ------------------------------------------------------------------------------------------------ */
+/*
+ * --- cleaning up
+ * ------------------------------------------------------------------------------------------------
+ */
 
 int mount_purge(const struct mount *mount)
 {
@@ -222,7 +225,8 @@ const char *test_directory(void)
 	if (given && strstr(given, "segfs_test.")) {
 		snprintf(harness.directory, sizeof(harness.directory), "%s", given);
 	} else {
-		snprintf(harness.directory, sizeof(harness.directory), "%s/segfs_test.XXXXXX", given ? given : "/tmp");
+		snprintf(harness.directory, sizeof(harness.directory), "%s/segfs_test.XXXXXX",
+			 given ? given : "/tmp");
 		if (!mkdtemp(harness.directory)) {
 			perror(harness.directory);
 			exit(1);
@@ -269,7 +273,10 @@ void skip_program(const char *feature)
 	exit(0);
 }
 
-/* --- starting and ending ---------------------------------------------------------------------------------------- */
+/*
+ * --- starting and ending
+ * ----------------------------------------------------------------------------------------
+ */
 
 static void exec_segfs(const struct mount *mount, const struct mount_spec *spec, int ready_fd)
 {
@@ -402,7 +409,8 @@ static void close_leftovers(const struct mount *mount)
 	while (dir && (entry = readdir(dir))) {
 		ssize_t read = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 
-		if (read > (ssize_t)length && strncmp(target, mount->path, length) == 0 && target[length] == '/')
+		if (read > (ssize_t)length && strncmp(target, mount->path, length) == 0 &&
+		    target[length] == '/')
 			close(atoi(entry->d_name));
 	}
 }
@@ -471,7 +479,10 @@ int mount_stop(struct mount *mount)
 	return result;
 }
 
-/* --- looking into it -------------------------------------------------------------------------------------------- */
+/*
+ * --- looking into it
+ * --------------------------------------------------------------------------------------------
+ */
 
 long long mount_status(const struct mount *mount, const char *key)
 {
@@ -523,12 +534,15 @@ int mount_verify(const struct mount *mount, unsigned int handles)
 	/* a RELEASE follows its close(2) by itself */
 	if (wait_for(is_settled(mount, handles, &found)))
 		return 0;
-	fprintf(stderr, "%s: %s; %d handles, expected %u\n", mount->path, *found.why ? found.why : "state is valid",
-		found.handles, handles);
+	fprintf(stderr, "%s: %s; %d handles, expected %u\n", mount->path,
+		*found.why ? found.why : "state is valid", found.handles, handles);
 	return -1;
 }
 
-/* --- expectations ----------------------------------------------------------------------------------------------- */
+/*
+ * --- expectations
+ * -----------------------------------------------------------------------------------------------
+ */
 
 long long check_result(long long result, const char *call, const char *file, int line)
 {

@@ -62,12 +62,12 @@ struct mount_spec {
 /* A running segfs. */
 struct mount {
 	bool running;
-	pid_t supervisor;         /* our child, running in the foreground */
-	char path[PATH_MAX];      /* the mount point, absolute */
-	char name[NAME_MAX + 1];  /* of the instance */
-	char store[PATH_MAX];     /* directory of the backing files */
-	char log[PATH_MAX];       /* the daemon's log */
-	char config[PATH_MAX];    /* its configuration file, or "" */
+	pid_t supervisor;        /* our child, running in the foreground */
+	char path[PATH_MAX];     /* the mount point, absolute */
+	char name[NAME_MAX + 1]; /* of the instance */
+	char store[PATH_MAX];    /* directory of the backing files */
+	char log[PATH_MAX];      /* the daemon's log */
+	char config[PATH_MAX];   /* its configuration file, or "" */
 };
 
 /* The test's own directory, without trailing '/'. */
@@ -139,20 +139,20 @@ struct deadline deadline_in(unsigned int seconds);
 bool deadline_wait(const struct deadline *deadline);
 /* Milliseconds left, 0 after the deadline. */
 int milliseconds_until(const struct deadline *deadline);
-#define wait_for(condition)                                                                                        \
-	__extension__({                                                                                            \
-		const struct deadline deadline_ = deadline_in(WAIT_SECONDS);                                       \
-		bool met_;                                                                                         \
-		while (!(met_ = (condition)) && deadline_wait(&deadline_))                                         \
-			;                                                                                          \
-		met_;                                                                                              \
+#define wait_for(condition)                                                                                  \
+	__extension__({                                                                                      \
+		const struct deadline deadline_ = deadline_in(WAIT_SECONDS);                                 \
+		bool met_;                                                                                   \
+		while (!(met_ = (condition)) && deadline_wait(&deadline_))                                   \
+			;                                                                                    \
+		met_;                                                                                        \
 	})
 
 /* Skips the case for a feature that this machine lacks. */
-#define skip_missing(feature)                                                                                      \
-	do {                                                                                                       \
-		print_message("missing: %s\n", feature);                                                           \
-		skip();                                                                                            \
+#define skip_missing(feature)                                                                                \
+	do {                                                                                                 \
+		print_message("missing: %s\n", feature);                                                     \
+		skip();                                                                                      \
 	} while (0)
 
 /* Skips the whole program, before any group has run. */

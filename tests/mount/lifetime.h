@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by the programs that test lifetimes: a mount in one of the I/O modes, segments in memory or on disk, and checks that they are
- * gone or stay. Each program includes it in one file.
+ * Shared by the programs that test lifetimes: a mount in one of the I/O modes, segments in memory or on disk,
+ * and checks that they are gone or stay. Each program includes it in one file.
  *
  * The kernel caches names for an hour here, so a name disappears only if the daemon notifies the kernel.
  */
@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #define LIFETIME "user.segfs.lifetime"
-#define PAGE 4096
-#define LOOKS 40 /* milliseconds for which what is to stay is looked at */
-#define TTL 200   /* milliseconds, of a short life */
+#define PAGE     4096
+#define LOOKS    40  /* milliseconds for which what is to stay is looked at */
+#define TTL      200 /* milliseconds, of a short life */
 
 static struct mount mounted;
 static struct mount_spec spec;
@@ -84,7 +84,8 @@ static inline bool is_gone(const char *name)
 {
 	struct stat stat_;
 
-	return lstat(at_mount(name), &stat_) < 0 && errno == ENOENT && lstat(at_store(name), &stat_) < 0 && errno == ENOENT;
+	return lstat(at_mount(name), &stat_) < 0 && errno == ENOENT && lstat(at_store(name), &stat_) < 0 &&
+	       errno == ENOENT;
 }
 
 static inline bool stays_for(const char *name, unsigned int milliseconds)
@@ -101,7 +102,7 @@ static inline bool stays_for(const char *name, unsigned int milliseconds)
 	return lstat(at_mount(name), &stat_) == 0;
 }
 
-#define assert_gone(name) assert_true(wait_for(is_gone(name)))
+#define assert_gone(name)  assert_true(wait_for(is_gone(name)))
 #define assert_stays(name) assert_true(stays_for(name, LOOKS))
 
 /* Nobody has anything open. */
@@ -129,15 +130,17 @@ static inline void perhaps_replace_worker(bool really)
 static inline int verify(void **unused)
 {
 	/* what is the machine's own is not the test's to remove */
-	const char *const argv[] = {"find",   at_mount("."), "-mindepth", "1", "-maxdepth", "1",
-				    "!",      "-name", ".segfs", "!", "-name", "disk",
-				    "!",      "-name", "posix", "!", "-name", "sysv",
-				    "!",      "-name", "process", "-exec",   "rm", "-rf",
-				    "{}",     "+", NULL};
+	const char *const argv[] = {
+		"find", at_mount("."), "-mindepth", "1",     "-maxdepth", "1",     "!",  "-name", ".segfs",
+		"!",    "-name",       "disk",      "!",     "-name",     "posix", "!",  "-name", "sysv",
+		"!",    "-name",       "process",   "-exec", "rm",        "-rf",   "{}", "+",     NULL};
 
 	(void)unused;
 	run_program(argv);
-	return mount_verify(&mounted, 0) == 0 && no_lost_descriptors(&mounted) && no_lost_backing_ids(&mounted) ? 0 : -1;
+	return mount_verify(&mounted, 0) == 0 && no_lost_descriptors(&mounted) &&
+			       no_lost_backing_ids(&mounted)
+		       ? 0
+		       : -1;
 }
 
 static inline const char *ttl(unsigned int length)
@@ -145,7 +148,10 @@ static inline const char *ttl(unsigned int length)
 	return path_of("ttl:%ums", length);
 }
 
-/* --- places and modes -------------------------------------------------------------------------------------------- */
+/*
+ * --- places and modes
+ * --------------------------------------------------------------------------------------------
+ */
 
 static inline int start(const char *mode)
 {
@@ -155,7 +161,8 @@ static inline int start(const char *mode)
 
 	mkdir(medium, 0755);
 	place = on_disk ? "disk/" : "";
-	snprintf(options, sizeof(options), "io_mode=%s,entry_timeout=3600,attr_timeout=3600", on_disk ? mode + 5 : mode);
+	snprintf(options, sizeof(options), "io_mode=%s,entry_timeout=3600,attr_timeout=3600",
+		 on_disk ? mode + 5 : mode);
 	snprintf(config, sizeof(config), "[directory disk]\nmedium = %s\n", medium);
 	spec = (struct mount_spec){.tag = mode, .options = options, .config = config};
 	return mount_start(&mounted, &spec);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by the programs that test the lifetime `owner`: a process that creates a segment and ends on command. */
+/*
+ * Shared by the programs that test the lifetime `owner`: a process that creates a segment and ends on
+ * command.
+ */
 #ifndef SEGFS_MOUNT_LIFETIME_OWNER_H
 #define SEGFS_MOUNT_LIFETIME_OWNER_H
 
@@ -17,7 +20,8 @@
 /* A process that makes a file and waits. */
 struct owner {
 	pid_t pid;
-	int control; /* 'x' = exit; 'e' = become another program, which ends at the end of file; 'f' = have a child */
+	int control; /* 'x' = exit; 'e' = become another program, which ends at the end of file; 'f' = have a
+			child */
 	pid_t child; /* after 'f': it has the file open, and exits with its owner's command 'x' sent to it */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by the programs that test policies: a mount in one of the I/O modes, with a small directory `small` and, if there is a disk, a
- * directory `disk` on it; segments; policies as attributes. Each program includes it in one file.
+ * Shared by the programs that test policies: a mount in one of the I/O modes, with a small directory `small`
+ * and, if there is a disk, a directory `disk` on it; segments; policies as attributes. Each program includes
+ * it in one file.
  */
 #ifndef SEGFS_MOUNT_POLICY_H
 #define SEGFS_MOUNT_POLICY_H
@@ -15,9 +16,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define OWN "user.segfs."
-#define PAGE 4096
-#define MEGA 1048576
+#define OWN         "user.segfs."
+#define PAGE        4096
+#define MEGA        1048576
 #define SMALL_STORE (4 * MEGA) /* bytes that fit into the directory "small" */
 
 static struct mount mount;
@@ -89,7 +90,9 @@ static inline void expect_field(const char *path, const char *field, const char 
 	assert_string_equal(value, expected);
 }
 
-/* All that a policy is, its list of attributes included; compared before and after what must change nothing. */
+/*
+ * All that a policy is, its list of attributes included; compared before and after what must change nothing.
+ */
 struct snapshot {
 	char text[2048];
 };
@@ -141,13 +144,16 @@ static inline long long allocated(const char *name)
 /* After a case nothing is left of what it opened, nor, where it has failed, of what it made. */
 static inline int verify(void **unused)
 {
-	static const char *const names[] = {"file", "source", "ends", "dir/file", "small/file", "small/other"};
+	static const char *const names[] = {"file",     "source",     "ends",
+					    "dir/file", "small/file", "small/other"};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(at_mount(names[i]));
 	rmdir(at_mount("dir"));
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount) ? 0 : -1;
+	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount)
+		       ? 0
+		       : -1;
 }
 
 static const struct {
@@ -176,7 +182,10 @@ static inline bool lists(const char *path, const char *name)
 	return false;
 }
 
-/* --- modes ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static inline int start(const char *the_mode)
 {

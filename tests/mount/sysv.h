@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by the programs that test the memory of System V segments: a mount in one of the I/O modes, one segment, and views of it on both
- * sides. Each program includes it in one file.
+ * Shared by the programs that test the memory of System V segments: a mount in one of the I/O modes, one
+ * segment, and views of it on both sides. Each program includes it in one file.
  */
 #ifndef SEGFS_MOUNT_SYSV_H
 #define SEGFS_MOUNT_SYSV_H

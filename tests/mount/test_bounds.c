@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bounds of what clients make the daemon hold: who reaches one gets the errno that the manual tells, what he gives up is his again, and
- * others go on, since one user has a part of it only.
+ * Bounds of what clients make the daemon hold: who reaches one gets the errno that the manual tells, what he
+ * gives up is his again, and others go on, since one user has a part of it only.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
@@ -18,11 +18,11 @@
 #include <sys/xattr.h>
 
 #define HANDLES 64 /* as the configuration below has them */
-#define LOCKS 64
-#define NODES 256
-#define FILES 200
+#define LOCKS   64
+#define NODES   256
+#define FILES   200
 
-#define ONE 12345 /* users */
+#define ONE   12345 /* users */
 #define OTHER 12346
 
 static struct mount mount;
@@ -156,7 +156,9 @@ static void write_large(struct job *job, void *context)
 	job_must(job, pwrite(fds[0], bytes, sizeof(bytes), 0) == sizeof(bytes));
 }
 
-/* Writes that wait for a mandatory lock are kept with their bytes: max-waiting is 128K, and a user has half. */
+/*
+ * Writes that wait for a mandatory lock are kept with their bytes: max-waiting is 128K, and a user has half.
+ */
 static void waiting(void **unused)
 {
 	static const uid_t one = ONE;
@@ -302,7 +304,9 @@ static void a_mount_does_not_grow(void **unused)
 	(void)unused;
 	check(write_text(mount.config, "[mount]\nmax-handles = 2M\n"));
 	check(kill(mount.supervisor, SIGHUP));
-	assert_true(wait_for(log_has(&mount, "max-handles: this mount has room for 1048576; lower it, or unmount and start again")));
+	assert_true(wait_for(log_has(
+		&mount,
+		"max-handles: this mount has room for 1048576; lower it, or unmount and start again")));
 	check(write_text(mount.config, "[mount]\nmax-handles = 128\n"));
 	check(kill(mount.supervisor, SIGHUP));
 	assert_true(wait_for(log_has(&mount, "is in force")));
@@ -313,7 +317,8 @@ static void a_mount_does_not_grow(void **unused)
 static int start(void **unused)
 {
 	const struct mount_spec spec = {
-		.config = path_of("[mount]\nmax-handles = %d\nmax-locks = %d\nmax-nodes = %d\nmax-waiting = 128K\nfiles = %d\n"
+		.config = path_of("[mount]\nmax-handles = %d\nmax-locks = %d\nmax-nodes = %d\nmax-waiting = "
+				  "128K\nfiles = %d\n"
 				  "[directory free]\nmedium = memory\nmode = 0755\n",
 				  HANDLES, LOCKS, NODES, FILES),
 	};
@@ -336,8 +341,14 @@ static int stop(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		CASE(handles), CASE(locks), CASE(waiting), CASE(names_and_attributes),
-		CASE(nodes),   CASE(more_files_than_nodes), CASE(nothing_is_made_without_a_node), CASE(a_mount_does_not_grow),
+		CASE(handles),
+		CASE(locks),
+		CASE(waiting),
+		CASE(names_and_attributes),
+		CASE(nodes),
+		CASE(more_files_than_nodes),
+		CASE(nothing_is_made_without_a_node),
+		CASE(a_mount_does_not_grow),
 	};
 
 	if (geteuid() != 0)

@@ -17,7 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static struct mount with;    /* -o dev */
+static struct mount with; /* -o dev */
 static struct mount without;
 static char native[PATH_MAX];
 
@@ -84,8 +84,11 @@ static void made_and_opened(void **unused)
 		mode_t mode;
 		dev_t device;
 	} devices[] = {
-		{S_IFCHR | 0640, makedev(1, 3)},       {S_IFBLK | 0600, makedev(7, 0)}, {S_IFCHR | 0666, makedev(4095, 1048575)},
-		{S_IFBLK | 0666, makedev(259, 70000)}, {S_IFCHR | 0600, 0},
+		{S_IFCHR | 0640, makedev(1, 3)},
+		{S_IFBLK | 0600, makedev(7, 0)},
+		{S_IFCHR | 0666, makedev(4095, 1048575)},
+		{S_IFBLK | 0666, makedev(259, 70000)},
+		{S_IFCHR | 0600, 0},
 	};
 
 	(void)unused;
@@ -172,7 +175,8 @@ static bool worker_may(const struct mount *mount)
 	char text[8192];
 	const char *line;
 
-	assert_true(read_text(path_of("/proc/%lld/status", mount_status(mount, "worker_pid")), text, sizeof(text)) > 0);
+	assert_true(read_text(path_of("/proc/%lld/status", mount_status(mount, "worker_pid")), text,
+			      sizeof(text)) > 0);
 	line = strstr(text, "\nCapEff:\t");
 	assert_non_null(line);
 	return strtoull(line + 9, NULL, 16) >> CAP_MKNOD & 1;

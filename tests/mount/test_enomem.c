@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations on names and attributes with every allocation of the worker failing, one after another, and all at once.
+ * Operations on names and attributes with every allocation of the worker failing, one after another, and all
+ * at once.
  */
 #include "lib/base/cleanup.h"
-#include "tests/lib/shortage.h"
-#include "tests/lib/preload.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/preload.h"
+#include "tests/lib/shortage.h"
 #include "tests/lib/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
-#define LISTED 200       /* names in a directory: several requests */
-#define MANY 3000        /* nodes: more than the table of nodes begins with */
+#define LISTED 200  /* names in a directory: several requests */
+#define MANY   3000 /* nodes: more than the table of nodes begins with */
 
 static struct mount mount;
 
@@ -71,7 +72,10 @@ static char byte_of(const char *name)
 	return read_text(stored(name), text, sizeof(text)) > 0 ? text[0] : '\0';
 }
 
-/* --- looking ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- looking
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static int op_stat(void)
 {
@@ -197,7 +201,10 @@ static int op_listxattr(void)
 	return length < 0 ? -errno : memmem(list, (size_t)length, "user.old", 9) ? 0 : -EBADMSG;
 }
 
-/* --- changing ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- changing
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int op_create(void)
 {
@@ -221,7 +228,8 @@ static int op_nameless(void)
 		return -errno;
 	if (pwrite(fd, "t", 1, 0) != 1)
 		return -EBADMSG;
-	return result_of(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, at("new"), AT_SYMLINK_FOLLOW));
+	return result_of(
+		linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, at("new"), AT_SYMLINK_FOLLOW));
 }
 
 static bool linked_nameless(void)
@@ -384,7 +392,10 @@ static bool truncated(void)
 	return stat(stored("a"), &found) == 0 && found.st_size == 100;
 }
 
-/* --- locks and policies -------------------------------------------------------------------------------------------- */
+/*
+ * --- locks and policies
+ * --------------------------------------------------------------------------------------------
+ */
 
 /* The errno that a full lock table has is that of a lack of memory, too. */
 static int lock_result(int result)
@@ -574,10 +585,12 @@ static void a_table_that_can_not_grow(void **unused)
 
 static int start(void **unused)
 {
-	const struct mount_spec spec = {.preload = preload_path("failmalloc"), .options = "entry_timeout=0,attr_timeout=0"};
+	const struct mount_spec spec = {.preload = preload_path("failmalloc"),
+					.options = "entry_timeout=0,attr_timeout=0"};
 
 	(void)unused;
-	if (mount_start(&mount, &spec) < 0 || mkdir(stored("list"), 0755) < 0 || symlink("file", stored("symlink")) < 0)
+	if (mount_start(&mount, &spec) < 0 || mkdir(stored("list"), 0755) < 0 ||
+	    symlink("file", stored("symlink")) < 0)
 		return -1;
 	for (int i = 0; i < LISTED; i++)
 		if (write_text(stored(path_of("list/%d", i)), "l") < 0)

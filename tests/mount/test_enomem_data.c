@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations on open files, in each I/O mode, with every allocation of the worker failing, one after another, and all at once.
+ * Operations on open files, in each I/O mode, with every allocation of the worker failing, one after another,
+ * and all at once.
  */
 #include "lib/base/cleanup.h"
-#include "tests/lib/shortage.h"
-#include "tests/lib/preload.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/modes.h"
+#include "tests/lib/preload.h"
+#include "tests/lib/shortage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +16,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define SIZE (256u * 1024u)           /* bytes of the files: worth another thread */
-#define SMALL 8192u                   /* not worth it */
-#define LONG_ALLOCATION (40l << 20)   /* bytes: carried out by a process of its own */
+#define SIZE            (256u * 1024u) /* bytes of the files: worth another thread */
+#define SMALL           8192u          /* not worth it */
+#define LONG_ALLOCATION (40l << 20)    /* bytes: carried out by a process of its own */
 
 static struct mount mount;
 static char bytes[SIZE];
@@ -231,7 +232,8 @@ static bool allocated(void)
 {
 	struct stat found;
 
-	return stat(stored("a"), &found) == 0 && found.st_size == SIZE + SIZE && found.st_blocks == (SIZE + SIZE) / 512;
+	return stat(stored("a"), &found) == 0 && found.st_size == SIZE + SIZE &&
+	       found.st_blocks == (SIZE + SIZE) / 512;
 }
 
 static int op_allocate_long(void)
@@ -348,7 +350,8 @@ static void views_are_written_back(void **unused)
 	memset(view, 'w', SIZE);
 	shortage_begin(FAIL_IN_WORKER, 1, SHORTAGE_ALL, 0);
 	check(sync_file_range(fd, 0, SIZE,
-			      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
+			      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				      SYNC_FILE_RANGE_WAIT_AFTER));
 	munmap(view, SIZE);
 	check(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
 	shortage_end();

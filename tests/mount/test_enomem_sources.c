@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the machine's own shared memory is asked for and has done to it, with every allocation of the worker failing, one after
- * another, and all at once. What can't be found out for want of memory is never told as if there were nothing.
+ * What the machine's own shared memory is asked for and has done to it, with every allocation of the worker
+ * failing, one after another, and all at once. What can't be found out for want of memory is never told as if
+ * there were nothing.
  */
 #include "lib/base/cleanup.h"
-#include "tests/lib/shortage.h"
 #include "tests/lib/preload.h"
 #include "tests/lib/segments.h"
+#include "tests/lib/shortage.h"
 #include "tests/lib/target.h"
 
 #include <errno.h>
@@ -124,7 +125,10 @@ static const char *name_in(const char *path)
 	return strrchr(path, '/') + 1;
 }
 
-/* --- sysv/ --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- sysv/
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static int sysv_list(void)
 {
@@ -210,7 +214,10 @@ static bool sysv_removed(void)
 	return id_of(KEY) < 0;
 }
 
-/* --- posix/ -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- posix/
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static int posix_list(void)
 {
@@ -271,7 +278,10 @@ static bool posix_removed(void)
 	return access(object_native(), F_OK) < 0;
 }
 
-/* --- process/ ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- process/
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int process_list(void)
 {
@@ -297,7 +307,8 @@ static int process_stat(void)
 
 static int process_memfd(void)
 {
-	return read_first(target_memfd(&mount_here, &target, target.memfd, "plain"), O_RDWR, TARGET_TEXT_MEMFD[0]);
+	return read_first(target_memfd(&mount_here, &target, target.memfd, "plain"), O_RDWR,
+			  TARGET_TEXT_MEMFD[0]);
 }
 
 static int process_anonymous(void)
@@ -309,8 +320,8 @@ static int process_seals(void)
 {
 	char value[64];
 
-	return result_of(getxattr(target_memfd(&mount_here, &target, target.sealed, "sealed"), "user.segfs.seals", value,
-				  sizeof(value)));
+	return result_of(getxattr(target_memfd(&mount_here, &target, target.sealed, "sealed"),
+				  "user.segfs.seals", value, sizeof(value)));
 }
 
 static int process_users(void)
@@ -359,7 +370,9 @@ static void sources(void **unused)
 
 static int set_up(void **unused)
 {
-	const struct mount_spec spec = {.tag = "lack-sources", .preload = preload_path("failmalloc"), .options = "entry_timeout=0,attr_timeout=0"};
+	const struct mount_spec spec = {.tag = "lack-sources",
+					.preload = preload_path("failmalloc"),
+					.options = "entry_timeout=0,attr_timeout=0"};
 
 	(void)unused;
 	if (mount_start(&mount_here, &spec) < 0)

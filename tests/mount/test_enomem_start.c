@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Lack of memory at the edges: when segfs starts, when a worker does, and when the configuration is read again.
+ * Lack of memory at the edges: when segfs starts, when a worker does, and when the configuration is read
+ * again.
  */
 #include "lib/base/cleanup.h"
 #include "lib/base/names.h"
-#include "tests/lib/shortage.h"
-#include "tests/lib/preload.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/preload.h"
+#include "tests/lib/shortage.h"
 #include "tests/lib/worker.h"
 
 #include <errno.h>
@@ -50,7 +51,8 @@ static bool is_declared(const char *path, off_t size, mode_t mode)
 
 static int start(const char *config)
 {
-	const struct mount_spec spec = {.preload = preload_path("failmalloc"), .config = config, .options = "entry_timeout=0"};
+	const struct mount_spec spec = {
+		.preload = preload_path("failmalloc"), .config = config, .options = "entry_timeout=0"};
 
 	return mount_start(m, &spec);
 }
@@ -62,7 +64,10 @@ static int stop(void **unused)
 	return mount_stop(m);
 }
 
-/* --- segfs ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- segfs
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Runs it with its messages in a file; it goes into the background. Returns its exit status. */
 static int run_segfs(const char *path, const char *config, const char *messages)
@@ -102,7 +107,8 @@ static int start_lacking(const char *path, const char *config, int first, int la
 	} else {
 		check(read_text(messages, text, sizeof(text)));
 		/* the C library takes a list of users that it has no memory to read for an empty one */
-		if ((status != 1 && !(status == 2 && strstr(text, "there is no "))) || !strstr(text, "segfs: "))
+		if ((status != 1 && !(status == 2 && strstr(text, "there is no "))) ||
+		    !strstr(text, "segfs: "))
 			fail_msg("allocation %d: status %d, it said: '%s'", first, status, text);
 	}
 	/* what the start has made is taken back */
@@ -135,7 +141,10 @@ static void the_start(void **unused)
 	assert_true(n > 20);
 }
 
-/* --- workers -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- workers
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /* The first worker, before and while it takes the kernel's INIT. */
 static void the_first_worker(void **unused)
@@ -201,12 +210,16 @@ static void recovering_workers(void **unused)
 	assert_false(log_has(m, "internal error"));
 }
 
-/* --- the configuration ---------------------------------------------------------------------------------------------- */
+/*
+ * --- the configuration
+ * ----------------------------------------------------------------------------------------------
+ */
 
 /* Readings that have come to an end, by what they say. */
 static unsigned int count_reloads(void)
 {
-	return log_count(m, "is in force") + log_count(m, "nothing was changed") + log_count(m, "was not changed");
+	return log_count(m, "is in force") + log_count(m, "nothing was changed") +
+	       log_count(m, "was not changed");
 }
 
 static void reload(void)
@@ -236,7 +249,8 @@ static void reloads(void **unused)
 	for (n = 1; n < ALLOCATIONS_MAX && failed > 0; n++) {
 		const char *name = path_of("[segment made-%d]", n);
 
-		check(write_text(m->config, path_of("%s%s\nsize = %dK\nmode = 0604\n", config_text, name, n)));
+		check(write_text(m->config,
+				 path_of("%s%s\nsize = %dK\nmode = 0604\n", config_text, name, n)));
 		shortage_begin(FAIL_IN_WORKER, n, n, 0);
 		reload();
 		failed = shortage_end();
@@ -260,7 +274,8 @@ static void reloads(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		CASE(the_start), CASE(the_first_worker), CASE(several_first_workers), CASE(recovering_workers), CASE(reloads),
+		CASE(the_start),          CASE(the_first_worker), CASE(several_first_workers),
+		CASE(recovering_workers), CASE(reloads),
 	};
 
 	shortage_setup();

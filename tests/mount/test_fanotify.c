@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel leaves out of every FUSE file system, and what there is instead: statfs(2) has no f_fsid, so that fanotify(7) reports file
- * handles for marks of inodes only; statx(2) has no attribute bits, ioctl(2) has them.
+ * What the kernel leaves out of every FUSE file system, and what there is instead: statfs(2) has no f_fsid,
+ * so that fanotify(7) reports file handles for marks of inodes only; statx(2) has no attribute bits, ioctl(2)
+ * has them.
  */
 #include "tests/mount/harness.h"
 
@@ -42,7 +43,8 @@ static int group(unsigned int flags)
 
 static void make_file(const char *name)
 {
-	check(close((int)check(open(path_of("%s/%s", mounted.path, name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600))));
+	check(close((int)check(
+		open(path_of("%s/%s", mounted.path, name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600))));
 }
 
 static bool tells(int fd, uint64_t event)
@@ -68,7 +70,8 @@ static void handles_by_inode(void **unused)
 
 	(void)unused;
 	check(statfs(mounted.path, &found));
-	result = fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_CREATE | FAN_ONDIR, AT_FDCWD, mounted.path);
+	result = fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_CREATE | FAN_ONDIR, AT_FDCWD,
+			       mounted.path);
 	if (found.f_fsid.__val[0] || found.f_fsid.__val[1])
 		assert_int_equal(result, 0);
 	else

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes of one user that hang in execve(2) hold up nobody else: nobody can look into them, and who tries to waits as long as they like.
+ * Processes of one user that hang in execve(2) hold up nobody else: nobody can look into them, and who tries
+ * to waits as long as they like.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/hanging.h"
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 #define ATTACKER (TEST_UID + 1)
-#define SOON 1000 /* milliseconds in which everything ends that is not about who hangs */
+#define SOON     1000 /* milliseconds in which everything ends that is not about who hangs */
 
 static struct mount mount_here;
 
@@ -30,7 +31,9 @@ static int start(void **unused)
 	(void)unused;
 	if (geteuid() != 0)
 		skip_program("root");
-	return mount_start(&mount_here, &spec) < 0 || chmod(mount_here.path, 01777) < 0 || hanging_begin() < 0 ? -1 : 0;
+	return mount_start(&mount_here, &spec) < 0 || chmod(mount_here.path, 01777) < 0 || hanging_begin() < 0
+		       ? -1
+		       : 0;
 }
 
 static int stop(void **unused)
@@ -45,7 +48,9 @@ static const char *in_mount(const char *name)
 	return path_of("%s/%s", mount_here.path, name);
 }
 
-/* Has a child do something. Fails the case unless it ends soon; returns what it returned, which is 0 to 255. */
+/*
+ * Has a child do something. Fails the case unless it ends soon; returns what it returned, which is 0 to 255.
+ */
 static int soon(uid_t uid, int (*call)(void *context), void *context, const char *what)
 {
 	struct timespec begin;
@@ -61,7 +66,8 @@ static int soon(uid_t uid, int (*call)(void *context), void *context, const char
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		clock_gettime(CLOCK_MONOTONIC, &end);
-		if ((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 > SOON * (SANITIZED ? 10 : 1)) {
+		if ((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 >
+		    SOON * (SANITIZED ? 10 : 1)) {
 			kill(pid, SIGKILL);
 			fail_msg("%s takes longer than %d ms", what, SOON);
 		}
@@ -111,7 +117,10 @@ static void lifetime_of_an_owner_that_hangs(void **unused)
 	assert_int_equal(hanging_begin(), 0);
 }
 
-/* --- many of them ------------------------------------------------------------------------------------------------- */
+/*
+ * --- many of them
+ * -------------------------------------------------------------------------------------------------
+ */
 
 #define HANGING 20
 #define PENDING 100
@@ -121,10 +130,18 @@ static const struct {
 	const char *file;
 	const char *name;
 } attributes[] = {
-	{"mine", "user.segfs.lock"},      {"mine", "user.segfs.writers"},    {"mine", "user.segfs.commit"},
-	{"mine", "user.segfs.size-policy"}, {"mine", "user.segfs.lifetime"}, {"mine", "user.segfs.attached"},
-	{"mine", "user.segfs.io-mode"},   {"mine", "user.segfs.source"},     {"posix/mine", "user.segfs.kind"},
-	{"posix/mine", "user.segfs.mapped"}, {"posix/mine", "user.segfs.mapped-pids"}, {"posix/mine", "user.segfs.orphan"},
+	{"mine", "user.segfs.lock"},
+	{"mine", "user.segfs.writers"},
+	{"mine", "user.segfs.commit"},
+	{"mine", "user.segfs.size-policy"},
+	{"mine", "user.segfs.lifetime"},
+	{"mine", "user.segfs.attached"},
+	{"mine", "user.segfs.io-mode"},
+	{"mine", "user.segfs.source"},
+	{"posix/mine", "user.segfs.kind"},
+	{"posix/mine", "user.segfs.mapped"},
+	{"posix/mine", "user.segfs.mapped-pids"},
+	{"posix/mine", "user.segfs.orphan"},
 };
 
 static const char *const control_files[] = {"version", "status", "config", "locks", "attached"};
@@ -134,14 +151,19 @@ static int call_attribute(void *context)
 	const size_t *which = context;
 	char value[4096];
 
-	return getxattr(in_mount(attributes[*which].file), attributes[*which].name, value, sizeof(value)) < 0 ? errno : 0;
+	return getxattr(in_mount(attributes[*which].file), attributes[*which].name, value, sizeof(value)) < 0
+		       ? errno
+		       : 0;
 }
 
 static int call_control(void *name)
 {
 	char text[65536];
 
-	return read_text(path_of("%s/.segfs/%s", mount_here.path, (const char *)name), text, sizeof(text)) >= 0 ? 0 : 1;
+	return read_text(path_of("%s/.segfs/%s", mount_here.path, (const char *)name), text, sizeof(text)) >=
+			       0
+		       ? 0
+		       : 1;
 }
 
 static int call_stat(void *name)
@@ -159,12 +181,16 @@ static int call_open(void *name)
 /* Where one may write beside another: all processes are looked at. */
 static int call_open_twice(void *name)
 {
-	return open(in_mount(name), O_RDWR | O_CLOEXEC) < 0 || open(in_mount(name), O_RDWR | O_CLOEXEC) < 0 ? errno : 0;
+	return open(in_mount(name), O_RDWR | O_CLOEXEC) < 0 || open(in_mount(name), O_RDWR | O_CLOEXEC) < 0
+		       ? errno
+		       : 0;
 }
 
 static int call_create(void *name)
 {
-	return open(in_mount(name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) < 0 ? errno : unlink(in_mount(name)) < 0 ? errno : 0;
+	return open(in_mount(name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) < 0 ? errno
+	       : unlink(in_mount(name)) < 0                                          ? errno
+										     : 0;
 }
 
 static int call_list(void *name)
@@ -187,7 +213,8 @@ static int make_mine(void *unused)
 	const int two = open(in_mount("two"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	(void)unused;
-	return objects < 0 || fd < 0 || two < 0 || setxattr(in_mount("mine"), "user.segfs.writers", "1", 1, 0) < 0 ||
+	return objects < 0 || fd < 0 || two < 0 ||
+	       setxattr(in_mount("mine"), "user.segfs.writers", "1", 1, 0) < 0 ||
 	       setxattr(in_mount("two"), "user.segfs.writers", "2", 1, 0) < 0;
 }
 
@@ -201,11 +228,13 @@ static void start_pending(void)
 		if (pending[i] == 0) {
 			char value[4096];
 
-			if (setresgid(ATTACKER, ATTACKER, ATTACKER) < 0 || setresuid(ATTACKER, ATTACKER, ATTACKER) < 0)
+			if (setresgid(ATTACKER, ATTACKER, ATTACKER) < 0 ||
+			    setresuid(ATTACKER, ATTACKER, ATTACKER) < 0)
 				_exit(1);
 			for (;;)
-				getxattr(in_mount(i % 2 ? "theirs" : "posix/theirs"), i % 2 ? "user.segfs.attached" : "user.segfs.orphan",
-					 value, sizeof(value));
+				getxattr(in_mount(i % 2 ? "theirs" : "posix/theirs"),
+					 i % 2 ? "user.segfs.attached" : "user.segfs.orphan", value,
+					 sizeof(value));
 		}
 	}
 }
@@ -243,11 +272,13 @@ static void expect_service(uid_t uid)
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
 		assert_int_equal(soon(uid, call_attribute, &i, attributes[i].name), 0);
 	for (size_t i = 0; i < sizeof(control_files) / sizeof(control_files[0]); i++)
-		assert_int_equal(soon(uid, call_control, (void *)(uintptr_t)control_files[i], control_files[i]), 0);
+		assert_int_equal(
+			soon(uid, call_control, (void *)(uintptr_t)control_files[i], control_files[i]), 0);
 	assert_int_equal(soon(uid, call_stat, (void *)(uintptr_t) "mine", "stat"), 0);
 	assert_int_equal(soon(uid, call_open, (void *)(uintptr_t) "mine", "open"), 0);
 	/* on a busy machine a process of root's may not have answered, which then counts for a moment */
-	assert_true(wait_for(soon(uid, call_open_twice, (void *)(uintptr_t) "two", "open of the second writer") == 0));
+	assert_true(wait_for(
+		soon(uid, call_open_twice, (void *)(uintptr_t) "two", "open of the second writer") == 0));
 	assert_int_equal(soon(uid, call_create, (void *)(uintptr_t) "new", "create"), 0);
 	assert_int_equal(soon(uid, call_list, (void *)(uintptr_t) "", "ls"), 0);
 	assert_int_equal(soon(uid, call_list, (void *)(uintptr_t) "process", "ls process"), 0);
@@ -309,7 +340,10 @@ static void what_is_not_known_is_told(void **unused)
 	assert_string_equal(value, "1");
 }
 
-/* --- file systems of users, which do not answer ------------------------------------------------------------------- */
+/*
+ * --- file systems of users, which do not answer
+ * -------------------------------------------------------------------
+ */
 
 #define NUMBER 50 /* of a descriptor */
 
@@ -359,12 +393,14 @@ static pid_t start_pretender(void)
 		int memfd;
 		int object;
 
-		if (setresgid(ATTACKER, ATTACKER, ATTACKER) < 0 || setresuid(ATTACKER, ATTACKER, ATTACKER) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+		if (setresgid(ATTACKER, ATTACKER, ATTACKER) < 0 ||
+		    setresuid(ATTACKER, ATTACKER, ATTACKER) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
 			_exit(1);
 		memfd = open(hanging_path("memfd:x (deleted)"), O_RDWR);
 		object = open(hanging_path("dev/shm/x (deleted)"), O_RDWR);
 		if (memfd < 0 || object < 0 || dup2(memfd, NUMBER) < 0 ||
-		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0) == MAP_FAILED || write(ready[1], "", 1) != 1)
+		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0) == MAP_FAILED ||
+		    write(ready[1], "", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Idmapped mounts (mount_setattr(2), MOUNT_ATTR_IDMAP): who owns what is made through them, who may do what, and whose policies are whose,
- * compared with an idmapped tmpfs.
+ * Idmapped mounts (mount_setattr(2), MOUNT_ATTR_IDMAP): who owns what is made through them, who may do what,
+ * and whose policies are whose, compared with an idmapped tmpfs.
  */
 #include "tests/mount/harness.h"
 
@@ -22,18 +22,21 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define LOWER 100000u /* user 0 of the files is this user */
-#define OWNER 1000u   /* as files have it */
-#define OTHER 1001u
+#define LOWER    100000u /* user 0 of the files is this user */
+#define OWNER    1000u   /* as files have it */
+#define OTHER    1001u
 #define TEXT_MAX 8192
 
 static struct mount mounted;
-static char native[PATH_MAX];   /* a tmpfs */
-static char mapped[PATH_MAX];   /* the mount, idmapped */
+static char native[PATH_MAX]; /* a tmpfs */
+static char mapped[PATH_MAX]; /* the mount, idmapped */
 static char native_mapped[PATH_MAX];
 static bool maps_owners; /* the kernel tells how mounts are mapped */
 
-/* --- mounts ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- mounts
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int namespace_with_map(void)
 {
@@ -119,7 +122,10 @@ static void need_mapped(void)
 		skip_missing("idmapped FUSE mounts");
 }
 
-/* --- as a user --------------------------------------------------------------------------------------------------- */
+/*
+ * --- as a user
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void become(unsigned int id)
 {
@@ -129,7 +135,8 @@ static void become(unsigned int id)
 
 static char *append(char *at, const char *end, const char *what, long result)
 {
-	return at + snprintf(at, (size_t)(end - at), "%s: %s\n", what, result < 0 ? strerrorname_np(errno) : "ok");
+	return at +
+	       snprintf(at, (size_t)(end - at), "%s: %s\n", what, result < 0 ? strerrorname_np(errno) : "ok");
 }
 
 #define TRY(call) (at = append(at, end, #call, (long)(call)))
@@ -185,15 +192,16 @@ static void look(const char *dir, const char *name, char **at, const char *end)
 
 	*at += snprintf(*at, (size_t)(end - *at), "%s: %s", name, result < 0 ? strerrorname_np(errno) : "");
 	if (result == 0)
-		*at += snprintf(*at, (size_t)(end - *at), "%o %u:%u %lld", stat.st_mode, stat.st_uid, stat.st_gid,
-				S_ISDIR(stat.st_mode) ? 0 : (long long)stat.st_size);
+		*at += snprintf(*at, (size_t)(end - *at), "%o %u:%u %lld", stat.st_mode, stat.st_uid,
+				stat.st_gid, S_ISDIR(stat.st_mode) ? 0 : (long long)stat.st_size);
 	*at += snprintf(*at, (size_t)(end - *at), "\n");
 }
 
 static void look_at_all(const char *dir, char *at, const char *end)
 {
-	static const char *const names[] = {"file",   "directory", "fifo", "renamed", "symlink",       "link",        "others",
-					    "theirs", "made",      "acl",  "set-gid", "set-gid/below", "set-gid/file", "moved", "device"};
+	static const char *const names[] = {"file",    "directory",     "fifo",         "renamed", "symlink",
+					    "link",    "others",        "theirs",       "made",    "acl",
+					    "set-gid", "set-gid/below", "set-gid/file", "moved",   "device"};
 	char acl[1024];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -210,7 +218,8 @@ static void make_file(const char *path, unsigned int owner, mode_t mode)
 }
 
 /* All that a user's deeds came to, there and as it is without a map. */
-static void deeds(const char *plain, const char *through, const char *dir, unsigned int user, char text[2 * TEXT_MAX])
+static void deeds(const char *plain, const char *through, const char *dir, unsigned int user,
+		  char text[2 * TEXT_MAX])
 {
 	char *shared = mmap(NULL, TEXT_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status = 0;
@@ -263,9 +272,15 @@ static void as_tmpfs(void **unused)
 	}
 }
 
-/* --- policies ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- policies
+ * ----------------------------------------------------------------------------------------------------
+ */
 
-/* The errno of setting a policy as a user, 0 where it worked. alone: where the idmapped mount is the only one. */
+/*
+ * The errno of setting a policy as a user, 0 where it worked. alone: where the idmapped mount is the only
+ * one.
+ */
 static int set_as(const char *path, unsigned int user, bool alone)
 {
 	int status = 0;
@@ -274,8 +289,9 @@ static int set_as(const char *path, unsigned int user, bool alone)
 	fflush(NULL);
 	child = (pid_t)check(fork());
 	if (child == 0) {
-		if (alone && (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-			      umount2(mounted.path, MNT_DETACH) < 0))
+		if (alone &&
+		    (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		     umount2(mounted.path, MNT_DETACH) < 0))
 			_exit(97);
 		become(user);
 		_exit(setxattr(path, "user.segfs.writers", "3", 1, 0) < 0 ? errno : 0);

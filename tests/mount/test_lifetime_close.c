@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Segments that live until their last close, views and copies of an open included. In direct, mediated and relayed mode, in memory
- * and on disk, with workers that die and a segfs that is started again.
+ * Segments that live until their last close, views and copies of an open included. In direct, mediated and
+ * relayed mode, in memory and on disk, with workers that die and a segfs that is started again.
  */
 #include "tests/lib/modes.h"
 #include "tests/lib/worker.h"
@@ -16,7 +16,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* --- until the last close ---------------------------------------------------------------------------------------- */
+/*
+ * --- until the last close
+ * ----------------------------------------------------------------------------------------
+ */
 
 static void at_last_close(void **unused)
 {
@@ -100,8 +103,10 @@ static void copies_of_one_open(void **unused)
 		char byte;
 		char control[CMSG_SPACE(sizeof(int))] = {0};
 		struct iovec part = {.iov_base = &byte, .iov_len = 1};
-		struct msghdr message = {
-			.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+		struct msghdr message = {.msg_iov = &part,
+					 .msg_iovlen = 1,
+					 .msg_control = control,
+					 .msg_controllen = sizeof(control)};
 		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
 		check(set("file", "last-close"));
@@ -116,7 +121,9 @@ static void copies_of_one_open(void **unused)
 		child = (pid_t)check(fork());
 		if (child == 0) {
 			close(lifeline[1]);
-			_exit(read(lifeline[0], &byte, 1) == 0 && pread(copy, &byte, 1, 0) == 1 && byte == 'c' ? 0 : 1);
+			_exit(read(lifeline[0], &byte, 1) == 0 && pread(copy, &byte, 1, 0) == 1 && byte == 'c'
+				      ? 0
+				      : 1);
 		}
 		close(lifeline[0]);
 		/* in flight */
@@ -189,8 +196,8 @@ static void a_file_that_gets_its_name_later(void **unused)
 			if (!inherited)
 				check(fsetxattr(fd, LIFETIME, "last-close", 10, 0));
 			perhaps_replace_worker(killed);
-			check(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, at_mount("dir/file"),
-				     AT_SYMLINK_FOLLOW));
+			check(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD,
+				     at_mount("dir/file"), AT_SYMLINK_FOLLOW));
 			assert_stays("dir/file");
 			perhaps_replace_worker(killed);
 			assert_stays("dir/file");
@@ -228,17 +235,23 @@ static void no_longer_limited(void **unused)
 	}
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {
-	static const struct CMUnitTest direct[] = {CASE(at_last_close), CASE(at_a_close_without_worker),
-		CASE(never_opened_stays), CASE(copies_of_one_open), CASE(a_file_that_gets_its_name_later),
-		CASE(no_longer_limited), CASE(a_view_keeps_it)};
-	static const struct CMUnitTest mediated[] = {CASE(at_last_close), CASE(at_a_close_without_worker),
-		CASE(copies_of_one_open), CASE(a_file_that_gets_its_name_later), CASE(a_view_keeps_it)};
-	static const struct CMUnitTest relayed[] = {CASE(at_last_close), CASE(at_a_close_without_worker),
-		CASE(copies_of_one_open), CASE(a_file_that_gets_its_name_later), CASE(a_view_keeps_it)};
+	static const struct CMUnitTest direct[] = {
+		CASE(at_last_close),      CASE(at_a_close_without_worker),       CASE(never_opened_stays),
+		CASE(copies_of_one_open), CASE(a_file_that_gets_its_name_later), CASE(no_longer_limited),
+		CASE(a_view_keeps_it)};
+	static const struct CMUnitTest mediated[] = {
+		CASE(at_last_close), CASE(at_a_close_without_worker), CASE(copies_of_one_open),
+		CASE(a_file_that_gets_its_name_later), CASE(a_view_keeps_it)};
+	static const struct CMUnitTest relayed[] = {
+		CASE(at_last_close), CASE(at_a_close_without_worker), CASE(copies_of_one_open),
+		CASE(a_file_that_gets_its_name_later), CASE(a_view_keeps_it)};
 	static const struct CMUnitTest disk[] = {CASE(never_opened_stays), CASE(a_view_keeps_it)};
 	int failed = 0;
 

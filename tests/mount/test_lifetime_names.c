@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The names of segments that end with their last close: all of them go, and nothing else does, whatever happens to them in the
- * meantime. In memory and on disk, with workers that die.
+ * The names of segments that end with their last close: all of them go, and nothing else does, whatever
+ * happens to them in the meantime. In memory and on disk, with workers that die.
  */
 #include "tests/lib/job.h"
 #include "tests/lib/modes.h"
@@ -61,7 +61,8 @@ static void names_of_all_kinds(void **unused)
 {
 	char longest[NAME_MAX + 1];
 	const char *const names[] = {
-		"line\nbreak", "\n", " ", "-", "file (deleted)", "\\012", "%s", "\xff\xfe", "\"quoted\"", longest,
+		"line\nbreak", "\n", " ",        "-",          "file (deleted)",
+		"\\012",       "%s", "\xff\xfe", "\"quoted\"", longest,
 	};
 
 	(void)unused;
@@ -117,7 +118,8 @@ static void another_file_has_the_name(void **unused)
 				close_to(make("file"), 1);
 			} else {
 				close_to(make("other"), 1);
-				check(renameat2(AT_FDCWD, at_mount("other"), AT_FDCWD, at_mount("file"), RENAME_EXCHANGE));
+				check(renameat2(AT_FDCWD, at_mount("other"), AT_FDCWD, at_mount("file"),
+						RENAME_EXCHANGE));
 			}
 			perhaps_replace_worker(killed);
 			assert_int_equal(check(pread(fd, &byte, 1, 0)), 1);
@@ -240,7 +242,8 @@ static void renamed_while_it_ends(void **unused)
 		check(fsetxattr(fd, LIFETIME, "last-close", 10, 0));
 		assert_true(job_goes_on(job, 1));
 		close(fd);
-		assert_true(wait_for(is_gone("dir/0/file") && is_gone("dir/1/file") && is_gone("dir/0/file")));
+		assert_true(
+			wait_for(is_gone("dir/0/file") && is_gone("dir/1/file") && is_gone("dir/0/file")));
 	}
 	assert_int_equal(job_end(&job), 0);
 	check(rmdir(at_mount("dir/0")));
@@ -293,15 +296,20 @@ static void replaced_while_it_ends(void **unused)
 	check(rmdir(at_mount("dir")));
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {
-	static const struct CMUnitTest direct[] = {CASE(all_names_go), CASE(renamed_before_the_close),
-		CASE(names_of_all_kinds), CASE(another_file_has_the_name), CASE(others_hear_of_the_end),
-		CASE(many_ends_in_a_busy_directory), CASE(renamed_while_it_ends), CASE(replaced_while_it_ends)};
+	static const struct CMUnitTest direct[] = {
+		CASE(all_names_go),           CASE(renamed_before_the_close),
+		CASE(names_of_all_kinds),     CASE(another_file_has_the_name),
+		CASE(others_hear_of_the_end), CASE(many_ends_in_a_busy_directory),
+		CASE(renamed_while_it_ends),  CASE(replaced_while_it_ends)};
 	static const struct CMUnitTest disk[] = {CASE(all_names_go), CASE(renamed_before_the_close),
-		CASE(names_of_all_kinds), CASE(renamed_while_it_ends)};
+						 CASE(names_of_all_kinds), CASE(renamed_while_it_ends)};
 	int failed = 0;
 
 	if (geteuid() != 0)

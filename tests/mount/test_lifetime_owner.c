@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Segments that live until their owner ends. In memory and on disk, with workers that die and a segfs that is started again.
+ * Segments that live until their owner ends. In memory and on disk, with workers that die and a segfs that is
+ * started again.
  */
 #include "tests/lib/modes.h"
 #include "tests/lib/worker.h"
@@ -15,7 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* --- until its owner ends ---------------------------------------------------------------------------------------- */
+/*
+ * --- until its owner ends
+ * ----------------------------------------------------------------------------------------
+ */
 
 static void until_its_owner_ends(void **unused)
 {
@@ -70,8 +74,9 @@ static void an_owner_becomes_another_program(void **unused)
 	{
 		char program[64] = "";
 
-		assert_true(wait_for(read_text(path_of("/proc/%d/comm", owner.pid), program, sizeof(program)) > 0 &&
-				     strcmp(program, "cat\n") == 0));
+		assert_true(wait_for(
+			read_text(path_of("/proc/%d/comm", owner.pid), program, sizeof(program)) > 0 &&
+			strcmp(program, "cat\n") == 0));
 	}
 	assert_stays("dir/file");
 	worker_replace(&mounted);
@@ -180,14 +185,21 @@ static void owners_over_a_restart(void **unused)
 	check(rmdir(at_mount("dir")));
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {
-	static const struct CMUnitTest direct[] = {CASE(until_its_owner_ends), CASE(bound_to_its_owner_later),
-		CASE(an_owner_becomes_another_program), CASE(who_has_it_open_goes_on),
-		CASE(an_owner_that_has_ended), CASE(an_owner_that_ends_without_worker),
-		CASE(an_owner_no_longer), CASE(owners_over_a_restart)};
+	static const struct CMUnitTest direct[] = {CASE(until_its_owner_ends),
+						   CASE(bound_to_its_owner_later),
+						   CASE(an_owner_becomes_another_program),
+						   CASE(who_has_it_open_goes_on),
+						   CASE(an_owner_that_has_ended),
+						   CASE(an_owner_that_ends_without_worker),
+						   CASE(an_owner_no_longer),
+						   CASE(owners_over_a_restart)};
 	static const struct CMUnitTest disk[] = {CASE(until_its_owner_ends), CASE(owners_over_a_restart)};
 	int failed = 0;
 

@@ -23,7 +23,8 @@ static bool take_number(pid_t number, pthread_t *thread, int *lifeline)
 
 	/* the next one to be given is that behind the last one */
 	snprintf(text, sizeof(text), "%d", number - 1);
-	if (write_text("/proc/sys/kernel/ns_last_pid", text) < 0 || pthread_create(thread, NULL, stay, lifeline) != 0)
+	if (write_text("/proc/sys/kernel/ns_last_pid", text) < 0 ||
+	    pthread_create(thread, NULL, stay, lifeline) != 0)
 		return false;
 	return true;
 }

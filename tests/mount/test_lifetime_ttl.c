@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Segments that live until nobody has had them open for some time; and what an outage of all of segfs does to limited lives. In
- * direct, mediated and relayed mode, in memory and on disk, with workers that die and a segfs that is started again.
+ * Segments that live until nobody has had them open for some time; and what an outage of all of segfs does to
+ * limited lives. In direct, mediated and relayed mode, in memory and on disk, with workers that die and a
+ * segfs that is started again.
  */
 #include "tests/lib/modes.h"
 #include "tests/lib/worker.h"
@@ -34,7 +35,10 @@ static void start_after_outage(void)
 	assert_int_equal(mount_start(&mounted, &spec), 0);
 }
 
-/* --- some time after it was last open ---------------------------------------------------------------------------- */
+/*
+ * --- some time after it was last open
+ * ----------------------------------------------------------------------------
+ */
 
 static void some_time_unopened(void **unused)
 {
@@ -202,7 +206,10 @@ static void times_over_a_restart(void **unused)
 	check(unlink(at_mount("long")));
 }
 
-/* --- after the end of all ---------------------------------------------------------------------------------------- */
+/*
+ * --- after the end of all
+ * ----------------------------------------------------------------------------------------
+ */
 
 static void an_outage(void **unused)
 {
@@ -238,17 +245,25 @@ static void an_outage(void **unused)
 	check(unlink(at_mount("never-opened")));
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {
-	static const struct CMUnitTest direct[] = {CASE(some_time_unopened), CASE(opened_again_in_time),
-		CASE(open_for_longer), CASE(several_in_any_order), CASE(a_time_that_is_changed),
-		CASE(times_over_a_restart), CASE(an_outage), CASE(a_view_counts_as_open)};
+	static const struct CMUnitTest direct[] = {CASE(some_time_unopened),
+						   CASE(opened_again_in_time),
+						   CASE(open_for_longer),
+						   CASE(several_in_any_order),
+						   CASE(a_time_that_is_changed),
+						   CASE(times_over_a_restart),
+						   CASE(an_outage),
+						   CASE(a_view_counts_as_open)};
 	static const struct CMUnitTest mediated[] = {CASE(some_time_unopened), CASE(a_view_counts_as_open)};
 	static const struct CMUnitTest relayed[] = {CASE(some_time_unopened), CASE(a_view_counts_as_open)};
 	static const struct CMUnitTest disk[] = {CASE(times_over_a_restart), CASE(an_outage),
-		CASE(a_view_counts_as_open)};
+						 CASE(a_view_counts_as_open)};
 	int failed = 0;
 
 	if (geteuid() != 0)

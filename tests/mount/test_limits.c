@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * What happens at limits: a store that is full, a daemon without descriptors, borders between stores, many entries. There
- * is an exact error, nothing is lost, the daemon lives, and when there is room again everything goes on.
+ * What happens at limits: a store that is full, a daemon without descriptors, borders between stores, many
+ * entries. There is an exact error, nothing is lost, the daemon lives, and when there is room again
+ * everything goes on.
  */
-#include "tests/mount/harness.h"
 #include "lib/base/cleanup.h"
+#include "tests/mount/harness.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,10 +23,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define PAGE       4096
-#define LIMIT      (4 * 1024 * 1024)
-#define FEW_INODES 60
-#define ENTRIES    100000
+#define PAGE            4096
+#define LIMIT           (4 * 1024 * 1024)
+#define FEW_INODES      60
+#define ENTRIES         100000
 #define FEW_DESCRIPTORS 64
 
 static struct mount mounted;
@@ -58,7 +59,10 @@ static off_t write_until_full(int fd)
 	return written;
 }
 
-/* --- a store of 4 MiB --------------------------------------------------------------------------------------------- */
+/*
+ * --- a store of 4 MiB
+ * ---------------------------------------------------------------------------------------------
+ */
 
 static void writing_fills_it(void **state)
 {
@@ -86,7 +90,8 @@ static void writing_fills_it(void **state)
 	close(other);
 	check(unlink(in_small("empty")));
 	/* its page is free once the kernel has told the daemon that nobody uses it */
-	assert_true(wait_for(statvfs(in_small("."), &usage) == 0 && usage.f_bfree * usage.f_frsize >= LIMIT / 2));
+	assert_true(
+		wait_for(statvfs(in_small("."), &usage) == 0 && usage.f_bfree * usage.f_frsize >= LIMIT / 2));
 	assert_int_equal(write_until_full(fd), LIMIT);
 	assert_int_equal(errno, ENOSPC);
 	check(unlink(in_small("file")));
@@ -191,7 +196,8 @@ static void files_fill_it(void **state)
 
 	(void)state;
 	snprintf(store, sizeof(store), "%s", path_of("%s/small", mounted.store));
-	if (mount(NULL, store, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, path_of("size=4M,nr_inodes=%d", FEW_INODES)) < 0)
+	if (mount(NULL, store, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV,
+		  path_of("size=4M,nr_inodes=%d", FEW_INODES)) < 0)
 		skip_missing("tmpfs with nr_inodes");
 	for (;;) {
 		snprintf(name, sizeof(name), "file-%d", made);
@@ -222,7 +228,10 @@ static void files_fill_it(void **state)
 	assert_one_worker();
 }
 
-/* --- borders between stores --------------------------------------------------------------------------------------- */
+/*
+ * --- borders between stores
+ * ---------------------------------------------------------------------------------------
+ */
 
 static void borders(void **state)
 {
@@ -250,7 +259,10 @@ static void borders(void **state)
 	check(unlink(target));
 }
 
-/* --- many --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- many
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void many_entries(void **state)
 {
@@ -302,7 +314,8 @@ static void many_opens(void **state)
 	(void)state;
 	for (int i = 0; i < 2000; i++) {
 		snprintf(name, sizeof(name), "open-%d", i / 2);
-		fds[i] = (int)check(open(path_of("%s/%s", mounted.path, name), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+		fds[i] = (int)check(
+			open(path_of("%s/%s", mounted.path, name), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
 		check(pwrite(fds[i], "o", 1, i));
 	}
 	for (int i = 0; i < 2000; i++) {
@@ -323,7 +336,8 @@ static void expect_control_names(const char *records, long length)
 	const unsigned int n_names = sizeof(names) / sizeof(names[0]);
 	unsigned int seen = 0;
 
-	for (long at = 0; at < length; at += ((const struct dirent64 *)(const void *)(records + at))->d_reclen) {
+	for (long at = 0; at < length;
+	     at += ((const struct dirent64 *)(const void *)(records + at))->d_reclen) {
 		const struct dirent64 *entry = (const void *)(records + at);
 		unsigned int i = 0;
 
@@ -346,7 +360,8 @@ static void positions_that_are_none(void **state)
 		int fd = (int)check(open(paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 
 		for (off_t at = 0; at < 400; at++) {
-			const off_t positions[] = {at, INT64_MAX - at, INT64_MAX / 2 + at, (off_t)1 << (at % 63)};
+			const off_t positions[] = {at, INT64_MAX - at, INT64_MAX / 2 + at,
+						   (off_t)1 << (at % 63)};
 
 			for (size_t n = 0; n < sizeof(positions) / sizeof(positions[0]); n++) {
 				long length = 0;
@@ -363,9 +378,14 @@ static void positions_that_are_none(void **state)
 	assert_one_worker();
 }
 
-/* --- a daemon without descriptors ----------------------------------------------------------------------------------- */
+/*
+ * --- a daemon without descriptors
+ * -----------------------------------------------------------------------------------
+ */
 
-/* Opens directories, for each of which the daemon holds a descriptor, until it can't. Returns their number. */
+/*
+ * Opens directories, for each of which the daemon holds a descriptor, until it can't. Returns their number.
+ */
 static int exhaust(int fds[], int max)
 {
 	int n = 0;
@@ -376,7 +396,8 @@ static int exhaust(int fds[], int max)
 }
 
 /* A call that may work, or not for want of descriptors. */
-#define lacks(call) assert_true((errno = 0, (call) >= 0) || errno == ENFILE || errno == EBADF || errno == ENOENT)
+#define lacks(call)                                                                                          \
+	assert_true((errno = 0, (call) >= 0) || errno == ENFILE || errno == EBADF || errno == ENOENT)
 
 static void no_descriptors(void **state)
 {
@@ -470,36 +491,45 @@ static int tear_down(void **state)
 
 static int set_up_relayed(void **state)
 {
-	*state = (void *)(uintptr_t)"io_mode=relayed";
+	*state = (void *)(uintptr_t) "io_mode=relayed";
 	return set_up(state);
 }
 
 static int set_up_mediated(void **state)
 {
-	*state = (void *)(uintptr_t)"io_mode=mediated";
+	*state = (void *)(uintptr_t) "io_mode=mediated";
 	return set_up(state);
 }
 
 int main(void)
 {
 	const struct CMUnitTest direct[] = {
-		cmocka_unit_test(writing_fills_it), cmocka_unit_test(allocating_fills_it),
-		cmocka_unit_test(a_view_of_a_full_store), cmocka_unit_test(copying_fills_it),
-		cmocka_unit_test(files_fill_it), cmocka_unit_test(borders),
-		cmocka_unit_test(many_entries), cmocka_unit_test(many_opens),
+		cmocka_unit_test(writing_fills_it),
+		cmocka_unit_test(allocating_fills_it),
+		cmocka_unit_test(a_view_of_a_full_store),
+		cmocka_unit_test(copying_fills_it),
+		cmocka_unit_test(files_fill_it),
+		cmocka_unit_test(borders),
+		cmocka_unit_test(many_entries),
+		cmocka_unit_test(many_opens),
 		cmocka_unit_test(positions_that_are_none),
 	};
 	const struct CMUnitTest mediated[] = {
-		cmocka_unit_test(writing_fills_it), cmocka_unit_test(allocating_fills_it),
-		cmocka_unit_test(a_view_of_a_full_store), cmocka_unit_test(files_fill_it),
+		cmocka_unit_test(writing_fills_it),
+		cmocka_unit_test(allocating_fills_it),
+		cmocka_unit_test(a_view_of_a_full_store),
+		cmocka_unit_test(files_fill_it),
 		cmocka_unit_test(many_opens),
 	};
 	const struct CMUnitTest relayed[] = {
-		cmocka_unit_test(writing_fills_it), cmocka_unit_test(allocating_fills_it),
-		cmocka_unit_test(files_fill_it), cmocka_unit_test(many_opens),
+		cmocka_unit_test(writing_fills_it),
+		cmocka_unit_test(allocating_fills_it),
+		cmocka_unit_test(files_fill_it),
+		cmocka_unit_test(many_opens),
 	};
 	const struct CMUnitTest poor[] = {
-		cmocka_unit_test(no_descriptors), cmocka_unit_test(more_opens_than_descriptors),
+		cmocka_unit_test(no_descriptors),
+		cmocka_unit_test(more_opens_than_descriptors),
 	};
 	int failed;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * LMDB on the mount: several processes move amounts between the accounts of one environment, and others read it. Its writers
- * take turns by a robust mutex in a view of the lock file, its readers have slots there, and a lock of fcntl(2) at the byte that
- * is its process's number tells who lives. Data are written by pwrite(2) or through a view, and read through views.
+ * LMDB on the mount: several processes move amounts between the accounts of one environment, and others read
+ * it. Its writers take turns by a robust mutex in a view of the lock file, its readers have slots there, and
+ * a lock of fcntl(2) at the byte that is its process's number tells who lives. Data are written by pwrite(2)
+ * or through a view, and read through views.
  *
  * Nothing may be lost or half done, whoever dies: the worker, a writer that has the mutex, a reader.
  */
@@ -22,15 +23,17 @@
 #define WRITERS   4
 #define READERS   2
 #define ACCOUNTS  200u
-#define BALANCE   1000 /* of each account at the start */
-#define TRANSFERS 200  /* that each writer makes at least, undisturbed */
-#define WALKS     50   /* that each reader makes */
-#define DEATHS    8    /* of the worker */
-#define VICTIMS   6    /* writers that are killed */
+#define BALANCE   1000                /* of each account at the start */
+#define TRANSFERS 200                 /* that each writer makes at least, undisturbed */
+#define WALKS     50                  /* that each reader makes */
+#define DEATHS    8                   /* of the worker */
+#define VICTIMS   6                   /* writers that are killed */
 #define NUMBERS   (WRITERS + VICTIMS) /* of writers; readers come after them */
 #define JOBS      (NUMBERS + READERS)
 #define MAP_SIZE  (256u << 20)
-#define PAUSE     300 /* microseconds without the mutex, which is not fair: who unlocks it is the first to lock it again */
+#define PAUSE                                                                                                \
+	300 /* microseconds without the mutex, which is not fair: who unlocks it is the first to lock it     \
+	       again */
 
 static struct mount mount;
 static bool mandatory;     /* the group's segments have lock=mandatory */
@@ -41,7 +44,7 @@ static struct job *jobs[JOBS];
 static struct tally {
 	atomic_uint committed; /* transfers of this writer */
 	bool killed;           /* one more may have been committed */
-} *tallies;
+} * tallies;
 
 /* The two tables. Numbers in keys are in network byte order, so that keys are in theirs. */
 struct account {
@@ -66,7 +69,10 @@ static const char *in_directory(const char *name)
 	return path_of("%s/lmdb/%s", mount.path, name);
 }
 
-/* --- what a process of its own does -------------------------------------------------------------------------------- */
+/*
+ * --- what a process of its own does
+ * --------------------------------------------------------------------------------
+ */
 
 struct bank {
 	struct job *job;
@@ -261,8 +267,8 @@ static void check_readers(struct job *job, void *context)
 }
 
 /*
- * All of it: each transfer was made as a whole or not at all, and made if it was committed; each writer's in order, without
- * a gap.
+ * All of it: each transfer was made as a whole or not at all, and made if it was committed; each writer's in
+ * order, without a gap.
  */
 static void look_through(struct job *job, void *context)
 {
@@ -302,10 +308,14 @@ static void look_through(struct job *job, void *context)
 	for (uint32_t i = 0; i < ACCOUNTS; i++)
 		job_must(job, balances[i] == BALANCE);
 	for (int i = 0; i < NUMBERS; i++)
-		job_must(job, made[i] == tallies[i].committed || (tallies[i].killed && made[i] == tallies[i].committed + 1));
+		job_must(job, made[i] == tallies[i].committed ||
+				      (tallies[i].killed && made[i] == tallies[i].committed + 1));
 }
 
-/* --- what the test does -------------------------------------------------------------------------------------------- */
+/*
+ * --- what the test does
+ * --------------------------------------------------------------------------------------------
+ */
 
 static void start_job(int place, void (*function)(struct job *job, void *context))
 {
@@ -340,8 +350,8 @@ static void end_and_look_through(void)
 }
 
 /*
- * What LMDB makes in the directory is mandatory from the start. That does not hold it back: the bytes it locks are in its
- * lock file, which it only maps.
+ * What LMDB makes in the directory is mandatory from the start. That does not hold it back: the bytes it
+ * locks are in its lock file, which it only maps.
  */
 static void set_mandatory(void)
 {
@@ -428,7 +438,10 @@ static void writers_die(void **state)
 	end_and_look_through();
 }
 
-/* A reader's lock says that it lives, to processes that come later, and also after the death of the worker that granted it. */
+/*
+ * A reader's lock says that it lives, to processes that come later, and also after the death of the worker
+ * that granted it.
+ */
 static void dead_readers_are_told(void **state)
 {
 	int dead = 0;
@@ -450,7 +463,10 @@ static void dead_readers_are_told(void **state)
 	end_and_look_through();
 }
 
-/* --- groups -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- groups
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static int end(void **unused)
 {
@@ -479,33 +495,44 @@ static int stop(void **unused)
 	return mount_stop(&mount);
 }
 
-#define CASE(function, flags) {#function ", " #flags, function, NULL, end, &(flags)}
+#define CASE(function, flags)                                                                                \
+	{                                                                                                    \
+#function ", " #flags, function, NULL, end, &(flags)                                         \
+	}
 
 int main(void)
 {
 	static unsigned int pwrite_pages = 0;
 	static unsigned int write_map = MDB_WRITEMAP;
 	static const struct CMUnitTest cases[] = {
-		CASE(several_write_and_read, pwrite_pages), CASE(several_write_and_read, write_map),
-		CASE(the_worker_dies, pwrite_pages),        CASE(the_worker_dies, write_map),
-		CASE(who_has_the_mutex_dies, pwrite_pages), CASE(who_has_the_mutex_dies, write_map),
-		CASE(writers_die, pwrite_pages),            CASE(writers_die, write_map),
+		CASE(several_write_and_read, pwrite_pages),
+		CASE(several_write_and_read, write_map),
+		CASE(the_worker_dies, pwrite_pages),
+		CASE(the_worker_dies, write_map),
+		CASE(who_has_the_mutex_dies, pwrite_pages),
+		CASE(who_has_the_mutex_dies, write_map),
+		CASE(writers_die, pwrite_pages),
+		CASE(writers_die, write_map),
 		CASE(dead_readers_are_told, pwrite_pages),
 	};
 	static const struct CMUnitTest of_mandatory[] = {
-		CASE(several_write_and_read, pwrite_pages), CASE(several_write_and_read, write_map),
-		CASE(who_has_the_mutex_dies, pwrite_pages), CASE(dead_readers_are_told, pwrite_pages),
+		CASE(several_write_and_read, pwrite_pages),
+		CASE(several_write_and_read, write_map),
+		CASE(who_has_the_mutex_dies, pwrite_pages),
+		CASE(dead_readers_are_told, pwrite_pages),
 	};
 	static const char *const modes[] = {"direct", "mediated", "relayed"};
 	int failed = 0;
 
 	if (geteuid() != 0)
 		skip_program("root");
-	tallies = mmap(NULL, NUMBERS * sizeof(*tallies), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	tallies = mmap(NULL, NUMBERS * sizeof(*tallies), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
 	if (tallies == MAP_FAILED)
 		return 1;
 	for (int i = 0; i < 3; i++)
 		failed += run_in_mode(modes[i], cases, sizeof(cases) / sizeof(cases[0]), start, stop);
-	failed += run_in_mode("mandatory", of_mandatory, sizeof(of_mandatory) / sizeof(of_mandatory[0]), start, stop);
+	failed += run_in_mode("mandatory", of_mandatory, sizeof(of_mandatory) / sizeof(of_mandatory[0]),
+			      start, stop);
 	return failed;
 }

@@ -26,7 +26,7 @@
 static struct mount mount;
 static bool on_tmpfs; /* the cases are run on the store itself */
 static bool is_relayed;
-static int fd;        /* the test's own */
+static int fd; /* the test's own */
 static const char *file;
 
 static const char *at(const char *name)
@@ -36,7 +36,8 @@ static const char *at(const char *name)
 
 static int set(int command, int type, int whence, off_t start, off_t length)
 {
-	struct flock lock = {.l_type = (short)type, .l_whence = (short)whence, .l_start = start, .l_len = length};
+	struct flock lock = {
+		.l_type = (short)type, .l_whence = (short)whence, .l_start = start, .l_len = length};
 
 	return fcntl(fd, command, &lock);
 }
@@ -62,7 +63,10 @@ static void expect_free(void)
 	check(flock(fd, LOCK_UN));
 }
 
-/* --- ranges ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- ranges
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void split_and_merge(void **unused)
 {
@@ -265,7 +269,10 @@ static void modes_of_opens(void **unused)
 	check_error(EBADF, flock(path, LOCK_SH));
 }
 
-/* --- who has them ------------------------------------------------------------------------------------------------ */
+/*
+ * --- who has them
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void forked(void **unused)
 {
@@ -340,8 +347,8 @@ static void closed_by_dup2(void **unused)
 
 struct executed {
 	const char *file;
-	int input;          /* until its end the program runs */
-	bool loses;         /* a descriptor of the file with its exec */
+	int input;  /* until its end the program runs */
+	bool loses; /* a descriptor of the file with its exec */
 };
 
 /* Becomes another program with locks of all kinds. */
@@ -366,7 +373,8 @@ static bool is_program(pid_t pid, const char *name)
 {
 	char text[64];
 
-	return read_text(path_of("/proc/%d/comm", pid), text, sizeof(text)) > 0 && strncmp(text, name, strlen(name)) == 0;
+	return read_text(path_of("/proc/%d/comm", pid), text, sizeof(text)) > 0 &&
+	       strncmp(text, name, strlen(name)) == 0;
 }
 
 static void run_cat(bool loses)
@@ -430,8 +438,8 @@ static void names(void **unused)
 }
 
 /*
- * A view keeps the description, and with it what the description holds. But for a view that is of the backing file: by the
- * kernel it keeps that one's alone.
+ * A view keeps the description, and with it what the description holds. But for a view that is of the backing
+ * file: by the kernel it keeps that one's alone.
  */
 static void views_and_flock(void **unused)
 {
@@ -470,7 +478,8 @@ static void passed_on(void **unused)
 	(void)unused;
 	check(flock(first, LOCK_EX));
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-	control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+	control.header = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
 	memcpy(CMSG_DATA(&control.header), &first, sizeof(first));
 	check(sendmsg(pair[0], &message, 0));
 	check(close(first));
@@ -485,7 +494,10 @@ static void passed_on(void **unused)
 	expect_free();
 }
 
-/* --- threads ----------------------------------------------------------------------------------------------------- */
+/*
+ * --- threads
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 struct threads {
 	int fd;
@@ -508,7 +520,8 @@ static bool thread_waits(struct threads *threads)
 	char text[256];
 
 	return atomic_load(&threads->tid) &&
-	       read_text(path_of("/proc/self/task/%d/syscall", atomic_load(&threads->tid)), text, sizeof(text)) > 0 &&
+	       read_text(path_of("/proc/self/task/%d/syscall", atomic_load(&threads->tid)), text,
+			 sizeof(text)) > 0 &&
 	       strtol(text, NULL, 10) == SYS_fcntl;
 }
 
@@ -557,7 +570,10 @@ static void closed_while_waiting(void **unused)
 	expect_free();
 }
 
-/* --- waiting ----------------------------------------------------------------------------------------------------- */
+/*
+ * --- waiting
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 enum way {
 	BY_PROCESS,
@@ -587,7 +603,8 @@ static void give_up(int locker, enum way way)
 	if (way == BY_FLOCK)
 		assert_int_equal(locker_flock(locker, 0, LOCK_UN), 0);
 	else
-		assert_int_equal(locker_lock(locker, 0, way == BY_PROCESS ? F_SETLK : F_OFD_SETLK, F_UNLCK, 0, 0), 0);
+		assert_int_equal(
+			locker_lock(locker, 0, way == BY_PROCESS ? F_SETLK : F_OFD_SETLK, F_UNLCK, 0, 0), 0);
 }
 
 /* The thread sanitizer calls handlers when a call returns, and the one that waits for a lock does not. */
@@ -698,7 +715,9 @@ static void owners_close(void **unused)
 		if (way == BY_FLOCK)
 			assert_int_equal(locker_flock(0, 1, LOCK_EX), 0);
 		else
-			assert_int_equal(locker_lock(0, 1, way == BY_PROCESS ? F_SETLK : F_OFD_SETLK, F_WRLCK, 0, 1), 0);
+			assert_int_equal(
+				locker_lock(0, 1, way == BY_PROCESS ? F_SETLK : F_OFD_SETLK, F_WRLCK, 0, 1),
+				0);
 		begin_waiting(1, way);
 		locker_close(0, 1);
 		assert_int_equal(locker_result(1), 0);
@@ -707,7 +726,10 @@ static void owners_close(void **unused)
 	}
 }
 
-/* --- groups ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- groups
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int start(const char *mode)
 {
@@ -756,11 +778,26 @@ int main(void)
 {
 	static const char *const modes[] = {"tmpfs", "direct", "mediated", "relayed"};
 	static const struct CMUnitTest cases[] = {
-		CASE(split_and_merge),  CASE(upgrade_and_downgrade), CASE(flock_conversions), CASE(kinds_are_apart),
-		CASE(bad_ranges),       CASE(positions),             CASE(modes_of_opens),    CASE(forked),
-		CASE(closed),           CASE(closed_by_dup2),        CASE(executed),          CASE(names),
-		CASE(views_and_flock), CASE(passed_on),             CASE(threads_share),     CASE(closed_while_waiting),
-		CASE(interrupted),      CASE(restarted),             CASE(waiters_killed),    CASE(owners_killed),
+		CASE(split_and_merge),
+		CASE(upgrade_and_downgrade),
+		CASE(flock_conversions),
+		CASE(kinds_are_apart),
+		CASE(bad_ranges),
+		CASE(positions),
+		CASE(modes_of_opens),
+		CASE(forked),
+		CASE(closed),
+		CASE(closed_by_dup2),
+		CASE(executed),
+		CASE(names),
+		CASE(views_and_flock),
+		CASE(passed_on),
+		CASE(threads_share),
+		CASE(closed_while_waiting),
+		CASE(interrupted),
+		CASE(restarted),
+		CASE(waiters_killed),
+		CASE(owners_killed),
 		CASE(owners_close),
 	};
 	int failed = 0;

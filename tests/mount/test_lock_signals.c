@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Signals that come while somebody waits. A wait for a lock goes on after a handler with SA_RESTART, and after a stop, as natively. A
- * wait to read or write ends with EINTR in both cases, since the kernel restarts no other request.
+ * Signals that come while somebody waits. A wait for a lock goes on after a handler with SA_RESTART, and
+ * after a stop, as natively. A wait to read or write ends with EINTR in both cases, since the kernel restarts
+ * no other request.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"
@@ -29,7 +30,10 @@ static int set_up(void **unused)
 	return 0;
 }
 
-/* --- who waits ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- who waits
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void handle(int number)
 {
@@ -131,7 +135,10 @@ static void expect_interrupted(int waiter)
 	let_go();
 }
 
-/* --- signals -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- signals
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void a_handler_ends_a_wait(void **unused)
 {
@@ -207,6 +214,7 @@ int main(void)
 	if (handled == MAP_FAILED)
 		return 1;
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-		failed += run_in_mode(modes[i], tests, sizeof(tests) / sizeof(tests[0]), mandatory_start, mandatory_stop);
+		failed += run_in_mode(modes[i], tests, sizeof(tests) / sizeof(tests[0]), mandatory_start,
+				      mandatory_stop);
 	return failed;
 }

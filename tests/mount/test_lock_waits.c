@@ -50,7 +50,10 @@ static void begin_waiting(int locker, int file, int type)
 	assert_true(locker_waits(locker));
 }
 
-/* --- deadlocks --------------------------------------------------------------------------------------------------- */
+/*
+ * --- deadlocks
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Everyone of those that still wait gets the lock, once the one before has given up what it has. */
 static void unwind(int n, int loser)
@@ -171,7 +174,10 @@ static void no_deadlocks(void **unused)
 	assert_int_equal(locker_result(3), 0);
 }
 
-/* --- turns ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- turns
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void give_up(int locker, bool flocks)
 {
@@ -279,8 +285,9 @@ static void behind_one_that_goes(void **unused)
 }
 
 /*
- * Turns must not make a deadlock where there is none: a process that holds a lock which others wait for gets a shared one at
- * once, whoever waits there. Also where its locks are those of several descriptions, or of both kinds.
+ * Turns must not make a deadlock where there is none: a process that holds a lock which others wait for gets
+ * a shared one at once, whoever waits there. Also where its locks are those of several descriptions, or of
+ * both kinds.
  */
 static void holders_do_not_queue(int kinds)
 {
@@ -343,7 +350,10 @@ static void holders_of_both_kinds(void **unused)
 	holders_do_not_queue(2);
 }
 
-/* --- starvation -------------------------------------------------------------------------------------------------- */
+/*
+ * --- starvation
+ * --------------------------------------------------------------------------------------------------
+ */
 
 struct readers {
 	char path[PATH_MAX];
@@ -351,7 +361,9 @@ struct readers {
 	atomic_int *inside;
 };
 
-/* Holds on until another one is there, too, or for some milliseconds: so without turns there always is one. */
+/*
+ * Holds on until another one is there, too, or for some milliseconds: so without turns there always is one.
+ */
 static void read_on_and_on(struct job *job, void *context)
 {
 	struct readers *readers = context;
@@ -447,7 +459,10 @@ static void storm_of_interrupts(void **unused)
 	run_storm(true);
 }
 
-/* --- groups ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- groups
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int start(const char *mode)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* tests/run: alone: measures the shared memory of the machine, and changes its number of huge pages */
 /*
- * Memory that the kernel counts for the whole machine: what segfs has opened and closed is given back. Segments of huge pages.
+ * Memory that the kernel counts for the whole machine: what segfs has opened and closed is given back.
+ * Segments of huge pages.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"
@@ -86,7 +87,10 @@ static void memory_goes_with_its_process(void **state)
 	assert_true(wait_for(shared_memory() < before + (32 << 10)));
 }
 
-/* --- huge pages ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- huge pages
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static long huge_pages(long wanted)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mandatory locks: who reads, writes or resizes what another one has locked waits, at the very byte, and goes on after that.
- * Who is the owner, and who may go on in which order, is in test_mandatory_owner.c; O_NONBLOCK in test_mandatory_nonblock.c.
+ * Mandatory locks: who reads, writes or resizes what another one has locked waits, at the very byte, and goes
+ * on after that. Who is the owner, and who may go on in which order, is in test_mandatory_owner.c; O_NONBLOCK
+ * in test_mandatory_nonblock.c.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"
@@ -19,14 +20,12 @@
 #define SIZE  65536
 #define FIRST 20000 /* what is locked */
 #define LAST  20099
-#define PART  50    /* bytes of a call */
-
+#define PART  50 /* bytes of a call */
 
 static bool is_relayed(void)
 {
 	return strcmp(mandatory_mount.path + strlen(mandatory_mount.path) - 7, "relayed") == 0;
 }
-
 
 static void fill(int fd, off_t at, size_t size, char byte)
 {
@@ -54,7 +53,10 @@ static void unlock(void)
 	lock(F_UNLCK, 0, LONG_MAX);
 }
 
-/* --- at the byte ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- at the byte
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static const struct kind {
 	const char *name;
@@ -157,8 +159,8 @@ static void shared_locks_let_readers_through(void **unused)
 }
 
 /*
- * The kernel takes these through its page cache, whose pages the owner's writes would wait for: they are refused. Without a
- * passthrough id they can't be told from views.
+ * The kernel takes these through its page cache, whose pages the owner's writes would wait for: they are
+ * refused. Without a passthrough id they can't be told from views.
  */
 static void spliced_reads(void **unused)
 {
@@ -168,7 +170,11 @@ static void spliced_reads(void **unused)
 	for (int i = 0; i < 4; i++) {
 		const char byte = (char)('a' + i);
 		const struct access access = {
-			.call = calls[i % 2], .path = segment, .at = FIRST + 5, .size = PART, .byte = byte,
+			.call = calls[i % 2],
+			.path = segment,
+			.at = FIRST + 5,
+			.size = PART,
+			.byte = byte,
 		};
 
 		lock(F_WRLCK, FIRST, LAST);
@@ -200,7 +206,10 @@ static void beyond_the_end(void **unused)
 	expect_stored(SIZE, 20, 'a');
 }
 
-/* --- resizing ----------------------------------------------------------------------------------------------------------- */
+/*
+ * --- resizing
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static void expect_resize_waits(long (*call)(const struct access *access), off_t from, off_t to, bool waits)
 {
@@ -239,7 +248,10 @@ static void resizes(void **unused)
 	expect_resize_waits(call_open_truncating, SIZE, 0, true);
 }
 
-/* --- programs ----------------------------------------------------------------------------------------------------------- */
+/*
+ * --- programs
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static long call_shell(const struct access *access)
 {
@@ -265,7 +277,8 @@ static void programs(void **unused)
 		char byte;
 		bool refused; /* it opens with O_NONBLOCK */
 	} all[] = {
-		{"head -c 100 /dev/zero | tr '\\0' d | dd of=%s bs=100 seek=200 conv=notrunc status=none", SIZE, FIRST, 100, 'd', false},
+		{"head -c 100 /dev/zero | tr '\\0' d | dd of=%s bs=100 seek=200 conv=notrunc status=none",
+		 SIZE, FIRST, 100, 'd', false},
 		{"head -c 300 /dev/zero | tr '\\0' c >%s/c; cp %s/c %s", 300, 0, 300, 'c', false},
 		{"printf rrrr >%s", 4, 0, 4, 'r', false},
 		{"truncate -s 20050 %s 2>/dev/null", SIZE, 0, SIZE, 'o', true},
@@ -280,11 +293,11 @@ static void programs(void **unused)
 		int intruder;
 
 		if (strstr(command, "cp "))
-			snprintf(text, sizeof(text), "head -c 300 /dev/zero | tr '\\0' c >%s/c && cp %s/c %s", test_directory(),
-				 test_directory(), segment);
+			snprintf(text, sizeof(text), "head -c 300 /dev/zero | tr '\\0' c >%s/c && cp %s/c %s",
+				 test_directory(), test_directory(), segment);
 		else
-			snprintf(text, sizeof(text), "%.*s%s%s", (int)(strstr(command, "%s") - command), command, segment,
-				 strstr(command, "%s") + 2);
+			snprintf(text, sizeof(text), "%.*s%s%s", (int)(strstr(command, "%s") - command),
+				 command, segment, strstr(command, "%s") + 2);
 		print_message("# %s\n", text);
 		check(ftruncate(owner, SIZE));
 		fill(owner, 0, SIZE, 'o');
@@ -314,7 +327,10 @@ static void programs(void **unused)
 	expect_stored(SIZE, 4, 'a');
 }
 
-/* --- many, and much ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- many, and much
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void many_wait(void **unused)
 {
@@ -353,7 +369,10 @@ static void large_writes(void **unused)
 	fill(owner, 0, (size_t)LARGE * N, 'o');
 	lock(F_WRLCK, 0, LONG_MAX);
 	for (int i = 0; i < N; i++) {
-		struct access access = {.call = call_write, .path = segment, .at = (off_t)i * LARGE, .size = LARGE,
+		struct access access = {.call = call_write,
+					.path = segment,
+					.at = (off_t)i * LARGE,
+					.size = LARGE,
 					.byte = (char)('A' + i)};
 
 		intruders[i] = intrude(&access);
@@ -361,7 +380,10 @@ static void large_writes(void **unused)
 	}
 	/* those that come later read what was written earlier */
 	for (int i = 0; i < N; i++) {
-		struct access access = {.call = call_read, .path = segment, .at = (off_t)i * LARGE, .size = LARGE,
+		struct access access = {.call = call_read,
+					.path = segment,
+					.at = (off_t)i * LARGE,
+					.size = LARGE,
 					.byte = (char)('A' + i)};
 
 		intruders[N + i] = intrude(&access);
@@ -375,7 +397,10 @@ static void large_writes(void **unused)
 		expect_stored((off_t)i * LARGE, LARGE, (char)('A' + i));
 }
 
-/* --- switching ------------------------------------------------------------------------------------------------------------ */
+/*
+ * --- switching
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void expect_lock_policy(const char *path, const char *expected)
 {
@@ -424,7 +449,8 @@ int main(void)
 {
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test_setup_teardown(held_back_at_the_byte, set_up, mandatory_tear_down),
-		cmocka_unit_test_setup_teardown(shared_locks_let_readers_through, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(shared_locks_let_readers_through, set_up,
+						mandatory_tear_down),
 		cmocka_unit_test_setup_teardown(spliced_reads, set_up, mandatory_tear_down),
 		cmocka_unit_test_setup_teardown(beyond_the_end, set_up, mandatory_tear_down),
 		cmocka_unit_test_setup_teardown(resizes, set_up, mandatory_tear_down),
@@ -438,7 +464,9 @@ int main(void)
 	if (geteuid() != 0)
 		skip_program("root");
 	intruders_setup(&mandatory_mount);
-	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
-	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start,
+			     mandatory_stop);
+	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start,
+			      mandatory_stop);
 	return failed;
 }

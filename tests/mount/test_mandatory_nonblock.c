@@ -14,7 +14,7 @@
 #define SIZE  65536
 #define FIRST 20000 /* what is locked */
 #define LAST  20099
-#define PART  50    /* bytes of a call */
+#define PART  50 /* bytes of a call */
 
 static int set_up(void **unused)
 {
@@ -66,7 +66,10 @@ static void nonblocking(void **unused)
 	}
 }
 
-/* What runtimes with their own scheduler do with each file that epoll takes, and it takes those of FUSE; Go for one. */
+/*
+ * What runtimes with their own scheduler do with each file that epoll takes, and it takes those of FUSE; Go
+ * for one.
+ */
 static int open_for_runtime(const struct access *access)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
@@ -112,7 +115,10 @@ static long runtime_writes_at(const struct access *access)
 static void wait_of_runtimes(int flags)
 {
 	static long (*const calls[])(const struct access *access) = {
-		runtime_reads, runtime_reads_at, runtime_writes, runtime_writes_at,
+		runtime_reads,
+		runtime_reads_at,
+		runtime_writes,
+		runtime_writes_at,
 	};
 	int intruders[4];
 
@@ -153,7 +159,9 @@ int main(void)
 	if (geteuid() != 0)
 		skip_program("root");
 	intruders_setup(&mandatory_mount);
-	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
-	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start,
+			     mandatory_stop);
+	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start,
+			      mandatory_stop);
 	return failed;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mandatory locks: whose they are, who passes, in which order those go on that wait, and how waiting ends. That all kinds of I/O
- * are held back is in test_mandatory.c.
+ * Mandatory locks: whose they are, who passes, in which order those go on that wait, and how waiting ends.
+ * That all kinds of I/O are held back is in test_mandatory.c.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"
@@ -22,10 +22,13 @@
 
 #define SIZE 8192
 
-
 static struct access one_byte(long (*call)(const struct access *access), off_t at)
 {
-	return (struct access){.call = call, .path = segment, .at = at, .size = 1, .byte = call == call_read || call == call_copy_from ? 'o' : 'w'};
+	return (struct access){.call = call,
+			       .path = segment,
+			       .at = at,
+			       .size = 1,
+			       .byte = call == call_read || call == call_copy_from ? 'o' : 'w'};
 }
 
 static struct access inherited(long (*call)(const struct access *access), int fd, off_t at)
@@ -61,7 +64,8 @@ static char get(int fd, off_t at)
 
 static char stored(off_t at)
 {
-	_cleanup_close_ int fd = (int)check(open(path_of("%s/m/segment", mandatory_mount.store), O_RDONLY | O_CLOEXEC));
+	_cleanup_close_ int fd =
+		(int)check(open(path_of("%s/m/segment", mandatory_mount.store), O_RDONLY | O_CLOEXEC));
 
 	return get(fd, at);
 }
@@ -78,7 +82,10 @@ static void lock(int fd, int command, int type, off_t at, off_t size)
 	assert_int_equal(lock_bytes(fd, command, type, at, size), 0);
 }
 
-/* --- whose it is -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- whose it is
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /* All that a process may do with what it has locked itself. */
 static void use(int fd)
@@ -225,7 +232,10 @@ static void views_pass(void **unused)
 	assert_int_equal(get(owner, 10), 'v');
 }
 
-/* --- how waiting ends ----------------------------------------------------------------------------------------------------- */
+/*
+ * --- how waiting ends
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void do_nothing(int number)
 {
@@ -247,8 +257,9 @@ static const struct {
 	long (*call)(const struct access *access);
 	off_t at;
 } waiting_calls[] = {
-	{call_read, 10},     {call_write, 10},	{call_append, 0},     {call_truncate, 5},	{call_ftruncate, 5},
-	{call_allocate, 10}, {call_punch, 10},	{call_copy_from, 10}, {call_copy_to, 10},	{call_open_truncating, 0},
+	{call_read, 10},     {call_write, 10},          {call_append, 0}, {call_truncate, 5},
+	{call_ftruncate, 5}, {call_allocate, 10},       {call_punch, 10}, {call_copy_from, 10},
+	{call_copy_to, 10},  {call_open_truncating, 0},
 };
 #define N_CALLS (sizeof(waiting_calls) / sizeof(waiting_calls[0]))
 
@@ -327,7 +338,9 @@ static void hold(struct job *job, void *context)
 		usleep(1000);
 }
 
-/* Also while the kernel keeps the owner's other calls out, as it does for one that waits to change the size. */
+/*
+ * Also while the kernel keeps the owner's other calls out, as it does for one that waits to change the size.
+ */
 static void ends_of_owners(void **unused)
 {
 	static const int commands[] = {F_SETLK, F_OFD_SETLK};
@@ -366,7 +379,10 @@ static void ends_of_owners(void **unused)
 	}
 }
 
-/* --- order ------------------------------------------------------------------------------------------------------------------ */
+/*
+ * --- order
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 #define LOCKERS 4
 
@@ -428,7 +444,10 @@ static void lock_in_turn(struct job *job, void *context)
 		usleep(1000);
 }
 
-/* A write that came before a request for the lock is done before it is granted, and one that came after it, after it. */
+/*
+ * A write that came before a request for the lock is done before it is granted, and one that came after it,
+ * after it.
+ */
 static void in_order_of_arrival(void **unused)
 {
 	(void)unused;
@@ -461,7 +480,10 @@ static void in_order_of_arrival(void **unused)
 	}
 }
 
-/* --- circles ---------------------------------------------------------------------------------------------------------------- */
+/*
+ * --- circles
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 /* Holds byte 100, and wants to do something with byte 10. */
 static void hold_and_intrude(struct job *job, void *context)
@@ -538,7 +560,10 @@ static void circles_closed_by_access(void **unused)
 	expect_untouched();
 }
 
-/* --- others ------------------------------------------------------------------------------------------------------------------- */
+/*
+ * --- others
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 /* What is done while a write of somebody else waits. */
 static void others_go_on(void **unused)
@@ -603,7 +628,9 @@ int main(void)
 	/* without SA_RESTART: a wait that should have been refused ends the case, not the test */
 	sigaction(SIGALRM, &action, NULL);
 	intruders_setup(&mandatory_mount);
-	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
-	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start, mandatory_stop);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start,
+			     mandatory_stop);
+	failed += run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start,
+			      mandatory_stop);
 	return failed;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Several users make files, directories, links and the like at once. A watcher looks at every name at the first instant
- * at which it exists, through the mount and in the store, and knows from the name what owner, group, mode and ACL it
- * must have: there is no moment at which they are others.
+ * Several users make files, directories, links and the like at once. A watcher looks at every name at the
+ * first instant at which it exists, through the mount and in the store, and knows from the name what owner,
+ * group, mode and ACL it must have: there is no moment at which they are others.
  */
-#include "tests/mount/harness.h"
 #include "lib/base/cleanup.h"
+#include "tests/mount/harness.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -46,7 +46,7 @@ static struct report {
 	_Atomic unsigned long seen; /* looks at a name that was there */
 	_Atomic unsigned int wrong;
 	char what[512]; /* the first thing that was wrong */
-} *report;
+} * report;
 
 static struct mount mount;
 
@@ -63,7 +63,10 @@ static const struct {
 	} entries[5];
 } default_acl = {2, {{1, 7, -1U}, {2, 6, ACL_USER}, {4, 5, -1U}, {16, 7, -1U}, {32, 1, -1U}}};
 
-/* --- making things ---------------------------------------------------------------------------------------------- */
+/*
+ * --- making things
+ * ----------------------------------------------------------------------------------------------
+ */
 
 /* A name tells who made it (c0), how it was asked for (m0640) and what it is: "c0-m0640-f-17". */
 static void name_of(char name[64], int creator, mode_t mode, char kind, int number)
@@ -126,7 +129,8 @@ static void create(int number)
 				_exit(3);
 			/* it is there for a while, then room is made */
 			if (round >= 20) {
-				mode = modes[(size_t)(round - 6 * PLACES) % (sizeof(modes) / sizeof(modes[0]))];
+				mode = modes[(size_t)(round - 6 * PLACES) %
+					     (sizeof(modes) / sizeof(modes[0]))];
 				name_of(name, number, mode, kinds[kind], round - 6 * PLACES);
 				if ((kinds[kind] == 'd' ? rmdir(name) : unlink(name)) < 0)
 					_exit(4);
@@ -136,7 +140,10 @@ static void create(int number)
 	_exit(0);
 }
 
-/* --- watching --------------------------------------------------------------------------------------------------- */
+/*
+ * --- watching
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
 {
@@ -207,8 +214,8 @@ static void check_name(const char *directory, const char *name, enum place place
 	mode = expected_mode(place, creator, asked, kind);
 	group = place == SET_GROUP_ID ? PLACE_GROUP : creator->gid;
 	if ((stat.st_mode & 07777) != mode || stat.st_uid != creator->uid || stat.st_gid != group)
-		complain("%s: mode %o owner %u:%u, expected %o %u:%u", path, stat.st_mode & 07777, stat.st_uid,
-			 stat.st_gid, mode, creator->uid, group);
+		complain("%s: mode %o owner %u:%u, expected %o %u:%u", path, stat.st_mode & 07777,
+			 stat.st_uid, stat.st_gid, mode, creator->uid, group);
 	if (place == DEFAULT_ACL && kind != 'l')
 		check_acl(path, path, kind);
 }
@@ -301,7 +308,10 @@ static void nobody_sees_them_otherwise(void **state)
 	print_message("# %lu looks at %d files\n", report->seen, CREATORS * ROUNDS * 6);
 }
 
-/* --- who may do what -------------------------------------------------------------------------------------------- */
+/*
+ * --- who may do what
+ * --------------------------------------------------------------------------------------------
+ */
 
 static int try_all_on_private(void *context)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Policies of segments as attributes: setting, getting, listing and removing them, what is refused, and who may. In direct, mediated
- * and relayed mode.
+ * Policies of segments as attributes: setting, getting, listing and removing them, what is refused, and who
+ * may. In direct, mediated and relayed mode.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"
@@ -16,7 +16,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* --- attributes -------------------------------------------------------------------------------------------------- */
+/*
+ * --- attributes
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void set_get_list_remove_of(const char *path)
 {
@@ -38,7 +41,8 @@ static void set_get_list_remove_of(const char *path)
 		check(removexattr(path, name));
 		check(set(path, fields[i].field, fields[i].by_default));
 		check(setxattr(path, name, fields[i].other, strlen(fields[i].other), XATTR_REPLACE));
-		check_error(EEXIST, setxattr(path, name, fields[i].by_default, strlen(fields[i].by_default), XATTR_CREATE));
+		check_error(EEXIST, setxattr(path, name, fields[i].by_default, strlen(fields[i].by_default),
+					     XATTR_CREATE));
 		expect_field(path, fields[i].field, fields[i].as_written);
 		check(removexattr(path, name));
 	}
@@ -95,11 +99,16 @@ static void bad_values_of(const char *path)
 		const char *field;
 		const char *value;
 	} bad[] = {
-		{"lock", ""},	     {"lock", "yes"},	     {"lock", "Mandatory"}, {"writers", ""},
-		{"writers", "-1"},   {"writers", "65536"},   {"writers", "1 "},	    {"commit", ""},
-		{"commit", "true"},  {"commit", "1"},	     {"size-policy", ""},   {"size-policy", "4096"},
-		{"lifetime", ""},    {"lifetime", "ttl:0"},  {"lifetime", "ttl:"},  {"lifetime", "ttl:3651d"},
-		{"lifetime", "ttl"}, {"lifetime", "ttl:1w"}, {"lifetime", "owner "},
+		{"lock", ""},           {"lock", "yes"},
+		{"lock", "Mandatory"},  {"writers", ""},
+		{"writers", "-1"},      {"writers", "65536"},
+		{"writers", "1 "},      {"commit", ""},
+		{"commit", "true"},     {"commit", "1"},
+		{"size-policy", ""},    {"size-policy", "4096"},
+		{"lifetime", ""},       {"lifetime", "ttl:0"},
+		{"lifetime", "ttl:"},   {"lifetime", "ttl:3651d"},
+		{"lifetime", "ttl"},    {"lifetime", "ttl:1w"},
+		{"lifetime", "owner "},
 	};
 	char large[65536];
 	struct snapshot before = snapshot_of(path);
@@ -121,8 +130,8 @@ static void bad_values_of(const char *path)
 
 static void unknown_and_read_only_of(const char *path, bool is_file)
 {
-	static const char *const unknown[] = {OWN "colour", OWN "Lock", OWN "locks", OWN "loc", OWN "lock ", OWN "policy",
-					      OWN "use", OWN};
+	static const char *const unknown[] = {OWN "colour", OWN "Lock",   OWN "locks", OWN "loc",
+					      OWN "lock ",  OWN "policy", OWN "use",   OWN};
 	static const char *const read_only[] = {OWN "source", OWN "io-mode", OWN "attached"};
 	struct snapshot before = snapshot_of(path);
 
@@ -176,7 +185,10 @@ static void what_is_refused(void **unused)
 	check(rmdir(at_mount("dir")));
 }
 
-/* --- who may ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- who may
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int try_to_set(void *context)
 {
@@ -250,8 +262,8 @@ static void owners_only(void **unused)
 
 static void small_buffers(void **unused)
 {
-	static const char *const names[] = {"lock", "writers", "commit", "size-policy", "lifetime",
-					    "attached", "io-mode", "source"};
+	static const char *const names[] = {"lock",     "writers",  "commit",  "size-policy",
+					    "lifetime", "attached", "io-mode", "source"};
 	char value[64];
 	char list[4096];
 	ssize_t length;
@@ -279,7 +291,8 @@ static void small_buffers(void **unused)
 
 static void what_is_stored_is_private(void **unused)
 {
-	static const char *const names[] = {"trusted.segfs.policy", "trusted.segfs.use", "trusted.segfs.other"};
+	static const char *const names[] = {"trusted.segfs.policy", "trusted.segfs.use",
+					    "trusted.segfs.other"};
 	char list[4096];
 	ssize_t length;
 
@@ -304,12 +317,16 @@ static void what_is_stored_is_private(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {CASE(set_get_list_remove), CASE(by_descriptor),
-		CASE(what_is_refused), CASE(owners_only), CASE(small_buffers), CASE(what_is_stored_is_private)};
+						  CASE(what_is_refused),     CASE(owners_only),
+						  CASE(small_buffers),       CASE(what_is_stored_is_private)};
 
 	if (geteuid() != 0)
 		skip_program("root");

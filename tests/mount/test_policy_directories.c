@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Policies of directories, which are the defaults of what is made there, and that policies last: over workers and restarts, in memory
- * and on disk. In direct, mediated and relayed mode.
+ * Policies of directories, which are the defaults of what is made there, and that policies last: over workers
+ * and restarts, in memory and on disk. In direct, mediated and relayed mode.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"
@@ -15,7 +15,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* --- defaults of directories ------------------------------------------------------------------------------------- */
+/*
+ * --- defaults of directories
+ * -------------------------------------------------------------------------------------
+ */
 
 static void expect_inherited(const char *path)
 {
@@ -55,7 +58,8 @@ static void inherited(void **unused)
 		make_closed("dir/sub/open", 0);
 		expect_inherited(at_mount("dir/sub/open"));
 		fd = (int)check(open(at_mount("dir"), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
-		check(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, at_mount("dir/tmpfile"), AT_SYMLINK_FOLLOW));
+		check(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, at_mount("dir/tmpfile"),
+			     AT_SYMLINK_FOLLOW));
 		expect_inherited(at_mount("dir/tmpfile"));
 		cleanup_close(&fd);
 		fd = -1;
@@ -68,10 +72,14 @@ static void inherited(void **unused)
 		check(mkfifo(at_mount("dir/fifo"), 0600));
 		check(symlink("open", at_mount("dir/symlink")));
 		check_error(ENODATA, getxattr(at_store("dir/fifo"), "trusted.segfs.policy", NULL, 0));
-		/* the first is the only one that a directory's policy has no word in: it is not the directory's own */
+		/*
+		 * the first is the only one that a directory's policy has no word in: it is not the
+		 * directory's own
+		 */
 		expect_inherited(at_mount("dir"));
-		for (const char *const *name = (const char *const[]){"open", "read-only", "mknod", "sub/open", "tmpfile", "linked",
-								      "moved", "fifo", "symlink", NULL};
+		for (const char *const *name =
+			     (const char *const[]){"open", "read-only", "mknod", "sub/open", "tmpfile",
+						   "linked", "moved", "fifo", "symlink", NULL};
 		     *name; name++)
 			check(unlink(path_of("%s/dir/%s", mount.path, *name)));
 		check(rmdir(at_mount("dir/sub")));
@@ -101,7 +109,10 @@ struct making {
 	mode_t mode;
 };
 
-/* The same in a directory with a policy as in one without: 'o' open, 'n' mknod, 'd' mkdir, 't' O_TMPFILE and link. */
+/*
+ * The same in a directory with a policy as in one without: 'o' open, 'n' mknod, 'd' mkdir, 't' O_TMPFILE and
+ * link.
+ */
 static int make_each(void *context)
 {
 	const struct making *making = context;
@@ -169,7 +180,9 @@ static void rights_of_what_is_made(void **unused)
 		prepare_place(at_mount("plain"), kind);
 		prepare_place(at_mount("governed"), kind);
 		check(set(at_mount("governed"), "writers", "9"));
-		for (size_t round = 0; round < 2 * sizeof(modes) / sizeof(modes[0]) * sizeof(masks) / sizeof(masks[0]); round++) {
+		for (size_t round = 0;
+		     round < 2 * sizeof(modes) / sizeof(modes[0]) * sizeof(masks) / sizeof(masks[0]);
+		     round++) {
 			struct making making = {
 				.dir = at_mount("plain"),
 				.umask = masks[round / 2 % (sizeof(masks) / sizeof(masks[0]))],
@@ -195,7 +208,10 @@ static void rights_of_what_is_made(void **unused)
 	}
 }
 
-/* --- kept -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- kept
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void start_again(void)
 {
@@ -251,12 +267,15 @@ static void kept_over_restarts(void **unused)
 		kept_in("disk");
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {CASE(inherited), CASE(rights_of_what_is_made),
-		CASE(kept_over_restarts)};
+						  CASE(kept_over_restarts)};
 
 	if (geteuid() != 0)
 		skip_program("root");

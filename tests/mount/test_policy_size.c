@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policies `commit` and `size-policy`: memory that is there from the beginning, sizes that stay. In direct, mediated and relayed
- * mode.
+ * The policies `commit` and `size-policy`: memory that is there from the beginning, sizes that stay. In
+ * direct, mediated and relayed mode.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"
@@ -19,7 +19,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* --- commit ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- commit
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void commit_allocates(void **unused)
 {
@@ -216,7 +219,10 @@ static void views_of_what_is_committed(void **unused)
 	check(unlink(at_mount("small/other")));
 }
 
-/* --- a size that is fixed ---------------------------------------------------------------------------------------- */
+/*
+ * --- a size that is fixed
+ * ----------------------------------------------------------------------------------------
+ */
 
 static volatile sig_atomic_t size_signals;
 
@@ -256,8 +262,9 @@ static void expect_fixed(const char *name, off_t size)
 	check_error(EFBIG, write(append, "x", 1));
 	assert_int_equal(check(pwrite(fd, bytes, sizeof(bytes), size - 100)), 100);
 	assert_int_equal(check(pwrite(fd, bytes, 1, size - 1)), 1);
-	assert_int_equal(check(pwrite(fd, bytes, (size_t)size < sizeof(bytes) ? (size_t)size : sizeof(bytes), 0)),
-			 (size_t)size < sizeof(bytes) ? (size_t)size : sizeof(bytes));
+	assert_int_equal(
+		check(pwrite(fd, bytes, (size_t)size < sizeof(bytes) ? (size_t)size : sizeof(bytes), 0)),
+		(size_t)size < sizeof(bytes) ? (size_t)size : sizeof(bytes));
 	assert_int_equal(check(pwrite(fd, bytes, 0, size + 1)), 0);
 	/* write(2), which goes on where it was cut off */
 	check(lseek(fd, size - 10, SEEK_SET));
@@ -279,8 +286,10 @@ static void expect_fixed(const char *name, off_t size)
 	check(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, size + PAGE));
 	check(fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, PAGE));
 	/* these the kernel keeps to itself */
-	assert_true(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, PAGE) < 0 && (errno == EPERM || errno == EOPNOTSUPP));
-	assert_true(fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, PAGE) < 0 && (errno == EPERM || errno == EOPNOTSUPP));
+	assert_true(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, PAGE) < 0 &&
+		    (errno == EPERM || errno == EOPNOTSUPP));
+	assert_true(fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, PAGE) < 0 &&
+		    (errno == EPERM || errno == EOPNOTSUPP));
 	assert_int_equal(size_of(name), size);
 	/* copies */
 	to = size - 100;
@@ -318,8 +327,9 @@ static void a_fixed_size(void **unused)
 		check_error(EFBIG, pwrite(fd, "x", 1, PAGE));
 		check(ftruncate(fd, 0));
 		check(close((int)check(open(at_mount("file"), O_RDWR | O_TRUNC | O_CLOEXEC))));
-		check(way == 0 ? ftruncate(fd, 2 * PAGE) : way == 1 ? truncate(at_mount("file"), 2 * PAGE)
-								     : fallocate(fd, 0, PAGE, PAGE));
+		check(way == 0   ? ftruncate(fd, 2 * PAGE)
+		      : way == 1 ? truncate(at_mount("file"), 2 * PAGE)
+				 : fallocate(fd, 0, PAGE, PAGE));
 		close(fd);
 		expect_fixed("file", 2 * PAGE);
 		check(unlink(at_mount("file")));
@@ -351,7 +361,8 @@ static void a_refused_open_is_none(void **unused)
 	check(set(at_mount("file"), "lifetime", "last-close"));
 	check_error(EPERM, open(at_mount("file"), O_WRONLY | O_TRUNC | O_CLOEXEC));
 	/* the close of who made it is heard of a moment later */
-	assert_true(wait_for(getxattr(at_mount("file"), OWN "attached", value, sizeof(value)) == 1 && *value == '0'));
+	assert_true(wait_for(getxattr(at_mount("file"), OWN "attached", value, sizeof(value)) == 1 &&
+			     *value == '0'));
 	/* nothing reminds of it, neither now nor at the end of another segment */
 	make_closed("ends", 0);
 	check(set(at_mount("ends"), "lifetime", "last-close"));
@@ -362,13 +373,17 @@ static void a_refused_open_is_none(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {
-	static const struct CMUnitTest cases[] = {CASE(commit_allocates), CASE(a_copy_of_nothing),
-		CASE(no_space_at_once), CASE(no_space_for_what_is_there), CASE(views_of_what_is_committed),
-		CASE(a_fixed_size), CASE(a_refused_open_is_none)};
+	static const struct CMUnitTest cases[] = {
+		CASE(commit_allocates),           CASE(a_copy_of_nothing),          CASE(no_space_at_once),
+		CASE(no_space_for_what_is_there), CASE(views_of_what_is_committed), CASE(a_fixed_size),
+		CASE(a_refused_open_is_none)};
 
 	if (geteuid() != 0)
 		skip_program("root");

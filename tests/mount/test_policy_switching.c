@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Policies that change while a segment is open: when that is refused, and in which I/O mode the opens before and after it are. */
+/*
+ * Policies that change while a segment is open: when that is refused, and in which I/O mode the opens before
+ * and after it are.
+ */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"
 #include "tests/lib/worker.h"
@@ -12,7 +15,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* --- switching --------------------------------------------------------------------------------------------------- */
+/*
+ * --- switching
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void expect_mode(int fd, const char *expected)
 {
@@ -43,8 +49,10 @@ static void own_opens_are_not(void **unused)
 
 	(void)unused;
 	for (size_t how = 0; how < sizeof(flags) / sizeof(flags[0]); how++) {
-		for (int new = 0; new < 2; new++) {
-			int fd = new ? (int)check(open(at_mount("file"), flags[how] | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) : -1;
+		for (int new = 0; new < 2; new ++) {
+			int fd = new ? (int)check(open(at_mount("file"),
+						       flags[how] | O_CREAT | O_EXCL | O_CLOEXEC, 0600))
+				     : -1;
 
 			if (!new) {
 				make_closed("file", PAGE);
@@ -77,7 +85,8 @@ static void filled_while_fixed(void **unused)
 		if (by_mknod)
 			check(mknod(at_mount("file"), S_IFREG | 0600, 0));
 		else
-			fd = (int)check(open(at_mount("file"), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
+			fd = (int)check(open(at_mount("file"),
+					     O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
 		check(set(at_mount("file"), "size-policy", "fixed"));
 		if (by_mknod)
 			fd = (int)check(open(at_mount("file"), O_WRONLY | O_CLOEXEC));
@@ -122,10 +131,14 @@ static void direct_opens_in_the_way(void **unused)
 			fd = (int)check(open(at_mount("file"), (reads_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
 			expect_mode(fd, "direct");
 			if (!reads_only) {
-				assert_int_equal(set_elsewhere(at_mount("file"), of_writers[i][0], of_writers[i][1]), EBUSY);
+				assert_int_equal(
+					set_elsewhere(at_mount("file"), of_writers[i][0], of_writers[i][1]),
+					EBUSY);
 				expect_unchanged(at_mount("file"), &before);
 				worker_replace(&mount);
-				assert_int_equal(set_elsewhere(at_mount("file"), of_writers[i][0], of_writers[i][1]), EBUSY);
+				assert_int_equal(
+					set_elsewhere(at_mount("file"), of_writers[i][0], of_writers[i][1]),
+					EBUSY);
 				/* nothing has changed for opens, either */
 				expect_mode(fd, "direct");
 				check(ftruncate(fd, 2 * PAGE));
@@ -212,12 +225,15 @@ static void relayed_opens_in_the_way(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {
 	static const struct CMUnitTest direct[] = {CASE(direct_opens_in_the_way), CASE(own_opens_are_not),
-		CASE(filled_while_fixed), CASE(mediated_opens_are_not)};
+						   CASE(filled_while_fixed), CASE(mediated_opens_are_not)};
 	static const struct CMUnitTest mediated[] = {CASE(mediated_opens_are_not)};
 	static const struct CMUnitTest relayed[] = {CASE(relayed_opens_in_the_way)};
 	int failed = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policy `writers`: how many opens for writing there may be, views included; and the attribute `attached`. In direct, mediated
- * and relayed mode.
+ * The policy `writers`: how many opens for writing there may be, views included; and the attribute
+ * `attached`. In direct, mediated and relayed mode.
  */
 #include "tests/lib/job.h"
 #include "tests/lib/modes.h"
@@ -19,10 +19,14 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define RACE_ROUNDS 1500       /* places given in a race for one */
-#define RACE_ROUNDS_OF_MORE 150 /* ... for several: where others have some, all processes are looked at for each */
+#define RACE_ROUNDS 1500 /* places given in a race for one */
+#define RACE_ROUNDS_OF_MORE                                                                                  \
+	150 /* ... for several: where others have some, all processes are looked at for each */
 
-/* --- another process --------------------------------------------------------------------------------------------- */
+/*
+ * --- another process
+ * ---------------------------------------------------------------------------------------------
+ */
 
 /* Has a segment open, or a view of it, and does nothing but wait. */
 struct holder {
@@ -120,9 +124,13 @@ static void send_fd(int socket, int fd)
 	assert_int_equal(check(sendmsg(socket, &message, 0)), 1);
 }
 
-/* --- writers ----------------------------------------------------------------------------------------------------- */
+/*
+ * --- writers
+ * -----------------------------------------------------------------------------------------------------
+ */
 
-static const int writing_flags[] = {O_WRONLY, O_RDWR, O_RDWR | O_APPEND, O_WRONLY | O_TRUNC, O_RDWR | O_CREAT};
+static const int writing_flags[] = {O_WRONLY, O_RDWR, O_RDWR | O_APPEND, O_WRONLY | O_TRUNC,
+				    O_RDWR | O_CREAT};
 
 static void expect_no_place(const char *path)
 {
@@ -294,7 +302,7 @@ static struct race {
 	atomic_int most;
 	atomic_ulong taken;
 	char path[PATH_MAX];
-} *race;
+} * race;
 
 static void compete(struct job *job, void *context)
 {
@@ -332,7 +340,8 @@ static void a_race_for_the_last_place(void **unused)
 		check(set(at_mount("file"), "writers", path_of("%d", writers)));
 		for (int i = 0; i < n; i++)
 			jobs[i] = job_start(compete, NULL);
-		went_on = wait_for(atomic_load(&race->taken) >= (writers == 1 ? RACE_ROUNDS : RACE_ROUNDS_OF_MORE));
+		went_on = wait_for(atomic_load(&race->taken) >=
+				   (writers == 1 ? RACE_ROUNDS : RACE_ROUNDS_OF_MORE));
 		/* all of them get it now and then */
 		for (int i = 0; i < n; i++)
 			went_on = went_on && wait_for(atomic_load(&jobs[i]->steps) > 0);
@@ -374,7 +383,10 @@ static void a_race_and_dying_workers(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/* --- attached ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- attached
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static bool is_attached(const char *path, const char *expected)
 {
@@ -438,13 +450,21 @@ static void a_view_is_attached(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/* --- modes -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- modes
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 int main(void)
 {
-	static const struct CMUnitTest cases[] = {CASE(one_writer), CASE(two_writers), CASE(copies_of_one_open),
-		CASE(a_race_for_the_last_place), CASE(a_race_and_dying_workers), CASE(attached),
-		CASE(a_view_is_a_writer), CASE(a_view_is_attached)};
+	static const struct CMUnitTest cases[] = {CASE(one_writer),
+						  CASE(two_writers),
+						  CASE(copies_of_one_open),
+						  CASE(a_race_for_the_last_place),
+						  CASE(a_race_and_dying_workers),
+						  CASE(attached),
+						  CASE(a_view_is_a_writer),
+						  CASE(a_view_is_attached)};
 
 	if (geteuid() != 0)
 		skip_program("root");

@@ -10,11 +10,14 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define ACCESS_ACL "system.posix_acl_access"
+#define ACCESS_ACL  "system.posix_acl_access"
 #define DEFAULT_ACL "system.posix_acl_default"
-#define NOBODY 0xffffffffu
+#define NOBODY      0xffffffffu
 
-/* --- ACLs ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- ACLs
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 struct acl {
 	uint32_t version;
@@ -35,8 +38,11 @@ static int set_acl(const char *path, const char *name, size_t n, const struct ac
 	return setxattr(path, name, &acl, 4 + n * sizeof(*entries), 0);
 }
 
-static const struct acl_entry for_test_user[] = {
-	{OWNER, 6, NOBODY}, {USER, 6, TEST_UID}, {OWNING_GROUP, 4, NOBODY}, {MASK, 6, NOBODY}, {OTHER, 0, NOBODY}};
+static const struct acl_entry for_test_user[] = {{OWNER, 6, NOBODY},
+						 {USER, 6, TEST_UID},
+						 {OWNING_GROUP, 4, NOBODY},
+						 {MASK, 6, NOBODY},
+						 {OTHER, 0, NOBODY}};
 static const struct acl_entry for_test_group[] = {
 	{OWNER, 7, NOBODY}, {OWNING_GROUP, 5, NOBODY}, {GROUP, 7, 77}, {MASK, 7, NOBODY}, {OTHER, 0, NOBODY}};
 static const struct acl_entry minimal[] = {{OWNER, 6, NOBODY}, {OWNING_GROUP, 4, NOBODY}, {OTHER, 4, NOBODY}};
@@ -110,8 +116,11 @@ static void acls_and_set_group_id(void)
 
 static void default_acls(void)
 {
-	static const struct acl_entry inherited[] = {{OWNER, 7, NOBODY},	{USER, 6, TEST_UID}, {OWNING_GROUP, 5, NOBODY},
-						     {MASK, 7, NOBODY}, {OTHER, 1, NOBODY}};
+	static const struct acl_entry inherited[] = {{OWNER, 7, NOBODY},
+						     {USER, 6, TEST_UID},
+						     {OWNING_GROUP, 5, NOBODY},
+						     {MASK, 7, NOBODY},
+						     {OTHER, 1, NOBODY}};
 	int fd;
 
 	works(mkdir("dir", 0777));
@@ -156,7 +165,10 @@ static void default_acls(void)
 	note_xattrs("dir/plain");
 }
 
-/* --- inode flags ------------------------------------------------------------------------------------------------ */
+/*
+ * --- inode flags
+ * ------------------------------------------------------------------------------------------------
+ */
 
 #define CHANGED_FLAGS (FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL)
 
@@ -276,7 +288,10 @@ static void flags_by_user(void)
 	fails(ENOTTY, ioctl(works(open("file", O_RDONLY)), _IO('S', 99), 0));
 }
 
-/* --- file handles ----------------------------------------------------------------------------------------------- */
+/*
+ * --- file handles
+ * -----------------------------------------------------------------------------------------------
+ */
 
 union handle {
 	struct file_handle handle;
@@ -364,14 +379,9 @@ static void file_handles(void)
 int main(void)
 {
 	static const struct twin_case cases[] = {
-		TWIN_CASE(access_acls),
-		TWIN_CASE(acls_of_groups),
-		TWIN_CASE(acls_and_set_group_id),
-		TWIN_CASE(default_acls),
-		TWIN_CASE(immutable_files),
-		TWIN_CASE(append_only_files),
-		TWIN_CASE(flags_by_user),
-		TWIN_CASE(file_handles),
+		TWIN_CASE(access_acls),   TWIN_CASE(acls_of_groups),  TWIN_CASE(acls_and_set_group_id),
+		TWIN_CASE(default_acls),  TWIN_CASE(immutable_files), TWIN_CASE(append_only_files),
+		TWIN_CASE(flags_by_user), TWIN_CASE(file_handles),
 	};
 
 	return twin_main(cases, sizeof(cases) / sizeof(cases[0]));

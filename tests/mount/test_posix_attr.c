@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Attributes: modes, owners, times, set-id bits, umask, statfs; compared with a tmpfs. */
-#include "tests/lib/twin.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/twin.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -116,7 +116,10 @@ static void owners_and_set_id_bits(void)
 /* So does a write, a truncation or an allocation by somebody who is not root. */
 static void changes_and_set_id_bits(void)
 {
-	/* FUSE leaves set-group-id where the group may not execute: no privilege, and the kernel does not tell who is of it */
+	/*
+	 * FUSE leaves set-group-id where the group may not execute: no privilege, and the kernel does not
+	 * tell who is of it
+	 */
 	static const mode_t bits[] = {04777, 02777, 06777, 04766};
 	char name[32];
 
@@ -234,7 +237,8 @@ static void times(void)
 	      (stat.st_mtim.tv_sec == earlier.tv_sec && stat.st_mtim.tv_nsec >= earlier.tv_nsec));
 	works(utimensat(AT_FDCWD, "file", mixed, 0));
 	works(lstat("file", &stat));
-	holds(stat.st_mtim.tv_sec == 11 && stat.st_mtim.tv_nsec == 12 && stat.st_atim.tv_sec >= earlier.tv_sec);
+	holds(stat.st_mtim.tv_sec == 11 && stat.st_mtim.tv_nsec == 12 &&
+	      stat.st_atim.tv_sec >= earlier.tv_sec);
 	works(symlink("file", "link"));
 	works(utimensat(AT_FDCWD, "link", set, AT_SYMLINK_NOFOLLOW));
 	note_times("link", NULL);
@@ -321,9 +325,10 @@ static void time_of_birth(void)
 	works(utimensat(AT_FDCWD, "file", long_ago, 0));
 	works(rename("file", "moved"));
 	works(statx(AT_FDCWD, "moved", AT_STATX_FORCE_SYNC, STATX_BTIME | STATX_BASIC_STATS, &later));
-	holds(later.stx_btime.tv_sec == found.stx_btime.tv_sec && later.stx_btime.tv_nsec == found.stx_btime.tv_nsec);
-	note("mode %o nlink %u size %llu uid %u", later.stx_mode, later.stx_nlink, (unsigned long long)later.stx_size,
-	     later.stx_uid);
+	holds(later.stx_btime.tv_sec == found.stx_btime.tv_sec &&
+	      later.stx_btime.tv_nsec == found.stx_btime.tv_nsec);
+	note("mode %o nlink %u size %llu uid %u", later.stx_mode, later.stx_nlink,
+	     (unsigned long long)later.stx_size, later.stx_uid);
 	works(mkdir("dir", 0755));
 	works(statx(AT_FDCWD, "dir", 0, STATX_BTIME, &found));
 	holds(found.stx_mask & STATX_BTIME);
@@ -425,7 +430,8 @@ static void set_group_id_directories(void)
 
 static void access_checks(void)
 {
-	static const mode_t file_modes[] = {0, 0400, 0200, 0100, 0040, 0020, 0010, 0004, 0002, 0001, 0754, 0421};
+	static const mode_t file_modes[] = {0,    0400, 0200, 0100, 0040, 0020,
+					    0010, 0004, 0002, 0001, 0754, 0421};
 	static const struct {
 		uid_t uid;
 		gid_t gid;

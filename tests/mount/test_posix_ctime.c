@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* Which times each change moves on, as seen right after it by who has looked right before; compared with a tmpfs. */
-#include "tests/lib/twin.h"
+/*
+ * Which times each change moves on, as seen right after it by who has looked right before; compared with a
+ * tmpfs.
+ */
 #include "lib/base/cleanup.h"
+#include "tests/lib/twin.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -44,7 +47,9 @@ static long extended_flags(void)
 {
 	struct fsxattr flags = {.fsx_xflags = 0};
 
-	return ioctl(file, FS_IOC_FSGETXATTR, &flags) < 0 ? -1 : (flags.fsx_xflags ^= FS_XFLAG_NOATIME, ioctl(file, FS_IOC_FSSETXATTR, &flags));
+	return ioctl(file, FS_IOC_FSGETXATTR, &flags) < 0
+		       ? -1
+		       : (flags.fsx_xflags ^= FS_XFLAG_NOATIME, ioctl(file, FS_IOC_FSSETXATTR, &flags));
 }
 
 static long mode(void)
@@ -84,7 +89,7 @@ static long no_bytes(void)
 
 static long appended(void)
 {
-	const struct iovec part = {.iov_base = (void *)(uintptr_t)"x", .iov_len = 1};
+	const struct iovec part = {.iov_base = (void *)(uintptr_t) "x", .iov_len = 1};
 
 	return pwritev2(file, &part, 1, -1, RWF_APPEND);
 }
@@ -231,7 +236,8 @@ static void let_time_pass(void)
 	while (!is_later(now, before));
 }
 
-static void note_moves(const char *change, const char *what, const struct stat *before, const struct stat *after)
+static void note_moves(const char *change, const char *what, const struct stat *before,
+		       const struct stat *after)
 {
 	note("%s, %s:%s%s", change, what, is_later(after->st_ctim, before->st_ctim) ? " ctime" : "",
 	     is_later(after->st_mtim, before->st_mtim) ? " mtime" : "");

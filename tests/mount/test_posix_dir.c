@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Listing directories while they change, and locks; compared with a tmpfs. */
-#include "tests/lib/twin.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/twin.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -284,7 +284,10 @@ static void listing_of_a_removed_directory(void)
 	works(closedir(dir));
 }
 
-/* --- locks ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- locks
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* In another process: whether a lock can be had now. */
 static int try_lock(const char *path, short type, off_t start, off_t length)

@@ -297,7 +297,8 @@ static void copy_a_lot(void)
 
 static void transfers_of_all_sizes(void)
 {
-	static const size_t lengths[] = {1, 511, 4095, 4096, 4097, 65536, 131071, 131072, 131073, 1048576, 1048577, 5000001};
+	static const size_t lengths[] = {1,      511,    4095,   4096,    4097,    65536,
+					 131071, 131072, 131073, 1048576, 1048577, 5000001};
 	int fd = works(open("file", O_RDWR | O_CREAT, 0644));
 	off_t offset = 0;
 
@@ -314,7 +315,7 @@ static void vectors(void)
 {
 	char a[4];
 	char b[4];
-	const struct iovec out[2] = {{(void *)(uintptr_t)"abc", 3}, {(void *)(uintptr_t)"defg", 4}};
+	const struct iovec out[2] = {{(void *)(uintptr_t) "abc", 3}, {(void *)(uintptr_t) "defg", 4}};
 	const struct iovec in[2] = {{a, 2}, {b, 3}};
 	int fd = works(open("file", O_RDWR | O_CREAT, 0644));
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Names: directories, links, renames, special files, long names; compared with a tmpfs. */
-#include "tests/lib/twin.h"
 #include "lib/base/cleanup.h"
+#include "tests/lib/twin.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -218,7 +218,8 @@ static void symbolic_links(void)
 
 	works(symlink("target/that/is/not", "link"));
 	note_stat("link");
-	holds(readlink("link", read_back, sizeof(read_back)) == 18 && memcmp(read_back, "target/that/is/not", 18) == 0);
+	holds(readlink("link", read_back, sizeof(read_back)) == 18 &&
+	      memcmp(read_back, "target/that/is/not", 18) == 0);
 	holds(readlink("link", read_back, 3) == 3 && memcmp(read_back, "tar", 3) == 0);
 	fails(EINVAL, readlink("link", read_back, 0));
 	fails(EEXIST, symlink("x", "link"));
@@ -285,8 +286,9 @@ static void long_names(void)
 
 static void odd_names(void)
 {
-	static const char *const names[] = {"...", " ", "\n", "-", "*", "\xff\xfe", "a\tb", "\xc3\xa4\xc3\xb6", ".hidden",
-					    "..a", "%2f", "con", "a:b", "\\", "'\""};
+	static const char *const names[] = {
+		"...",     " ",   "\n",  "-",   "*",   "\xff\xfe", "a\tb", "\xc3\xa4\xc3\xb6",
+		".hidden", "..a", "%2f", "con", "a:b", "\\",       "'\""};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		make_file(names[i], names[i]);
@@ -481,12 +483,24 @@ static void sticky_directories(void)
 int main(void)
 {
 	static const struct twin_case cases[] = {
-		TWIN_CASE(make_directories), TWIN_CASE(remove_directories), TWIN_CASE(remove_files),
-		TWIN_CASE(rename_files),     TWIN_CASE(rename_directories), TWIN_CASE(rename_flags),
-		TWIN_CASE(rename_open_files), TWIN_CASE(hard_links),        TWIN_CASE(many_hard_links),
-		TWIN_CASE(symbolic_links),   TWIN_CASE(long_names),         TWIN_CASE(odd_names),
-		TWIN_CASE(deep_directories), TWIN_CASE(fifos),              TWIN_CASE(sockets),
-		TWIN_CASE(nodes),            TWIN_CASE(removed_directory),  TWIN_CASE(names_used_again),
+		TWIN_CASE(make_directories),
+		TWIN_CASE(remove_directories),
+		TWIN_CASE(remove_files),
+		TWIN_CASE(rename_files),
+		TWIN_CASE(rename_directories),
+		TWIN_CASE(rename_flags),
+		TWIN_CASE(rename_open_files),
+		TWIN_CASE(hard_links),
+		TWIN_CASE(many_hard_links),
+		TWIN_CASE(symbolic_links),
+		TWIN_CASE(long_names),
+		TWIN_CASE(odd_names),
+		TWIN_CASE(deep_directories),
+		TWIN_CASE(fifos),
+		TWIN_CASE(sockets),
+		TWIN_CASE(nodes),
+		TWIN_CASE(removed_directory),
+		TWIN_CASE(names_used_again),
 		TWIN_CASE(sticky_directories),
 	};
 

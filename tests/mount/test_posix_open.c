@@ -126,7 +126,7 @@ static void append_from_many(void)
 
 static void per_write_append(void)
 {
-	struct iovec part = {.iov_base = (void *)(uintptr_t)"xy", .iov_len = 2};
+	struct iovec part = {.iov_base = (void *)(uintptr_t) "xy", .iov_len = 2};
 	int fd;
 
 	make_file("file", "0123");
@@ -284,7 +284,8 @@ static void path_descriptors(void)
 
 static void other_flags(void)
 {
-	static const int flags[] = {O_SYNC, O_DSYNC, O_NOATIME, O_NONBLOCK, O_NOCTTY, O_CLOEXEC, O_LARGEFILE, O_ASYNC};
+	static const int flags[] = {O_SYNC,   O_DSYNC,   O_NOATIME,   O_NONBLOCK,
+				    O_NOCTTY, O_CLOEXEC, O_LARGEFILE, O_ASYNC};
 	char text[4];
 
 	make_file("file", "");

@@ -11,7 +11,7 @@
 
 #define OWNER 4001
 #define GROUP 4002
-#define SIZE 5000
+#define SIZE  5000
 
 static const struct user {
 	const char *name;
@@ -37,7 +37,7 @@ static long by_write(int fd, int other)
 
 static long by_gather(int fd, int other)
 {
-	const struct iovec part = {.iov_base = (void *)(uintptr_t)"x", .iov_len = 1};
+	const struct iovec part = {.iov_base = (void *)(uintptr_t) "x", .iov_len = 1};
 
 	(void)other;
 	return pwritev2(fd, &part, 1, 0, RWF_APPEND);
@@ -90,14 +90,10 @@ static const struct {
 	const char *name;
 	long (*change)(int fd, int other);
 } changes[] = {
-	{"write", by_write},
-	{"pwritev2 that appends", by_gather},
-	{"ftruncate", by_ftruncate},
-	{"ftruncate to the same size", by_ftruncate_to_same},
-	{"fallocate", by_allocation},
-	{"punch", by_punch},
-	{"copy_file_range", by_copy},
-	{"view", by_view},
+	{"write", by_write},          {"pwritev2 that appends", by_gather},
+	{"ftruncate", by_ftruncate},  {"ftruncate to the same size", by_ftruncate_to_same},
+	{"fallocate", by_allocation}, {"punch", by_punch},
+	{"copy_file_range", by_copy}, {"view", by_view},
 };
 
 static void make(mode_t mode)
@@ -263,10 +259,9 @@ static void capabilities(void)
 int main(void)
 {
 	static const struct twin_case cases[] = {
-		TWIN_CASE_MEMORY(through_an_open), /* a disk may have no copy_file_range(2) within a file system */
-		TWIN_CASE(through_an_earlier_open),
-		TWIN_CASE(by_path),
-		TWIN_CASE(by_chown),
+		TWIN_CASE_MEMORY(through_an_open), /* a disk may have no copy_file_range(2) within a file
+						      system */
+		TWIN_CASE(through_an_earlier_open), TWIN_CASE(by_path), TWIN_CASE(by_chown),
 		TWIN_CASE_MEMORY(capabilities),
 	};
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * POSIX shared memory objects as files: everything that can be done to them through the mount, seen by shm_open(3), and the reverse, at
- * once; semaphores, who maps and who holds them, and memory that is given back.
+ * POSIX shared memory objects as files: everything that can be done to them through the mount, seen by
+ * shm_open(3), and the reverse, at once; semaphores, who maps and who holds them, and memory that is given
+ * back.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/process.h"
@@ -139,7 +140,10 @@ static int clean(void **unused)
 	return 0;
 }
 
-/* --- both ways ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- both ways
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void made_natively(void **state)
 {
@@ -269,7 +273,10 @@ static void the_next_look_shows_it(void **state)
 	}
 }
 
-/* --- names ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- names
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void names_change_inside(void **state)
 {
@@ -376,7 +383,9 @@ static const struct {
 		uint16_t permissions;
 		uint32_t id;
 	} entries[5];
-} acl = {2, {{1, 6, UINT32_MAX}, {2, 6, TEST_UID}, {4, 0, UINT32_MAX}, {16, 6, UINT32_MAX}, {32, 0, UINT32_MAX}}};
+} acl = {
+	2,
+	{{1, 6, UINT32_MAX}, {2, 6, TEST_UID}, {4, 0, UINT32_MAX}, {16, 6, UINT32_MAX}, {32, 0, UINT32_MAX}}};
 
 static void acls_and_attributes(void **state)
 {
@@ -414,12 +423,14 @@ static void policies_are_not_to_be_had(void **state)
 {
 	static const char *const names[] = {"lock", "writers", "commit", "size-policy", "lifetime"};
 	static const char *const values[] = {"mandatory", "1", "yes", "fixed", "last-close"};
-	static const char *const facts[] = {"kind", "mapped", "mapped-pids", "orphan", "source", "attached", "io-mode"};
+	static const char *const facts[] = {"kind",   "mapped",   "mapped-pids", "orphan",
+					    "source", "attached", "io-mode"};
 
 	(void)state;
 	close(object_make("a", 1, 0600));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		check_error(EOPNOTSUPP, setxattr(at("a"), path_of("user.segfs.%s", names[i]), values[i], strlen(values[i]), 0));
+		check_error(EOPNOTSUPP, setxattr(at("a"), path_of("user.segfs.%s", names[i]), values[i],
+						 strlen(values[i]), 0));
 		assert_string_equal(attribute(at("a"), names[i]), "ENODATA");
 	}
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
@@ -451,7 +462,10 @@ static void locks_work(void **state)
 	assert_int_equal(as_user(0, 0, try_lock, path), 0);
 }
 
-/* --- semaphores ----------------------------------------------------------------------------------------------------- */
+/*
+ * --- semaphores
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void semaphores(void **state)
 {
@@ -504,7 +518,10 @@ static void semaphores(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
-/* --- users ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- users
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void who_maps_it(void **state)
 {
@@ -522,7 +539,8 @@ static void who_maps_it(void **state)
 		pause();
 		_exit(0);
 	}
-	snprintf(expected, sizeof(expected), "%d %d", tester < child ? tester : child, tester < child ? child : tester);
+	snprintf(expected, sizeof(expected), "%d %d", tester < child ? tester : child,
+		 tester < child ? child : tester);
 	assert_string_equal(attribute(at("a"), "mapped"), "2");
 	assert_string_equal(attribute(at("a"), "mapped-pids"), expected);
 	check(munmap(memory, PAGE));
@@ -546,9 +564,14 @@ static void send_descriptor(int socket, int fd)
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+	} control = {.header = {.cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS,
+				.cmsg_len = CMSG_LEN(sizeof(int))}};
 	struct iovec part = {.iov_base = (char[]){'x'}, .iov_len = 1};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
 
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	check(sendmsg(socket, &message, 0));
@@ -617,7 +640,10 @@ static void orphans_through_the_mount(void **state)
 	assert_true(wait_for(has_orphan("a", "yes")));
 }
 
-/* --- memory --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- memory
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 #define LARGE (256L << 20)
 

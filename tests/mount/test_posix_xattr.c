@@ -180,12 +180,8 @@ static void attributes_of_segfs(void)
 int main(void)
 {
 	static const struct twin_case cases[] = {
-		TWIN_CASE(user_attributes),
-		TWIN_CASE(names_of_attributes),
-		TWIN_CASE(long_values),
-		TWIN_CASE(attributes_by_type),
-		TWIN_CASE(attributes_of_others),
-		TWIN_CASE(many_attributes),
+		TWIN_CASE(user_attributes),     TWIN_CASE(names_of_attributes),  TWIN_CASE(long_values),
+		TWIN_CASE(attributes_by_type),  TWIN_CASE(attributes_of_others), TWIN_CASE(many_attributes),
 		TWIN_CASE(attributes_of_segfs),
 	};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What supervisor and worker may do: capabilities as the manual lists them, no_new_privs, filters of system calls; and
- * what becomes of a worker that makes a forbidden call.
+ * What supervisor and worker may do: capabilities as the manual lists them, no_new_privs, filters of system
+ * calls; and what becomes of a worker that makes a forbidden call.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/preload.h"
@@ -28,10 +28,10 @@
 #include <sys/xattr.h>
 
 #define CAPABILITY(name) (UINT64_C(1) << (name))
-#define OF_WORKER                                                                                                  \
-	(CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_DAC_READ_SEARCH) |               \
-	 CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_FOWNER) | CAPABILITY(CAP_FSETID) | CAPABILITY(CAP_SETUID) |          \
-	 CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_SETFCAP) | CAPABILITY(CAP_LINUX_IMMUTABLE) |                        \
+#define OF_WORKER                                                                                            \
+	(CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_DAC_READ_SEARCH) |        \
+	 CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_FOWNER) | CAPABILITY(CAP_FSETID) | CAPABILITY(CAP_SETUID) |  \
+	 CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_SETFCAP) | CAPABILITY(CAP_LINUX_IMMUTABLE) |                \
 	 CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_LEASE) | CAPABILITY(CAP_IPC_OWNER))
 #define OF_SUPERVISOR (OF_WORKER | CAPABILITY(CAP_SETPCAP))
 
@@ -65,9 +65,15 @@ static int teardown(void **unused)
 	return mount_stop(m);
 }
 
-/* --- what they have ------------------------------------------------------------------------------------------------ */
+/*
+ * --- what they have
+ * ------------------------------------------------------------------------------------------------
+ */
 
-/* A line of /proc/PID/status, of a process or a thread; numbers are in the base that the kernel writes them in. */
+/*
+ * A line of /proc/PID/status, of a process or a thread; numbers are in the base that the kernel writes them
+ * in.
+ */
 static uint64_t status_of(pid_t id, const char *key, int base)
 {
 	char text[8192];
@@ -88,13 +94,14 @@ static void expect_status(pid_t id, uint64_t capabilities, uint64_t filters)
 
 	for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++)
 		if (status_of(id, with[i], 16) != wanted)
-			fail_msg("%s of %d is %" PRIx64 ", expected %" PRIx64, with[i], id, status_of(id, with[i], 16),
-				 wanted);
+			fail_msg("%s of %d is %" PRIx64 ", expected %" PRIx64, with[i], id,
+				 status_of(id, with[i], 16), wanted);
 	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
 		assert_int_equal(status_of(id, without[i], 16), 0);
 	assert_int_equal(status_of(id, "NoNewPrivs", 10), 1);
 	assert_int_equal(status_of(id, "Seccomp", 10), 2);
-	assert_int_equal(status_of(id, "Seccomp_filters", 10), status_of(getpid(), "Seccomp_filters", 10) + filters);
+	assert_int_equal(status_of(id, "Seccomp_filters", 10),
+			 status_of(getpid(), "Seccomp_filters", 10) + filters);
 }
 
 /* Returns their number. */
@@ -134,12 +141,12 @@ static void every_thread_of_the_worker(void **unused)
 }
 
 /* Neither now nor later. */
-#define EXPECT_NONE(pid, resource)                                                                                 \
-	do {                                                                                                       \
-		struct rlimit found;                                                                               \
-		check(prlimit(pid, resource, NULL, &found));                                                       \
-		assert_int_equal(found.rlim_cur, 0);                                                               \
-		assert_int_equal(found.rlim_max, 0);                                                               \
+#define EXPECT_NONE(pid, resource)                                                                           \
+	do {                                                                                                 \
+		struct rlimit found;                                                                         \
+		check(prlimit(pid, resource, NULL, &found));                                                 \
+		assert_int_equal(found.rlim_cur, 0);                                                         \
+		assert_int_equal(found.rlim_max, 0);                                                         \
 	} while (0)
 
 static void resources_of_the_worker(void **unused)
@@ -179,17 +186,22 @@ static void after_an_upgrade(void **unused)
 	expect_threads(worker_pid(m));
 }
 
-/* --- what no other test needs of it -------------------------------------------------------------------------------- */
+/*
+ * --- what no other test needs of it
+ * --------------------------------------------------------------------------------
+ */
 
 static void capabilities_of_files(void **unused)
 {
-	struct vfs_cap_data wanted = {.magic_etc = VFS_CAP_REVISION_2, .data[0].permitted = CAPABILITY(CAP_CHOWN)};
+	struct vfs_cap_data wanted = {.magic_etc = VFS_CAP_REVISION_2,
+				      .data[0].permitted = CAPABILITY(CAP_CHOWN)};
 	struct vfs_cap_data found = {0};
 
 	(void)unused;
 	check(write_text(at("file"), "text"));
 	check(setxattr(at("file"), "security.capability", &wanted, sizeof(wanted), 0));
-	assert_int_equal(check(getxattr(at("file"), "security.capability", &found, sizeof(found))), sizeof(found));
+	assert_int_equal(check(getxattr(at("file"), "security.capability", &found, sizeof(found))),
+			 sizeof(found));
 	assert_memory_equal(&found, &wanted, sizeof(found));
 	check(unlink(at("file")));
 }
@@ -238,7 +250,10 @@ static void system_v_segments_of_somebody_else(void **unused)
 	assert_int_equal(byte, 0);
 }
 
-/* --- forbidden calls ----------------------------------------------------------------------------------------------- */
+/*
+ * --- forbidden calls
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* A system call, for makecall.so. */
 struct call {
@@ -353,7 +368,8 @@ static void calls_that_return(void **unused)
 		if (worker_pid(m) != worker)
 			fail_msg("%s ends the worker", calls[i].call.name);
 		if (atomic_load(&plan->result) != -calls[i].error)
-			fail_msg("%s: %ld, expected -%d", calls[i].call.name, atomic_load(&plan->result), calls[i].error);
+			fail_msg("%s: %ld, expected -%d", calls[i].call.name, atomic_load(&plan->result),
+				 calls[i].error);
 	}
 }
 
@@ -375,7 +391,10 @@ static void other_signals(void **unused)
 	assert_int_equal(worker_pid(m), worker);
 }
 
-/* It ends, and the worker with it; what may be called is not. The last case, since the next one would have another mount. */
+/*
+ * It ends, and the worker with it; what may be called is not. The last case, since the next one would have
+ * another mount.
+ */
 static void calls_of_the_supervisor(void **unused)
 {
 	static const struct call allowed = {"getppid", SYS_getppid, {0}};

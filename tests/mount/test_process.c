@@ -25,7 +25,10 @@ static const char *memfd(void)
 	return target_memfd(&mount_here, &target, target.memfd, "plain");
 }
 
-/* --- what is there ---------------------------------------------------------------------------------------------- */
+/*
+ * --- what is there
+ * ----------------------------------------------------------------------------------------------
+ */
 
 /* Entries of a directory with this name; each must be what stat(2) says. */
 static int count_entries(const char *directory, const char *name)
@@ -66,7 +69,9 @@ static void all_kinds_are_listed(void **state)
 	assert_int_equal(count_entries(directory, "."), 1);
 	assert_int_equal(count_entries(directory, ".."), 1);
 	assert_int_equal(count_entries(directory, name_in(memfd())), 1);
-	assert_int_equal(count_entries(directory, name_in(target_memfd(&mount_here, &target, target.sealed, "sealed"))), 1);
+	assert_int_equal(count_entries(directory,
+				       name_in(target_memfd(&mount_here, &target, target.sealed, "sealed"))),
+			 1);
 	assert_int_equal(count_entries(directory, name_in(target_anonymous(&mount_here, &target))), 1);
 	assert_int_equal(count_entries(directory, name_in(target_deleted(&mount_here, &target))), 1);
 }
@@ -119,7 +124,10 @@ static void the_link_tells_the_name(void **state)
 	static const struct {
 		const char *name;
 		const char *target;
-	} names[] = {{"segfs target", "segfs target"}, {"../../a/b\nc", ".._.._a_b_c"}, {"", "_"}, {"0123456789abcdef", "0123456789abcde"}};
+	} names[] = {{"segfs target", "segfs target"},
+		     {"../../a/b\nc", ".._.._a_b_c"},
+		     {"", "_"},
+		     {"0123456789abcdef", "0123456789abcde"}};
 	struct stat stat;
 	char before[16] = "";
 	char found[64];
@@ -157,7 +165,8 @@ static void facts_are_told(void **state)
 	(void)state;
 	expect_attribute(memfd(), "user.segfs.seals", "none");
 	expect_attribute(sealed, "user.segfs.seals", "seal,shrink,grow,write");
-	expect_attribute(target_memfd(&mount_here, &target, target.future, "future"), "user.segfs.seals", "future-write");
+	expect_attribute(target_memfd(&mount_here, &target, target.future, "future"), "user.segfs.seals",
+			 "future-write");
 	expect_attribute(memfd(), "user.segfs.source", "process");
 	expect_attribute(memfd(), "user.segfs.users", "");
 	expect_attribute(anonymous, "user.segfs.users", "");
@@ -171,7 +180,10 @@ static void facts_are_told(void **state)
 	check_error(EPERM, setxattr(memfd(), "user.mine", "x", 1, 0));
 }
 
-/* --- that it is the memory -------------------------------------------------------------------------------------- */
+/*
+ * --- that it is the memory
+ * --------------------------------------------------------------------------------------
+ */
 
 static char *map(int fd, int protection)
 {
@@ -197,9 +209,11 @@ static void bytes_are_the_process_s(void **state)
 
 	(void)state;
 	expect_bytes(memfd(), TARGET_TEXT_MEMFD, sizeof(TARGET_TEXT_MEMFD));
-	expect_bytes(target_anonymous(&mount_here, &target), TARGET_TEXT_ANONYMOUS, sizeof(TARGET_TEXT_ANONYMOUS));
+	expect_bytes(target_anonymous(&mount_here, &target), TARGET_TEXT_ANONYMOUS,
+		     sizeof(TARGET_TEXT_ANONYMOUS));
 	expect_bytes(target_deleted(&mount_here, &target), TARGET_TEXT_DELETED, sizeof(TARGET_TEXT_DELETED));
-	expect_bytes(target_memfd(&mount_here, &target, target.sealed, "sealed"), TARGET_TEXT_MEMFD, sizeof(TARGET_TEXT_MEMFD));
+	expect_bytes(target_memfd(&mount_here, &target, target.sealed, "sealed"), TARGET_TEXT_MEMFD,
+		     sizeof(TARGET_TEXT_MEMFD));
 	/* what is written here is there */
 	fd = (int)check(open(target_anonymous(&mount_here, &target), O_RDWR));
 	assert_int_equal(check(pwrite(fd, "written", 7, 4096)), 7);
@@ -241,14 +255,15 @@ static void pages_are_the_same(void **state)
 	close(fd);
 	view = map(object, PROT_READ | PROT_WRITE);
 	check(shm_unlink("segfs-test-pages"));
-	expect_same_pages(path_of("%s/process/%d/deleted-%08lx-segfs-test-pages", mount_here.path, getpid(), (unsigned long)view),
+	expect_same_pages(path_of("%s/process/%d/deleted-%08lx-segfs-test-pages", mount_here.path, getpid(),
+				  (unsigned long)view),
 			  view);
 	check(munmap(view, TARGET_SIZE));
 	close(object);
 	view = mmap(NULL, TARGET_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(view, MAP_FAILED);
-	expect_same_pages(path_of("%s/process/%d/anon-%08lx-%08lx", mount_here.path, getpid(), (unsigned long)view,
-				  (unsigned long)(view + TARGET_SIZE)),
+	expect_same_pages(path_of("%s/process/%d/anon-%08lx-%08lx", mount_here.path, getpid(),
+				  (unsigned long)view, (unsigned long)(view + TARGET_SIZE)),
 			  view);
 	check(munmap(view, TARGET_SIZE));
 }
@@ -268,7 +283,10 @@ static void another_process_shares(void **state)
 	close(fd);
 }
 
-/* --- what may be done ------------------------------------------------------------------------------------------- */
+/*
+ * --- what may be done
+ * -------------------------------------------------------------------------------------------
+ */
 
 static int read_only_for_anybody(void *unused)
 {
@@ -289,7 +307,8 @@ static int read_only_for_anybody(void *unused)
 		fd = open(paths[i], O_RDONLY);
 		if (fd < 0 || read(fd, &byte, 1) != 1 || byte != TARGET_TEXT_MEMFD[0])
 			return 2;
-		if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED || errno != EACCES)
+		if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED ||
+		    errno != EACCES)
 			return 3;
 		close(fd);
 	}
@@ -311,7 +330,8 @@ static void a_seal_comes_later(void **state)
 
 	(void)state;
 	check(ftruncate(own, 8192));
-	fd = (int)check(open(path_of("%s/process/%d/memfd-%d-later", mount_here.path, getpid(), own), O_RDWR));
+	fd = (int)check(
+		open(path_of("%s/process/%d/memfd-%d-later", mount_here.path, getpid(), own), O_RDWR));
 	assert_int_equal(check(pwrite(fd, "x", 1, 0)), 1);
 	check(fcntl(own, F_ADD_SEALS, F_SEAL_WRITE));
 	check_error(EPERM, pwrite(fd, "y", 1, 0));
@@ -328,7 +348,8 @@ static void a_view_keeps_seals_off(void **state)
 
 	(void)state;
 	check(ftruncate(own, TARGET_SIZE));
-	fd = (int)check(open(path_of("%s/process/%d/memfd-%d-viewed", mount_here.path, getpid(), own), O_RDWR));
+	fd = (int)check(
+		open(path_of("%s/process/%d/memfd-%d-viewed", mount_here.path, getpid(), own), O_RDWR));
 	view = map(fd, PROT_READ | PROT_WRITE);
 	check_error(EBUSY, fcntl(own, F_ADD_SEALS, F_SEAL_WRITE));
 	check(munmap(view, TARGET_SIZE));
@@ -343,15 +364,19 @@ static int nothing_comes_or_goes(void *unused)
 	const char *file = memfd();
 
 	(void)unused;
-	if (open(path_of("%s/new", directory), O_RDWR | O_CREAT, 0600) >= 0 || (errno != EPERM && errno != EACCES))
+	if (open(path_of("%s/new", directory), O_RDWR | O_CREAT, 0600) >= 0 ||
+	    (errno != EPERM && errno != EACCES))
 		return 1;
-	if (mkdir(path_of("%s/new", directory), 0700) == 0 || symlink("x", path_of("%s/new", directory)) == 0 ||
+	if (mkdir(path_of("%s/new", directory), 0700) == 0 ||
+	    symlink("x", path_of("%s/new", directory)) == 0 ||
 	    mkdir(path_of("%s/process/new", mount_here.path), 0700) == 0)
 		return 2;
-	if (unlink(file) == 0 || (errno != EPERM && errno != EACCES) || unlink(path_of("%s/comm", directory)) == 0 ||
-	    rmdir(directory) == 0 || rename(file, path_of("%s/new", directory)) == 0)
+	if (unlink(file) == 0 || (errno != EPERM && errno != EACCES) ||
+	    unlink(path_of("%s/comm", directory)) == 0 || rmdir(directory) == 0 ||
+	    rename(file, path_of("%s/new", directory)) == 0)
 		return 3;
-	if (truncate(file, 0) == 0 || errno != EPERM || truncate(file, TARGET_SIZE + 1) == 0 || errno != EPERM)
+	if (truncate(file, 0) == 0 || errno != EPERM || truncate(file, TARGET_SIZE + 1) == 0 ||
+	    errno != EPERM)
 		return 4;
 	if (open(file, O_RDWR | O_TRUNC) >= 0 || errno != EPERM)
 		return 5;
@@ -384,7 +409,10 @@ static void nothing_can_be_made_or_removed(void **state)
 	close(fd);
 }
 
-/* --- who may ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- who may
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static int owner_gets_in(void *unused)
 {
@@ -393,12 +421,14 @@ static int owner_gets_in(void *unused)
 	char *view;
 
 	(void)unused;
-	if (fd < 0 || read(fd, bytes, sizeof(bytes)) != sizeof(bytes) || strcmp(bytes, TARGET_TEXT_MEMFD) != 0)
+	if (fd < 0 || read(fd, bytes, sizeof(bytes)) != sizeof(bytes) ||
+	    strcmp(bytes, TARGET_TEXT_MEMFD) != 0)
 		return 1;
 	view = mmap(NULL, TARGET_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (view == MAP_FAILED || strcmp(view, TARGET_TEXT_MEMFD) != 0)
 		return 2;
-	if (open(target_anonymous(&mount_here, &target), O_RDWR) < 0 || open(target_deleted(&mount_here, &target), O_RDWR) < 0)
+	if (open(target_anonymous(&mount_here, &target), O_RDWR) < 0 ||
+	    open(target_deleted(&mount_here, &target), O_RDWR) < 0)
 		return 3;
 	if (count_entries(target_path(&mount_here, &target, ""), name_in(memfd())) != 1)
 		return 4;
@@ -485,7 +515,9 @@ static void what_is_not_dumpable_is_root_s(void **state)
 /* Who has got a descriptor of the node from somebody else must not open it again. */
 static int opens_again(void *context)
 {
-	return open(path_of("/proc/self/fd/%d", *(int *)context), O_RDONLY) >= 0 ? 1 : errno == EACCES ? 0 : -errno;
+	return open(path_of("/proc/self/fd/%d", *(int *)context), O_RDONLY) >= 0 ? 1
+	       : errno == EACCES                                                 ? 0
+										 : -errno;
 }
 
 static void a_descriptor_is_no_permission(void **state)
@@ -504,13 +536,20 @@ static void a_descriptor_is_no_permission(void **state)
 	close(fd);
 }
 
-/* --- names of others -------------------------------------------------------------------------------------------- */
+/*
+ * --- names of others
+ * --------------------------------------------------------------------------------------------
+ */
 
 static void hostile_names_are_made_safe(void **state)
 {
 	char longest[250];
-	const char *names[] = {"", "/", "../../../etc/passwd", "a\nb\tc\x01\x7f", "\xff\xfe", "x (deleted)", ".", "..", "-", longest};
-	const char *expected[] = {"", "_", ".._.._.._etc_passwd", "a_b_c__", "\xff\xfe", "x (deleted)", ".", "..", "-", longest};
+	const char *names[] = {
+		"",  "/",    "../../../etc/passwd", "a\nb\tc\x01\x7f", "\xff\xfe", "x (deleted)", ".", "..",
+		"-", longest};
+	const char *expected[] = {
+		"",  "_",    ".._.._.._etc_passwd", "a_b_c__", "\xff\xfe", "x (deleted)", ".", "..",
+		"-", longest};
 	const char *directory = path_of("%s/process/%d", mount_here.path, getpid());
 
 	(void)state;
@@ -547,7 +586,9 @@ static void only_memory_is_shown(void **state)
 	/* it has a name, and is in posix/ */
 	check(ftruncate(object, TARGET_SIZE));
 	view = map(object, PROT_READ);
-	check_error(ENOENT, lstat(path_of("%s/deleted-%08lx-segfs-test-named", directory, (unsigned long)view), &stat));
+	check_error(
+		ENOENT,
+		lstat(path_of("%s/deleted-%08lx-segfs-test-named", directory, (unsigned long)view), &stat));
 	check(shm_unlink("segfs-test-named"));
 	check(lstat(path_of("%s/deleted-%08lx-segfs-test-named", directory, (unsigned long)view), &stat));
 	check(munmap(view, TARGET_SIZE));
@@ -618,11 +659,15 @@ static void huge_pages_are_relayed(void **state)
 	check(munmap(view, size));
 	close(own);
 	view = map_huge(-1, size, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB);
-	use_huge_file(path_of("%s/anon-%08lx-%08lx", directory, (unsigned long)view, (unsigned long)(view + size)), view, size);
+	use_huge_file(
+		path_of("%s/anon-%08lx-%08lx", directory, (unsigned long)view, (unsigned long)(view + size)),
+		view, size);
 	check(munmap(view, size));
 	view = map_huge(-1, size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB);
 	view[0] = 1;
-	check_error(ENOENT, lstat(path_of("%s/anon-%08lx-%08lx", directory, (unsigned long)view, (unsigned long)(view + size)), &stat));
+	check_error(ENOENT, lstat(path_of("%s/anon-%08lx-%08lx", directory, (unsigned long)view,
+					  (unsigned long)(view + size)),
+				  &stat));
 	check(munmap(view, size));
 }
 

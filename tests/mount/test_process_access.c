@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who may look at, read and write what is in process/: never more than natively, by /proc/PID/fd, maps and mem, to the same user. A table
- * of processes and of what they have, each asked for both ways; and what is swapped between a look and an open.
+ * Who may look at, read and write what is in process/: never more than natively, by /proc/PID/fd, maps and
+ * mem, to the same user. A table of processes and of what they have, each asked for both ways; and what is
+ * swapped between a look and an open.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/own_mounts.h"
@@ -26,24 +27,27 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define USER TEST_UID
-#define OTHER (TEST_UID + 1)
-#define OTHER_GROUP 23456u
-#define PAGE 4096
-#define PIECES_MAX 8
+#define USER            TEST_UID
+#define OTHER           (TEST_UID + 1)
+#define OTHER_GROUP     23456u
+#define PAGE            4096
+#define PIECES_MAX      8
 #define TARGET_ARGUMENT "target" /* of this program, as a set-user-id one */
-#define STATUS_MISSING 77        /* of a process that needs what this machine does not have */
+#define STATUS_MISSING  77       /* of a process that needs what this machine does not have */
 
 static struct mount mount_here;
 static pid_t tester;
 
-/* --- processes that are looked at ------------------------------------------------------------------------------------- */
+/*
+ * --- processes that are looked at
+ * -------------------------------------------------------------------------------------
+ */
 
 /* A piece of memory. */
 struct piece {
-	char name[64];   /* in process/PID */
-	int fd;          /* of a memfd, or -1 */
-	uint64_t start;  /* of a mapping */
+	char name[64];  /* in process/PID */
+	int fd;         /* of a memfd, or -1 */
+	uint64_t start; /* of a mapping */
 };
 
 struct target {
@@ -151,8 +155,8 @@ static void wait_as_target(struct target *target, bool dumpable)
 
 static void become(uid_t uid, gid_t gid)
 {
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		_exit(103);
 }
 
@@ -183,7 +187,8 @@ static void target_not_dumpable(struct target *target)
 static void target_with_capabilities(struct target *target)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{.effective = 1u << CAP_NET_RAW, .permitted = 1u << CAP_NET_RAW}};
+	struct __user_cap_data_struct data[2] = {
+		{.effective = 1u << CAP_NET_RAW, .permitted = 1u << CAP_NET_RAW}};
 
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
 		_exit(104);
@@ -201,13 +206,13 @@ static void target_in_a_user_namespace(struct target *target)
 	wait_as_target(target, true);
 }
 
-
 /* Begun as the user's process, which goes on as root's program. */
 static void target_of_a_set_user_id_program(struct target *target)
 {
 	(void)target;
 	become(USER, TEST_GID);
-	execl(path_of("%s/set-uid", test_directory()), "set-uid", TARGET_ARGUMENT, getenv("TARGET_FD"), getenv("HERITAGE"), (char *)NULL);
+	execl(path_of("%s/set-uid", test_directory()), "set-uid", TARGET_ARGUMENT, getenv("TARGET_FD"),
+	      getenv("HERITAGE"), (char *)NULL);
 	_exit(106);
 }
 
@@ -216,7 +221,9 @@ static int be_target(char **arguments)
 {
 	struct target *target = shared_target(atoi(arguments[2]));
 
-	if (!target || geteuid() != 0 || sscanf(arguments[3], "%d,%d,%d,%d", &tester, &heritage.write_only, &heritage.path, &heritage.read_only) != 4)
+	if (!target || geteuid() != 0 ||
+	    sscanf(arguments[3], "%d,%d,%d,%d", &tester, &heritage.write_only, &heritage.path,
+		   &heritage.read_only) != 4)
 		return STATUS_MISSING;
 	fill_target(target);
 	for (;;)
@@ -227,7 +234,8 @@ static const struct kind {
 	const char *name;
 	void (*run)(struct target *target);
 	bool new_pid_namespace;
-	bool is_open; /* its user gets all that the mount can give: else the table would be true of a mount that shows nothing */
+	bool is_open; /* its user gets all that the mount can give: else the table would be true of a mount
+			 that shows nothing */
 } kinds[] = {
 	{"plain", target_plain, false, true},
 	{"another user", target_of_another_user, false, false},
@@ -252,7 +260,8 @@ static int start_target(const struct kind *kind, struct target **out, pid_t *chi
 	target = shared_target(fd);
 	assert_non_null(target);
 	setenv("TARGET_FD", path_of("%d", fd), 1);
-	setenv("HERITAGE", path_of("%d,%d,%d,%d", tester, heritage.write_only, heritage.path, heritage.read_only), 1);
+	setenv("HERITAGE",
+	       path_of("%d,%d,%d,%d", tester, heritage.write_only, heritage.path, heritage.read_only), 1);
 	fflush(NULL);
 	if (kind->new_pid_namespace) {
 		/* of the next child: the number of that is ours to know */
@@ -272,7 +281,8 @@ static int start_target(const struct kind *kind, struct target **out, pid_t *chi
 	}
 	close(fd);
 	target->pid = *child;
-	assert_true(wait_for(*(volatile bool *)&target->is_ready || waitpid(*child, &status, WNOHANG) == *child));
+	assert_true(
+		wait_for(*(volatile bool *)&target->is_ready || waitpid(*child, &status, WNOHANG) == *child));
 	*out = target;
 	if (target->is_ready)
 		return 0;
@@ -290,7 +300,10 @@ static void end_target(struct target *target, pid_t child)
 	munmap(target, PAGE);
 }
 
-/* --- who looks -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- who looks
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /* What somebody gets: 1, or 0. */
 struct answer {
@@ -336,14 +349,16 @@ static bool has_line(pid_t pid, uint64_t start)
 
 static struct answer ask_natively(const struct target *target, const struct piece *piece)
 {
-	const char *path = piece->fd >= 0 ? path_of("/proc/%d/fd/%d", target->pid, piece->fd) : path_of("/proc/%d/mem", target->pid);
+	const char *path = piece->fd >= 0 ? path_of("/proc/%d/fd/%d", target->pid, piece->fd)
+					  : path_of("/proc/%d/mem", target->pid);
 	const off_t offset = piece->fd >= 0 ? 0 : (off_t)piece->start;
 	_cleanup_close_ int reader = open(path, O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int writer = open(path, O_RDWR | O_CLOEXEC);
 	char text[64];
 
 	return (struct answer){
-		.looks = piece->fd >= 0 ? readlink(path, text, sizeof(text)) > 0 : has_line(target->pid, piece->start),
+		.looks = piece->fd >= 0 ? readlink(path, text, sizeof(text)) > 0
+					: has_line(target->pid, piece->start),
 		.reads = can_read(reader, offset),
 		.writes = can_write(writer, offset),
 	};
@@ -356,7 +371,9 @@ static struct answer ask_the_mount(const struct target *target, const struct pie
 	_cleanup_close_ int writer = open(path, O_RDWR | O_CLOEXEC);
 	struct stat stat;
 
-	return (struct answer){.looks = lstat(path, &stat) == 0, .reads = can_read(reader, 0), .writes = can_write(writer, 0)};
+	return (struct answer){.looks = lstat(path, &stat) == 0,
+			       .reads = can_read(reader, 0),
+			       .writes = can_write(writer, 0)};
 }
 
 static bool is_listed(pid_t pid)
@@ -379,7 +396,8 @@ static void be_member(void)
 {
 	const gid_t groups[] = {OTHER_GROUP};
 
-	if (setgroups(1, groups) < 0 || setresgid(TEST_GID, TEST_GID, TEST_GID) < 0 || setresuid(USER, USER, USER) < 0)
+	if (setgroups(1, groups) < 0 || setresgid(TEST_GID, TEST_GID, TEST_GID) < 0 ||
+	    setresuid(USER, USER, USER) < 0)
 		_exit(1);
 }
 
@@ -442,7 +460,8 @@ static void ask_all(const struct target *target, struct answers *answers)
 
 static struct answers *ask_as(const struct viewer *viewer, const struct target *target)
 {
-	struct answers *answers = mmap(NULL, sizeof(*answers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct answers *answers =
+		mmap(NULL, sizeof(*answers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status;
 	pid_t pid;
 
@@ -461,11 +480,14 @@ static struct answers *ask_as(const struct viewer *viewer, const struct target *
 	return answers;
 }
 
-static void expect_no_more(const char *who, const char *what, const struct piece *piece, struct answer native, struct answer mounted)
+static void expect_no_more(const char *who, const char *what, const struct piece *piece, struct answer native,
+			   struct answer mounted)
 {
-	if ((mounted.looks && !native.looks) || (mounted.reads && !native.reads) || (mounted.writes && !native.writes))
-		fail_msg("%s, of %s: %s: natively %d %d %d, through the mount %d %d %d", who, what, piece->name, native.looks, native.reads,
-			 native.writes, mounted.looks, mounted.reads, mounted.writes);
+	if ((mounted.looks && !native.looks) || (mounted.reads && !native.reads) ||
+	    (mounted.writes && !native.writes))
+		fail_msg("%s, of %s: %s: natively %d %d %d, through the mount %d %d %d", who, what,
+			 piece->name, native.looks, native.reads, native.writes, mounted.looks, mounted.reads,
+			 mounted.writes);
 }
 
 static void check_viewer(const struct viewer *viewer, const struct kind *kind, const struct target *target)
@@ -476,22 +498,28 @@ static void check_viewer(const struct viewer *viewer, const struct kind *kind, c
 	if (answers->missing)
 		print_message("missing: user namespaces\n");
 	for (unsigned int i = 0; i < target->n && !answers->missing; i++) {
-		expect_no_more(viewer->name, kind->name, &target->pieces[i], answers->native[i], answers->mounted[i]);
+		expect_no_more(viewer->name, kind->name, &target->pieces[i], answers->native[i],
+			       answers->mounted[i]);
 		any |= answers->native[i].looks;
 		if (viewer->sees_nothing && answers->mounted[i].looks)
 			fail_msg("%s sees %s of %s", viewer->name, target->pieces[i].name, kind->name);
 	}
 	if (answers->is_listed && (!any || viewer->sees_nothing))
 		fail_msg("%s sees that there is %s", viewer->name, kind->name);
-	/* its own memory; that by a descriptor for reading; shared anonymous memory; others' memory, to be looked at; and read where mapped */
+	/*
+	 * its own memory; that by a descriptor for reading; shared anonymous memory; others' memory, to be
+	 * looked at; and read where mapped
+	 */
 	if (kind->is_open && viewer == &viewers[0]) {
-		static const struct answer expected[] = {{1, 1, 1}, {1, 1, 0}, {1, 1, 1}, {1, 0, 0}, {1, 0, 0}, {1, 1, 0}};
+		static const struct answer expected[] = {{1, 1, 1}, {1, 1, 0}, {1, 1, 1},
+							 {1, 0, 0}, {1, 0, 0}, {1, 1, 0}};
 
 		assert_true(answers->is_listed);
 		for (unsigned int i = 0; i < target->n; i++)
 			if (memcmp(&answers->mounted[i], &expected[i], sizeof(expected[i])) != 0)
-				fail_msg("%s of %s: %d %d %d through the mount", target->pieces[i].name, kind->name, answers->mounted[i].looks,
-					 answers->mounted[i].reads, answers->mounted[i].writes);
+				fail_msg("%s of %s: %d %d %d through the mount", target->pieces[i].name,
+					 kind->name, answers->mounted[i].looks, answers->mounted[i].reads,
+					 answers->mounted[i].writes);
 	}
 	munmap(answers, sizeof(*answers));
 }
@@ -525,13 +553,15 @@ static void hidden_processes_are_hidden(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		check(mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, options[i]));
+		check(mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			    options[i]));
 		check_all_viewers();
 	}
-	check(mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=0,gid=0"));
+	check(mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		    "hidepid=0,gid=0"));
 }
 
-#define MANY 1200 /* processes: more than are listed at one time */
+#define MANY     1200 /* processes: more than are listed at one time */
 #define LISTINGS 2
 
 static pid_t many[MANY];
@@ -546,7 +576,8 @@ static int end_many(void **state)
 		if (many[i] > 0)
 			waitpid(many[i], NULL, 0);
 	memset(many, 0, sizeof(many));
-	return mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=0,gid=0");
+	return mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		     "hidepid=0,gid=0");
 }
 
 /* Looks at every name, as ls -l does. */
@@ -620,16 +651,20 @@ static void yama_decides(void **state)
 	write_text(scope, before);
 }
 
-/* --- what is swapped -------------------------------------------------------------------------------------------------- */
+/*
+ * --- what is swapped
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* The process is the viewer itself. Returns 0 where all is well. */
 static int swap_a_mapping(void *unused)
 {
 	char *view = map(-1, PROT_READ | PROT_WRITE);
-	const char *anonymous = path_of("%s/process/%d/anon-%08" PRIx64 "-%08" PRIx64, mount_here.path, getpid(), (uint64_t)(uintptr_t)view,
-					(uint64_t)(uintptr_t)view + PAGE);
-	const char *removed = path_of("%s/process/%d/deleted-%08" PRIx64 "-segfs_test.%d.removed", mount_here.path, getpid(),
-				      (uint64_t)(uintptr_t)view, tester);
+	const char *anonymous =
+		path_of("%s/process/%d/anon-%08" PRIx64 "-%08" PRIx64, mount_here.path, getpid(),
+			(uint64_t)(uintptr_t)view, (uint64_t)(uintptr_t)view + PAGE);
+	const char *removed = path_of("%s/process/%d/deleted-%08" PRIx64 "-segfs_test.%d.removed",
+				      mount_here.path, getpid(), (uint64_t)(uintptr_t)view, tester);
 	struct stat stat;
 	int fd;
 
@@ -637,7 +672,8 @@ static int swap_a_mapping(void *unused)
 	if (prctl(PR_SET_DUMPABLE, 1) < 0 || lstat(anonymous, &stat) < 0)
 		return 1;
 	fd = open(anonymous, O_PATH);
-	if (fd < 0 || mmap(view, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, heritage.read_only, 0) == MAP_FAILED)
+	if (fd < 0 ||
+	    mmap(view, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, heritage.read_only, 0) == MAP_FAILED)
 		return 2;
 	if (open(anonymous, O_RDWR) >= 0 || open_again(fd, O_RDWR) >= 0)
 		return 3;
@@ -652,10 +688,12 @@ static void mappings_that_are_swapped(void **state)
 	assert_int_equal(as_user(USER, TEST_GID, swap_a_mapping, NULL), 0);
 }
 
-#define SWAPS 120 /* opens while it goes on; a look and an open that are two were told apart by fewer than 20 */
+#define SWAPS                                                                                                \
+	120 /* opens while it goes on; a look and an open that are two were told apart by fewer than 20 */
 
 /*
- * A descriptor means, in turn, the user's own memory and others', which may not be read; whoever gets in by it writes to his own.
+ * A descriptor means, in turn, the user's own memory and others', which may not be read; whoever gets in by
+ * it writes to his own.
  */
 static int swap_a_descriptor(void *unused)
 {
@@ -679,7 +717,10 @@ static int swap_a_descriptor(void *unused)
 			dup2(heritage.path, number);
 		}
 	}
-	/* none of it tells anything unless the descriptor is swapped meanwhile: some opens succeed, and some fail */
+	/*
+	 * none of it tells anything unless the descriptor is swapped meanwhile: some opens succeed, and some
+	 * fail
+	 */
 	for (int i = 0; (i < SWAPS || !opened || !refused) && i < 100 * SWAPS && result == 0; i++) {
 		int fd = open(path, O_RDWR | O_CLOEXEC);
 
@@ -712,22 +753,28 @@ static void descriptors_that_are_swapped(void **state)
 	assert_int_equal(byte, 's');
 }
 
-/* --- setting up ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- setting up
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static int make_heritage(void)
 {
 	int memfd = make_memfd("others");
 	int fd = open(object("removed"), O_RDWR | O_CREAT | O_EXCL, 0600);
 
-	if (fd < 0 || ftruncate(fd, PAGE) < 0 || fchown(fd, OTHER, OTHER) < 0 || pwrite(memfd, "s", 1, 0) != 1 || fchown(memfd, OTHER, OTHER) < 0 ||
-	    fchmod(memfd, 0600) < 0)
+	if (fd < 0 || ftruncate(fd, PAGE) < 0 || fchown(fd, OTHER, OTHER) < 0 ||
+	    pwrite(memfd, "s", 1, 0) != 1 || fchown(memfd, OTHER, OTHER) < 0 || fchmod(memfd, 0600) < 0)
 		return -1;
 	heritage.write_only = open_again(memfd, O_WRONLY);
 	heritage.path = open_again(memfd, O_PATH);
 	heritage.read_only = open_again(fd, O_RDONLY);
 	close(fd);
 	close(memfd);
-	return unlink(object("removed")) == 0 && heritage.write_only >= 0 && heritage.path >= 0 && heritage.read_only >= 0 ? 0 : -1;
+	return unlink(object("removed")) == 0 && heritage.write_only >= 0 && heritage.path >= 0 &&
+			       heritage.read_only >= 0
+		       ? 0
+		       : -1;
 }
 
 /* This program, as root's with the bit; where the file system has it. */
@@ -736,7 +783,8 @@ static int make_set_user_id(void)
 	const char *path = path_of("%s/set-uid", test_directory());
 	const char *const copy[] = {"cp", path_of("/proc/%d/exe", getpid()), path, NULL};
 
-	return run_program(copy) == 0 && chmod(test_directory(), 0755) == 0 && chmod(path, 04755) == 0 ? 0 : -1;
+	return run_program(copy) == 0 && chmod(test_directory(), 0755) == 0 && chmod(path, 04755) == 0 ? 0
+												       : -1;
 }
 
 static int set_up(void **unused)
@@ -754,7 +802,10 @@ static int tear_down(void **unused)
 	return mount_stop(&mount_here);
 }
 
-/* A /proc of the test's own, which it can mount again as it likes. What others unmount is unmounted here, too. */
+/*
+ * A /proc of the test's own, which it can mount again as it likes. What others unmount is unmounted here,
+ * too.
+ */
 static void isolate(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||

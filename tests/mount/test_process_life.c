@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * process/ while processes end, start others, execute programs, get numbers that were others', and while the worker is killed.
+ * process/ while processes end, start others, execute programs, get numbers that were others', and while the
+ * worker is killed.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
@@ -20,14 +21,17 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
-#define LISTERS  20 /* more than the daemon has threads */
-#define SHORT    400 /* processes that start and end while others look */
-#define EXECS    60
-#define KILLS    8
+#define LISTERS 20  /* more than the daemon has threads */
+#define SHORT   400 /* processes that start and end while others look */
+#define EXECS   60
+#define KILLS   8
 
 static struct mount mount_here;
 
-/* --- ends ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- ends
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void what_is_open_stays(void **state)
 {
@@ -137,7 +141,10 @@ static void a_number_means_one_process(void **state)
 	close(file);
 }
 
-/* --- others, and other programs --------------------------------------------------------------------------------- */
+/*
+ * --- others, and other programs
+ * ---------------------------------------------------------------------------------
+ */
 
 static void a_program_is_executed(void **state)
 {
@@ -204,7 +211,10 @@ static void a_child_shares(void **state)
 	close(fd);
 }
 
-/* --- under load ------------------------------------------------------------------------------------------------- */
+/*
+ * --- under load
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* ... or of one that is in execve(2) for so long that it is given up. */
 static bool is_of_gone(int error)
@@ -228,7 +238,8 @@ static void look_into_directory(struct job *job, int root, const char *name)
 		struct stat stat;
 		char byte;
 
-		job_must(job, fstatat(fd, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) == 0 || is_of_gone(errno));
+		job_must(job,
+			 fstatat(fd, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) == 0 || is_of_gone(errno));
 		if (entry->d_type == DT_REG) {
 			file = openat(fd, entry->d_name, O_RDONLY | O_CLOEXEC);
 			job_must(job, file >= 0 || is_of_gone(errno));
@@ -314,8 +325,8 @@ static void open_and_exec(void)
 }
 
 /*
- * In execve(2) a process closes files of the mount, and lets nobody look at its memory until it has its answer: who looks at it
- * waits for a process that waits for the daemon.
+ * In execve(2) a process closes files of the mount, and lets nobody look at its memory until it has its
+ * answer: who looks at it waits for a process that waits for the daemon.
  */
 static void execute_many(struct job *job, void *context)
 {
@@ -340,7 +351,8 @@ static void look_at_one(struct job *job, void *context)
 	const _Atomic pid_t *executing = context;
 
 	while (!job->stop) {
-		_cleanup_close_ int root = open(path_of("%s/process", mount_here.path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_close_ int root =
+			open(path_of("%s/process", mount_here.path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		char number[16];
 
 		job_must(job, root >= 0);
@@ -352,7 +364,8 @@ static void look_at_one(struct job *job, void *context)
 
 static void programs_are_executed_meanwhile(void **state)
 {
-	_Atomic pid_t *executing = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	_Atomic pid_t *executing =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct job *listers[LISTERS] = {NULL};
 	struct job *executer;
 

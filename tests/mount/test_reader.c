@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The thread that reads requests waits for nobody: of all that operations have the daemon do, it makes no call that may have to wait for
- * another process. tests/preload/reader.c says which these are, and notes them.
+ * The thread that reads requests waits for nobody: of all that operations have the daemon do, it makes no
+ * call that may have to wait for another process. tests/preload/reader.c says which these are, and notes
+ * them.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/machine.h"
@@ -104,7 +105,9 @@ static int change_as_outsider(void *path)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
 
-	return fd >= 0 && write(fd, "x", 1) == 1 && fallocate(fd, 0, 0, 4096) == 0 && truncate(path, 1) == 0 ? 0 : -errno;
+	return fd >= 0 && write(fd, "x", 1) == 1 && fallocate(fd, 0, 0, 4096) == 0 && truncate(path, 1) == 0
+		       ? 0
+		       : -errno;
 }
 
 /* Of somebody who changes a file with set-id bits it is asked who he is, and what he has called. */
@@ -120,7 +123,8 @@ static void for_set_id_bits(void **unused)
 		check(chmod(path, modes[i]));
 		assert_int_equal(as_user(TEST_UID, TEST_GID, change_as_outsider, (void *)(uintptr_t)path), 0);
 		check(chmod(path, modes[i]));
-		assert_int_equal(as_user(TEST_UID, TEST_GID, chown_to_nobody, (void *)(uintptr_t)path), -EPERM);
+		assert_int_equal(as_user(TEST_UID, TEST_GID, chown_to_nobody, (void *)(uintptr_t)path),
+				 -EPERM);
 		check(unlink(path));
 	}
 	if (atomic_load(&calls->n) > before)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration is read again, and refused: nothing of the refused section is ever to be seen, not even for a moment. What the section
- * would have shown appears with its owner, mode and policy, or not at all.
+ * The configuration is read again, and refused: nothing of the refused section is ever to be seen, not even
+ * for a moment. What the section would have shown appears with its owner, mode and policy, or not at all.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/worker.h"
@@ -22,7 +22,8 @@ static struct mount mount;
 
 static int start(void **unused)
 {
-	const struct mount_spec spec = {.config = "[directory there]\nmode = 0755\n", .options = "attr_timeout=600,entry_timeout=600"};
+	const struct mount_spec spec = {.config = "[directory there]\nmode = 0755\n",
+					.options = "attr_timeout=600,entry_timeout=600"};
 
 	(void)unused;
 	return geteuid() == 0 ? mount_start(&mount, &spec) : 0;
@@ -64,11 +65,13 @@ static void expect_no_event(int watcher, const char *what)
 	ssize_t length = read(watcher, buffer, sizeof(buffer));
 
 	for (ssize_t at_event = 0; at_event < length;) {
-		const struct inotify_event *event = (const struct inotify_event *)(const void *)(buffer + at_event);
+		const struct inotify_event *event =
+			(const struct inotify_event *)(const void *)(buffer + at_event);
 
 		/* a file without a name is told by such a one */
 		if (!event->len || event->name[0] != '#')
-			fail_msg("%s: '%s' was seen: event %x", what, event->len ? event->name : "", event->mask);
+			fail_msg("%s: '%s' was seen: event %x", what, event->len ? event->name : "",
+				 event->mask);
 		at_event += (ssize_t)(sizeof(*event) + event->len);
 	}
 }
@@ -127,7 +130,8 @@ static void a_segment_stays_as_it_was(void **unused)
 	reload("[segment there/file]\nsize = 4K\nmode = 0640\nowner = 11:12\n", "is in force");
 	check(stat(path_of("%s/there/file", mount.store), &before));
 	assert_int_equal(before.st_uid, 11);
-	reload("[segment there/file]\nsize = 1P\nmode = 0666\nowner = 21:22\ncommit = yes\nwriters = 1\n", "was not changed");
+	reload("[segment there/file]\nsize = 1P\nmode = 0666\nowner = 21:22\ncommit = yes\nwriters = 1\n",
+	       "was not changed");
 	check(stat(path_of("%s/there/file", mount.store), &after));
 	assert_memory_equal(&before, &after, sizeof(before));
 	check(unlink(at("there/file")));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What others change, the daemon changes with the requester's credentials: what a user is refused natively is refused through the mount,
- * also when the owner, the mode or the meaning of a name has changed since the kernel looked at it.
+ * What others change, the daemon changes with the requester's credentials: what a user is refused natively is
+ * refused through the mount, also when the owner, the mode or the meaning of a name has changed since the
+ * kernel looked at it.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/preload.h"
@@ -22,10 +23,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define USER TEST_UID
+#define USER  TEST_UID
 #define OTHER (TEST_UID + 1)
 #define GROUP 54321u /* of which the user is a member */
-#define KEY 0x5e6f0001u
+#define KEY   0x5e6f0001u
 
 static struct mount mount;
 static struct hold *hold;
@@ -51,7 +52,10 @@ static void make(const char *path, uid_t uid, gid_t gid, mode_t mode)
 	check(fchmod(fd, mode));
 }
 
-/* --- what was open before --------------------------------------------------------------------------------------------- */
+/*
+ * --- what was open before
+ * ---------------------------------------------------------------------------------------------
+ */
 
 /* A user's call on a file that is open. Returns 0 or -errno. */
 struct by_fd {
@@ -100,8 +104,9 @@ static int remove_attribute(int fd)
 
 static int set_acl(int fd)
 {
-	static const unsigned char acl[] = {2, 0, 0, 0, 1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, 4, 0, 6, 0,
-					    0xff, 0xff, 0xff, 0xff, 0x20, 0, 6, 0, 0xff, 0xff, 0xff, 0xff};
+	static const unsigned char acl[] = {2,    0,    0, 0, 1,    0,    6,    0,    0xff, 0xff,
+					    0xff, 0xff, 4, 0, 6,    0,    0xff, 0xff, 0xff, 0xff,
+					    0x20, 0,    6, 0, 0xff, 0xff, 0xff, 0xff};
 
 	return fsetxattr(fd, "system.posix_acl_access", acl, sizeof(acl), 0);
 }
@@ -122,9 +127,17 @@ static int open_again(int fd)
 }
 
 static const struct by_fd by_fd[] = {
-	{"fchmod", change_mode}, {"fchown", change_group},     {"futimens", set_times},           {"futimens now", touch},
-	{"fsetxattr", set_attribute}, {"fgetxattr", get_attribute}, {"fremovexattr", remove_attribute}, {"ACL", set_acl},
-	{"ftruncate", resize}, {"pwrite", write_byte},         {"open", open_again},
+	{"fchmod", change_mode},
+	{"fchown", change_group},
+	{"futimens", set_times},
+	{"futimens now", touch},
+	{"fsetxattr", set_attribute},
+	{"fgetxattr", get_attribute},
+	{"fremovexattr", remove_attribute},
+	{"ACL", set_acl},
+	{"ftruncate", resize},
+	{"pwrite", write_byte},
+	{"open", open_again},
 };
 
 #define N_BY_FD (sizeof(by_fd) / sizeof(by_fd[0]))
@@ -140,7 +153,10 @@ static int become_user(void)
 {
 	const gid_t groups[] = {GROUP};
 
-	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setgroups(1, groups) < 0 || setgid(TEST_GID) < 0 || setuid(USER) < 0 ? -1 : 0;
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setgroups(1, groups) < 0 || setgid(TEST_GID) < 0 ||
+			       setuid(USER) < 0
+		       ? -1
+		       : 0;
 }
 
 static void *shared(size_t size)
@@ -173,7 +189,8 @@ static void compare_old_opens(void (*change)(const char *path))
 		bool good = become_user() == 0;
 
 		for (int i = 0; i < 2 && good; i++)
-			good = (opens->fd[i] = open(paths[i], O_RDWR | O_CLOEXEC)) >= 0 && fchmod(opens->fd[i], 0640) == 0;
+			good = (opens->fd[i] = open(paths[i], O_RDWR | O_CLOEXEC)) >= 0 &&
+			       fchmod(opens->fd[i], 0640) == 0;
 		if (!good || write(ready[1], "", 1) != 1 || read(go[0], &byte, 1) != 1)
 			_exit(1);
 		for (int i = 0; i < 2; i++)
@@ -192,7 +209,8 @@ static void compare_old_opens(void (*change)(const char *path))
 	close(go[1]);
 	for (size_t n = 0; n < N_BY_FD; n++)
 		if (opens->result[0][n] != opens->result[1][n])
-			fail_msg("%s: natively %d, through the mount %d", by_fd[n].name, opens->result[0][n], opens->result[1][n]);
+			fail_msg("%s: natively %d, through the mount %d", by_fd[n].name, opens->result[0][n],
+				 opens->result[1][n]);
 	munmap(opens, sizeof(*opens));
 	for (int i = 0; i < 2; i++)
 		check(unlink(files[i]));
@@ -222,7 +240,10 @@ static void old_opens_have_the_rights_of_now(void **state)
 	compare_old_opens(take_the_mode);
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------------ */
+/*
+ * --- names
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 /* A user's call on a name, which is held right before the daemon carries it out. */
 static int start_held(enum hold_call call, int (*function)(void), pid_t *pid)
@@ -266,7 +287,10 @@ static int replace_it(void)
 	return rename(at("dir/own"), at("dir/name"));
 }
 
-/* In a sticky directory, what a name means becomes another user's file between the kernel's check and the deed. */
+/*
+ * In a sticky directory, what a name means becomes another user's file between the kernel's check and the
+ * deed.
+ */
 static void check_sticky(enum hold_call call, int (*function)(void))
 {
 	struct stat found;
@@ -411,13 +435,16 @@ static void files_that_are_given_away_stay(void **state)
 	check_given(HOLD_CHMOD, chmod_it, EPERM);
 }
 
-/* --- what goes while it is in use ---------------------------------------------------------------------------------- */
+/*
+ * --- what goes while it is in use
+ * ----------------------------------------------------------------------------------
+ */
 
 #define OPENS 64
 
 /*
- * The last close of a file comes while it is being truncated: the descriptor by which the daemon has it must not have become
- * another file's.
+ * The last close of a file comes while it is being truncated: the descriptor by which the daemon has it must
+ * not have become another file's.
  */
 static void a_file_that_is_closed_meanwhile(void **state)
 {
@@ -462,7 +489,10 @@ static void an_open_that_fails_is_a_close(void **state)
 	assert_true(wait_for(access(path, F_OK) < 0 && errno == ENOENT));
 }
 
-/* --- what members of groups and the privileged may do natively ------------------------------------------------------- */
+/*
+ * --- what members of groups and the privileged may do natively
+ * -------------------------------------------------------
+ */
 
 static int as_member(int (*function)(void))
 {
@@ -482,9 +512,11 @@ static int make_in_dir(void)
 {
 	_cleanup_close_ int fd = open(at("dir/made"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	return fd < 0 || mkdir(at("dir/below"), 0700) < 0 || symlink("x", at("dir/link")) < 0 || mkfifo(at("dir/fifo"), 0600) < 0 ||
-			       link(at("dir/made"), at("dir/linked")) < 0 || rename(at("dir/made"), at("dir/moved")) < 0 ||
-			       unlink(at("dir/moved")) < 0 || unlink(at("dir/linked")) < 0 || unlink(at("dir/link")) < 0 ||
+	return fd < 0 || mkdir(at("dir/below"), 0700) < 0 || symlink("x", at("dir/link")) < 0 ||
+			       mkfifo(at("dir/fifo"), 0600) < 0 ||
+			       link(at("dir/made"), at("dir/linked")) < 0 ||
+			       rename(at("dir/made"), at("dir/moved")) < 0 || unlink(at("dir/moved")) < 0 ||
+			       unlink(at("dir/linked")) < 0 || unlink(at("dir/link")) < 0 ||
 			       unlink(at("dir/fifo")) < 0 || rmdir(at("dir/below")) < 0
 		       ? -1
 		       : 0;
@@ -500,7 +532,10 @@ static int read_and_write(void)
 	_cleanup_close_ int fd = open(at("name"), O_RDWR | O_CLOEXEC);
 	char byte;
 
-	return fd < 0 || pread(fd, &byte, 1, 0) != 1 || pwrite(fd, &byte, 1, 0) != 1 || truncate(at("name"), 5) < 0 ? -1 : 0;
+	return fd < 0 || pread(fd, &byte, 1, 0) != 1 || pwrite(fd, &byte, 1, 0) != 1 ||
+			       truncate(at("name"), 5) < 0
+		       ? -1
+		       : 0;
 }
 
 static void groups_count(void **state)
@@ -582,7 +617,10 @@ static void processes_of_others_stay_unknown(void **state)
 	check(unlink(native("name")));
 }
 
-/* --- System V segments ------------------------------------------------------------------------------------------------ */
+/*
+ * --- System V segments
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int remove_segment(void)
 {
@@ -622,7 +660,10 @@ static void creators_may_remove_segments(void **state)
 	segment = segment_stat(id);
 	segment.shm_perm.uid = OTHER;
 	check(shmctl(id, IPC_SET, &segment));
-	/* the kernel asks the owner of the file, not the daemon, who may chmod(2) it: what IPC_SET allows the creator stays with shmctl(2) */
+	/*
+	 * the kernel asks the owner of the file, not the daemon, who may chmod(2) it: what IPC_SET allows the
+	 * creator stays with shmctl(2)
+	 */
 	assert_int_equal(as_member(chmod_segment), EPERM);
 	assert_int_equal(as_member(set_segment), 0);
 	assert_int_equal(segment_stat(id).shm_perm.mode & 0777, 0640);
@@ -634,7 +675,10 @@ static void creators_may_remove_segments(void **state)
 	assert_true(segment_exists(id));
 }
 
-/* Natively such an open waits for the holder for up to /proc/sys/fs/lease-break-time; no thread of the daemon does. */
+/*
+ * Natively such an open waits for the holder for up to /proc/sys/fs/lease-break-time; no thread of the daemon
+ * does.
+ */
 static void the_holder_of_a_lease_is_not_waited_for(void **state)
 {
 	_cleanup_close_ int fd = -1;
@@ -672,8 +716,9 @@ static int tear_down(void **unused)
 /* What a case that failed has left. */
 static int clean(void **unused)
 {
-	static const char *const names[] = {"native", "mounted", "name", "program", "dir/name", "dir/own", "dir/others", "dir/new",
-					    "dir/made", "dir/link", "dir/fifo", "dir/linked", "dir/moved"};
+	static const char *const names[] = {"native",   "mounted",    "name",     "program",  "dir/name",
+					    "dir/own",  "dir/others", "dir/new",  "dir/made", "dir/link",
+					    "dir/fifo", "dir/linked", "dir/moved"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(native(names[i]));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Set-user-id programs that somebody else changes: whoever executes one right after that gets no identity of its owner's, in all
- * I/O modes, as on a tmpfs. The kernel may remember attributes for a minute here.
+ * Set-user-id programs that somebody else changes: whoever executes one right after that gets no identity of
+ * its owner's, in all I/O modes, as on a tmpfs. The kernel may remember attributes for a minute here.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"
@@ -21,12 +21,15 @@
 static struct mount mount_here;
 static bool on_tmpfs;
 static char directory[PATH_MAX];
-static char program[PATH_MAX];  /* prints its effective user id */
-static char *bytes;             /* of the program */
+static char program[PATH_MAX]; /* prints its effective user id */
+static char *bytes;            /* of the program */
 static size_t size;
-static int early = -1;          /* opened for writing before the program got its bits */
+static int early = -1; /* opened for writing before the program got its bits */
 
-/* --- the program -------------------------------------------------------------------------------------------------- */
+/*
+ * --- the program
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static const char *const originals[] = {"/usr/bin/id", "/bin/id"};
 
@@ -130,7 +133,10 @@ static void expect_nobody(void)
 	assert_int_equal(stat.st_mode, S_IFREG | 0777);
 }
 
-/* --- changes ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- changes
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int open_program(int flags)
 {
@@ -254,7 +260,9 @@ static void the_next_worker_knows(void **unused)
 		change_and_execute(&changes[i], true);
 }
 
-/* The one who opens it leaves nothing to be executed; what the owner writes then is no set-user-id program. */
+/*
+ * The one who opens it leaves nothing to be executed; what the owner writes then is no set-user-id program.
+ */
 static void an_open_that_truncates_takes_the_bits(void **unused)
 {
 	(void)unused;
@@ -305,15 +313,21 @@ static void others_can_only_change_it(void **unused)
 	expect_owner();
 }
 
-/* --- at the same time ------------------------------------------------------------------------------------------------ */
+/*
+ * --- at the same time
+ * ------------------------------------------------------------------------------------------------
+ */
 
-#define ROUNDS 150
-#define RUNNERS 5 /* in each */
-#define TRIES 30  /* of each, while the file is busy */
+#define ROUNDS  150
+#define RUNNERS 5  /* in each */
+#define TRIES   30 /* of each, while the file is busy */
 
 enum { RAN_AS_NOBODY = 0, RAN_AS_OWNER = 1, RAN_CHANGED_AS_OWNER = 2, RAN_NOT = 3 };
 
-/* The program is this one; its last byte tells whether somebody has changed it, which nobody can once it runs. */
+/*
+ * The program is this one; its last byte tells whether somebody has changed it, which nobody can once it
+ * runs.
+ */
 static int run_as_program(void)
 {
 	_cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -415,7 +429,10 @@ static void changed_while_it_is_executed(void **unused)
 	}
 }
 
-/* --- where ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- where
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static int start(const char *mode)
 {
@@ -427,7 +444,9 @@ static int start(const char *mode)
 	snprintf(directory, sizeof(directory), "%s", path_of("%s/%s", test_directory(), mode));
 	snprintf(program, sizeof(program), "%s", path_of("%s/program", directory));
 	if (on_tmpfs)
-		return mkdir(directory, 0755) < 0 || mount("test", directory, "tmpfs", 0, "mode=0755") < 0 ? -1 : 0;
+		return mkdir(directory, 0755) < 0 || mount("test", directory, "tmpfs", 0, "mode=0755") < 0
+			       ? -1
+			       : 0;
 	snprintf(options, sizeof(options), "suid,attr_timeout=60,entry_timeout=60,io_mode=%.*s,local_lock=%s",
 		 (int)(locks - mode), mode, locks + 1);
 	return mount_start(&mount_here, &spec);
@@ -447,7 +466,8 @@ static void unmount_tmpfs(void)
 int main(int argc, char *argv[])
 {
 	static const char *const modes[] = {
-		"tmpfs", "direct-none", "direct-posix", "mediated-none", "mediated-posix", "relayed-none", "relayed-posix",
+		"tmpfs",          "direct-none",  "direct-posix",  "mediated-none",
+		"mediated-posix", "relayed-none", "relayed-posix",
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(untouched_it_is_the_owner, set_up, tear_down),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Views: what one process writes another one sees, at once, through the mount and on the backing file; fact K2.
- * In direct, mediated and relayed mode, with a store in memory and one on disk.
+ * Views: what one process writes another one sees, at once, through the mount and on the backing file; fact
+ * K2. In direct, mediated and relayed mode, with a store in memory and one on disk.
  */
-#include "tests/mount/harness.h"
 #include "lib/base/cleanup.h"
+#include "tests/mount/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -130,7 +130,8 @@ static void pages_are_the_same(void **state)
 		skip_missing("page frame numbers in /proc/self/pagemap");
 	for (int i = 0; i < PAGES; i++) {
 		if (environment->shares_pages)
-			assert_int_equal(physical_page(front_view + i * PAGE), physical_page(back_view + i * PAGE));
+			assert_int_equal(physical_page(front_view + i * PAGE),
+					 physical_page(back_view + i * PAGE));
 		else
 			assert_int_not_equal(physical_page(front_view + i * PAGE),
 					     physical_page(back_view + i * PAGE));
@@ -141,7 +142,10 @@ static void pages_are_the_same(void **state)
 	close(back_fd);
 }
 
-/* --- two processes ---------------------------------------------------------------------------------------------- */
+/*
+ * --- two processes
+ * ----------------------------------------------------------------------------------------------
+ */
 
 /* At the start of the segment. */
 struct table {
@@ -271,14 +275,18 @@ static void one_on_the_mount_one_on_the_backing_file(void **state)
 	share_with(back, front);
 }
 
-/* --- reads, writes and views -------------------------------------------------------------------------------------- */
+/*
+ * --- reads, writes and views
+ * --------------------------------------------------------------------------------------
+ */
 
 static bool reads(int fd, off_t offset, const char *expected)
 {
 	char text[64];
 	ssize_t length = (ssize_t)strlen(expected);
 
-	return pread(fd, text, (size_t)length, offset) == length && memcmp(text, expected, (size_t)length) == 0;
+	return pread(fd, text, (size_t)length, offset) == length &&
+	       memcmp(text, expected, (size_t)length) == 0;
 }
 
 static void writes(int fd, off_t offset, const char *text)
@@ -380,7 +388,10 @@ static void sizes_agree(void **state)
 	assert_int_equal(stat.st_size, 203);
 	check(fstat(front_fd, &stat));
 	assert_int_equal(stat.st_size, 203);
-	/* a size that was changed past the mount is seen when the attributes' lifetime is over; reads see it at once */
+	/*
+	 * a size that was changed past the mount is seen when the attributes' lifetime is over; reads see it
+	 * at once
+	 */
 	check(ftruncate(back_fd, 50));
 	if (environment->shares_pages)
 		assert_int_equal(pread(front_fd, &byte, 1, 100), 0);
@@ -410,7 +421,10 @@ static void views_outlive_the_worker(void **state)
 	close(back_fd);
 }
 
-/* A word of one of the writers. A copy of eight bytes may be made in parts, natively too, and is read again; what stays is an error. */
+/*
+ * A word of one of the writers. A copy of eight bytes may be made in parts, natively too, and is read again;
+ * what stays is an error.
+ */
 #define TORN_TRIES 1000
 
 static bool is_whole(uint64_t word)
@@ -424,11 +438,15 @@ static bool reads_whole(int fd, off_t offset, const _Atomic uint64_t *shared)
 	bool whole = false;
 
 	for (int i = 0; i < TORN_TRIES && !whole; i++)
-		whole = pread(fd, &word, sizeof(word), offset) == sizeof(word) && is_whole(word) && is_whole(atomic_load(shared));
+		whole = pread(fd, &word, sizeof(word), offset) == sizeof(word) && is_whole(word) &&
+			is_whole(atomic_load(shared));
 	return whole;
 }
 
-/* Many users read and write one word through calls and views at once; nobody sees anything else than what one wrote. */
+/*
+ * Many users read and write one word through calls and views at once; nobody sees anything else than what one
+ * wrote.
+ */
 static int hammer(const char *path, int number)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -488,8 +506,10 @@ static int set_up(void **state)
 	}
 	if (mount_start(&mount, &spec) < 0)
 		return -1;
-	snprintf(front, sizeof(front), "%s", path_of("%s%s/segment", mount.path, environment->on_disk ? "/disk" : ""));
-	snprintf(back, sizeof(back), "%s", path_of("%s%s/segment", mount.store, environment->on_disk ? "/disk" : ""));
+	snprintf(front, sizeof(front), "%s",
+		 path_of("%s%s/segment", mount.path, environment->on_disk ? "/disk" : ""));
+	snprintf(back, sizeof(back), "%s",
+		 path_of("%s%s/segment", mount.store, environment->on_disk ? "/disk" : ""));
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * SQLite on the mount: several processes move amounts between the accounts of one database, in every journal mode. Its locks
- * are of fcntl(2), on ranges, shared and exclusive; the index of a WAL is a view that all of them have.
+ * SQLite on the mount: several processes move amounts between the accounts of one database, in every journal
+ * mode. Its locks are of fcntl(2), on ranges, shared and exclusive; the index of a WAL is a view that all of
+ * them have.
  *
  * Nothing may be lost or half done, whoever dies: the worker, or a process in the middle of a transaction.
  */
@@ -44,20 +45,23 @@ static struct job *jobs[NUMBERS];
 static struct tally {
 	atomic_ulong committed; /* transfers of this writer */
 	bool killed;            /* one more may have been committed */
-} *tallies;
+} * tallies;
 
 static const char *in_directory(const char *name)
 {
 	return path_of("%s/sqlite/%s", mount.path, name);
 }
 
-/* --- what a process of its own does -------------------------------------------------------------------------------- */
+/*
+ * --- what a process of its own does
+ * --------------------------------------------------------------------------------
+ */
 
 static struct deadline until; /* of what SQLite does now */
 
 /*
- * Called again and again while a lock is taken. SQLite's own way to wait, up to 100 ms between two tries, starves where
- * others hold the lock nearly all the time.
+ * Called again and again while a lock is taken. SQLite's own way to wait, up to 100 ms between two tries,
+ * starves where others hold the lock nearly all the time.
  */
 static int try_again(void *unused, int tries)
 {
@@ -94,7 +98,8 @@ static void expect(struct job *job, sqlite3 *db, const char *query, const char *
 
 		if (!found || strcmp(found, expected) != 0)
 			job_fail(job, __FILE__, __LINE__,
-				 path_of("%s: %s: %s, not %s", journal_mode, query, found ? found : "NULL", expected));
+				 path_of("%s: %s: %s, not %s", journal_mode, query, found ? found : "NULL",
+					 expected));
 	}
 	if (status != SQLITE_DONE || rows == 0)
 		fail_in(job, db, query);
@@ -105,7 +110,8 @@ static sqlite3 *open_database(struct job *job)
 {
 	sqlite3 *db = NULL;
 
-	if (sqlite3_open_v2(in_directory("bank"), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(in_directory("bank"), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+	    SQLITE_OK)
 		fail_in(job, db, "open");
 	sqlite3_busy_handler(db, try_again, NULL);
 	/* it answers with another one where it can't have this */
@@ -126,7 +132,8 @@ static void make_database(struct job *job, void *context)
 	(void)context;
 	execute(job, db,
 		path_of("BEGIN;"
-			"CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL, filler BLOB);"
+			"CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL, filler "
+			"BLOB);"
 			"CREATE TABLE transfer (writer INTEGER, number INTEGER, giver INTEGER, taker INTEGER,"
 			" amount INTEGER, filler BLOB, PRIMARY KEY (writer, number));"
 			"CREATE INDEX of_giver ON transfer (giver);"
@@ -159,7 +166,8 @@ static void write_transfers(struct job *job, void *context)
 		atomic_store(&tallies[number].committed, i);
 		atomic_store(&job->steps, i);
 		if (i % 4 == 0)
-			expect(job, db, "SELECT sum(balance) FROM account", path_of("%d", ACCOUNTS * BALANCE));
+			expect(job, db, "SELECT sum(balance) FROM account",
+			       path_of("%d", ACCOUNTS * BALANCE));
 		usleep(PAUSE);
 	}
 	close_database(job, db);
@@ -201,7 +209,10 @@ static void look_through(struct job *job, void *context)
 	close_database(job, db);
 }
 
-/* --- what the test does -------------------------------------------------------------------------------------------- */
+/*
+ * --- what the test does
+ * --------------------------------------------------------------------------------------------
+ */
 
 static void start_writer(int number)
 {
@@ -235,8 +246,9 @@ static void end_and_look_through(void)
 }
 
 /*
- * The database file, and what SQLite makes beside it by the directory's default. Being mandatory does not hold SQLite back:
- * its locks are on bytes that it never reads or writes, those of a WAL's index on bytes that it only maps.
+ * The database file, and what SQLite makes beside it by the directory's default. Being mandatory does not
+ * hold SQLite back: its locks are on bytes that it never reads or writes, those of a WAL's index on bytes
+ * that it only maps.
  */
 static void set_mandatory(void)
 {
@@ -325,7 +337,10 @@ static void writers_die(void **state)
 	end_and_look_through();
 }
 
-/* --- groups -------------------------------------------------------------------------------------------------------- */
+/*
+ * --- groups
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void remove_files(void)
 {
@@ -366,7 +381,8 @@ static int stop(void **unused)
 static int run(const char *mode)
 {
 	static const struct journal journals[] = {
-		{"delete", true}, {"truncate", true}, {"persist", true}, {"wal", true}, {"memory", false}, {"off", false},
+		{"delete", true}, {"truncate", true}, {"persist", true},
+		{"wal", true},    {"memory", false},  {"off", false},
 	};
 	static const struct {
 		const char *name;
@@ -388,7 +404,8 @@ static int run(const char *mode)
 			if ((parts[k].kills_writers && !journals[i].survives) ||
 			    (!parts[k].with_mandatory && strcmp(mode, "mandatory") == 0))
 				continue;
-			snprintf(names[n], sizeof(names[n]), "%s, journal_mode=%s", parts[k].name, journals[i].mode);
+			snprintf(names[n], sizeof(names[n]), "%s, journal_mode=%s", parts[k].name,
+				 journals[i].mode);
 			cases[n] = (struct CMUnitTest){
 				.name = names[n],
 				.test_func = parts[k].run,
@@ -407,7 +424,8 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	tallies = mmap(NULL, NUMBERS * sizeof(*tallies), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	tallies = mmap(NULL, NUMBERS * sizeof(*tallies), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
 	if (tallies == MAP_FAILED)
 		return 1;
 	failed = run("direct");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* tests/run: alone: drops the caches of the machine */
 /*
- * System V segments as files: names, attributes, owners and modes, making, sizing and removing them, and what is done to them past
- * the mount, which the very next look has to show.
+ * System V segments as files: names, attributes, owners and modes, making, sizing and removing them, and what
+ * is done to them past the mount, which the very next look has to show.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/process.h"
@@ -44,7 +44,10 @@ static struct stat stat_of(const char *path)
 	return found;
 }
 
-/* --- names and attributes ------------------------------------------------------------------------------------------- */
+/*
+ * --- names and attributes
+ * -------------------------------------------------------------------------------------------
+ */
 
 static void each_segment_has_one_name(void **state)
 {
@@ -74,8 +77,9 @@ static void each_segment_has_one_name(void **state)
 
 static void no_other_name_is_found(void **state)
 {
-	static const char *const names[] = {"0x",   "0x0",    "0x00000000", "0x10000c0de", "c0de",   "0xc0de ", "0xc0dg", "id-",
-					    "id--1", "id-x", "0X0000c0de", "49374",       "id-00", "id-99999999999", "..."};
+	static const char *const names[] = {"0x",         "0x0",    "0x00000000", "0x10000c0de",    "c0de",
+					    "0xc0de ",    "0xc0dg", "id-",        "id--1",          "id-x",
+					    "0X0000c0de", "49374",  "id-00",      "id-99999999999", "..."};
 	int id = segment_make(KEY, PAGE, 0600);
 	int private = segment_make(0, PAGE, 0600);
 
@@ -152,9 +156,9 @@ static void attributes_are_those_of_the_segment(void **state)
 
 static void every_attribute_answers_by_name(void **state)
 {
-	static const char *const names[] = {"shmid",       "key",    "nattch",  "creator-pid", "last-pid",   "creator-uid",
-					    "locked",      "removed", "orphan", "idle-since",  "attached",   "io-mode",
-					    "source"};
+	static const char *const names[] = {"shmid",       "key",     "nattch",  "creator-pid", "last-pid",
+					    "creator-uid", "locked",  "removed", "orphan",      "idle-since",
+					    "attached",    "io-mode", "source"};
 	char value[64];
 
 	(void)state;
@@ -177,9 +181,11 @@ static void policies_are_not_to_be_had(void **state)
 	(void)state;
 	segment_make(KEY, PAGE, 0600);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		check_error(EOPNOTSUPP, setxattr(at_key(KEY), path_of("user.segfs.%s", names[i]), values[i], strlen(values[i]), 0));
+		check_error(EOPNOTSUPP, setxattr(at_key(KEY), path_of("user.segfs.%s", names[i]), values[i],
+						 strlen(values[i]), 0));
 		assert_string_equal(attribute(at_key(KEY), names[i]), "ENODATA");
-		check_error(EOPNOTSUPP, setxattr(at(""), path_of("user.segfs.%s", names[i]), values[i], strlen(values[i]), 0));
+		check_error(EOPNOTSUPP, setxattr(at(""), path_of("user.segfs.%s", names[i]), values[i],
+						 strlen(values[i]), 0));
 	}
 	check_error(EOPNOTSUPP, setxattr(at_key(KEY), "user.mine", "1", 1, 0));
 	check_error(EOPNOTSUPP, setxattr(at_key(KEY), "trusted.mine", "1", 1, 0));
@@ -228,7 +234,10 @@ static void looking_leaves_no_trace(void **state)
 	assert_int_equal(stat_of(at_key(KEY)).st_atim.tv_sec, segment_stat(id).shm_atime);
 }
 
-/* --- owners and modes ----------------------------------------------------------------------------------------------- */
+/*
+ * --- owners and modes
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct attempt {
 	const char *path;
@@ -371,7 +380,10 @@ static void removed_while_attached(void **state)
 	assert_string_equal(listing(at("")), "");
 }
 
-/* --- making them ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- making them
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void truncate_makes_one(void **state)
 {
@@ -460,7 +472,9 @@ static void open_and_ftruncate_make_one(void **state)
 	assert_int_equal(segments_count(), 1);
 }
 
-/* A view of the open that made the segment is either of its own pages or not to be had, but never of others. */
+/*
+ * A view of the open that made the segment is either of its own pages or not to be had, but never of others.
+ */
 static void a_view_of_the_maker_is_true_or_refused(void **state)
 {
 	int fd = (int)check(open(at_key(KEY), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -496,7 +510,10 @@ static void a_view_of_the_maker_is_true_or_refused(void **state)
 	check(shmdt(memory));
 }
 
-/* What the open that made it has stays the segment's, also by another way to open it, and when the segment is gone. */
+/*
+ * What the open that made it has stays the segment's, also by another way to open it, and when the segment is
+ * gone.
+ */
 static void the_maker_keeps_it(void **state)
 {
 	int fd = (int)check(open(at_key(KEY), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -595,7 +612,9 @@ static void two_reserve_one_key(void **state)
 	check_error(EEXIST, open(at_key(KEY), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 	second = (int)check(open(at_key(KEY), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	/* another key is not concerned */
-	check(close((int)check(open(at_key(KEY + 1), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600))) == -1 ? 0 : -1);
+	check(close((int)check(open(at_key(KEY + 1), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600))) == -1
+		      ? 0
+		      : -1);
 	check(ftruncate(second, PAGE));
 	check_error(EPERM, ftruncate(first, 2 * PAGE));
 	check(ftruncate(first, PAGE));
@@ -685,7 +704,10 @@ static void sizes_never_change(void **state)
 	assert_int_equal(segment_stat(id).shm_segsz, 2 * PAGE);
 }
 
-/* --- past the mount ------------------------------------------------------------------------------------------------- */
+/*
+ * --- past the mount
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void the_next_look_shows_it(void **state)
 {
@@ -712,7 +734,8 @@ static void the_next_look_shows_it(void **state)
 		fd = (int)check(open(at_key(KEY), O_RDONLY | O_CLOEXEC));
 		assert_int_equal(pread(fd, &byte, 1, (off_t)size - 1), 1);
 		assert_int_equal(byte, i % 3 == 0 ? 'a' + i % 26 : 0);
-		check(shmctl(id, IPC_SET, &(struct shmid_ds){.shm_perm = {.uid = (uid_t)i, .gid = 3, .mode = 0600}}));
+		check(shmctl(id, IPC_SET,
+			     &(struct shmid_ds){.shm_perm = {.uid = (uid_t)i, .gid = 3, .mode = 0600}}));
 		check(fstat(fd, &by_fd));
 		assert_int_equal(by_fd.st_uid, i);
 		assert_int_equal(by_fd.st_mode & 0777, 0600);

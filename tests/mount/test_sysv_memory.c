@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory of System V segments through the mount: the same pages both ways, all sizes, and what stays of a segment that is removed
- * while it is open; who counts as a user of one; locks.
+ * The memory of System V segments through the mount: the same pages both ways, all sizes, and what stays of a
+ * segment that is removed while it is open; who counts as a user of one; locks.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
@@ -25,7 +25,10 @@ static bool has_orphan(const char *value)
 	return strcmp(attribute(at_key(KEY), "orphan"), value) == 0;
 }
 
-/* --- bytes ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- bytes
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void pages_are_the_same(void **state)
 {
@@ -100,7 +103,8 @@ static void modes_of_opening(void **state)
 
 static void all_sizes(void **state)
 {
-	static const size_t sizes[] = {1, 2, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE + 17, (1 << 20) + 1, (2 << 20) - 1};
+	static const size_t sizes[] = {
+		1, 2, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE + 17, (1 << 20) + 1, (2 << 20) - 1};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -161,12 +165,16 @@ static void more_than_four_gigabytes(void **state)
 	/* as large a one is made */
 	fd = open_key(O_RDWR | O_CREAT);
 	if (ftruncate(fd, (off_t)5 << 30) == 0)
-		assert_int_equal(segment_stat((int)check(shmget((key_t)KEY, 0, 0))).shm_segsz, (size_t)5 << 30);
+		assert_int_equal(segment_stat((int)check(shmget((key_t)KEY, 0, 0))).shm_segsz,
+				 (size_t)5 << 30);
 	close(fd);
 	assert_true(wait_for(mount_handles(&mount) == 0));
 }
 
-/* --- life and death ------------------------------------------------------------------------------------------------- */
+/*
+ * --- life and death
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void removed_while_open(void **state)
 {
@@ -266,9 +274,14 @@ static void orphan_in_flight(void **state)
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+	} control = {.header = {.cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS,
+				.cmsg_len = CMSG_LEN(sizeof(int))}};
 	struct iovec part = {.iov_base = (char[]){'x'}, .iov_len = 1};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
 	int ends[2];
 	int fd;
 
@@ -304,7 +317,10 @@ static void idle_since_is_the_last_detach(void **state)
 	}
 }
 
-/* --- locks ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- locks
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static int try_lock(void *path)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * endworker.so, for LD_PRELOAD: lets a worker end itself by a signal at a point of its life that a test chooses, also
- * before it answers its first request. A point is the begin or the end of a call of one of the functions below.
+ * endworker.so, for LD_PRELOAD: lets a worker end itself by a signal at a point of its life that a test
+ * chooses, also before it answers its first request. A point is the begin or the end of a call of one of the
+ * functions below.
  */
 #include "tests/preload/endworker.h"
 #include "tests/preload/plan.h"
@@ -10,8 +11,8 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,19 +55,19 @@ static void note_name(int option, unsigned long value)
 }
 
 /* A function of the C library with points around it. */
-#define AROUND(result, name, parameters, arguments)                                                                \
-	EXPORT result name parameters;                                                                             \
-	EXPORT result name parameters                                                                              \
-	{                                                                                                          \
-		static result(*next) parameters;                                                                   \
-		result returned;                                                                                   \
-                                                                                                                   \
-		if (!next)                                                                                         \
-			*(void **)&next = dlsym(RTLD_NEXT, #name);                                                 \
-		point();                                                                                           \
-		returned = next arguments;                                                                         \
-		point();                                                                                           \
-		return returned;                                                                                   \
+#define AROUND(result, name, parameters, arguments)                                                          \
+	EXPORT result name parameters;                                                                       \
+	EXPORT result name parameters                                                                        \
+	{                                                                                                    \
+		static result(*next) parameters;                                                             \
+		result returned;                                                                             \
+                                                                                                             \
+		if (!next)                                                                                   \
+			*(void **)&next = dlsym(RTLD_NEXT, #name);                                           \
+		point();                                                                                     \
+		returned = next arguments;                                                                   \
+		point();                                                                                     \
+		return returned;                                                                             \
 	}
 
 AROUND(DIR *, opendir, (const char *path), (path))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * For LD_PRELOAD of a segfs: lets allocations fail that a test chooses, by memory that both share. Memory is had from glibc
- * under its other names, so that nothing has to be looked up before the first allocation.
+ * For LD_PRELOAD of a segfs: lets allocations fail that a test chooses, by memory that both share. Memory is
+ * had from glibc under its other names, so that nothing has to be looked up before the first allocation.
  */
 /* both mmap and mmap64 are defined here */
 #undef _FILE_OFFSET_BITS
@@ -102,10 +102,10 @@ static void *next(const char *name)
 	return function;
 }
 
-#define NEXT(function, name)                                                                                       \
-	do {                                                                                                       \
-		if (!(function))                                                                                   \
-			*(void **)&(function) = next(name);                                                        \
+#define NEXT(function, name)                                                                                 \
+	do {                                                                                                 \
+		if (!(function))                                                                             \
+			*(void **)&(function) = next(name);                                                  \
 	} while (0)
 
 EXPORT void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
@@ -144,7 +144,8 @@ EXPORT void *mremap(void *address, size_t old_size, size_t size, int flags, ...)
 }
 
 /* The library takes the memory of threads and processes past the names above. */
-EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *), void *argument)
+EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
+			  void *argument)
 {
 	static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * faults.so, for LD_PRELOAD: a directory whose name begins with "fault-" can't be made, since whoever tries has a fault of
- * the kind that the rest of the name tells. Before the name is made, or after it with "-after" at the end.
+ * faults.so, for LD_PRELOAD: a directory whose name begins with "fault-" can't be made, since whoever tries
+ * has a fault of the kind that the rest of the name tells. Before the name is made, or after it with "-after"
+ * at the end.
  */
 #include <dlfcn.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * holdcall.so, for LD_PRELOAD: holds the daemon right before a system call until a test lets it go on, so that the test can change what
- * the call is about. Other threads of the daemon go on.
+ * holdcall.so, for LD_PRELOAD: holds the daemon right before a system call until a test lets it go on, so
+ * that the test can change what the call is about. Other threads of the daemon go on.
  */
 #include "tests/preload/hold.h"
 #include "tests/preload/plan.h"
@@ -40,40 +40,47 @@ static int point(enum hold_call call)
 	return -1;
 }
 
-/* The C library has several names for it, after the size of offsets and what is checked when it is compiled. */
-#define OPEN(name, parameters)                                                                                     \
-	EXPORT int name parameters;                                                                                \
-	EXPORT int name parameters                                                                                 \
-	{                                                                                                          \
-		if (strncmp(path, "/proc/self/fd/", strlen("/proc/self/fd/")) == 0 && (flags & O_ACCMODE) != O_RDONLY) \
-			if (point(HOLD_OPEN) < 0)                                                          \
-				return -1;                                                                 \
-		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0666);                                      \
+/*
+ * The C library has several names for it, after the size of offsets and what is checked when it is compiled.
+ */
+#define OPEN(name, parameters)                                                                               \
+	EXPORT int name parameters;                                                                          \
+	EXPORT int name parameters                                                                           \
+	{                                                                                                    \
+		if (strncmp(path, "/proc/self/fd/", strlen("/proc/self/fd/")) == 0 &&                        \
+		    (flags & O_ACCMODE) != O_RDONLY)                                                         \
+			if (point(HOLD_OPEN) < 0)                                                            \
+				return -1;                                                                   \
+		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0666);                                \
 	}
 
 OPEN(open, (const char *path, int flags, ...))
 OPEN(__open64_2, (const char *path, int flags))
 
-#define BEFORE(call, name, parameters, arguments)                                                                  \
-	EXPORT int name parameters;                                                                                \
-	EXPORT int name parameters                                                                                 \
-	{                                                                                                          \
-		static int(*next) parameters;                                                                      \
-                                                                                                                   \
-		if (!next)                                                                                         \
-			*(void **)&next = dlsym(RTLD_NEXT, #name);                                                 \
-		return point(call) < 0 ? -1 : next arguments;                                                                             \
+#define BEFORE(call, name, parameters, arguments)                                                            \
+	EXPORT int name parameters;                                                                          \
+	EXPORT int name parameters                                                                           \
+	{                                                                                                    \
+		static int(*next) parameters;                                                                \
+                                                                                                             \
+		if (!next)                                                                                   \
+			*(void **)&next = dlsym(RTLD_NEXT, #name);                                           \
+		return point(call) < 0 ? -1 : next arguments;                                                \
 	}
 
 BEFORE(HOLD_UNLINKAT, unlinkat, (int dir_fd, const char *name, int flags), (dir_fd, name, flags))
-BEFORE(HOLD_RENAMEAT2, renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned int flags),
+BEFORE(HOLD_RENAMEAT2, renameat2,
+       (int from_fd, const char *from, int to_fd, const char *to, unsigned int flags),
        (from_fd, from, to_fd, to, flags))
 BEFORE(HOLD_FTRUNCATE, ftruncate, (int fd, off_t size), (fd, size))
 BEFORE(HOLD_CHMOD, chmod, (const char *path, mode_t mode), (path, mode))
-BEFORE(HOLD_FCHOWNAT, fchownat, (int dir_fd, const char *name, uid_t uid, gid_t gid, int flags), (dir_fd, name, uid, gid, flags))
+BEFORE(HOLD_FCHOWNAT, fchownat, (int dir_fd, const char *name, uid_t uid, gid_t gid, int flags),
+       (dir_fd, name, uid, gid, flags))
 
-EXPORT int name_to_handle_at(int dir_fd, const char *name, struct file_handle *handle, int *mount_id, int flags);
-EXPORT int name_to_handle_at(int dir_fd, const char *name, struct file_handle *handle, int *mount_id, int flags)
+EXPORT int name_to_handle_at(int dir_fd, const char *name, struct file_handle *handle, int *mount_id,
+			     int flags);
+EXPORT int name_to_handle_at(int dir_fd, const char *name, struct file_handle *handle, int *mount_id,
+			     int flags)
 {
 	const int result = (int)syscall(SYS_name_to_handle_at, dir_fd, name, handle, mount_id, flags);
 

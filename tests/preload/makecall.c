@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * makecall.so, for LD_PRELOAD: lets a worker make a system call that a test chooses, in the middle of an operation.
+ * makecall.so, for LD_PRELOAD: lets a worker make a system call that a test chooses, in the middle of an
+ * operation.
  */
 #include "tests/preload/makecall.h"
 #include "tests/preload/plan.h"
@@ -22,7 +23,8 @@ __attribute__((constructor)) static void map_plan(void)
 static void make_call(void)
 {
 	const long *arguments = plan->arguments;
-	long result = syscall(plan->number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+	long result = syscall(plan->number, arguments[0], arguments[1], arguments[2], arguments[3],
+			      arguments[4], arguments[5]);
 
 	atomic_store(&plan->result, result < 0 ? -errno : result);
 }

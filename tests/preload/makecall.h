@@ -12,7 +12,7 @@
 #define MAKE_CALL_NAME "make-call"
 
 struct make_call {
-	atomic_int wanted;  /* 1 = to be made by the worker; reset when it is */
+	atomic_int wanted;       /* 1 = to be made by the worker; reset when it is */
 	atomic_int wanted_above; /* the same for the supervisor */
 	long number;
 	long arguments[6];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * reader.so, for LD_PRELOAD of the daemon: notes calls of the reader that may wait for somebody else: whatever is about /proc/PID of another
- * process, leases, processes of its own, and waits.
+ * reader.so, for LD_PRELOAD of the daemon: notes calls of the reader that may wait for somebody else:
+ * whatever is about /proc/PID of another process, leases, processes of its own, and waits.
  *
  * A delegate of the reader counts as the reader, which waits for it: they share thread-local memory.
  */
@@ -90,37 +90,37 @@ static mode_t mode_of(int flags, va_list arguments)
 	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(arguments, mode_t) : 0;
 }
 
-#define OPEN(function)                                                                                             \
-	EXPORT int function(const char *path, int flags, ...)                                                      \
-	{                                                                                                          \
-		va_list arguments;                                                                                 \
-		mode_t mode;                                                                                       \
-                                                                                                                   \
-		va_start(arguments, flags);                                                                        \
-		mode = mode_of(flags, arguments);                                                                  \
-		va_end(arguments);                                                                                 \
-		look(#function, AT_FDCWD, path);                                                                   \
-		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);                                      \
+#define OPEN(function)                                                                                       \
+	EXPORT int function(const char *path, int flags, ...)                                                \
+	{                                                                                                    \
+		va_list arguments;                                                                           \
+		mode_t mode;                                                                                 \
+                                                                                                             \
+		va_start(arguments, flags);                                                                  \
+		mode = mode_of(flags, arguments);                                                            \
+		va_end(arguments);                                                                           \
+		look(#function, AT_FDCWD, path);                                                             \
+		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);                                \
 	}
 
-#define OPENAT(function)                                                                                           \
-	EXPORT int function(int dir, const char *path, int flags, ...)                                             \
-	{                                                                                                          \
-		va_list arguments;                                                                                 \
-		mode_t mode;                                                                                       \
-                                                                                                                   \
-		va_start(arguments, flags);                                                                        \
-		mode = mode_of(flags, arguments);                                                                  \
-		va_end(arguments);                                                                                 \
-		look(#function, dir, path);                                                                        \
-		return (int)syscall(SYS_openat, dir, path, flags, mode);                                           \
+#define OPENAT(function)                                                                                     \
+	EXPORT int function(int dir, const char *path, int flags, ...)                                       \
+	{                                                                                                    \
+		va_list arguments;                                                                           \
+		mode_t mode;                                                                                 \
+                                                                                                             \
+		va_start(arguments, flags);                                                                  \
+		mode = mode_of(flags, arguments);                                                            \
+		va_end(arguments);                                                                           \
+		look(#function, dir, path);                                                                  \
+		return (int)syscall(SYS_openat, dir, path, flags, mode);                                     \
 	}
 
-#define STATAT(function, type)                                                                                     \
-	EXPORT int function(int dir, const char *path, struct type *stat, int flags)                               \
-	{                                                                                                          \
-		look(#function, dir, path);                                                                        \
-		return (int)syscall(SYS_newfstatat, dir, path, stat, flags);                                       \
+#define STATAT(function, type)                                                                               \
+	EXPORT int function(int dir, const char *path, struct type *stat, int flags)                         \
+	{                                                                                                    \
+		look(#function, dir, path);                                                                  \
+		return (int)syscall(SYS_newfstatat, dir, path, stat, flags);                                 \
 	}
 
 OPEN(open)
@@ -199,16 +199,16 @@ static int control(int fd, int command, unsigned long argument)
 	return (int)syscall(SYS_fcntl, fd, command, argument);
 }
 
-#define FCNTL(function)                                                                                            \
-	EXPORT int function(int fd, int command, ...)                                                              \
-	{                                                                                                          \
-		va_list arguments;                                                                                 \
-		unsigned long argument;                                                                            \
-                                                                                                                   \
-		va_start(arguments, command);                                                                      \
-		argument = va_arg(arguments, unsigned long);                                                       \
-		va_end(arguments);                                                                                 \
-		return control(fd, command, argument);                                                             \
+#define FCNTL(function)                                                                                      \
+	EXPORT int function(int fd, int command, ...)                                                        \
+	{                                                                                                    \
+		va_list arguments;                                                                           \
+		unsigned long argument;                                                                      \
+                                                                                                             \
+		va_start(arguments, command);                                                                \
+		argument = va_arg(arguments, unsigned long);                                                 \
+		va_end(arguments);                                                                           \
+		return control(fd, command, argument);                                                       \
 	}
 
 FCNTL(fcntl)

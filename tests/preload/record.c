@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * record.so, for LD_PRELOAD of the daemon: writes the first messages that each worker reads from the kernel to a file of its own in
- * the directory RECORD, as an input of tests/fuzz/fuzz_request.c. Who made them is left out.
+ * record.so, for LD_PRELOAD of the daemon: writes the first messages that each worker reads from the kernel
+ * to a file of its own in the directory RECORD, as an input of tests/fuzz/fuzz_request.c. Who made them is
+ * left out.
  */
 #include "fs/fuse/protocol.h"
 
@@ -16,10 +17,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define MESSAGES_MAX 60   /* of a worker */
-#define MESSAGE_MAX 600   /* bytes: longer ones are left out */
-#define OPTIONS 1         /* STAND_PASSTHROUGH */
-#define DEVICE makedev(10, 229)
+#define MESSAGES_MAX 60  /* of a worker */
+#define MESSAGE_MAX  600 /* bytes: longer ones are left out */
+#define OPTIONS      1   /* STAND_PASSTHROUGH */
+#define DEVICE       makedev(10, 229)
 
 static struct {
 	pthread_mutex_t lock;
@@ -61,7 +62,8 @@ static void note(const void *message, size_t length)
 		const struct iovec parts[] = {
 			{.iov_base = size + options, .iov_len = sizeof(size) - (size_t)options},
 			{.iov_base = &header, .iov_len = sizeof(header)},
-			{.iov_base = (char *)(uintptr_t)message + sizeof(header), .iov_len = length - sizeof(header)},
+			{.iov_base = (char *)(uintptr_t)message + sizeof(header),
+			 .iov_len = length - sizeof(header)},
 		};
 
 		if (writev(fd, parts, 3) < 0)
@@ -80,8 +82,8 @@ __attribute__((visibility("default"))) ssize_t read(int fd, void *buffer, size_t
 	if (!next)
 		*(void **)&next = dlsym(RTLD_NEXT, "read");
 	length = next(fd, buffer, size);
-	if (length >= (ssize_t)sizeof(struct fuse_in_header) && fstat(fd, &stat) == 0 && S_ISCHR(stat.st_mode) &&
-	    stat.st_rdev == DEVICE)
+	if (length >= (ssize_t)sizeof(struct fuse_in_header) && fstat(fd, &stat) == 0 &&
+	    S_ISCHR(stat.st_mode) && stat.st_rdev == DEVICE)
 		note(buffer, (size_t)length);
 	return length;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations of all clients on the same names. What comes first is chance, so an error is wrong only where no order of
- * things explains it. Contents are whole records, each of one byte, whoever has written it; the counters lose nothing.
+ * Operations of all clients on the same names. What comes first is chance, so an error is wrong only where no
+ * order of things explains it. Contents are whole records, each of one byte, whoever has written it; the
+ * counters lose nothing.
  */
-#include "tests/stress/stress.h"
 #include "lib/base/cleanup.h"
+#include "tests/stress/stress.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -14,15 +15,15 @@
 #include <sys/xattr.h>
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
-#define RECORDS 1500 /* of a file, at most */
-#define PAGE 4096
+#define RECORDS  1500 /* of a file, at most */
+#define PAGE     4096
 
 struct request {
 	char from[32];
 	char to[32];
 	int slot;
 	unsigned int choice;
-	off_t offset;   /* of whole records */
+	off_t offset; /* of whole records */
 	size_t length;
 };
 
@@ -54,7 +55,8 @@ static long open_name(struct stress_client *client, const struct request *reques
 {
 	static const int flags[] = {O_RDWR, O_RDWR | O_CREAT, O_RDWR | O_APPEND, O_RDWR | O_CREAT | O_TRUNC};
 
-	return keep_common(client, request, open(request->from, flags[request->choice % 4] | O_CLOEXEC, 0666));
+	return keep_common(client, request,
+			   open(request->from, flags[request->choice % 4] | O_CLOEXEC, 0666));
 }
 
 static long make_nameless(struct stress_client *client, const struct request *request)
@@ -66,7 +68,8 @@ static long make_nameless(struct stress_client *client, const struct request *re
 	memset(bytes, (int)client->number + 1, RECORD);
 	if (write(fd, bytes, RECORD) != RECORD)
 		client_fail(client, "writing to a nameless file: %s", strerrorname_np(errno));
-	return result_of(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, request->from, AT_SYMLINK_FOLLOW));
+	return result_of(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", fd), AT_FDCWD, request->from,
+				AT_SYMLINK_FOLLOW));
 }
 
 static long make_directory(struct stress_client *client, const struct request *request)
@@ -92,7 +95,8 @@ static long rename_name(struct stress_client *client, const struct request *requ
 	static const unsigned int flags[] = {0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE};
 
 	(void)client;
-	return result_of(renameat2(AT_FDCWD, request->from, AT_FDCWD, request->to, flags[request->choice % 4]));
+	return result_of(
+		renameat2(AT_FDCWD, request->from, AT_FDCWD, request->to, flags[request->choice % 4]));
 }
 
 static long link_name(struct stress_client *client, const struct request *request)
@@ -149,8 +153,8 @@ static long change_xattr(struct stress_client *client, const struct request *req
 	case 1:
 		return result_of(getxattr(request->from, "user.common", value, sizeof(value)));
 	default:
-		return result_of(setxattr(request->from, "user.common", value, request->choice % sizeof(value),
-					  flags[request->choice % 3]));
+		return result_of(setxattr(request->from, "user.common", value,
+					  request->choice % sizeof(value), flags[request->choice % 3]));
 	}
 }
 
@@ -199,7 +203,8 @@ static long seek(struct stress_client *client, const struct request *request)
 {
 	int fd = client->common_fds[request->slot];
 
-	return fd < 0 ? 0 : result_of(lseek(fd, request->offset, request->choice % 2 ? SEEK_DATA : SEEK_HOLE));
+	return fd < 0 ? 0
+		      : result_of(lseek(fd, request->offset, request->choice % 2 ? SEEK_DATA : SEEK_HOLE));
 }
 
 static long count_under_lock(struct stress_client *client, const struct request *request)
@@ -307,9 +312,9 @@ void common_step(struct stress_client *client)
 	for (size_t i = 0; !expected && i < N(kinds[number].allowed); i++)
 		expected = kinds[number].allowed[i] == -result;
 	if (!expected)
-		client_fail(client, "%s %s %s slot %d choice %u at %lld length %zu: %s", kinds[number].name, request.from,
-			    request.to, request.slot, request.choice, (long long)request.offset, request.length,
-			    strerrorname_np((int)-result));
+		client_fail(client, "%s %s %s slot %d choice %u at %lld length %zu: %s", kinds[number].name,
+			    request.from, request.to, request.slot, request.choice, (long long)request.offset,
+			    request.length, strerrorname_np((int)-result));
 }
 
 void common_prepare(struct stress_client *client)
@@ -320,7 +325,10 @@ void common_prepare(struct stress_client *client)
 		client_fail(client, "counters: %s", strerrorname_np(errno));
 }
 
-/* --- at the end ------------------------------------------------------------------------------------------------- */
+/*
+ * --- at the end
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static int check_records(const char *path, const struct stat *stat, int type, struct FTW *place)
 {
@@ -358,7 +366,8 @@ int common_check(const char *directory, const struct stress_shared *shared)
 		uint64_t count = 0;
 		unsigned long added = atomic_load(&shared->added[i]);
 
-		if (fd < 0 || pread(fd, &count, sizeof(count), (off_t)i * PAGE) != sizeof(count) || count != added) {
+		if (fd < 0 || pread(fd, &count, sizeof(count), (off_t)i * PAGE) != sizeof(count) ||
+		    count != added) {
 			fprintf(stderr, "%s/counters: %llu, but %lu were added to number %d\n", directory,
 				(unsigned long long)count, added, i);
 			return -1;

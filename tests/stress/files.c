@@ -38,7 +38,8 @@ static long close_file(struct side *side, const struct operation *operation, str
 static long write_at(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	(void)outcome;
-	return result_of(pwrite(side->fds[operation->slot], to_write(operation), operation->length, operation->offset));
+	return result_of(pwrite(side->fds[operation->slot], to_write(operation), operation->length,
+				operation->offset));
 }
 
 /* Where the file's position is, or at the end. */
@@ -50,7 +51,8 @@ static long write_on(struct side *side, const struct operation *operation, struc
 
 static long read_at(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
-	long result = result_of(pread(side->fds[operation->slot], bytes, operation->length, operation->offset));
+	long result =
+		result_of(pread(side->fds[operation->slot], bytes, operation->length, operation->offset));
 
 	if (result > 0)
 		tell_bytes(outcome, bytes, (size_t)result);
@@ -87,7 +89,8 @@ static long use_view(struct side *side, const struct operation *operation, struc
 		long result = result_of(pread(fd, bytes, end - from, operation->offset));
 
 		tell_bytes(outcome, bytes, result > 0 ? (size_t)result : 0);
-		return result == -EBADF ? -EACCES : result; /* what mmap(2) says of a file that may not be read */
+		return result == -EBADF ? -EACCES
+					: result; /* what mmap(2) says of a file that may not be read */
 	}
 	view = mmap(NULL, size, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
 	if (view == MAP_FAILED)
@@ -114,8 +117,8 @@ static long allocate(struct side *side, const struct operation *operation, struc
 				    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE};
 
 	(void)outcome;
-	return result_of(fallocate(side->fds[operation->slot], modes[operation->choice % N(modes)], operation->offset,
-				   (off_t)operation->length));
+	return result_of(fallocate(side->fds[operation->slot], modes[operation->choice % N(modes)],
+				   operation->offset, (off_t)operation->length));
 }
 
 /* Such a call may copy less than is asked, and tell so. */
@@ -127,8 +130,8 @@ static long copy(struct side *side, const struct operation *operation, struct ou
 
 	(void)outcome;
 	while (copied < (long)operation->length) {
-		ssize_t n = copy_file_range(side->fds[operation->slot], &from, side->fds[operation->other], &to,
-					    operation->length - (size_t)copied, 0);
+		ssize_t n = copy_file_range(side->fds[operation->slot], &from, side->fds[operation->other],
+					    &to, operation->length - (size_t)copied, 0);
 
 		if (n < 0)
 			return -errno;
@@ -149,7 +152,8 @@ static long seek(struct side *side, const struct operation *operation, struct ou
 	/* positions in directories are no business of others */
 	if (fstat(side->fds[operation->slot], &stat) == 0 && S_ISDIR(stat.st_mode))
 		return 0;
-	return result_of(lseek(side->fds[operation->slot], whence == SEEK_END ? -8 : operation->offset, whence));
+	return result_of(
+		lseek(side->fds[operation->slot], whence == SEEK_END ? -8 : operation->offset, whence));
 }
 
 static long look_at_file(struct side *side, const struct operation *operation, struct outcome *outcome)
@@ -178,8 +182,8 @@ static long change_owner(struct side *side, const struct operation *operation, s
 	static const uid_t ids[] = {0, TEST_UID, 77, (uid_t)-1};
 
 	(void)outcome;
-	return result_of(
-		fchown(side->fds[operation->slot], ids[operation->choice % 4], ids[operation->choice / 4 % 4]));
+	return result_of(fchown(side->fds[operation->slot], ids[operation->choice % 4],
+				ids[operation->choice / 4 % 4]));
 }
 
 static long sync_file(struct side *side, const struct operation *operation, struct outcome *outcome)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Operations on names and what hangs on them, relative to the current directory. */
-#include "tests/stress/stress.h"
 #include "lib/base/cleanup.h"
+#include "tests/stress/stress.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -9,10 +9,10 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
-#define N(array) (sizeof(array) / sizeof((array)[0]))
-#define ACCESS_ACL "system.posix_acl_access"
+#define N(array)    (sizeof(array) / sizeof((array)[0]))
+#define ACCESS_ACL  "system.posix_acl_access"
 #define DEFAULT_ACL "system.posix_acl_default"
-#define VALUE_MAX 400
+#define VALUE_MAX   400
 
 static long result_of(long result)
 {
@@ -79,7 +79,8 @@ static int open_flags(unsigned int choice)
 static long open_name(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	(void)outcome;
-	return keep_fd(side, operation->slot, open(operation->from, open_flags(operation->choice), operation->mode));
+	return keep_fd(side, operation->slot,
+		       open(operation->from, open_flags(operation->choice), operation->mode));
 }
 
 static long create_name(struct side *side, const struct operation *operation, struct outcome *outcome)
@@ -231,8 +232,9 @@ static long change_size(struct side *side, const struct operation *operation, st
 }
 
 /*
- * A directory that its owner can't use any more would stop all that comes after. Set-group-id of files is left out: whether a
- * write takes it away in direct mode the kernel decides by the mode that it knows, which is not the one since an ACL was set.
+ * A directory that its owner can't use any more would stop all that comes after. Set-group-id of files is
+ * left out: whether a write takes it away in direct mode the kernel decides by the mode that it knows, which
+ * is not the one since an ACL was set.
  */
 static long change_mode(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
@@ -273,7 +275,10 @@ static long set_times(struct side *side, const struct operation *operation, stru
 	return result;
 }
 
-/* --- extended attributes and ACLs ------------------------------------------------------------------------------- */
+/*
+ * --- extended attributes and ACLs
+ * -------------------------------------------------------------------------------
+ */
 
 static int xattr_flags(unsigned int choice)
 {
@@ -296,8 +301,8 @@ static long set_xattr(struct side *side, const struct operation *operation, stru
 	(void)side;
 	(void)outcome;
 	memset(value, operation->byte, sizeof(value));
-	return result_of(lsetxattr(operation->from, xattr_name(operation), value, operation->length % VALUE_MAX,
-				   xattr_flags(operation->choice)));
+	return result_of(lsetxattr(operation->from, xattr_name(operation), value,
+				   operation->length % VALUE_MAX, xattr_flags(operation->choice)));
 }
 
 static long get_xattr(struct side *side, const struct operation *operation, struct outcome *outcome)
@@ -357,14 +362,15 @@ static long set_acl(struct side *side, const struct operation *operation, struct
 		struct acl_entry entries[6];
 	} acl = {
 		.version = 2,
-		.entries = {
-			{1, 7, UINT32_MAX},
-			{2, some, TEST_UID},
-			{4, 5, UINT32_MAX},
-			{8, some, 77},
-			{16, some | 4, UINT32_MAX},
-			{32, (uint16_t)(operation->choice >> 6 & 7), UINT32_MAX},
-		},
+		.entries =
+			{
+				{1, 7, UINT32_MAX},
+				{2, some, TEST_UID},
+				{4, 5, UINT32_MAX},
+				{8, some, 77},
+				{16, some | 4, UINT32_MAX},
+				{32, (uint16_t)(operation->choice >> 6 & 7), UINT32_MAX},
+			},
 	};
 
 	(void)side;
@@ -373,7 +379,8 @@ static long set_acl(struct side *side, const struct operation *operation, struct
 		return result_of(removexattr(operation->from, ACCESS_ACL));
 	if (operation->choice % 8 == 1)
 		return result_of(removexattr(operation->from, DEFAULT_ACL));
-	return result_of(setxattr(operation->from, operation->choice % 2 ? DEFAULT_ACL : ACCESS_ACL, &acl, sizeof(acl), 0));
+	return result_of(setxattr(operation->from, operation->choice % 2 ? DEFAULT_ACL : ACCESS_ACL, &acl,
+				  sizeof(acl), 0));
 }
 
 const struct kind name_kinds[] = {

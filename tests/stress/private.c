@@ -9,9 +9,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define KEPT 40         /* operations that are shown when one goes wrong */
-#define LARGEST 200000  /* offset, bytes */
-#define PAGE 4096
+#define KEPT    40     /* operations that are shown when one goes wrong */
+#define LARGEST 200000 /* offset, bytes */
+#define PAGE    4096
 
 struct step {
 	unsigned long n;
@@ -97,13 +97,16 @@ static unsigned int choose_operation(struct choices *choices, struct operation *
 	return number;
 }
 
-/* --- judging ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- judging
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void show(const char *where, const struct outcome *outcome)
 {
 	fprintf(stderr, "      %s: %ld %s, sum %llx %s\n", where, outcome->result,
-		outcome->result < 0 ? strerrorname_np((int)-outcome->result) : "", (unsigned long long)outcome->sum,
-		outcome->text);
+		outcome->result < 0 ? strerrorname_np((int)-outcome->result) : "",
+		(unsigned long long)outcome->sum, outcome->text);
 }
 
 static void show_steps(const struct stress_client *client)
@@ -116,9 +119,10 @@ static void show_steps(const struct stress_client *client)
 
 		if (!of->kind || step->n != n)
 			continue;
-		fprintf(stderr, "%lu: %s %s %s slots %d %d choice %u at %lld %lld length %zu mode %o byte %u\n", n,
-			of->kind->name, of->from, of->to, of->slot, of->other, of->choice, (long long)of->offset,
-			(long long)of->other_offset, of->length, of->mode, of->byte);
+		fprintf(stderr,
+			"%lu: %s %s %s slots %d %d choice %u at %lld %lld length %zu mode %o byte %u\n", n,
+			of->kind->name, of->from, of->to, of->slot, of->other, of->choice,
+			(long long)of->offset, (long long)of->other_offset, of->length, of->mode, of->byte);
 		show("mount", &step->mount);
 		show("twin ", &step->twin);
 	}

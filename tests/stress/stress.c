@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The soak; see stress.h. `make stress` runs it: STRESS_TIME seconds (60), a third in each I/O mode; of each third, a part
- * without kills, in which no difference from a tmpfs is allowed, and twice as long with kills. SEED=N repeats the choices.
+ * The soak; see stress.h. `make stress` runs it: STRESS_TIME seconds (60), a third in each I/O mode; of each
+ * third, a part without kills, in which no difference from a tmpfs is allowed, and twice as long with kills.
+ * SEED=N repeats the choices.
  */
 #include "tests/stress/stress.h"
 #include "tests/lib/leaks.h"
@@ -19,9 +20,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define MORE_KILLS 3    /* of workers that have hardly begun, after one */
-#define BETWEEN 1500    /* operations between kills, at most */
-#define ONE_IN_SHARED 4 /* operations of a client */
+#define MORE_KILLS    3    /* of workers that have hardly begun, after one */
+#define BETWEEN       1500 /* operations between kills, at most */
+#define ONE_IN_SHARED 4    /* operations of a client */
 
 static struct mount m;
 static struct stress_shared *shared;
@@ -50,7 +51,10 @@ static const char *twin_root(void)
 	return path_of("%s/twin", test_directory());
 }
 
-/* --- a client --------------------------------------------------------------------------------------------------- */
+/*
+ * --- a client
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static bool is_ordinary(unsigned int number)
 {
@@ -167,14 +171,18 @@ static bool wait_operations(unsigned long more, const struct deadline *end)
 	return !has_failed();
 }
 
-/* --- killing ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- killing
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* The supervisor's only child; 0 where it has none just now. */
 static pid_t present_worker(void)
 {
 	char text[64];
 
-	if (read_text(path_of("/proc/%d/task/%d/children", m.supervisor, m.supervisor), text, sizeof(text)) <= 0)
+	if (read_text(path_of("/proc/%d/task/%d/children", m.supervisor, m.supervisor), text, sizeof(text)) <=
+	    0)
 		return 0;
 	return (pid_t)strtol(text, NULL, 10);
 }
@@ -207,7 +215,10 @@ static bool kill_workers(void)
 	return true;
 }
 
-/* --- the end of a part ------------------------------------------------------------------------------------------ */
+/*
+ * --- the end of a part
+ * ------------------------------------------------------------------------------------------
+ */
 
 static int check_trees(void)
 {
@@ -233,8 +244,12 @@ static int remove_everything(void)
 
 	for (unsigned int i = 0; i <= CLIENTS; i++) {
 		const char *name = i < CLIENTS ? path_of("client-%u", i) : "shared";
-		const char *const argv[] = {"rm", "-rf", "--", path_of("%s/%s", m.path, name),
-					    path_of("%s/%s", twin_root(), name), NULL};
+		const char *const argv[] = {"rm",
+					    "-rf",
+					    "--",
+					    path_of("%s/%s", m.path, name),
+					    path_of("%s/%s", twin_root(), name),
+					    NULL};
 
 		if (run_program(argv) != 0) {
 			fprintf(stderr, "removing %s failed\n", name);
@@ -254,7 +269,8 @@ static struct usage usage_of_store(void)
 	struct statvfs found = {0};
 
 	statvfs(m.store, &found);
-	return (struct usage){.blocks = found.f_blocks - found.f_bfree, .inodes = found.f_files - found.f_ffree};
+	return (struct usage){.blocks = found.f_blocks - found.f_bfree,
+			      .inodes = found.f_files - found.f_ffree};
 }
 
 static bool is_back_to(const struct usage *before)
@@ -291,7 +307,10 @@ static void sum_up(void)
 		total_done[i] += atomic_load(&shared->done[i]);
 }
 
-/* --- parts ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- parts
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static unsigned int seconds_of_part(void)
 {
@@ -338,16 +357,16 @@ static int start(const char *tag, const char *options, bool kills)
 	return mount_start(&m, &spec);
 }
 
-#define PART(mode)                                                                                                 \
-	static int start_##mode(void **unused)                                                                     \
-	{                                                                                                          \
-		(void)unused;                                                                                      \
-		return start(#mode, "io_mode=" #mode, false);                                                      \
-	}                                                                                                          \
-	static int start_##mode##_killing(void **unused)                                                           \
-	{                                                                                                          \
-		(void)unused;                                                                                      \
-		return start(#mode "-killing", "io_mode=" #mode, true);                                   \
+#define PART(mode)                                                                                           \
+	static int start_##mode(void **unused)                                                               \
+	{                                                                                                    \
+		(void)unused;                                                                                \
+		return start(#mode, "io_mode=" #mode, false);                                                \
+	}                                                                                                    \
+	static int start_##mode##_killing(void **unused)                                                     \
+	{                                                                                                    \
+		(void)unused;                                                                                \
+		return start(#mode "-killing", "io_mode=" #mode, true);                                      \
 	}
 PART(direct)
 PART(mediated)
@@ -365,7 +384,8 @@ static void report(void)
 
 	for (unsigned int i = 0; i < n; i++)
 		printf("# %-18s %10lu\n",
-		       i < n_private_kinds() ? private_kind_name(i) : common_kind_name(i - n_private_kinds()), total_done[i]);
+		       i < n_private_kinds() ? private_kind_name(i) : common_kind_name(i - n_private_kinds()),
+		       total_done[i]);
 	printf("# %lu operations, %lu kills, seed %u\n", total_operations, total_kills, seed);
 }
 
@@ -390,12 +410,14 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	seed = given && *given ? (unsigned int)strtoul(given, NULL, 10) : (unsigned int)time(NULL) ^ (unsigned int)getpid();
+	seed = given && *given ? (unsigned int)strtoul(given, NULL, 10)
+			       : (unsigned int)time(NULL) ^ (unsigned int)getpid();
 	printf("# seed %u\n", seed);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || n_private_kinds() + n_common_kinds() > KINDS)
 		return 1;
-	if (mkdir(twin_root(), 0755) < 0 || mount(device, twin_root(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0) {
+	if (mkdir(twin_root(), 0755) < 0 ||
+	    mount(device, twin_root(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0) {
 		perror("mounting the twin");
 		return 1;
 	}

@@ -22,18 +22,18 @@
 #include <sys/stat.h>
 
 #define CLIENTS  8
-#define SLOTS    6      /* files that a client has open at one time */
-#define RECORD   64     /* bytes that are written to shared files at once, and not torn */
-#define LONGEST  70000  /* bytes of a read or write */
-#define KINDS    64     /* of operations, at most */
-#define COUNTERS 2      /* in the file `shared/counters`, a page each: under a lock, and in a view */
+#define SLOTS    6     /* files that a client has open at one time */
+#define RECORD   64    /* bytes that are written to shared files at once, and not torn */
+#define LONGEST  70000 /* bytes of a read or write */
+#define KINDS    64    /* of operations, at most */
+#define COUNTERS 2     /* in the file `shared/counters`, a page each: under a lock, and in a view */
 
 /* Shared by all processes of a part. */
 struct stress_shared {
-	atomic_ulong kills;              /* counts the start and the end of each: odd while one is in progress */
+	atomic_ulong kills; /* counts the start and the end of each: odd while one is in progress */
 	atomic_ulong operations;
-	atomic_ulong done[KINDS];        /* by kind */
-	atomic_ulong added[COUNTERS];    /* to the counters, by all clients */
+	atomic_ulong done[KINDS];     /* by kind */
+	atomic_ulong added[COUNTERS]; /* to the counters, by all clients */
 };
 
 /* A stream of random numbers from 0 to below - 1. */
@@ -48,30 +48,31 @@ static inline unsigned int choose(struct choices *choices, unsigned int below)
 
 /* One of the two directories where a client does the same. */
 struct side {
-	int root;        /* O_PATH */
-	int fds[SLOTS];  /* -1 = none */
-	bool reads;      /* reads instead of viewing holes, which allocates pages on a tmpfs but not on a relayed mount */
+	int root;       /* O_PATH */
+	int fds[SLOTS]; /* -1 = none */
+	bool reads; /* reads instead of viewing holes, which allocates pages on a tmpfs but not on a relayed
+		       mount */
 };
 
 struct operation {
 	const struct kind *kind;
-	char from[64];           /* path in the tree */
+	char from[64]; /* path in the tree */
 	char to[64];
 	int slot;
-	int other;               /* another slot */
-	unsigned int choice;     /* among the variants of a kind: flags, names */
+	int other;           /* another slot */
+	unsigned int choice; /* among the variants of a kind: flags, names */
 	off_t offset;
 	off_t other_offset;
 	size_t length;
 	mode_t mode;
-	unsigned char byte;      /* to be written */
+	unsigned char byte; /* to be written */
 };
 
 /* Everything that an operation reports. */
 struct outcome {
-	long result;     /* >= 0, or -errno */
-	uint64_t sum;    /* of the bytes read */
-	char text[256];  /* attributes and the like */
+	long result;    /* >= 0, or -errno */
+	uint64_t sum;   /* of the bytes read */
+	char text[256]; /* attributes and the like */
 };
 
 struct kind {
@@ -85,16 +86,16 @@ struct stress_client {
 	struct job *job;
 	struct stress_shared *shared;
 	unsigned int number;
-	bool killing;                /* the worker may be killed */
+	bool killing; /* the worker may be killed */
 	struct choices private_choices;
 	struct choices common_choices;
 	struct side mount;
 	struct side twin;
-	int common;                  /* the shared directory, O_PATH */
+	int common; /* the shared directory, O_PATH */
 	int common_fds[SLOTS];
-	int counters;                /* the open file */
-	atomic_ulong *view;          /* of its second page */
-	unsigned long n;             /* private operations so far */
+	int counters;       /* the open file */
+	atomic_ulong *view; /* of its second page */
+	unsigned long n;    /* private operations so far */
 };
 
 /* --- names.c, files.c ------------ */

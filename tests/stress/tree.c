@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Comparing trees by what twin.h notes of files. */
-#include "tests/stress/stress.h"
 #include "lib/base/cleanup.h"
 #include "tests/lib/twin.h"
+#include "tests/stress/stress.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -81,7 +81,7 @@ bool trees_are_equal(const char *one, const char *other)
 	for (; of_one[at] && of_one[at] == of_other[at]; at++)
 		if (of_one[at] == '\n')
 			line = at + 1;
-	fprintf(stderr, "trees differ\n%s: %.*s\n%s: %.*s\n", one, (int)strcspn(of_one + line, "\n"), of_one + line,
-		other, (int)strcspn(of_other + line, "\n"), of_other + line);
+	fprintf(stderr, "trees differ\n%s: %.*s\n%s: %.*s\n", one, (int)strcspn(of_one + line, "\n"),
+		of_one + line, other, (int)strcspn(of_other + line, "\n"), of_other + line);
 	return false;
 }

@@ -141,7 +141,8 @@ static inline bool is_open(int fd)
 }
 
 /*
- * For register_backing(): returns the number that `context` points to, and increments it unless it is an error.
+ * For register_backing(): returns the number that `context` points to, and increments it unless it is an
+ * error.
  */
 static inline int give_id(void *context)
 {

@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 
 #include "fs/source/backing.h"
-#include "fs/source/internal.h"
 #include "fs/source/fd_cache.h"
+#include "fs/source/internal.h"
 #include "fs/source/source.h"
 #include "fs/state/recover.h"
 
@@ -174,7 +174,8 @@ static inline uint64_t make_directory(struct store *store, struct node_slot *dir
 {
 	struct source_file file = {.fd = -1};
 
-	assert_int_equal(store_source.make(&store->slots.state, dir, name, S_IFDIR | 0755, 0, NULL, "", &file), 0);
+	assert_int_equal(
+		store_source.make(&store->slots.state, dir, name, S_IFDIR | 0755, 0, NULL, "", &file), 0);
 	return node_of(store, &file);
 }
 

@@ -263,14 +263,18 @@ static void writes_what_it_read(void **state)
 		 "[directory a]\nmedium = /x y /\n[segment t]\nload=/l\ncommit=yes\nowner=5:6\n",
 		 "[mount]\n\n[directory a]\nmedium = /x y /\n\n[directory a/b]\nmedium = memory\n\n[segment "
 		 "s]\n"
-		 "size = 9223372036854775807\nmode = 0600\ncommit = no\n\n[segment t]\nowner = 5:6\nload = /l\n"
+		 "size = 9223372036854775807\nmode = 0600\ncommit = no\n\n[segment t]\nowner = 5:6\nload = "
+		 "/l\n"
 		 "commit = yes\n"},
-		{"[mount]\nsources = sysv,posix\n[directory d]\npath = //a//b\nsource = posix\n[directory e]\nsource=sysv\nipc-namespace=17",
+		{"[mount]\nsources = sysv,posix\n[directory d]\npath = //a//b\nsource = posix\n[directory "
+		 "e]\nsource=sysv\nipc-namespace=17",
 		 "[mount]\nsources = posix, sysv\n\n[directory d]\nsource = posix\npath = /a/b\n\n"
 		 "[directory e]\nsource = sysv\nipc-namespace = 17\n"},
 		{"[mount]\nhang-limit = 120s", "[mount]\nhang-limit = 2m\n"},
-		{"[mount]\nuser-share = 7\nmax-nodes = 2048\nmax-waiting = 1M\nmax-locks=100\nmax-handles = 64\nfiles = 3K",
-		 "[mount]\nmax-nodes = 2K\nmax-handles = 64\nmax-locks = 100\nmax-waiting = 1M\nuser-share = 7%\nfiles = 3K\n"},
+		{"[mount]\nuser-share = 7\nmax-nodes = 2048\nmax-waiting = 1M\nmax-locks=100\nmax-handles = "
+		 "64\nfiles = 3K",
+		 "[mount]\nmax-nodes = 2K\nmax-handles = 64\nmax-locks = 100\nmax-waiting = 1M\nuser-share = "
+		 "7%\nfiles = 3K\n"},
 		{"[mount]\nhang-limit = 0", "[mount]\nhang-limit = 0\n"},
 		{"[mount]\nsources = none\n[directory e]\nsource=sysv\nipc-namespace=/run/ns",
 		 "[mount]\nsources = none\n\n[directory e]\nsource = sysv\nipc-namespace = /run/ns\n"},

@@ -45,15 +45,17 @@ static void says_what_is_wrong_with_sections(void **state)
 		{"[", "t.ini:1: the section header has no ']'; write [KIND] or [KIND NAME]"},
 		{"\n[segment a", "t.ini:2: the section header has no ']'; write [KIND] or [KIND NAME]"},
 		{"[segment a ;b]", "t.ini:1: the section header has no ']'; write [KIND] or [KIND NAME]"},
-		{"[]",
-		 "t.ini:1: the section has no kind; known kinds are [mount], [directory NAME] and [segment NAME]"},
-		{"[ ]",
-		 "t.ini:1: the section has no kind; known kinds are [mount], [directory NAME] and [segment NAME]"},
-		{"[lock x]", "t.ini:1: unknown section kind 'lock'; known kinds are [mount], [directory NAME] and "
-			     "[segment NAME]"},
-		{"[Mount]", "t.ini:1: unknown section kind 'Mount', perhaps 'mount'; known kinds are [mount], "
-			    "[directory NAME] "
-			    "and [segment NAME]"},
+		{"[]", "t.ini:1: the section has no kind; known kinds are [mount], [directory NAME] and "
+		       "[segment NAME]"},
+		{"[ ]", "t.ini:1: the section has no kind; known kinds are [mount], [directory NAME] and "
+			"[segment NAME]"},
+		{"[lock x]",
+		 "t.ini:1: unknown section kind 'lock'; known kinds are [mount], [directory NAME] and "
+		 "[segment NAME]"},
+		{"[Mount]",
+		 "t.ini:1: unknown section kind 'Mount', perhaps 'mount'; known kinds are [mount], "
+		 "[directory NAME] "
+		 "and [segment NAME]"},
 		{"[segmnet x]",
 		 "t.ini:1: unknown section kind 'segmnet', perhaps 'segment'; known kinds are [mount], "
 		 "[directory NAME] and [segment NAME]"},
@@ -64,7 +66,8 @@ static void says_what_is_wrong_with_sections(void **state)
 		{"[directory ]", "t.ini:1: [directory] has no name; write [directory NAME]"},
 		{"[mount] path = /a",
 		 "t.ini:1: 'path = /a' follows ']'; move it to a line of its own (names cannot contain ']')"},
-		{"[segment a]b]", "t.ini:1: 'b]' follows ']'; move it to a line of its own (names cannot contain ']')"},
+		{"[segment a]b]",
+		 "t.ini:1: 'b]' follows ']'; move it to a line of its own (names cannot contain ']')"},
 		{"[segment /a]",
 		 "t.ini:1: [segment /a]: the name has a '/' at the start or end, or two in a row; write it "
 		 "relative to the mount, such as video/ring"},
@@ -73,8 +76,7 @@ static void says_what_is_wrong_with_sections(void **state)
 		 "relative to the mount, such as video/ring"},
 		{"[segment a/../b]",
 		 "t.ini:1: [segment a/../b]: the name has a component \".\" or \"..\"; remove it"},
-		{"[segment a\tb]",
-		 "t.ini:1: [segment a?b]: the name has a control character; remove it"},
+		{"[segment a\tb]", "t.ini:1: [segment a?b]: the name has a control character; remove it"},
 		{"[segment .segfs]",
 		 "t.ini:1: [segment .segfs]: .segfs is reserved for segfs; use another name"},
 		{"[directory .segfs/a]", "t.ini:1: [directory .segfs/a]: .segfs is reserved for segfs; "
@@ -110,7 +112,7 @@ static void says_what_is_wrong_with_sections(void **state)
 #define A64            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define LONG_USER_TEXT "[mount]\nowner = " A64 A64 A64 A64
 #define LONG_USER_ERROR                                                                                      \
-	"t.ini:2: owner = " A64 "aaaa...: there is no user with a name of 256 bytes; write one that "  \
+	"t.ini:2: owner = " A64 "aaaa...: there is no user with a name of 256 bytes; write one that "        \
 	"exists, or a number"
 
 static void says_what_is_wrong_with_keys(void **state)
@@ -133,46 +135,57 @@ static void says_what_is_wrong_with_keys(void **state)
 		 "t.ini:2: neither a section header, a key nor a comment; write KEY = VALUE"},
 		{"[mount]\n= 1", "t.ini:2: no key before '='; write KEY = VALUE"},
 		{"[mount]\nsize =", "t.ini:2: size has no value; write size = VALUE, or remove the line"},
-		{"[mount]\nsize = ;1",
-		 "t.ini:2: size has no value; write size = VALUE, or remove the line"},
+		{"[mount]\nsize = ;1", "t.ini:2: size has no value; write size = VALUE, or remove the line"},
 		{"[mount]\nsise = 1",
 		 "t.ini:2: unknown key 'sise' in [mount], perhaps 'size'; known keys: path, "
-		 "sources, hang-limit, max-nodes, max-handles, max-locks, max-waiting, user-share, size, files, huge, numa, mode, owner" POLICY_NAMES},
-		{"[directory d]\nquestion = 1", "t.ini:2: unknown key 'question' in [directory d]; known keys: source, path, ipc-namespace, "
-					     "medium, size, files, huge, numa, mode, owner" POLICY_NAMES},
+		 "sources, hang-limit, max-nodes, max-handles, max-locks, max-waiting, user-share, size, "
+		 "files, huge, numa, mode, owner" POLICY_NAMES},
+		{"[directory d]\nquestion = 1",
+		 "t.ini:2: unknown key 'question' in [directory d]; known keys: source, path, ipc-namespace, "
+		 "medium, size, files, huge, numa, mode, owner" POLICY_NAMES},
 		{"[directory d]\npath = /x",
 		 "t.ini:2: path requires source = posix, but [directory d] has no source; remove path"},
 		{"[directory d]\nsource = sysv\npath = /x",
 		 "t.ini:3: path requires source = posix, but [directory d] has another one; remove path"},
 		{"[directory d]\nipc-namespace = 1\nsource = posix",
-		 "t.ini:2: ipc-namespace requires source = sysv, but [directory d] has another one; remove ipc-namespace"},
+		 "t.ini:2: ipc-namespace requires source = sysv, but [directory d] has another one; remove "
+		 "ipc-namespace"},
 		{"[directory d]\nmode = 0700\nsource = sysv",
 		 "t.ini:2: mode is for stores only, but [directory d] has a source; remove one of the two"},
 		{"[directory d]\nsource = process",
 		 "t.ini:2: source = process: not a source for a directory; write posix or sysv"},
 		{"[directory d]\nsource = sysv\nipc-namespace = 0",
-		 "t.ini:3: ipc-namespace = 0: neither a pid nor the absolute path of a namespace; write one of them"},
+		 "t.ini:3: ipc-namespace = 0: neither a pid nor the absolute path of a namespace; write one "
+		 "of them"},
 		{"[directory d]\nsource = sysv\nipc-namespace = ../x",
-		 "t.ini:3: ipc-namespace = ../x: neither a pid nor the absolute path of a namespace; write one of them"},
+		 "t.ini:3: ipc-namespace = ../x: neither a pid nor the absolute path of a namespace; write "
+		 "one of them"},
 		{"[directory d]\nsource = posix\n[segment d/s]\nsize = 1",
 		 "t.ini:3: 'd/s' is below a directory with a source (line 1); use another name"},
 		{"[directory d/e]\n[directory d]\nsource = posix",
 		 "t.ini:1: 'd/e' is below a directory with a source (line 2); use another name"},
 		{"[segment sysv/x]\nsize = 1",
-		 "t.ini:1: 'sysv/x' would be hidden by the directory of a source; use another name, or set sources in [mount] without that source"},
-		{"[mount]\nsources = posix sysv", "t.ini:2: sources = posix sysv: a comma is missing between two sources; write for example posix, sysv"},
+		 "t.ini:1: 'sysv/x' would be hidden by the directory of a source; use another name, or set "
+		 "sources in [mount] without that source"},
+		{"[mount]\nsources = posix sysv", "t.ini:2: sources = posix sysv: a comma is missing between "
+						  "two sources; write for example posix, sysv"},
 		{"[mount]\nsources = posix, store",
-		 "t.ini:2: sources = posix, store: not a list of sources; write any of posix, sysv, process, separated by commas, or none"},
-		{"[mount]\nmax-nodes = 1", "t.ini:2: max-nodes = 1: not a count; write a whole number from 64 to 64M"},
-		{"[mount]\nfiles = many", "t.ini:2: files = many: not a count; write a whole number from 64 to 64M"},
+		 "t.ini:2: sources = posix, store: not a list of sources; write any of posix, sysv, process, "
+		 "separated by commas, or none"},
+		{"[mount]\nmax-nodes = 1",
+		 "t.ini:2: max-nodes = 1: not a count; write a whole number from 64 to 64M"},
+		{"[mount]\nfiles = many",
+		 "t.ini:2: files = many: not a count; write a whole number from 64 to 64M"},
 		{"[mount]\nuser-share = 0%", "t.ini:2: user-share = 0%: not a percentage; write 1% to 100%"},
-		{"[mount]\nuser-share = 50 %", "t.ini:2: user-share = 50 %: not a percentage; write 1% to 100%"},
-		{"[mount]\nhang-limit = -1s",
-		 "t.ini:2: hang-limit = -1s: not a time; write a whole number with ms, s, m, h or d, such as 10s, or 0 for never"},
+		{"[mount]\nuser-share = 50 %",
+		 "t.ini:2: user-share = 50 %: not a percentage; write 1% to 100%"},
+		{"[mount]\nhang-limit = -1s", "t.ini:2: hang-limit = -1s: not a time; write a whole number "
+					      "with ms, s, m, h or d, such as 10s, or 0 for never"},
 		{"[mount]\nhang-limit = 10 parsecs",
-		 "t.ini:2: hang-limit = 10 parsecs: not a time; write a whole number with ms, s, m, h or d, such as 10s, or 0 for never"},
-		{"[mount]\nsources = posix,",
-		 "t.ini:2: sources = posix,: not a list of sources; write any of posix, sysv, process, separated by commas, or none"},
+		 "t.ini:2: hang-limit = 10 parsecs: not a time; write a whole number with ms, s, m, h or d, "
+		 "such as 10s, or 0 for never"},
+		{"[mount]\nsources = posix,", "t.ini:2: sources = posix,: not a list of sources; write any "
+					      "of posix, sysv, process, separated by commas, or none"},
 		{"[segment s]\nMode = 1",
 		 "t.ini:2: unknown key 'Mode' in [segment s], perhaps 'mode'; known keys: size, "
 		 "mode, owner, load" POLICY_NAMES},
@@ -183,8 +196,7 @@ static void says_what_is_wrong_with_keys(void **state)
 		{"[segment s]\nsize = 12Q",
 		 "t.ini:2: size = 12Q: not a size; write bytes, or a whole number with K, M, "
 		 "G, T, P or E, such as 64M"},
-		{"[segment s]\nsize = 0",
-		 "t.ini:2: size = 0: the size is zero; write at least 1"},
+		{"[segment s]\nsize = 0", "t.ini:2: size = 0: the size is zero; write at least 1"},
 		{"[segment s]\nsize = 8E",
 		 "t.ini:2: size = 8E: too large; the largest is 9223372036854775807"},
 		{"[segment s]\nsize = 16E",
@@ -193,8 +205,7 @@ static void says_what_is_wrong_with_keys(void **state)
 		 "t.ini:2: mode = 0o660: not an octal number; write permissions such as 0660"},
 		{"[segment s]\nmode = 8",
 		 "t.ini:2: mode = 8: not an octal number; write permissions such as 0660"},
-		{"[segment s]\nmode = 10000",
-		 "t.ini:2: mode = 10000: too large; the largest mode is 7777"},
+		{"[segment s]\nmode = 10000", "t.ini:2: mode = 10000: too large; the largest mode is 7777"},
 		{"[segment s]\nmode = 7777777777777777777777777",
 		 "t.ini:2: mode = 7777777777777777777777777: too large; the largest mode is 7777"},
 		{"[mount]\nowner = no-such-user", "t.ini:2: owner = no-such-user: there is no user "
@@ -217,9 +228,9 @@ static void says_what_is_wrong_with_keys(void **state)
 		{LONG_USER_TEXT, LONG_USER_ERROR},
 		{"[mount]\nhuge = force",
 		 "t.ini:2: huge = force: not a huge page policy; write never, always, within_size or advise"},
-		{"[mount]\nnuma = near:0",
-		 "t.ini:2: numa = near:0: not a tmpfs policy; write default, local, prefer:N, bind:LIST, interleave:LIST, "
-		 "\"prefer (many):LIST\" or \"weighted interleave:LIST\""},
+		{"[mount]\nnuma = near:0", "t.ini:2: numa = near:0: not a tmpfs policy; write default, "
+					   "local, prefer:N, bind:LIST, interleave:LIST, "
+					   "\"prefer (many):LIST\" or \"weighted interleave:LIST\""},
 		{"[mount]\npath = mnt", "t.ini:2: path = mnt: not an absolute path; begin it with '/'"},
 		{"[mount]\npath = //",
 		 "t.ini:2: path = //: the root directory is not allowed; write a path below it"},
@@ -233,18 +244,23 @@ static void says_what_is_wrong_with_keys(void **state)
 		 "t.ini:2: load = a.bin: not an absolute path; begin it with '/'"},
 		{"[segment s]\ncommit = true",
 		 "t.ini:2: commit = true: neither yes nor no; write one of them"},
-		{"[segment s]\nlock = yes", "t.ini:2: lock = yes: neither mandatory nor advisory; write one of them"},
+		{"[segment s]\nlock = yes",
+		 "t.ini:2: lock = yes: neither mandatory nor advisory; write one of them"},
 		{"[directory s]\nwriters = -1",
 		 "t.ini:2: writers = -1: not a number of writers; write 0 for any number, or 1 to 65535"},
-		{"[mount]\nsize-policy = 1M", "t.ini:2: size-policy = 1M: neither fixed nor variable; write one of them"},
-		{"[segment s]\nlifetime = ever", "t.ini:2: lifetime = ever: not a lifetime; write persistent, last-close, "
-						 "owner, or ttl:TIME such as ttl:30s"},
-		{"[segment s]\nlifetime = ttl:0", "t.ini:2: lifetime = ttl:0: not a time; write a whole number above 0 with "
-						  "ms, s, m, h or d, such as ttl:30s"},
+		{"[mount]\nsize-policy = 1M",
+		 "t.ini:2: size-policy = 1M: neither fixed nor variable; write one of them"},
+		{"[segment s]\nlifetime = ever",
+		 "t.ini:2: lifetime = ever: not a lifetime; write persistent, last-close, "
+		 "owner, or ttl:TIME such as ttl:30s"},
+		{"[segment s]\nlifetime = ttl:0",
+		 "t.ini:2: lifetime = ttl:0: not a time; write a whole number above 0 with "
+		 "ms, s, m, h or d, such as ttl:30s"},
 		{"[segment s]\nlifetime = ttl:9999d",
 		 "t.ini:2: lifetime = ttl:9999d: too long a time; the longest is ttl:3650d"},
 		{"[segment s]\nsize = 1\nlifetime = owner\n[mount]",
-		 "t.ini:3: lifetime = owner: no process creates [segment s]; write persistent, last-close or ttl:TIME"},
+		 "t.ini:3: lifetime = owner: no process creates [segment s]; write persistent, last-close or "
+		 "ttl:TIME"},
 		{"[directory d]\nmedium = /x\nmode = 1\nhuge = never\nsize = 1\n[segment s]",
 		 "t.ini:4: huge requires medium = memory, but [directory d] has another medium; "
 		 "write medium = memory, or remove huge"},

@@ -164,7 +164,8 @@ static void survives_a_death_at_every_store(void **state)
 	cpu_set_t all;
 
 	(void)state;
-	assert_int_equal(arena_create(&left.arena, WORLD_NODES, WORLD_OPENS + 1, slots.arena.header->max_locks), 0);
+	assert_int_equal(
+		arena_create(&left.arena, WORLD_NODES, WORLD_OPENS + 1, slots.arena.header->max_locks), 0);
 	/* all that stays the same; the other slots are copied at each store */
 	memcpy(left.arena.nodes, slots.arena.nodes, WORLD_NODES * sizeof(struct node_slot));
 	parts_of(&slots.arena, parts);

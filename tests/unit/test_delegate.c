@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#define USER 12345u
+#define USER  12345u
 #define GROUP 23456u
 
 static int answer(void *context)
@@ -77,7 +77,10 @@ static int fill_stack(void *context)
 	return variable[100];
 }
 
-/* What the sanitizer has noted of one that was ended does not count for the next one, whose stack may be the same memory. */
+/*
+ * What the sanitizer has noted of one that was ended does not count for the next one, whose stack may be the
+ * same memory.
+ */
 static void test_leaves_no_marks_of_its_stack(void **state)
 {
 	const struct delegate brief = {.milliseconds = 20};
@@ -168,7 +171,10 @@ static void test_has_its_own_descriptors(void **state)
 	assert_true(fcntl(other, F_GETFD) >= 0);
 }
 
-/* --- credentials -------------------------------------------------------------------------------------------------- */
+/*
+ * --- credentials
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void needs_root(void)
 {
@@ -201,7 +207,8 @@ static int may_access(void *context)
 {
 	const struct access *access = context;
 
-	return syscall(SYS_faccessat2, access->fd, "", access->mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
+	return syscall(SYS_faccessat2, access->fd, "", access->mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno
+												     : 0;
 }
 
 static int may(const struct credentials *credentials, int fd, int mode)
@@ -217,7 +224,8 @@ static void test_acts_with_others_credentials(void **state)
 	gid_t groups[] = {1, GROUP, 3};
 	struct credentials user = {.uid = USER, .gid = 1};
 	struct credentials member = {.uid = USER + 1, .gid = 1, .n_groups = 3, .groups = groups};
-	struct credentials overrides = {.uid = USER + 1, .gid = 1, .capabilities = UINT64_C(1) << 1}; /* CAP_DAC_OVERRIDE */
+	struct credentials overrides = {
+		.uid = USER + 1, .gid = 1, .capabilities = UINT64_C(1) << 1}; /* CAP_DAC_OVERRIDE */
 	char path[512];
 	int fd;
 
@@ -270,8 +278,8 @@ static pid_t start_somebody(const gid_t *groups, size_t n_groups)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (prctl(PR_SET_SECUREBITS, 0, 0, 0, 0) == 0 && setgroups(n_groups, groups) == 0 && setgid(GROUP) == 0 && setuid(USER) == 0 &&
-		    prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+		if (prctl(PR_SET_SECUREBITS, 0, 0, 0, 0) == 0 && setgroups(n_groups, groups) == 0 &&
+		    setgid(GROUP) == 0 && setuid(USER) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 		    write(ready[1], "", 1) == 1)
 			pause();
 		_exit(1);

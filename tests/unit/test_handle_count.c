@@ -24,7 +24,8 @@ static void counts_opens(void **state)
 	slots_open(&slots, 16, 16, 4);
 	node = reference(&slots, 100);
 	for (size_t i = 0; i < 5; i++) {
-		struct handle_open open = {.node = node, .mode = IO_RELAYED, .kind = opens[i].kind, .flags = opens[i].flags};
+		struct handle_open open = {
+			.node = node, .mode = IO_RELAYED, .kind = opens[i].kind, .flags = opens[i].flags};
 
 		assert_int_equal(handle_add(&slots.state, &open, &none, &numbers[i], &backing_id), 0);
 	}

@@ -164,8 +164,11 @@ static void writes_to_huge_pages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_file_that_shrinks_is_an_error), cmocka_unit_test(writes_as_write_does),       cmocka_unit_test(does_not_grow_files),
-		cmocka_unit_test(says_why_it_writes_nothing), cmocka_unit_test(tells_huge_pages_from_others),
+		cmocka_unit_test(a_file_that_shrinks_is_an_error),
+		cmocka_unit_test(writes_as_write_does),
+		cmocka_unit_test(does_not_grow_files),
+		cmocka_unit_test(says_why_it_writes_nothing),
+		cmocka_unit_test(tells_huge_pages_from_others),
 		cmocka_unit_test(writes_to_huge_pages),
 	};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The journal over deaths. Each worker is a process of its own that shares the arena with those before and after it, and does what a function
- * says; whatever is wrong in it is an exit status.
+ * The journal over deaths. Each worker is a process of its own that shares the arena with those before and
+ * after it, and does what a function says; whatever is wrong in it is an exit status.
  */
 #include "tests/unit/slots.h"
 
@@ -18,7 +18,8 @@ static struct arena arena;
 
 static struct journal_request request_of(uint64_t unique, bool repeated)
 {
-	return (struct journal_request){.unique = unique, .node = 1, .opcode = 9, .pid = 77, .uid = 5, .repeated = repeated};
+	return (struct journal_request){
+		.unique = unique, .node = 1, .opcode = 9, .pid = 77, .uid = 5, .repeated = repeated};
 }
 
 static enum journal_found begin(uint64_t unique, bool repeated)
@@ -30,7 +31,8 @@ static enum journal_found begin(uint64_t unique, bool repeated)
 
 static void keep(const char *text)
 {
-	const struct iovec parts[] = {{(void *)(uintptr_t)text, 3}, {(void *)(uintptr_t)(text + 3), strlen(text) - 3}};
+	const struct iovec parts[] = {{(void *)(uintptr_t)text, 3},
+				      {(void *)(uintptr_t)(text + 3), strlen(text) - 3}};
 
 	journal_save_reply(parts, 2);
 }
@@ -43,7 +45,10 @@ static bool is_kept(const char *text)
 	return size == strlen(text) && memcmp(reply, text, size) == 0;
 }
 
-/* A worker that lives as `life` says, and how the one before it ended. Returns its exit status, 0 where it has come to the end. */
+/*
+ * A worker that lives as `life` says, and how the one before it ended. Returns its exit status, 0 where it
+ * has come to the end.
+ */
 static int worker(enum arena_death before, void (*life)(void))
 {
 	int status;
@@ -88,7 +93,10 @@ static unsigned int slots_in_use(void)
 	return n;
 }
 
-/* --- one worker ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- one worker
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void ordinary_life(void)
 {
@@ -123,7 +131,10 @@ static void one_request_after_the_other(void **state)
 	WORKER(ARENA_DEATH_NONE, ordinary_life);
 }
 
-/* --- deaths --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- deaths
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void die_before_the_deed(void)
 {
@@ -146,7 +157,8 @@ static void find_the_note(void)
 
 	must(!journal_claim(8));
 	must(begin(8, true) == JOURNAL_REPLAY);
-	must(journal_get_note(&note) && note.inode[0] == 3 && note.inode[1] == 4 && note.node == 6 && note.flags == 9 && note.fd == -1);
+	must(journal_get_note(&note) && note.inode[0] == 3 && note.inode[1] == 4 && note.node == 6 &&
+	     note.flags == 9 && note.fd == -1);
 	/* what takes it back is another matter */
 	journal_begin_undo();
 	must(!journal_is_replay() && !journal_get_note(&note));
@@ -285,7 +297,10 @@ static void descriptors_do_not_stay(void **state)
 	WORKER(ARENA_DEATH_OUTSIDE, close_what_nobody_asks_for);
 }
 
-/* --- poison --------------------------------------------------------------------------------------------------------- */
+/*
+ * --- poison
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void die_over_it(void)
 {
@@ -379,7 +394,10 @@ static void only_the_guilty_one_is_blamed(void **state)
 	WORKER(ARENA_DEATH_FAULT, find_the_guilty_one);
 }
 
-/* --- limits ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- limits
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void keep_too_much(void)
 {

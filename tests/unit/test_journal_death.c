@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The journal of a worker that dies at any instruction: in its recovery, when it begins a request, notes, answers and ends it. It is
- * followed instruction by instruction; whenever one has changed a slot, a next worker takes a copy of the slots over, and is asked
- * what it knows of each request.
+ * The journal of a worker that dies at any instruction: in its recovery, when it begins a request, notes,
+ * answers and ends it. It is followed instruction by instruction; whenever one has changed a slot, a next
+ * worker takes a copy of the slots over, and is asked what it knows of each request.
  */
 #include "tests/unit/slots.h"
 #include "tests/unit/steps.h"
@@ -14,10 +14,10 @@
 #include <sys/mman.h>
 
 /* What the next worker finds of a request, in one word, so that it changes at one instruction. */
-#define NOTHING 1U    /* it was never begun, or is over */
-#define BEGUN 2U      /* ... and nothing is noted */
-#define NOTED(n) (4U + (n)) /* ... with note `n` */
-#define ANSWERED 3U
+#define NOTHING   1U         /* it was never begun, or is over */
+#define BEGUN     2U         /* ... and nothing is noted */
+#define NOTED(n)  (4U + (n)) /* ... with note `n` */
+#define ANSWERED  3U
 #define DEATHS(n) ((n) << 8) /* that the next worker counts */
 
 /* Requests of the two workers before the one that is followed, then its own. */
@@ -36,7 +36,7 @@ static struct shared {
 		_Atomic uint32_t next; /* ... or already this, 0 = none */
 		_Atomic uint32_t via;  /* ... or this in between, 0 = none */
 	} requests[REQUESTS];
-} *shared;
+} * shared;
 
 static struct arena arena; /* the worker's */
 static struct arena copy;  /* what the next worker finds */
@@ -46,7 +46,10 @@ static struct arena copy;  /* what the next worker finds */
 static const struct journal_note notes[] = {
 	{.inode = {11, 0x1122334455667788}, .node = 0x100000002, .flags = 7, .fd = 5},
 	{.inode = {0x8877665544332211, 0}, .node = 3, .flags = 0x80000000, .fd = -1},
-	{.inode = {11, 0x1122334455667788}, .node = 0x100000002, .flags = 7, .fd = -1}, /* the first, after journal_disown_fd() */
+	{.inode = {11, 0x1122334455667788},
+	 .node = 0x100000002,
+	 .flags = 7,
+	 .fd = -1}, /* the first, after journal_disown_fd() */
 };
 
 static const char reply[] = "16 bytes of head, and a body that is more than a word";
@@ -67,12 +70,16 @@ static enum journal_found begin(int request, bool repeated)
 
 static void save_reply(void)
 {
-	const struct iovec parts[] = {{(void *)(uintptr_t)reply, 16}, {(void *)(uintptr_t)(reply + 16), sizeof(reply) - 16}};
+	const struct iovec parts[] = {{(void *)(uintptr_t)reply, 16},
+				      {(void *)(uintptr_t)(reply + 16), sizeof(reply) - 16}};
 
 	journal_save_reply(parts, 2);
 }
 
-/* --- the worker ---------------------------------------------------------------------------------------------------- */
+/*
+ * --- the worker
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void becomes(int request, uint32_t next, uint32_t via)
 {
@@ -174,7 +181,7 @@ static void with_a_request(int request)
 	save_reply();
 	has_become(request);
 	/* later answers are of no account */
-	journal_save_reply(&(struct iovec){(void *)(uintptr_t)"another", 7}, 1);
+	journal_save_reply(&(struct iovec){(void *)(uintptr_t) "another", 7}, 1);
 	becomes(request, NOTHING, 0);
 	journal_end();
 	has_become(request);
@@ -188,7 +195,10 @@ static void live(void)
 	with_a_request(SECOND);
 }
 
-/* --- the next one -------------------------------------------------------------------------------------------------- */
+/*
+ * --- the next one
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t noted(void)
 {
@@ -197,8 +207,8 @@ static uint32_t noted(void)
 	if (!journal_get_note(&note))
 		return BEGUN;
 	for (unsigned int i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
-		if (note.inode[0] == notes[i].inode[0] && note.inode[1] == notes[i].inode[1] && note.node == notes[i].node &&
-		    note.flags == notes[i].flags && note.fd == notes[i].fd)
+		if (note.inode[0] == notes[i].inode[0] && note.inode[1] == notes[i].inode[1] &&
+		    note.node == notes[i].node && note.flags == notes[i].flags && note.fd == notes[i].fd)
 			return NOTED(i);
 	return 0; /* which nobody expects */
 }
@@ -232,7 +242,8 @@ static void take_over(void)
 	must(state_recover(&state, &copy, 0) == 0);
 	for (int i = 0; i < REQUESTS; i++) {
 		uint32_t found = ask_for(i);
-		uint32_t now = shared->requests[i].now, next = shared->requests[i].next, via = shared->requests[i].via;
+		uint32_t now = shared->requests[i].now, next = shared->requests[i].next,
+			 via = shared->requests[i].via;
 
 		if (found && (found == now || found == next || found == via)) {
 			journal_end();

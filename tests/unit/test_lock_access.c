@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * I/O under mandatory locks against a model of it: locks per byte and owner, and a queue that is searched from one end to the
- * other. Locks that are set, awaited and given up, and I/O of all kinds of requesters, in a random order, across workers that are
- * replaced; all that can be seen is compared after each step.
+ * I/O under mandatory locks against a model of it: locks per byte and owner, and a queue that is searched
+ * from one end to the other. Locks that are set, awaited and given up, and I/O of all kinds of requesters, in
+ * a random order, across workers that are replaced; all that can be seen is compared after each step.
  *
  * TEST_ROUNDS and TEST_SEED make it longer, and repeat it.
  */
@@ -16,7 +16,7 @@
 
 #define NODES     2
 #define PROCESSES 4
-#define OPENS     4  /* of each node; process N has made open N, and all inherit all */
+#define OPENS     4 /* of each node; process N has made open N, and all inherit all */
 #define OWNERS    (PROCESSES + OPENS)
 #define BYTES     12 /* the last one stands for all that follow */
 #define WAITERS   10 /* at one time */
@@ -25,10 +25,10 @@
 struct wish {
 	bool access;
 	int node, owner, open, first, last, type;
-	int process;     /* of I/O: who asks */
+	int process;      /* of I/O: who asks */
 	bool knows_owner; /* of I/O: the kernel tells it, not only the process */
-	bool decided;    /* I/O that is being carried out */
-	bool comes;      /* again, to the next worker */
+	bool decided;     /* I/O that is being carried out */
+	bool comes;       /* again, to the next worker */
 	uint64_t unique;
 };
 
@@ -58,7 +58,10 @@ static int below(int limit)
 	return (int)((random_state >> 33) % (uint64_t)limit);
 }
 
-/* --- the model ----------------------------------------------------------------------------------------------------- */
+/*
+ * --- the model
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static bool clash(int a, int b)
 {
@@ -174,7 +177,10 @@ static void withdraw(int i)
 	memmove(&model.queue[i], &model.queue[i + 1], (size_t)(model.n_queue - i) * sizeof(model.queue[0]));
 }
 
-/* --- requests ------------------------------------------------------------------------------------------------------- */
+/*
+ * --- requests
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 /* How an owner's locks are marked: always the same way, as the kernel's fcntl(2) tells it or not. */
 static int holder_of(int owner)
@@ -242,7 +248,10 @@ static struct wish any_access(void)
 	return wish;
 }
 
-/* --- both ------------------------------------------------------------------------------------------------------------ */
+/*
+ * --- both
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static int queue_index(uint64_t unique)
 {
@@ -253,7 +262,10 @@ static int queue_index(uint64_t unique)
 	return -1;
 }
 
-/* Serves one node in the model, as far as that goes with I/O under way that has not ended. Returns how many went on. */
+/*
+ * Serves one node in the model, as far as that goes with I/O under way that has not ended. Returns how many
+ * went on.
+ */
 static int serve_model(int node, uint64_t *went_on)
 {
 	int n = 0;
@@ -264,7 +276,8 @@ static int serve_model(int node, uint64_t *went_on)
 		for (int i = 0; i < model.n_queue; i++) {
 			struct wish wish = model.queue[i];
 
-			if (wish.node != node || wish.decided || anybody_in_the_way(&wish) || passes_queue(&wish, i))
+			if (wish.node != node || wish.decided || anybody_in_the_way(&wish) ||
+			    passes_queue(&wish, i))
 				continue;
 			went_on[n++] = wish.unique;
 			any = true;
@@ -317,7 +330,10 @@ static void expect_nothing(void)
 	expect_outcomes(0, NULL, 0, false);
 }
 
-/* Who waits stands in the way of whom it holds something against, by the owner or, of I/O without one, by the process. */
+/*
+ * Who waits stands in the way of whom it holds something against, by the owner or, of I/O without one, by the
+ * process.
+ */
 static bool waiter_is_in_the_way(const struct wish *holder, const struct wish *of)
 {
 	int owner = owner_of(holder);
@@ -327,7 +343,8 @@ static bool waiter_is_in_the_way(const struct wish *holder, const struct wish *o
 	for (owner = 0; owner < OWNERS; owner++) {
 		struct wish part = *of;
 
-		if (owner % PROCESSES != holder->process || holder_of(owner) == LOCK_OF_OPEN || owner == owner_of(of))
+		if (owner % PROCESSES != holder->process || holder_of(owner) == LOCK_OF_OPEN ||
+		    owner == owner_of(of))
 			continue;
 		if (is_in_the_way(owner, &part))
 			return true;
@@ -497,7 +514,10 @@ static void do_release_access(void)
 	expect_outcomes(node, expected, n, true);
 }
 
-/* The kernel sends those that wait again, in any order, but for those whose process died, and interrupts some of them. */
+/*
+ * The kernel sends those that wait again, in any order, but for those whose process died, and interrupts some
+ * of them.
+ */
 static void do_replace_worker(void)
 {
 	bool again[WAITERS] = {false};
@@ -546,8 +566,8 @@ static void do_replace_worker(void)
 			put(&wish, wish.type, holder_of(wish.owner));
 	}
 	/*
-	 * Who has got something on a node that was served later might pass others on an earlier one, which is served again with
-	 * its next change. All that passes nobody has gone on.
+	 * Who has got something on a node that was served later might pass others on an earlier one, which is
+	 * served again with its next change. All that passes nobody has gone on.
 	 */
 	model.in_order = true;
 	for (int node = 0; node < NODES; node++)
@@ -581,7 +601,8 @@ static void compare(void)
 			for (int byte = 0; byte < BYTES; byte++)
 				assert_int_equal(seen[node][process][byte] != NOTHING,
 						 model.held[node][process][byte].type != NOTHING ||
-							 model.held[node][process + PROCESSES][byte].type != NOTHING);
+							 model.held[node][process + PROCESSES][byte].type !=
+								 NOTHING);
 }
 
 static void open_all(void)
@@ -594,7 +615,8 @@ static void open_all(void)
 			int none = -1;
 			int ignored;
 
-			assert_int_equal(handle_add(&slots.state, &open, &none, &handles[node][i], &ignored), 0);
+			assert_int_equal(handle_add(&slots.state, &open, &none, &handles[node][i], &ignored),
+					 0);
 		}
 	}
 }
@@ -602,7 +624,8 @@ static void open_all(void)
 static void agrees_with_the_model(void **state)
 {
 	static void (*const steps[])(void) = {
-		do_set, do_set, do_set, do_wait, do_wait, do_access, do_access, do_access, do_cancel, do_drop_owner, do_drop_handle,
+		do_set,    do_set,    do_set,    do_wait,       do_wait,        do_access,
+		do_access, do_access, do_cancel, do_drop_owner, do_drop_handle,
 	};
 	const char *rounds = getenv("TEST_ROUNDS");
 	const char *seed = getenv("TEST_SEED");

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * A worker that dies between any two stores of a change of locks: what it leaves is what was held before, what is held after,
- * or, while an owner's locks change, both for that owner; and the request that comes again finishes it.
+ * A worker that dies between any two stores of a change of locks: what it leaves is what was held before,
+ * what is held after, or, while an owner's locks change, both for that owner; and the request that comes
+ * again finishes it.
  *
- * A child process on the same arena is followed step by step; after each step that changed a lock slot a copy is recovered.
+ * A child process on the same arena is followed step by step; after each step that changed a lock slot a copy
+ * is recovered.
  */
 #include "tests/unit/slots.h"
 #include "tests/unit/steps.h"
@@ -15,9 +17,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define BYTES 12
-#define OWNERS 3
-#define LOCKS 64 /* slots, more than there are locks at any time */
+#define BYTES   12
+#define OWNERS  3
+#define LOCKS   64 /* slots, more than there are locks at any time */
 #define NOTHING (-1)
 
 static struct slots slots;
@@ -65,7 +67,8 @@ static void look(struct state *state, struct picture *picture)
 /* Recovers a copy of the arena as it is now. */
 static void recover(struct slots *copy)
 {
-	void *memory = mmap(NULL, slots.arena.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, slots.arena.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	memcpy(memory, slots.arena.header, slots.arena.size);
@@ -82,7 +85,8 @@ static void drop(struct slots *copy)
 }
 
 /* The kernel sends the request again, and then the one that waited before, if any. */
-static void finish(struct slots *copy, const struct lock_request *request, bool wait, const struct lock_request *waiter)
+static void finish(struct slots *copy, const struct lock_request *request, bool wait,
+		   const struct lock_request *waiter)
 {
 	struct lock_outcome ignored;
 
@@ -97,7 +101,8 @@ static void finish(struct slots *copy, const struct lock_request *request, bool 
 		;
 }
 
-static void expect_between(const struct picture *before, const struct picture *after, const struct picture *now)
+static void expect_between(const struct picture *before, const struct picture *after,
+			   const struct picture *now)
 {
 	for (int owner = 0; owner < OWNERS; owner++)
 		for (int byte = 0; byte < BYTES; byte++)
@@ -117,8 +122,12 @@ static void carry_out(void)
 		lock_set(&slots.state, change);
 }
 
-/* Carries out a request in a child, dies in copies at every change of a lock slot, and then for good at the end. */
-static void die_in(const struct lock_request *request, bool wait, const struct lock_request *waiter, unsigned int at_least)
+/*
+ * Carries out a request in a child, dies in copies at every change of a lock slot, and then for good at the
+ * end.
+ */
+static void die_in(const struct lock_request *request, bool wait, const struct lock_request *waiter,
+		   unsigned int at_least)
 {
 	const size_t size = LOCKS * sizeof(*slots.arena.locks);
 	const void *present = slots.arena.locks; /* as bytes */
@@ -195,10 +204,10 @@ static void in_changes_of_ranges(void **state)
 {
 	(void)state;
 	start();
-	step(0, LOCK_SHARED, 0, 11, 2);    /* the first one */
-	step(0, LOCK_EXCLUSIVE, 4, 6, 4);  /* cuts it in two */
-	step(0, LOCK_NONE, 5, 5, 4);       /* and this one too */
-	step(0, LOCK_SHARED, 3, 8, 4);     /* joins what is around, replaces what is in between */
+	step(0, LOCK_SHARED, 0, 11, 2);   /* the first one */
+	step(0, LOCK_EXCLUSIVE, 4, 6, 4); /* cuts it in two */
+	step(0, LOCK_NONE, 5, 5, 4);      /* and this one too */
+	step(0, LOCK_SHARED, 3, 8, 4);    /* joins what is around, replaces what is in between */
 	step(1, LOCK_SHARED, 2, 9, 2);
 	step(0, LOCK_NONE, 0, 11, 1);
 	step(1, LOCK_EXCLUSIVE, 0, 11, 3); /* widens and converts */
@@ -220,9 +229,11 @@ static void in_waiting(void **state)
 	/* whom it is given to: the lock and the end of waiting are two stores and more */
 	holder = request_of(0, LOCK_NONE, 2, 5);
 	die_in(&holder, false, &waiter, 4);
-	assert_false(lock_test(&slots.state, &(struct lock_request){.node = node, .owner = 2, .start = 3, .end = 4,
-								     .type = LOCK_EXCLUSIVE},
-			       NULL));
+	assert_false(
+		lock_test(&slots.state,
+			  &(struct lock_request){
+				  .node = node, .owner = 2, .start = 3, .end = 4, .type = LOCK_EXCLUSIVE},
+			  NULL));
 	slots_close(&slots);
 }
 

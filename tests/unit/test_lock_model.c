@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The lock table against a model of it: an array with an element per byte, searched from one end to the other. Random
- * operations are done to both, and all that can be seen is compared after each, across workers that are replaced.
+ * The lock table against a model of it: an array with an element per byte, searched from one end to the
+ * other. Random operations are done to both, and all that can be seen is compared after each, across workers
+ * that are replaced.
  *
  * TEST_ROUNDS and TEST_SEED make it longer, and repeat it.
  */
@@ -13,10 +14,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define NODES 3
-#define OWNERS 6      /* of each kind */
-#define BYTES 24      /* the last one stands for all that follow */
-#define WAITERS 8     /* at one time */
+#define NODES   3
+#define OWNERS  6  /* of each kind */
+#define BYTES   24 /* the last one stands for all that follow */
+#define WAITERS 8  /* at one time */
 #define NOTHING (-1)
 
 struct wish {
@@ -45,7 +46,10 @@ static int below(int limit)
 	return (int)((random_state >> 33) % (uint64_t)limit);
 }
 
-/* --- the model ----------------------------------------------------------------------------------------------------- */
+/*
+ * --- the model
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static bool clash(int a, int b)
 {
@@ -86,8 +90,9 @@ static bool passes(const struct wish *wish, int n_before)
 	for (int i = 0; i < n_before; i++) {
 		const struct wish *earlier = &model.queue[i];
 
-		if (earlier->kind == wish->kind && earlier->node == wish->node && earlier->owner != wish->owner &&
-		    earlier->first <= wish->last && earlier->last >= wish->first && clash(earlier->type, wish->type))
+		if (earlier->kind == wish->kind && earlier->node == wish->node &&
+		    earlier->owner != wish->owner && earlier->first <= wish->last &&
+		    earlier->last >= wish->first && clash(earlier->type, wish->type))
 			return !holds_anything(wish->owner);
 	}
 	return false;
@@ -150,7 +155,10 @@ static bool waits_for(const struct wish *wish, int owner, bool visited[WAITERS])
 	return false;
 }
 
-/* --- both ---------------------------------------------------------------------------------------------------------- */
+/*
+ * --- both
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static struct lock_request request_of(const struct wish *wish)
 {
@@ -352,8 +360,7 @@ static void do_replace_worker(void)
 		again[i] = true;
 		left--;
 		if (model.queue[i].used)
-			assert_int_equal(lock_wait(&slots.state, &request,
-						   request.unique + 1), -EINPROGRESS);
+			assert_int_equal(lock_wait(&slots.state, &request, request.unique + 1), -EINPROGRESS);
 	}
 	expect_served(served, 0);
 	for (int i = 0; i < model.n_queue; i++)
@@ -415,15 +422,16 @@ static void open_all(void)
 			int none = -1;
 			int ignored;
 
-			assert_int_equal(handle_add(&slots.state, &open, &none, &handles[node][owner], &ignored), 0);
+			assert_int_equal(
+				handle_add(&slots.state, &open, &none, &handles[node][owner], &ignored), 0);
 		}
 	}
 }
 
 static void agrees_with_the_model(void **state)
 {
-	static void (*const steps[])(void) = {do_set, do_set, do_set, do_wait, do_wait, do_wait, do_cancel, do_drop_owner,
-					      do_drop_handle};
+	static void (*const steps[])(void) = {do_set,  do_set,    do_set,        do_wait,       do_wait,
+					      do_wait, do_cancel, do_drop_owner, do_drop_handle};
 	const char *rounds = getenv("TEST_ROUNDS");
 	const char *seed = getenv("TEST_SEED");
 	long n = rounds ? atol(rounds) : 1000000;

@@ -23,8 +23,6 @@ static uint64_t make_held(struct slots *slots, int *fd)
 	return id;
 }
 
-
-
 static void one_that_is_not_in_use_is_closed(void **state)
 {
 	struct slots slots;
@@ -93,8 +91,11 @@ static void all_places_are_taken(void **state)
 
 		int given = fds[i] = open("/dev/null", O_PATH | O_CLOEXEC);
 
-		assert_int_equal(node_reference(&slots.state, &key, S_IFREG | 0600, NODE_UNLINKED, &given, &ids[i]), 0);
-		assert_int_equal(node_fd_get(&slots.state, node_get(&slots.state, ids[i])), i < NODE_FD_PINS ? fds[i] : -ENFILE);
+		assert_int_equal(
+			node_reference(&slots.state, &key, S_IFREG | 0600, NODE_UNLINKED, &given, &ids[i]),
+			0);
+		assert_int_equal(node_fd_get(&slots.state, node_get(&slots.state, ids[i])),
+				 i < NODE_FD_PINS ? fds[i] : -ENFILE);
 	}
 	for (size_t i = 0; i <= NODE_FD_PINS; i++)
 		forget(&slots, ids[i], 1);
@@ -107,7 +108,10 @@ static void all_places_are_taken(void **state)
 	slots_close(&slots);
 }
 
-/* A node that no file handle leads to, whose descriptor another thread has just taken away: gone, and no fault of the caller's. */
+/*
+ * A node that no file handle leads to, whose descriptor another thread has just taken away: gone, and no
+ * fault of the caller's.
+ */
 static void what_was_reached_by_it_only_is_stale(void **state)
 {
 	static const int kinds[] = {NODE_HANDLE_SOURCE, NODE_HANDLE_INODE};
@@ -121,7 +125,8 @@ static void what_was_reached_by_it_only_is_stale(void **state)
 		struct node_key key = key_of(INODE + i);
 
 		key.handle_type = kinds[i];
-		assert_int_equal(node_reference(&slots.state, &key, S_IFREG | 0600, NODE_EXTERNAL, &none, &id), 0);
+		assert_int_equal(
+			node_reference(&slots.state, &key, S_IFREG | 0600, NODE_EXTERNAL, &none, &id), 0);
 		assert_int_equal(backing_open(&slots.state, node_get(&slots.state, id), O_RDONLY), -ESTALE);
 		assert_int_equal(backing_open(&slots.state, node_get(&slots.state, id), O_PATH), -ESTALE);
 	}

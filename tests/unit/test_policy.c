@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Policies as text: every value, every kind of bad one, the stored line; and the processes that they are bound to. */
+/*
+ * Policies as text: every value, every kind of bad one, the stored line; and the processes that they are
+ * bound to.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,15 +29,15 @@
 #include "lib/base/policy.h"
 #include "lib/base/procfs.h"
 
-#define BOOT "01234567-89ab-cdef-0123-456789abcdef"
-#define ROUNDS 100000
+#define BOOT      "01234567-89ab-cdef-0123-456789abcdef"
+#define ROUNDS    100000
 #define START_MAX UINT64_C(999999999999999999) /* ticks: more than any machine has run */
 
-#define MS UINT64_C(1)
+#define MS     UINT64_C(1)
 #define SECOND (1000 * MS)
 #define MINUTE (60 * SECOND)
-#define HOUR (60 * MINUTE)
-#define DAY (24 * HOUR)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
 
 static int set(struct policy *policy, enum policy_field field, const char *value, char why[POLICY_WHY_MAX])
 {
@@ -83,12 +86,17 @@ static bool is_default(const struct policy *policy)
 	return true;
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------ */
+/*
+ * --- values
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void names_of_fields(void **state)
 {
-	static const char *const names[POLICY_FIELDS] = {"lock", "writers", "commit", "size-policy", "lifetime"};
-	static const char *const others[] = {"", "Lock", "lock ", "loc", "locks", "size", "process", "io-mode"};
+	static const char *const names[POLICY_FIELDS] = {"lock", "writers", "commit", "size-policy",
+							 "lifetime"};
+	static const char *const others[] = {"",      "Lock", "lock ",   "loc",
+					     "locks", "size", "process", "io-mode"};
 
 	(void)state;
 	for (int field = 0; field < POLICY_FIELDS; field++) {
@@ -159,12 +167,12 @@ static void reads_every_value(void **state)
 	}
 }
 
-#define WHY_LOCK "neither mandatory nor advisory; write one of them"
-#define WHY_COMMIT "neither yes nor no; write one of them"
-#define WHY_SIZE "neither fixed nor variable; write one of them"
-#define WHY_WRITERS "not a number of writers; write 0 for any number, or 1 to 65535"
-#define WHY_LIFETIME "not a lifetime; write persistent, last-close, owner, or ttl:TIME such as ttl:30s"
-#define WHY_TIME "not a time; write a whole number above 0 with ms, s, m, h or d, such as ttl:30s"
+#define WHY_LOCK            "neither mandatory nor advisory; write one of them"
+#define WHY_COMMIT          "neither yes nor no; write one of them"
+#define WHY_SIZE            "neither fixed nor variable; write one of them"
+#define WHY_WRITERS         "not a number of writers; write 0 for any number, or 1 to 65535"
+#define WHY_LIFETIME        "not a lifetime; write persistent, last-close, owner, or ttl:TIME such as ttl:30s"
+#define WHY_TIME            "not a time; write a whole number above 0 with ms, s, m, h or d, such as ttl:30s"
 #define WHY_TOO_LONG_A_TIME "too long a time; the longest is ttl:3650d"
 
 static const struct {
@@ -280,17 +288,23 @@ static void refuses_bytes_that_are_no_text(void **state)
 		memcpy(bytes, good[field], length);
 		/* with its final 0, as a program may send it; with a 0 within; nothing but one */
 		bytes[length] = 0;
-		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, length + 1, why), -EINVAL);
+		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, length + 1, why),
+				 -EINVAL);
 		assert_non_null(strstr(why, "zero byte"));
-		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, length + 5, why), -EINVAL);
+		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, length + 5, why),
+				 -EINVAL);
 		assert_int_equal(policy_set(&policy, (enum policy_field)field, "", 1, why), -EINVAL);
 		/* at the limit and past it */
 		memset(bytes, '0', sizeof(bytes));
-		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, POLICY_VALUE_MAX - 1, why), -EINVAL);
+		assert_int_equal(
+			policy_set(&policy, (enum policy_field)field, bytes, POLICY_VALUE_MAX - 1, why),
+			-EINVAL);
 		assert_null(strstr(why, "too long"));
-		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, POLICY_VALUE_MAX, why), -EINVAL);
+		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, POLICY_VALUE_MAX, why),
+				 -EINVAL);
 		assert_non_null(strstr(why, "too long"));
-		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, sizeof(bytes), why), -EINVAL);
+		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, sizeof(bytes), why),
+				 -EINVAL);
 		expect_same(&policy, &before);
 		/* no more than `length` bytes are looked at */
 		memcpy(bytes, good[field], length);
@@ -322,7 +336,10 @@ static void an_empty_value_needs_no_bytes(void **state)
 	assert_true(is_default(&policy));
 }
 
-/* --- the stored line --------------------------------------------------------------------------------------------- */
+/*
+ * --- the stored line
+ * ---------------------------------------------------------------------------------------------
+ */
 
 static uint64_t random_bits(uint64_t *seed)
 {
@@ -418,9 +435,11 @@ static void one_field_is_copied(void **state)
 
 			policy_copy(&to, (enum policy_field)field, &from);
 			for (int other = 0; other < POLICY_FIELDS; other++)
-				assert_true(value_of(&to, (enum policy_field)other) ==
-					    value_of(other == field ? &from : &before, (enum policy_field)other));
-			assert_int_equal(to.owner.pid, (field == POLICY_LIFETIME ? &from : &before)->owner.pid);
+				assert_true(
+					value_of(&to, (enum policy_field)other) ==
+					value_of(other == field ? &from : &before, (enum policy_field)other));
+			assert_int_equal(to.owner.pid,
+					 (field == POLICY_LIFETIME ? &from : &before)->owner.pid);
 		}
 	}
 }
@@ -451,7 +470,9 @@ static void hostile_lines(void **state)
 		{"writers=65536 commit=yes", -EINVAL, {.commit = true}},
 		{"writers=1 writers=2", 0, {.writers = 2}},
 		{"lifetime=ttl:0 size-policy=fixed", -EINVAL, {.fixed_size = true}},
-		{"lifetime=ttl:30s lifetime=forever", -EINVAL, {.lifetime = LIFETIME_TTL, .ttl = 30 * SECOND}},
+		{"lifetime=ttl:30s lifetime=forever",
+		 -EINVAL,
+		 {.lifetime = LIFETIME_TTL, .ttl = 30 * SECOND}},
 		{"process=1:2:" BOOT, 0, {.owner = {1, 2, BOOT}}},
 		{"lifetime=owner process=1:2:" BOOT, 0, {.lifetime = LIFETIME_OWNER, .owner = {1, 2, BOOT}}},
 		{"lifetime=owner process=0:2:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
@@ -464,7 +485,9 @@ static void hostile_lines(void **state)
 		{"lifetime=owner process=1:x:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
 		/* numbers that wrap around would name another process */
 		{"lifetime=owner process=4294967297:2:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
-		{"lifetime=owner process=1:99999999999999999999999:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
+		{"lifetime=owner process=1:99999999999999999999999:" BOOT,
+		 -EINVAL,
+		 {.lifetime = LIFETIME_OWNER}},
 		{"lifetime=owner process=1:-2:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
 		/* a boot id is as long as it is */
 		{"lifetime=owner process=1:2:" BOOT "0", -EINVAL, {.lifetime = LIFETIME_OWNER}},
@@ -528,7 +551,10 @@ static void lines_of_any_length_and_any_bytes(void **state)
 	}
 }
 
-/* --- processes --------------------------------------------------------------------------------------------------- */
+/*
+ * --- processes
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* A child that lives until the pipe's other end is closed. */
 struct child {
@@ -786,7 +812,10 @@ static void an_owner_is_found_again(void **state)
 static void what_a_thread_waits_for(void **state)
 {
 	(void)state;
-	/* this thread is in read(2), whose second argument is a buffer: no command that fcntl(2) has, but no failure */
+	/*
+	 * this thread is in read(2), whose second argument is a buffer: no command that fcntl(2) has, but no
+	 * failure
+	 */
 	assert_true(procfs_fcntl_command(getpid()) != -1 || access("/proc/self/syscall", R_OK) < 0);
 }
 

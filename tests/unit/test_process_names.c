@@ -13,8 +13,19 @@
 
 static void numbers_have_one_form(void **state)
 {
-	static const char *const wrong[] = {"", "0", "01", "+1", "-1", " 1", "1 ", "1a", "a", "0x1", "2147483648",
-					    "18446744073709551617", "99999999999999999999999"};
+	static const char *const wrong[] = {"",
+					    "0",
+					    "01",
+					    "+1",
+					    "-1",
+					    " 1",
+					    "1 ",
+					    "1a",
+					    "a",
+					    "0x1",
+					    "2147483648",
+					    "18446744073709551617",
+					    "99999999999999999999999"};
 	pid_t pid = -1;
 
 	(void)state;
@@ -39,7 +50,8 @@ static void names_are_parsed(void **state)
 		{"memfd-2147483647-x", {PROCESS_MEMFD, 2147483647, 0}},
 		{"anon-7f0000000000-7f0000001000", {PROCESS_ANONYMOUS, 0x7f0000000000, 0x7f0000001000}},
 		{"anon-00400000-00401000", {PROCESS_ANONYMOUS, 0x400000, 0x401000}},
-		{"anon-ffffffffff600000-ffffffffff601000", {PROCESS_ANONYMOUS, 0xffffffffff600000, 0xffffffffff601000}},
+		{"anon-ffffffffff600000-ffffffffff601000",
+		 {PROCESS_ANONYMOUS, 0xffffffffff600000, 0xffffffffff601000}},
 		{"deleted-7f0000000000-x", {PROCESS_DELETED, 0x7f0000000000, 0}},
 		{"deleted-00010000-", {PROCESS_DELETED, 0x10000, 0}},
 		{"memfd-3", {0}},
@@ -74,7 +86,8 @@ static void names_are_parsed(void **state)
 	}
 }
 
-static const char *write_name(enum process_kind kind, uint64_t first, uint64_t second, const char *title, size_t length)
+static const char *write_name(enum process_kind kind, uint64_t first, uint64_t second, const char *title,
+			      size_t length)
 {
 	const struct process_name parsed = {kind, first, second};
 	static char name[NAME_MAX + 1];
@@ -90,9 +103,12 @@ static void names_are_written(void **state)
 	(void)state;
 	assert_string_equal(write_name(PROCESS_MEMFD, 3, 0, "pool", 4), "memfd-3-pool");
 	assert_string_equal(write_name(PROCESS_MEMFD, 3, 0, "", 0), "memfd-3-");
-	assert_string_equal(write_name(PROCESS_MEMFD, 3, 0, "a/b\n\x7f\x01\0c \xff\\", 11), "memfd-3-a_b____c \xff\\");
-	assert_string_equal(write_name(PROCESS_ANONYMOUS, 0x400000, 0x7f0000001000, "unused", 6), "anon-00400000-7f0000001000");
-	assert_string_equal(write_name(PROCESS_DELETED, 0x7f0000000000, 0, "../x", 4), "deleted-7f0000000000-.._x");
+	assert_string_equal(write_name(PROCESS_MEMFD, 3, 0, "a/b\n\x7f\x01\0c \xff\\", 11),
+			    "memfd-3-a_b____c \xff\\");
+	assert_string_equal(write_name(PROCESS_ANONYMOUS, 0x400000, 0x7f0000001000, "unused", 6),
+			    "anon-00400000-7f0000001000");
+	assert_string_equal(write_name(PROCESS_DELETED, 0x7f0000000000, 0, "../x", 4),
+			    "deleted-7f0000000000-.._x");
 }
 
 /* What is too long is cut where a character begins. */
@@ -134,26 +150,29 @@ static void mappings_are_parsed(void **state)
 		const char *path;
 		enum process_kind kind;
 	} cases[] = {
-		{"7f00-8f00 rw-s 00000000 00:01 12                         /dev/zero (deleted)\n", true, 0x7f00, 0x8f00, true,
+		{"7f00-8f00 rw-s 00000000 00:01 12                         /dev/zero (deleted)\n", true,
+		 0x7f00, 0x8f00, true, "/dev/zero (deleted)", PROCESS_ANONYMOUS},
+		{"7f00-8f00 ---s 00000000 00:01 12 /dev/zero (deleted)", true, 0x7f00, 0x8f00, true,
 		 "/dev/zero (deleted)", PROCESS_ANONYMOUS},
-		{"7f00-8f00 ---s 00000000 00:01 12 /dev/zero (deleted)", true, 0x7f00, 0x8f00, true, "/dev/zero (deleted)",
-		 PROCESS_ANONYMOUS},
-		{"7f00-8f00 rw-p 00000000 00:01 12 /dev/zero (deleted)", true, 0x7f00, 0x8f00, false, "/dev/zero (deleted)", 0},
+		{"7f00-8f00 rw-p 00000000 00:01 12 /dev/zero (deleted)", true, 0x7f00, 0x8f00, false,
+		 "/dev/zero (deleted)", 0},
 		{"7f00-8f00 rw-s 00000000 00:01 12 /anon_hugepage (deleted)", true, 0x7f00, 0x8f00, true,
 		 "/anon_hugepage (deleted)", PROCESS_ANONYMOUS},
 		{"7f00-8f00 rw-p 00000000 00:01 12 /anon_hugepage (deleted)", true, 0x7f00, 0x8f00, false,
 		 "/anon_hugepage (deleted)", 0},
 		{"7f00-8f00 rw-s 00000000 00:01 12 /dev/shm/a b (deleted)", true, 0x7f00, 0x8f00, true,
 		 "/dev/shm/a b (deleted)", PROCESS_DELETED},
-		{"7f00-8f00 rw-s 00000000 00:01 12 /dev/shm/ (deleted)", true, 0x7f00, 0x8f00, true, "/dev/shm/ (deleted)", 0},
+		{"7f00-8f00 rw-s 00000000 00:01 12 /dev/shm/ (deleted)", true, 0x7f00, 0x8f00, true,
+		 "/dev/shm/ (deleted)", 0},
 		{"7f00-8f00 rw-s 00000000 00:01 12 /dev/shm/x", true, 0x7f00, 0x8f00, true, "/dev/shm/x", 0},
 		{"7f00-8f00 rw-s 00000000 00:01 12 /SYSV00000000 (deleted)", true, 0x7f00, 0x8f00, true,
 		 "/SYSV00000000 (deleted)", 0},
-		{"7f00-8f00 rw-s 00000000 00:01 12 /memfd:x (deleted)", true, 0x7f00, 0x8f00, true, "/memfd:x (deleted)", 0},
+		{"7f00-8f00 rw-s 00000000 00:01 12 /memfd:x (deleted)", true, 0x7f00, 0x8f00, true,
+		 "/memfd:x (deleted)", 0},
 		{"7f00-8f00 rw-p 00000000 00:00 0 \n", true, 0x7f00, 0x8f00, false, NULL, 0},
 		{"7f00-8f00 rw-p 00000000 00:00 0", true, 0x7f00, 0x8f00, false, NULL, 0},
-		{"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n", true, 0xffffffffff600000,
-		 0xffffffffff601000, false, "[vsyscall]", 0},
+		{"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n", true,
+		 0xffffffffff600000, 0xffffffffff601000, false, "[vsyscall]", 0},
 		{.line = ""},
 		{.line = "\n"},
 		{.line = "7f00"},
@@ -169,7 +188,8 @@ static void mappings_are_parsed(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct process_mapping mapping;
 
-		assert_int_equal(process_parse_mapping(cases[i].line, strlen(cases[i].line), &mapping), cases[i].good);
+		assert_int_equal(process_parse_mapping(cases[i].line, strlen(cases[i].line), &mapping),
+				 cases[i].good);
 		if (!cases[i].good)
 			continue;
 		assert_int_equal(mapping.start, cases[i].start);

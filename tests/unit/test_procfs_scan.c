@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Who maps files and has them open, and those that do not answer; see lib/base/procfs_users.h and procfs_scan.h. */
+/*
+ * Who maps files and has them open, and those that do not answer; see lib/base/procfs_users.h and
+ * procfs_scan.h.
+ */
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs_scan.h"
 #include "lib/base/procfs_users.h"
@@ -19,7 +22,7 @@
 #include <unistd.h>
 
 #define FILES 200 /* more than there is room for at first */
-#define PAGE 4096
+#define PAGE  4096
 
 struct file {
 	int fd;

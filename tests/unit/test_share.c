@@ -85,7 +85,10 @@ static void changed_at_run_time(void **state)
 	assert_true(admits(8, 10));
 }
 
-/* More users than can be told from each other: none is refused for that, and none gives back what is another's. */
+/*
+ * More users than can be told from each other: none is refused for that, and none gives back what is
+ * another's.
+ */
 static void a_great_many_users(void **state)
 {
 	const uint32_t users = 20000;
@@ -112,7 +115,10 @@ int main(void)
 {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
-		CASE(a_part_each), CASE(without_bounds), CASE(changed_at_run_time), CASE(a_great_many_users),
+		CASE(a_part_each),
+		CASE(without_bounds),
+		CASE(changed_at_run_time),
+		CASE(a_great_many_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* What state_recover() makes of slots, which descriptors descriptors_close_strays() closes, what state_check()
- * sees. */
+/* What state_recover() makes of slots, which descriptors descriptors_close_strays() closes, what
+ * state_check() sees. */
 #include "fs/state/share.h"
 #include "tests/unit/slots.h"
 

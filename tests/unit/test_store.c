@@ -167,12 +167,9 @@ static void makes_every_type(void **state)
 	static const struct {
 		mode_t mode;
 		const char *target;
-	} types[] = {{S_IFDIR | 0750, NULL},
-		     {S_IFLNK | 0777, "a/target"},
-		     {S_IFREG | 0640, NULL},
-		     {S_IFIFO | 0600, NULL},
-		     {S_IFSOCK | 0600, NULL},
-		     {S_IFCHR | 0600, NULL}}; /* 0:0, which everybody may make */
+	} types[] = {{S_IFDIR | 0750, NULL},  {S_IFLNK | 0777, "a/target"},
+		     {S_IFREG | 0640, NULL},  {S_IFIFO | 0600, NULL},
+		     {S_IFSOCK | 0600, NULL}, {S_IFCHR | 0600, NULL}}; /* 0:0, which everybody may make */
 	static const mode_t refused[] = {0600, S_IFMT};
 	struct source_file file = {.fd = -1};
 	struct store store;
@@ -183,21 +180,22 @@ static void makes_every_type(void **state)
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++, name[0]++) {
 		uint64_t id;
 
-		assert_int_equal(
-			store_source.make(ALL, root_of(&store), name, types[i].mode, 0, types[i].target, "", &file),
-			0);
+		assert_int_equal(store_source.make(ALL, root_of(&store), name, types[i].mode, 0,
+						   types[i].target, "", &file),
+				 0);
 		assert_int_equal(file.stat.st_mode, types[i].mode);
 		id = node_of(&store, &file);
 		assert_int_equal(slot_of(&store, id)->type, (types[i].mode & S_IFMT) >> 12);
 		assert_int_equal(look_up(&store, root_of(&store), name), id);
 		assert_int_equal(stat_of(&store, id).st_mode, types[i].mode);
-		assert_int_equal(
-			store_source.make(ALL, root_of(&store), name, types[i].mode, 0, types[i].target, "", &file),
-			-EEXIST);
+		assert_int_equal(store_source.make(ALL, root_of(&store), name, types[i].mode, 0,
+						   types[i].target, "", &file),
+				 -EEXIST);
 	}
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		assert_int_equal(store_source.make(ALL, root_of(&store), "device", refused[i], 0, NULL, "", &file),
-				 -EPERM);
+		assert_int_equal(
+			store_source.make(ALL, root_of(&store), "device", refused[i], 0, NULL, "", &file),
+			-EPERM);
 	assert_int_equal(try_to_find(&store, root_of(&store), "device"), -ENOENT);
 	store_end(&store);
 }
@@ -223,7 +221,8 @@ static void links_files(void **state)
 			 -ENOTDIR);
 	assert_int_equal(store_source.link(ALL, slot_of(&store, dir), root_of(&store), "x", &file), -EPERM);
 	/* a symbolic link itself, not what it leads to */
-	assert_int_equal(store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
+	assert_int_equal(
+		store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
 	link = node_of(&store, &file);
 	assert_int_equal(store_source.link(ALL, slot_of(&store, link), root_of(&store), "link2", &file), 0);
 	assert_int_equal(node_of(&store, &file), link);

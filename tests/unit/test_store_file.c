@@ -135,7 +135,8 @@ static void changes_owners(void **state)
 	assert_int_equal(stat.st_uid, 12345);
 	assert_int_equal(stat.st_gid, 34567);
 	/* of a symbolic link itself */
-	assert_int_equal(store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
+	assert_int_equal(
+		store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
 	id = node_of(&store, &file);
 	owner = (struct source_change){.what = SOURCE_SET_UID, .uid = 4};
 	assert_int_equal(change(&store, id, &owner, &stat), 0);
@@ -154,8 +155,8 @@ static void reads_links(void **state)
 
 	(void)state;
 	store_begin(&store);
-	assert_int_equal(store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "a/target", "", &file),
-			 0);
+	assert_int_equal(
+		store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "a/target", "", &file), 0);
 	id = node_of(&store, &file);
 	memset(target, 'x', sizeof(target));
 	assert_int_equal(store_source.readlink(ALL, slot_of(&store, id), target, sizeof(target)), 8);
@@ -192,7 +193,8 @@ static void opens_files(void **state)
 	expect_text(&store, id, "new");
 	assert_int_equal(store_source.open(ALL, root_of(&store), O_RDWR), -EISDIR);
 	assert_int_equal(store_source.open(ALL, slot_of(&store, id), O_RDONLY | O_DIRECTORY), -ENOTDIR);
-	assert_int_equal(store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
+	assert_int_equal(
+		store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
 	assert_int_equal(store_source.open(ALL, slot_of(&store, node_of(&store, &file)), O_RDONLY), -ELOOP);
 	store_end(&store);
 }

@@ -16,12 +16,12 @@
 #include <time.h>
 
 #define WORLD_FILES  12
-#define WORLD_OPENS  15                   /* all handle slots */
-#define WORLD_IDS    64                   /* passthrough ids that the kernel can have */
+#define WORLD_OPENS  15                      /* all handle slots */
+#define WORLD_IDS    64                      /* passthrough ids that the kernel can have */
 #define WORLD_NODES  (ARENA_CACHED_IDS + 16) /* slots: some share the place where their id rests */
-#define WORLD_IDLE   3                    /* nodes that are remembered */
-#define WORLD_FILLER ((uint64_t)1 << 40)  /* inode numbers of nodes that are there only to take slots */
-#define WORLD_LOW_FD 300                  /* the worker's descriptors are from here on */
+#define WORLD_IDLE   3                       /* nodes that are remembered */
+#define WORLD_FILLER ((uint64_t)1 << 40)     /* inode numbers of nodes that are there only to take slots */
+#define WORLD_LOW_FD 300                     /* the worker's descriptors are from here on */
 
 enum operation {
 	OP_NONE,
