@@ -115,12 +115,15 @@ void shortage_walk(const struct mount *mount, const struct shortage_operation *o
 			n += n < EACH ? 1 : n / 4;
 			tries++;
 		}
-		assert_true(n > 1 && n < FAILURES_MAX);
+		if (n >= FAILURES_MAX)
+			fail_msg("%s: more than %d allocations", operations[i].name, tries);
 		try_with(mount, &operations[i], 1, SHORTAGE_ALL);
 		if (!no_lost_backing_ids(mount))
 			fail_msg("%s", operations[i].name);
 		sum += tries;
 	}
 	print_message("%d times without memory\n", sum);
+	/* single operations may need none */
+	assert_true(sum > 0);
 	assert_false(log_has(mount, "internal error"));
 }
