@@ -5,6 +5,7 @@
  * there were nothing.
  */
 #include "lib/base/cleanup.h"
+#include "tests/lib/machine.h"
 #include "tests/lib/preload.h"
 #include "tests/lib/segments.h"
 #include "tests/lib/shortage.h"
@@ -397,7 +398,7 @@ int main(void)
 {
 	static const struct CMUnitTest cases[] = {cmocka_unit_test(sources)};
 
-	segments_isolate();
+	machine_isolate();
 	shortage_setup();
 	return cmocka_run_group_tests_name("without memory: sources", cases, set_up, tear_down);
 }

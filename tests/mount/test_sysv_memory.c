@@ -22,6 +22,8 @@
 
 static bool has_orphan(const char *value)
 {
+	/* while a process of the machine does not answer, as in execve(2), it is unknown */
+	wait_for(strcmp(attribute(at_key(KEY), "orphan"), "unknown") != 0);
 	return strcmp(attribute(at_key(KEY), "orphan"), value) == 0;
 }
 
