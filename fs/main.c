@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
+/* clang-format off */
 /*
  * segfs: named shared-memory segments as files.
  *
  * A map of the program. Each folder uses only those below it; `make lint` checks it.
  *
- *   main.c           reads the command line, makes what supervisor and workers run on, goes into the
- * background
+ *   main.c           reads the command line, makes what supervisor and workers run on, goes into the background
  *
  *   daemon/          lives and deaths of processes
  *     supervisor       starts workers, survives them
@@ -33,17 +33,25 @@
  *   segment/         what a segment's attributes promise
  *     policy           policies of nodes
  *     opening          who moves the bytes of an open: the kernel or the daemon
- *     lifetime         ends segments whose life is limited; lifetime_watch when, lifetime_use what a later
- * start knows mandatory        mandatory locks: who may read and write now parked resume    ... requests that
- * wait for that, and the end of their wait attached         who has a segment open or mapped set_id
- * set-user-id and set-group-id bits entry            what the kernel is told of a node fuse/            the
- * protocol loop             takes requests from the kernel and has them carried out reader           ... the
- * role of the thread that does so dispatch         each request once, by its operation request reply    one
- * request, and its reply operation        what is known of each opcode: a row of the table that
- * ops/operations.c fills protocol         the kernel's messages session init     libfuse's part: the mount,
- * INIT, notifications cost deferral       which requests other threads carry out, so that the reader never
- * waits identity idmapped   on whose behalf a request is made interrupt killable  a requester's signal ends a
- * system call passthrough      backing files for the kernel prune            room for nodes
+ *     lifetime         ends segments whose life is limited; lifetime_watch when, lifetime_use notes
+ *     mandatory        mandatory locks: who may read and write now
+ *     parked resume    requests that wait for that, and the end of their wait
+ *     attached         who has a segment open or mapped
+ *     set_id           set-user-id and set-group-id bits
+ *     entry            attributes and references of a node that the kernel gets
+ *   fuse/            the protocol
+ *     loop             takes requests from the kernel and has them carried out
+ *     reader           ... the role of the thread that does so
+ *     dispatch         each request once, by its operation
+ *     request reply    one request, and its reply
+ *     operation        what is known of each opcode: a row of the table that ops/operations.c fills
+ *     protocol         the kernel's messages
+ *     session init     libfuse's part: the mount, INIT, notifications
+ *     cost deferral    which requests other threads carry out, so that the reader never waits
+ *     identity idmapped   on whose behalf a request is made
+ *     interrupt killable  a requester's signal ends a system call
+ *     passthrough      backing files for the kernel
+ *     prune            room for nodes
  *
  *   source/          where nodes come from
  *     source           the table of functions that a source is
@@ -54,7 +62,7 @@
  *     task             a process, identified for certain
  *     requester        the credentials with which a thread acts
  *     users views peek what uses a file
- *     backing fd_cache     from a node to its file; descriptors that are cached
+ *     backing fd_cache from a node to its file; descriptors that are cached
  *     paths            from a node to its name
  *     records          a listing that is no directory's
  *     huge             writing to hugetlbfs
@@ -71,6 +79,7 @@
  *
  * lib/base is below all of these.
  */
+/* clang-format on */
 #include "fs/config/options.h"
 #include "fs/config/parse.h"
 #include "fs/control/control.h"

@@ -11,11 +11,9 @@
 
 #include "fs/config/internal.h"
 
-#define ENTRY_MAX                                                                                            \
-	(1 << 20)      /* bytes of one passwd or group entry; a group with very many members is large        \
-			*/
-#define USER_MAX   256 /* bytes of a user name, including the final 0: LOGIN_NAME_MAX of Linux */
-#define NAME_SHOWN 64  /* bytes of a name in a message */
+#define ENTRY_MAX  (1 << 20) /* bytes of an entry: that of a group with many members is large */
+#define USER_MAX   256       /* bytes of a user name, including the final 0: LOGIN_NAME_MAX of Linux */
+#define NAME_SHOWN 64        /* bytes of a name in a message */
 
 /* A lookup with a buffer of that size. Returns 0 (with *found) or a positive errno, as getpwnam_r(3). */
 typedef int look_up(const void *what, char *buffer, size_t size, bool *found, unsigned int *id,

@@ -10,9 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CACHED                                                                                               \
-	16u /* pidfds of threads that are cached: opening one costs several times as much as a query         \
-	     */
+#define CACHED 16u /* pidfds that are cached: opening one costs as much as several queries */
 
 /* As <linux/pidfd.h> has it since Linux 6.13; older headers don't. */
 struct info {

@@ -21,8 +21,7 @@ void init_complete(const struct fs *fs, struct fuse_init_out *out, size_t size)
 void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_info *connection)
 {
 	static const uint64_t wanted[] = {
-		FUSE_CAP_DONT_MASK, /* umask and default ACL are applied together, by the backing file system
-				     */
+		FUSE_CAP_DONT_MASK, /* the backing file system applies umask and default ACL together */
 		FUSE_CAP_POSIX_ACL,
 		FUSE_CAP_EXPORT_SUPPORT, /* open_by_handle_at(2) on the mount */
 		FUSE_CAP_PARALLEL_DIROPS,

@@ -13,9 +13,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define REQUEST_BUFFER_SIZE                                                                                  \
-	(1024u * 1024u) /* the largest read(2) or getdents(2) that is answered at once                       \
-			 */
+#define REQUEST_BUFFER_SIZE (1024u * 1024u) /* bytes: the largest read(2) or getdents(2) of one reply */
 
 /* What a thread keeps from one request to the next. */
 struct thread {
@@ -44,9 +42,8 @@ struct request {
 	const struct fuse_in_header *header;
 	size_t length;    /* bytes of the message */
 	const void *body; /* what follows the header, checked by request_begin() */
-	const char
-		*name; /* the strings of the body, NULL = there is none: a name or the name of an attribute */
-	const char *text; /* ... the second one: a new name, or the target of a link */
+	const char *name; /* first string of the body: a name, or that of an attribute; NULL = none */
+	const char *text; /* the second string: a new name, or the target of a link */
 	uint64_t unique;  /* id, without the resend bit */
 	uint64_t node;    /* id of the node that it is about */
 	bool is_resent; /* an earlier worker had read it: it may have been carried out in part, or in full */

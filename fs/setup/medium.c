@@ -24,9 +24,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define SOURCE_SIZE                                                                                          \
-	4096 /* bytes of the tmpfs that serves as mount point of a source without a file system              \
-	      */
+#define SOURCE_SIZE 4096 /* bytes of the tmpfs that is the mount point of a virtual source */
 
 /* A directory to be mounted on. */
 struct medium {

@@ -28,8 +28,7 @@ struct sysv_key {
 			uint32_t unused2;
 		} segment;
 		struct {
-			uint64_t made_at; /* CLOCK_REALTIME, nanoseconds; unique among reservations of the key
-					   */
+			uint64_t made_at; /* CLOCK_REALTIME, nanoseconds; unique for the key */
 			uint32_t uid;     /* of the future segment */
 			uint32_t gid;
 			uint32_t mode;

@@ -58,13 +58,12 @@ enum init_state {
 
 /* A store: the origin of the nodes of one part of the tree. */
 struct store_record {
-	_Atomic uint32_t state; /* enum slot_state */
-	uint32_t source;        /* enum source_kind */
-	int32_t mount_id; /* mount id from name_to_handle_at(2), which tells a file's store; -1 = has no files
-			   */
-	int32_t root_fd;  /* the root of the store, O_RDONLY|O_DIRECTORY; mount descriptor for
-			     open_by_handle_at(2) */
-	int32_t ipc_fd;   /* sysv: the IPC namespace; -1 = the daemon's own, or another source */
+	_Atomic uint32_t state;      /* enum slot_state */
+	uint32_t source;             /* enum source_kind */
+	int32_t mount_id;            /* of name_to_handle_at(2): tells the store of a file; -1 = no files */
+	int32_t root_fd;             /* the root of the store, O_RDONLY|O_DIRECTORY; mount descriptor for
+					open_by_handle_at(2) */
+	int32_t ipc_fd;              /* sysv: the IPC namespace; -1 = the daemon's own, or another source */
 	uint32_t no_handles;         /* no usable file handles: nodes hold descriptors */
 	uint32_t on_disk;            /* operations may block on a device */
 	char path[ARENA_STORE_PATH]; /* below the mount; "" for the default store */

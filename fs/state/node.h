@@ -21,10 +21,8 @@
 #define NODE_CONTROL        5u   /* index of .segfs; its files follow */
 #define NODE_HANDLE_INODE   (-1) /* handle_type if the key is the inode number */
 #define NODE_HANDLE_CONTROL (-2) /* handle_type of a file under .segfs; the key is the index of its name */
-#define NODE_HANDLE_SOURCE                                                                                   \
-	(-3) /* handle_type if the source defines the key, for objects that are no files                     \
-	      */
-#define NODE_STORE_CONTROL UINT16_MAX /* `store` of nodes outside of all stores */
+#define NODE_HANDLE_SOURCE  (-3) /* handle_type of objects that are no files: the source defines the key */
+#define NODE_STORE_CONTROL  UINT16_MAX /* `store` of nodes outside of all stores */
 
 enum node_flags {
 	NODE_UNLINKED = 1,    /* has no name: dropped when the kernel forgets it */

@@ -14,9 +14,8 @@
 
 /* How a delegate runs. */
 struct delegate {
-	const struct credentials
-		*credentials; /* its credentials, see credentials_set(); NULL: those of the calling thread */
-	unsigned int milliseconds; /* deadline, after which it is killed; at least 1 */
+	const struct credentials *credentials; /* see credentials_set(); NULL: the calling thread's */
+	unsigned int milliseconds;             /* deadline, after which it is killed; at least 1 */
 
 	/*
 	 * true: the delegate has a descriptor table of its own with 0 to 2 only, so it leaks no descriptor

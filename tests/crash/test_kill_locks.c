@@ -28,9 +28,7 @@
 static struct mount mount;
 static const char *file;
 
-#define OBSERVER                                                                                             \
-	14 /* a locker that holds nothing. The test has no file open, nor then has what follows the worker   \
-	    */
+#define OBSERVER 14 /* a locker without locks: neither the test nor the next worker opens the file */
 
 enum way {
 	BY_PROCESS,

@@ -16,10 +16,8 @@
 #include <sys/user.h>
 
 #define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
-#define HARMLESS                                                                                             \
-	SYS_getppid /* made instead of the call that fails: a filter of system calls looks at what is made   \
-		     */
-#define NEVER (-1)
+#define HARMLESS             SYS_getppid /* replaces the failing call: a seccomp filter sees this one */
+#define NEVER                (-1)
 
 /* How a call tells of its failure. */
 enum how {

@@ -35,8 +35,7 @@ struct shortage_operation {
 	void (*prepare)(void); /* or NULL */
 	int (*run)(void);      /* 0, or -errno; -EBADMSG for a wrong result */
 	bool (*done)(void);    /* whether it has been done, according to the store; or NULL */
-	int found_done; /* errno of a repetition if the call failed after this was done; 0 = does not happen
-			 */
+	int found_done;        /* errno of a repetition if the call failed after it was done; 0 = never */
 };
 
 /*

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is wrong with a configuration: every kind of error with its exact line; limits; nothing is ever cut.
- */
+/* Every kind of error in a configuration with its exact line; limits; nothing is ever cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -53,8 +53,7 @@ static const struct step script[] = {
 	{OP_REFERENCE, 10, 0},
 	{OP_OPEN, 5, 4},
 	{OP_OPEN, 5, 5},
-	/* removed: idle, without anything that holds it, by its descriptor, by its id; in vain; linked again
-	 */
+	/* removed: idle, unheld, by its descriptor, by its id; in vain; linked again */
 	{OP_FORGET, 5, 1},
 	{OP_UNLINK, 5, 0},
 	{OP_UNLINK, 6, 0},
