@@ -52,8 +52,7 @@ struct config_store {
 struct config_directory {
 	char *name; /* path relative to the mount, no leading or trailing '/', no "." or ".." */
 	struct config_store store; /* MEDIUM_PARENT if no medium was given; then without size, huge or numa */
-	unsigned int source; /* SOURCE_STORE, or the source it shows: SOURCE_POSIX, SOURCE_SYSV; then without
-				keys of a store */
+	unsigned int source; /* SOURCE_STORE; SOURCE_POSIX or SOURCE_SYSV, which have no keys of a store */
 	char *source_path;   /* SOURCE_POSIX: the tmpfs, absolute, normalized; NULL = that of shm_open(3) */
 	char *ipc_namespace; /* SOURCE_SYSV: a pid in digits, or an absolute path; NULL = the daemon's own */
 	unsigned int line;   /* line of the section header */

@@ -98,12 +98,11 @@ struct parser {
 	int result;            /* 0, or the negative errno of the first error, which ends parsing */
 	void *declared;        /* tsearch(3) tree of the names of all sections */
 	struct config *config; /* result so far */
-	const struct config_section *section; /* current section; NULL before the first */
-	const char *name;                     /* its name, owned by the config; NULL for [mount] */
-	void *record;                         /* struct that its keys fill in */
-	unsigned int mount_line;              /* line of [mount], 0 before it */
-	unsigned int
-		key_lines[CONFIG_KEYS_MAX]; /* of this section, by position in its table; 0 = not given */
+	const struct config_section *section;    /* current section; NULL before the first */
+	const char *name;                        /* its name, owned by the config; NULL for [mount] */
+	void *record;                            /* struct that its keys fill in */
+	unsigned int mount_line;                 /* line of [mount], 0 before it */
+	unsigned int key_lines[CONFIG_KEYS_MAX]; /* of this section, by position of the key; 0 = not given */
 };
 
 /* A part of the text, shortened for a message. */

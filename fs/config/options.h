@@ -43,8 +43,7 @@ struct options {
 	bool local_flock;      /* flock(2) locks likewise */
 	bool allow_root;       /* -o allow_root */
 	bool devices;          /* -o dev: users with CAP_MKNOD may create devices */
-	unsigned int max_read; /* bytes; 0 = as large as possible. libfuse requires it twice: as mount option
-				  and at INIT */
+	unsigned int max_read; /* bytes; 0 = unlimited. libfuse needs it in the options and at INIT */
 	char mount_options[OPTIONS_MOUNT_MAX]; /* all other -o options, comma-separated */
 };
 

@@ -41,11 +41,10 @@ struct fs {
 	bool allow_idmap; /* mounts of the file system may be idmapped, see identity.h; set by init_agree() */
 	bool initialized; /* init_agree() has been called; used by the reader only */
 	_Atomic bool cannot_prune; /* the kernel lacks the notification; see prune.h */
-	uint64_t pruned_at;  /* number of the last request after which the kernel was asked to; used by the
-				reader only */
-	atomic_bool leaving; /* the worker is to end; set by any thread */
-	struct directory_stream **streams; /* per handle slot: entries read ahead, or NULL; one request of a
-					      directory handle at a time */
+	uint64_t pruned_at;        /* value of `requests` at the last prune; the reader's */
+	atomic_bool leaving;       /* the worker is to end; set by any thread */
+	/* per handle slot: entries read ahead, or NULL; one request of a directory handle at a time */
+	struct directory_stream **streams;
 };
 
 #endif

@@ -29,8 +29,7 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 		FUSE_CAP_READDIRPLUS_AUTO,
 		FUSE_CAP_CACHE_SYMLINKS,
 		FUSE_CAP_HANDLE_KILLPRIV_V2,   /* else every write asks for security.capability first */
-		FUSE_CAP_DIRECT_IO_ALLOW_MMAP, /* views of what is read past the page cache without
-						  passthrough */
+		FUSE_CAP_DIRECT_IO_ALLOW_MMAP, /* mmap(2) with FOPEN_DIRECT_IO, without passthrough */
 	};
 
 	fs->initialized = true;

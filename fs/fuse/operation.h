@@ -21,18 +21,17 @@ struct want;
  * counts.
  */
 struct operation_body {
-	uint8_t fixed;       /* bytes, at least */
-	uint8_t counted;     /* bytes of each of what is counted; 0 = nothing is */
-	uint8_t count_at;    /* offset in the fixed part of the count, 32 bits */
-	uint8_t offsets[2];  /* where the fixed part has positions in a file, 64 bits; 0 = none. One above
-				INT64_MAX is refused */
+	uint8_t fixed;    /* bytes, at least */
+	uint8_t counted;  /* bytes of each of what is counted; 0 = nothing is */
+	uint8_t count_at; /* offset in the fixed part of the count, 32 bits */
+	/* offsets in the fixed part of file positions, 64 bits; 0 = none. One above INT64_MAX is refused */
+	uint8_t offsets[2];
 	const char *strings; /* n: a name; l: a name, "." or ".."; s: text. NULL = none */
 };
 
 enum operation_flag {
 	OPERATION_ONCE = 1u << 0,      /* not idempotent: its reply is kept until the kernel has it */
-	OPERATION_OPENS = 1u << 1,     /* its reply hands out a handle, which is closed if the kernel does not
-					  take the reply */
+	OPERATION_OPENS = 1u << 1,     /* its reply has a handle, which is closed if the kernel refuses it */
 	OPERATION_NO_REPLY = 1u << 2,  /* the kernel awaits none */
 	OPERATION_NO_ID = 1u << 3,     /* the request has no id */
 	OPERATION_ANY_USER = 1u << 4,  /* also for users whom allow_root keeps out */

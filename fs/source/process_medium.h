@@ -19,8 +19,8 @@ enum medium {
 
 /* Cache for one scan of a process. Initialize with MEDIA_NONE. */
 struct media {
-	int fd; /* of a file on the last tmpfs found; while it is open no other file system gets that device
-		   number */
+	/* of a file on the last tmpfs found; while it is open no other file system gets that device number */
+	int fd;
 	dev_t tmpfs;        /* device number of that tmpfs */
 	unsigned int scans; /* times the process's mounts were read */
 };

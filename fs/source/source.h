@@ -24,9 +24,8 @@
 #define SOURCE_PRIVATE_PREFIX                                                                                \
 	"trusted.segfs." /* of attributes that segfs stores with a backing file; hidden */
 
-#define SOURCE_OPEN_TO_EXECUTE                                                                               \
-	0x20 /* in the flags of an open by execve(2): the kernel's __FMODE_EXEC, which open(2) has no flag   \
-		for */
+/* open flag of execve(2), which is not a flag of open(2): the kernel's __FMODE_EXEC */
+#define SOURCE_OPEN_TO_EXECUTE 0x20
 
 enum source_kind {
 	SOURCE_STORE = 0,
@@ -84,8 +83,7 @@ struct source_change {
 	bool drop_privileges;         /* clear the set-user-id and set-group-id bits as well */
 	bool keep_set_group_id;       /* ... but not set-group-id if the group has no execute permission */
 	bool by_writer; /* set the size through an open for writing, which needs no further permission */
-	bool by_daemon; /* a consequence of an earlier operation, not asked for by a requester; must not be
-			   refused */
+	bool by_daemon; /* follows from an earlier operation, so it must not be refused */
 };
 
 /* A name in a directory. */

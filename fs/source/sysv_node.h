@@ -41,10 +41,13 @@ struct sysv_key {
  * Note about a node, in the rest of its slot's handle; not part of the key. Guarded by a lock in sysv_node.c.
  */
 struct sysv_note {
-	int32_t made;  /* SYSV_RESERVED: id of the created segment, plus one */
-	int32_t maker; /* SYSV_RESERVED: pid of the worker that began to create it; SYSV_SEGMENT: of the one
-			  that last attached it */
-	uint32_t uid;  /* last known owner, group and mode */
+	int32_t made; /* SYSV_RESERVED: id of the created segment, plus one */
+	/*
+	 * SYSV_RESERVED: pid of the worker that began to create it; SYSV_SEGMENT: of the one that last
+	 * attached it
+	 */
+	int32_t maker;
+	uint32_t uid; /* last known owner, group and mode */
 	uint32_t gid;
 	uint32_t mode;
 	int32_t last; /* SYSV_SEGMENT: shm_lpid, shm_atime and shm_dtime before the worker's own attach */

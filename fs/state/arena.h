@@ -96,12 +96,14 @@ struct node_slot {
 	uint8_t type;                /* S_IFMT bits of the mode, shifted right by 12 */
 	uint8_t handle_bytes;        /* length of `handle` */
 	int32_t handle_type; /* from name_to_handle_at(2); NODE_HANDLE_INODE: `handle` is the inode number */
-	_Atomic uint32_t flags;     /* enum node_flags */
-	_Atomic uint32_t policy;    /* summary of its policy: enum node_policy */
-	int32_t creator;            /* tid of its creator in the daemon's PID namespace; 0 = unknown */
-	uint32_t creator_mark;      /* tells it from later threads: low half of its identity, see procfs.h. If
-				     * reading that may      block: creation time of the file, CLOCK_BOOTTIME in
-				     * tenths      of a second */
+	_Atomic uint32_t flags;  /* enum node_flags */
+	_Atomic uint32_t policy; /* summary of its policy: enum node_policy */
+	int32_t creator;         /* tid of its creator in the daemon's PID namespace; 0 = unknown */
+	/*
+	 * tells it from later threads: low half of its identity, see procfs.h. If reading that may block:
+	 * creation time of the file, CLOCK_BOOTTIME in tenths of a second
+	 */
+	uint32_t creator_mark;
 	_Atomic uint64_t closed_at; /* CLOCK_BOOTTIME of the last close, nanoseconds; 0 = unknown */
 	uint8_t handle[64];         /* file handle of the backing file */
 };
@@ -110,14 +112,13 @@ _Static_assert(sizeof(struct node_slot) == 128, "a node slot is two cache lines"
 
 /* One open of a node, 64 bytes. */
 struct handle_slot {
-	_Atomic uint32_t state; /* enum slot_state */
-	_Atomic uint32_t
-		generation;  /* incremented with each use of the slot; upper half of the handle number */
-	uint64_t node;       /* node id */
-	uint64_t unique;     /* id of the request that opened it, without the resend bit */
-	uint64_t opened_at;  /* CLOCK_REALTIME, nanoseconds */
-	uint32_t open_flags; /* flags of open(2) as the kernel sent them */
-	_Atomic int32_t fd;  /* descriptor of the open file, -1 = none */
+	_Atomic uint32_t state;      /* enum slot_state */
+	_Atomic uint32_t generation; /* incremented with each use; upper half of the handle number */
+	uint64_t node;               /* node id */
+	uint64_t unique;             /* id of the request that opened it, without the resend bit */
+	uint64_t opened_at;          /* CLOCK_REALTIME, nanoseconds */
+	uint32_t open_flags;         /* flags of open(2) as the kernel sent them */
+	_Atomic int32_t fd;          /* descriptor of the open file, -1 = none */
 	int32_t pid;  /* process that opened it, in the daemon's PID namespace; 0 = not visible there */
 	uint8_t mode; /* enum io_mode */
 	uint8_t kind; /* enum handle_kind */
@@ -219,8 +220,7 @@ struct arena_header {
 	_Atomic uint32_t init_state;  /* enum init_state */
 	uint32_t init_length;         /* bytes of init_request */
 	_Atomic int32_t backing_last; /* the last passthrough id recorded; the kernel counts upwards */
-	_Atomic int32_t
-		backing_closing[ARENA_CLOSING]; /* ids that no node refers to any more, being closed */
+	_Atomic int32_t backing_closing[ARENA_CLOSING]; /* ids being closed, which no node refers to */
 	uint8_t init_request[ARENA_INIT_MAX];
 
 	int32_t supervisor_pid;
@@ -234,11 +234,10 @@ struct arena_header {
 	_Atomic uint32_t limit_nodes;     /* limits in force; 0 = as many as there are slots */
 	_Atomic uint32_t limit_handles;
 	_Atomic uint32_t limit_locks;
-	_Atomic uint32_t
-		user_percent; /* share of each limit, except nodes, for one user other than root; 0 = all */
+	/* share of each limit, except nodes, for one user other than root; 0 = all */
+	_Atomic uint32_t user_percent;
 	_Atomic uint64_t limit_parked; /* bytes of deferred reads and writes; 0 = unlimited */
-	_Atomic uint64_t hang_limit;   /* nanoseconds for which requests may wait for a worker that makes no
-					  progress; 0 = unlimited */
+	_Atomic uint64_t hang_limit;   /* ns without progress while requests wait; 0 = unlimited */
 	uint64_t started_at;           /* CLOCK_REALTIME, nanoseconds */
 	uint64_t device;               /* st_dev of files in the mount; 0 = unknown */
 	_Atomic uint32_t shown;        /* builtin sources in the root: bits 1 << enum source_kind */
@@ -247,12 +246,10 @@ struct arena_header {
 	_Atomic uint32_t operations[ARENA_OPERATIONS]; /* requests executed, by opcode; each replay counts */
 
 	_Atomic int32_t config_fd; /* memfd of the configuration in force */
-	_Atomic uint32_t
-		reload;   /* whether the configuration must be read again, see program_request_reload() */
-	int32_t ready_fd; /* pipe to the launcher; -1 once it was notified */
+	_Atomic uint32_t reload;   /* reread the configuration, see program_request_reload() */
+	int32_t ready_fd;          /* pipe to the launcher; -1 once it was notified */
 	uint32_t n_base_fds;
-	int32_t base_fds[ARENA_BASE_FDS]; /* descriptors that no slot refers to and that recovery must not
-					     close */
+	int32_t base_fds[ARENA_BASE_FDS]; /* not in any slot; kept open by recovery */
 
 	struct journal_slot journal[ARENA_JOURNAL];
 	struct stack_record stacks[ARENA_STACKS];

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESERVED                                                                                             \
-	2u /* slots that a change of a range may need: for the lock, and for the rest of one that it cuts in \
-	      two */
+/* slots that a change of a range may need: for the lock, and for the rest of one that it cuts in two */
+#define RESERVED 2u
 
 void table_push_free(struct locks *locks, uint32_t lock)
 {

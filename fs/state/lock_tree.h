@@ -35,8 +35,7 @@ struct lock_index {
 			uint32_t next_outcome; /* next decided request */
 			uint64_t tag;          /* of lock_wait(); 0 = not resent yet, in a new worker */
 		} waiting;
-		uint32_t unindexed; /* LOCK_UNINDEXED, which is no slot's number, until recovery reaches the
-				       slot */
+		uint32_t unindexed; /* LOCK_UNINDEXED, no slot number, until recovery reaches the slot */
 	};
 };
 

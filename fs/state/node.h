@@ -31,12 +31,14 @@ enum node_flags {
 	NODE_NEEDS_FD = 4,    /* reachable by its own descriptor only: dropped when the kernel forgets it */
 	NODE_HELD = 16,       /* keeps its passthrough id until the kernel forgets it, see node_hold() */
 	NODE_FIXED = 64,      /* has a fixed index and is never dropped */
-	NODE_FILLING = 128,   /* created empty, and no open for writing has been closed yet: `fixed` does not
-				 apply yet */
+	NODE_FILLING = 128,   /* created empty, and never closed by a writer: `fixed` does not apply yet */
 	NODE_SENT_SUID = 256, /* the attributes last sent to the kernel were set-user-id */
 	NODE_SENT_SGID = 512, /* ... set-group-id */
-	NODE_EXTERNAL = 32,   /* external: can change and vanish without segfs, so nothing of it is cached or
-				 held while it is not open */
+	/*
+	 * external: can change and vanish without segfs, so nothing of it is cached or held while it is not
+	 * open
+	 */
+	NODE_EXTERNAL = 32,
 };
 
 /*

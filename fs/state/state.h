@@ -26,8 +26,7 @@ struct node_index {
 	uint32_t writers;   /* ... of files, open for writing */
 	uint32_t closes;    /* number of closes of such handles */
 	uint32_t executors; /* live handles for execve(2) */
-	uint32_t sent_at;   /* when its attributes were last sent to the kernel, milliseconds; 0 = not by this
-			       worker */
+	uint32_t sent_at;   /* time of sending its attributes, ms; 0 = not by this worker */
 };
 
 #define NODE_FD_PINS     64 /* descriptors of nodes in use at a time; see node_fd.h */
@@ -47,10 +46,9 @@ struct state {
 	struct node_index *index; /* one per node slot; address space for all, memory for those in use */
 	uint32_t *buckets;        /* heads of the hash buckets */
 	uint32_t n_buckets;       /* a power of two */
-	_Atomic uint32_t
-		n_nodes; /* live nodes; read without the lock, like n_idle, where an approximation suffices */
-	uint32_t free_node; /* head of the free list */
-	uint32_t idle_head; /* oldest idle node */
+	_Atomic uint32_t n_nodes; /* live nodes; approximate, like n_idle, without the lock */
+	uint32_t free_node;       /* head of the free list */
+	uint32_t idle_head;       /* oldest idle node */
 	uint32_t idle_tail;
 	_Atomic uint32_t n_idle;
 	uint32_t max_idle;    /* limit of idle nodes; the oldest are dropped */

@@ -23,8 +23,8 @@
 struct credentials {
 	uid_t uid; /* file-system ids, as all ids here */
 	gid_t gid;
-	uint64_t capabilities; /* effective ones, a bit each; 0 if the thread is in another user namespace
-				  than the caller */
+	/* effective ones, a bit each; 0 if the thread is in another user namespace than the caller */
+	uint64_t capabilities;
 	size_t n_groups;
 	gid_t *groups; /* `small`, or malloc'd */
 	gid_t small[CREDENTIALS_INLINE_GROUPS];

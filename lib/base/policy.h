@@ -39,9 +39,8 @@ enum policy_lifetime {
 
 /* Identifies a process; a later process with the same pid has another identity. */
 struct policy_owner {
-	pid_t pid;         /* in the daemon's pid namespace; 0 = not known */
-	uint64_t identity; /* unique within a boot: the inode number in pidfs, or the start time in clock
-			      ticks */
+	pid_t pid;                  /* in the daemon's pid namespace; 0 = not known */
+	uint64_t identity;          /* unique within a boot: inode number in pidfs, or start in clock ticks */
 	char boot[POLICY_BOOT_MAX]; /* /proc/sys/kernel/random/boot_id */
 };
 

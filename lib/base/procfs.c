@@ -362,9 +362,8 @@ int procfs_pidfd_open(pid_t process)
 	int fd = (int)syscall(SYS_pidfd_open, process, 0);
 
 	if (fd < 0)
-		return errno == EINVAL || errno == ENOENT
-			       ? -ESRCH
-			       : -errno; /* both mean that the number is a thread's */
+		/* both mean that the number is a thread's */
+		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
 	return fd;
 }
 

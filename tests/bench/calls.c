@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What an operation costs in round trips and in system calls of the worker. Each is done OPERATIONS times,
- * once with the daemon's own count of requests and once under strace, which tells what they are.
+ * The cost of operations in round trips and in system calls of the worker. Each is done OPERATIONS times,
+ * once with the daemon's own count of requests and once under strace, which identifies them.
  */
 #include "tests/bench/bench.h"
 #include "tests/bench/operations.h"
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FENCE "STATFS" /* what settle() sends */
+#define FENCE "STATFS" /* sent by settle() */
 
 static void change_directory(const char *base, const char *mount)
 {
@@ -33,7 +33,7 @@ static void change_directory(const char *base, const char *mount)
 	set_up_operations(behind);
 }
 
-/* Files and directory have been seen a moment ago, and the daemon has nothing left to do. */
+/* File and directory were looked up just now, and the daemon is idle. */
 static void prepare(const struct operation *operation)
 {
 	struct stat found;
@@ -57,7 +57,7 @@ static void run_nothing(unsigned int i)
 	(void)i;
 }
 
-/* Requests between two looks at the number of requests. */
+/* Difference of two counts of requests. */
 static long long count_requests(const char *mount, const struct operation *operation)
 {
 	long long before;
@@ -89,7 +89,7 @@ static void print_counts(const struct trace_count *counts, bool in_words)
 	for (; counts->name[0]; counts++) {
 		double each = (double)counts->count / OPERATIONS;
 
-		/* what happens once in a hundred is not a part of the operation */
+		/* what happens once in a hundred is not part of the operation */
 		if (counts->count < OPERATIONS / 20)
 			continue;
 		printf("%s", separator);
@@ -133,7 +133,7 @@ static void count_operation(const char *base, const struct operation *operation)
 
 	snprintf(mount, sizeof(mount), "%s/%s", base, operation->mount);
 	change_directory(base, operation->mount);
-	count_requests(mount, &nothing); /* what has to be looked up once */
+	count_requests(mount, &nothing); /* look-ups needed only once */
 	requests = -count_requests(mount, &nothing);
 	requests += count_requests(mount, operation);
 

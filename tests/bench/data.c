@@ -19,9 +19,9 @@
 #define FRESH_PAGES 4096u
 #define ROUNDS      48
 
-static volatile uint64_t sink; /* what was loaded is used */
+static volatile uint64_t sink; /* loaded values are used */
 
-/* A piece of each in turn, so that the memory of one is not better than that of another. */
+/* Alternates between targets, so that none gets better memory than another. */
 static void renew(struct place places[TARGETS])
 {
 	int files[TARGETS];
@@ -57,7 +57,7 @@ static void unmap(struct place *place, const struct workload *workload, unsigned
 {
 	(void)workload;
 	(void)count;
-	/* bindfs would write back what was stored while another target is measured */
+	/* otherwise bindfs would write back during the next target's measurement */
 	if (place->which == ON_BINDFS)
 		must(msync(place->view, place->view_size, MS_SYNC));
 	munmap(place->view, place->view_size);
@@ -156,10 +156,7 @@ static void open_file(struct place *place, const struct workload *workload, unsi
 	place->file = (int)must(open(FILE_NAME, O_RDWR | O_CLOEXEC));
 }
 
-/*
- * Once for each file that it gets to know, the kernel asks at the first write whether the file has
- * capabilities.
- */
+/* At the first write the kernel requests security.capability, once per inode. */
 static void open_to_write(struct place *place, const struct workload *workload, unsigned int count)
 {
 	open_file(place, workload, count);
@@ -288,13 +285,13 @@ static const struct workload workloads[] = {
 	 .goal = 0.95},
 };
 
-static struct place *measured; /* segfs's place, whose slices cost_worker() counts */
+static struct place *measured; /* segfs's target, whose slices cost_worker() counts */
 static pid_t worker;
 static uint64_t worker_used;    /* ns of CPU, during the timed part of slices on segfs */
-static uint64_t worker_watched; /* ns for which it was watched */
+static uint64_t worker_watched; /* ns of observation */
 static const struct workload *present;
 
-/* In place of a workload's `run`: how much the worker ran meanwhile. */
+/* Replaces a workload's `run`: measures the CPU time of the worker. */
 static void run_watched(struct place *place, const struct workload *workload, unsigned int count)
 {
 	uint64_t before;
@@ -305,7 +302,7 @@ static void run_watched(struct place *place, const struct workload *workload, un
 		return;
 	}
 	settle();
-	sleep_milliseconds(1); /* till it sleeps again after that */
+	sleep_milliseconds(1); /* until it sleeps again */
 	before = cpu_of(worker);
 	start = nanoseconds();
 	present->run(place, workload, count);

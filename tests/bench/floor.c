@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The least that a listing through FUSE can cost: a server of one directory, which answers each request at
- * once and from memory. It looks at nothing, and the kernel may keep what it says for an hour; what is left
- * are the round trips themselves. No daemon with ACLs can have fewer: an ACL is told by no other answer than
- * that of GETXATTR, and forgotten with each READDIRPLUS.
+ * The minimal cost of a listing through FUSE: a server of one directory, which replies at once and from
+ * memory. The kernel may cache its replies for an hour; the rest are the round trips. No daemon with ACLs can
+ * have fewer: only GETXATTR returns an ACL, and each READDIRPLUS invalidates it.
  */
 #include "tests/bench/bench.h"
 
@@ -39,12 +38,12 @@ static void answer(uint64_t unique, int error, size_t length)
 	header->len = (uint32_t)(sizeof(*header) + length);
 	header->error = -error;
 	header->unique = unique;
-	/* ENOENT: nobody waits for it any more */
+	/* ENOENT: the requester was killed */
 	if (write(server.fuse, server.out, header->len) < 0 && errno != ENOENT)
 		_exit(1);
 }
 
-/* Where an answer's body goes, all zeros. */
+/* The body of the reply, zeroed. */
 static void *body(size_t length)
 {
 	return memset(server.out + sizeof(struct fuse_out_header), 0, length);
@@ -154,7 +153,7 @@ static void answer_request(void)
 		list(header, in);
 		break;
 	case FUSE_OPENDIR:
-		/* nothing of it may be kept: what is listed is what is there now */
+		/* not cached: every listing is current */
 		body(sizeof(struct fuse_open_out));
 		answer(header->unique, 0, sizeof(struct fuse_open_out));
 		break;
@@ -162,7 +161,7 @@ static void answer_request(void)
 		answer(header->unique, 0, 0);
 		break;
 	case FUSE_GETXATTR:
-		/* ls asks once for an attribute that nobody here has */
+		/* ls requests an attribute that does not exist here, once */
 		answer(header->unique,
 		       strcmp((const char *)in + sizeof(struct fuse_getxattr_in), "security.selinux") == 0
 			       ? EOPNOTSUPP

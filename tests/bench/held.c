@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many locks held: over many files, and on one. What one more costs, in ns and, since a machine is not
- * equally fast all the time, in round trips to the daemon that are measured in between; and how much memory
- * the daemon needs for them.
+ * Many held locks: on many files, and on one. The cost of one more, in ns and, as the speed of a machine
+ * varies, in round trips to the daemon measured in between; and the daemon's memory.
  *
- * Everything is on one CPU. bindfs is not measured: its locks are the kernel's own, as those of tmpfs are.
- * These are lists that are walked to set a lock, so that those of tmpfs are not measured where it would take
- * minutes to make them.
+ * Everything runs on one CPU. bindfs is not measured: its locks are the kernel's own, as are those of tmpfs.
+ * The kernel walks lists to set a lock, so tmpfs is not measured where this would take minutes.
  */
 #include "tests/bench/bench.h"
 
@@ -22,17 +20,17 @@
 #define SIZES        4
 #define SLICES       21
 #define SLICE        100 /* operations */
-#define FLAT         1.5 /* times the cost at the smallest size that is still called flat */
+#define FLAT         1.5 /* ratio to the cost at the smallest size that counts as flat */
 #define BYTES_A_LOCK 128
-#define TMPFS_LOCKS  100000 /* at most, and on one file a tenth of it */
-#define STEP         4 /* bytes from one lock held to the next; those that are probed lie between, and touch none */
+#define TMPFS_LOCKS  100000 /* at most; on one file a tenth of it */
+#define STEP         4      /* distance of held locks in bytes; probed locks lie between, without conflict */
 
 static const unsigned int sizes[SIZES] = {1000, 10000, 100000, 1000000};
 
-/* Locks held on a target: as many on each of its files. */
+/* Locks held on a target, the same number on each of its files. */
 struct held {
 	int files[FILES];
-	int others[FILES]; /* opened once more, for an owner that is another one: the open file */
+	int others[FILES]; /* opened again, as another owner: the open file description */
 	unsigned int n_files;
 	unsigned int each; /* locks held per file */
 	uint64_t random;
@@ -67,7 +65,7 @@ static void open_files(struct held *held, const char *prefix, unsigned int n, bo
 	}
 }
 
-/* Returns ns per lock: what giving them up by close(2) costs. */
+/* Returns ns per lock for releasing them by close(2). */
 static double close_files(struct held *held)
 {
 	uint64_t start = nanoseconds();
@@ -81,7 +79,7 @@ static double close_files(struct held *held)
 	return (double)start / ((double)held->n_files * held->each);
 }
 
-/* Locks so many bytes of each file. */
+/* Locks a number of bytes of each file. */
 static void hold(struct held *held, unsigned int each)
 {
 	for (unsigned int i = 0; i < held->n_files; i++)
@@ -266,7 +264,7 @@ static void on_one_file(struct place places[TARGETS])
 	print_close(&tmpfs, &segfs);
 }
 
-/* The files of both targets at once, and what else the program has open. */
+/* Files of both targets, and others of the program. */
 static void raise_limit(void)
 {
 	struct rlimit limit;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What deaths of the worker and upgrades cost those on the mount: the longest call that any of several
- * clients has made around each of them, next to the same without; and how soon a worker serves that finds a
- * great many nodes.
+ * The cost of worker deaths and upgrades to clients: the longest call of several clients around each event,
+ * compared with the same without an event; and the time until a worker with a great many nodes serves
+ * requests.
  */
 #include "tests/bench/bench.h"
 
@@ -23,9 +23,9 @@
 #define CALM          1000 /* epochs of each kind */
 #define KILLS         1000
 #define UPGRADES      100
-#define PAUSE_MS      15   /* from one epoch to the next */
-#define STEPS         3    /* rounds of calls of each client that an epoch takes at least */
-#define GOAL_MEDIAN   20.0 /* ms that a kill adds to the longest call */
+#define PAUSE_MS      15   /* between epochs */
+#define STEPS         3    /* minimum rounds of calls of each client per epoch */
+#define GOAL_MEDIAN   20.0 /* ms that a kill may add to the longest call */
 #define GOAL_LONGEST  100.0
 #define NODES         1000000u
 #define PER_DIRECTORY 10000u
@@ -77,7 +77,7 @@ static void change_names(struct client *client)
 	}
 }
 
-/* Of a file that is open, and that the kernel reads, writes and maps by itself. */
+/* Of an open file, which the kernel reads, writes and maps by itself. */
 static void move_bytes(struct client *client)
 {
 	int file = (int)must(open("data", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -130,7 +130,7 @@ static void end_clients(void)
 		end_client(&shared->data);
 }
 
-/* Until it has gone around some times more. */
+/* Waits until the client has done some more rounds. */
 static void await_steps(const struct client *client, uint64_t from)
 {
 	for (int tries = 0; atomic_load(&client->steps) < from + STEPS; tries++) {
@@ -142,7 +142,7 @@ static void await_steps(const struct client *client, uint64_t from)
 
 enum event { NOTHING, KILL, UPGRADE };
 
-/* One after the other: the longest call of any client of names, and of the one of bytes, in ms. */
+/* In sequence: the longest call of any client of names, and of the client of bytes, in ms. */
 static void measure_epochs(const char *mount, enum event event, unsigned int n, double *names, double *data)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -159,7 +159,7 @@ static void measure_epochs(const char *mount, enum event event, unsigned int n, 
 			must(kill(
 				(pid_t)status_number(mount, event == KILL ? "worker_pid" : "supervisor_pid"),
 				event == KILL ? SIGKILL : SIGUSR2));
-		/* the check of an upgrade goes before it */
+		/* preceded by the check of an upgrade */
 		if (event == UPGRADE)
 			sleep_milliseconds(PAUSE_MS);
 		for (int client = 0; client < CLIENTS; client++) {
@@ -244,7 +244,7 @@ static void measure_stalls(const char *base)
 	end_clients();
 }
 
-/* The kernel knows them all, since it has listed them. */
+/* The kernel knows all nodes, as it has listed them. */
 static void make_nodes(const char *behind, const char *mount)
 {
 	for (unsigned int d = 0; d < NODES / PER_DIRECTORY; d++) {

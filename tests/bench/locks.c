@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Locks of fcntl(2) and flock(2) that nobody is in the way of, and one that two processes hand to each other.
- * What they cost is told in round trips to the daemon as well, each measured beside them in the same round:
- * asking for an open file's attributes.
+ * Locks of fcntl(2) and flock(2) without contention, and one that two processes hand to each other. Their
+ * cost is also given in round trips to the daemon, measured next to them in the same round: GETATTR of an
+ * open file.
  *
- * Those on bindfs are the kernel's own: it does not hand locks on to its daemon.
+ * Those on bindfs are the kernel's own: it does not pass locks to its daemon.
  */
 #include "tests/bench/bench.h"
 
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define ROUNDS 36
-#define BYTES  3 /* on which two processes take turns */
+#define BYTES  3 /* on which two processes alternate */
 
 static void lock_byte(int file, int command, short type, off_t byte)
 {
@@ -55,8 +55,8 @@ static void ask_attributes(struct place *place, const struct workload *workload,
 }
 
 /*
- * Each of two processes locks the next byte and then gives up the one before, around and around: with one
- * byte more than there are processes, each can go on only when the other has given up a byte.
+ * Each of two processes locks the next byte and then unlocks the previous one, in a circle: with one byte
+ * more than processes, each can proceed only after the other has unlocked a byte.
  */
 static void take_turns(int file, unsigned int count)
 {
@@ -150,9 +150,8 @@ static const struct workload workloads[] = {
 static const struct workload round_trip = {.count = 200, .repeatable = true, .run = ask_attributes};
 
 /*
- * Where the kernel is free to place them, the daemon stays with the one process that asks for attributes,
- * which it can't do for two that take turns: then the two times are of different things, and the goal is not
- * judged.
+ * With free placement the daemon follows the one process that requests attributes, but can't follow two that
+ * alternate: the two times are not comparable, and the goal is not judged.
  */
 static bool is_comparable(const struct workload *workload, enum placement placement)
 {

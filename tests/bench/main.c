@@ -5,19 +5,19 @@
  *   bench TABLE BASE [ONLY]
  *
  *   main.c        this
- *   place.c       where a target is measured; what it costs the daemon
+ *   place.c       targets to measure on; cost to the daemon
  *   measure.c     short slices, one target after the other; medians; the table
  *   data.c        table "data": views, reads, writes
- *   names.c       table "names": opening, making, listing, removing
+ *   names.c       table "names": opening, creating, listing, removing
  *   scale.c       table "scale": many segments in one directory; memory per node
- *   locks.c       table "locks": setting locks and giving them up, handing them over
- *   held.c        ... and what they cost when there are many
- *   sources.c     table "sources": what `ls -l` of the machine's own shared memory costs
- *   kills.c       table "kills": what deaths of the worker and upgrades add to calls
- *   floor.c       a FUSE server that does nothing but answer
+ *   locks.c       table "locks": setting, releasing and handing over locks
+ *   held.c        ... and their cost when there are many
+ *   sources.c     table "sources": cost of `ls -l` of the machine's own shared memory
+ *   kills.c       table "kills": time that worker deaths and upgrades add to calls
+ *   floor.c       a minimal FUSE server, for comparison
  *   calls.c       table "calls": round trips and system calls of each operation
  *   operations.c  those operations
- *   trace.c       strace of the worker, told apart by request
+ *   trace.c       strace of the worker, grouped by request
  */
 #include "tests/bench/bench.h"
 

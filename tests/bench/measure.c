@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A round gives every target one slice of a few milliseconds, the order being another one each time, so that
- * whatever else the machine does hits all alike. What is told is the median, over the rounds, of each round's
- * own ratio.
+ * A round gives every target one slice of a few milliseconds, in changing order, so that other load of the
+ * machine affects all alike. The result is the median, over the rounds, of each round's own ratio.
  */
 #include "tests/bench/bench.h"
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The control plane: opening, making, listing and removing.
- */
+/* The control plane: opening, creating, listing and removing. */
 #include "tests/bench/bench.h"
 
 #include <dirent.h>
@@ -12,7 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define FILES  200 /* that are always there: old000 ... */
+#define FILES  200 /* permanent files: old000 ... */
 #define ROUNDS 36
 #define SMALL  1000
 #define LARGE  10000
@@ -34,7 +32,7 @@ static void make_new(struct place *place, const struct workload *workload, unsig
 	settle();
 }
 
-/* The daemon has nothing else to do when the slice begins. */
+/* The daemon is idle when the slice begins. */
 static void be_quiet(struct place *place, const struct workload *workload, unsigned int count)
 {
 	(void)place;
@@ -94,9 +92,7 @@ static void stat_anew(struct place *place, const struct workload *workload, unsi
 		must(statx(AT_FDCWD, old_names[i % FILES], AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found));
 }
 
-/*
- * Names that the kernel has never heard of: a part of the number of the slice and a part of that of the file.
- */
+/* Names unknown to the kernel: composed of the number of the slice and that of the file. */
 static unsigned int generation[TARGETS];
 
 static void name_unknown(const struct place *place, unsigned int i, char name[24])
@@ -153,7 +149,7 @@ static void stat_missing(struct place *place, const struct workload *workload, u
 /* One pass over a directory; returns its number of entries. */
 static unsigned int list(const char *name, bool with_stat)
 {
-	static _Alignas(8) char buffer[32768]; /* as readdir(3) of glibc has it */
+	static _Alignas(8) char buffer[32768]; /* as readdir(3) of glibc */
 	int directory = (int)must(open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	unsigned int entries = 0;
 	long length;
@@ -282,7 +278,7 @@ static const struct workload workloads[] = {
 	{.name = "truncate", .count = 200, .repeatable = true, .run = resize, BEAT},
 };
 
-/* Without the mount, since it is not this that is measured. */
+/* Past the mount, since this is not measured. */
 static void fill(int directory, const char *sub, unsigned int entries)
 {
 	int made;

@@ -9,11 +9,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define EXPIRED_MS 1100 /* after which names and attributes are asked for again */
+#define EXPIRED_MS 1100 /* then cached names and attributes have expired */
 
-static char old_names[OPERATIONS][8]; /* of files that are always there */
-static char new_names[OPERATIONS][8]; /* of what operations make, and their `finish` removes */
-static int behind = -1;               /* the working directory without the mount */
+static char old_names[OPERATIONS][8]; /* permanent files */
+static char new_names[OPERATIONS][8]; /* created by operations and removed by their `finish` */
+static int behind = -1;               /* working directory past the mount */
 static int file = -1;
 static int files[OPERATIONS];
 static char page[4096];
@@ -153,7 +153,7 @@ static void rename_back(void)
 		must(rename(new_names[i], old_names[i]));
 }
 
-/* The new file takes the old one's place, as editors and packagers do it. */
+/* The new file replaces the old one, as editors and package managers do. */
 static void rename_over(unsigned int i)
 {
 	must(rename(new_names[i], old_names[i]));

@@ -49,7 +49,7 @@ static int open_directory(const char *base, const char *name, const char *suffix
 
 void open_places(struct place places[TARGETS], const char *base, const char *sub)
 {
-	/* one for all: whether the kernel has a huge page for it makes a tenth of difference */
+	/* shared: whether it is backed by a huge page makes a difference of a tenth */
 	char *buffer = aligned_alloc(2 * BUFFER_SIZE, 2 * BUFFER_SIZE);
 
 	if (!buffer)
@@ -67,7 +67,7 @@ void enter(const struct place *place)
 	must(fchdir(place->directory));
 }
 
-/* xorshift; much cheaper than a cache miss, and the same for all targets. */
+/* xorshift: much cheaper than a cache miss, and the same for all targets. */
 uint64_t next_random(struct place *place)
 {
 	place->random ^= place->random << 13;
@@ -80,7 +80,7 @@ void settle(void)
 {
 	struct statfs ignored;
 
-	/* the daemons measured here take requests in order, or nearly so */
+	/* the daemons measured here process requests nearly in order */
 	must(statfs(".", &ignored));
 }
 
@@ -107,7 +107,7 @@ long long status_number(const char *mount, const char *key)
 	return strtoll(found + strlen(quoted), NULL, 10);
 }
 
-/* All threads that there are; those to come inherit it. */
+/* All existing threads; new ones inherit it. */
 static void bind_process(pid_t pid, const cpu_set_t *cpus)
 {
 	const struct dirent *entry;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many segments in one directory: what one of them costs when there are 1,000, 10,000 or 100,000, and how
- * much memory the daemon needs to know them.
+ * Many segments in one directory: the cost of each among 1,000, 10,000 or 100,000, and the daemon's memory
+ * for them.
  */
 #include "tests/bench/bench.h"
 
@@ -14,7 +14,7 @@
 
 #define SIZES        3
 #define STEPS        4
-#define LINEAR       1.5 /* times the cost per entry at 1,000 that is still called linear at 100,000 */
+#define LINEAR       1.5 /* ratio to the cost per entry at 1,000 that counts as linear at 100,000 */
 #define BYTES_A_NODE 256
 
 static const unsigned int sizes[SIZES] = {1000, 10000, 100000};
@@ -85,7 +85,7 @@ static const struct {
 	{"rm", remove_all},
 };
 
-/* How many nodes the daemon knows, and what it holds. */
+/* The number of the daemon's nodes, and its memory. */
 struct known {
 	long long nodes;
 	struct memory memory;
@@ -112,7 +112,7 @@ static void print_memory(const struct known *before, const struct known *after)
 
 static double cost[STEPS][TARGETS][SIZES]; /* ns per entry */
 
-/* All steps once, on each target in turn. known: what it is to the daemon when all entries are. */
+/* All steps once, on each target in turn. known: the daemon's state when all entries exist. */
 static void run_steps(struct place places[TARGETS], unsigned int n, unsigned int turn,
 		      double once[STEPS][TARGETS], const char *mount, struct known *known)
 {

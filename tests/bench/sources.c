@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The machine's own shared memory: what `ls -l` of a great many segments, objects and processes costs, next
- * to `ls -l` of as many files on tmpfs, to what asking the kernel for the same costs by itself, and to the
- * least that any FUSE server has to take for it.
+ * The machine's own shared memory: the cost of `ls -l` of a great many segments, objects and processes,
+ * compared with as many files on tmpfs, with querying the kernel directly, and with the minimum of any FUSE
+ * server.
  */
 #include "tests/bench/bench.h"
 
@@ -19,20 +19,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SEGMENTS  4096u /* as many as SHMMNI allows, less what there is */
+#define SEGMENTS  4096u /* SHMMNI, less the existing ones */
 #define OBJECTS   10000u
 #define PROCESSES 2000u
 #define ROUNDS    9
-#define GOAL      3.0 /* times tmpfs, beside asking the kernel */
+#define GOAL      3.0 /* ratio to tmpfs, without the kernel query */
 #define FIRST_KEY 0x5e600000
 
 static int segments[SEGMENTS];
 static unsigned int n_segments;
 static pid_t processes[PROCESSES];
 static unsigned int n_processes;
-static char objects[PATH_MAX]; /* what the names of objects in /dev/shm begin with, "" = there are none */
+static char objects[PATH_MAX]; /* prefix of the names of objects in /dev/shm, "" = none exist */
 
-/* What this has made goes, however it ends. */
+/* Removes everything created here, however the program ends. */
 static void clean_up(void)
 {
 	while (n_segments > 0)
@@ -50,7 +50,7 @@ static void clean_up(void)
 	*objects = 0;
 }
 
-/* Milliseconds of a program whose output nobody wants. */
+/* Runs a program with output discarded. Returns milliseconds. */
 static double run(char *const arguments[])
 {
 	uint64_t begun = nanoseconds();
@@ -72,7 +72,7 @@ static double run(char *const arguments[])
 	return (double)(nanoseconds() - begun) / 1e6;
 }
 
-/* prefix: of their paths, numbers come after it. */
+/* prefix: of their paths; a number follows. */
 static void make_files(const char *prefix, unsigned int n, bool directories)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -89,14 +89,14 @@ static void make_files(const char *prefix, unsigned int n, bool directories)
 struct listing {
 	const char *name;
 	unsigned int n;   /* entries */
-	bool directories; /* ... which are these, not files */
+	bool directories; /* directories instead of files */
 	const char *base;
 	const char *shown; /* below BASE/segfs */
-	char prefix[64];   /* of the names on tmpfs, numbers come after it */
-	char *asking[4];   /* the command that asks the kernel, none if empty */
+	char prefix[64];   /* of the names on tmpfs; a number follows */
+	char *asking[4];   /* command that queries the kernel, empty = none */
 };
 
-/* One line: `ls -l` of what the source shows, of as many files on tmpfs, and the kernel's own listing. */
+/* One line: `ls -l` of the source, of as many files on tmpfs, and the kernel's own listing. */
 static void compare(struct listing *listing)
 {
 	static const char *const places[] = {"tmpfs/listed", "segfs", "floor"};

@@ -97,7 +97,7 @@ static bool is_watched(const char *task)
 	long tracer = 0;
 
 	if (!file)
-		return true; /* it has ended */
+		return true; /* the process has ended */
 	while (fgets(line, sizeof(line), file))
 		if (strncmp(line, "TracerPid:", 10) == 0)
 			tracer = strtol(line + 10, NULL, 10);
@@ -160,7 +160,7 @@ static void count(struct trace_count counts[TRACE_KINDS], const char *name)
 	counts[i].count++;
 }
 
-/* `read(4, "\x38\x00\x00\x00\x03\x00\x00\x00"..., 1052672) = 56`: the kind of request, or 0. */
+/* `read(4, "\x38\x00\x00\x00\x03\x00\x00\x00"..., 1052672) = 56`: the opcode, or 0. */
 static unsigned int request_of(const struct trace *trace, const char *line)
 {
 	const char *text = strchr(line, '"');
@@ -177,7 +177,7 @@ static unsigned int request_of(const struct trace *trace, const char *line)
 	return bytes[4] | bytes[5] << 8;
 }
 
-/* One thread's calls: those after a request up to the next one are made for it. */
+/* The calls of one thread: those after a request up to the next belong to it. */
 static void count_thread(struct trace *trace, const char *path, const char *ignored)
 {
 	char line[4096];
@@ -193,7 +193,7 @@ static void count_thread(struct trace *trace, const char *path, const char *igno
 			if (counted)
 				count(trace->requests, kind_name(kind));
 		} else if (strncmp(line, "read(", 5) == 0 && atoi(line + 5) == trace->fuse_fd) {
-			continue; /* it was taken back before it could be read, or strace ended here */
+			continue; /* it was withdrawn before the read, or strace ended here */
 		}
 		if (counted && name && line[name] == '(') {
 			line[name] = '\0';

@@ -22,8 +22,7 @@ struct trace {
 
 	/* results of trace_stop(), each terminated by an empty name */
 	struct trace_count requests[TRACE_KINDS + 1]; /* requests by kind */
-	struct trace_count
-		calls[TRACE_KINDS + 1]; /* system calls for them, including their read and writev */
+	struct trace_count calls[TRACE_KINDS + 1];    /* system calls for them, with read and writev */
 };
 
 /* Returns once every thread of `worker` is traced. directory: for strace's files. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes in the arena, as a worker leaves them that goes mad before it dies: a new worker refuses the
- * arena, or finds in it what fits together and can be used.
+ * Arbitrary bytes in the arena, as left by a worker with memory corruption: a new worker refuses the arena,
+ * or finds a consistent and usable state.
  *
- * An input consists of records: what is written to (part), which slot, where in it (16 bits), how many bytes,
- * and the bytes. They change an arena with files that are open, locked, waited for and forgotten.
+ * An input consists of records: part to write to, slot, offset (16 bits), number of bytes, bytes. They change
+ * an arena whose files are open, locked, waited for and forgotten.
  */
 #include "fs/state/descriptors.h"
 #include "fs/state/handle.h"
@@ -45,7 +45,7 @@ __attribute__((format(printf, 1, 2))) _Noreturn static void fail(const char *for
 	abort();
 }
 
-/* Slots may name any descriptor. */
+/* Slots may contain any descriptor number. */
 int __wrap_close(int fd)
 {
 	return fd == arena.fd ? __real_close(fd) : 0;
@@ -61,7 +61,7 @@ static uint64_t add_file(struct state *state, uint64_t inode, uint32_t flags, in
 
 	memcpy(key.handle, &inode, sizeof(inode));
 	result = node_reference(state, &key, S_IFREG | 0600, flags, &fd, &id);
-	/* the header may say that there can be fewer than we made, or that there are bounds */
+	/* the header may set a smaller capacity, or bounds */
 	check(result == 0 || result == -ENFILE, "a file can't be added: %s", strerror(-result));
 	return id;
 }
@@ -74,7 +74,7 @@ static uint64_t add_open(struct state *state, uint64_t node, enum io_mode mode, 
 	int backing_id;
 	int result = handle_add(state, &open, &fd, &number, &backing_id);
 
-	/* a slot may say that its file has a policy */
+	/* a slot may claim that its file has a policy */
 	check(result == 0 || result == -ENFILE || result == -EAGAIN || result == -EBUSY,
 	      "a file can't be opened: %s", strerror(-result));
 	return number;
@@ -254,7 +254,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fill(&state);
 	state_close(&state);
 	scribble(data, size);
-	/* which forgets nearly all of them: none is open here */
+	/* forgets nearly all descriptors: none is open here */
 	result = size % 2 ? descriptors_check(&arena) : 0;
 	if (result == 0)
 		result = state_recover(&state, &arena, 4);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes as a configuration: an error line of the promised form, or a configuration whose text form is
- * read again to the same text.
+ * Arbitrary bytes as a configuration: an error line of the documented form, or a configuration whose text
+ * form is parsed to the same text.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -30,7 +30,7 @@ static void check_error(int status, const char *error)
 	check(utf8_valid_length(error, length) == length);
 	for (size_t i = 0; i < length; i++)
 		check((unsigned char)error[i] >= 0x20 && error[i] != 0x7f);
-	check(length < CONFIG_ERROR_MAX - 1); /* nothing was cut */
+	check(length < CONFIG_ERROR_MAX - 1); /* not truncated */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes as names: of segments, paths, instances, and what is under process/ and sysv/; as lines of /proc,
- * and as sizes. What is read is written as it was, and what is written is a name.
+ * Arbitrary bytes as names of segments, paths, instances, and entries of process/ and sysv/; as lines of
+ * /proc; and as sizes. A parsed value is formatted as it was, and a formatted one is a valid name.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static void check(int ok)
 		abort();
 }
 
-/* What the kernel, too, takes for a name in a directory. */
+/* A name that the kernel accepts in a directory. */
 static void check_is_name(const char *name)
 {
 	check(name_check(name, strlen(name)) == NAME_OK && !strchr(name, '/'));
@@ -85,7 +85,7 @@ static void check_process_name(const char *text)
 	}
 }
 
-/* Any title comes to a name, which says what it is of. */
+/* Every title yields a name, from which its kind is recognized. */
 static void check_title(const char *title, size_t length)
 {
 	static const struct process_name kinds[] = {
@@ -99,7 +99,7 @@ static void check_title(const char *title, size_t length)
 		char name[NAME_MAX + 1];
 
 		process_write_name(&kinds[i], title, length, name);
-		/* a 0 in a title can't come from /proc; there the name ends */
+		/* a title from /proc contains no NUL; a name ends there */
 		check_is_name(name);
 		check(process_parse_name(name, &parsed) && parsed.kind == kinds[i].kind &&
 		      parsed.first == kinds[i].first);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes as the value of a policy's attribute, which one the first byte says, and as the line that is
- * stored with a segment: a sentence on what is wrong, or a value that is written as it is read.
+ * Arbitrary bytes as the value of a policy attribute, chosen by the first byte, and as the stored line of a
+ * segment: a message about the error, or a value that is formatted as it was parsed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static void check_line(const char *text, size_t length)
 	int stored;
 
 	check(result == 0 || result == -EINVAL);
-	/* what could be read is a policy all the same */
+	/* fields that could be parsed form a valid policy nevertheless */
 	stored = policy_store(&policy, line);
 	check(stored >= 0 && (size_t)stored == strlen(line) && (size_t)stored < sizeof(line));
 	check((stored == 0) == is_default(&policy));

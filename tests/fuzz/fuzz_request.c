@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any messages as requests of the kernel, to the real operations over a small store. One byte chooses
- * options, enum stand_option; then messages follow, each after its length as 16 bits: struct fuse_in_header
+ * Arbitrary messages as requests of the kernel, to the real operations on a small store. One byte selects
+ * options, enum stand_option; messages follow, each preceded by its length in 16 bits: struct fuse_in_header
  * and a body.
  *
- * So that there is something to find behind the first check, a message is made true before it is sent, unless
- * it lies grossly: a length below 65536 becomes the real one, an id of 0 a new one, and a node id or a handle
- * below 256 gets the generation that its slot has. Node 255 is that of the handle in the message.
+ * To get past the first checks a message is corrected before it is sent, unless it is far off: a length below
+ * 65536 becomes the real one, an id of 0 a new one, and a node id or handle below 256 gets the generation of
+ * its slot. Node 255 is the node of the handle in the message.
  */
 #include "fs/fuse/loop.h"
 #include "fs/fuse/protocol.h"
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MESSAGES_MAX 200 /* of one input */
+#define MESSAGES_MAX 200 /* per input */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,7 +40,7 @@ static uint64_t true_handle(const struct fs *fs, uint64_t handle)
 	return (uint64_t)atomic_load(&arena->handles[handle].generation) << 32 | handle;
 }
 
-/* Makes a number in the body true. */
+/* Corrects a number in the body. */
 static void improve(const struct fs *fs, char *message, size_t length, size_t at,
 		    uint64_t (*improved)(const struct fs *fs, uint64_t number))
 {
@@ -105,7 +105,7 @@ static void send(struct fs *fs, struct fuse_in_header *message, size_t length)
 	replies_look(stand_waiting(fs));
 }
 
-/* A copy that ends where the message does, so that nothing can be read behind it. */
+/* Sends a copy that ends where the message does, so that reads past its end are found. */
 static void send_improved(struct fs *fs, const uint8_t *data, size_t length)
 {
 	struct fuse_in_header *header = malloc(length);
@@ -154,8 +154,7 @@ static bool release_all(struct fs *fs)
 }
 
 /*
- * What a kernel sends that is done with the mount. An open that has waited for a lock is carried out when
- * another handle goes.
+ * The requests of an unmount. An open that waited for a lock is carried out when another handle is released.
  */
 static void let_go(struct fs *fs)
 {
@@ -203,7 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += 2;
 		if (length > (size_t)(end - data))
 			length = (size_t)(end - data);
-		/* what is shorter the loop itself refuses */
+		/* the loop itself refuses shorter messages */
 		if (length >= sizeof(struct fuse_in_header)) {
 			send_improved(fs, data, length);
 		}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * How libFuzzer makes a new input for fuzz_request of an old one: by whole messages, which are plausible when
- * they come into being, and by bytes in them.
+ * How libFuzzer derives inputs for fuzz_request: by whole messages, which are plausible when created, and by
+ * bytes in them.
  */
 #include "fs/fuse/protocol.h"
 #include "tests/fuzz/stand.h"
@@ -14,7 +14,7 @@
 #define MESSAGES_MAX 128
 #define BODY_MAX     512 /* bytes of a new message's body */
 
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size); /* libFuzzer's own */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size); /* libFuzzer's */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 
 static uint64_t random_state;
@@ -29,10 +29,12 @@ static uint64_t any(uint64_t below)
 
 #define ONE_OF(list) (list)[any(sizeof(list) / sizeof((list)[0]))]
 
-/* What a fixed part is made of, in its order. h: handle, n: node, f: open flags, o: offset, z: size, w: count
- * of what follows, m: mode, u: small number, U: the same in 64 bits, L: lock owner, b: flag bits, c: ioctl
+/*
+ * The fields of a fixed part, in order. h: handle, n: node, f: open flags, o: offset, z: size, w: count of
+ * what follows, m: mode, u: small number, U: likewise in 64 bits, L: lock owner, b: flag bits, c: ioctl
  * command, i: id of a request, t: lock type, v: valid of SETATTR. Then strings as in fs/ops/operations.c, x:
- * the name of an attribute, and d: the bytes that are counted. */
+ * name of an attribute, and d: the counted bytes.
+ */
 static const struct form {
 	uint32_t opcode;
 	const char *parts;
@@ -112,7 +114,7 @@ static void add64(uint64_t number)
 	add(&number, sizeof(number));
 }
 
-/* The root, files that were looked up, others, anything. */
+/* The root, nodes that were looked up, others, or any number. */
 static uint64_t any_node(void)
 {
 	switch (any(8)) {
@@ -293,7 +295,7 @@ static void add_data(void)
 	memcpy(body + count_at, &counted, sizeof(counted));
 }
 
-/* Returns the bytes of a new message, with its length before it. */
+/* Returns the bytes of a new message, preceded by its length. */
 static size_t make_message(uint8_t *out)
 {
 	const struct form *form = &ONE_OF(forms);
@@ -305,7 +307,7 @@ static size_t make_message(uint8_t *out)
 	};
 	uint16_t length;
 
-	/* a new name is mostly made in a directory, and what has a handle is mostly about its node */
+	/* new names mostly belong to directories, and requests with a handle to its node */
 	if (*form->strings == 'n' && any(4))
 		header.nodeid = any(4) ? 1 : 5;
 	else if (strchr(form->parts, 'h') && any(8))
@@ -323,7 +325,7 @@ static size_t make_message(uint8_t *out)
 		else
 			add_data();
 	}
-	/* cut short */
+	/* truncated */
 	if (any(40) == 0)
 		body_length = any(body_length + 1);
 	length = (uint16_t)(sizeof(header) + body_length);
@@ -336,7 +338,7 @@ static size_t make_message(uint8_t *out)
 
 /* --- an input, by its messages --- */
 
-/* Where messages begin; [n] is where the last one ends. Returns n. */
+/* Start offsets of messages; [n] is the end of the last one. Returns n. */
 static size_t find_messages(const uint8_t *data, size_t size, size_t at[MESSAGES_MAX + 1])
 {
 	size_t n = 0;
@@ -369,7 +371,7 @@ static size_t cut(uint8_t *data, size_t size, size_t at, size_t length)
 	return size - length;
 }
 
-/* Bytes of one message; its length follows. */
+/* Mutates bytes of one message, then its length. */
 static size_t change(uint8_t *data, size_t size, size_t max_size, size_t at, size_t end)
 {
 	size_t room = end - at - 2 + any(32);

@@ -11,18 +11,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SPACE       (3u * 1024u * 1024u) /* bytes that one request may be answered with, all told */
+#define SPACE       (3u * 1024u * 1024u) /* bytes for the replies to one request, in total */
 #define AWAITED_MAX 1024                 /* requests of one input */
 #define ERRNO_MAX   4095
 
 static struct {
 	int fd;
-	const char *bytes; /* what is in it */
+	const char *bytes; /* bytes present */
 	size_t n;
 	struct awaited {
 		uint64_t unique;
 		uint32_t opcode;
-		size_t room; /* bytes that the answer may have after its header */
+		size_t room; /* maximum bytes of the reply after its header */
 	} awaited[AWAITED_MAX];
 } answers;
 
@@ -93,7 +93,7 @@ void replies_await(const struct fuse_in_header *request, size_t length)
 	};
 }
 
-/* As the kernel reads them. */
+/* Reads entries as the kernel does. */
 static void look_at_entries(const char *at, size_t left, bool plus)
 {
 	size_t before = plus ? sizeof(struct fuse_entry_out) : 0;
@@ -116,7 +116,7 @@ static void look_at_entries(const char *at, size_t left, bool plus)
 	check(left == 0, "%zu bytes after the last entry", left);
 }
 
-/* The request that a reply is to. */
+/* The request of a reply. */
 static size_t find_awaited(const struct fuse_out_header *header)
 {
 	size_t i = 0;

@@ -33,11 +33,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX                                                                                             \
-	(4u * 1024u * 1024u) /* bytes of any file: what is asked for must not fill the machine's memory */
-#define PASSTHROUGH_IDS 1024 /* that one input may take */
+#define FILE_MAX        (4u * 1024u * 1024u) /* bytes of a file, at most: memory is limited */
+#define PASSTHROUGH_IDS 1024                 /* per input */
 #define WATCHED_FDS     128
-#define ARENA_SPACE     (4u * 1024u * 1024u) /* bytes, at least those of an arena */
+#define ARENA_SPACE     (4u * 1024u * 1024u) /* bytes, at least the size of an arena */
 
 static struct fs fs;
 struct thread stand_thread;
@@ -48,15 +47,15 @@ static struct control_facts facts = {
 };
 
 static struct {
-	char path[64]; /* of the directory that all is in */
+	char path[64]; /* of the temporary directory */
 	int dir_fd;
-	bool carrying_out; /* an input, and nothing else */
+	bool carrying_out; /* an input is being run */
 	bool ids[PASSTHROUGH_IDS];
 	int last_id;
 	bool was_open[WATCHED_FDS];
 	struct arena arena;
-	void *arena_place; /* where each input's is mapped: the journal keeps a thread's slot for the life of
-			      the thread */
+	/* address of every input's arena: the journal keeps a thread's slot for the life of the thread */
+	void *arena_place;
 } stand;
 
 /* --- what is not to be used of the machine, by --wrap of the linker --- */
@@ -72,7 +71,7 @@ ssize_t __wrap_procfs_find_users(const struct procfs_file *files, size_t n, stru
 int __wrap_procfs_fcntl_command(pid_t thread);
 void __wrap_lifetime_changed(uint64_t id);
 
-/* All is done by one thread, in the order of the input, as where there is no memory for more. */
+/* One thread does everything in the order of the input, as without memory for more threads. */
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
 			  void *argument)
 {
@@ -99,7 +98,7 @@ void __wrap_passthrough_close(struct fs *the_fs, int id)
 	handle_backing_closed(&the_fs->state, id);
 }
 
-/* Nobody but the input uses what is in the store. */
+/* Only the input uses the files of the store. */
 ssize_t __wrap_procfs_find_views(dev_t device, uint64_t inode, struct procfs_view **views)
 {
 	(void)device;
@@ -116,14 +115,14 @@ ssize_t __wrap_procfs_find_users(const struct procfs_file *files, size_t n, stru
 	return 0;
 }
 
-/* Who asks for a lock is no process of this machine. */
+/* Lock owners are not processes of this machine. */
 int __wrap_procfs_fcntl_command(pid_t thread)
 {
 	(void)thread;
 	return -1;
 }
 
-/* There is no thread that would look at it. */
+/* The thread that handles it does not exist here. */
 void __wrap_lifetime_changed(uint64_t id)
 {
 	(void)id;
@@ -131,7 +130,7 @@ void __wrap_lifetime_changed(uint64_t id)
 
 /* --- the store --- */
 
-/* Whatever modes and flags the input has left. */
+/* Despite any modes and flags set by the input. */
 static void remove_all(int dir_fd, const char *name)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -173,7 +172,7 @@ static void clean_up(void)
 	rmdir(stand.path);
 }
 
-/* A tmpfs that has no path, and so is gone with this process, however that ends. */
+/* A detached tmpfs, which ends with this process in every case. */
 static bool mount_place(void)
 {
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
@@ -187,7 +186,7 @@ static bool mount_place(void)
 	return true;
 }
 
-/* Of the sanitizers; called also when the process ends by an error. */
+/* Of the sanitizers; also called when the process ends by an error. */
 void __sanitizer_set_death_callback(void (*callback)(void));
 
 static void make_place(void)
@@ -238,7 +237,7 @@ static void register_store(struct arena_header *header, int fd, unsigned int opt
 
 /* --- the worker --- */
 
-/* The session knows all that libfuse can. */
+/* The session offers all features of libfuse. */
 static void send_init(void)
 {
 	struct {
@@ -309,7 +308,7 @@ static void make_arena(bool few)
 	arena_locate(&stand.arena);
 }
 
-/* So narrow that each is met. */
+/* Small enough to be reached. */
 static void set_bounds(struct arena_header *header)
 {
 	atomic_store(&header->limit_nodes, 14);
@@ -326,7 +325,7 @@ struct fs *stand_begin(unsigned int options)
 	struct source_file root = {.fd = -1};
 	struct arena_header *header;
 
-	/* libFuzzer has set its own since */
+	/* libFuzzer has set its own handler */
 	signal(SIGXFSZ, SIG_IGN);
 	interrupt_setup();
 	note_fds();
@@ -347,7 +346,7 @@ struct fs *stand_begin(unsigned int options)
 					     .handle_type = NODE_HANDLE_SOURCE,
 					     .handle_bytes = 0};
 
-		/* their places are taken, and nobody shows them */
+		/* their slots are occupied, but no source lists them */
 		check(node_add_fixed(&fs.state, source_builtin_index(kind), &key, S_IFDIR | 0555, 0, -1) == 0,
 		      "no node");
 	}
@@ -387,7 +386,7 @@ static void close_fd(int fd)
 		check(close(fd) == 0, "descriptor %d is named, and was closed", fd);
 }
 
-/* Nothing but what the tree needs is beside the store. */
+/* Nothing else is in the temporary directory. */
 static void check_place(void)
 {
 	int fd = fcntl(stand.dir_fd, F_DUPFD_CLOEXEC, 0);

@@ -9,8 +9,8 @@
 #include <sys/uio.h>
 
 #define KINDS_MAX  2000
-#define STACK_LOOK 4096 /* bytes of the stack in which callers are looked for */
-#define CALLERS    2    /* of them tell a place */
+#define STACK_LOOK 4096 /* bytes of the stack searched for callers */
+#define CALLERS    2    /* return addresses that identify a call site */
 
 struct call_kinds {
 	unsigned int n;
@@ -47,15 +47,15 @@ struct call_text call_text_of(pid_t process)
 	return text;
 }
 
-/* Where it ends, its place tells it. */
+/* Identified by its number only; all returns are alike. */
 static uint64_t hash_of_call(const struct __ptrace_syscall_info *info)
 {
 	return info->op == PTRACE_SYSCALL_INFO_ENTRY ? info->entry.nr + 1 : UINT64_MAX;
 }
 
 /*
- * The call, and the innermost callers that are the program's own. They are taken to be all words of the stack
- * that can be; one that only was one at an earlier time makes another kind, which is a stop more.
+ * The call and its innermost callers within the program: all words of the stack that may be return addresses.
+ * A stale one makes another kind, that is, one more stop.
  */
 static uint64_t hash_of(const struct call_text *text, pid_t thread, const struct __ptrace_syscall_info *info)
 {

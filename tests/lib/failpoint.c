@@ -19,10 +19,10 @@
 #define HARMLESS             SYS_getppid /* replaces the failing call: a seccomp filter sees this one */
 #define NEVER                (-1)
 
-/* How a call tells of its failure. */
+/* How a call reports failure. */
 enum how {
 	BY_ERRNO = 0,
-	BY_USER, /* returns the present file-system user, as it does when it has not failed */
+	BY_USER, /* returns the current file-system user, as on success */
 	BY_GROUP,
 };
 
@@ -35,11 +35,11 @@ enum how {
 		SYS_##name, #name, NEVER, BY_ERRNO                                                           \
 	}
 
-/* What calls are most likely to fail with; those that are not here: ENOMEM. */
+/* The most likely errors of calls; others: ENOMEM. */
 static const struct known_call {
 	long number;
 	const char *name;
-	int likely; /* NEVER: it is not counted */
+	int likely; /* NEVER: not counted */
 	enum how how;
 } calls[] = {
 	/* clang-format off */
@@ -73,19 +73,19 @@ static const struct known_call {
 	{SYS_setfsuid, "setfsuid", 0, BY_USER}, {SYS_setfsgid, "setfsgid", 0, BY_GROUP},
 
 	/*
-	 * the C library can't do without, or no caller hears of it: waiting, waking, the end of a thread or
-	 * of memory
+	 * the C library can't do without, or no caller learns of failure: waiting, waking, the end of
+	 * threads, unmapping
 	 */
 	NO_CALL(futex), NO_CALL(munmap), NO_CALL(shmdt), NO_CALL(rt_sigprocmask), NO_CALL(rt_sigreturn), NO_CALL(rt_sigtimedwait), NO_CALL(exit),
 	NO_CALL(exit_group), NO_CALL(restart_syscall), NO_CALL(set_robust_list), NO_CALL(rseq), NO_CALL(clock_nanosleep), NO_CALL(nanosleep),
-	/* whatever it says, the descriptor is gone */
+	/* the descriptor is closed, whatever it returns */
 	NO_CALL(close),
-	/* what a kernel does not fail: it is only asked, or the process that is meant is there */
+	/* the kernel never fails these: they only query, or the process exists */
 	NO_CALL(gettid), NO_CALL(getpid), NO_CALL(getppid), NO_CALL(geteuid), NO_CALL(getegid), NO_CALL(getuid), NO_CALL(getgid), NO_CALL(umask),
 	NO_CALL(kill), NO_CALL(tgkill), NO_CALL(wait4), NO_CALL(timer_settime), NO_CALL(timer_delete),
-	/* placement of threads: a matter of speed */
+	/* placement of threads: affects speed only */
 	NO_CALL(sched_getaffinity), NO_CALL(sched_yield), NO_CALL(getcpu),
-	/* to a call that is not there at all the C library has another */
+	/* the C library falls back to another call if it does not exist */
 	NO_CALL(clone3),
 	/* clang-format on */
 };
@@ -93,13 +93,13 @@ static const struct known_call {
 struct failpoint_shared {
 	struct follow_shared follow;
 	enum failpoint_error error;
-	atomic_uint n;            /* calls that are to come; 0 = none is to fail */
-	struct call_kinds *kinds; /* of which the call is not to be; `n` is 1 then; or NULL */
+	atomic_uint n;            /* calls until the one that fails; 0 = none fails */
+	struct call_kinds *kinds; /* kinds to skip, with `n` = 1; or NULL */
 	struct call_text text;
 	int fuse_fd;
-	long number;       /* of the call that has failed */
-	atomic_int thread; /* in it; 0 = in none; -1 = that is being found out */
-	int returned;      /* what it is made to return */
+	long number;       /* of the failed call */
+	atomic_int thread; /* inside the failing call; 0 = none; -1 = being determined */
+	int returned;      /* its forced return value */
 	atomic_bool failed;
 };
 
@@ -111,9 +111,7 @@ static const struct known_call *find_call(long number)
 	return NULL;
 }
 
-/*
- * Of the kernel's device, requests and answers themselves, and the end of a passthrough id, which is a close.
- */
+/* On the FUSE device: requests, replies, and BACKING_CLOSE, which is a close. */
 static bool is_of_device(const struct failpoint_shared *shared, uint64_t number, const uint64_t arguments[6])
 {
 	if ((int)arguments[0] != shared->fuse_fd)
@@ -137,7 +135,7 @@ static bool counts(const struct failpoint_shared *shared, uint64_t number, const
 	return !is_of_device(shared, number, arguments) && !(call && call->likely == NEVER);
 }
 
-/* The file-system identity that a thread has: the fourth of a line. */
+/* The file-system id of a thread: the fourth number of a line. */
 static int identity_of(pid_t thread, const char *line)
 {
 	char text[4096];
@@ -222,7 +220,7 @@ static void fail_call(struct failpoint_shared *shared, pid_t thread, long number
 	atomic_store(&shared->thread, thread);
 }
 
-/* Whether this call is the one. */
+/* Whether this call is to fail. */
 static bool is_due(struct failpoint_shared *shared, pid_t thread, const struct __ptrace_syscall_info *info)
 {
 	if (atomic_load(&shared->n) == 0 ||
@@ -262,7 +260,7 @@ static void follow(void *context)
 	}
 }
 
-/* The number that the device has in the daemon's descriptor table. */
+/* The device's number in the daemon's descriptor table. */
 static int find_device(pid_t worker)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/fd", worker));
@@ -331,7 +329,7 @@ void failpoint_end(struct failpoint *point, struct failed_call *failed)
 	const struct known_call *call;
 	bool has_ended;
 
-	/* a call that was not made must not return as if it were another one */
+	/* the skipped call must not return the result of its replacement */
 	atomic_store(&point->shared->n, 0);
 	has_ended = wait_for(atomic_load(&point->shared->thread) == 0);
 	follow_end(&point->shared->follow, point->tracer);

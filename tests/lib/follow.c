@@ -18,13 +18,13 @@ void follow_resume(const struct follow_stop *stop)
 	const int event = stop->status >> 16;
 	long number = WSTOPSIG(stop->status);
 
-	/* stops of ours bring no signal for the thread */
+	/* stops of this tracer carry no signal for the thread */
 	if (event || number == CALL_STOP || number == SIGTRAP)
 		number = 0;
 	ptrace(PTRACE_SYSCALL, stop->thread, NULL, number);
 }
 
-/* Every thread there is; those that come later are held from their birth. */
+/* All existing threads; new ones stop at birth. */
 static int seize(pid_t process)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/task", process));
@@ -59,7 +59,7 @@ static void wanted_signals(sigset_t *signals)
 	sigaddset(signals, LET_GO);
 }
 
-/* The first process that the supervisor starts is the next worker. */
+/* The first child of the supervisor is the next worker. */
 static void look_at_birth(struct follow_shared *shared, const struct follow_stop *stop)
 {
 	unsigned long child;
@@ -95,7 +95,7 @@ bool follow_next(struct follow_shared *shared, struct follow_stop *stop)
 			return true;
 		}
 	}
-	/* who was held goes on by itself when the holder is gone */
+	/* a held thread resumes when its tracer ends */
 	return false;
 }
 
@@ -104,10 +104,7 @@ void follow_wait_ends(void)
 	pid_t thread;
 	int status;
 
-	/*
-	 * a process that a thread of the worker has run for itself is held as well, and goes on by itself no
-	 * more than the worker
-	 */
+	/* helper processes of the worker's threads are traced too, and must not run on after the worker */
 	while ((thread = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR)
 		if (thread > 0 && WIFSTOPPED(status))
 			kill(thread, SIGKILL);
@@ -129,7 +126,8 @@ int follow_start(pid_t worker, struct follow_shared *shared, void (*follow)(void
 		wanted_signals(&signals);
 		sigprocmask(SIG_BLOCK, &signals, NULL);
 		/*
-		 * files of the mount: at its end, closing them would wait for the worker that it still holds
+		 * files of the mount: closing them at exit would wait for the worker that this process still
+		 * holds
 		 */
 		close_range(3, ~0u, 0);
 		error = worker ? seize(worker) : 0;

@@ -26,11 +26,11 @@
 static struct {
 	int device;
 	pthread_t server;
-	char path[PATH_MAX];          /* "" = nothing was begun */
-	atomic_uint held;             /* requests that are not answered */
-	atomic_bool mute;             /* nor are questions about attributes and the file system */
-	atomic_bool leaving;          /* all is answered */
-	uint64_t unique[HANGING_MAX]; /* of the first that are held */
+	char path[PATH_MAX];          /* "" = not started */
+	atomic_uint held;             /* requests without a reply */
+	atomic_bool mute;             /* nor do GETATTR and STATFS get a reply */
+	atomic_bool leaving;          /* everything gets a reply */
+	uint64_t unique[HANGING_MAX]; /* of the first held requests */
 	pid_t processes[HANGING_MAX];
 	size_t n;
 } hanging = {.device = -1};
@@ -58,7 +58,7 @@ static bool is_held(const struct fuse_in_header *in)
 		(in->opcode == FUSE_GETATTR || in->opcode == OP_STATX || in->opcode == FUSE_STATFS));
 }
 
-/* Returns the size of the answer's body, -1 where there is no answer, or -errno of it. */
+/* Returns the size of the reply's body, -1 for no reply, or a negative errno to reply with. */
 static int answer_to(const struct fuse_in_header *in, union body *body)
 {
 	const struct fuse_init_in *init = (const void *)(in + 1);
@@ -69,7 +69,7 @@ static int answer_to(const struct fuse_in_header *in, union body *body)
 
 		if (n < HANGING_MAX)
 			hanging.unique[n] = in->unique;
-		/* whoever sees the number sees what is counted */
+		/* after the counted data: whoever sees the number sees them */
 		atomic_store(&hanging.held, n + 1);
 		return -1;
 	}
@@ -126,7 +126,7 @@ static void *serve(void *message)
 		out.header.unique = in->unique;
 		out.header.error = size < 0 ? size : 0;
 		out.header.len = (uint32_t)sizeof(out.header) + (uint32_t)(size < 0 ? 0 : size);
-		/* who waited for it may have been ended */
+		/* the requester may have been killed */
 		if (write(hanging.device, &out, out.header.len) < 0 && errno != ENOENT)
 			break;
 	}
@@ -208,7 +208,7 @@ void hanging_detach(void)
 	check(umount2(hanging.path, MNT_DETACH));
 }
 
-/* Where it is not to be seen any more, only its server can end what hangs in it. */
+/* Once detached, only its server can end requests that hang in it. */
 static void answer_all(void)
 {
 	unsigned int n = atomic_load(&hanging.held);
@@ -230,7 +230,7 @@ void hanging_end(void)
 	for (size_t i = 0; i < hanging.n; i++)
 		kill(hanging.processes[i], SIGKILL);
 	answer_all();
-	/* which ends what is not answered */
+	/* aborts requests without a reply */
 	umount2(hanging.path, MNT_FORCE);
 	umount2(hanging.path, MNT_DETACH);
 	for (size_t i = 0; i < hanging.n; i++)

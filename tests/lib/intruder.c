@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define NOT_YET    LONG_MIN
-#define SPLICE_MAX 65536 /* bytes that a pipe takes */
+#define SPLICE_MAX 65536 /* capacity of a pipe in bytes */
 
 static const struct mount *mount;
 static atomic_long *results;
@@ -130,7 +130,7 @@ static long told(long result)
 	return result < 0 ? -errno : result;
 }
 
-/* What was read is right, if `byte` says what that is. */
+/* The bytes read must be `byte`, if it says so. */
 static long told_bytes(const struct access *access, const char *bytes, long length)
 {
 	if (length < 0)

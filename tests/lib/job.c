@@ -31,12 +31,12 @@ struct job *job_start(void (*function)(struct job *job, void *context), void *co
 			function(job, context);
 		_exit(0);
 	}
-	/* not by the child as well: the memory is shared */
+	/* not in the child: memory is shared */
 	job->pid = pid;
 	return job;
 }
 
-/* Whether the process has ended; it stays to be collected. */
+/* Whether the process has ended; does not reap it. */
 static bool has_ended(pid_t pid)
 {
 	siginfo_t info = {0};
@@ -63,7 +63,7 @@ bool job_is_in_call(const struct job *job, long number)
 	return strtol(text, &end, 10) == number && end != text;
 }
 
-/* Waits for it, and frees it. */
+/* Reaps and frees it. */
 static int collect(struct job *ended)
 {
 	int status = 0;

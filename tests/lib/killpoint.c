@@ -12,8 +12,8 @@ struct killpoint_shared {
 	struct follow_shared follow;
 	pid_t worker;
 	pid_t supervisor;
-	unsigned int at;          /* the point of the first worker */
-	unsigned int next_at;     /* ... of the next one; 0 = it is not to be killed */
+	unsigned int at;          /* number of the point at which the first worker is killed */
+	unsigned int next_at;     /* ... the next worker; 0 = not killed */
 	struct call_kinds *kinds; /* instead of `at`; or NULL */
 	struct call_text text;
 	atomic_uint passed;
@@ -22,8 +22,8 @@ struct killpoint_shared {
 };
 
 /*
- * The stopped threads never run again: what a system call would have done next is not done. `thread` may be a
- * process that the worker runs.
+ * The stopped threads never run again, so nothing happens after the system call. `thread` may be a helper
+ * process of the worker.
  */
 static void kill_worker(struct killpoint_shared *shared, pid_t worker, pid_t thread)
 {
@@ -45,7 +45,7 @@ static bool is_new_kind(struct killpoint_shared *shared, pid_t thread)
 	       call_is_of_new_kind(shared->kinds, &shared->text, thread, &info);
 }
 
-/* Whether the first worker has come to its point. */
+/* Whether the first worker has reached its point. */
 static bool is_due(struct killpoint_shared *shared, pid_t thread)
 {
 	unsigned int passed = atomic_fetch_add(&shared->passed, 1) + 1;
@@ -53,7 +53,7 @@ static bool is_due(struct killpoint_shared *shared, pid_t thread)
 	return shared->kinds ? is_new_kind(shared, thread) : passed == shared->at;
 }
 
-/* Returns whether the last of those that are to be killed has been. */
+/* Returns whether the last worker to be killed has been killed. */
 static bool pass(struct killpoint_shared *shared, const struct follow_stop *stop)
 {
 	if (stop->is_next) {
@@ -75,7 +75,9 @@ static void follow(void *context)
 
 	while (follow_next(&shared->follow, &stop)) {
 		if (stop.is_call && pass(shared, &stop)) {
-			/* its end is told to the supervisor once we have seen it, or are gone */
+			/*
+			 * the supervisor learns of its end only after this tracer has reaped it, or has ended
+			 */
 			if (shared->next_at == 0)
 				follow_wait_ends();
 			return;

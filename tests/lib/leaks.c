@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define IDS_ABOVE 64 /* looked for beyond the last one that was noted */
+#define IDS_ABOVE 64 /* ids checked beyond the last recorded one */
 
 #define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
 
@@ -24,7 +24,7 @@ static void unmap_arena(struct arena *arena)
 
 #define _cleanup_arena_ __attribute__((cleanup(unmap_arena)))
 
-/* arena->fd becomes the number that it has in the daemon's table. */
+/* arena->fd becomes its number in the daemon's table. */
 static int find_arena(const struct mount *mount, const char **path)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/fd", mount->supervisor));
@@ -108,10 +108,7 @@ static int count_lost(const struct mount *mount, const struct arena *arena, int 
 			continue;
 		length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 		target[length > 0 ? length : 0] = '\0';
-		/*
-		 * the reader keeps some of the threads that have asked for something last, see
-		 * fs/fuse/identity.c
-		 */
+		/* the reader caches pidfds of recent requesters, see fs/fuse/identity.c */
 		if (strcmp(target, PIDFD) == 0 && ++asked <= CACHED_PIDFDS)
 			continue;
 		n++;
@@ -148,7 +145,7 @@ static bool is_id_named(const struct arena *arena, int id)
 	return false;
 }
 
-/* The daemon's end of the connection, in this process. */
+/* Duplicates the daemon's end of the connection into this process. */
 static int borrow_device(const struct mount *mount, int number)
 {
 	_cleanup_close_ int supervisor = (int)syscall(SYS_pidfd_open, mount->supervisor, 0);
@@ -171,7 +168,7 @@ bool no_lost_backing_ids(const struct mount *mount)
 	for (int id = 1; id <= atomic_load(&arena.header->backing_last) + IDS_ABOVE; id++) {
 		const uint32_t closed = (uint32_t)id;
 
-		/* ENOENT: there is no such id, as it should be */
+		/* ENOENT: the id does not exist, as expected */
 		if (is_id_named(&arena, id) || ioctl(device, DEVICE_BACKING_CLOSE, &closed) < 0)
 			continue;
 		fprintf(stderr, "lost passthrough id %d\n", id);
@@ -211,7 +208,7 @@ int removed_files_held(const struct mount *mount, bool print)
  * ------------------------------------------------------------------------------------------------
  */
 
-#define QUIET_LOOKS 20 /* one after another that show the same, a millisecond apart */
+#define QUIET_LOOKS 20 /* identical observations in a row, a millisecond apart */
 
 static int count_descriptors(const struct mount *mount)
 {
@@ -223,7 +220,7 @@ static int count_descriptors(const struct mount *mount)
 	while (dir && (entry = readdir(dir))) {
 		ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 
-		/* which of them are kept depends on who has asked */
+		/* which of them are cached depends on the requesters */
 		target[length > 0 ? length : 0] = '\0';
 		n += isdigit((unsigned char)entry->d_name[0]) && strcmp(target, PIDFD) != 0;
 	}

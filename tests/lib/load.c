@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-/* What a client is started with. */
+/* Arguments of a client. */
 struct start {
 	const struct load *load;
 	enum load_kind kind;
@@ -64,7 +64,7 @@ static int fill(const char *path, unsigned int number, long from, long size)
 	return pwrite(fd, bytes, (size_t)size, from) == size ? 0 : -1;
 }
 
-/* In the store: the mount is to see them for the first time under load. */
+/* In the store, so that the mount sees them for the first time under load. */
 static int make_files(const struct load *load, unsigned int number)
 {
 	char directory[PATH_MAX];

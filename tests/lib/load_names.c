@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations on names, of which each changes what the next one finds. All work on names of their own in the
- * client's directory `names`, which is empty before a round and after it.
+ * Operations on names, each of which changes the state for the next one. All work on names of their own in
+ * the client's directory `names`, which is empty before and after a round.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/load.h"
@@ -55,7 +55,7 @@ static void use_files(struct load_client *client)
 	load_must(client, write(fd, "alpha", 5) == 5);
 	load_must(client, close(fd) == 0);
 	load_must(client, contains(client, "a", "alpha"));
-	/* whatever was there before: without O_EXCL it is no error */
+	/* an existing file is no error without O_EXCL */
 	fd = open(name(client, "b"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	load_must(client, fd >= 0);
 	load_must(client, pwrite(fd, "beta", 4, 0) == 4);
@@ -65,7 +65,7 @@ static void use_files(struct load_client *client)
 	load_must(client, rename(name(client, "c"), name(client, "b")) == 0);
 	load_must(client, is_missing(client, "c"));
 	load_must(client, contains(client, "b", "alpha"));
-	/* what was replaced is still there for who has it open */
+	/* the replaced file remains for its open descriptor */
 	load_must(client, fstat(fd, &stat_buffer) == 0);
 	load_must(client, stat_buffer.st_nlink == 0 && stat_buffer.st_size == 4);
 	load_must(client, close(fd) == 0);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Operations that may be carried out twice.
- */
+/* Idempotent operations. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/load.h"
 
@@ -21,7 +19,7 @@ static const char *own(const struct load_client *client, const char *name)
 	return path_of("%s/%s", client->directory, name);
 }
 
-/* A different place every round. */
+/* A different block every round. */
 static long block_of(const struct load_client *client)
 {
 	return (long)((client->round * 13 + client->number) % (LOAD_SIZE / BLOCK)) * BLOCK;
@@ -49,7 +47,7 @@ void load_prepare(struct load_client *client)
 	load_must(client, client->view != MAP_FAILED);
 }
 
-/* Reads, writes and views: of what is open for long and of what is opened for it. */
+/* Reads, writes and views, through a descriptor open for long and through a new one. */
 static void use_bytes(struct load_client *client)
 {
 	const long at = block_of(client);
@@ -81,7 +79,7 @@ static void use_bytes(struct load_client *client)
 	load_must(client, munmap(view, LOAD_SIZE) == 0);
 }
 
-/* A file that all clients have open at the same time, each writing to a part of its own. */
+/* A file that all clients have open, each writing to its own part. */
 static void use_common(struct load_client *client)
 {
 	const long at = (long)client->number * LOAD_SIZE + block_of(client);
@@ -93,7 +91,7 @@ static void use_common(struct load_client *client)
 	load_must(client, pwrite(fd, bytes, BLOCK, at) == BLOCK);
 	load_must(client, pread(fd, bytes, BLOCK, at) == BLOCK);
 	load_must(client, is_right(client->number, at, bytes));
-	/* the first one's part is there from the start */
+	/* the first client's part exists from the start */
 	load_must(client, pread(fd, bytes, BLOCK, block_of(client)) == BLOCK);
 	load_must(client, is_right(0, block_of(client), bytes));
 	load_must(client, close(fd) == 0);

@@ -44,7 +44,7 @@ static void catch_signals(void)
 
 static __attribute__((noreturn)) void serve(int number, int *fds);
 
-/* A fork(2) whose child is the test's, too. */
+/* A fork(2) whose child also takes commands from the test. */
 static int fork_locker(int number, int *fds)
 {
 	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
@@ -318,7 +318,7 @@ void locker_collect(int locker)
 		fail_msg("locker %d does not end", locker);
 	assert_int_equal(found, pid);
 	lockers[locker].pid = 0;
-	/* an answer that nobody has fetched, and a command */
+	/* an unread answer, and a command */
 	while (recv(lockers[locker].near, rest, sizeof(rest), MSG_DONTWAIT) > 0 ||
 	       recv(lockers[locker].far, rest, sizeof(rest), MSG_DONTWAIT) > 0)
 		;

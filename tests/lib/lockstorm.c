@@ -11,14 +11,14 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define RECORDS 6 /* byte N of the file stands for record N; the last one is that of flock(2) */
+#define RECORDS 6 /* byte N of the file stands for record N; the last record is guarded by flock(2) */
 #define RANGES  (RECORDS - 1)
 
-/* What a lock guards; in the file. */
+/* The data that a lock guards, in the file. */
 struct record {
 	atomic_int readers;
 	atomic_int writers;
-	unsigned long first; /* always the same, but for who writes */
+	unsigned long first; /* all equal, except during a write */
 	unsigned long second;
 };
 
@@ -33,7 +33,7 @@ struct storming {
 	int fd;
 	struct record *records;
 	unsigned int random;
-	bool interrupts; /* are expected */
+	bool interrupts; /* interrupts are expected */
 };
 
 static unsigned int pick(struct storming *self, unsigned int n)
@@ -90,7 +90,7 @@ static int set(const struct storming *self, int command, int type, unsigned int 
 	return fcntl(self->fd, command, &lock);
 }
 
-/* Whether a call that may wait has got its lock; else it was interrupted, which is to leave it without. */
+/* Whether a waiting call got its lock; otherwise it was interrupted, and must hold none. */
 static bool has_got(const struct storming *self, int result)
 {
 	bool interrupted = result < 0 && errno == EINTR && self->interrupts;
@@ -111,7 +111,7 @@ static void lock_ranges(struct storming *self)
 		return;
 	enter(self, type, first, last);
 	leave(self, type, first, last);
-	/* an upgrade that does not wait, and a downgrade */
+	/* an upgrade without waiting, and a downgrade */
 	if (type == F_RDLCK && pick(self, 4) == 0) {
 		if (set(self, of_process ? F_SETLK : F_OFD_SETLK, F_WRLCK, first, last) == 0) {
 			enter(self, F_WRLCK, first, last);
@@ -127,7 +127,7 @@ static void lock_ranges(struct storming *self)
 	job_must(self->job, set(self, of_process ? F_SETLK : F_OFD_SETLK, F_UNLCK, first, last) == 0);
 }
 
-/* Conversions give up what there was, whatever comes of them. */
+/* Conversions release the old lock, whether they succeed or not. */
 static void lock_all(struct storming *self)
 {
 	int type;

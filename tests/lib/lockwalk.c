@@ -15,13 +15,13 @@
 #define STARTED      4 /* of the processes; the others are forked */
 #define OBSERVER     PROCESSES
 #define SLOTS        4
-#define ON_MOUNT     8 /* the slot of the file on the mount, after that of the tmpfs's */
+#define ON_MOUNT     8 /* slot of the file on the mount, following that of the tmpfs file */
 #define DESCRIPTIONS (PROCESSES * SLOTS + 1)
 #define OWNERS       (PROCESSES + 1 + DESCRIPTIONS)
 #define SIZE         100 /* of the file */
 #define CELLS        ((int)(sizeof(bounds) / sizeof(bounds[0])))
 
-/* Where ranges begin and end; the last cell has no end. Bytes of one cell are never told apart. */
+/* Boundaries of ranges; the last cell has no end. All bytes of a cell are in the same state. */
 static const int64_t bounds[] = {
 	0,         1,
 	2,         3,
@@ -39,9 +39,9 @@ static const int64_t bounds[] = {
 	INT64_MAX,
 };
 
-/* An open file description; place 0 is not used. */
+/* An open file description; index 0 is unused. */
 struct description {
-	int descriptors; /* that refer to it, 0 = it is none */
+	int descriptors; /* that refer to it; 0 = unused */
 	int mode;        /* O_ACCMODE */
 	int flock;       /* F_RDLCK, F_WRLCK, F_UNLCK */
 };
@@ -53,9 +53,9 @@ static struct {
 	uint64_t random;
 	struct description descriptions[DESCRIPTIONS];
 	int fds[PROCESSES][SLOTS]; /* descriptions, 0 = the slot is empty */
-	signed char cells[OWNERS][sizeof(bounds) / sizeof(bounds[0])]; /* what owners hold: processes, the
-									  observer, descriptions */
-	char what[256];                                                /* the step, for people */
+	/* locks held by owners: processes, the observer, descriptions */
+	signed char cells[OWNERS][sizeof(bounds) / sizeof(bounds[0])];
+	char what[256]; /* the step as text */
 } walk;
 
 static unsigned int pick(unsigned int n)
@@ -147,7 +147,7 @@ static int64_t end_of(int cell)
 	return next < sizeof(bounds) / sizeof(bounds[0]) ? bounds[next] - 1 : INT64_MAX;
 }
 
-/* One of the ways to write a range. */
+/* One of the possible struct flock of a range. */
 static struct flock range(int type, int first, int last)
 {
 	struct flock lock = {.l_type = (short)type, .l_whence = SEEK_SET, .l_start = bounds[first]};
@@ -165,7 +165,7 @@ static struct flock range(int type, int first, int last)
 	return lock;
 }
 
-/* Does it on both files. */
+/* Runs the command on both files. */
 static void ask_both(int locker, struct locker_command *command, struct locker_answer *reference,
 		     struct locker_answer *mounted)
 {
@@ -187,8 +187,8 @@ static void expect(int locker, struct locker_command *command, int expected)
 }
 
 /*
- * A tmpfs says -1 for what a description holds. The kernel does not tell the mount which locks are of that
- * kind: it says -1 to who asks by F_OFD_GETLK, and a pid to others, or 0 where that process is gone.
+ * A tmpfs reports -1 for the lock of a description. The kernel does not tell the mount which locks are of
+ * that kind: it reports -1 to F_OFD_GETLK, and otherwise a pid, or 0 if that process has ended.
  */
 static bool is_true_pid(pid_t pid, int asker, int owner, bool on_mount)
 {
@@ -201,10 +201,7 @@ static bool is_true_pid(pid_t pid, int asker, int owner, bool on_mount)
 	return pid == (of_description ? -1 : locker_pid(owner));
 }
 
-/*
- * Whether an answer of F_GETLK is true: it is what one owner holds, all of it, and on the mount the first
- * such.
- */
+/* Whether an answer to F_GETLK is correct: one owner's lock in full, and on the mount the first such lock. */
 static bool is_true(const struct flock *answer, int asker, int type, int first, int last, bool on_mount)
 {
 	int64_t lowest = INT64_MAX;
@@ -376,7 +373,7 @@ static void set_flock(int process, int slot)
 		 waits ? "" : "|LOCK_NB");
 	command.argument = operations[type] | (waits ? 0 : LOCK_NB);
 	expect(process, &command, in_the_way ? -EWOULDBLOCK : 0);
-	/* a conversion that fails leaves nothing */
+	/* a failed conversion loses the old lock */
 	if (!in_the_way)
 		walk.descriptions[description].flock = type;
 	else if (walk.descriptions[description].flock != type)
@@ -487,7 +484,7 @@ void lockwalk(const struct mount *mount, unsigned int steps, unsigned int kill_e
 	locker_open(OBSERVER, 0, path_of("%s/reference", mount->store), O_RDWR);
 	locker_open(OBSERVER, ON_MOUNT, path_of("%s/walked", mount->path), O_RDWR);
 	for (walk.step = 1; walk.step <= steps; walk.step++) {
-		/* steps go on meanwhile */
+		/* steps continue meanwhile */
 		if (kill_every && pick(kill_every) == 0) {
 			worker_kill(mount, worker_pid(mount));
 			kills++;

@@ -32,8 +32,8 @@ static int open_arena(pid_t supervisor)
 }
 
 /*
- * In a process of its own: state_recover() closes descriptors, which here mean other files than in the
- * daemon.
+ * Runs in a child process: state_recover() closes descriptors by number, which mean other files here than in
+ * the daemon.
  */
 static void look_into_arena(int fd, struct finding *finding)
 {

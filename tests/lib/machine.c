@@ -12,7 +12,7 @@
 
 static bool isolated;
 
-/* Returns in a child, which ends with its parent; the parent ends as the child does. */
+/* Returns in a child, which ends with its parent; the parent exits with the child's status. */
 static void go_on_in_child(void)
 {
 	pid_t child = fork();
@@ -26,7 +26,7 @@ static void go_on_in_child(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		return;
 	}
-	/* signals for the whole group are for the child, which cleans up */
+	/* signals to the process group are the child's, which cleans up */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
@@ -40,7 +40,7 @@ void machine_isolate(void)
 	if (unshare(CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID) < 0)
 		skip_program("namespaces of its own");
 	fflush(NULL);
-	/* as the first process, which is the first one that is looked at */
+	/* the child becomes process 1 of the namespace, which is scanned first */
 	go_on_in_child();
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ||

@@ -4,7 +4,7 @@
 static struct {
 	const char *mode;
 	int (*start)(const char *mode);
-} group; /* that is being run */
+} group; /* currently running */
 
 static int set_up(void **unused)
 {

@@ -9,7 +9,7 @@ const struct operation *const operations_all[] = {
 	operations_on_segments, operations_on_process, operations_on_control, NULL,
 };
 
-/* What comes when the daemon is to start or end, or never: a kernel does not send it here. */
+/* Sent when the daemon starts or ends, or never by this kernel. */
 static const struct {
 	unsigned int in;
 	const char *name;
@@ -55,7 +55,7 @@ void operations_count(const struct mount *mount, struct operation_counts *counts
 	assert_non_null(strstr(counts->status, "\"operations\": {"));
 }
 
-/* The number behind a name, -1 where there is none. */
+/* The number after a name, -1 if absent. */
 static long count_of(const struct operation_counts *counts, const char *name)
 {
 	const char *at = strstr(strstr(counts->status, "\"operations\""), path_of("\"%s\": ", name));

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Operations on bytes.
- */
+/* Operations on data. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/operations.h"
 
@@ -104,7 +102,7 @@ static int op_copy(void)
 	return byte_of("a") == 'f' ? 0 : -EBADMSG;
 }
 
-/* The second execution must not append once more. */
+/* The replay must not append again. */
 static int op_append(void)
 {
 	_cleanup_close_ int fd = open(in_mount("a"), O_RDWR | O_APPEND | O_CLOEXEC);
@@ -133,7 +131,7 @@ static int op_sync(void)
 	return 0;
 }
 
-/* Nobody who opens it gets past the policy, which is not known to the mount yet. */
+/* The mount does not know the policy yet, but must enforce it from the first open. */
 static void prepare_fixed_size(void)
 {
 	put_policy("b", "user.segfs.size-policy", "fixed");
@@ -150,7 +148,7 @@ static int op_fixed_size(void)
 	return result < 0 ? result : result_of_failure(EPERM, ftruncate(fd, 1));
 }
 
-/* Who writes to another one's program takes its privileges. */
+/* Writing to another user's set-id program clears its set-id bits. */
 static void prepare_program(void)
 {
 	check(chmod(in_store("a"), 04777));

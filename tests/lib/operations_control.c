@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Operations on what a mount tells of itself, under .segfs.
- */
+/* Operations on the files under .segfs. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/operations_facts.h"
 
@@ -33,7 +31,7 @@ static void prepare_list(void)
 	note_names(control("."));
 }
 
-/* Returns 0 where a file of .segfs has each of some texts, in this order. NULL ends them. */
+/* Returns 0 if a file under .segfs contains all texts in this order; NULL terminates them. */
 static int tells(const char *name, const char *const texts[])
 {
 	char text[TEXT_MAX];
@@ -80,7 +78,7 @@ static int op_locks(void)
 	return tells("locks", texts);
 }
 
-/* An open of a file, and a view of another one whose descriptor is closed. */
+/* An open file, and a view of another file whose descriptor is closed. */
 static int op_attached(void)
 {
 	const char *const texts[] = {path_of("%d ", getpid()), " rw ", " a\n", NULL};
@@ -96,7 +94,7 @@ static int op_attached(void)
 	if (view == MAP_FAILED)
 		return -errno;
 	close(take_fd(&other));
-	/* a RELEASE follows its close(2) by itself */
+	/* RELEASE follows close(2) asynchronously */
 	result = mount_verify(scene_mount(), 1) < 0 ? -ETIMEDOUT : tells("attached", texts);
 	result = and_also(result, tells("attached", views));
 	munmap(view, SCENE_SIZE);
@@ -125,7 +123,7 @@ static int op_look(void)
 		       : -EBADMSG;
 }
 
-/* How many have it open is among them. */
+/* The facts include the number of opens. */
 static void prepare_facts(void)
 {
 	assert_int_equal(mount_verify(scene_mount(), 0), 0);
@@ -137,7 +135,7 @@ static int op_facts(void)
 	return has_noted_attributes(control("version"));
 }
 
-/* Nobody needs that, but who may open a file may lock it. */
+/* Useless, but any file that can be opened can be locked. */
 static int op_lock(void)
 {
 	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};

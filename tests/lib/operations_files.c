@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Operations on attributes, locks and lists.
- */
+/* Operations on attributes, locks and directories. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/operations.h"
 
@@ -16,7 +14,7 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
-/* What is asked for decides which of two requests comes. */
+/* The requested fields decide which of two requests is sent. */
 static int op_stat(void)
 {
 	struct statx found;
@@ -52,7 +50,7 @@ static int op_truncate(void)
 	return stat_buffer.st_size == 100 ? 0 : -EBADMSG;
 }
 
-/* What is grown has its memory, or does not grow. */
+/* Growing reserves memory, or fails. */
 static void prepare_commit(void)
 {
 	check(setxattr(in_mount("a"), "user.segfs.commit", "yes", 3, 0));
@@ -133,7 +131,7 @@ static int op_xattrs(void)
 	return result == 0 && memcmp(value, "us", 2) != 0 ? -EBADMSG : result;
 }
 
-/* Set, seen, stored, and taken back: as often as need be. */
+/* Set, read, stored and removed: repeatable. */
 static int op_policy(void)
 {
 	char value[16];
@@ -166,7 +164,7 @@ static int op_create_with_policy(void)
 	return result_of(removexattr(in_mount("list"), "user.segfs.writers"));
 }
 
-/* Set, cut in two, seen by another owner, and waited for, which takes no time. */
+/* Set, split, observed by another owner, and waited for without delay. */
 static int op_lock(void)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10};
@@ -190,7 +188,7 @@ static int op_flock(void)
 	return result_of_failure(EWOULDBLOCK, flock(other, LOCK_EX | LOCK_NB));
 }
 
-/* I/O under a mandatory lock, which another open of it would have to wait for. */
+/* I/O under a mandatory lock, for which another open would have to wait. */
 static int op_mandatory(void)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -246,7 +244,7 @@ static void prepare_forget(void)
 		put_file(path_of("dir/%d", i), 'f');
 }
 
-/* Several at once, so that they come in one request. */
+/* Several at once, so that they are sent in one request. */
 static int op_forget(void)
 {
 	int fds[FORGOTTEN];

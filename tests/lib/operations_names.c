@@ -116,7 +116,7 @@ static int op_mknod(void)
 	return result_of(mknod(in_mount("new"), S_IFREG | 0600, 0));
 }
 
-/* What is made in the directory gets its policy with its name. */
+/* A new file in the directory gets its policy together with its name. */
 static void prepare_policy(void)
 {
 	put_policy("dir", "user.segfs.writers", "2");
@@ -159,7 +159,7 @@ static bool unlinked(void)
 	return !is_there("a");
 }
 
-/* Whatever the point, the file stays for who has it open. */
+/* At every point the file remains for its open descriptor. */
 static int op_unlink_open(void)
 {
 	_cleanup_close_ int fd = open(in_mount("a"), O_RDWR | O_CLOEXEC);
@@ -234,7 +234,7 @@ static bool exchanged_kinds(void)
 	return byte_of("dir") == 'a' && lstat(in_store("a"), &stat) == 0 && S_ISDIR(stat.st_mode);
 }
 
-/* One name of two, and the other one is still good. */
+/* Removes one of two names; the other one stays valid. */
 static void prepare_link(void)
 {
 	check(link(in_store("a"), in_store("link")));
@@ -249,7 +249,7 @@ static int op_unlink_one(void)
 	return stat_buffer.st_nlink == 1 ? 0 : -EBADMSG;
 }
 
-/* A directory that somebody works in goes on without its name. */
+/* A directory in use as a working directory loses its name. */
 static int op_rmdir_open(void)
 {
 	_cleanup_close_ int fd = open(in_mount("dir"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -298,7 +298,7 @@ static int op_mkdir_too_deep(void)
 	return result_of_failure(ENOTDIR, mkdir(in_mount("a/x"), 0700));
 }
 
-/* The mount does not know yet of what was made past it. */
+/* The mount does not know yet the file created past it. */
 static int op_create_existing(void)
 {
 	struct stat found;
@@ -318,10 +318,7 @@ static bool left_existing(void)
 }
 
 const struct operation operations_on_names[] = {
-	/*
-	 * where it may not rely on what it is told, as in posix/, the kernel asks for the attributes of what
-	 * it has made
-	 */
+	/* without cached attributes, as in posix/, the kernel requests those of the file it created */
 	{.name = "create", .in = IN_FILES, .run = op_create, .done = created, .asks_after = true},
 	{.name = "create as user",
 	 .in = IN_FILES,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations that only POSIX objects have, or that they do not have: else they are files as the store's are.
+ * Operations that only POSIX objects support, or that they do not; otherwise they behave as files of the
+ * store.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/operations_facts.h"
@@ -20,7 +21,7 @@ static int op_facts(void)
 	return has_noted_attributes(in_mount("a"));
 }
 
-/* The test has it mapped. */
+/* A mapping held by the test. */
 static void *view;
 
 static void prepare_mapped(void)
@@ -31,7 +32,7 @@ static void prepare_mapped(void)
 		check(munmap(view, SCENE_SIZE));
 	view = mmap(NULL, SCENE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(view, MAP_FAILED);
-	/* whom the test starts has it not */
+	/* not inherited by processes that the test starts */
 	check(madvise(view, SCENE_SIZE, MADV_DONTFORK));
 	check(close(fd));
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Operations that only the memory of a process has, or that it does not have.
- */
+/* Operations that only the memory of a process supports, or that it does not. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/operations_facts.h"
 #include "tests/lib/scene_process.h"
@@ -21,7 +19,7 @@ static const char *processes(void)
 	return path_of("%s/process", scene_mount()->path);
 }
 
-/* All but supervisor, worker and delegates of the worker, and those that have ended. */
+/* All but supervisor, worker and the worker's delegates, and zombies. */
 static bool is_shown(pid_t pid)
 {
 	const pid_t supervisor = scene_mount()->supervisor;
@@ -54,7 +52,9 @@ static int count_processes(const char *directory, bool all, int *count)
 	return -errno;
 }
 
-/* In a machine of the test's own, where none comes, or goes but for who follows the worker. */
+/*
+ * In a PID namespace of the test's own, where processes do not come and go, except the tracer of the worker.
+ */
 static int op_list_processes(void)
 {
 	int result;
@@ -88,7 +88,7 @@ static int op_name(void)
 	return length == 12 && memcmp(name, "segfs target", 12) == 0 ? 0 : -EBADMSG;
 }
 
-/* Names that nothing has. */
+/* Names that do not exist. */
 static int op_missing(void)
 {
 	struct stat found;
@@ -102,7 +102,7 @@ static int op_missing(void)
 						     &found)));
 }
 
-/* Of each kind. */
+/* One of each kind. */
 static int op_stat_all(void)
 {
 	static const char *const names[] = {"file", "a", "b", ".", "comm"};
@@ -114,7 +114,7 @@ static int op_stat_all(void)
 	return result;
 }
 
-/* Who belongs to the same user may, another one may not. */
+/* A process of the same user may, another user may not. */
 static int read_as_user(void *context)
 {
 	_cleanup_close_ int fd = open(context, O_RDWR | O_CLOEXEC);
@@ -154,7 +154,7 @@ static int op_facts(void)
 			has_value(in_mount("sealed"), "seals", "seal,shrink,grow,write"));
 }
 
-static int other_user = -1; /* this process's own descriptor of the memfd */
+static int other_user = -1; /* this process's descriptor of the memfd */
 
 static void prepare_users(void)
 {
@@ -175,7 +175,7 @@ static int op_users(void)
 	return has_value(in_mount("file"), "users", "");
 }
 
-/* What can't be written to. */
+/* Files that can't be written. */
 static int op_open_to_write(void)
 {
 	int result = result_of_failure(EPERM, open(in_mount("sealed"), O_RDWR | O_CLOEXEC));
@@ -219,7 +219,9 @@ static void prepare_outlive(void)
 	target_start(&passing, TEST_UID, 0);
 }
 
-/* What is open stays, the rest is gone, and forgotten: several at once, so that it comes in one request. */
+/*
+ * Open files stay, the others are gone and forgotten: several at once, so that they are sent in one request.
+ */
 static int op_outlive(void)
 {
 	const char *memfd = target_memfd(scene_mount(), &passing, passing.memfd, "plain");
@@ -237,7 +239,7 @@ static int op_outlive(void)
 	result = and_also(result, result_of_bytes(pread(fd, text, sizeof(text), 0), sizeof(text)));
 	if (result == 0 && memcmp(text, TARGET_TEXT_MEMFD, sizeof(text)) != 0)
 		result = -EBADMSG;
-	/* what is not open the kernel drops with the directory */
+	/* the kernel drops nodes that are not open together with the directory */
 	close(take_fd(&fd));
 	return and_also(result, result_of_failure(ENOENT, stat(directory, &found)));
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Operations that only System V segments have, or that they do not have.
- */
+/* Operations that only System V segments support, or that they do not. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/operations_facts.h"
 #include "tests/lib/segments.h"
@@ -16,7 +14,7 @@
 #include <sys/xattr.h>
 
 #define NEW_KEY  0x10
-#define ODD_SIZE (SCENE_SIZE + 1) /* bytes: not whole pages */
+#define ODD_SIZE (SCENE_SIZE + 1) /* not a multiple of the page size */
 
 static struct shmid_ds stat_of_new(void)
 {
@@ -26,7 +24,7 @@ static struct shmid_ds stat_of_new(void)
 	return id < 0 ? none : segment_stat(id);
 }
 
-/* It is of the wanted size, the maker's own, and nobody is attached. */
+/* The segment has the expected size and creator, and no attachments. */
 static bool made(void)
 {
 	const struct shmid_ds found = stat_of_new();
@@ -100,7 +98,7 @@ static bool made_by_user(void)
 	       found.shm_perm.gid == TEST_GID && found.shm_perm.cuid == TEST_UID;
 }
 
-/* A key that is reserved is a file, and close(2) has to say that nothing came of it. */
+/* A reserved key is a file, and close(2) must report that no segment was created. */
 static int op_reserve(void)
 {
 	int fd = open(in_mount("new"), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
@@ -148,7 +146,7 @@ static bool unlinked_private(void)
 	return !segment_exists(private_id);
 }
 
-/* Somebody has it attached: it goes by another name until they leave. */
+/* Attached: it is listed under another name until it is detached. */
 static void *attached;
 
 static void prepare_attached(void)
@@ -157,7 +155,7 @@ static void prepare_attached(void)
 		check(shmdt(attached));
 	attached = shmat(shmget(0xa, 0, 0), NULL, 0);
 	assert_ptr_not_equal(attached, (void *)-1);
-	/* whom the test starts has it not */
+	/* not inherited by processes that the test starts */
 	check(madvise(attached, SCENE_SIZE, MADV_DONTFORK));
 }
 
@@ -189,7 +187,7 @@ static int op_attributes(void)
 		return -errno;
 	if (found.st_mode != (S_IFREG | 0604) || found.st_uid != 5 || found.st_gid != 6)
 		return -EBADMSG;
-	/* what the daemon does to look into it is not told */
+	/* attaching by the daemon itself is not reported */
 	return has_value(in_mount("a"), "last-pid", path_of("%d", getpid()));
 }
 
@@ -200,7 +198,7 @@ static bool has_attributes(void)
 	return (found.shm_perm.mode & 0777) == 0604 && found.shm_perm.uid == 5 && found.shm_perm.gid == 6;
 }
 
-/* One size for all of its life. */
+/* The size is fixed for life. */
 static int op_resize(void)
 {
 	_cleanup_close_ int fd = open(in_mount("a"), O_RDWR | O_CLOEXEC);
@@ -238,7 +236,7 @@ static int op_facts(void)
 	return has_noted_attributes(in_mount("a"));
 }
 
-/* What there is of it depends on who uses it. */
+/* The set of facts depends on the processes that use it. */
 static int op_facts_of_use(void)
 {
 	_cleanup_close_ int fd = open(in_mount("a"), O_RDONLY | O_CLOEXEC);
@@ -268,7 +266,7 @@ static void prepare_forget(void)
 	put_file("link", 'l');
 }
 
-/* Several at once, so that they come in one request. */
+/* Several at once, so that they are sent in one request. */
 static int op_forget(void)
 {
 	static const char *const forgotten[] = {"a", "new", "link"};

@@ -70,7 +70,7 @@ void scene_lay(void)
 void scene_settle(void)
 {
 	now.scene->clean();
-	/* which drops what it remembers */
+	/* drops the kernel's cached entries */
 	check(mount(NULL, now.mount->path, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL));
 }
 
@@ -86,7 +86,7 @@ char *scene_print(void)
 	return text;
 }
 
-/* The lines of `text` that the other one does not have. */
+/* Prints lines of `text` that the other text lacks. */
 static void tell_lines(const char *text, const char *other, char sign)
 {
 	while (*text) {

@@ -29,9 +29,9 @@ enum {
 
 struct scene {
 	unsigned int bit;
-	const char *below;  /* directory in the mount, "" = the root */
-	const char *native; /* directory of the same files outside of the mount; "" = the mount's store; NULL
-			       = none */
+	const char *below; /* directory in the mount, "" = the root */
+	/* directory of the same files outside of the mount; "" = the mount's store; NULL = none */
+	const char *native;
 
 	const char *(*path)(const char *name);    /* path of a file in the mount; valid like path_of() */
 	void (*put)(const char *name, char byte); /* creates or fills a file, bypassing segfs */
@@ -47,8 +47,8 @@ struct scene {
 
 extern const struct scene scene_of_store;
 extern const struct scene scene_of_objects;
-extern const struct scene scene_of_segments; /* for programs of machine_isolate() or segments_isolate(); it
-						removes all segments */
+/* for programs of machine_isolate() or segments_isolate(); it removes all segments */
+extern const struct scene scene_of_segments;
 extern const struct scene scene_of_process;
 extern const struct scene scene_of_control;
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Scenes of files: the store's, posix/, and .segfs/, which tells of the store's.
- */
+/* Scenes of files: in the store, in posix/, and in .segfs/, which describes the store's. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/machine.h"
 #include "tests/lib/scene.h"
@@ -16,7 +14,7 @@
 #define LINES_MAX 64 /* names there */
 #define LIST_MAX  1024
 
-/* Whatever an operation may make or leave. */
+/* All names that an operation may create or leave. */
 static const char *const files[] = {"a",       "b",     "new",   "link",  "fifo",
 				    "dir/new", "dir/0", "dir/1", "dir/2", "list/new"};
 static const char *const directories[] = {"dir/new", "dir", "a", "new"};
@@ -57,7 +55,7 @@ static bool file_is_there(const char *name)
 
 static int begin(void)
 {
-	/* more than one scene has the store's */
+	/* several scenes include the store's */
 	if ((mkdir(in_store("list"), 0755) < 0 && errno != EEXIST) ||
 	    (symlink("file", in_store("symlink")) < 0 && errno != EEXIST))
 		return -1;
@@ -67,7 +65,7 @@ static int begin(void)
 	return 0;
 }
 
-/* Whoever else has objects there may have one of these names. */
+/* Other users' objects may have one of these names. */
 static int begin_objects(void)
 {
 	return machine_is_isolated() ? begin() : -1;
@@ -79,7 +77,7 @@ static void clean(void)
 		unlink(in_store(files[i]));
 	for (size_t i = 0; i < COUNT(directories); i++)
 		rmdir(in_store(directories[i]));
-	/* a file that has changed places with a directory */
+	/* a file exchanged with a directory */
 	unlink(in_store("dir"));
 }
 
@@ -111,7 +109,7 @@ static void add_attributes(FILE *out, const char *path)
 		char value[LIST_MAX];
 		ssize_t size = lgetxattr(path, list + at, value, sizeof(value));
 
-		/* when it was used last */
+		/* time of the last use */
 		if (strcmp(list + at, "trusted.segfs.use") == 0)
 			continue;
 		fprintf(out, " %s=", list + at);

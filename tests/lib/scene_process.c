@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The scene of a process: file is a memfd of it, a is anonymous memory, b an object that was removed; sealed
- * and read-only are memfds that can't be written to.
+ * The scene of a process: `file` is a memfd, `a` anonymous memory, `b` a removed object; `sealed` and
+ * `read-only` are memfds that can't be written.
  */
 #include "tests/lib/scene_process.h"
 #include "lib/base/cleanup.h"
@@ -35,7 +35,7 @@ static const char *path(const char *name)
 	return target_path(scene_mount(), &target, name);
 }
 
-/* Where it is in the process, which has no mapping of its memfd: NULL. */
+/* Address in the process; NULL for its memfd, which is not mapped. */
 static char *address_of(const char *name)
 {
 	return strcmp(name, "a") == 0 ? target.anonymous : strcmp(name, "b") == 0 ? target.deleted : NULL;
@@ -98,7 +98,7 @@ static int begin(void)
 	return 0;
 }
 
-/* Of a process nothing can be made or removed. */
+/* Nothing can be created or removed in a process. */
 static void clean(void)
 {
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The scene of System V segments. They have keys for names.
- */
+/* The scene of System V segments, whose names are keys. */
 #include "tests/lib/machine.h"
 #include "tests/lib/scene.h"
 #include "tests/lib/segments.h"
@@ -17,7 +15,7 @@ static const struct {
 
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
 
-/* 0 for what is no name of a segment. */
+/* 0 if it is not the name of a segment. */
 static uint32_t key_of(const char *name)
 {
 	for (size_t i = 0; i < N_KEYS; i++)
@@ -96,7 +94,7 @@ static uint32_t sum_of(int id, size_t size)
 	return sum;
 }
 
-/* Those without a key, too, of which there is one at most. */
+/* Including segments without a key, of which there is at most one. */
 static void print(FILE *out)
 {
 	for (size_t i = 0; i < N_KEYS; i++) {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define FAILURES_MAX 100000 /* more allocations than any operation makes */
-#define EACH         64 /* of more than these only some fail: what is done for each process of the machine */
+#define EACH         64     /* beyond it only some fail: allocations per process of the machine */
 
 static struct fail_malloc *plan;
 
@@ -79,7 +79,7 @@ static int try_with(const struct mount *mount, const struct shortage_operation *
 	worker = worker_pid(mount);
 	shortage_begin(FAIL_IN_WORKER, first, last, 0);
 	result = operation->run();
-	/* what comes after the last close(2) is of the operation, too */
+	/* whatever follows the last close(2) belongs to the operation as well */
 	if (mount_verify(mount, 0) < 0)
 		fail_msg("%s, with allocation %d", operation->name, first);
 	failed = shortage_end();

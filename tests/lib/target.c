@@ -14,7 +14,7 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-/* In the process that is the target, where nothing may fail. */
+/* For the target process, which can't report failures otherwise. */
 #define must(condition) ((condition) ? (void)0 : _exit(__LINE__ & 0x7f))
 
 static int make_memfd(const char *title, int seals)
@@ -59,7 +59,7 @@ static void make_memory(struct target *target)
 	close(fd);
 }
 
-/* Ends with the test, too: that is when the pipe has no writer any more. */
+/* Ends with the test as well: then the pipe has no writer. */
 static void be_target(struct target *target, uid_t uid, unsigned int flags, int report, int control)
 {
 	char command;

@@ -31,7 +31,7 @@ static struct {
 };
 
 static struct mount mounted;
-static int environment; /* index of the present one */
+static int environment; /* index of the current environment */
 static bool any_failed;
 
 /*
@@ -231,7 +231,7 @@ void make_file(const char *path, const char *text)
 
 void become_with(uid_t uid, gid_t gid, gid_t further)
 {
-	/* back to root first, who alone may change groups */
+	/* only root may change groups */
 	must(seteuid(0) == 0);
 	must(setgroups(further == (gid_t)-1 ? 0 : 1, &further) == 0);
 	must(setegid(gid) == 0);
@@ -307,7 +307,7 @@ static char *run_on(const struct twin_case *test, const char *where, bool on_mou
 	return text;
 }
 
-/* Shows the first line that differs, with the one before. */
+/* Shows the first differing line, and the line before it. */
 static void show_difference(const char *reference, const char *mount)
 {
 	const char *start = reference;
@@ -389,7 +389,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	const char *const backing = path_of("%s/disk-store", disk_directory());
-	/* a case that fails may leave files that can't be removed */
+	/* a failed case may leave files that can't be removed */
 	const char *const argv[] = {"chattr", "-R", "-f", "-i", "-a", reference_directory(), backing, NULL};
 
 	(void)state;
@@ -402,7 +402,7 @@ static int tear_down(void **state)
 
 static void unmount_reference(void)
 {
-	/* also in a child that exits; it has nothing mounted there */
+	/* also in a child that exits, which has no mount there */
 	umount2(path_of("%s/reference", test_directory()), MNT_DETACH);
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static struct mount mount;
-static void (*walk_one)(const struct scene *scene); /* of walk_in_scenes() */
+static void (*walk_one)(const struct scene *scene); /* argument of walk_in_scenes() */
 
 int walk_start(const char *mode, unsigned int attr_timeout)
 {

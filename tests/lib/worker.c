@@ -21,7 +21,7 @@ static void send(const struct mount *mount, pid_t worker, int number)
 	assert_int_equal(kill(worker, number), 0);
 }
 
-/* Not "." and "..", but what /proc has a number for. */
+/* Numeric names only. */
 static bool is_number(const struct dirent *entry)
 {
 	return isdigit((unsigned char)entry->d_name[0]);

@@ -20,8 +20,8 @@
 /* A process that makes a file and waits. */
 struct owner {
 	pid_t pid;
-	int control; /* 'x' = exit; 'e' = become another program, which ends at the end of file; 'f' = have a
-			child */
+	/* 'x' = exit; 'e' = become another program, which ends at the end of file; 'f' = have a child */
+	int control;
 	pid_t child; /* after 'f': it has the file open, and exits with its owner's command 'x' sent to it */
 };
 

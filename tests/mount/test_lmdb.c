@@ -31,9 +31,7 @@
 #define NUMBERS   (WRITERS + VICTIMS) /* of writers; readers come after them */
 #define JOBS      (NUMBERS + READERS)
 #define MAP_SIZE  (256u << 20)
-#define PAUSE                                                                                                \
-	300 /* microseconds without the mutex, which is not fair: who unlocks it is the first to lock it     \
-	       again */
+#define PAUSE     300 /* us without the mutex, which is not fair: its last owner wins */
 
 static struct mount mount;
 static bool mandatory;     /* the group's segments have lock=mandatory */

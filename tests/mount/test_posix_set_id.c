@@ -259,9 +259,11 @@ static void capabilities(void)
 int main(void)
 {
 	static const struct twin_case cases[] = {
-		TWIN_CASE_MEMORY(through_an_open), /* a disk may have no copy_file_range(2) within a file
-						      system */
-		TWIN_CASE(through_an_earlier_open), TWIN_CASE(by_path), TWIN_CASE(by_chown),
+		/* a disk may have no copy_file_range(2) within a file system */
+		TWIN_CASE_MEMORY(through_an_open),
+		TWIN_CASE(through_an_earlier_open),
+		TWIN_CASE(by_path),
+		TWIN_CASE(by_chown),
 		TWIN_CASE_MEMORY(capabilities),
 	};
 

@@ -234,8 +234,11 @@ static const struct kind {
 	const char *name;
 	void (*run)(struct target *target);
 	bool new_pid_namespace;
-	bool is_open; /* its user gets all that the mount can give: else the table would be true of a mount
-			 that shows nothing */
+	/*
+	 * its user gets all that the mount can give: else the table would be true of a mount that shows
+	 * nothing
+	 */
+	bool is_open;
 } kinds[] = {
 	{"plain", target_plain, false, true},
 	{"another user", target_of_another_user, false, false},

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * endworker.so, for LD_PRELOAD: lets a worker end itself by a signal at a point of its life that a test
- * chooses, also before it answers its first request. A point is the begin or the end of a call of one of the
- * functions below.
+ * endworker.so, for LD_PRELOAD: a worker kills itself by a signal at a point chosen by a test, which may be
+ * before its first reply. A point is the begin or the end of a call of one of the functions below.
  */
 #include "tests/preload/endworker.h"
 #include "tests/preload/plan.h"
@@ -26,8 +25,8 @@
 #define EXPORT __attribute__((visibility("default")))
 
 static struct end_worker *plan;
-static bool is_worker; /* this process is */
-static int number;     /* of this worker */
+static bool is_worker; /* this process is a worker */
+static int number;     /* points passed by this worker */
 static atomic_int calls;
 
 __attribute__((constructor)) static void map_plan(void)
@@ -44,7 +43,7 @@ static void point(void)
 	syscall(SYS_kill, (pid_t)syscall(SYS_getpid), atomic_load(&plan->signal));
 }
 
-/* The first that a worker does is to take its name. */
+/* The first action of a worker is to set its name. */
 static void note_name(int option, unsigned long value)
 {
 	if (!plan || option != PR_SET_NAME || strcmp((const char *)value, "segfs-worker") != 0)
@@ -54,7 +53,7 @@ static void note_name(int option, unsigned long value)
 	atomic_store(&calls, 0);
 }
 
-/* A function of the C library with points around it. */
+/* Defines a function of the C library with a point before and after it. */
 #define AROUND(result, name, parameters, arguments)                                                          \
 	EXPORT result name parameters;                                                                       \
 	EXPORT result name parameters                                                                        \

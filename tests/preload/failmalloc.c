@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * For LD_PRELOAD of a segfs: lets allocations fail that a test chooses, by memory that both share. Memory is
- * had from glibc under its other names, so that nothing has to be looked up before the first allocation.
+ * failmalloc.so, for LD_PRELOAD: allocations chosen by a test, through shared memory, fail. Memory comes from
+ * glibc under its other names, so that no symbol has to be looked up before the first allocation.
  */
 /* both mmap and mmap64 are defined here */
 #undef _FILE_OFFSET_BITS
@@ -33,10 +33,10 @@ extern void *__libc_realloc(void *memory, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 
 static struct fail_malloc *plan;
-static bool is_worker; /* this process is */
-static bool is_chosen; /* and one that FAIL_IN_NEXT is about */
+static bool is_worker; /* this process is a worker */
+static bool is_chosen; /* ... to which FAIL_IN_NEXT applies */
 
-/* True if this allocation is to fail; errno says so then. */
+/* True, with errno set, if this allocation is to fail. */
 static bool fails(size_t size)
 {
 	int in = plan ? atomic_load(&plan->in) : FAIL_NOWHERE;
@@ -143,7 +143,7 @@ EXPORT void *mremap(void *address, size_t old_size, size_t size, int flags, ...)
 	return real(address, old_size, size, flags, wanted);
 }
 
-/* The library takes the memory of threads and processes past the names above. */
+/* The C library allocates memory for threads and processes past the names above. */
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
 			  void *argument)
 {
@@ -171,7 +171,7 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
 	return real(function, stack, flags, argument, values[0], values[1], values[2]);
 }
 
-/* The first that a worker does is to take its name. */
+/* The first action of a worker is to set its name. */
 EXPORT int prctl(int option, ...)
 {
 	unsigned long values[4];
@@ -188,7 +188,7 @@ EXPORT int prctl(int option, ...)
 	return (int)syscall(SYS_prctl, option, values[0], values[1], values[2], values[3]);
 }
 
-/* What all processes need later is done before anything can fail. */
+/* Whatever processes need later is initialized before anything can fail. */
 __attribute__((constructor)) static void map_plan(void)
 {
 	void *memory = plan_map("FAIL_MALLOC", sizeof(*plan));
@@ -198,7 +198,7 @@ __attribute__((constructor)) static void map_plan(void)
 
 	if (!memory)
 		return;
-	/* glibc before 2.37 crashes where the very first look-up of a user finds no memory */
+	/* glibc before 2.37 crashes if the very first look-up of a user gets no memory */
 	getpwnam_r("root", &entry, text, sizeof(text), &found);
 	plan = memory;
 }

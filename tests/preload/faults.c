@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * faults.so, for LD_PRELOAD: a directory whose name begins with "fault-" can't be made, since whoever tries
- * has a fault of the kind that the rest of the name tells. Before the name is made, or after it with "-after"
- * at the end.
+ * faults.so, for LD_PRELOAD: mkdir(2) of a name that begins with "fault-" causes the kind of fault that the
+ * rest of the name gives: before the directory is created, or after it if the name ends with "-after".
  */
 #include <dlfcn.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * holdcall.so, for LD_PRELOAD: holds the daemon right before a system call until a test lets it go on, so
- * that the test can change what the call is about. Other threads of the daemon go on.
+ * holdcall.so, for LD_PRELOAD: holds a thread of the daemon before a system call until a test releases it, so
+ * that the test can change the object of the call. Other threads go on.
  */
 #include "tests/preload/hold.h"
 #include "tests/preload/plan.h"
@@ -23,7 +23,7 @@ __attribute__((constructor)) static void map_plan(void)
 	plan = plan_map("HOLD_CALL", sizeof(*plan));
 }
 
-/* Returns 0, or -1 with errno for a call that is to fail. */
+/* Returns 0, or -1 with errno if the call is to fail. */
 static int point(enum hold_call call)
 {
 	const struct timespec moment = {.tv_nsec = 100000};
@@ -40,9 +40,7 @@ static int point(enum hold_call call)
 	return -1;
 }
 
-/*
- * The C library has several names for it, after the size of offsets and what is checked when it is compiled.
- */
+/* The C library has several names for it, depending on the size of off_t and on compile-time checks. */
 #define OPEN(name, parameters)                                                                               \
 	EXPORT int name parameters;                                                                          \
 	EXPORT int name parameters                                                                           \

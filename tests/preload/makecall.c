@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * makecall.so, for LD_PRELOAD: lets a worker make a system call that a test chooses, in the middle of an
- * operation.
+ * makecall.so, for LD_PRELOAD: a worker makes a system call chosen by a test in the middle of an operation.
  */
 #include "tests/preload/makecall.h"
 #include "tests/preload/plan.h"

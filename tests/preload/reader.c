@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * reader.so, for LD_PRELOAD of the daemon: notes calls of the reader that may wait for somebody else:
- * whatever is about /proc/PID of another process, leases, processes of its own, and waits.
+ * reader.so, for LD_PRELOAD of the daemon: records calls of the reader thread that may wait for another
+ * process: access to /proc/PID of others, leases, child processes, and waits.
  *
  * A delegate of the reader counts as the reader, which waits for it: they share thread-local memory.
  */
-#undef _FILE_OFFSET_BITS /* functions are called what they are called here */
+#undef _FILE_OFFSET_BITS /* keeps the functions below under their own names */
 
 #include "tests/preload/reader.h"
 #include "tests/preload/plan.h"
@@ -50,7 +50,7 @@ static void note(const char *call, const char *about)
 		snprintf(calls->calls[n], sizeof(calls->calls[n]), "%s %s", call, about);
 }
 
-/* What is below /proc/PID of another process than this one. */
+/* Whether the path is below /proc/PID of another process. */
 static bool is_of_other(const char *path)
 {
 	char *end;
@@ -59,7 +59,7 @@ static bool is_of_other(const char *path)
 	if (strncmp(path, "/proc/", 6) != 0 || !isdigit((unsigned char)path[6]))
 		return false;
 	pid = strtol(path + 6, &end, 10);
-	/* the kernel tells that at any time, and what its caller may do can be read nowhere else */
+	/* reading status never waits, and the requester's capabilities are available nowhere else */
 	return pid != getpid() && strcmp(end, "/status") != 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * record.so, for LD_PRELOAD of the daemon: writes the first messages that each worker reads from the kernel
- * to a file of its own in the directory RECORD, as an input of tests/fuzz/fuzz_request.c. Who made them is
+ * to a file in the directory RECORD, as an input of tests/fuzz/fuzz_request.c. The requesters' identities are
  * left out.
  */
 #include "fs/fuse/protocol.h"
@@ -17,18 +17,18 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define MESSAGES_MAX 60  /* of a worker */
-#define MESSAGE_MAX  600 /* bytes: longer ones are left out */
+#define MESSAGES_MAX 60  /* per worker */
+#define MESSAGE_MAX  600 /* bytes: longer messages are left out */
 #define OPTIONS      1   /* STAND_PASSTHROUGH */
 #define DEVICE       makedev(10, 229)
 
 static struct {
 	pthread_mutex_t lock;
-	pid_t process; /* whose messages were counted */
+	pid_t process; /* process that the counter belongs to */
 	int n;
 } record = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Opened for each: tests count the daemon's descriptors. */
+/* Opened for each message: tests count the daemon's descriptors. */
 static int open_record(void)
 {
 	const char *directory = getenv("RECORD");
@@ -58,7 +58,7 @@ static void note(const void *message, size_t length)
 	if (record.n < MESSAGES_MAX)
 		fd = open_record();
 	if (fd >= 0) {
-		const int options = record.n++ > 0; /* they come first, and once */
+		const int options = record.n++ > 0; /* options come first, and once */
 		const struct iovec parts[] = {
 			{.iov_base = size + options, .iov_len = sizeof(size) - (size_t)options},
 			{.iov_base = &header, .iov_len = sizeof(header)},

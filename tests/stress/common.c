@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations of all clients on the same names. What comes first is chance, so an error is wrong only where no
- * order of things explains it. Contents are whole records, each of one byte, whoever has written it; the
- * counters lose nothing.
+ * Operations of all clients on the same names. Their order is random, so an error is wrong only if no order
+ * explains it. Contents are whole records of one repeated byte, whoever wrote it; no count is lost.
  */
 #include "lib/base/cleanup.h"
 #include "tests/stress/stress.h"
@@ -233,7 +232,7 @@ static long count_in_view(struct stress_client *client, const struct request *re
 	return 0;
 }
 
-/* What can come of names that others change. */
+/* Possible errors of names that others change. */
 #define RACES ENOENT, EEXIST, ENOTDIR, EISDIR, ELOOP, ENOTEMPTY
 
 static const struct {

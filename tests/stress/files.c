@@ -42,7 +42,7 @@ static long write_at(struct side *side, const struct operation *operation, struc
 				operation->offset));
 }
 
-/* Where the file's position is, or at the end. */
+/* At the file position, or at the end. */
 static long write_on(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	(void)outcome;
@@ -68,7 +68,10 @@ static long read_on(struct side *side, const struct operation *operation, struct
 	return result;
 }
 
-/* Writes and reads through a view, within the file; and writes back, so that all see where data is. */
+/*
+ * Writes and reads through a view, within the file, and syncs it, so that holes and data look the same
+ * everywhere.
+ */
 static long use_view(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	int fd = side->fds[operation->slot];
@@ -89,8 +92,7 @@ static long use_view(struct side *side, const struct operation *operation, struc
 		long result = result_of(pread(fd, bytes, end - from, operation->offset));
 
 		tell_bytes(outcome, bytes, result > 0 ? (size_t)result : 0);
-		return result == -EBADF ? -EACCES
-					: result; /* what mmap(2) says of a file that may not be read */
+		return result == -EBADF ? -EACCES : result; /* errno of mmap(2) for an unreadable file */
 	}
 	view = mmap(NULL, size, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
 	if (view == MAP_FAILED)
@@ -121,7 +123,7 @@ static long allocate(struct side *side, const struct operation *operation, struc
 				   operation->offset, (off_t)operation->length));
 }
 
-/* Such a call may copy less than is asked, and tell so. */
+/* May copy less than requested, and says so. */
 static long copy(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	off_t from = operation->offset;
@@ -149,7 +151,7 @@ static long seek(struct side *side, const struct operation *operation, struct ou
 	struct stat stat;
 
 	(void)outcome;
-	/* positions in directories are no business of others */
+	/* directory positions are private to a file system */
 	if (fstat(side->fds[operation->slot], &stat) == 0 && S_ISDIR(stat.st_mode))
 		return 0;
 	return result_of(
@@ -207,7 +209,7 @@ static long lock_range(struct side *side, const struct operation *operation, str
 	return result_of(fcntl(side->fds[operation->slot], F_OFD_SETLK, &lock));
 }
 
-/* Of several locks that are in the way any may be told. */
+/* Any of several conflicting locks may be reported. */
 static long ask_lock(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	struct flock lock = {

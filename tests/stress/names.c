@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Operations on names and what hangs on them, relative to the current directory. */
+/* Operations on names and their attributes, relative to the current directory. */
 #include "lib/base/cleanup.h"
 #include "tests/stress/stress.h"
 
@@ -100,7 +100,7 @@ static long make_nameless(struct side *side, const struct operation *operation, 
 			    operation->mode));
 }
 
-/* Gives the file of a slot a name; nearly always one that is nameless. */
+/* Links the file of a slot, nearly always one without a name. */
 static long name_nameless(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	(void)outcome;
@@ -112,7 +112,7 @@ static long make_directory(struct side *side, const struct operation *operation,
 {
 	(void)side;
 	(void)outcome;
-	/* who makes it can work in it */
+	/* its creator can work in it */
 	return result_of(mkdir(operation->from, operation->mode | 0700));
 }
 
@@ -185,7 +185,7 @@ static long make_fifo(struct side *side, const struct operation *operation, stru
 	return result_of(mkfifo(operation->from, operation->mode));
 }
 
-/* The sum does not depend on the order. */
+/* A sum independent of the order. */
 static long list(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	_cleanup_closedir_ DIR *dir = opendir(operation->from);
@@ -232,9 +232,9 @@ static long change_size(struct side *side, const struct operation *operation, st
 }
 
 /*
- * A directory that its owner can't use any more would stop all that comes after. Set-group-id of files is
- * left out: whether a write takes it away in direct mode the kernel decides by the mode that it knows, which
- * is not the one since an ACL was set.
+ * A directory that its owner can't use would block all that follows. Set-group-id of files is left out: in
+ * direct mode the kernel decides by its cached mode whether a write clears it, and that mode is stale after
+ * setting an ACL.
  */
 static long change_mode(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
@@ -269,7 +269,7 @@ static long set_times(struct side *side, const struct operation *operation, stru
 	if (result < 0 || lstat(operation->from, &stat) < 0)
 		return result;
 	tell(outcome, "mtime %lld.%09ld", (long long)stat.st_mtim.tv_sec, stat.st_mtim.tv_nsec);
-	/* the path may lead through another name of the same symlink, which a tmpfs counts as an access */
+	/* the path may lead through another name of the same symlink, which counts as an access on tmpfs */
 	if (!S_ISLNK(stat.st_mode))
 		tell(outcome, " atime %lld.%09ld", (long long)stat.st_atim.tv_sec, stat.st_atim.tv_nsec);
 	return result;
@@ -325,7 +325,7 @@ static long remove_xattr(struct side *side, const struct operation *operation, s
 	return result_of(lremovexattr(operation->from, xattr_name(operation)));
 }
 
-/* The sum does not depend on the order. */
+/* A sum independent of the order. */
 static long list_xattrs(struct side *side, const struct operation *operation, struct outcome *outcome)
 {
 	char names[4096];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Choosing private operations, carrying them out on both sides, judging the difference. */
+/* Choosing private operations, performing them on both sides, comparing results. */
 #include "tests/stress/stress.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define KEPT    40     /* operations that are shown when one goes wrong */
+#define KEPT    40     /* last operations, which are shown on failure */
 #define LARGEST 200000 /* offset, bytes */
 #define PAGE    4096
 
@@ -52,7 +52,7 @@ static unsigned int choose_kind(struct choices *choices)
 	return number;
 }
 
-/* Mostly few names, so that operations meet each other's results. */
+/* Mostly few names, so that operations interact. */
 static void choose_path(struct choices *choices, char path[64], bool of_directory)
 {
 	static const char *const directories[] = {"", "", "", "d0/", "d0/", "d1/", "d0/d0/", "d1/d1/"};
@@ -83,7 +83,7 @@ static unsigned int choose_operation(struct choices *choices, struct operation *
 	*operation = (struct operation){.kind = kind_of(number)};
 	for (int i = 0; i < 3; i++)
 		of_directory |= strcmp(operation->kind->name, of_directories[i]) == 0;
-	/* every choice is made for every operation, whether it needs it or not */
+	/* all choices are made for every operation, whether needed or not */
 	choose_path(choices, operation->from, of_directory);
 	choose_path(choices, operation->to, choose(choices, 6) == 0);
 	operation->slot = (int)choose(choices, SLOTS);
@@ -161,7 +161,7 @@ static void run(struct stress_client *client, struct side *side, const struct op
 	outcome->result = operation->kind->run(side, operation, outcome);
 }
 
-/* Whether a kill was under way at some time since `kills` was read. */
+/* Whether a kill happened since `kills` was read. */
 static bool was_killed(const struct stress_client *client, unsigned long kills)
 {
 	return kills % 2 || atomic_load(&client->shared->kills) != kills;

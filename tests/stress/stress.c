@@ -20,16 +20,16 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define MORE_KILLS    3    /* of workers that have hardly begun, after one */
-#define BETWEEN       1500 /* operations between kills, at most */
-#define ONE_IN_SHARED 4    /* operations of a client */
+#define MORE_KILLS    3    /* further kills of workers that have hardly begun */
+#define BETWEEN       1500 /* maximum of operations between kills */
+#define ONE_IN_SHARED 4    /* one in so many of a client's operations is on shared names */
 
 static struct mount m;
 static struct stress_shared *shared;
 static struct job *clients[CLIENTS];
 static struct choices choices; /* of this process: when to kill */
 static unsigned int seed;
-static unsigned int part; /* number of the present one */
+static unsigned int part; /* number of the current part */
 static bool killing;
 static bool relayed;
 static unsigned long total_operations;
@@ -41,7 +41,7 @@ static void start_choices(struct choices *of, unsigned int stream)
 	of->state[0] = (unsigned short)seed;
 	of->state[1] = (unsigned short)(seed >> 16);
 	of->state[2] = (unsigned short)(part * 100 + stream);
-	/* streams of neighbouring numbers begin alike */
+	/* streams of adjacent seeds begin alike */
 	for (int i = 0; i < 10; i++)
 		choose(of, 2);
 }
@@ -66,7 +66,7 @@ static void become_ordinary(struct stress_client *client)
 	if (setgroups(0, NULL) < 0 || setresgid(TEST_GID, TEST_GID, TEST_GID) < 0 ||
 	    setresuid(TEST_UID, TEST_UID, TEST_UID) < 0)
 		client_fail(client, "becoming an ordinary user: %s", strerror(errno));
-	/* a change of user ends both */
+	/* changing the user resets both */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_DUMPABLE, 1);
 }
@@ -151,7 +151,7 @@ static bool has_failed(void)
 	return false;
 }
 
-/* Until the clients have done some operations more, or the time is over. False where they don't go on. */
+/* Waits until the clients have done some more operations, or time is up. False if they hang. */
 static bool wait_operations(unsigned long more, const struct deadline *end)
 {
 	const struct deadline deadline = deadline_in(WAIT_SECONDS);
@@ -176,7 +176,7 @@ static bool wait_operations(unsigned long more, const struct deadline *end)
  * ----------------------------------------------------------------------------------------------------
  */
 
-/* The supervisor's only child; 0 where it has none just now. */
+/* The supervisor's only child; 0 if there is none at the moment. */
 static pid_t present_worker(void)
 {
 	char text[64];
@@ -187,7 +187,7 @@ static pid_t present_worker(void)
 	return (pid_t)strtol(text, NULL, 10);
 }
 
-/* Kills the worker, and sometimes some of the next ones before they have done much. */
+/* Kills the worker, and sometimes several of its successors early on. */
 static bool kill_workers(void)
 {
 	unsigned int more = choose(&choices, 4) == 0 ? choose(&choices, MORE_KILLS + 1) : 0;
@@ -288,7 +288,7 @@ static int check_end(const struct usage *before)
 		result = -1;
 	if (!no_lost_descriptors(&m) || !no_lost_backing_ids(&m))
 		result = -1;
-	/* memory goes a moment after the name */
+	/* memory is freed a moment after the name is removed */
 	if (!wait_for(is_back_to(before))) {
 		struct usage after = usage_of_store();
 

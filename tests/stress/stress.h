@@ -50,8 +50,8 @@ static inline unsigned int choose(struct choices *choices, unsigned int below)
 struct side {
 	int root;       /* O_PATH */
 	int fds[SLOTS]; /* -1 = none */
-	bool reads; /* reads instead of viewing holes, which allocates pages on a tmpfs but not on a relayed
-		       mount */
+	/* reads instead of viewing holes, which allocates pages on a tmpfs but not on a relayed mount */
+	bool reads;
 };
 
 struct operation {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Comparing trees by what twin.h notes of files. */
+/* Comparing trees by the attributes that twin.h records of files. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/twin.h"
 #include "tests/stress/stress.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define ENTRIES 512 /* of a directory, at most */
+#define ENTRIES 512 /* per directory */
 
 static int compare_names(const void *left, const void *right)
 {
@@ -45,7 +45,7 @@ static void note_tree(const char *path)
 	}
 }
 
-/* Returns what is noted of a tree, which the caller frees, or NULL. */
+/* Returns the description of a tree, which the caller frees, or NULL. */
 static char *text_of(const char *root)
 {
 	_cleanup_close_ int here = open(".", O_PATH | O_CLOEXEC);
