@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation with each of the worker's system calls failing, one after another, see failwalk.h; and each
- * call of its start.
+ * Each operation, and the start of a worker, with each system call of the worker failing in turn, see
+ * failwalk.h.
  */
 #include "tests/lib/failpoint.h"
 #include "tests/lib/failwalk.h"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation on what others have made, and on what the mount tells of itself, with each of the worker's
- * system calls failing, one after another, see failwalk.h.
+ * Each operation on the machine's own shared memory and on .segfs, with each system call of the worker
+ * failing in turn, see failwalk.h.
  *
- * Some look at each process of the machine, and in it at each descriptor and mapping. It is a machine of the
- * test's own, with few of them, and still there are more calls than can fail: of these operations each kind
- * of call fails, which is one of those that are made for the first process, the test itself. It is so for all
- * operations in process/, where each request looks for the process and its memory again, with twenty calls
- * and more that are the same for all; and in posix/, where most is done as in the store.
+ * Some operations scan all processes of the machine, with all their descriptors and mappings. Even in the
+ * test's own PID namespace, which has few, that is too many calls: for these operations one call of each kind
+ * fails, the one for the first process, the test itself. So do all operations in process/, where each request
+ * finds the process and its memory again by the same twenty calls or more; and in posix/, which works mostly
+ * as the store.
  */
 #include "tests/lib/failwalk.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Workers that die of a request, or hang in it: who made it gets EIO once it is sure that it is the request,
- * and nobody else gets anything but what he asked for. Workers that hang for other reasons are replaced.
+ * Requests over which workers die or hang: the requester gets EIO once the cause is certain, and all others
+ * get correct replies. Workers that hang for other reasons are replaced.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"

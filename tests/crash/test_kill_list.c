@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Listings that are under way when the worker is killed go on where they were: every entry exactly once.
- */
+/* Listings in progress when the worker is killed continue: every entry appears exactly once. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/leaks.h"
 #include "tests/lib/worker.h"

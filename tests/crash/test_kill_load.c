@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Kills under load: no client sees anything of them, in each of the three I/O modes. STRESS_TIME in the
- * environment is the number of seconds for which each case is to go on.
+ * Kills under load, invisible to all clients, in each of the three I/O modes. STRESS_TIME in the environment
+ * is the duration of each case in seconds.
  */
 #include "tests/lib/leaks.h"
 #include "tests/lib/load.h"

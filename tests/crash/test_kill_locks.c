@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Locks when the worker dies: what is held stays held and by whom, who waits keeps its turn, and nobody sees
- * an error. So also where a process is interrupted or killed while no worker is there, and at each point of
- * each operation.
+ * Locks across worker deaths: held locks keep their owners, waiters keep their turn, and nobody gets an
+ * error. Also if a process is interrupted or killed while there is no worker, and at each point of each
+ * operation.
  */
 #include "tests/lib/killpoint.h"
 #include "tests/lib/leaks.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mandatory locks and the death of the worker: who is held back stays so, goes on once, after what came
- * before it and not before the lock is given up.
+ * Mandatory locks across worker deaths: deferred I/O stays deferred, and is carried out once, in order, and
+ * not before the lock is released.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation on bytes, in each I/O mode, with a kill before and after each of the worker's system calls
- * that it takes, one after another, see killwalk.h.
+ * Each operation on data, in each I/O mode, with a kill before and after each system call of the worker in
+ * turn, see killwalk.h.
  */
 #include "tests/lib/killwalk.h"
 #include "tests/lib/modes.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* tests/run: alone: drops the caches of the machine */
 /*
- * What is open when the worker is killed stays open: files, views, files without a name, directories, and
- * that in each of the three I/O modes.
+ * Open files, views, files without a name and directories survive a kill of the worker, in each of the three
+ * I/O modes.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation on files and names with a kill before and after each of the worker's system calls that it
- * takes, one after another, see killwalk.h. Those on bytes are in test_kill_modes.
+ * Each operation on files and names with a kill before and after each system call of the worker in turn, see
+ * killwalk.h. Operations on data are in test_kill_modes.
  */
 #include "tests/lib/killpoint.h"
 #include "tests/lib/killwalk.h"

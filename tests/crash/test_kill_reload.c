@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The worker is killed at each of its system calls while it reads the configuration again: what is refused is
- * never seen, and what is right is there in the end.
+ * The worker is killed at each of its system calls while it rereads the configuration: a refused one is never
+ * visible, and a valid one is in force in the end.
  */
 #include "tests/lib/killpoint.h"
 #include "tests/lib/worker.h"

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation on what others have made, and on what the mount tells of itself, with a kill before and
- * after each of the worker's system calls that it takes, one after another, see killwalk.h. A kind of request
- * that no operation makes in one of the scenes fails the case.
+ * Each operation on the machine's own shared memory and on .segfs, with a kill before and after each system
+ * call of the worker in turn, see killwalk.h. An opcode that no operation of a scene causes fails the case.
  *
- * What makes and removes segments has that at each call. The other sources change nothing by themselves, or
- * do as the store does: there it is enough that each kind of call has a kill before and after it.
+ * Operations that create and remove System V segments are killed at every call. The other sources change
+ * nothing by themselves, or work as the store does: a kill before and after each kind of call is enough.
  */
 #include "tests/lib/killwalk.h"
 

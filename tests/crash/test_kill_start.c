@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Deaths at the edges of a worker's life and of the daemon's: before the mount is ready, during recovery,
- * during a reload of the configuration, at the unmount, of the supervisor; and workers that can't live.
+ * Deaths at the edges of the lives of worker and daemon: before the mount is ready, during recovery, a reload
+ * of the configuration and unmount; of the supervisor; and workers that die at once, again and again.
  *
- * Workers that are not yet known to the mount end themselves, by endworker.so.
+ * Workers that the mount does not know yet kill themselves, by endworker.so.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * System V segments and the death of the worker: segments that are made, removed and made again under one key
- * while others open, read, map and list them, and workers die: all that is seen through one open is of one
- * segment. For each system call of an operation see test_kill_sources.
+ * System V segments across worker deaths: segments are created, removed and created again under one key while
+ * others open, read, map and list them. Each open shows one segment only. For each system call of an
+ * operation see test_kill_sources.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each operation with two deaths: of the worker that carries it out, and of the one that comes next, while it
- * recovers or carries the operation out again, see killwalk.h.
+ * Each operation with two deaths: of the worker that carries it out, and of its successor during recovery or
+ * replay, see killwalk.h.
  */
 #include "tests/lib/killwalk.h"
 #include "tests/lib/modes.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * SIGUSR2: the program file takes over from the supervisor that runs, and nobody on the mount notices; or it
- * can't, and the one that runs goes on. The program is a copy of the test's own, so that it can be replaced.
+ * SIGUSR2: the program file replaces the running supervisor, unnoticed by users of the mount; or it fails,
+ * and the running one continues. The program is a copy of the test's own, so that it can be replaced.
  */
 #include "fs/state/arena.h"
 #include "lib/base/cleanup.h"

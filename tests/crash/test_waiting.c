@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process that waits in a call can be ended: at once where nobody has taken its request, soon where one is
- * carried out.
+ * A process that waits in a system call can be killed: at once if its request has not been read, soon if it
+ * is being carried out.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"

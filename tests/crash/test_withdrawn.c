@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opens that nobody wants any more. A worker dies over an open; the next one has the kernel send it again;
- * and before that is read, the process that has asked for it is killed, so that the kernel takes it back.
- * What the first worker has opened for it is nobody's then.
+ * Withdrawn opens. A worker dies over an open; its successor has the kernel resend it; before it is read, the
+ * requester is killed, and the kernel withdraws it. The handle that the first worker made must not stay.
  *
- * The worker dies at each point of each kind of open. The next one is held by ptrace(2) at the end of the
- * write(2) that asks the kernel.
+ * The worker dies at each point of each kind of open. ptrace(2) holds its successor at the end of the
+ * write(2) that asks the kernel to resend.
  */
 #include "fs/fuse/protocol.h"
 #include "lib/base/cleanup.h"

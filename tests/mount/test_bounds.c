@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bounds of what clients make the daemon hold: who reaches one gets the errno that the manual tells, what he
- * gives up is his again, and others go on, since one user has a part of it only.
+ * Bounds of what clients make the daemon hold: at a bound a client gets the documented errno, freed resources
+ * are available again, and other users go on, since each has a share only.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Devices: made and opened where the mount has -o dev, by who may, as on a tmpfs; nowhere else.
- */
+/* Device nodes: as on a tmpfs if the mount has -o dev; otherwise refused. */
 #include "tests/mount/harness.h"
 
 #include "lib/base/cleanup.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Operations on open files, in each I/O mode, with every allocation of the worker failing, one after another,
- * and all at once.
+ * Operations on open files, in each I/O mode, with each allocation of the worker failing in turn, and with
+ * all failing.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/leaks.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the machine's own shared memory is asked for and has done to it, with every allocation of the worker
- * failing, one after another, and all at once. What can't be found out for want of memory is never told as if
- * there were nothing.
+ * Operations on the machine's own shared memory, with each allocation of the worker failing in turn, and with
+ * all failing. What cannot be found out for lack of memory is an error, never an absence.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/machine.h"

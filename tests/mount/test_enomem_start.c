@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Lack of memory at the edges: when segfs starts, when a worker does, and when the configuration is read
- * again.
- */
+/* Lack of memory at the start of segfs, at the start of a worker, and while the configuration is reread. */
 #include "lib/base/cleanup.h"
 #include "lib/base/names.h"
 #include "tests/lib/leaks.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Programs that start others while they have files of the mount open. The kernel closes close-on-exec
- * descriptors in the middle of execve(2), when nobody can look into the process: a daemon that tried to would
- * wait for a process that waits for its answer.
+ * execve(2) with open files of the mount. The kernel closes close-on-exec descriptors in the middle of
+ * execve(2), while nobody can inspect the process: a daemon that tried to would wait for a process that waits
+ * for its reply.
  */
 #include "tests/lib/job.h"
 #include "tests/mount/harness.h"

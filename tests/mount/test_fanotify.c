@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel leaves out of every FUSE file system, and what there is instead: statfs(2) has no f_fsid,
- * so that fanotify(7) reports file handles for marks of inodes only; statx(2) has no attribute bits, ioctl(2)
- * has them.
+ * What the kernel does not support on any FUSE file system, and the alternatives: statfs(2) has no f_fsid, so
+ * that fanotify(7) reports file handles for inode marks only; statx(2) has no attribute bits, ioctl(2) has
+ * them.
  */
 #include "tests/mount/harness.h"
 

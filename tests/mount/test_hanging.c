@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes of one user that hang in execve(2) hold up nobody else: nobody can look into them, and who tries
- * to waits as long as they like.
+ * Processes of one user that hang in execve(2) delay nobody else: inspecting them blocks for as long as they
+ * hang.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/hanging.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Idmapped mounts (mount_setattr(2), MOUNT_ATTR_IDMAP): who owns what is made through them, who may do what,
- * and whose policies are whose, compared with an idmapped tmpfs.
+ * Idmapped mounts (mount_setattr(2), MOUNT_ATTR_IDMAP): owners of new files, permissions, and who may set
+ * policies, compared with an idmapped tmpfs.
  */
 #include "tests/mount/harness.h"
 

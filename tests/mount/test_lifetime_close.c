@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Segments that live until their last close, views and copies of an open included. In direct, mediated and
- * relayed mode, in memory and on disk, with workers that die and a segfs that is started again.
+ * Lifetime last-close: views and copies of an open count. In direct, mediated and relayed mode, in memory and
+ * on disk, across worker deaths and a restart of segfs.
  */
 #include "tests/lib/modes.h"
 #include "tests/lib/worker.h"

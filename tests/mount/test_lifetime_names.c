@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The names of segments that end with their last close: all of them go, and nothing else does, whatever
- * happens to them in the meantime. In memory and on disk, with workers that die.
+ * Names of segments with lifetime last-close: all of them are removed, and nothing else is, whatever happens
+ * to them meanwhile. In memory and on disk, across worker deaths.
  */
 #include "tests/lib/job.h"
 #include "tests/lib/modes.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Segments that live until their owner ends. In memory and on disk, with workers that die and a segfs that is
- * started again.
+ * Lifetime owner: segments live until their owner ends. In memory and on disk, across worker deaths and a
+ * restart of segfs.
  */
 #include "tests/lib/modes.h"
 #include "tests/lib/worker.h"

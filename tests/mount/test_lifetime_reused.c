@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* tests/run: alone: has the kernel give process numbers again */
-/* A segment whose owner has ended, when the owner's process number is another one's. */
+/* tests/run: alone: makes the kernel reuse process numbers */
+/* A segment whose owner has ended, after the owner's process number was reused. */
 #include "tests/lib/modes.h"
 #include "tests/mount/lifetime.h"
 #include "tests/mount/lifetime_owner.h"

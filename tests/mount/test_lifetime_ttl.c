@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Segments that live until nobody has had them open for some time; and what an outage of all of segfs does to
- * limited lives. In direct, mediated and relayed mode, in memory and on disk, with workers that die and a
- * segfs that is started again.
+ * Lifetime ttl: segments live until they have not been open for some time; and the effect of an outage of all
+ * of segfs on limited lifetimes. In direct, mediated and relayed mode, in memory and on disk, across worker
+ * deaths and a restart of segfs.
  */
 #include "tests/lib/modes.h"
 #include "tests/lib/worker.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What happens at limits: a store that is full, a daemon without descriptors, borders between stores, many
- * entries. There is an exact error, nothing is lost, the daemon lives, and when there is room again
- * everything goes on.
+ * Behaviour at limits: a full store, a daemon without free descriptors, operations across stores, many
+ * entries. Errors are exact, nothing is lost, the daemon lives, and everything works again after resources
+ * are freed.
  */
 #include "lib/base/cleanup.h"
 #include "tests/mount/harness.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * LMDB on the mount: several processes move amounts between the accounts of one environment, and others read
- * it. Its writers take turns by a robust mutex in a view of the lock file, its readers have slots there, and
- * a lock of fcntl(2) at the byte that is its process's number tells who lives. Data are written by pwrite(2)
- * or through a view, and read through views.
+ * LMDB on the mount: several processes transfer amounts between the accounts of one environment, and others
+ * read it. Writers alternate by a robust mutex in a view of the lock file; readers have slots there, and a
+ * lock of fcntl(2) at the byte of its process number shows that a process lives. Data are written by
+ * pwrite(2) or through a view, and read through views.
  *
- * Nothing may be lost or half done, whoever dies: the worker, a writer that has the mutex, a reader.
+ * Nothing is lost or half done if the worker, a writer that holds the mutex, or a reader dies.
  */
 #include "tests/lib/job.h"
 #include "tests/lib/modes.h"

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * What fcntl(2) and flock(2) say of locks: each case holds on a tmpfs, and on the mount in each I/O mode.
- */
+/* Results of fcntl(2) and flock(2): each case holds on a tmpfs, and on the mount in each I/O mode. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
 #include "tests/lib/locker.h"

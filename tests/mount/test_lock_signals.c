@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Signals that come while somebody waits. A wait for a lock goes on after a handler with SA_RESTART, and
- * after a stop, as natively. A wait to read or write ends with EINTR in both cases, since the kernel restarts
- * no other request.
+ * Signals during waits. A wait for a lock continues after a handler with SA_RESTART, and after a stop, as
+ * natively. A wait to read or write ends with EINTR in both cases, since the kernel restarts no other
+ * request.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Waiting for locks: deadlocks are told, nobody is forgotten, and turns come in order of arrival.
+ * Waits for locks: deadlocks are detected, no waiter is forgotten, and locks are granted in order of arrival.
  */
 #include "tests/lib/job.h"
 #include "tests/lib/locker.h"

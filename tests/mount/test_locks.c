@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Locks of several processes on one file of the mount are what they are on a file of a tmpfs.
- */
+/* Locks of several processes on one file of the mount behave as on a file of a tmpfs. */
 #include "tests/lib/locker.h"
 #include "tests/lib/lockwalk.h"
 #include "tests/lib/modes.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* tests/run: alone: measures the shared memory of the machine, and changes its number of huge pages */
 /*
- * Memory that the kernel counts for the whole machine: what segfs has opened and closed is given back.
- * Segments of huge pages.
+ * Memory accounted to the whole machine: it is freed after segfs has opened and closed files. Segments of
+ * huge pages.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"

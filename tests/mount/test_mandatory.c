@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mandatory locks: who reads, writes or resizes what another one has locked waits, at the very byte, and goes
- * on after that. Who is the owner, and who may go on in which order, is in test_mandatory_owner.c; O_NONBLOCK
- * in test_mandatory_nonblock.c.
+ * Mandatory locks: reads, writes and resizes of bytes that another owner has locked wait, for exactly these
+ * bytes, and proceed afterwards. Owners and order are in test_mandatory_owner.c; O_NONBLOCK in
+ * test_mandatory_nonblock.c.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"

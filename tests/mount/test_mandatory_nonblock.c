@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Mandatory locks and O_NONBLOCK: who gets EAGAIN, and who waits all the same. */
+/* Mandatory locks and O_NONBLOCK: which I/O gets EAGAIN, and which waits nevertheless. */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"
 #include "tests/lib/mandatory.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mandatory locks: whose they are, who passes, in which order those go on that wait, and how waiting ends.
- * That all kinds of I/O are held back is in test_mandatory.c.
+ * Mandatory locks: owners, I/O that passes, the order of waiting I/O, and how waits end. That all kinds of
+ * I/O wait is in test_mandatory.c.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/intruder.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Several users make files, directories, links and the like at once. A watcher looks at every name at the
- * first instant at which it exists, through the mount and in the store, and knows from the name what owner,
- * group, mode and ACL it must have: there is no moment at which they are others.
+ * Several users create files, directories, links and the like at once. A watcher inspects every name at the
+ * first instant of its existence, through the mount and in the store, and knows from the name which owner,
+ * group, mode and ACL it must have: they are right from the start.
  */
 #include "lib/base/cleanup.h"
 #include "tests/mount/harness.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Policies of segments as attributes: setting, getting, listing and removing them, what is refused, and who
- * may. In direct, mediated and relayed mode.
+ * Policies of segments as attributes: setting, getting, listing and removing them; refusals and permissions.
+ * In direct, mediated and relayed mode.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Policies of directories, which are the defaults of what is made there, and that policies last: over workers
- * and restarts, in memory and on disk. In direct, mediated and relayed mode.
+ * Policies of directories, which new entries inherit, and persistence of policies across workers and
+ * restarts, in memory and on disk. In direct, mediated and relayed mode.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policies `commit` and `size-policy`: memory that is there from the beginning, sizes that stay. In
- * direct, mediated and relayed mode.
+ * The policies `commit` and `size-policy`: memory reserved from the beginning, fixed sizes. In direct,
+ * mediated and relayed mode.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"

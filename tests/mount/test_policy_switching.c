@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Policies that change while a segment is open: when that is refused, and in which I/O mode the opens before
- * and after it are.
+ * Policy changes while a segment is open: when they are refused, and the I/O mode of opens before and after.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"

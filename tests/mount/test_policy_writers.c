@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policy `writers`: how many opens for writing there may be, views included; and the attribute
- * `attached`. In direct, mediated and relayed mode.
+ * The policy `writers`: the limit of opens for writing, including views; and the attribute `attached`. In
+ * direct, mediated and relayed mode.
  */
 #include "tests/lib/job.h"
 #include "tests/lib/modes.h"

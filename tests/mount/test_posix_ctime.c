@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which times each change moves on, as seen right after it by who has looked right before; compared with a
- * tmpfs.
+ * Which timestamps each change updates, as seen right after it by a process that has looked right before;
+ * compared with a tmpfs.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/twin.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Bytes: sizes, holes, offsets, copies, views, files without a name; compared with a tmpfs. */
+/* Data: sizes, holes, offsets, copies, views, files without a name; compared with a tmpfs. */
 #include "tests/lib/twin.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Which set-id bits a change of a file takes away: by what is called, and by whom; compared with a tmpfs. */
+/* Which changes clear set-id bits, depending on the call and the caller; compared with a tmpfs. */
 #include "tests/lib/twin.h"
 
 #include <fcntl.h>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * POSIX shared memory objects as files: everything that can be done to them through the mount, seen by
- * shm_open(3), and the reverse, at once; semaphores, who maps and who holds them, and memory that is given
- * back.
+ * POSIX shared memory objects as files: all operations through the mount are visible to shm_open(3) at once,
+ * and the reverse; semaphores, facts about users of objects, and freed memory.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/process.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What supervisor and worker may do: capabilities as the manual lists them, no_new_privs, filters of system
- * calls; and what becomes of a worker that makes a forbidden call.
+ * Privileges of supervisor and worker: capabilities as documented, no_new_privs, seccomp filters; and a
+ * worker that makes a forbidden call.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/preload.h"

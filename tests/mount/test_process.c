@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* tests/run: alone: changes the number of huge pages of the machine */
 /*
- * process/: what is in it, that it is the processes' own memory, what may be done with it, and who may.
+ * process/: its entries, that they are the processes' own memory, the supported operations, and permissions.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/target.h"

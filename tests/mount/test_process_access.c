@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who may look at, read and write what is in process/: never more than natively, by /proc/PID/fd, maps and
- * mem, to the same user. A table of processes and of what they have, each asked for both ways; and what is
- * swapped between a look and an open.
+ * Permissions in process/: never more than natively by /proc/PID/fd, maps and mem as the same user. A table
+ * of processes and their memory, accessed both ways; and memory that is replaced between a check and an open.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/own_mounts.h"

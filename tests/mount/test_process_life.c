@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * process/ while processes end, start others, execute programs, get numbers that were others', and while the
- * worker is killed.
+ * process/ while processes end, fork, execute programs and get reused numbers, and while the worker is
+ * killed.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The thread that reads requests waits for nobody: of all that operations have the daemon do, it makes no
- * call that may have to wait for another process. tests/preload/reader.c says which these are, and notes
- * them.
+ * The reader thread waits for nobody: in all operations of the daemon it makes no call that may wait for
+ * another process. tests/preload/reader.c defines and records such calls.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/machine.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration is read again, and refused: nothing of the refused section is ever to be seen, not even
- * for a moment. What the section would have shown appears with its owner, mode and policy, or not at all.
+ * Reloads that are refused: no part of the refused section is visible, not even for a moment. Segments and
+ * directories of an accepted one appear with owner, mode and policy, or not at all.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/worker.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What others change, the daemon changes with the requester's credentials: what a user is refused natively is
- * refused through the mount, also when the owner, the mode or the meaning of a name has changed since the
- * kernel looked at it.
+ * On external files the daemon acts with the requester's credentials: what a user is refused natively is
+ * refused through the mount, also if owner, mode or the file behind a name have changed since the kernel
+ * checked.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/preload.h"

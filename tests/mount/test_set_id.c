@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Set-user-id programs that somebody else changes: whoever executes one right after that gets no identity of
- * its owner's, in all I/O modes, as on a tmpfs. The kernel may remember attributes for a minute here.
+ * Set-user-id programs changed by another user: executing one right afterwards gives no identity of its
+ * owner, in all I/O modes, as on a tmpfs. The kernel may cache attributes for a minute here.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/modes.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Views: what one process writes another one sees, at once, through the mount and on the backing file; fact
+ * Views: writes of one process are visible to others at once, through the mount and on the backing file; fact
  * K2. In direct, mediated and relayed mode, with a store in memory and one on disk.
  */
 #include "lib/base/cleanup.h"

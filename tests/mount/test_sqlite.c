@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * SQLite on the mount: several processes move amounts between the accounts of one database, in every journal
- * mode. Its locks are of fcntl(2), on ranges, shared and exclusive; the index of a WAL is a view that all of
- * them have.
+ * SQLite on the mount: several processes transfer amounts between the accounts of one database, in every
+ * journal mode. Its locks are of fcntl(2), on ranges, shared and exclusive; the index of a WAL is a view that
+ * all of them map.
  *
- * Nothing may be lost or half done, whoever dies: the worker, or a process in the middle of a transaction.
+ * Nothing is lost or half done if the worker, or a process in the middle of a transaction, dies.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* tests/run: alone: drops the caches of the machine */
 /*
- * System V segments as files: names, attributes, owners and modes, making, sizing and removing them, and what
- * is done to them past the mount, which the very next look has to show.
+ * System V segments as files: names, attributes, owners and modes; creating, sizing and removing them; and
+ * changes past the mount, which must be visible at once.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/process.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory of System V segments through the mount: the same pages both ways, all sizes, and what stays of a
- * segment that is removed while it is open; who counts as a user of one; locks.
+ * The memory of System V segments through the mount: the same pages both ways, all sizes; segments removed
+ * while open; facts about their users; locks.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"

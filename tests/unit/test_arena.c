@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The arena: limits, memory that is reserved before it is touched, what a new one says. */
+/* The arena: limits, memory reserved before it is touched, contents of a new one. */
 #include "tests/unit/slots.h"
 
 #include <dlfcn.h>

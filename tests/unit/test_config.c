@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The configuration: every key, what is around keys, files, and the way back to text. */
+/* The configuration: every key, syntax around keys, files, and formatting as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Every kind of error in a configuration with its exact line; limits; nothing is ever cut. */
+/* Errors of a configuration: every kind with its exact line; limits; messages are never truncated. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration without memory: each allocation in turn fails, and then all after it too. The result is
- * always -ENOMEM or NULL, and no block is left behind.
+ * The configuration without memory: each allocation fails in turn, then all after it too. The result is
+ * always -ENOMEM or NULL, and nothing leaks.
  *
- * The allocator is replaced by one that counts, so this doesn't run with a sanitizer, which has its own.
+ * The allocator is replaced by a counting one, so this does not run with a sanitizer, which has its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A worker that dies at any instruction. It is followed instruction by instruction, and whenever one has
- * changed a slot, a copy of the slots is recovered; and it is killed at random moments, and the next one goes
- * on with the same slots.
+ * A worker that dies at any instruction. It is single-stepped, and after each instruction that changed a
+ * slot, a copy of the slots is recovered; and it is killed at random moments, and its successor goes on with
+ * the same slots.
  */
 #include "tests/unit/compare.h"
 #include "tests/unit/steps.h"

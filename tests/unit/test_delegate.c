@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Functions that are run by a process of their own, and credentials that are taken on. */
+/* Functions run by a delegate process, and credentials assumed for it. */
 #include "lib/base/cleanup.h"
 #include "lib/base/delegate.h"
 

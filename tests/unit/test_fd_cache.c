@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The table of kept descriptors: found again, shared, given way, closed with their nodes. */
+/* The descriptor cache: hits, sharing, eviction, and closing together with nodes. */
 #include "tests/unit/store.h"
 
 #include <sys/resource.h>

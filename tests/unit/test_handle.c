@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Handles: their numbers, what they hold, and the passthrough ids of their nodes. */
+/* Handles: their numbers, the nodes that they pin, and passthrough ids. */
 #include "tests/unit/slots.h"
 
 /* Adds a handle without descriptor; the kernel is asked for an id where the mode wants one. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How many opens of each kind a node has. */
+/* Counts of a node's opens by kind. */
 #include "tests/unit/slots.h"
 
 /* Also once the next worker counts. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Writing through a mapping, on ordinary memory and, where there is any, on huge pages. */
+/* Writing through a mapping, on ordinary memory and, if available, on huge pages. */
 #include "tests/unit/slots.h"
 
 #include <pthread.h>

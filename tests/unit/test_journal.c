@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The journal over deaths. Each worker is a process of its own that shares the arena with those before and
- * after it, and does what a function says; whatever is wrong in it is an exit status.
+ * The journal across deaths. Each worker is a child process that shares the arena with its predecessors and
+ * successors and runs a given function; its exit status reports failures.
  */
 #include "tests/unit/slots.h"
 

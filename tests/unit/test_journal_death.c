@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The journal of a worker that dies at any instruction: in its recovery, when it begins a request, notes,
- * answers and ends it. It is followed instruction by instruction; whenever one has changed a slot, a next
- * worker takes a copy of the slots over, and is asked what it knows of each request.
+ * The journal of a worker that dies at any instruction: during recovery, and while it begins a request,
+ * records a note, saves the reply and ends. It is single-stepped; after each instruction that changed a slot,
+ * a successor recovers a copy of the slots, and is asked for the state of each request.
  */
 #include "tests/unit/slots.h"
 #include "tests/unit/steps.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * I/O under mandatory locks against a model of it: locks per byte and owner, and a queue that is searched
- * from one end to the other. Locks that are set, awaited and given up, and I/O of all kinds of requesters, in
- * a random order, across workers that are replaced; all that can be seen is compared after each step.
+ * I/O under mandatory locks against a model: locks per byte and owner, and a queue searched linearly. Locks
+ * are set, awaited and released, and I/O of all kinds of requesters comes, in random order, across replaced
+ * workers; all visible state is compared after each step.
  *
- * TEST_ROUNDS and TEST_SEED make it longer, and repeat it.
+ * TEST_ROUNDS and TEST_SEED set the duration and reproduce a run.
  */
 #include "tests/unit/slots.h"
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A worker that dies between any two stores of a change of locks: what it leaves is what was held before,
- * what is held after, or, while an owner's locks change, both for that owner; and the request that comes
- * again finishes it.
+ * A worker that dies between any two stores of a change of locks: it leaves the locks held before, those held
+ * after, or, while an owner's locks change, both for that owner; and the replay of the request completes it.
  *
- * A child process on the same arena is followed step by step; after each step that changed a lock slot a copy
- * is recovered.
+ * A child process on the same arena is single-stepped; after each step that changed a lock slot a copy is
+ * recovered.
  */
 #include "tests/unit/slots.h"
 #include "tests/unit/steps.h"

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The lock table against a model of it: an array with an element per byte, searched from one end to the
- * other. Random operations are done to both, and all that can be seen is compared after each, across workers
- * that are replaced.
+ * The lock table against a model: an array with an element per byte, searched linearly. Random operations are
+ * applied to both, and all visible state is compared after each, across replaced workers.
  *
- * TEST_ROUNDS and TEST_SEED make it longer, and repeat it.
+ * TEST_ROUNDS and TEST_SEED set the duration and reproduce a run.
  */
 #include "tests/unit/slots.h"
 

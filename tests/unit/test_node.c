@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Nodes: references, idle nodes and their order, generations, what the kernel was told, limits. */
+/* Nodes: references, idle nodes and their order, generations, times of sent attributes, limits. */
 #include "tests/unit/slots.h"
 
 #include <stdlib.h>

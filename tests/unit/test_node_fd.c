@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Descriptors of nodes that are in use when their nodes part with them. */
+/* Node descriptors that are in use when their nodes lose them. */
 #include "tests/unit/slots.h"
 
 #include "fs/source/backing.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Nodes whose file has no name any more, or no handle: what holds them, and until when. */
+/* Nodes whose file has no name any more, or no file handle: what pins them, and until when. */
 #include "tests/unit/slots.h"
 
 static void drops_unlinked_nodes(void **state)

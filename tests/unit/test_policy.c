@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Policies as text: every value, every kind of bad one, the stored line; and the processes that they are
- * bound to.
+ * Policies as text: every value, every kind of error, the stored line; and the processes that own segments.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The names under process/ and the lines of /proc that they are made from. */
+/* The names under process/ and the lines of /proc from which they are made. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

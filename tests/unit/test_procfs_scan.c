@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who maps files and has them open, and those that do not answer; see lib/base/procfs_users.h and
+ * Processes that map files or have them open, and unresponsive ones; see lib/base/procfs_users.h and
  * procfs_scan.h.
  */
 #include "lib/base/cleanup.h"

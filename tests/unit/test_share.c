@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Shares of users: what one may have, what all may, and what is given back.
- */
+/* Shares of users: limits per user and for all, and release. */
 #include "tests/unit/slots.h"
 
 #include "fs/state/share.h"

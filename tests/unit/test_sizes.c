@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Sizes: every suffix, the largest value, and one past each edge. */
+/* Sizes: every suffix, the largest value, and one past each limit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* What state_recover() makes of slots, which descriptors descriptors_close_strays() closes, what
- * state_check() sees. */
+/*
+ * State after state_recover(), descriptors closed by descriptors_close_strays(), findings of state_check().
+ */
 #include "fs/state/share.h"
 #include "tests/unit/slots.h"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The store's names: finding, making, linking, renaming and removing files, and the nodes that lose their
- * last name. */
+/*
+ * Names of the store: finding, creating, linking, renaming and removing files, and nodes that lose their last
+ * name.
+ */
 #include "tests/unit/store.h"
 
 #define ALL (&store.slots.state)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The store's files: attributes and their changes, opening and listing, extended attributes, files that are
- * gone. */
+/* Files of the store: attributes and their changes, opening and listing, extended attributes, stale files. */
 #include "tests/unit/store.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Text files: the limit and one past it; what is UTF-8 and what only looks like it. */
+/* Text files: the limit and one past it; valid and invalid UTF-8. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
