@@ -354,11 +354,11 @@ static void keeps_long_values_whole(void **state)
 
 		if (status == 0) {
 			/* a '/' at the end is taken off */
-			size_t cached = length % 100 == 1 ? length - 1 : length;
+			size_t left = length % 100 == 1 ? length - 1 : length;
 
-			assert_true(cached < PATH_MAX);
-			assert_int_equal(strlen(config.segments[0].load), cached);
-			assert_memory_equal(config.segments[0].load, text + 19, cached);
+			assert_true(left < PATH_MAX);
+			assert_int_equal(strlen(config.segments[0].load), left);
+			assert_memory_equal(config.segments[0].load, text + 19, left);
 		} else {
 			assert_int_equal(status, -EINVAL);
 			assert_true(length > 180);
