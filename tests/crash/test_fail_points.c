@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define START_MAX 1000 /* more than the start of a worker has */
+#define START_MAX 1000 /* more than the start of a worker makes */
 
 static pid_t worker;
 
@@ -42,7 +42,7 @@ static void operations_of_new_workers(void **unused)
  * -----------------------------------------------------------------------------------------
  */
 
-/* What a process may do, as /proc tells it. */
+/* The privileges of a process, from /proc. */
 static void read_powers(pid_t pid, char powers[512])
 {
 	static const char *const lines[] = {"\nCapInh:", "\nCapPrm:",     "\nCapEff:", "\nCapBnd:",
@@ -78,7 +78,7 @@ static bool try_start(unsigned int n, const char *powers)
 	if (!failed.name)
 		return false;
 	snprintf(what, sizeof(what), "point %u (%s: %s)", n, failed.name, strerror(failed.error));
-	/* the one that has seen it may have ended, and another one come */
+	/* the worker in which the call failed may have ended, and a successor started */
 	worker = worker_pid(walk_mount());
 	read_powers(worker, now);
 	if (strcmp(now, powers) != 0)
@@ -88,7 +88,7 @@ static bool try_start(unsigned int n, const char *powers)
 	return true;
 }
 
-/* It goes on with all that it is to have, or ends, and the next one does. */
+/* It continues with all its privileges, or ends and its successor continues. */
 static void starts(void **unused)
 {
 	char bytes[SCENE_SIZE];

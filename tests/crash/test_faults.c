@@ -32,7 +32,7 @@ static const char *stored(const char *name)
 	return path_of("%s/%s", mount.store, name);
 }
 
-/* Does everything that is done once, over and over. */
+/* Performs operations that are not idempotent, over and over. */
 static void live_on(struct job *job, void *context)
 {
 	const char *one = path_of("%s.one", (const char *)context);
@@ -96,7 +96,7 @@ static void faults(void **unused)
 	assert_true(SANITIZED || log_has(&mount, "faults.so+0x"));
 	expect_poison("fault-abort", 2);
 	expect_poison("fault-exit", 2);
-	/* what was done stays done */
+	/* completed operations are not undone */
 	expect_poison("fault-segv-after", 2);
 	assert_true(is_made("fault-segv-after"));
 }
@@ -108,7 +108,7 @@ static void stack_overflow(void **unused)
 	assert_false(is_made("fault-overflow"));
 }
 
-/* From outside it says nothing of the request, unless it is always the same one. */
+/* Its death says nothing about the request, unless it is the same one repeatedly. */
 static void kills(void **unused)
 {
 	(void)unused;
@@ -138,7 +138,7 @@ static void one_that_was_stopped(void **unused)
 	pid_t worker = worker_pid(&mount);
 
 	(void)unused;
-	/* one that has nothing to do is left alone: the last close has been heard of */
+	/* an idle worker is not replaced: the RELEASE has arrived */
 	assert_true(wait_for(mount_handles(&mount) == 0));
 	check(kill(worker, SIGSTOP));
 	usleep(3 * LIMIT_MILLISECONDS * 1000);
@@ -157,7 +157,7 @@ static void lock_and_wait(struct job *job, void *context)
 	job_must(job, fcntl(*(int *)context, F_SETLKW, &lock) == 0);
 }
 
-/* Who waits for a lock may wait for ever. */
+/* A wait for a lock may last forever. */
 static void waiting_is_no_hang(void **unused)
 {
 	_cleanup_close_ int fd = (int)check(open(at("locked"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -229,7 +229,7 @@ int main(void)
 	if (geteuid() != 0)
 		skip_program("root");
 	setrlimit(RLIMIT_CORE, &no_core);
-	/* what happens here is no finding */
+	/* signals caused here are no findings */
 	preload_with_sanitizers("handle_segv=0:handle_abort=0:handle_sigbus=0");
 	return cmocka_run_group_tests(cases, NULL, NULL);
 }

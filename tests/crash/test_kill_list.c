@@ -14,13 +14,13 @@
 
 static struct mount mount;
 
-/* A listing by getdents64(2) itself: what readdir(3) has read ahead would hide the kills. */
+/* A listing by getdents64(2): the read-ahead of readdir(3) would hide kills. */
 struct listing {
 	int fd;
 	int calls;
 	ssize_t length;
 	ssize_t taken;
-	off_t position; /* of the entry after the last one */
+	off_t position; /* of the next entry */
 	char buffer[4096] __attribute__((aligned(8)));
 };
 
@@ -125,7 +125,7 @@ static void kills_between_calls(void **unused)
 	end_listing(&listing);
 }
 
-/* The call itself is what waits for the next worker. */
+/* The call itself waits for the next worker. */
 static void kills_during_calls(void **unused)
 {
 	static unsigned char seen[ENTRIES];
@@ -186,7 +186,7 @@ static void entries_come_and_go(void **unused)
 			assert_int_equal(errno, ENOENT);
 }
 
-/* What telldir(3) told one worker is good for the next ones. */
+/* Positions from telldir(3) stay valid for the next workers. */
 static void positions_stay(void **unused)
 {
 	enum { KEPT = 16 };
@@ -240,7 +240,7 @@ static void several_listings(void **unused)
 	for (int round = 0; at_end < LISTINGS; round++) {
 		at_end = 0;
 		for (int i = 0; i < LISTINGS; i++) {
-			/* of one more, of another fewer at a time */
+			/* one grows, another shrinks */
 			for (int step = 0; step < 50 * (i + 1); step++) {
 				const struct dirent64 *entry = next_entry(&listings[i]);
 
@@ -260,7 +260,7 @@ static void several_listings(void **unused)
 	}
 }
 
-/* Attributes come with the entries; they are asked for while the listing goes on. */
+/* Attributes are requested during the listing. */
 static void with_attributes(void **unused)
 {
 	static unsigned char seen[ENTRIES];
@@ -285,7 +285,7 @@ static void with_attributes(void **unused)
 	end_listing(&listing);
 }
 
-/* The root begins with segfs's own directory, .segfs lies in memory. */
+/* The root begins with segfs's own directories; .segfs is in memory. */
 static void built_in_directories(void **unused)
 {
 	static const struct {

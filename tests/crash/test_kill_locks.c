@@ -23,7 +23,7 @@
 #define WALK_STEPS 1500
 #define WALK_KILLS 40  /* one in so many steps */
 #define KILLS      40  /* in the storm */
-#define POINTS_MAX 300 /* more than any operation has */
+#define POINTS_MAX 300 /* more than any operation makes */
 
 static struct mount mount;
 static const char *file;
@@ -137,7 +137,7 @@ static char state_of(pid_t pid)
 	return end && end[1] == ' ' ? end[2] : 'X';
 }
 
-/* From here on no worker is started. */
+/* No worker starts from here on. */
 static void stop_supervisor(void)
 {
 	check(kill(mount.supervisor, SIGSTOP));
@@ -149,7 +149,7 @@ static void continue_supervisor(void)
 	check(kill(mount.supervisor, SIGCONT));
 }
 
-/* Kills the worker, and lets none follow. Returns its pid. */
+/* Kills the worker without a successor. Returns its pid. */
 static pid_t without_worker(void)
 {
 	pid_t worker = worker_pid(&mount);
@@ -215,7 +215,7 @@ static void storm_of_interrupts(void **unused)
  */
 
 /*
- * Ten wait, some since before a death, some since nobody was there; and they are served one by one with
+ * Ten waiters, some queued before a death, some while there is no worker, get the lock one by one, with
  * deaths in between.
  */
 static void turns_are_kept(void **unused)
@@ -267,7 +267,7 @@ static void turns_are_kept(void **unused)
 	}
 }
 
-/* The first child of the supervisor that is not `but`, 0 where there is none yet. */
+/* The first child of the supervisor other than `but`; 0 if there is none yet. */
 static pid_t child_of_supervisor(pid_t but)
 {
 	char text[256];
@@ -288,7 +288,7 @@ static pid_t child_of_supervisor(pid_t but)
 	}
 }
 
-/* Workers that die before, while and after requests are sent again. */
+/* Workers that die before, during and after the replay. */
 static void turns_over_young_workers(void **unused)
 {
 	(void)unused;
@@ -309,7 +309,7 @@ static void turns_over_young_workers(void **unused)
 
 		worker_kill(&mount, worker);
 		assert_true(wait_for((next = child_of_supervisor(worker)) != 0));
-		/* a while that can't be told in seconds */
+		/* a delay counted in reads, too short for a timer */
 		while (lines < (int)i * 20 && read_text("/proc/self/stat", text, sizeof(text)) > 0)
 			lines++;
 		if (is_child_of(next, mount.supervisor))
@@ -370,7 +370,7 @@ static void interrupted_while_dead(void **unused)
 	interrupted(true);
 }
 
-/* Who is interrupted and asks again does so as a newcomer. */
+/* An interrupted waiter that repeats its call is queued last. */
 static void restarted_while_dead(void **unused)
 {
 	(void)unused;
@@ -401,7 +401,7 @@ static void restarted_while_dead(void **unused)
 
 static void waiters_killed(bool dead)
 {
-	/* its descriptor is another one's as well, and so nothing is closed when it ends */
+	/* its descriptor is shared, so nothing is closed when it ends */
 	const struct locker_command fork_it = {.action = LOCKER_FORK, .argument = 5};
 
 	for (enum way way = 0; way < WAYS; way++) {
@@ -412,7 +412,7 @@ static void waiters_killed(bool dead)
 		begin_waiting(5, way);
 		begin_waiting(2, way);
 		worker = dead ? without_worker() : worker_stop(&mount);
-		/* one more, whose request nobody has taken */
+		/* another one, whose request no worker has read */
 		begin_waiting(1, way);
 		locker_signal(5, SIGKILL);
 		locker_signal(1, LOCKER_INTERRUPT);
@@ -458,7 +458,7 @@ static void owners_killed_while_dead(void **unused)
 		with_worker(worker);
 		locker_collect(5);
 		assert_int_equal(locker_result(1), 0);
-		/* with nobody that waits */
+		/* without waiters */
 		worker = without_worker();
 		locker_signal(1, SIGKILL);
 		with_worker(worker);
@@ -469,7 +469,7 @@ static void owners_killed_while_dead(void **unused)
 	}
 }
 
-/* Given up while nobody serves. */
+/* Released while there is no worker. */
 static void given_up_while_dead(void **unused)
 {
 	(void)unused;
@@ -493,10 +493,7 @@ static void given_up_while_dead(void **unused)
 	}
 }
 
-/*
- * The lock is the second waiter's once the first one does not have it. Returns whether there is a further
- * point.
- */
+/* The second waiter gets the lock unless the first one has it. Returns whether there is a further point. */
 static bool interrupt_when_served(unsigned int n, enum way way, int number, unsigned int *interrupts)
 {
 	static const int both[] = {1, 2};
@@ -518,7 +515,7 @@ static bool interrupt_when_served(unsigned int n, enum way way, int number, unsi
 		locker_start(1);
 		locker_open(1, 0, file, O_RDWR);
 	} else if (number == LOCKER_RESTART && locker_first_answered(both, 2) == 2) {
-		/* who asks again does so as a newcomer */
+		/* a repeated call is queued last */
 		assert_int_equal(locker_result(2), 0);
 		assert_true(locker_waits(1));
 		give_up(2, way);
@@ -544,8 +541,8 @@ static bool interrupt_when_served(unsigned int n, enum way way, int number, unsi
 }
 
 /*
- * The worker dies at each point of a hand-over, and who was to get the lock is interrupted before the next
- * one is there. It has the lock and is told so, or is told EINTR and does not have it.
+ * The worker dies at each point of granting a lock, and the waiter is interrupted before the next worker
+ * starts. Either it has the lock and its call succeeds, or it gets EINTR and does not have the lock.
  */
 static void interrupted_when_served(int number)
 {
@@ -723,7 +720,7 @@ static void hold_of_description(void)
 	assert_int_equal(locker_flock(0, 1, LOCK_EX), 0);
 }
 
-/* Released without anybody waiting for it, and in order all the same. */
+/* Released without a waiter, and in order nevertheless. */
 static void close_description(void)
 {
 	locker_close(0, 1);
@@ -748,7 +745,7 @@ static void hand_over(void)
 	assert_int_equal(locker_result(1), 0);
 }
 
-/* The second one, too, and each gives it up. */
+/* The second one too, and each releases it. */
 static void end_handed_over(void)
 {
 	expect_range(0, F_WRLCK, 50, 10, 1);
@@ -850,7 +847,7 @@ static const struct operation {
 	const char *name;
 	void (*prepare)(void);
 	void (*run)(void);
-	void (*expect)(void); /* and gives up what is not locker 0's */
+	void (*expect)(void); /* and releases locks except locker 0's */
 } operations[] = {
 	{"lock", NULL, set_hundred, expect_hundred},
 	{"lock with waiting", NULL, wait_hundred, expect_hundred},
@@ -893,7 +890,7 @@ static bool try_point(const struct operation *operation, unsigned int n)
 		operation->prepare();
 	assert_int_equal(killpoint_set(&point, &mount, n), 0);
 	operation->run();
-	/* what comes after a close(2) is of the operation, too */
+	/* whatever follows a close(2) belongs to the operation as well */
 	if (mount_verify(&mount, 4) < 0)
 		fail_msg("%s, point %u", operation->name, n);
 	killed = killpoint_end(&point, &mount);

@@ -21,7 +21,7 @@
 
 #define SIZE   (2 << 20)
 #define LARGE  (1 << 20)
-#define POINTS 200 /* more system calls than any of it takes */
+#define POINTS 200 /* more system calls than any case makes */
 
 static void put_all(char byte)
 {
@@ -127,7 +127,7 @@ static void each_of_them(void **unused)
 	}
 }
 
-/* Given up while nobody serves: the owner waits for the answer. */
+/* Released while there is no worker: the owner waits for the reply. */
 static void unlock_in_job(struct job *job, void *context)
 {
 	int fd = open(segment, O_RDWR | O_CLOEXEC);
@@ -228,10 +228,7 @@ static void ended_without_worker(void **unused)
  * ------------------------------------------------------------------------------------------------------------------
  */
 
-/*
- * Takes the lock, tells what it finds there, and puts something else; keeps the lock until it is told to
- * stop.
- */
+/* Takes the lock, reports the bytes found, and writes others; keeps the lock until it is told to stop. */
 static void lock_in_turn(struct job *job, void *context)
 {
 	int fd = open(segment, O_RDWR | O_CLOEXEC);
@@ -268,7 +265,7 @@ static void in_order_of_arrival(void **unused)
 		expect_waiting(6);
 		unlock_all();
 		for (int i = 0; i < 3; i++) {
-			/* all writes that came before its turn, and none after it */
+			/* all writes queued before the lock, and none queued after it */
 			assert_true(wait_for(atomic_load(&lockers[i]->steps) > 0));
 			assert_int_equal(atomic_load(&lockers[i]->steps), '1' + i);
 			assert_int_equal(result_of(intruders[i]), 1);
@@ -286,8 +283,8 @@ static void in_order_of_arrival(void **unused)
  */
 
 /*
- * The lock is given up, a large write goes on, then the next one has the lock: what it has put there stays,
- * however often the write was begun.
+ * The lock is released, a large write proceeds, then the next owner has the lock: its bytes stay, however
+ * often the write was replayed.
  */
 static void giving_up_at_every_point(void **unused)
 {
@@ -316,7 +313,7 @@ static void giving_up_at_every_point(void **unused)
 			fail_msg("point %u: the lock came before the write", n);
 		assert_int_equal(result_of(intruders[0]), LARGE);
 		killed = killpoint_end(&point, &mandatory_mount);
-		/* by the store: the lock is not ours */
+		/* in the store: the test does not own the lock */
 		expect_stored(0, 10, 'w');
 		expect_stored(10, 1, 'l');
 		expect_stored(11, LARGE - 11, 'w');
@@ -342,8 +339,8 @@ static void giving_up_at_every_point(void **unused)
 #define STORM_BYTES   4096
 
 /*
- * Locks a range and checks that nobody changes it; or, without any lock, writes, reads or changes the size.
- * The pattern is that of one client only at any time under a lock.
+ * Locks a range and checks that nobody changes it; or, without a lock, writes, reads or resizes. Under a lock
+ * the pattern is always one client's.
  */
 static void storm(struct job *job, void *context)
 {

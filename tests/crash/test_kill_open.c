@@ -74,7 +74,7 @@ static bool is_in_mode(const char *mode)
 	return strcmp(mount.path + strlen(mount.path) - strlen(mode), mode) == 0;
 }
 
-/* After a case nothing is left of what it opened. */
+/* A case leaves nothing open. */
 static int verify(void **unused)
 {
 	(void)unused;
@@ -94,10 +94,7 @@ struct spinner {
 	bool with_calls;
 };
 
-/*
- * Reads, writes, loads and stores for as long as it is let; pages of the view that nobody has touched before,
- * too.
- */
+/* Reads, writes, loads and stores until stopped, also on untouched pages of the view. */
 static void spin(struct job *job, void *context)
 {
 	const struct spinner *spinner = context;
@@ -122,10 +119,10 @@ static void spin(struct job *job, void *context)
 	munmap(fresh, SIZE);
 }
 
-/* A stopped worker answers nothing, and from its kill to the next worker's first answer nobody does. */
+/* A stopped worker sends no replies, nor does anybody between its kill and the next worker's first reply. */
 static void without_worker(const struct spinner *spinner)
 {
-	const unsigned long around = SIZE / 8; /* all of the file */
+	const unsigned long around = SIZE / 8; /* the whole file */
 	struct job *job = job_start(spin, (void *)(uintptr_t)spinner);
 	pid_t worker;
 
@@ -150,7 +147,7 @@ static void views_never_wait(void **unused)
 	struct spinner spinner = {.fd = fd, .view = map(fd)};
 
 	(void)unused;
-	/* the page cache of the mount is filled by requests */
+	/* requests fill the page cache of the mount */
 	if (is_in_mode("relayed"))
 		memset(spinner.view, 1, SIZE);
 	without_worker(&spinner);
@@ -204,7 +201,7 @@ static void open_files_go_on(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/* What a view in relayed mode has not yet written back when the worker dies is written by the next one. */
+/* Dirty pages of views in relayed mode are written back by the next worker. */
 static void dirty_pages_are_written(void **unused)
 {
 	_cleanup_close_ int fd = make("dirty", 'a');
@@ -247,7 +244,7 @@ static void opens_of_several_workers(void **unused)
 		assert_int_equal(views[0][0], 'a');
 		assert_int_equal(physical_page(views[i]), physical_page(views[0]));
 	}
-	/* the id's first holders go, the last one keeps it over one more death */
+	/* the first holders of the id close, the last one keeps it across another death */
 	for (int i = 0; i < 7; i++) {
 		check(munmap(views[i], SIZE));
 		check(close(fds[i]));
@@ -260,7 +257,7 @@ static void opens_of_several_workers(void **unused)
 	check(munmap(views[7], SIZE));
 	check(close(fds[7]));
 	check(close(fds[0]));
-	/* and with none left, the next open gets an id of its own */
+	/* after the last close the next open gets a new id */
 	worker_replace(&mount);
 	fds[0] = (int)check(open(at_mount("shared"), O_RDWR | O_CLOEXEC));
 	expect_byte(fds[0], 0, 'z');
@@ -278,7 +275,7 @@ static long long handles_in_status(void)
 	return sum;
 }
 
-/* Opens are known to the next worker, and their end is. */
+/* The next worker knows all opens, and which of them were closed. */
 static void many_open_files(void **unused)
 {
 	enum { MANY = 500 };
@@ -299,7 +296,7 @@ static void many_open_files(void **unused)
 		for (int i = 0; i < MANY; i++)
 			expect_byte(fds[i], 0, (char)i);
 	}
-	/* half of them are closed while nobody listens */
+	/* half of them are closed while there is no worker */
 	for (int i = 0; i < MANY; i += 2)
 		check(close(fds[i]));
 	worker_replace(&mount);
@@ -311,7 +308,7 @@ static void many_open_files(void **unused)
 		check(unlink(at_mount(path_of("many-%d", i))));
 }
 
-/* Descriptors that the daemon and the workers to come may have. Returns how many it was before. */
+/* Limits the descriptors of the daemon and of later workers. Returns the old limit. */
 static rlim_t limit_descriptors(rlim_t n)
 {
 	struct rlimit before, after;
@@ -323,7 +320,7 @@ static rlim_t limit_descriptors(rlim_t n)
 	return before.rlim_cur;
 }
 
-/* One that no more can be opened in: it goes on, may die, and is looked at and tidied up. */
+/* A worker without free descriptors continues; it may die, and be inspected and cleaned up. */
 static void as_many_open_files_as_can_be(void **unused)
 {
 	enum { LIMIT = 160 };
@@ -333,7 +330,7 @@ static void as_many_open_files_as_can_be(void **unused)
 	int n = 0;
 
 	(void)unused;
-	/* there open files need none */
+	/* there open files take no descriptor */
 	if (is_in_mode("direct"))
 		return;
 	before = limit_descriptors(LIMIT);
@@ -366,7 +363,7 @@ static void as_many_open_files_as_can_be(void **unused)
 	limit_descriptors(before);
 }
 
-/* Opens a file, and closes it once the test says so. */
+/* Opens a file, and closes it when the test says so. */
 static void open_and_close(struct job *job, void *context)
 {
 	int fd = open(context, O_RDWR | O_CLOEXEC);
@@ -378,7 +375,7 @@ static void open_and_close(struct job *job, void *context)
 	job_must(job, close(fd) == 0);
 }
 
-/* Closed while the worker is stopped: who closes waits for the next one, since locks go with it. */
+/* close(2) while the worker is stopped waits for the next one, since it drops locks. */
 static void closed_without_worker(void **unused)
 {
 	struct job *job;
@@ -435,7 +432,7 @@ static void use_nameless(int fd, char *view, char byte)
 	further = map(fd);
 	assert_int_equal(further[PAGE], byte);
 	check(munmap(further, SIZE));
-	/* one more open of what no name leads to */
+	/* another open of a file without a name */
 	again = (int)check(open(path_of("/proc/self/fd/%d", fd), O_RDWR | O_CLOEXEC));
 	expect_byte(again, PAGE, byte);
 }
@@ -603,7 +600,7 @@ static void control_files(void **unused)
 	assert_int_equal(check(read(fd, text + length, 1)), 0);
 	assert_ptr_equal(strstr(text, "{\n  \"version\""), text);
 	assert_string_equal(text + length - 3, "\n}\n");
-	/* it is what was so when it was opened */
+	/* it is the state at the time of the open */
 	assert_non_null(strstr(text, path_of("\"worker_pid\": %d,", worker)));
 }
 
@@ -633,7 +630,7 @@ static void locks_stay(void **unused)
 	check(unlink(at_mount("locked")));
 }
 
-/* A file handle of the mount is good for any worker, for a node that the kernel has forgotten, too. */
+/* A file handle of the mount stays valid for any worker, also if the kernel has forgotten the node. */
 static void file_handles(void **unused)
 {
 	union {
@@ -682,10 +679,7 @@ static int stop(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest cases[] = {
-		/*
-		 * in the other modes they are the worker's to do, so they wait for one; see
-		 * open_files_go_on()
-		 */
+		/* in the other modes the worker does them, so they wait for one; see open_files_go_on() */
 		CASE(reads_and_writes_never_wait),
 		CASE(views_never_wait),
 		CASE(open_files_go_on),

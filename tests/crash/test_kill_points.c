@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define POINTS_MAX 400 /* more than any operation has */
+#define POINTS_MAX 400 /* more than any operation makes */
 
 static void operations(void **unused)
 {
@@ -28,7 +28,7 @@ static void carry_out(const struct operation *operation)
 	free(walk_undisturbed(operation, ""));
 }
 
-/* An operation that is new to the daemon must be among those that are walked through. */
+/* The walk must include every new operation of the daemon. */
 static void no_operation_is_left_out(void **unused)
 {
 	struct operation_counts before;
@@ -39,10 +39,7 @@ static void no_operation_is_left_out(void **unused)
 	operations_check_complete(walk_mount(), &before);
 }
 
-/*
- * What a death leaves counted that the kernel does not refer to must not hold a file that is removed after
- * that.
- */
+/* A lookup count left too high by a death must not hold a file that is removed later. */
 static void removed_files_go(void **unused)
 {
 	unsigned int killed = 1;

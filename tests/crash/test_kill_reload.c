@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define POINTS_MAX 1500 /* more than any reading has */
+#define POINTS_MAX 1500 /* more than any reload makes */
 
 static struct mount mount;
 
@@ -31,7 +31,7 @@ static int stop(void **unused)
 	return mount.running ? mount_stop(&mount) : 0;
 }
 
-/* Reads a configuration with a kill at point `n`. Returns whether the worker was killed. */
+/* Reloads a configuration with a kill at point `n`. Returns whether the worker was killed. */
 static bool reload(const char *config, const char *text, unsigned int n)
 {
 	unsigned int before = log_count(&mount, text);
@@ -44,7 +44,7 @@ static bool reload(const char *config, const char *text, unsigned int n)
 	check(kill(mount.supervisor, SIGHUP));
 	done = wait_for(log_count(&mount, text) > before);
 	killed = killpoint_end(&point, &mount) > 0;
-	/* one that was killed when all was done is followed by one that has nothing to do */
+	/* a worker killed after the last step has a successor with nothing to do */
 	assert_true(done);
 	return killed;
 }
@@ -94,7 +94,7 @@ static void a_right_one(void **unused)
 		assert_int_equal(found.st_mode, S_IFREG | 0640);
 		assert_int_equal(found.st_size, 4096);
 		assert_int_equal(mount_verify(&mount, 0), 0);
-		/* there is room for so many stores only */
+		/* the number of stores is limited */
 		if (n % 50 == 0) {
 			assert_int_equal(mount_stop(&mount), 0);
 			assert_int_equal(start(NULL), 0);

@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define START_CALLS 120 /* more points than the start of a worker has */
+#define START_CALLS 120 /* more than the start of a worker makes */
 
 static struct mount a_mount;
 static struct mount *const m = &a_mount;
@@ -34,7 +34,7 @@ static const char *at(const char *name)
 	return path_of("%s/%s", m->path, name);
 }
 
-/* The next `workers` workers end themselves by a signal at their call number `call`. */
+/* The next `workers` workers kill themselves at their call number `call`. */
 static void set_plan(int workers, int call, int number)
 {
 	const int started = atomic_load(&plan->started);
@@ -64,7 +64,7 @@ static int map_plan(void **unused)
 {
 	(void)unused;
 	plan = preload_plan("endworker", "END_WORKER", sizeof(*plan));
-	/* the signals that end workers here are no findings */
+	/* signals that kill workers here are no findings */
 	preload_with_sanitizers("handle_segv=0:handle_abort=0");
 	return plan ? 0 : -1;
 }
@@ -76,7 +76,7 @@ static int stop(void **unused)
 	return mount_stop(m);
 }
 
-/* Whether it can be used: a file is made, found in the store, and removed. */
+/* The mount works: a file is created, found in the store, and removed. */
 static void expect_usable(void)
 {
 	char text[16];
@@ -124,7 +124,7 @@ static void several_first_workers_die(void **unused)
 	}
 }
 
-/* The worker is killed, and the two that follow it die at one point after another of their recovery. */
+/* The worker is killed, and its two successors die at each point of their recovery. */
 static void recovering_workers_die(void **unused)
 {
 	_cleanup_close_ int fd = -1;
@@ -190,7 +190,7 @@ static void wait_in_a_call(struct job *job, void *context)
 
 	while (stat(context, &stat_buffer) == 0)
 		atomic_fetch_add(&job->steps, 1);
-	/* the mount is gone, and a request that was waiting got an error */
+	/* the mount is gone, and a waiting request got an error */
 	job_must(job, errno == ENOTCONN || errno == ECONNABORTED || errno == ENOENT || errno == ENODEV);
 }
 
@@ -229,7 +229,7 @@ static void workers_that_always_crash(void **unused)
 	assert_true(log_has(m, "giving up"));
 	assert_true(log_has(m, "Aborted"));
 	assert_true(atomic_load(&plan->ended) >= 5);
-	/* nothing is mounted any more, and the segments are where they were */
+	/* nothing is mounted any more, and the segments remain */
 	check_error(ENOENT, access(at("stays"), F_OK));
 	check(read_text(path_of("%s/stays", m->store), text, sizeof(text)));
 	assert_string_equal(text, "stays");
@@ -240,7 +240,7 @@ static void workers_that_always_crash(void **unused)
 	assert_string_equal(text, "stays");
 }
 
-/* A single death by a crash, or a few, are no reason to give up. */
+/* One crash, or a few, are no reason to give up. */
 static void workers_that_crash_at_times(void **unused)
 {
 	(void)unused;
@@ -280,7 +280,7 @@ static void no_worker_ever_lives(void **unused)
 	assert_int_equal(status, 1);
 	check(read_text(path_of("%s/never.txt", test_directory()), text, sizeof(text)));
 	assert_non_null(strstr(text, "giving up"));
-	/* what this start has made is taken back: the directory is an empty one that can go */
+	/* everything that this start created is removed: the directory is empty */
 	check(rmdir(argv[4]));
 }
 
@@ -330,19 +330,19 @@ static void reloads(void **unused)
 
 		write_config(n);
 		check(kill(m->supervisor, SIGHUP));
-		/* sooner or later than the reload */
+		/* before or after the reload */
 		for (int i = 0; i < n % 8; i++)
 			(void)access(at("s0"), F_OK);
 		worker_kill(m, worker);
 		worker_wait_next(m, worker);
-		/* what was cut short the next worker begins again */
+		/* the next worker repeats an interrupted reload */
 		assert_true(wait_for(config_says(n)));
 		assert_true(has_segments(n));
 	}
 	assert_false(log_has(m, "internal error"));
 }
 
-/* One that comes while there is no worker waits for the next. */
+/* A reload requested while there is no worker is done by the next. */
 static void reload_without_worker(void **unused)
 {
 	(void)unused;
@@ -352,7 +352,7 @@ static void reload_without_worker(void **unused)
 		pid_t worker = worker_pid(m);
 
 		write_config(n);
-		/* the third to follow waits for its turn by tens of milliseconds */
+		/* the third successor starts after a delay of tens of milliseconds */
 		set_plan(2, 3, SIGSEGV);
 		worker_kill(m, worker);
 		assert_true(wait_for(atomic_load(&plan->ended) == 2));
@@ -383,7 +383,7 @@ static void unmount_after_kill(void **unused)
 		assert_int_equal(wait_status(), 0);
 		check_error(ENOENT, access(at(".segfs"), F_OK));
 		assert_int_equal(mount_purge(m), 0);
-		/* and another one can start there */
+		/* and another segfs can start there */
 		assert_int_equal(start(NULL), 0);
 		assert_int_equal(mount_stop(m), 0);
 	}
@@ -416,11 +416,11 @@ static void the_supervisor_dies(void **unused)
 		assert_int_equal(check(waitpid(m->supervisor, &status, 0)), m->supervisor);
 		m->supervisor = 0;
 		m->running = false;
-		/* the worker goes with it, so that nobody waits for answers that never come */
+		/* the worker ends with it, so that nobody waits for a reply forever */
 		assert_true(wait_for(access(path_of("/proc/%d/fd/0", worker), F_OK) < 0));
 		assert_true(wait_for(stat(at("segment"), &stat_buffer) < 0 && errno == ENOTCONN));
 		check_error(ENOTCONN, open(at("segment"), O_RDONLY));
-		/* what is mapped is memory, and needs no daemon */
+		/* views are memory and need no daemon */
 		assert_int_equal(view[0], 'o');
 		view[0] = 'O';
 		view[0] = 'o';

@@ -36,7 +36,7 @@ static const char *at_key(uint32_t key)
  * ---------------------------------------------------------------------------------------------------
  */
 
-/* Each has a number, which all of its pages show, once they are filled, and its size. */
+/* Each has a number, shown by its size and, once filled, by all of its pages. */
 static size_t pages_of(uint64_t number)
 {
 	return 1 + number % PAGES_MAX;
@@ -56,7 +56,7 @@ static void reincarnate(struct job *job, void *context)
 		for (size_t i = 0; i < pages; i++)
 			memcpy(memory + i * PAGE, &number, sizeof(number));
 		job_must(job, shmdt(memory) == 0);
-		/* every other one has some time to be found */
+		/* half of them exist for some time */
 		if (number % 2)
 			usleep((useconds_t)(number % 5) * 100);
 		/* natively, or by its file */
@@ -162,7 +162,7 @@ static void nor_where_workers_die(void **state)
  * --------------------------------------------------------------------------------------------------
  */
 
-static char object[64]; /* the name of one of the test's own */
+static char object[64]; /* name of one of the test's own objects */
 
 static void remove_object(void)
 {

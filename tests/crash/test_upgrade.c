@@ -27,7 +27,7 @@
 
 static struct mount mount;
 static char original[PATH_MAX]; /* the program under test */
-static char program[PATH_MAX];  /* the copy that runs */
+static char program[PATH_MAX];  /* the running copy */
 
 static const char *at(const char *name)
 {
@@ -45,7 +45,7 @@ static void copy(const char *from, const char *to)
 		assert_int_equal(write(out, bytes, (size_t)length), length);
 }
 
-/* As a package does it: the file of that name is another one, and the one that runs has no name any more. */
+/* As a package manager does: the name refers to another file, and the running one has no name. */
 static void replace_program(void)
 {
 	const char *next = path_of("%s.next", program);
@@ -59,7 +59,7 @@ static long long upgrades(void)
 	return mount_status(&mount, "upgrades");
 }
 
-/* Asks for one and waits until it is over, one way or the other. */
+/* Requests an upgrade, and waits for success or failure. */
 static void upgrade(void)
 {
 	long long before = upgrades();
@@ -142,12 +142,12 @@ static void nobody_notices(void **unused)
 	check(fstat(fd, &after));
 	assert_int_equal(after.st_ino, file.st_ino);
 	check(faccessat(dir, "file", F_OK, 0));
-	/* the lock is held, and who waits for it waits */
+	/* the lock is held, and its waiter still waits */
 	assert_int_equal(atomic_load(&job->steps), 1);
 	lock.l_type = F_UNLCK;
 	check(fcntl(fd, F_SETLK, &lock));
 	assert_int_equal(job_end(&job), 0);
-	/* and so it goes on */
+	/* and so on */
 	for (int i = 0; i < 3; i++)
 		upgrade();
 	munmap(view, SIZE);
@@ -227,7 +227,7 @@ static void check_that_hangs(void **unused)
 	expect_refusal("upgrade refused: the program file has not finished its check");
 }
 
-/* Who asks while a check is under way is not forgotten. */
+/* A request during the check of an upgrade is not lost. */
 static void asked_twice(void **unused)
 {
 	pid_t worker = worker_pid(&mount);
@@ -244,7 +244,7 @@ static void asked_twice(void **unused)
 	assert_int_equal(upgrades(), before + 1);
 }
 
-/* What the supervisor's arena says of its layout. */
+/* Changes the layout number in the supervisor's arena. */
 static void set_layout(uint32_t layout)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path_of("/proc/%d/fd", mount.supervisor));
@@ -345,7 +345,7 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	/* before the harness looks there */
+	/* before the harness reads it */
 	if (!realpath(getenv("SEGFS") ? getenv("SEGFS") : "build/segfs", original))
 		return EXIT_FAILURE;
 	snprintf(program, sizeof(program), "%s/segfs", test_directory());

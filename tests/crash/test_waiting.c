@@ -22,7 +22,7 @@
 
 #define SIZE       65536
 #define PF_EXITING 0x4         /* of the flags in /proc/PID/stat */
-#define LARGE      (2ll << 30) /* bytes: takes a good part of a second to allocate */
+#define LARGE      (2ll << 30) /* bytes whose allocation takes a large part of a second */
 #define SMALL_PART (LARGE / 100)
 
 static struct mount mount;
@@ -39,10 +39,7 @@ static bool has_ended(pid_t pid)
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
-/*
- * Whether a process has left the call that it was in, and has nothing more to do but to give back what it
- * holds.
- */
+/* Whether a process has left its call and only frees its resources. */
 static bool is_exiting(pid_t pid)
 {
 	char text[512];
@@ -57,7 +54,7 @@ static bool is_exiting(pid_t pid)
 	return flags & PF_EXITING;
 }
 
-/* Sends a job SIGKILL; says whether it leaves its call in time. */
+/* Sends SIGKILL to a job; returns whether it leaves its call in time. */
 static bool leaves_call(struct job *job)
 {
 	assert_true(job->pid > 1);
@@ -65,7 +62,7 @@ static bool leaves_call(struct job *job)
 	return wait_for(is_exiting(job->pid));
 }
 
-/* Ends a job by SIGKILL, and waits until it is dead; says whether that came in time. */
+/* Sends SIGKILL to a job; returns whether it dies in time. */
 static bool dies(struct job *job)
 {
 	int status = 0;
@@ -124,7 +121,7 @@ static void call_list(struct job *job, void *context)
 	job_must(job, getdents64(*(int *)context, buffer, sizeof(buffer)) > 0);
 }
 
-/* A page that the mount's page cache does not have. */
+/* Touches a page that is not in the mount's page cache. */
 static void load_byte(struct job *job, void *context)
 {
 	const volatile char *view = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, *(int *)context, 0);
@@ -135,8 +132,8 @@ static void load_byte(struct job *job, void *context)
 }
 
 /*
- * number: the system call in which the request waits; negative for a page fault. A job that has a file open
- * leaves the call at once, and is gone as soon as the worker has heard of the file being closed.
+ * number: the system call in which the request waits; negative for a page fault. A job with an open file
+ * leaves the call at once, and is gone once the worker has processed the close.
  */
 static void dies_waiting(void (*call)(struct job *, void *), void *context, long number)
 {
@@ -174,7 +171,7 @@ static void requests_that_nobody_took(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		dies_waiting(calls[i].call, (void *)(uintptr_t)at(calls[i].name), calls[i].number);
-	/* nothing of it has been done */
+	/* the request had no effect */
 	assert_int_equal(access(path_of("%s/new", mount.store), F_OK), -1);
 	check(access(path_of("%s/file", mount.store), F_OK));
 }
@@ -204,7 +201,7 @@ static void page_faults_that_nobody_took(void **unused)
 	assert_int_equal(byte, 'f');
 }
 
-/* Processes that wait while a worker dies can be ended before the next one answers, and leave nothing. */
+/* Processes that wait while a worker dies can be killed before the next reply, and leave nothing. */
 static void deaths_of_both(void **unused)
 {
 	bool killed = true;
@@ -223,7 +220,7 @@ static void deaths_of_both(void **unused)
 		assert_true(wait_for(has_ended(job->pid)));
 		assert_int_equal(waitpid(job->pid, NULL, 0), job->pid);
 		munmap(job, sizeof(*job));
-		/* the RELEASE that follows has its points as well */
+		/* the RELEASE that follows has points as well */
 		assert_int_equal(mount_verify(&mount, 0), 0);
 		killed = killpoint_end(&point, &mount);
 		assert_int_equal(mount_verify(&mount, 0), 0);
@@ -243,8 +240,8 @@ static void open_and_wait(struct job *job, void *context)
 }
 
 /*
- * A worker dies over an open, and before there is another one, which the supervisor that is stopped sees to,
- * so does who has asked for it. Nothing stays open.
+ * A worker dies over an open, and the requester dies before there is a successor, as the supervisor is
+ * stopped. Nothing stays open.
  */
 static void deaths_over_an_open(void **unused)
 {
@@ -300,7 +297,7 @@ static void allocate(struct job *job, void *context)
 	job_must(job, fallocate(fd, 0, 0, LARGE) < 0 && errno == EINTR);
 }
 
-/* Whether there is room for it, more than the test itself takes. */
+/* Whether there is enough memory for it and the test itself. */
 static bool has_room(void)
 {
 	struct statvfs found;
@@ -324,7 +321,7 @@ static void expect_not_allocated(unsigned long long before)
 {
 	struct stat found;
 
-	/* a tmpfs gives back what an allocation that was cut short has taken */
+	/* a tmpfs frees the memory of an interrupted allocation */
 	assert_true(wait_for(bytes_used() < before + LARGE / 2));
 	check(stat(path_of("%s/file", mount.store), &found));
 	assert_int_equal(found.st_size, SIZE);
@@ -356,7 +353,7 @@ static void long_allocation_interrupted(void **unused)
 	expect_not_allocated(before);
 }
 
-/* Others are served meanwhile. */
+/* Other requests are served meanwhile. */
 static void others_do_not_wait(void **unused)
 {
 	struct job *job;

@@ -25,7 +25,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define POINTS_MAX 100 /* more than an open has */
+#define POINTS_MAX 100 /* more than an open makes */
 
 static struct mount mount;
 
@@ -41,15 +41,15 @@ static const char *at(const char *name)
 
 struct hold {
 	struct follow_shared follow;
-	atomic_bool held; /* it has asked the kernel, and goes no further */
-	atomic_bool go;   /* it may */
+	atomic_bool held; /* it has made the notification, and is stopped */
+	atomic_bool go;   /* it may continue */
 };
 
-static struct hold *hold; /* NULL = nobody is */
-static pid_t holder;      /* the process that does */
-static struct job *asker; /* the process whose open it is */
+static struct hold *hold; /* NULL = none */
+static pid_t holder;      /* the process that holds it */
+static struct job *asker; /* the requester of the open */
 
-/* Whether a thread asks the kernel to send again what was not answered. */
+/* Whether a thread asks the kernel to resend requests. */
 static bool asks(pid_t thread, const struct __ptrace_syscall_info *info)
 {
 	struct fuse_out_header header = {0};
@@ -79,7 +79,7 @@ static void hold_next(void *unused)
 				atomic_store(&hold->held, true);
 				while (!atomic_load(&hold->go) && !atomic_load(&hold->follow.stop))
 					usleep(200);
-				/* who is held goes on when the holder is gone */
+				/* a held thread continues when its tracer ends */
 				return;
 			}
 			if (asks(stop.thread, &info))
@@ -126,7 +126,7 @@ static void open_file(struct job *job, void *unused)
 	stay(job, open(at("file"), O_RDWR | O_CLOEXEC));
 }
 
-/* Most of what is done follows the open itself. */
+/* Most of the work follows the open itself. */
 static void open_and_truncate(struct job *job, void *unused)
 {
 	(void)unused;
@@ -165,12 +165,12 @@ static bool has_ended(pid_t pid)
 }
 
 enum {
-	NOT_KILLED, /* the worker has come to the end */
-	ANSWERED,   /* it was killed, and what it has opened is to be closed by a further request */
-	WITHDRAWN,  /* it was killed, and the kernel has taken the request back */
+	NOT_KILLED, /* the worker reached the end */
+	ANSWERED,   /* it was killed, and a further request closes the handle */
+	WITHDRAWN,  /* it was killed, and the kernel withdrew the request */
 };
 
-/* Whether a process that was killed ends though no worker answers. */
+/* Whether a killed process ends without a reply from a worker. */
 static bool ends_without_answer(pid_t pid)
 {
 	for (int i = 0; i < 200 && !has_ended(pid); i++)
@@ -183,7 +183,7 @@ static int try_point(void (*call)(struct job *job, void *unused), unsigned int n
 	struct killpoint point;
 	int came_of_it = NOT_KILLED;
 
-	/* first: the worker may come to its point at once */
+	/* first: the worker may reach its point at once */
 	hold_start();
 	assert_int_equal(killpoint_set(&point, &mount, n), 0);
 	asker = job_start(call, NULL);
@@ -235,7 +235,7 @@ WALK(open_directory)
 WALK(make_without_name)
 WALK(open_status)
 
-/* A case that has failed lets go of whom it held. */
+/* Releases a thread that a failed case still holds. */
 static int let_go(void **unused)
 {
 	(void)unused;

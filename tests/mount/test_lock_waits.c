@@ -55,7 +55,7 @@ static void begin_waiting(int locker, int file, int type)
  * ---------------------------------------------------------------------------------------------------
  */
 
-/* Everyone of those that still wait gets the lock, once the one before has given up what it has. */
+/* Each remaining waiter gets the lock after its predecessor has released its own. */
 static void unwind(int n, int loser)
 {
 	for (int i = 1, who = loser; i < n; i++) {
@@ -67,7 +67,7 @@ static void unwind(int n, int loser)
 	lock((loser + 1) % n, (loser + 1) % n, F_UNLCK);
 }
 
-/* Each has a file, and wants that of the next one. */
+/* Each has locked one file, and requests that of the next one. */
 static void ring(int n, bool one_after_another)
 {
 	int all[FILES] = {0};
@@ -106,7 +106,7 @@ static void rings(void **unused)
 	}
 }
 
-/* In the way are all that hold a shared lock: a circle may go through any of them. */
+/* All holders of a shared lock conflict: a cycle may go through any of them. */
 static void circles_through_readers(void **unused)
 {
 	(void)unused;
@@ -126,7 +126,7 @@ static void circles_through_readers(void **unused)
 	}
 }
 
-/* Two that hold the same shared lock, and both want more. */
+/* Two holders of the same shared lock that both upgrade. */
 static void upgrades(void **unused)
 {
 	(void)unused;
@@ -140,12 +140,12 @@ static void upgrades(void **unused)
 	assert_int_equal(locker_result(0), 0);
 }
 
-/* What only looks like a circle. */
+/* No cycles, though similar. */
 static void no_deadlocks(void **unused)
 {
 	(void)unused;
 	start_lockers(10);
-	/* a chain, closed by one who waits for nobody in it */
+	/* a chain, closed by a process that waits for nobody in it */
 	for (int i = 0; i < 10; i++)
 		lock(i, i, F_WRLCK);
 	for (int i = 0; i < 9; i++)
@@ -159,7 +159,7 @@ static void no_deadlocks(void **unused)
 	}
 	lock(0, 0, F_UNLCK);
 	lock(9, 0, F_UNLCK);
-	/* two that wait for the same one */
+	/* two waiters for the same process */
 	lock(0, 0, F_WRLCK);
 	lock(1, 1, F_WRLCK);
 	begin_waiting(1, 0, F_WRLCK);
@@ -227,7 +227,7 @@ static void in_order_of_arrival(void **unused)
 	}
 }
 
-/* Who comes later does not pass by being a reader; readers next to each other go in together. */
+/* A later reader does not overtake a waiting writer; adjacent readers get the lock together. */
 static void readers_do_not_pass_writers(void **unused)
 {
 	(void)unused;
@@ -258,7 +258,7 @@ static void readers_do_not_pass_writers(void **unused)
 	}
 }
 
-/* A waiter that goes lets those behind it pass. */
+/* A waiter that gives up unblocks those behind it. */
 static void behind_one_that_goes(void **unused)
 {
 	(void)unused;
@@ -272,7 +272,7 @@ static void behind_one_that_goes(void **unused)
 		assert_int_equal(locker_result(1), -EINTR);
 		assert_int_equal(locker_result(2), 0);
 		give_up(2, flocks);
-		/* and so by its death */
+		/* and so does its death */
 		locker_start(5);
 		locker_open(5, 0, at(0), O_RDWR);
 		begin_waiting_turn(5, flocks, F_WRLCK);
@@ -285,9 +285,8 @@ static void behind_one_that_goes(void **unused)
 }
 
 /*
- * Turns must not make a deadlock where there is none: a process that holds a lock which others wait for gets
- * a shared one at once, whoever waits there. Also where its locks are those of several descriptions, or of
- * both kinds.
+ * Queueing must not cause a deadlock: a process with a lock that others wait for gets a shared one at once,
+ * whoever waits for it. Also if its locks belong to several descriptions, or are of both kinds.
  */
 static void holders_do_not_queue(int kinds)
 {
@@ -298,7 +297,7 @@ static void holders_do_not_queue(int kinds)
 	begin_turn(0, second_flocks, F_RDLCK);
 	assert_int_equal(locker_result(0), 0);
 	begin_waiting_turn(1, second_flocks, F_WRLCK);
-	/* 2 has file 1, for which 0 waits, and now wants to read file 0 */
+	/* 2 has file 1, for which 0 waits, and requests a read lock of file 0 */
 	if (first_flocks)
 		assert_int_equal(locker_flock(2, 1, LOCK_EX), 0);
 	else
@@ -362,7 +361,8 @@ struct readers {
 };
 
 /*
- * Holds on until another one is there, too, or for some milliseconds: so without turns there always is one.
+ * Holds the lock until another one is there, too, or for some milliseconds: without queueing there would
+ * always be one.
  */
 static void read_on_and_on(struct job *job, void *context)
 {

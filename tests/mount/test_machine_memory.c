@@ -45,12 +45,12 @@ static void memory_is_given_back(void **state)
 	assert_int_equal(pread(fd, &byte, 1, 0), 1);
 	check(close(fd));
 	assert_true(shared_memory() - before > (100 << 10));
-	/* closed: nothing of segfs keeps it */
+	/* after the close segfs keeps nothing */
 	assert_true(wait_for(mount_handles(&mount) == 0));
 	check(shmctl(id, IPC_RMID, NULL));
 	assert_true(wait_for(shared_memory() - before < (50 << 10)));
 	assert_int_equal(segments_pages(), 0);
-	/* open: once it is closed */
+	/* still open: freed after the close */
 	id = segment_make(KEY, size, 0600);
 	memory = attach(id, 0);
 	for (size_t i = 0; i < size; i += PAGE)
@@ -122,7 +122,7 @@ static void expect_huge_bytes(int id, size_t size, size_t page)
 	check_error(EFBIG, pwrite(fd, "x", 1, (off_t)size));
 	assert_int_equal(pwrite(fd, "xyz", 3, (off_t)size - 1), 1);
 	assert_int_equal(memory[size - 1], 'x');
-	/* no view is better than one of other pages */
+	/* better no view than one of other pages */
 	view = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (view != MAP_FAILED) {
 		assert_int_equal(view[0], 'h');
@@ -135,7 +135,7 @@ static void expect_huge_bytes(int id, size_t size, size_t page)
 	check(shmdt(memory));
 }
 
-static long huge_before = -1; /* pages that the machine had; -1 = they were not changed */
+static long huge_before = -1; /* huge pages of the machine before; -1 = unchanged */
 
 static int put_huge_pages_back(void **state)
 {

@@ -18,9 +18,9 @@
 #include <sys/xattr.h>
 
 #define SIZE  65536
-#define FIRST 20000 /* what is locked */
+#define FIRST 20000 /* start of the locked range */
 #define LAST  20099
-#define PART  50 /* bytes of a call */
+#define PART  50 /* bytes per call */
 
 static bool is_relayed(void)
 {
@@ -62,7 +62,7 @@ static const struct kind {
 	const char *name;
 	long (*call)(const struct access *access);
 	bool writes;
-	bool alone;   /* keeps other calls out, in the kernel, while it waits */
+	bool alone;   /* excludes other calls in the kernel while it waits */
 	bool no_data; /* writes zeros or nothing, and returns 0 */
 } kinds[] = {
 	{"pread", call_read, false, false, false},
@@ -89,7 +89,7 @@ static struct access access_of(const struct kind *kind, off_t at)
 	};
 }
 
-/* What a call leaves in the bytes that it covers. */
+/* The bytes in the range after a call. */
 static char byte_after(const struct kind *kind)
 {
 	return kind->call == call_allocate || !kind->writes ? 'o' : kind->no_data ? 0 : 'w';
@@ -159,8 +159,8 @@ static void shared_locks_let_readers_through(void **unused)
 }
 
 /*
- * The kernel takes these through its page cache, whose pages the owner's writes would wait for: they are
- * refused. Without a passthrough id they can't be told from views.
+ * The kernel reads these through its page cache, whose page locks the owner's writes would wait for: they are
+ * refused. Without a passthrough id they can't be distinguished from views.
  */
 static void spliced_reads(void **unused)
 {
@@ -186,7 +186,7 @@ static void spliced_reads(void **unused)
 	}
 }
 
-/* Ends that are read over and written over wait as well. */
+/* Reads and writes that cross the end of the locked range wait as well. */
 static void beyond_the_end(void **unused)
 {
 	const struct access read = {.call = call_read, .path = segment, .at = SIZE, .size = 10};
@@ -275,7 +275,7 @@ static void programs(void **unused)
 		off_t at;
 		off_t size;
 		char byte;
-		bool refused; /* it opens with O_NONBLOCK */
+		bool refused; /* opened with O_NONBLOCK */
 	} all[] = {
 		{"head -c 100 /dev/zero | tr '\\0' d | dd of=%s bs=100 seek=200 conv=notrunc status=none",
 		 SIZE, FIRST, 100, 'd', false},
@@ -378,7 +378,7 @@ static void large_writes(void **unused)
 		intruders[i] = intrude(&access);
 		expect_waiting(i + 1);
 	}
-	/* those that come later read what was written earlier */
+	/* later reads see earlier writes */
 	for (int i = 0; i < N; i++) {
 		struct access access = {.call = call_read,
 					.path = segment,
@@ -435,7 +435,7 @@ static void switching(void **unused)
 	access.call = call_read;
 	intruder = intrude(&access);
 	expect_waiting(1);
-	/* who waits is let go as soon as nothing is mandatory any more */
+	/* waiters proceed as soon as the lock is not mandatory any more */
 	check(setxattr(path, "user.segfs.lock", "advisory", 8, 0));
 	assert_int_equal(result_of(intruder), 1);
 	access.call = call_write;

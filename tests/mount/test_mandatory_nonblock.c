@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #define SIZE  65536
-#define FIRST 20000 /* what is locked */
+#define FIRST 20000 /* start of the locked range */
 #define LAST  20099
-#define PART  50 /* bytes of a call */
+#define PART  50 /* bytes per call */
 
 static int set_up(void **unused)
 {
@@ -47,7 +47,7 @@ static void nonblocking(void **unused)
 	struct access access = {.path = segment, .at = FIRST, .size = 1, .flags = O_NONBLOCK, .byte = 'o'};
 	static const struct {
 		long (*call)(const struct access *access);
-		long result; /* of one that is not in the way */
+		long result; /* of a call without conflict */
 	} calls[] = {
 		{call_read, 1},     {call_write, 1}, {call_copy_to, 1},   {call_copy_from, 1},
 		{call_allocate, 0}, {call_punch, 0}, {call_ftruncate, 0}, {call_open_truncating, 0},
@@ -67,8 +67,8 @@ static void nonblocking(void **unused)
 }
 
 /*
- * What runtimes with their own scheduler do with each file that epoll takes, and it takes those of FUSE; Go
- * for one.
+ * Runtimes with their own scheduler, such as Go, set O_NONBLOCK on each file that epoll accepts, which
+ * includes those of FUSE.
  */
 static int open_for_runtime(const struct access *access)
 {
@@ -134,7 +134,7 @@ static void wait_of_runtimes(int flags)
 		assert_int_equal(result_of(intruders[i]), 'o');
 }
 
-/* The flag counts that was given to open(2): pread(2) and pwrite(2) of such runtimes never expect EAGAIN. */
+/* The flag at open(2) decides: such runtimes never expect EAGAIN from pread(2) and pwrite(2). */
 static void set_later_it_waits(void **unused)
 {
 	(void)unused;

@@ -87,7 +87,7 @@ static void lock(int fd, int command, int type, off_t at, off_t size)
  * --------------------------------------------------------------------------------------------------------
  */
 
-/* All that a process may do with what it has locked itself. */
+/* All I/O that a process may do on its own locks. */
 static void use(int fd)
 {
 	put(fd, 10, 'u');
@@ -129,7 +129,7 @@ static void processes_pass_their_own(void **unused)
 	assert_int_equal(stored_size(), 0);
 }
 
-/* A child has the descriptors, and not the locks. */
+/* A child inherits descriptors, but not process locks. */
 static void children_do_not_pass(void **unused)
 {
 	(void)unused;
@@ -147,7 +147,7 @@ static void children_do_not_pass(void **unused)
 	}
 }
 
-/* Who uses the same open file description passes a lock of it, whatever process it is. */
+/* Every user of the same open file description passes its locks, in any process. */
 static void descriptions_pass_their_own(void **unused)
 {
 	_cleanup_close_ int copy = (int)check(dup(owner));
@@ -166,7 +166,7 @@ static void descriptions_pass_their_own(void **unused)
 	}
 }
 
-/* Another open is another one, also in the process that has set the lock. */
+/* Another open does not pass, even in the process that set the lock. */
 static void descriptions_do_not_pass_others(void **unused)
 {
 	_cleanup_close_ int again = (int)check(open(segment, O_RDWR | O_NONBLOCK | O_CLOEXEC));
@@ -185,7 +185,7 @@ static void descriptions_do_not_pass_others(void **unused)
 	}
 }
 
-/* Two kinds of locks, of which one is mine. */
+/* Two kinds of locks, one of them the requester's own. */
 static void mixed_owners(void **unused)
 {
 	_cleanup_close_ int again = (int)check(open(segment, O_RDWR | O_NONBLOCK | O_CLOEXEC));
@@ -338,9 +338,7 @@ static void hold(struct job *job, void *context)
 		usleep(1000);
 }
 
-/*
- * Also while the kernel keeps the owner's other calls out, as it does for one that waits to change the size.
- */
+/* Also while the kernel excludes other calls of the owner, as it does during a waiting resize. */
 static void ends_of_owners(void **unused)
 {
 	static const int commands[] = {F_SETLK, F_OFD_SETLK};
@@ -386,7 +384,7 @@ static void ends_of_owners(void **unused)
 
 #define LOCKERS 4
 
-/* Always two or more want the lock. */
+/* There are always two or more waiters. */
 static void lock_and_unlock(struct job *job, void *context)
 {
 	int fd = open(segment, O_RDWR | O_CLOEXEC);
@@ -437,17 +435,14 @@ static void lock_in_turn(struct job *job, void *context)
 
 	(void)context;
 	job_must(job, lock_bytes(fd, F_SETLKW, F_WRLCK, 10, 1) == 0);
-	/* what came earlier is written */
+	/* earlier writes are done */
 	job_must(job, pread(fd, &found, 1, 10) == 1);
 	atomic_store(&job->steps, (unsigned long)found);
 	while (!atomic_load(&job->stop))
 		usleep(1000);
 }
 
-/*
- * A write that came before a request for the lock is done before it is granted, and one that came after it,
- * after it.
- */
+/* Writes queued before a lock are done before it is granted, and later ones after it. */
 static void in_order_of_arrival(void **unused)
 {
 	(void)unused;
@@ -485,7 +480,7 @@ static void in_order_of_arrival(void **unused)
  * ----------------------------------------------------------------------------------------------------------------
  */
 
-/* Holds byte 100, and wants to do something with byte 10. */
+/* Holds byte 100, and accesses byte 10. */
 static void hold_and_intrude(struct job *job, void *context)
 {
 	const struct access *access = context;
@@ -510,7 +505,7 @@ static void circles(void **unused)
 		int result;
 
 		print_message("# %zu\n", i);
-		/* for the last ones the kernel tells no owner */
+		/* for the last ones the kernel passes no owner */
 		lock(owner, F_SETLK, F_WRLCK, 10, 1);
 		job = job_start(hold_and_intrude, &access);
 		assert_non_null(job);
@@ -527,7 +522,7 @@ static void circles(void **unused)
 	}
 }
 
-/* Waits for byte 100, holding byte 10. */
+/* Waits for byte 100 while holding byte 10. */
 static void hold_and_wait(struct job *job, void *context)
 {
 	int fd = open(segment, O_RDWR | O_CLOEXEC);
@@ -537,7 +532,7 @@ static void hold_and_wait(struct job *job, void *context)
 	job_must(job, lock_bytes(fd, F_SETLKW, F_WRLCK, 100, 1) == 0);
 }
 
-/* The one that does I/O closes the circle. */
+/* The I/O closes the cycle. */
 static void circles_closed_by_access(void **unused)
 {
 	struct job *job;
@@ -565,7 +560,7 @@ static void circles_closed_by_access(void **unused)
  * -------------------------------------------------------------------------------------------------------------------
  */
 
-/* What is done while a write of somebody else waits. */
+/* Operations during a waiting write of another process. */
 static void others_go_on(void **unused)
 {
 	const char *other = path_of("%s/m/other", mandatory_mount.path);
@@ -625,7 +620,9 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	/* without SA_RESTART: a wait that should have been refused ends the case, not the test */
+	/*
+	 * without SA_RESTART: a wait that should have been refused fails the case, but does not hang the test
+	 */
 	sigaction(SIGALRM, &action, NULL);
 	intruders_setup(&mandatory_mount);
 	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), mandatory_start,

@@ -25,10 +25,10 @@
 #include <unistd.h>
 
 #define CREATORS 4
-#define ROUNDS   250 /* of each creator, with everything that can be made */
+#define ROUNDS   250 /* per creator, with all types of files */
 #define ACL_USER 4321
 
-/* What a creator is, and so what is right for its files. */
+/* Identities of creators, which determine the attributes of their files. */
 static const struct creator {
 	uid_t uid;
 	gid_t gid;
@@ -43,14 +43,14 @@ static const struct creator {
 /* In shared memory. */
 static struct report {
 	_Atomic bool enough;
-	_Atomic unsigned long seen; /* looks at a name that was there */
+	_Atomic unsigned long seen; /* inspections of existing names */
 	_Atomic unsigned int wrong;
-	char what[512]; /* the first thing that was wrong */
+	char what[512]; /* the first error */
 } * report;
 
 static struct mount mount;
 
-/* Kinds of directories in which things are made. */
+/* Kinds of directories in which files are created. */
 enum place { PLAIN, SET_GROUP_ID, DEFAULT_ACL, PLACES };
 static const char *const place_names[PLACES] = {"plain", "set-group-id", "default-acl"};
 #define PLACE_GROUP 777 /* of the set-group-id directory */
@@ -68,7 +68,7 @@ static const struct {
  * ----------------------------------------------------------------------------------------------
  */
 
-/* A name tells who made it (c0), how it was asked for (m0640) and what it is: "c0-m0640-f-17". */
+/* A name contains its creator (c0), requested mode (m0640) and type: "c0-m0640-f-17". */
 static void name_of(char name[64], int creator, mode_t mode, char kind, int number)
 {
 	snprintf(name, 64, "c%d-m%04o-%c-%d", creator, mode, kind, number);
@@ -106,7 +106,7 @@ static int make(const char *name, mode_t mode, char kind)
 	}
 }
 
-/* Does not return; the exit status is 0 if all could be made. */
+/* Does not return; the exit status is 0 if everything was created. */
 static void create(int number)
 {
 	static const char kinds[] = "fdnplt";
@@ -127,7 +127,7 @@ static void create(int number)
 			name_of(name, number, mode, kinds[kind], round);
 			if (make(name, mode, kinds[kind]) < 0)
 				_exit(3);
-			/* it is there for a while, then room is made */
+			/* files exist for a while, then they are removed */
 			if (round >= 20) {
 				mode = modes[(size_t)(round - 6 * PLACES) %
 					     (sizeof(modes) / sizeof(modes[0]))];
@@ -156,7 +156,7 @@ __attribute__((format(printf, 1, 2))) static void complain(const char *format, .
 	va_end(arguments);
 }
 
-/* By acl(5): the mask takes the place of the group, and the ACL that of the umask. */
+/* By acl(5): the mask replaces the group's bits, and the ACL replaces the umask. */
 static mode_t expected_mode(enum place place, const struct creator *creator, mode_t asked, char kind)
 {
 	mode_t mode = asked;
@@ -177,7 +177,7 @@ static void check_acl(const char *path, const char *name, char kind)
 	ssize_t length = lgetxattr(path, "system.posix_acl_access", value, sizeof(value));
 
 	if (length < 0 && errno == ENOENT)
-		return; /* it went meanwhile */
+		return; /* removed meanwhile */
 	if (length != (ssize_t)sizeof(default_acl))
 		complain("%s: ACL of %zd bytes: %s", name, length, strerror(errno));
 	if (kind != 'd')
@@ -232,7 +232,7 @@ static void watch_listing(const char *directory, enum place place)
 	}
 }
 
-/* Looks at a name as soon as the kernel tells that it was made. */
+/* Inspects a name as soon as inotify reports it. */
 static void watch_events(const char *directory, enum place place)
 {
 	char events[8192] __attribute__((aligned(8)));
@@ -282,7 +282,7 @@ static void nobody_sees_them_otherwise(void **state)
 	(void)state;
 	for (int place = 0; place < PLACES; place++) {
 		watchers[n_watchers++] = start_watcher(mount.path, (enum place)place, watch_events);
-		/* in the store they would be seen even earlier */
+		/* in the store it would be seen even earlier */
 		watchers[n_watchers++] = start_watcher(mount.store, (enum place)place, watch_listing);
 	}
 	watchers[n_watchers++] = start_watcher(mount.path, DEFAULT_ACL, watch_listing);

@@ -31,7 +31,7 @@ static void set_get_list_remove_of(const char *path)
 		check(set(path, fields[i].field, fields[i].other));
 		expect_field(path, fields[i].field, fields[i].as_written);
 		assert_true(lists(path, name));
-		/* only this one changed */
+		/* only this field changed */
 		for (size_t j = 0; j < N_FIELDS; j++)
 			if (j != i)
 				expect_field(path, fields[j].field, fields[j].by_default);
@@ -167,12 +167,12 @@ static void what_is_refused(void **unused)
 	check(set(at_mount("file"), "writers", "2"));
 	bad_values_of(at_mount("file"));
 	unknown_and_read_only_of(at_mount("file"), true);
-	/* what .segfs has is nobody's to govern */
+	/* .segfs has no policies */
 	check_error(ENODATA, getxattr(at_mount(".segfs/status"), OWN "lock", NULL, 0));
 	assert_true(set(at_mount(".segfs/status"), "lock", "mandatory") < 0);
 	assert_false(lists(at_mount(".segfs/status"), OWN "lock"));
 	assert_false(lists(at_mount(".segfs"), OWN "lifetime"));
-	/* nor a link's: user attributes are for files and directories */
+	/* nor do links: user attributes are for files and directories */
 	check(symlink("file", at_mount("link")));
 	assert_true(lsetxattr(at_mount("link"), OWN "writers", "1", 1, 0) < 0);
 	check(setxattr(at_mount("link"), OWN "writers", "5", 1, 0));
@@ -220,7 +220,7 @@ static int set_and_remove(void *context)
 	return 0;
 }
 
-/* A descriptor from the owner is no right to govern. */
+/* A descriptor opened by the owner does not permit setting policies. */
 static int set_by_descriptor(void *context)
 {
 	const int *fd = context;
@@ -240,7 +240,7 @@ static void owners_only(void **unused)
 		const char *path = at_mount(names[i]);
 		struct snapshot before;
 
-		/* who may write, but is not the owner */
+		/* may write, but is not the owner */
 		check(chmod(path, 0777));
 		before = snapshot_of(path);
 		assert_int_equal(as_user(TEST_UID, TEST_GID, try_to_set, (void *)(uintptr_t)path), 0);
@@ -248,7 +248,7 @@ static void owners_only(void **unused)
 		check(chown(path, TEST_UID, 0));
 		assert_int_equal(as_user(TEST_UID, TEST_GID, set_and_remove, (void *)(uintptr_t)path), 0);
 		assert_int_equal(as_user(TEST_UID + 1, TEST_GID, try_to_set, (void *)(uintptr_t)path), 0);
-		/* root is everywhere */
+		/* root may set them everywhere */
 		assert_int_equal(set_and_remove((void *)(uintptr_t)path), 0);
 		expect_unchanged(path, &before);
 	}

@@ -42,7 +42,7 @@ static void inherited(void **unused)
 	check(set(at_mount("dir"), "size-policy", "fixed"));
 	check(set(at_mount("dir"), "lifetime", "ttl:1h"));
 	for (int worker = 0; worker < 2; worker++) {
-		/* what was there is as it was */
+		/* existing entries are unchanged */
 		expect_field(at_mount("dir/before"), "lock", "advisory");
 		expect_field(at_mount("dir/before"), "lifetime", "persistent");
 		make_closed("dir/open", 0);
@@ -63,7 +63,7 @@ static void inherited(void **unused)
 		expect_inherited(at_mount("dir/tmpfile"));
 		cleanup_close(&fd);
 		fd = -1;
-		/* a link and a move bring their own */
+		/* linked and moved files keep their own */
 		check(link(at_mount("dir/before"), at_mount("dir/linked")));
 		expect_field(at_mount("dir/linked"), "lock", "advisory");
 		make_closed("outside", 0);
@@ -72,10 +72,7 @@ static void inherited(void **unused)
 		check(mkfifo(at_mount("dir/fifo"), 0600));
 		check(symlink("open", at_mount("dir/symlink")));
 		check_error(ENODATA, getxattr(at_store("dir/fifo"), "trusted.segfs.policy", NULL, 0));
-		/*
-		 * the first is the only one that a directory's policy has no word in: it is not the
-		 * directory's own
-		 */
+		/* the directory's own policy is unchanged */
 		expect_inherited(at_mount("dir"));
 		for (const char *const *name =
 			     (const char *const[]){"open", "read-only", "mknod", "sub/open", "tmpfile",
@@ -109,10 +106,7 @@ struct making {
 	mode_t mode;
 };
 
-/*
- * The same in a directory with a policy as in one without: 'o' open, 'n' mknod, 'd' mkdir, 't' O_TMPFILE and
- * link.
- */
+/* Alike in directories with and without a policy: 'o' open, 'n' mknod, 'd' mkdir, 't' O_TMPFILE and link. */
 static int make_each(void *context)
 {
 	const struct making *making = context;
@@ -241,7 +235,7 @@ static void kept_in(const char *dir)
 			worker_replace(&mount);
 		if (round == 2)
 			start_again();
-		/* in force before anybody has looked at it */
+		/* in force before the first lookup */
 		check_error(EPERM, truncate(file, 1));
 		for (size_t i = 0; i < N_FIELDS; i++) {
 			expect_field(file, fields[i].field, fields[i].as_written);

@@ -55,7 +55,7 @@ static void commit_allocates(void **unused)
 	assert_int_equal(check(copy_file_range(source, &from, fd, &to, PAGE, 0)), PAGE);
 	assert_int_equal(size_of("file"), 6 * MEGA + PAGE);
 	assert_true(allocated("file") >= 6 * MEGA + PAGE);
-	/* smaller, and the memory goes; larger, and it comes */
+	/* shrinking frees memory, growing reserves it */
 	check(ftruncate(fd, PAGE));
 	assert_true(allocated("file") < MEGA);
 	check(ftruncate(fd, MEGA));
@@ -72,7 +72,7 @@ static void commit_allocates(void **unused)
 	check(unlink(at_mount("source")));
 }
 
-/* What changes nothing but memory does not change the size. */
+/* Operations on memory only do not change the size. */
 static void a_copy_of_nothing(void **unused)
 {
 	off_t from = PAGE;
@@ -139,7 +139,7 @@ static void no_space_at_once(void **unused)
 	expect_content("small/file", PAGE);
 	room = free_in_small();
 	assert_true(room > 3 * MEGA);
-	/* room for the gap, and none for what is to be written behind it */
+	/* enough space for the gap, but not for the data behind it */
 	check_error(ENOSPC, pwrite(fd, bytes, sizeof(bytes), PAGE + room));
 	expect_content("small/file", PAGE);
 	from = 0;
@@ -172,7 +172,7 @@ static void no_space_for_what_is_there(void **unused)
 	expect_unchanged(at_mount("small/file"), &before);
 	assert_int_equal(size_of("small/file"), 2 * SMALL_STORE);
 	assert_true(free_in_small() > 3 * MEGA);
-	/* opens are as they were before */
+	/* the I/O mode of opens is unchanged */
 	check(close((int)check(open(at_mount("small/file"), O_RDWR | O_CLOEXEC))));
 	expect_field(at_mount("small/file"), "io-mode", mode);
 	check(unlink(at_mount("small/file")));
@@ -202,7 +202,7 @@ static void views_of_what_is_committed(void **unused)
 	make_closed("small/file", 0);
 	check(set(at_mount("small/file"), "commit", "yes"));
 	check(truncate(at_mount("small/file"), 2 * (off_t)MEGA));
-	/* somebody else takes all the rest */
+	/* another file takes all remaining space */
 	other = make("small/other", 0);
 	while (write(other, bytes, sizeof(bytes)) == sizeof(bytes))
 		;
@@ -266,14 +266,14 @@ static void expect_fixed(const char *name, off_t size)
 		check(pwrite(fd, bytes, (size_t)size < sizeof(bytes) ? (size_t)size : sizeof(bytes), 0)),
 		(size_t)size < sizeof(bytes) ? (size_t)size : sizeof(bytes));
 	assert_int_equal(check(pwrite(fd, bytes, 0, size + 1)), 0);
-	/* write(2), which goes on where it was cut off */
+	/* write(2), which continues after a short write */
 	check(lseek(fd, size - 10, SEEK_SET));
 	assert_int_equal(check(write(fd, bytes, 100)), 10);
 	assert_int_equal(check(lseek(fd, 0, SEEK_CUR)), size);
 	check_error(EFBIG, write(fd, bytes, 90));
 	assert_int_equal(check(lseek(fd, 0, SEEK_CUR)), size);
 	assert_int_equal(size_of(name), size);
-	/* O_APPEND that comes and goes */
+	/* O_APPEND set and cleared */
 	check(lseek(fd, 0, SEEK_SET));
 	check(fcntl(fd, F_SETFL, O_APPEND));
 	check_error(EFBIG, write(fd, "x", 1));
@@ -285,7 +285,7 @@ static void expect_fixed(const char *name, off_t size)
 	check(fallocate(fd, 0, 0, size));
 	check(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, size + PAGE));
 	check(fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, PAGE));
-	/* these the kernel keeps to itself */
+	/* the kernel refuses these itself */
 	assert_true(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, PAGE) < 0 &&
 		    (errno == EPERM || errno == EOPNOTSUPP));
 	assert_true(fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, PAGE) < 0 &&
@@ -311,14 +311,14 @@ static void a_fixed_size(void **unused)
 	(void)unused;
 	check(sigaction(SIGXFSZ, &counted, &before));
 	size_signals = 0;
-	/* one that has a size */
+	/* a file with a size */
 	make_closed("file", 3 * PAGE + 500);
 	check(set(at_mount("file"), "size-policy", "fixed"));
 	expect_fixed("file", 3 * PAGE + 500);
 	worker_replace(&mount);
 	expect_fixed("file", 3 * PAGE + 500);
 	check(unlink(at_mount("file")));
-	/* one that gets it: by ftruncate, by truncate, by fallocate */
+	/* a file that gets one: by ftruncate, by truncate, by fallocate */
 	for (int way = 0; way < 3; way++) {
 		make_closed("file", 0);
 		check(set(at_mount("file"), "size-policy", "fixed"));
@@ -334,12 +334,12 @@ static void a_fixed_size(void **unused)
 		expect_fixed("file", 2 * PAGE);
 		check(unlink(at_mount("file")));
 	}
-	/* made so */
+	/* inherited */
 	check(mkdir(at_mount("dir"), 0755));
 	check(set(at_mount("dir"), "size-policy", "fixed"));
 	make_closed("dir/file", 5 * PAGE);
 	expect_fixed("dir/file", 5 * PAGE);
-	/* and free again */
+	/* and variable again */
 	check(set(at_mount("dir/file"), "size-policy", "variable"));
 	check(truncate(at_mount("dir/file"), 1));
 	assert_int_equal(size_of("dir/file"), 1);
@@ -349,7 +349,7 @@ static void a_fixed_size(void **unused)
 	check(sigaction(SIGXFSZ, &before, NULL));
 }
 
-/* An open that is refused for what it would truncate has not been there. */
+/* A refused open has no effect on the lifetime, whatever it would have truncated. */
 static void a_refused_open_is_none(void **unused)
 {
 	char value[64] = "";
@@ -360,10 +360,10 @@ static void a_refused_open_is_none(void **unused)
 	check(set(at_mount("file"), "writers", "1"));
 	check(set(at_mount("file"), "lifetime", "last-close"));
 	check_error(EPERM, open(at_mount("file"), O_WRONLY | O_TRUNC | O_CLOEXEC));
-	/* the close of who made it is heard of a moment later */
+	/* the creator's RELEASE arrives a moment later */
 	assert_true(wait_for(getxattr(at_mount("file"), OWN "attached", value, sizeof(value)) == 1 &&
 			     *value == '0'));
-	/* nothing reminds of it, neither now nor at the end of another segment */
+	/* no record of the open is left, neither now nor at the end of another segment */
 	make_closed("ends", 0);
 	check(set(at_mount("ends"), "lifetime", "last-close"));
 	check(close((int)check(open(at_mount("ends"), O_RDONLY | O_CLOEXEC))));

@@ -27,7 +27,7 @@ static void expect_mode(int fd, const char *expected)
 	assert_string_equal(value, expected);
 }
 
-/* The errno of setting a field in another process, 0 where it worked. */
+/* The errno of setting a field in another process, 0 on success. */
 static int set_elsewhere(const char *path, const char *field, const char *value)
 {
 	int status = 0;
@@ -41,7 +41,7 @@ static int set_elsewhere(const char *path, const char *field, const char *value)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
 }
 
-/* Tools that restore a file set its attributes while they have it open. */
+/* Restore tools set attributes of a file while they have it open. */
 static void own_opens_are_not(void **unused)
 {
 	static const int flags[] = {O_RDONLY, O_WRONLY, O_RDWR};
@@ -72,7 +72,7 @@ static void own_opens_are_not(void **unused)
 	}
 }
 
-/* The first open for writing gives a segment its size, however it does that. */
+/* The first open for writing determines the size of a segment, by any operation. */
 static void filled_while_fixed(void **unused)
 {
 	static const char bytes[] = "0123456789";
@@ -93,7 +93,7 @@ static void filled_while_fixed(void **unused)
 		assert_int_equal(check(write(fd, bytes, 5)), 5);
 		worker_replace(&mount);
 		assert_int_equal(check(write(fd, bytes, 5)), 5);
-		/* a size that is given stays */
+		/* a size set by ftruncate(2) stays */
 		check(ftruncate(fd, 8));
 		check(lseek(fd, 0, SEEK_END));
 		check_error(EFBIG, write(fd, bytes, 1));
@@ -107,7 +107,7 @@ static void filled_while_fixed(void **unused)
 	assert_int_equal(check(write(fd, bytes, 10)), 10);
 	close(fd);
 	close_all_but(0);
-	/* and so does one that was written */
+	/* and so does the size after a write */
 	fd = (int)check(open(at_mount("dir/file"), O_WRONLY | O_APPEND | O_CLOEXEC));
 	check_error(EFBIG, write(fd, bytes, 1));
 	check_error(EPERM, ftruncate(fd, 11));
@@ -138,7 +138,7 @@ static void direct_opens_in_the_way(void **unused)
 				assert_int_equal(
 					set_elsewhere(at_mount("file"), of_writers[i][0], of_writers[i][1]),
 					EBUSY);
-				/* nothing has changed for opens, either */
+				/* opens are unaffected, too */
 				expect_mode(fd, "direct");
 				check(ftruncate(fd, 2 * PAGE));
 				check(ftruncate(fd, PAGE));
@@ -157,7 +157,7 @@ static void direct_opens_in_the_way(void **unused)
 		close_all_but(0);
 	}
 	check(set(at_mount("file"), "lock", "mandatory"));
-	/* a looser one is never refused */
+	/* loosening is never refused */
 	fd = (int)check(open(at_mount("file"), O_RDWR | O_CLOEXEC));
 	expect_mode(fd, "mediated");
 	check(set(at_mount("file"), "lock", "advisory"));
@@ -179,7 +179,7 @@ static void mediated_opens_are_not(void **unused)
 
 	(void)unused;
 	make_closed("file", PAGE);
-	/* in direct mode it is those that append */
+	/* in direct mode this applies to appends */
 	fd = (int)check(open(at_mount("file"), O_RDWR | O_APPEND | O_CLOEXEC));
 	expect_mode(fd, "mediated");
 	for (int round = 0; round < 2; round++) {
@@ -187,7 +187,7 @@ static void mediated_opens_are_not(void **unused)
 			check(set(at_mount("file"), fields[i].field, fields[i].other));
 			expect_field(at_mount("file"), fields[i].field, fields[i].as_written);
 		}
-		/* what is open obeys as well */
+		/* existing opens obey as well */
 		check_error(EFBIG, write(fd, &byte, 1));
 		check_error(EPERM, ftruncate(fd, 0));
 		reader = (int)check(open(at_mount("file"), O_RDONLY | O_CLOEXEC));
@@ -210,7 +210,7 @@ static void relayed_opens_in_the_way(void **unused)
 	expect_mode(fd, "relayed");
 	assert_int_equal(set_elsewhere(at_mount("file"), "lock", "mandatory"), EBUSY);
 	expect_field(at_mount("file"), "lock", "advisory");
-	/* the daemon sees what is written */
+	/* the daemon sees all writes */
 	check(fset(fd, "commit", "yes"));
 	check(fset(fd, "size-policy", "fixed"));
 	check_error(EFBIG, pwrite(fd, "x", 1, PAGE));

@@ -19,20 +19,20 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define RACE_ROUNDS 1500 /* places given in a race for one */
+#define RACE_ROUNDS 1500 /* rounds of a race for one place */
 #define RACE_ROUNDS_OF_MORE                                                                                  \
-	150 /* ... for several: where others have some, all processes are looked at for each */
+	150 /* ... for several: if there are writers already, each open scans all processes */
 
 /*
  * --- another process
  * ---------------------------------------------------------------------------------------------
  */
 
-/* Has a segment open, or a view of it, and does nothing but wait. */
+/* A process that holds a segment open, or a view of it, and waits. */
 struct holder {
 	pid_t pid;
 	int control; /* 'c' = close the descriptor, 'u' = unmap the view, 'x' = exit */
-	int error;   /* of its open, 0 = it has it open */
+	int error;   /* of its open, 0 = it is open */
 };
 
 __attribute__((noreturn)) static void hold(int control, const char *path, int flags)
@@ -84,7 +84,7 @@ static void hold_command(const struct holder *holder, char command)
 	assert_int_equal(read(holder->control, &error, sizeof(error)), sizeof(error));
 }
 
-/* signal: 0 = it exits. */
+/* signal: 0 = it exits by itself. */
 static void hold_end(struct holder *holder, int signal)
 {
 	int status = 0;
@@ -98,7 +98,7 @@ static void hold_end(struct holder *holder, int signal)
 	assert_true(signal ? WIFSIGNALED(status) : WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* Opens as soon as there is a place. */
+/* Opens as soon as a place is free. */
 static int open_soon(const char *path, int flags)
 {
 	int fd = -1;
@@ -146,15 +146,15 @@ static void one_writer(void **unused)
 
 	(void)unused;
 	assert_int_equal(check(pwrite(fd, &byte, 1, 0)), 1);
-	/* it is the one already */
+	/* it is the only one already */
 	check(fset(fd, "writers", "1"));
 	expect_no_place(at_mount("file"));
-	/* an O_TRUNC that is refused has not happened */
+	/* a refused O_TRUNC has no effect */
 	assert_int_equal(size_of("file"), PAGE);
 	for (size_t i = 0; i < 3; i++)
 		readers[i] = (int)check(open(at_mount("file"), O_RDONLY | O_CLOEXEC));
 	expect_no_place(at_mount("file"));
-	/* what needs no open for writing is no writer */
+	/* operations that need no open for writing do not count */
 	check(truncate(at_mount("file"), (off_t)PAGE * 2));
 	check(chmod(at_mount("file"), 0600));
 	close(fd);
@@ -164,7 +164,7 @@ static void one_writer(void **unused)
 		expect_no_place(at_mount("file"));
 		close(fd);
 	}
-	/* readers are no writers, however many there are */
+	/* readers do not count */
 	for (size_t i = 0; i < 3; i++)
 		close(readers[i]);
 	fd = open_soon(at_mount("file"), O_RDWR);
@@ -185,7 +185,7 @@ static void a_view_is_a_writer(void **unused)
 	(void)unused;
 	make_closed("file", PAGE);
 	check(set(at_mount("file"), "writers", "1"));
-	/* this process's, by munmap */
+	/* of this process, by munmap */
 	fd = (int)check(open(at_mount("file"), O_RDWR | O_CLOEXEC));
 	view = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(view, MAP_FAILED);
@@ -195,7 +195,7 @@ static void a_view_is_a_writer(void **unused)
 	expect_no_place(at_mount("file"));
 	munmap(view, PAGE);
 	check(close(open_soon(at_mount("file"), O_RDWR)));
-	/* another one's, by munmap, exit and SIGKILL */
+	/* of another process, by munmap, exit and SIGKILL */
 	for (int way = 0; way < 3; way++) {
 		close_all_but(0);
 		holder = hold_start(at_mount("file"), O_RDWR);
@@ -209,7 +209,7 @@ static void a_view_is_a_writer(void **unused)
 		hold_end(&holder, way == 2 ? SIGKILL : 0);
 		check(close(open_soon(at_mount("file"), O_RDWR)));
 	}
-	/* of an open for reading only: a view that can't become one to write is none */
+	/* of a read-only open: a view that can't become writable does not count */
 	holder = hold_start(at_mount("file"), O_RDONLY);
 	check(close(open_soon(at_mount("file"), O_RDWR)));
 	hold_end(&holder, 0);
@@ -229,7 +229,7 @@ static void two_writers(void **unused)
 	assert_int_equal(holders[0].error, 0);
 	assert_int_equal(holders[1].error, 0);
 	expect_no_place(at_mount("file"));
-	/* nothing below what is there, and nothing changes */
+	/* a limit below the present number is refused */
 	check_error(EBUSY, set(at_mount("file"), "writers", "1"));
 	expect_field(at_mount("file"), "writers", "2");
 	expect_no_place(at_mount("file"));
@@ -261,7 +261,7 @@ static void copies_of_one_open(void **unused)
 	(void)unused;
 	make_closed("file", PAGE);
 	check(set(at_mount("file"), "writers", "1"));
-	/* dup: one writer, for as long as one is left */
+	/* dup: one writer until the last descriptor is closed */
 	fd = (int)check(open(at_mount("file"), O_RDWR | O_CLOEXEC));
 	copy = (int)check(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 	close(fd);
@@ -282,7 +282,7 @@ static void copies_of_one_open(void **unused)
 	close(sockets[0]);
 	check(waitpid(child, &status, 0));
 	assert_int_equal(status, 0);
-	/* in flight, where no process has it */
+	/* in flight: no process has it */
 	fd = open_soon(at_mount("file"), O_RDWR);
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets));
 	send_fd(sockets[0], fd);
@@ -290,7 +290,7 @@ static void copies_of_one_open(void **unused)
 	expect_no_place(at_mount("file"));
 	worker_replace(&mount);
 	expect_no_place(at_mount("file"));
-	/* with the last end of the socket goes what nobody has taken */
+	/* closing the socket closes descriptors that nobody received */
 	close(sockets[0]);
 	close(sockets[1]);
 	check(close(open_soon(at_mount("file"), O_RDWR)));
@@ -342,7 +342,7 @@ static void a_race_for_the_last_place(void **unused)
 			jobs[i] = job_start(compete, NULL);
 		went_on = wait_for(atomic_load(&race->taken) >=
 				   (writers == 1 ? RACE_ROUNDS : RACE_ROUNDS_OF_MORE));
-		/* all of them get it now and then */
+		/* each of them succeeds now and then */
 		for (int i = 0; i < n; i++)
 			went_on = went_on && wait_for(atomic_load(&jobs[i]->steps) > 0);
 		for (int i = 0; i < n; i++)
@@ -354,7 +354,7 @@ static void a_race_for_the_last_place(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/* A worker that dies in the middle of it neither loses a writer nor counts one twice. */
+/* A death of the worker in the middle neither loses a writer nor counts one twice. */
 static void a_race_and_dying_workers(void **unused)
 {
 	struct job *jobs[2];
@@ -412,7 +412,7 @@ static void attached(void **unused)
 	fd = (int)check(open(at_mount("file"), O_RDONLY | O_CLOEXEC));
 	copy = (int)check(dup(fd));
 	assert_true(is_attached(at_mount("file"), "3"));
-	/* neither a path nor a look is one */
+	/* neither O_PATH nor a stat counts */
 	close((int)check(open(at_mount("file"), O_PATH | O_CLOEXEC)));
 	check(truncate(at_mount("file"), PAGE));
 	assert_true(is_attached(at_mount("file"), "3"));

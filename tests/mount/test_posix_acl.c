@@ -76,7 +76,7 @@ static void access_acls(void)
 	note_stat("file");
 	note_xattrs("file");
 	fails(EINVAL, set_acl("file", ACCESS_ACL, 4, no_mask));
-	fails(EOPNOTSUPP, setxattr("file", ACCESS_ACL, "short", 5, 0)); /* another version */
+	fails(EOPNOTSUPP, setxattr("file", ACCESS_ACL, "short", 5, 0)); /* an unsupported version */
 	fails(EINVAL, setxattr("file", ACCESS_ACL, "\2\0\0\0?", 5, 0));
 	fails(EACCES, set_acl("file", DEFAULT_ACL, 5, for_test_user));
 	fails(ENODATA, getxattr("file", ACCESS_ACL, NULL, 0));
@@ -99,7 +99,7 @@ static void acls_of_groups(void)
 	note_list("dir");
 }
 
-/* chmod(2) and set-group-id: an ACL set by somebody outside of the group takes it away. */
+/* chmod(2) and set-group-id: setting an ACL as a non-member of the group clears it. */
 static void acls_and_set_group_id(void)
 {
 	make_file("file", "x");
@@ -128,7 +128,7 @@ static void default_acls(void)
 	works(set_acl("dir", DEFAULT_ACL, 5, inherited));
 	note_stat("dir");
 	note_xattrs("dir");
-	umask(077); /* does not count where there is a default ACL */
+	umask(077); /* not applied if there is a default ACL */
 	become(TEST_UID + 5, TEST_GID);
 	works(close(works(open("dir/file", O_RDWR | O_CREAT, 0666))));
 	works(close(works(open("dir/read-only", O_RDWR | O_CREAT, 0444))));
@@ -172,7 +172,7 @@ static void default_acls(void)
 
 #define CHANGED_FLAGS (FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL)
 
-/* As chattr(1) does it: a medium has flags of its own, which have to stay. */
+/* As chattr(1): flags set by the file system itself must stay. */
 static int set_flags(const char *path, int flags)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK);
@@ -306,7 +306,7 @@ static int get_handle(const char *path, union handle *handle)
 	return name_to_handle_at(AT_FDCWD, path, &handle->handle, &mount_id, 0);
 }
 
-/* Makes the kernel forget what it can. */
+/* Makes the kernel drop its caches. */
 static void drop_caches(void)
 {
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
@@ -364,7 +364,7 @@ static void file_handles(void)
 	note_fstat(fd);
 	works(close(fd));
 	works(unlink("gone"));
-	/* the kernel's FORGET is on its way, until it is there the file lives */
+	/* the file lives until FORGET, which is in flight, arrives */
 	holds(wait_for(is_stale(root, &gone)));
 	drop_caches();
 	holds(is_stale(root, &gone));

@@ -42,7 +42,7 @@ static void modes(void)
 	works(chmod("file", 02755));
 	become(0, 0);
 	note_stat("file");
-	/* a group that the owner is not in */
+	/* a group of which the owner is not a member */
 	works(chown("file", TEST_UID, 77));
 	become(TEST_UID, TEST_GID);
 	works(chmod("file", 02755));
@@ -78,7 +78,7 @@ static void owners(void)
 	fails(ENOENT, chown("missing", 0, 0));
 }
 
-/* chown(2) takes set-id bits away, of a group only if it may execute. */
+/* chown(2) clears set-id bits, set-group-id only if the group may execute. */
 static void owners_and_set_id_bits(void)
 {
 	static const mode_t bits[] = {04755, 02755, 06755, 02745, 06644, 07777, 0755};
@@ -100,7 +100,7 @@ static void owners_and_set_id_bits(void)
 		works(chown(name, -1U, -1U));
 		note_stat(name);
 	}
-	/* of whatever is no directory */
+	/* of any file other than a directory */
 	works(mkfifo("fifo", 0644));
 	works(chmod("fifo", 06775));
 	works(chown("fifo", -1U, -1U));
@@ -113,12 +113,12 @@ static void owners_and_set_id_bits(void)
 	note_stat("dir");
 }
 
-/* So does a write, a truncation or an allocation by somebody who is not root. */
+/* So do writes, truncations and allocations by users other than root. */
 static void changes_and_set_id_bits(void)
 {
 	/*
-	 * FUSE leaves set-group-id where the group may not execute: no privilege, and the kernel does not
-	 * tell who is of it
+	 * FUSE keeps set-group-id if the group may not execute: it is no privilege, and the kernel does not
+	 * tell who is a member
 	 */
 	static const mode_t bits[] = {04777, 02777, 06777, 04766};
 	char name[32];
@@ -159,7 +159,7 @@ static void changes_and_set_id_bits(void)
 				works(close(fd));
 				break;
 			default:
-				/* opened before it got the bits */
+				/* opened before the bits were set */
 				become(0, 0);
 				works(chmod(name, 0666));
 				become(TEST_UID, TEST_GID);

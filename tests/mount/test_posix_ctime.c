@@ -15,7 +15,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-static int file = -1; /* "dir/file", open */
+static int file = -1; /* "dir/file", opened */
 
 /* ACL_USER_OBJ, ACL_USER 77, ACL_GROUP_OBJ, ACL_MASK, ACL_OTHER */
 static const struct {
@@ -224,7 +224,7 @@ static bool is_later(struct timespec left, struct timespec right)
 	return left.tv_sec > right.tv_sec || (left.tv_sec == right.tv_sec && left.tv_nsec > right.tv_nsec);
 }
 
-/* The clock of file systems gets past what it shows now. */
+/* Waits until the file system's clock advances. */
 static void let_time_pass(void)
 {
 	struct timespec before;

@@ -13,11 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MANY 2000 /* entries at most: several buffers of readdir(3) */
+#define MANY 2000 /* maximum of entries: several buffers of readdir(3) */
 
 static unsigned char seen[2 * MANY];
 
-/* File systems on disk may take a millisecond to make a file. */
+/* Creating a file may take a millisecond on disk. */
 static int many(void)
 {
 	return twin.on_disk ? 400 : MANY;
@@ -94,14 +94,14 @@ static void a_large_directory(void)
 	works(closedir(dir));
 }
 
-/* Entries that stay are seen exactly once, whatever comes and goes meanwhile. */
+/* Entries that stay are listed exactly once, whatever is created or removed meanwhile. */
 static void entries_come_and_go(void)
 {
 	DIR *dir = make_many(many());
 	int new_number = many();
 
 	while (read_some(dir, 100) > 0 && new_number < 2 * many()) {
-		/* the odd ones go, here and there; new ones come */
+		/* some odd ones are removed; new ones are created */
 		for (int i = 0; i < 50; i++) {
 			int number = 2 * ((new_number - many()) / 2) + 1;
 
@@ -158,7 +158,7 @@ static void positions(void)
 	}
 	seekdir(dir, places[n]);
 	holds(readdir(dir) == NULL);
-	/* a place stays good when what was there and around it is removed */
+	/* a position stays valid when entries at it and around it are removed */
 	seekdir(dir, places[150]);
 	must(readdir(dir) != NULL);
 	for (int i = 100; i < 150; i++)
@@ -173,7 +173,7 @@ static void positions(void)
 	works(closedir(dir));
 }
 
-/* A place is good in another open of the directory too. */
+/* A position is valid in another open of the directory, too. */
 static void positions_of_another_open(void)
 {
 	DIR *dir = make_many(500);
@@ -289,7 +289,7 @@ static void listing_of_a_removed_directory(void)
  * ------------------------------------------------------------------------------------------------------
  */
 
-/* In another process: whether a lock can be had now. */
+/* In another process: whether a lock is available now. */
 static int try_lock(const char *path, short type, off_t start, off_t length)
 {
 	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
@@ -328,7 +328,7 @@ static void record_locks(void)
 	works(fcntl(fd, F_SETLK, &lock));
 	holds(try_lock("file", F_WRLCK, 12, 2) == 0);
 	holds(try_lock("file", F_WRLCK, 11, 2) == EAGAIN);
-	/* any close of the file ends them */
+	/* any close of the file drops them */
 	works(close(works(open("file", O_RDONLY))));
 	holds(try_lock("file", F_WRLCK, 0, 0) == 0);
 	works(close(fd));

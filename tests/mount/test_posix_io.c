@@ -190,7 +190,7 @@ static void punch_holes(void)
 	note_bytes("file");
 }
 
-/* What FUSE does not know is refused, and the file stays as it is. */
+/* Modes that FUSE does not support are refused, and the file is unchanged. */
 static void other_ways_to_allocate(void)
 {
 	int fd = works(open("file", O_RDWR | O_CREAT, 0644));

@@ -85,7 +85,7 @@ static void rename_files(void)
 	note_bytes("b");
 	note_list(".");
 	works(link("b", "same"));
-	works(rename("b", "same")); /* two names of one file: nothing happens */
+	works(rename("b", "same")); /* two names of one file: no effect */
 	note_list(".");
 	works(rename("b", "b"));
 	works(mkdir("dir", 0755));
@@ -160,7 +160,7 @@ static void rename_open_files(void)
 	b = works(open("b", O_RDWR));
 	works(rename("a", "b"));
 	note_fstat(a);
-	note_fstat(b); /* replaced: no name */
+	note_fstat(b); /* replaced: it has no name */
 	holds(pread(b, &byte, 1, 0) == 1 && byte == 'B');
 	works(pwrite(b, "x", 1, 1));
 	works(ftruncate(b, 10));
@@ -400,7 +400,7 @@ static void nodes(void)
 	note_list(".");
 }
 
-/* A directory that somebody is in can be removed; then nothing can be made in it. */
+/* A directory in use can be removed; then nothing can be created in it. */
 static void removed_directory(void)
 {
 	char path[PATH_MAX];
@@ -418,7 +418,7 @@ static void removed_directory(void)
 	fails(ENOENT, rename("a", "b"));
 	fails(ENOENT, unlink("a"));
 	fails(ENOENT, open("file", O_RDONLY));
-	same(open(".", O_RDWR | O_TMPFILE, 0600)); /* where the medium lets it */
+	same(open(".", O_RDWR | O_TMPFILE, 0600)); /* if the file system supports it */
 	works(close(works(open(".", O_RDONLY | O_DIRECTORY))));
 	fails(ENOENT, getcwd(path, sizeof(path)) ? 0 : -1);
 	note_list(".");
@@ -431,7 +431,7 @@ static void removed_directory(void)
 	note_list("dir");
 }
 
-/* A name that comes back is another file. */
+/* A name used again refers to another file. */
 static void names_used_again(void)
 {
 	struct stat first;

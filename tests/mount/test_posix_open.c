@@ -338,7 +338,7 @@ static void permission_at_open(void)
 	fails(EACCES, open("closed/file", O_RDONLY));
 	fails(EACCES, open("new", O_RDWR | O_CREAT, 0644));
 	fails(EACCES, open(".", O_RDWR | O_TMPFILE, 0644));
-	/* who creates may write, whatever the mode */
+	/* the creator may write, whatever the mode */
 	fd = works(open("open/mine", O_RDWR | O_CREAT, 0400));
 	works(write(fd, "w", 1));
 	works(close(fd));
@@ -349,7 +349,7 @@ static void permission_at_open(void)
 	works(close(fd));
 }
 
-/* What was opened stays as open as it was. */
+/* Permissions of an open file do not change. */
 static void open_outlives_permission(void)
 {
 	char byte;

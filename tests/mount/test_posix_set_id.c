@@ -146,7 +146,7 @@ static void through_an_open(void)
 	works(close(other));
 }
 
-/* The bits come when it is open already. */
+/* The bits are set after the open. */
 static void through_an_earlier_open(void)
 {
 	for (size_t m = 0; m < sizeof(modes) / sizeof(modes[0]); m++) {
@@ -210,7 +210,7 @@ static void by_chown(void)
 /* CAP_NET_RAW, permitted and effective: struct vfs_cap_data, version 2. */
 static const uint32_t capability[5] = {0x02000001, 1u << 13, 0, 0, 0};
 
-/* Of these each change takes all, whoever makes it. */
+/* Every change, by whomever, removes capabilities. */
 static void capabilities(void)
 {
 	int other;
@@ -221,7 +221,7 @@ static void capabilities(void)
 		for (size_t c = 0; c < sizeof(changes) / sizeof(changes[0]); c++) {
 			int fd;
 
-			/* relayed, pages of views are written by the daemon, which takes them as well */
+			/* in relayed mode the daemon writes pages of views back, which clears them as well */
 			if (changes[c].change == by_view)
 				continue;
 			note("%s by %s", changes[c].name, users[u].name);

@@ -27,7 +27,7 @@
 static struct mount mount;
 static pid_t tester;
 
-/* A name of the test's own: all that it makes begins so. */
+/* A name of the test's own: all of its names begin alike. */
 static const char *own(const char *name)
 {
 	return path_of("segfs_test.%d.%s", tester, name);
@@ -109,7 +109,7 @@ static void remove_tree(const char *path)
 	remove(path);
 }
 
-/* What the test has made: its names alone. */
+/* Removes the test's own names only. */
 static void remove_all(void)
 {
 	char prefix[64];
@@ -258,7 +258,7 @@ static void the_next_look_shows_it(void **state)
 		if (i % 3 == 0)
 			assert_false(lists(path_of("%s/posix", mount.path), own("f")));
 		if (i % 4 == 0) {
-			/* another file of this name is none of the open one's business */
+			/* another file of this name does not affect the open one */
 			int other = object_make("f", 7, 0600);
 
 			assert_int_equal(stat_of(at("f")).st_size, 7);
@@ -294,7 +294,7 @@ static void names_change_inside(void **state)
 	assert_int_equal(stat_of(at("l")).st_ino, stat_of(path_of("%s/x", at("d"))).st_ino);
 	check(symlink("target", at("s")));
 	assert_int_equal(readlink(native("s"), (char[16]){0}, 16), 6);
-	/* natively, inside of a directory that the mount knows */
+	/* natively, in a directory known to the mount */
 	check(rename(path_of("%s/x", native("d")), path_of("%s/y", native("d"))));
 	check_error(ENOENT, stat(path_of("%s/x", at("d")), &found));
 	check(stat(path_of("%s/y", at("d")), &found));
@@ -406,7 +406,7 @@ static void acls_and_attributes(void **state)
 	assert_int_equal(as_user(TEST_UID, TEST_GID, try_open, path), 0);
 	check(removexattr(path, "system.posix_acl_access"));
 	assert_int_equal(getxattr(native("a"), "system.posix_acl_access", value, sizeof(value)), -1);
-	/* attributes of users */
+	/* user attributes */
 	if (setxattr(native("a"), "user.mine", "native", 6, 0) < 0)
 		skip_missing("user attributes on /dev/shm");
 	assert_int_equal(getxattr(path, "user.mine", value, sizeof(value)), 6);
@@ -490,7 +490,7 @@ static void semaphores(void **state)
 			sem_post(semaphore);
 		_exit(0);
 	}
-	/* while it is looked at from all sides */
+	/* while it is being inspected in all ways */
 	for (int i = 0; i < 2000; i++) {
 		char bytes[sizeof(sem_t)];
 		struct timespec deadline;
@@ -510,7 +510,7 @@ static void semaphores(void **state)
 	check(waitpid(child, &status, 0));
 	assert_int_equal(status, 0);
 	check(sem_close(semaphore));
-	/* while a process of the machine does not answer, as in execve(2), it is unknown */
+	/* unknown while a process of the machine does not respond, as in execve(2) */
 	assert_true(wait_for(strcmp(attribute(path, "orphan"), "unknown") != 0));
 	assert_string_equal(attribute(path, "orphan"), "yes");
 	assert_string_equal(attribute(path, "mapped"), "0");
@@ -545,14 +545,14 @@ static void who_maps_it(void **state)
 	assert_string_equal(attribute(at("a"), "mapped"), "2");
 	assert_string_equal(attribute(at("a"), "mapped-pids"), expected);
 	check(munmap(memory, PAGE));
-	/* a descriptor maps nothing */
+	/* a descriptor is not a mapping */
 	assert_string_equal(attribute(at("a"), "mapped-pids"), path_of("%d", child));
 	check(kill(child, SIGKILL));
 	check(waitpid(child, NULL, 0));
 	assert_string_equal(attribute(at("a"), "mapped"), "0");
 	assert_string_equal(attribute(at("a"), "mapped-pids"), "");
 	check(close(fd));
-	/* through the mount counts as well */
+	/* views through the mount count as well */
 	fd = (int)check(open(at("a"), O_RDONLY | O_CLOEXEC));
 	memory = map(fd, PAGE, PROT_READ);
 	check(close(fd));
@@ -585,11 +585,11 @@ static void orphans(void **state)
 	int ends[2];
 
 	(void)state;
-	/* a descriptor only */
+	/* only a descriptor */
 	assert_true(has_orphan("a", "no"));
 	memory = map(fd, PAGE, PROT_READ);
 	check(close(fd));
-	/* a view only */
+	/* only a view */
 	assert_true(has_orphan("a", "no"));
 	check(munmap(memory, PAGE));
 	assert_true(wait_for(has_orphan("a", "yes")));
@@ -603,7 +603,7 @@ static void orphans(void **state)
 	close(ends[0]);
 	close(ends[1]);
 	assert_true(wait_for(has_orphan("a", "yes")));
-	/* a descriptor that is no open */
+	/* O_PATH is not an open */
 	fd = (int)check(open(native("a"), O_PATH | O_CLOEXEC));
 	assert_true(has_orphan("a", "yes") || has_orphan("a", "no"));
 	check(close(fd));
@@ -672,7 +672,7 @@ static void memory_is_given_back_at_once(void **state)
 	int fd;
 
 	(void)state;
-	/* known to the kernel, listed, opened, written, mapped and asked for attributes */
+	/* looked up, listed, opened, written, mapped, and its attributes requested */
 	make_large();
 	stat_of(at("large"));
 	assert_true(lists(path_of("%s/posix", mount.path), own("large")));
@@ -687,7 +687,7 @@ static void memory_is_given_back_at_once(void **state)
 	assert_true(used_memory() - before > LARGE / 2);
 	check(object_unlink("large"));
 	assert_true(used_memory() - before < LARGE / 2);
-	/* removed while it is open: once that is closed */
+	/* removed while open: freed at the close */
 	make_large();
 	fd = (int)check(open(at("large"), O_RDONLY | O_CLOEXEC));
 	check(object_unlink("large"));
@@ -703,7 +703,7 @@ static void memory_is_given_back_at_once(void **state)
 	check(unlink(at("large")));
 	check(close(fd));
 	assert_true(wait_for(used_memory() - before < LARGE / 2));
-	/* a worker that dies holds nothing either */
+	/* a dying worker holds nothing either */
 	make_large();
 	fd = (int)check(open(at("large"), O_RDONLY | O_CLOEXEC));
 	mount_kill_worker(&mount);

@@ -121,7 +121,7 @@ static void attributes_of_others(void)
 	fails(EPERM, setxattr("file", "trusted.secret", "q", 1, 0));
 	fails(EPERM, removexattr("file", "trusted.secret"));
 	fails(EPERM, setxattr("file", "security.label", "q", 1, 0));
-	/* what is not for ordinary users is not listed for them */
+	/* attributes not meant for ordinary users are not listed for them */
 	note_xattrs("file");
 	holds(listxattr("file", list, sizeof(list)) >= 0 &&
 	      !memmem(list, sizeof(list), "trusted.secret", sizeof("trusted.secret")));

@@ -70,10 +70,7 @@ static int teardown(void **unused)
  * ------------------------------------------------------------------------------------------------
  */
 
-/*
- * A line of /proc/PID/status, of a process or a thread; numbers are in the base that the kernel writes them
- * in.
- */
+/* A line of /proc/PID/status of a process or thread; base: of its number. */
 static uint64_t status_of(pid_t id, const char *key, int base)
 {
 	char text[8192];
@@ -89,7 +86,7 @@ static void expect_status(pid_t id, uint64_t capabilities, uint64_t filters)
 {
 	static const char *const with[] = {"CapPrm", "CapEff", "CapBnd"};
 	static const char *const without[] = {"CapInh", "CapAmb"};
-	/* less may be permitted to this test */
+	/* this test may have fewer capabilities itself */
 	const uint64_t wanted = capabilities & status_of(getpid(), "CapPrm", 16);
 
 	for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++)
@@ -131,7 +128,7 @@ static void every_thread_of_the_worker(void **unused)
 {
 	(void)unused;
 	assert_true(expect_threads(worker_pid(m)) > 1);
-	/* what is done for a user changes nothing */
+	/* requests of users change nothing */
 	check(chmod(m->path, 01777));
 	assert_int_equal(as_user(TEST_UID, TEST_GID, use_it, NULL), 0);
 	expect_threads(worker_pid(m));
@@ -160,7 +157,7 @@ static void resources_of_the_worker(void **unused)
 	EXPECT_NONE(worker, RLIMIT_NICE);
 	EXPECT_NONE(worker, RLIMIT_RTPRIO);
 	EXPECT_NONE(worker, RLIMIT_CORE);
-	/* some are left for the next one */
+	/* some are kept for the next worker */
 	check(prlimit(worker, RLIMIT_NOFILE, NULL, &of_worker));
 	check(prlimit(m->supervisor, RLIMIT_NOFILE, NULL, &of_supervisor));
 	assert_true(of_worker.rlim_max == of_worker.rlim_cur && of_worker.rlim_cur < of_supervisor.rlim_cur);
@@ -173,7 +170,7 @@ static void the_supervisor(void **unused)
 	expect_status(m->supervisor, OF_SUPERVISOR, 1);
 }
 
-/* A program that takes over has neither more nor less, and no second filter. */
+/* The program after an upgrade has the same privileges, and no second filter. */
 static void after_an_upgrade(void **unused)
 {
 	pid_t worker = worker_pid(m);
@@ -274,7 +271,7 @@ static void make_call(const struct call *call)
 {
 	plan_call(call);
 	atomic_store(&plan->wanted, 1);
-	/* which the next worker carries out, where there has to be one */
+	/* carried out by the next worker, if one is needed */
 	check(mkdir(at(MAKE_CALL_NAME), 0755));
 	assert_int_equal(atomic_load(&plan->wanted), 0);
 	check(rmdir(path_of("%s/" MAKE_CALL_NAME, m->store)));
@@ -291,7 +288,7 @@ static void expect_death(const struct call *call, const char *message)
 	if (!log_has(m, path_of("worker %d made a forbidden system call%s", worker, message)))
 		fail_msg("%s: the log does not say so", call->name);
 	assert_true(log_has(m, path_of("worker %d was ended by signal %d", worker, SIGSYS)));
-	/* one that is ended from outside begins the count of failures anew */
+	/* a worker killed from outside resets the count of failures */
 	worker_replace(m);
 }
 
@@ -350,9 +347,9 @@ static void calls_that_return(void **unused)
 {
 	static const struct {
 		struct call call;
-		int error; /* 0 = it succeeds, with 0 */
+		int error; /* 0 = success */
 	} calls[] = {
-		/* a worker leaves no core */
+		/* workers do not dump core */
 		{{"prctl", SYS_prctl, {PR_GET_DUMPABLE}}, 0},
 		{{"clone3", SYS_clone3, {0}}, ENOSYS},
 		{{"one to come", 500, {0}}, ENOSYS},
@@ -373,14 +370,14 @@ static void calls_that_return(void **unused)
 	}
 }
 
-/* All signals but one can be handled. */
+/* All signals except one can be handled. */
 static void other_signals(void **unused)
 {
 	pid_t worker = worker_pid(m);
 
 	(void)unused;
 	for (int number = 1; number <= 64; number++) {
-		/* only asks: a set of another size is EINVAL, after the filter */
+		/* has no effect: EINVAL for a wrong size comes after the filter */
 		const struct call call = {"rt_sigaction", SYS_rt_sigaction, {number, 0, 0, 0}};
 
 		if (number == SIGSYS)
@@ -392,8 +389,8 @@ static void other_signals(void **unused)
 }
 
 /*
- * It ends, and the worker with it; what may be called is not. The last case, since the next one would have
- * another mount.
+ * The supervisor ends, and the worker with it; allowed calls do not end it. The last case, since the next one
+ * would have another mount.
  */
 static void calls_of_the_supervisor(void **unused)
 {
@@ -417,11 +414,11 @@ static void calls_of_the_supervisor(void **unused)
 	m->running = false;
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSYS);
-	/* the connection ends with the worker, maybe only now, and with it a request that is in flight */
+	/* the connection ends with the worker, possibly only now, and aborts a request in flight */
 	if (stat(at("segment"), &found) < 0 && errno != ECONNABORTED)
 		assert_int_equal(errno, ENOTCONN);
 	check_error(ENOTCONN, stat(at("segment"), &found));
-	/* the next start finds what there was */
+	/* the next start finds the segments */
 	assert_int_equal(start(), 0);
 	check(stat(at("segment"), &found));
 	assert_int_equal(found.st_size, 5);

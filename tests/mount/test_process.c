@@ -30,7 +30,7 @@ static const char *memfd(void)
  * ----------------------------------------------------------------------------------------------
  */
 
-/* Entries of a directory with this name; each must be what stat(2) says. */
+/* Counts entries of a directory with this name; each must match stat(2). */
 static int count_entries(const char *directory, const char *name)
 {
 	_cleanup_closedir_ DIR *dir = opendir(directory);
@@ -137,7 +137,7 @@ static void the_link_tells_the_name(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		memset(found, 0, sizeof(found));
 		check(prctl(PR_SET_NAME, names[i].name));
-		/* the kernel keeps targets: it must not keep this one */
+		/* the kernel caches link targets: it must not cache this one */
 		assert_int_equal(check(readlink(link, found, sizeof(found))), strlen(names[i].target));
 		assert_string_equal(found, names[i].target);
 		check(lstat(link, &stat));
@@ -214,7 +214,7 @@ static void bytes_are_the_process_s(void **state)
 	expect_bytes(target_deleted(&mount_here, &target), TARGET_TEXT_DELETED, sizeof(TARGET_TEXT_DELETED));
 	expect_bytes(target_memfd(&mount_here, &target, target.sealed, "sealed"), TARGET_TEXT_MEMFD,
 		     sizeof(TARGET_TEXT_MEMFD));
-	/* what is written here is there */
+	/* data written here are visible there */
 	fd = (int)check(open(target_anonymous(&mount_here, &target), O_RDWR));
 	assert_int_equal(check(pwrite(fd, "written", 7, 4096)), 7);
 	close(fd);
@@ -239,7 +239,7 @@ static void expect_same_pages(const char *path, char *own)
 	close(fd);
 }
 
-/* Of this very process, so that both views can be looked at. */
+/* Of this process, so that both views can be compared. */
 static void pages_are_the_same(void **state)
 {
 	int object = (int)check(shm_open("segfs-test-pages", O_RDWR | O_CREAT | O_EXCL, 0600));
@@ -322,7 +322,7 @@ static void seals_and_modes_hold(void **state)
 	assert_int_equal(as_user(TEST_UID, TEST_GID, read_only_for_anybody, NULL), 0);
 }
 
-/* Who has it open already is refused as the process itself would be. */
+/* An existing open is refused as the process itself would be. */
 static void a_seal_comes_later(void **state)
 {
 	int own = (int)check(memfd_create("later", MFD_ALLOW_SEALING));
@@ -339,7 +339,7 @@ static void a_seal_comes_later(void **state)
 	close(own);
 }
 
-/* A view through the mount is one that the kernel counts. */
+/* The kernel counts views through the mount. */
 static void a_view_keeps_seals_off(void **state)
 {
 	int own = (int)check(memfd_create("viewed", MFD_ALLOW_SEALING));
@@ -451,7 +451,7 @@ static int sees_only_own(void *context)
 
 	if (!dir)
 		return 1;
-	/* again, from the start: a listing is made anew */
+	/* from the start: the listing is generated anew */
 	if (!readdir(dir))
 		return 1;
 	rewinddir(dir);
@@ -512,7 +512,7 @@ static void what_is_not_dumpable_is_root_s(void **state)
 	target = plain;
 }
 
-/* Who has got a descriptor of the node from somebody else must not open it again. */
+/* A node's descriptor received from another process must not permit opening it again. */
 static int opens_again(void *context)
 {
 	return open(path_of("/proc/self/fd/%d", *(int *)context), O_RDONLY) >= 0 ? 1
@@ -529,7 +529,7 @@ static void a_descriptor_is_no_permission(void **state)
 	assert_int_equal(as_user(OTHER_UID, OTHER_UID, opens_again, &fd), 0);
 	assert_int_equal(as_user(TEST_UID, TEST_GID, opens_again, &fd), 1);
 	close(fd);
-	/* what is open already is */
+	/* existing opens remain */
 	fd = (int)check(open(memfd(), O_RDONLY));
 	assert_int_equal(check(pread(fd, &byte, 1, 0)), 1);
 	assert_int_equal(as_user(OTHER_UID, OTHER_UID, opens_again, &fd), 0);
@@ -568,7 +568,7 @@ static void hostile_names_are_made_safe(void **state)
 	}
 }
 
-/* Files that only look like memory. */
+/* Files that resemble memory. */
 static void only_memory_is_shown(void **state)
 {
 	const char *path = path_of("%s/memfd:x (deleted)", test_directory());
@@ -583,7 +583,7 @@ static void only_memory_is_shown(void **state)
 	check(unlink(path));
 	check_error(ENOENT, lstat(path_of("%s/memfd-%d-x", directory, fd), &stat));
 	close(fd);
-	/* it has a name, and is in posix/ */
+	/* it has a name, so it is in posix/ */
 	check(ftruncate(object, TARGET_SIZE));
 	view = map(object, PROT_READ);
 	check_error(
@@ -597,7 +597,7 @@ static void only_memory_is_shown(void **state)
 
 #define HUGE_PAGES "/proc/sys/vm/nr_hugepages"
 
-static char huge_pages_before[32]; /* how many there are to be again at the end; "" = as they are */
+static char huge_pages_before[32]; /* number to restore at the end; "" = unchanged */
 
 /* A mapping of one huge page. */
 static char *map_huge(int fd, size_t size, int flags)

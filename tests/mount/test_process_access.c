@@ -31,8 +31,8 @@
 #define OTHER_GROUP     23456u
 #define PAGE            4096
 #define PIECES_MAX      8
-#define TARGET_ARGUMENT "target" /* of this program, as a set-user-id one */
-#define STATUS_MISSING  77       /* of a process that needs what this machine does not have */
+#define TARGET_ARGUMENT "target" /* argument of this program, run as a set-user-id one */
+#define STATUS_MISSING  77       /* of a target that this machine does not support */
 
 static struct mount mount_here;
 static pid_t tester;
@@ -56,11 +56,11 @@ struct target {
 	struct piece pieces[PIECES_MAX];
 };
 
-/* What a target gets from root: descriptors and an object that somebody else owns. */
+/* Files that a target gets from root: descriptors, and an object that another user owns. */
 struct heritage {
 	int write_only; /* of a memfd with mode 0600 */
 	int path;       /* O_PATH, of the same */
-	int read_only;  /* of an object that has no name any more, mode 0600 */
+	int read_only;  /* of an object without a name, mode 0600 */
 };
 
 static struct heritage heritage;
@@ -118,7 +118,7 @@ static const char *object(const char *name)
 	return path_of("/dev/shm/segfs_test.%d.%s", tester, name);
 }
 
-/* Whatever it is: some memory of its own, and what it was given. */
+/* Any target: some memory of its own, and the inherited files. */
 static void fill_target(struct target *target)
 {
 	char title[64];
@@ -142,7 +142,7 @@ static struct target *shared_target(int fd)
 	return target == MAP_FAILED ? NULL : target;
 }
 
-/* Its credentials being what they are to be: a change of them has made it one that is not dumpable. */
+/* Waits with its final credentials, whose change has cleared its dumpable flag. */
 static void wait_as_target(struct target *target, bool dumpable)
 {
 	if (prctl(PR_SET_DUMPABLE, dumpable) < 0)
@@ -205,7 +205,7 @@ static void target_in_a_user_namespace(struct target *target)
 	wait_as_target(target, true);
 }
 
-/* Begun as the user's process, which goes on as root's program. */
+/* Begun as the user's process, then executing root's program. */
 static void target_of_a_set_user_id_program(struct target *target)
 {
 	(void)target;
@@ -234,8 +234,8 @@ static const struct kind {
 	void (*run)(struct target *target);
 	bool new_pid_namespace;
 	/*
-	 * its user gets all that the mount can give: else the table would be true of a mount that shows
-	 * nothing
+	 * its user gets everything that the mount offers: otherwise the table would hold even for a mount
+	 * that shows nothing
 	 */
 	bool is_open;
 } kinds[] = {
@@ -251,7 +251,7 @@ static const struct kind {
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-/* Returns 0; -1 where this machine can't have such a process. */
+/* Returns 0; -1 if this machine does not support such a process. */
 static int start_target(const struct kind *kind, struct target **out, pid_t *child)
 {
 	int fd = (int)check(memfd_create("target", 0));
@@ -266,7 +266,7 @@ static int start_target(const struct kind *kind, struct target **out, pid_t *chi
 	       path_of("%d,%d,%d,%d", tester, heritage.write_only, heritage.path, heritage.read_only), 1);
 	fflush(NULL);
 	if (kind->new_pid_namespace) {
-		/* of the next child: the number of that is ours to know */
+		/* of the next child, whose number is then known */
 		_cleanup_close_ int own = (int)check(open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
 
 		check(unshare(CLONE_NEWPID));
@@ -307,7 +307,7 @@ static void end_target(struct target *target, pid_t child)
  * --------------------------------------------------------------------------------------------------------
  */
 
-/* What somebody gets: 1, or 0. */
+/* Results of a viewer: 1 or 0. */
 struct answer {
 	bool looks;
 	bool reads;
@@ -328,7 +328,7 @@ static bool can_read(int fd, off_t offset)
 	return fd >= 0 && pread(fd, &byte, 1, offset) == 1;
 }
 
-/* The byte that is there. */
+/* Whether the byte there can be written. */
 static bool can_write(int fd, off_t offset)
 {
 	char byte = 0;
@@ -410,7 +410,7 @@ static void be_user_elsewhere(void)
 		_exit(STATUS_MISSING);
 }
 
-/* Root by the number, as in a container without a user namespace. */
+/* Uid 0 without capabilities, as in a container without a user namespace. */
 static void be_root_without_capabilities(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -440,7 +440,7 @@ static void be_user_in_a_pid_namespace(void)
 static const struct viewer {
 	const char *name;
 	void (*become)(void);
-	bool sees_nothing; /* nobody's number here has a meaning there */
+	bool sees_nothing; /* no pid of this namespace has a meaning there */
 } viewers[] = {
 	{"user", be_user, false},
 	{"member of a group", be_member, false},
@@ -509,8 +509,8 @@ static void check_viewer(const struct viewer *viewer, const struct kind *kind, c
 	if (answers->is_listed && (!any || viewer->sees_nothing))
 		fail_msg("%s sees that there is %s", viewer->name, kind->name);
 	/*
-	 * its own memory; that by a descriptor for reading; shared anonymous memory; others' memory, to be
-	 * looked at; and read where mapped
+	 * own memory; own memory by a read-only descriptor; shared anonymous memory; others' memory, stat
+	 * only; and read where mapped
 	 */
 	if (kind->is_open && viewer == &viewers[0]) {
 		static const struct answer expected[] = {{1, 1, 1}, {1, 1, 0}, {1, 1, 1},
@@ -548,7 +548,7 @@ static void nobody_gets_more_than_natively(void **state)
 	check_all_viewers();
 }
 
-/* The mount shows what the /proc shows that it was started with. */
+/* The mount shows what the daemon's /proc shows. */
 static void hidden_processes_are_hidden(void **state)
 {
 	static const char *const options[] = {"hidepid=1", "hidepid=2", "hidepid=2,gid=23456"};
@@ -563,7 +563,7 @@ static void hidden_processes_are_hidden(void **state)
 		    "hidepid=0,gid=0"));
 }
 
-#define MANY     1200 /* processes: more than are listed at one time */
+#define MANY     1200 /* processes: more than one listing request returns */
 #define LISTINGS 2
 
 static pid_t many[MANY];
@@ -582,7 +582,7 @@ static int end_many(void **state)
 		     "hidepid=0,gid=0");
 }
 
-/* Looks at every name, as ls -l does. */
+/* Inspects every name, as ls -l does. */
 static void list_as_root(void)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path_of("%s/process", mount_here.path));
@@ -593,7 +593,7 @@ static void list_as_root(void)
 		fstatat(dirfd(dir), entry->d_name, &stat, AT_SYMLINK_NOFOLLOW);
 }
 
-/* 0 where the process is never there to be seen. */
+/* 0 if the process is never visible. */
 static int look_meanwhile(void *listed)
 {
 	const char *path = path_of("%s/process/%d", mount_here.path, many[1]);
@@ -605,7 +605,7 @@ static int look_meanwhile(void *listed)
 	return 0;
 }
 
-/* What root is shown, the kernel knows: it must not tell others. */
+/* The kernel caches entries shown to root: it must not show them to others. */
 static void what_others_list_stays_hidden(void **state)
 {
 	atomic_bool *listed = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -658,7 +658,7 @@ static void yama_decides(void **state)
  * --------------------------------------------------------------------------------------------------
  */
 
-/* The process is the viewer itself. Returns 0 where all is well. */
+/* The process is the viewer itself. Returns 0 on success. */
 static int swap_a_mapping(void *unused)
 {
 	char *view = map(-1, PROT_READ | PROT_WRITE);
@@ -690,12 +690,11 @@ static void mappings_that_are_swapped(void **state)
 	assert_int_equal(as_user(USER, TEST_GID, swap_a_mapping, NULL), 0);
 }
 
-#define SWAPS                                                                                                \
-	120 /* opens while it goes on; a look and an open that are two were told apart by fewer than 20 */
+#define SWAPS 120 /* opens meanwhile; fewer than 20 would reveal a check and an open that are not atomic */
 
 /*
- * A descriptor means, in turn, the user's own memory and others', which may not be read; whoever gets in by
- * it writes to his own.
+ * A descriptor refers, in turn, to the user's own memory and to others', which may not be read; an open that
+ * succeeds must refer to the own one.
  */
 static int swap_a_descriptor(void *unused)
 {
@@ -719,10 +718,7 @@ static int swap_a_descriptor(void *unused)
 			dup2(heritage.path, number);
 		}
 	}
-	/*
-	 * none of it tells anything unless the descriptor is swapped meanwhile: some opens succeed, and some
-	 * fail
-	 */
+	/* conclusive only if the descriptor changes meanwhile: some opens succeed, and some fail */
 	for (int i = 0; (i < SWAPS || !opened || !refused) && i < 100 * SWAPS && result == 0; i++) {
 		int fd = open(path, O_RDWR | O_CLOEXEC);
 
@@ -779,7 +775,7 @@ static int make_heritage(void)
 		       : -1;
 }
 
-/* This program, as root's with the bit; where the file system has it. */
+/* This program as root's set-user-id one, if the file system supports it. */
 static int make_set_user_id(void)
 {
 	const char *path = path_of("%s/set-uid", test_directory());
@@ -804,10 +800,7 @@ static int tear_down(void **unused)
 	return mount_stop(&mount_here);
 }
 
-/*
- * A /proc of the test's own, which it can mount again as it likes. What others unmount is unmounted here,
- * too.
- */
+/* A /proc of the test's own, which it can remount. Unmounts by others propagate here. */
 static void isolate(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||

@@ -21,8 +21,8 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
-#define LISTERS 20  /* more than the daemon has threads */
-#define SHORT   400 /* processes that start and end while others look */
+#define LISTERS 20  /* more than the threads of the daemon */
+#define SHORT   400 /* processes that start and end during inspections */
 #define EXECS   60
 #define KILLS   8
 
@@ -59,7 +59,7 @@ static void what_is_open_stays(void **state)
 		check(fstat(fds[i], &stat));
 		assert_int_equal(stat.st_size, TARGET_SIZE);
 		assert_true(check(pread(fds[i], text, sizeof(text), 0)) == sizeof(text));
-		/* as a file that was removed, it can be opened again while it is open, but not written to */
+		/* as a removed file it can be opened again while it is open, but not written */
 		close((int)check(open(path_of("/proc/self/fd/%d", fds[i]), O_RDONLY)));
 		check_error(EPERM, open(path_of("/proc/self/fd/%d", fds[i]), O_RDWR));
 	}
@@ -94,7 +94,7 @@ static void one_that_is_not_waited_for_is_gone(void **state)
 	check(waitpid(target.pid, NULL, 0));
 }
 
-/* Starts a process with a number of our choice, which waits to be killed. */
+/* Starts a process with a chosen number, which waits to be killed. */
 static pid_t start_with_number(pid_t pid)
 {
 	struct clone_args arguments = {
@@ -162,7 +162,7 @@ static void a_program_is_executed(void **state)
 	check(lstat(target_path(&mount_here, &target, ""), &before));
 	fd = (int)check(open(anonymous, O_RDONLY));
 	target_exec(&target);
-	/* the same process, but its memory is another program's */
+	/* the same process with another program's memory */
 	check(lstat(target_path(&mount_here, &target, ""), &after));
 	assert_int_equal(after.st_ino, before.st_ino);
 	assert_int_equal(check(readlink(target_path(&mount_here, &target, "comm"), name, sizeof(name))), 3);
@@ -216,13 +216,13 @@ static void a_child_shares(void **state)
  * -------------------------------------------------------------------------------------------------
  */
 
-/* ... or of one that is in execve(2) for so long that it is given up. */
+/* ... or of one that stays in execve(2) for too long. */
 static bool is_of_gone(int error)
 {
 	return error == ENOENT || error == ESTALE || error == ETIMEDOUT;
 }
 
-/* Looks at a process's directory as find(1) and cat(1) would. */
+/* Inspects a process's directory as find(1) and cat(1) would. */
 static void look_into_directory(struct job *job, int root, const char *name)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -325,8 +325,8 @@ static void open_and_exec(void)
 }
 
 /*
- * In execve(2) a process closes files of the mount, and lets nobody look at its memory until it has its
- * answer: who looks at it waits for a process that waits for the daemon.
+ * In execve(2) a process closes files of the mount, and its memory cannot be inspected until the reply: an
+ * inspection waits for a process that waits for the daemon.
  */
 static void execute_many(struct job *job, void *context)
 {

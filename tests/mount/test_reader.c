@@ -94,7 +94,7 @@ static void in_what_the_mount_tells(void **unused)
 	walk(&scene_of_control);
 }
 
-/* Other threads look into processes: the library would see the reader do so. */
+/* Other threads inspect processes; the reader must not. */
 static int chown_to_nobody(void *path)
 {
 	return chown(path, -1U, -1U) < 0 ? -errno : 0;
@@ -109,7 +109,7 @@ static int change_as_outsider(void *path)
 		       : -errno;
 }
 
-/* Of somebody who changes a file with set-id bits it is asked who he is, and what he has called. */
+/* Changing a file with set-id bits takes the identity of the requester and its system call. */
 static void for_set_id_bits(void **unused)
 {
 	const char *path = path_of("%s/set-id", mount_here.path);

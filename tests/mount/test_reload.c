@@ -40,7 +40,7 @@ static const char *at(const char *name)
 	return path_of("%s/%s", mount.path, name);
 }
 
-/* Reads it again; returns when `text` has come into the log once more. */
+/* Reloads; returns when `text` has appeared in the log once more. */
 static void reload(const char *config, const char *text)
 {
 	unsigned int before = log_count(&mount, text);
@@ -68,7 +68,7 @@ static void expect_no_event(int watcher, const char *what)
 		const struct inotify_event *event =
 			(const struct inotify_event *)(const void *)(buffer + at_event);
 
-		/* a file without a name is told by such a one */
+		/* a file without a name is reported with such a name */
 		if (!event->len || event->name[0] != '#')
 			fail_msg("%s: '%s' was seen: event %x", what, event->len ? event->name : "",
 				 event->mask);
@@ -76,7 +76,7 @@ static void expect_no_event(int watcher, const char *what)
 	}
 }
 
-/* Whatever is made, removed or changed in the store, and of it, by names. */
+/* Records everything created, removed or changed in the store, including the store, by name. */
 static int watch_store(void)
 {
 	const uint32_t events = IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB;
@@ -120,7 +120,7 @@ static void nothing_of_a_refused_one_is_seen(void **unused)
 	}
 }
 
-/* A change of a segment that is refused leaves what it was. */
+/* A refused change of a segment has no effect. */
 static void a_segment_stays_as_it_was(void **unused)
 {
 	struct stat before;
@@ -137,7 +137,7 @@ static void a_segment_stays_as_it_was(void **unused)
 	check(unlink(at("there/file")));
 }
 
-/* Its directory appears as what it is to be. */
+/* Its directory appears in its final state. */
 static void a_mount_appears_as_a_whole(void **unused)
 {
 	struct stat found;
@@ -153,13 +153,13 @@ static void a_mount_appears_as_a_whole(void **unused)
 	check(stat(at("there/shm"), &found));
 	check(stat(at("there/objects"), &found));
 	assert_int_equal(found.st_mode, S_IFDIR | 01777);
-	/* once more nothing is to be done */
+	/* again there is nothing to do */
 	reload("[directory there/mine]\nmedium = memory\nsize = 2M\nmode = 0711\n"
 	       "[directory there/shm]\nsource = sysv\n[directory there/objects]\nsource = posix\n",
 	       "is in force");
 	check(stat(path_of("%s/there/mine", mount.store), &found));
 	assert_int_equal(found.st_mode, S_IFDIR | 0711);
-	/* what is shown there is nothing else */
+	/* the medium of an existing mount is never changed */
 	reload("[directory there/mine]\nsource = posix\n", "was not changed");
 	reload("[directory there/objects]\nmedium = memory\n", "was not changed");
 	assert_int_equal(mount_verify(&mount, 0), 0);

@@ -57,7 +57,7 @@ static void make(const char *path, uid_t uid, gid_t gid, mode_t mode)
  * ---------------------------------------------------------------------------------------------
  */
 
-/* A user's call on a file that is open. Returns 0 or -errno. */
+/* A user's call on an open file. Returns 0 or -errno. */
 struct by_fd {
 	const char *name;
 	int (*call)(int fd);
@@ -143,9 +143,9 @@ static const struct by_fd by_fd[] = {
 #define N_BY_FD (sizeof(by_fd) / sizeof(by_fd[0]))
 
 struct old_opens {
-	int fd[2]; /* of the native file, and of the other through the mount */
+	int fd[2]; /* of the native file, and of the one through the mount */
 	bool ready;
-	int result[2][N_BY_FD]; /* shared memory */
+	int result[2][N_BY_FD]; /* in shared memory */
 };
 
 /* Becomes the user, a member of GROUP. */
@@ -167,7 +167,9 @@ static void *shared(size_t size)
 	return memory;
 }
 
-/* The user opens both files, `change` is done to both, and the user's calls must then end alike. */
+/*
+ * The user opens both files, `change` is applied to both, and the user's calls must then give equal results.
+ */
 static void compare_old_opens(void (*change)(const char *path))
 {
 	struct old_opens *opens = shared(sizeof(*opens));
@@ -245,7 +247,7 @@ static void old_opens_have_the_rights_of_now(void **state)
  * ------------------------------------------------------------------------------------------------------------
  */
 
-/* A user's call on a name, which is held right before the daemon carries it out. */
+/* Starts a user's call on a name, which is held right before the daemon carries it out. */
 static int start_held(enum hold_call call, int (*function)(void), pid_t *pid)
 {
 	atomic_store(&hold->reached, 0);
@@ -254,7 +256,7 @@ static int start_held(enum hold_call call, int (*function)(void), pid_t *pid)
 	atomic_store(&hold->call, (int)call);
 	*pid = fork();
 	if (*pid == 0) {
-		/* what the test closes is closed */
+		/* the child must not keep files that the test closes */
 		close_range(3, ~0u, 0);
 		if (become_user() < 0)
 			_exit(255);
@@ -288,8 +290,8 @@ static int replace_it(void)
 }
 
 /*
- * In a sticky directory, what a name means becomes another user's file between the kernel's check and the
- * deed.
+ * In a sticky directory a name is replaced by another user's file between the kernel's check and the
+ * operation.
  */
 static void check_sticky(enum hold_call call, int (*function)(void))
 {
@@ -339,7 +341,7 @@ static int link_it(void)
 	return link(at("dir/own"), at("dir/made"));
 }
 
-/* What was made, and can't be told, goes again; but not what another user has put in its place. */
+/* A created file whose reply fails is removed again; but not a file by which another user replaced it. */
 static void check_undone(int (*function)(void), bool replaced)
 {
 	struct stat found;
@@ -381,7 +383,7 @@ static void others_names_stay_when_a_creation_is_undone(void **state)
 	}
 }
 
-/* A worker dies over it: the next one finds the file, which its owner may not write to. */
+/* A worker dies over it: its successor finds the file, which its owner may not write. */
 static void a_creation_that_is_carried_out_again(void **state)
 {
 	static int (*const functions[])(void) = {create_it, mknod_it, mkdir_it};
@@ -412,7 +414,7 @@ static int chmod_it(void)
 	return chmod(at("name"), 0666);
 }
 
-/* The file itself is given to somebody else in between. */
+/* The file's owner changes in between. */
 static void check_given(enum hold_call call, int (*function)(void), int error)
 {
 	struct stat found;
@@ -443,8 +445,8 @@ static void files_that_are_given_away_stay(void **state)
 #define OPENS 64
 
 /*
- * The last close of a file comes while it is being truncated: the descriptor by which the daemon has it must
- * not have become another file's.
+ * The last close of a file comes during a truncation: the daemon's descriptor must not be reused for another
+ * file.
  */
 static void a_file_that_is_closed_meanwhile(void **state)
 {
@@ -460,7 +462,7 @@ static void a_file_that_is_closed_meanwhile(void **state)
 	assert_int_equal(start_held(HOLD_OPEN, truncate_it, &pid), 0);
 	check(close(fd));
 	assert_true(wait_for(mount_handles(&mount) == 0));
-	/* these are mediated: the daemon has a descriptor for each, of the lowest numbers that are free */
+	/* mediated: the daemon has a descriptor for each, with the lowest free numbers */
 	for (int i = 0; i < OPENS; i++)
 		fds[i] = (int)check(open(at("native"), O_WRONLY | O_APPEND | O_CLOEXEC));
 	assert_int_equal(end_held(pid), 0);
@@ -474,7 +476,7 @@ static void a_file_that_is_closed_meanwhile(void **state)
 	check(unlink(native("native")));
 }
 
-/* An open that fails after it was the only one ends a life that lasts as long as there are opens. */
+/* An open that fails as the only one ends a lifetime that depends on opens. */
 static void an_open_that_fails_is_a_close(void **state)
 {
 	const char *path = path_of("%s/brief", mount.path);
@@ -560,7 +562,7 @@ static void groups_count(void **state)
 	check(unlink(native("name")));
 }
 
-/* A file that may be run but not read. */
+/* A file that may be executed but not read. */
 static int run_it(void)
 {
 	int status;
@@ -589,7 +591,7 @@ static void programs_that_may_not_be_read_run(void **state)
 	check(unlink(native("program")));
 }
 
-/* 0 where nobody is told, EEXIST where somebody is. */
+/* 0 if no process is reported, EEXIST otherwise. */
 static int look_for_mappers(void)
 {
 	char value[64];
@@ -599,7 +601,7 @@ static int look_for_mappers(void)
 	return length == 0 ? 0 : -1;
 }
 
-/* Which processes of others map a file is told to who may look into them. */
+/* Mappings by other users' processes are reported only to users who may inspect these. */
 static void processes_of_others_stay_unknown(void **state)
 {
 	_cleanup_close_ int fd = -1;
@@ -648,7 +650,7 @@ static int set_segment(void)
 	return shmctl(id, IPC_SET, &segment);
 }
 
-/* IPC_RMID is for the creator also when there is another owner. */
+/* The creator may use IPC_RMID even if there is another owner. */
 static void creators_may_remove_segments(void **state)
 {
 	struct shmid_ds segment;
@@ -661,23 +663,23 @@ static void creators_may_remove_segments(void **state)
 	segment.shm_perm.uid = OTHER;
 	check(shmctl(id, IPC_SET, &segment));
 	/*
-	 * the kernel asks the owner of the file, not the daemon, who may chmod(2) it: what IPC_SET allows the
-	 * creator stays with shmctl(2)
+	 * the kernel checks chmod(2) against the file's owner, not the daemon: what IPC_SET permits the
+	 * creator is available by shmctl(2) only
 	 */
 	assert_int_equal(as_member(chmod_segment), EPERM);
 	assert_int_equal(as_member(set_segment), 0);
 	assert_int_equal(segment_stat(id).shm_perm.mode & 0777, 0640);
 	assert_int_equal(as_member(remove_segment), 0);
 	assert_false(segment_exists(id));
-	/* and for nobody else */
+	/* and nobody else */
 	id = segment_make(KEY, 4096, 0666);
 	assert_int_equal(as_member(remove_segment), EPERM);
 	assert_true(segment_exists(id));
 }
 
 /*
- * Natively such an open waits for the holder for up to /proc/sys/fs/lease-break-time; no thread of the daemon
- * does.
+ * Natively such an open waits for the lease holder for up to /proc/sys/fs/lease-break-time; no thread of the
+ * daemon does.
  */
 static void the_holder_of_a_lease_is_not_waited_for(void **state)
 {
@@ -688,7 +690,7 @@ static void the_holder_of_a_lease_is_not_waited_for(void **state)
 	fd = (int)check(open(native("name"), O_RDONLY | O_CLOEXEC));
 	check(fcntl(fd, F_SETSIG, SIGCONT));
 	check(fcntl(fd, F_SETLEASE, F_RDLCK));
-	/* one that is mediated, and a truncate(2) */
+	/* a mediated open, and truncate(2) */
 	check_error(EAGAIN, open(at("name"), O_WRONLY | O_APPEND | O_CLOEXEC));
 	check_error(EAGAIN, truncate(at("name"), 1));
 	check(fcntl(fd, F_SETLEASE, F_UNLCK));
@@ -713,7 +715,7 @@ static int tear_down(void **unused)
 	return mount_stop(&mount);
 }
 
-/* What a case that failed has left. */
+/* Removes what a failed case has left. */
 static int clean(void **unused)
 {
 	static const char *const names[] = {"native",   "mounted",    "name",     "program",  "dir/name",

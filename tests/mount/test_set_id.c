@@ -24,7 +24,7 @@ static char directory[PATH_MAX];
 static char program[PATH_MAX]; /* prints its effective user id */
 static char *bytes;            /* of the program */
 static size_t size;
-static int early = -1; /* opened for writing before the program got its bits */
+static int early = -1; /* opened for writing before the bits were set */
 
 /*
  * --- the program
@@ -61,7 +61,7 @@ static int set_up(void **unused)
 	if (fd < 0 || write_program(fd) < 0)
 		return -1;
 	early = open(program, O_WRONLY | O_CLOEXEC);
-	/* the kernel notes that it has no bits to take */
+	/* the kernel caches that there are no bits to clear */
 	if (early < 0 || pwrite(early, bytes, 1, 0) != 1)
 		return -1;
 	return chmod(program, 06777);
@@ -76,7 +76,7 @@ static int tear_down(void **unused)
 	return unlink(program);
 }
 
-/* Returns the effective user that the program runs as, or -errno. */
+/* Returns the effective user of the program, or -errno. */
 static int execute(void *unused)
 {
 	char text[32] = "";
@@ -107,7 +107,7 @@ static void let_go_of_early(void)
 {
 	check(close(early));
 	early = -1;
-	/* as long as somebody has it open for writing it can't be executed */
+	/* a file open for writing can't be executed */
 	assert_true(on_tmpfs || wait_for(mount_handles(&mount_here) == 0));
 }
 
@@ -121,7 +121,7 @@ static void expect_owner(void)
 	assert_int_equal(stat.st_mode, S_IFREG | 06777);
 }
 
-/* Right after the change, with nothing in between that would have the kernel ask. */
+/* Right after the change, with no operation in between that would refresh the kernel's attributes. */
 static void expect_nobody(void)
 {
 	struct stat stat;
@@ -189,7 +189,7 @@ static int change_by_open(void *unused)
 	return fd < 0 ? fd : write_program(fd);
 }
 
-/* Only the open takes the bits. */
+/* Only the open clears the bits. */
 static int change_by_open_only(void *unused)
 {
 	_cleanup_close_ int fd = open_program(O_TRUNC);
@@ -236,7 +236,7 @@ static const struct change {
 static void change_and_execute(const struct change *change, bool kill)
 {
 	print_message("# %s\n", change->name);
-	/* the kernel has the bits in its cache */
+	/* the kernel has cached the bits */
 	assert_int_equal(as_user(TEST_UID, TEST_GID, execute, NULL), -ETXTBSY);
 	assert_int_equal(as_user(TEST_UID, TEST_GID, change->function, NULL), 0);
 	if (kill)
@@ -260,9 +260,7 @@ static void the_next_worker_knows(void **unused)
 		change_and_execute(&changes[i], true);
 }
 
-/*
- * The one who opens it leaves nothing to be executed; what the owner writes then is no set-user-id program.
- */
+/* The open leaves nothing to execute; what the owner writes later is not a set-user-id program. */
 static void an_open_that_truncates_takes_the_bits(void **unused)
 {
 	(void)unused;
@@ -302,7 +300,7 @@ static int chown_to_nobody(void *unused)
 	return chown(program, -1U, -1U) < 0 ? -errno : 0;
 }
 
-/* Nobody else can make an ordinary program of it without changing it. */
+/* Other users can't clear its bits without changing it. */
 static void others_can_only_change_it(void **unused)
 {
 	(void)unused;
@@ -324,10 +322,7 @@ static void others_can_only_change_it(void **unused)
 
 enum { RAN_AS_NOBODY = 0, RAN_AS_OWNER = 1, RAN_CHANGED_AS_OWNER = 2, RAN_NOT = 3 };
 
-/*
- * The program is this one; its last byte tells whether somebody has changed it, which nobody can once it
- * runs.
- */
+/* The program is this one; its last byte tells whether it was changed, which is impossible while it runs. */
 static int run_as_program(void)
 {
 	_cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -415,11 +410,11 @@ static void race(long microseconds)
 		assert_in_range(status[i] == RAN_CHANGED_AS_OWNER ? 99 : status[i], 0, RAN_NOT);
 }
 
-/* Who executes it is either before the change, or nobody. */
+/* An execution comes before the change, or has no identity of the owner. */
 static void changed_while_it_is_executed(void **unused)
 {
 	(void)unused;
-	/* which would execute themselves once more */
+	/* sanitizers would execute themselves again */
 	if (SANITIZED)
 		return;
 	let_go_of_early();

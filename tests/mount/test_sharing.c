@@ -119,7 +119,7 @@ static void pages_are_the_same(void **state)
 	front_view = map(front_fd, PROT_READ | PROT_WRITE);
 	back_view = map(back_fd, PROT_READ | PROT_WRITE);
 	for (int i = 0; i < PAGES; i++) {
-		/* touched first on the one side and on the other */
+		/* touched first on one side and then on the other */
 		(i % 2 ? front_view : back_view)[i * PAGE] = (char)(i + 1);
 		if (environment->shares_pages)
 			assert_int_equal((i % 2 ? back_view : front_view)[i * PAGE], i + 1);
@@ -163,7 +163,7 @@ static long futex(_Atomic uint32_t *word, int operation, uint32_t value)
 	return syscall(SYS_futex, word, operation, value, operation == FUTEX_WAIT ? &timeout : NULL, NULL, 0);
 }
 
-/* Waits for the word to be `value`; false where that takes too long. */
+/* Waits until the word is `value`; false on timeout. */
 static bool futex_until(_Atomic uint32_t *word, uint32_t value)
 {
 	const struct deadline deadline = deadline_in(WAIT_SECONDS);
@@ -184,7 +184,7 @@ static void pass_on(_Atomic uint32_t *word, uint32_t value)
 	futex(word, FUTEX_WAKE, INT32_MAX);
 }
 
-/* The other process: answers each text with its own, in a view of `path`. */
+/* The other process: replies to each text with its own, in a view of `path`. */
 static int answer(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -323,7 +323,7 @@ static void calls_and_views_agree(void **state)
 	}
 	check(msync(second_view, (size_t)PAGES * PAGE, MS_SYNC));
 	check(fsync(front_fd));
-	/* after that the backing file has it in every mode */
+	/* from then on the backing file has it in every mode */
 	for (int i = 0; i < PAGES; i++)
 		assert_true(reads(back_fd, (off_t)i * PAGE + 7 * i + 98, "over the view"));
 	unmap(view);
@@ -343,7 +343,7 @@ static void the_backing_file_agrees(void **state)
 	(void)state;
 	open_both(&front_fd, &back_fd);
 	if (!environment->shares_pages) {
-		/* what was written through the mount is there at once; only views are the mount's own */
+		/* writes through the mount are visible at once; only views are the mount's own */
 		writes(front_fd, 10, "written");
 		assert_true(reads(back_fd, 10, "written"));
 		close(front_fd);
@@ -388,10 +388,7 @@ static void sizes_agree(void **state)
 	assert_int_equal(stat.st_size, 203);
 	check(fstat(front_fd, &stat));
 	assert_int_equal(stat.st_size, 203);
-	/*
-	 * a size that was changed past the mount is seen when the attributes' lifetime is over; reads see it
-	 * at once
-	 */
+	/* a resize past the mount is visible when cached attributes expire; reads see it at once */
 	check(ftruncate(back_fd, 50));
 	if (environment->shares_pages)
 		assert_int_equal(pread(front_fd, &byte, 1, 100), 0);
@@ -422,8 +419,8 @@ static void views_outlive_the_worker(void **state)
 }
 
 /*
- * A word of one of the writers. A copy of eight bytes may be made in parts, natively too, and is read again;
- * what stays is an error.
+ * A word of one of the writers. A copy of eight bytes may be torn, natively too, and is read again; a
+ * persistent mismatch is an error.
  */
 #define TORN_TRIES 1000
 
@@ -444,8 +441,8 @@ static bool reads_whole(int fd, off_t offset, const _Atomic uint64_t *shared)
 }
 
 /*
- * Many users read and write one word through calls and views at once; nobody sees anything else than what one
- * wrote.
+ * Many processes read and write one word through calls and views at once; each value seen must be one that
+ * was written.
  */
 static int hammer(const char *path, int number)
 {

@@ -22,18 +22,18 @@
 
 #define WRITERS   4
 #define ACCOUNTS  200
-#define BALANCE   1000 /* of each account at the start */
-#define FILLER    400  /* bytes of a row: the tables have more pages than the cache of who is killed */
-#define TRANSFERS 8    /* that each writer makes at least, undisturbed */
+#define BALANCE   1000 /* initial amount of each account */
+#define FILLER    400  /* bytes of a row: the tables exceed the cache of a killed writer */
+#define TRANSFERS 8    /* minimum by each writer without deaths */
 #define DEATHS    3    /* of the worker */
 #define VICTIMS   6    /* writers that are killed */
 #define NUMBERS   (WRITERS + VICTIMS)
-#define PAUSE     500 /* microseconds without a lock, for which the others have to try at the right moment */
+#define PAUSE     500 /* microseconds without a lock, in which others must try at the right moment */
 
-/* What a case runs with. */
+/* Parameters of a case. */
 struct journal {
 	const char *mode;
-	bool survives; /* the death of a writer: there is a file from which another one rolls its work back */
+	bool survives; /* a file exists from which another process rolls a dead writer's work back */
 };
 
 static struct mount mount;
@@ -57,11 +57,11 @@ static const char *in_directory(const char *name)
  * --------------------------------------------------------------------------------
  */
 
-static struct deadline until; /* of what SQLite does now */
+static struct deadline until; /* of the current SQLite call */
 
 /*
- * Called again and again while a lock is taken. SQLite's own way to wait, up to 100 ms between two tries,
- * starves where others hold the lock nearly all the time.
+ * Busy handler. SQLite's own, which waits up to 100 ms between two tries, starves if others hold the lock
+ * nearly all the time.
  */
 static int try_again(void *unused, int tries)
 {
@@ -83,7 +83,7 @@ static void execute(struct job *job, sqlite3 *db, const char *statements)
 		fail_in(job, db, statements);
 }
 
-/* What a query tells in its first column is the same in every row: this text. */
+/* The first column of every row of a query must be this text. */
 static void expect(struct job *job, sqlite3 *db, const char *query, const char *expected)
 {
 	sqlite3_stmt *statement = NULL;
@@ -114,7 +114,7 @@ static sqlite3 *open_database(struct job *job)
 	    SQLITE_OK)
 		fail_in(job, db, "open");
 	sqlite3_busy_handler(db, try_again, NULL);
-	/* it answers with another one where it can't have this */
+	/* it reports another mode if this one is not available */
 	expect(job, db, path_of("PRAGMA journal_mode = %s", journal_mode), journal_mode);
 	return db;
 }
@@ -173,7 +173,7 @@ static void write_transfers(struct job *job, void *context)
 	close_database(job, db);
 }
 
-/* Never ends its transaction, most of which is in the files already. */
+/* Never ends its transaction, most of which has been written. */
 static void hold_transaction(struct job *job, void *context)
 {
 	sqlite3 *db = open_database(job);
@@ -187,7 +187,7 @@ static void hold_transaction(struct job *job, void *context)
 		usleep(1000);
 }
 
-/* Nothing is damaged; a transfer was made as a whole or not at all, and made if it was committed. */
+/* Nothing is damaged; a transfer is applied completely or not at all, and applied if it was committed. */
 static void look_through(struct job *job, void *context)
 {
 	sqlite3 *db = open_database(job);
@@ -246,9 +246,8 @@ static void end_and_look_through(void)
 }
 
 /*
- * The database file, and what SQLite makes beside it by the directory's default. Being mandatory does not
- * hold SQLite back: its locks are on bytes that it never reads or writes, those of a WAL's index on bytes
- * that it only maps.
+ * The database file, and files that SQLite creates beside it by the directory's default. Mandatory locks do
+ * not block SQLite: it locks bytes that it never reads or writes, and those of a WAL's index are only mapped.
  */
 static void set_mandatory(void)
 {
@@ -296,7 +295,7 @@ static void the_worker_dies(void **state)
 	end_and_look_through();
 }
 
-/* The lock goes with its process, and another one undoes what it has begun. */
+/* The lock is dropped with its process, and another one rolls its transaction back. */
 static void who_has_the_lock_dies(void **state)
 {
 	begin(state);
@@ -308,7 +307,7 @@ static void who_has_the_lock_dies(void **state)
 		if (!wait_for(atomic_load(&(*holder)->steps) == 1 || atomic_load(&(*holder)->failed)) ||
 		    atomic_load(&(*holder)->failed))
 			fail_msg("%s", (*holder)->failure);
-		/* they wait for it */
+		/* they wait for the lock */
 		start_writer(2 * i);
 		start_writer(2 * i + 1);
 		if (i == 1)
@@ -319,7 +318,7 @@ static void who_has_the_lock_dies(void **state)
 	end_and_look_through();
 }
 
-/* At any moment; now and then at the same one as the worker. */
+/* At random moments; now and then together with the worker. */
 static void writers_die(void **state)
 {
 	begin(state);
@@ -388,7 +387,7 @@ static int run(const char *mode)
 		const char *name;
 		void (*run)(void **state);
 		bool kills_writers;
-		bool with_mandatory; /* shows something about mandatory locks as well */
+		bool with_mandatory; /* is relevant for mandatory locks as well */
 	} parts[] = {
 		{"several_write", several_write, false, true},
 		{"the_worker_dies", the_worker_dies, false, false},

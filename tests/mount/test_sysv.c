@@ -63,7 +63,7 @@ static void each_segment_has_one_name(void **state)
 	assert_string_equal(attribute(at_key(0xffffffffu), "shmid"), path_of("%d", high));
 	assert_string_equal(attribute(at_id(private), "shmid"), path_of("%d", private));
 	assert_string_equal(attribute(at_id(private), "key"), "0x00000000");
-	/* a key as people write it */
+	/* a key in another notation */
 	assert_string_equal(attribute(at("0xC0dE"), "shmid"), path_of("%d", by_key));
 	check(shmctl(leaving, IPC_RMID, NULL));
 	assert_string_equal(attribute(at("0x1"), "shmid"), "ENOENT");
@@ -195,7 +195,7 @@ static void policies_are_not_to_be_had(void **state)
 	assert_true(errno == ENODATA || errno == EOPNOTSUPP);
 }
 
-/* What segfs itself attaches for is told to nobody. */
+/* Attachments by segfs itself are not reported. */
 static void looking_leaves_no_trace(void **state)
 {
 	int id = segment_make(KEY, PAGE, 0600);
@@ -219,7 +219,7 @@ static void looking_leaves_no_trace(void **state)
 	assert_int_equal(after.st_atim.tv_sec, before.st_atim.tv_sec);
 	assert_int_equal(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
 	assert_string_equal(attribute(at_key(KEY), "last-pid"), before_last);
-	/* also after the worker that did it, and after the kernel has forgotten the name */
+	/* also after that worker, and after the kernel has forgotten the name */
 	mount_kill_worker(&mount);
 	after = stat_of(at_key(KEY));
 	assert_int_equal(after.st_atim.tv_sec, before.st_atim.tv_sec);
@@ -228,7 +228,7 @@ static void looking_leaves_no_trace(void **state)
 	after = stat_of(at_key(KEY));
 	assert_int_equal(after.st_atim.tv_sec, before.st_atim.tv_sec);
 	assert_string_equal(attribute(at_key(KEY), "last-pid"), before_last);
-	/* and what others do shows at once */
+	/* changes by others are visible at once */
 	segment_fill(id, PAGE, 'x');
 	assert_string_equal(attribute(at_key(KEY), "last-pid"), path_of("%d", getpid()));
 	assert_int_equal(stat_of(at_key(KEY)).st_atim.tv_sec, segment_stat(id).shm_atime);
@@ -303,7 +303,7 @@ static void strangers_may_do_nothing(void **state)
 	assert_int_equal(as_stranger(do_open, at_key(KEY), O_RDWR), -EACCES);
 	check(chmod(at_key(KEY), 0606));
 	assert_int_equal(as_stranger(do_open, at_key(KEY), O_RDWR), 0);
-	/* whoever changed it, and at once */
+	/* by whomever it was changed, and at once */
 	for (int i = 0; i < 20; i++) {
 		struct shmid_ds segment = segment_stat(id);
 
@@ -399,7 +399,7 @@ static void truncate_makes_one(void **state)
 	assert_int_equal(segment_stat(id).shm_perm.mode & 0777, 0640);
 	assert_int_equal(segment_stat(id).shm_perm.uid, 0);
 	assert_int_equal(stat_of(at_key(KEY)).st_size, 1 << 20);
-	/* the same size is no change */
+	/* the same size is accepted */
 	assert_int_equal(run_program(argv), 0);
 	assert_int_equal(segments_count(), 1);
 	segment_fill(id, 1 << 20, 'y');
@@ -473,7 +473,7 @@ static void open_and_ftruncate_make_one(void **state)
 }
 
 /*
- * A view of the open that made the segment is either of its own pages or not to be had, but never of others.
+ * A view of the open that created the segment either maps the segment's pages or fails; it never maps others.
  */
 static void a_view_of_the_maker_is_true_or_refused(void **state)
 {
@@ -498,7 +498,7 @@ static void a_view_of_the_maker_is_true_or_refused(void **state)
 		assert_int_equal(physical_page(view), physical_page(memory));
 		check(munmap(view, PAGE));
 	}
-	/* all others get the segment's own */
+	/* all other opens map the segment's pages */
 	close(fd);
 	fd = (int)check(open(at_key(KEY), O_RDWR | O_CLOEXEC));
 	view = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -511,8 +511,7 @@ static void a_view_of_the_maker_is_true_or_refused(void **state)
 }
 
 /*
- * What the open that made it has stays the segment's, also by another way to open it, and when the segment is
- * gone.
+ * The open that created it stays an open of this segment, also if reopened, and when the segment is removed.
  */
 static void the_maker_keeps_it(void **state)
 {
@@ -542,7 +541,7 @@ static void the_maker_keeps_it(void **state)
 	check(close(fd));
 	assert_int_equal(stat_of(at_key(KEY)).st_size, 2 * PAGE);
 	assert_true(segment_exists(next));
-	/* its memory is given back */
+	/* its memory is freed */
 	assert_true(wait_for(segments_pages() == 2));
 }
 
@@ -611,7 +610,7 @@ static void two_reserve_one_key(void **state)
 	(void)state;
 	check_error(EEXIST, open(at_key(KEY), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 	second = (int)check(open(at_key(KEY), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-	/* another key is not concerned */
+	/* another key is unaffected */
 	check(close((int)check(open(at_key(KEY + 1), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600))) == -1
 		      ? 0
 		      : -1);
@@ -665,7 +664,7 @@ static void limits_are_told(void **state)
 	check_error(ENOSPC, ftruncate(fd, PAGE));
 	segments_limit("shmmni", limits.shmmni);
 	assert_int_equal(segments_count(), 1);
-	/* nothing is lost by failing */
+	/* a failure loses nothing */
 	check(ftruncate(fd, PAGE));
 	check(close(fd));
 	assert_int_equal(segments_count(), 2);

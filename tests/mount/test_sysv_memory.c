@@ -22,7 +22,7 @@
 
 static bool has_orphan(const char *value)
 {
-	/* while a process of the machine does not answer, as in execve(2), it is unknown */
+	/* unknown while a process of the machine does not respond, as in execve(2) */
 	wait_for(strcmp(attribute(at_key(KEY), "orphan"), "unknown") != 0);
 	return strcmp(attribute(at_key(KEY), "orphan"), value) == 0;
 }
@@ -48,12 +48,12 @@ static void pages_are_the_same(void **state)
 	view = map(fd, size, PROT_READ | PROT_WRITE);
 	close(fd);
 	for (size_t i = 0; i < 8; i++) {
-		/* touched first on the one side and on the other */
+		/* touched first on one side and then on the other */
 		(i % 2 ? view : memory)[i * PAGE] = (char)('a' + i);
 		assert_int_equal((i % 2 ? memory : view)[i * PAGE], 'a' + i);
 		assert_int_equal(physical_page(view + i * PAGE), physical_page(memory + i * PAGE));
 	}
-	/* the mount's view is no attachment */
+	/* a view through the mount is not an attachment */
 	assert_int_equal(segment_stat(id).shm_nattch, 1);
 	assert_string_equal(attribute(at_key(KEY), "nattch"), "1");
 	check(munmap(view, size));
@@ -164,7 +164,7 @@ static void more_than_four_gigabytes(void **state)
 	check(close(fd));
 	check(shmdt(memory));
 	check(unlink(at_key(KEY)));
-	/* as large a one is made */
+	/* a new one of the same size */
 	fd = open_key(O_RDWR | O_CREAT);
 	if (ftruncate(fd, (off_t)5 << 30) == 0)
 		assert_int_equal(segment_stat((int)check(shmget((key_t)KEY, 0, 0))).shm_segsz,
@@ -218,7 +218,7 @@ static void removed_while_open(void **state)
 		assert_int_equal(byte, 'n');
 		/* the old one is a file without a name */
 		check(close((int)check(open(path_of("/proc/self/fd/%d", fd), O_RDWR | O_CLOEXEC))));
-		/* and once more with another worker */
+		/* and again with another worker */
 		if (i == 0)
 			mount_kill_worker(&mount);
 	}
@@ -248,21 +248,21 @@ static void orphans(void **state)
 	assert_string_equal(attribute(at_key(KEY), "idle-since"), "ENODATA");
 	check(shmdt(memory));
 	assert_true(has_orphan("yes"));
-	/* a handle only */
+	/* only a handle */
 	fd = open_key(O_RDONLY);
 	assert_true(has_orphan("no"));
 	mount_kill_worker(&mount);
 	assert_true(has_orphan("no"));
 	view = map(fd, PAGE, PROT_READ);
 	check(close(fd));
-	/* a view only */
+	/* only a view */
 	assert_true(has_orphan("no"));
 	mount_kill_worker(&mount);
 	assert_true(has_orphan("no"));
 	check(munmap(view, PAGE));
 	assert_true(wait_for(has_orphan("yes")));
 	check(unlink(at_key(KEY)));
-	/* whoever has just made it uses it */
+	/* its creator uses it */
 	fd = open_key(O_RDWR | O_CREAT);
 	check(ftruncate(fd, PAGE));
 	assert_true(has_orphan("no"));
@@ -270,7 +270,7 @@ static void orphans(void **state)
 	assert_true(wait_for(has_orphan("yes")));
 }
 
-/* In a socket, where no process has it. */
+/* In flight, where no process has it. */
 static void orphan_in_flight(void **state)
 {
 	union {
@@ -312,7 +312,7 @@ static void idle_since_is_the_last_detach(void **state)
 	when = segment_stat(id).shm_dtime;
 	gmtime_r(&when, &parts);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-	/* what segfs attaches for does not count */
+	/* attachments by segfs do not count */
 	for (int i = 0; i < 2; i++) {
 		assert_string_equal(attribute(at_key(KEY), "idle-since"), text);
 		check(close(open_key(O_RDONLY)));
