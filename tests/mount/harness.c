@@ -162,7 +162,7 @@ static void forget_mount(const struct mount *mount)
 			harness.mounts[i] = NULL;
 }
 
-/* Ends a segfs whatever state it is in. */
+/* Ends a segfs in any state. */
 static void force_down(struct mount *mount)
 {
 	const struct deadline deadline = deadline_in(3);
@@ -207,11 +207,11 @@ static void clean_up(void)
 
 static void clean_up_at_signal(int number)
 {
-	/* a test that is being ended may well call what is not safe in handlers */
+	/* acceptable in a handler, as the test is ending */
 	clean_up();
 	signal(number, SIG_DFL);
 	raise(number);
-	/* the first process of a namespace does not end so */
+	/* the first process of a PID namespace ignores the default action */
 	_exit(128 + number);
 }
 
@@ -309,7 +309,7 @@ static void exec_segfs(const struct mount *mount, const struct mount_spec *spec,
 	_exit(127);
 }
 
-/* True once the daemon has said "READY"; false where it ended instead or is too late. */
+/* True once the daemon has written "READY"; false if it ended instead, or on timeout. */
 static bool wait_ready(int fd)
 {
 	const struct deadline deadline = deadline_in(WAIT_SECONDS);
@@ -386,7 +386,7 @@ int mount_start(struct mount *mount, const struct mount_spec *spec)
 	return 0;
 }
 
-/* Waits for the supervisor's end. Returns its exit status, or -1. */
+/* Waits for the end of the supervisor. Returns its exit status, or -1. */
 static int wait_end(struct mount *mount)
 {
 	int status = 0;
@@ -398,7 +398,7 @@ static int wait_end(struct mount *mount)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* What a case that failed left open would keep the mount busy. */
+/* Files left open by a failed case would keep the mount busy. */
 static void close_leftovers(const struct mount *mount)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/fd");
@@ -415,7 +415,7 @@ static void close_leftovers(const struct mount *mount)
 	}
 }
 
-/* The daemon goes on for as long as another mount namespace has a copy of its mount. */
+/* The daemon lives as long as another mount namespace has a copy of its mount. */
 static void tell_holders(const struct mount *mount)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc");
@@ -441,7 +441,7 @@ int mount_stop_keep(struct mount *mount)
 
 	close_leftovers(mount);
 	result = mount_verify(mount, 0);
-	/* somebody that the test has ended may still be leaving */
+	/* a process killed by the test may still be exiting */
 	if (!wait_for(umount2(mount->path, 0) == 0 || errno != EBUSY)) {
 		fprintf(stderr, "%s: still busy\n", mount->path);
 		force_down(mount);
@@ -531,7 +531,7 @@ int mount_verify(const struct mount *mount, unsigned int handles)
 {
 	struct finding found = {.handles = -1};
 
-	/* a RELEASE follows its close(2) by itself */
+	/* RELEASE follows close(2) asynchronously */
 	if (wait_for(is_settled(mount, handles, &found)))
 		return 0;
 	fprintf(stderr, "%s: %s; %d handles, expected %u\n", mount->path,

@@ -33,14 +33,14 @@ static const char *at(const char *name)
 	return path_of("%s/%s", mount.path, name);
 }
 
-/* Requests of this thread are a user's from here on; the capabilities stay. */
+/* From here on requests of this thread are a user's; capabilities stay. */
 static void act_as(uid_t uid)
 {
 	setfsuid(uid);
 	assert_int_equal(setfsuid((uid_t)-1), uid);
 }
 
-/* Opens as often as can be, from fds[first] on. Returns how many. */
+/* Opens as often as possible, from fds[first] on. Returns the number. */
 static int open_all(int first, int expected_error)
 {
 	int n = first;
@@ -71,20 +71,20 @@ static void handles(void **unused)
 	act_as(ONE);
 	n = open_all(0, ENFILE);
 	assert_int_equal(n, HANDLES / 2);
-	/* no directory either, and none is made */
+	/* opens of directories fail too, and nothing is created */
 	check_error(ENFILE, open(mount.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	check_error(ENFILE, open(at("new"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	check_error(ENOENT, access(at("new"), F_OK));
-	/* what needs none goes on */
+	/* operations without a handle go on */
 	check(mkdir(at("dir"), 0700));
 	check(rmdir(at("dir")));
-	/* others have the rest, and root all of it */
+	/* other users have the rest, and root all of it */
 	act_as(OTHER);
 	check(close((int)check(open(at("file"), O_RDWR | O_CLOEXEC))));
 	act_as(0);
 	n += open_all(n, ENFILE);
 	assert_int_equal(n, HANDLES);
-	/* a worker that comes next counts the same */
+	/* the next worker counts the same */
 	worker_replace(&mount);
 	check_error(ENFILE, open(at("file"), O_RDWR | O_CLOEXEC));
 	check(close(fds[--n]));
@@ -105,7 +105,7 @@ static int lock_byte(int fd, int type, off_t byte)
 	return fcntl(fd, F_OFD_SETLK, &lock);
 }
 
-/* Every other byte, so that none joins another. Returns how many. */
+/* Locks every other byte, so that none merge. Returns the number. */
 static int lock_all(int fd, off_t first)
 {
 	int n = 0;
@@ -129,12 +129,12 @@ static void locks(void **unused)
 	act_as(OTHER);
 	other = (int)check(open(at("file"), O_RDWR | O_CLOEXEC));
 	act_as(0);
-	/* whose they are is decided by who has opened the file */
+	/* they are accounted to the user who opened the file */
 	assert_int_equal(lock_all(one, 0), LOCKS / 2);
 	check(lock_byte(other, F_WRLCK, 100000));
 	assert_int_equal(lock_all(root, 200000), LOCKS / 2 - 1);
 	check_error(ENOLCK, lock_byte(other, F_WRLCK, 100002));
-	/* giving up never needs more than there is */
+	/* unlocking never needs a further slot */
 	check(lock_byte(one, F_UNLCK, 0));
 	check(lock_byte(other, F_WRLCK, 100002));
 	worker_replace(&mount);
@@ -151,13 +151,14 @@ static void write_large(struct job *job, void *context)
 	static char bytes[48 * 1024];
 
 	setfsuid(*(const uid_t *)context);
-	/* open in the parent, whose descriptors this one has */
+	/* opened in the parent, whose descriptors this process inherits */
 	atomic_fetch_add(&job->steps, 1);
 	job_must(job, pwrite(fds[0], bytes, sizeof(bytes), 0) == sizeof(bytes));
 }
 
 /*
- * Writes that wait for a mandatory lock are kept with their bytes: max-waiting is 128K, and a user has half.
+ * Writes that wait for a mandatory lock are stored with their data: max-waiting is 128K, and a user's share
+ * is half.
  */
 static void waiting(void **unused)
 {
@@ -170,7 +171,7 @@ static void waiting(void **unused)
 	(void)unused;
 	check(write_text(at("mandatory"), "m"));
 	check(chmod(at("mandatory"), 0666));
-	/* one that gets longer would keep others from writing at all */
+	/* a write that extends the file would block all other writes */
 	check(truncate(at("mandatory"), sizeof(bytes)));
 	check(setxattr(at("mandatory"), "user.segfs.lock", "mandatory", 9, 0));
 	holder = (int)check(open(at("mandatory"), O_RDWR | O_CLOEXEC));
@@ -179,7 +180,7 @@ static void waiting(void **unused)
 	jobs[0] = job_start(write_large, (void *)(uintptr_t)&one);
 	assert_non_null(jobs[0]);
 	assert_true(wait_for(job_is_in_call(jobs[0], SYS_pwrite64)));
-	/* the same user again: no room for a second one */
+	/* no space for a second write of the same user */
 	act_as(ONE);
 	assert_true(wait_for(pwrite(fds[0], bytes, sizeof(bytes), 0) < 0 && errno == EAGAIN));
 	act_as(0);
@@ -193,7 +194,7 @@ static void waiting(void **unused)
 	check(unlink(at("mandatory")));
 }
 
-/* What takes no bytes of segments: names and attributes, which the store itself bounds. */
+/* Names and attributes take no bytes of segments; the store itself bounds them. */
 static void names_and_attributes(void **unused)
 {
 	char value[4096] = "";
@@ -209,7 +210,7 @@ static void names_and_attributes(void **unused)
 	check_error(ENOSPC, mkdir(at("many/dir"), 0700));
 	check_error(ENOSPC, symlink("target", at("many/link")));
 	check_error(ENOSPC, setxattr(at("file"), "user.large", value, sizeof(value), 0));
-	/* bytes are another matter */
+	/* data are accounted separately */
 	check(truncate(at("many/0"), 1 << 20));
 	for (i = 0; i < n; i++)
 		check(unlink(at(path_of("many/%d", i))));
@@ -230,7 +231,7 @@ static void make_many(const char *directory, int n)
 		check(mknod(path_of("%s/%s/%d", mount.store, directory, i), S_IFREG | 0644, 0));
 }
 
-/* A kernel since 6.18 lets go of what nobody uses. */
+/* Kernels since 6.18 can be asked to forget unused nodes. */
 static bool can_prune(void)
 {
 	return !log_has(&mount, "this kernel cannot be asked to forget");
@@ -242,19 +243,21 @@ static void nodes(void **unused)
 	int failed = 0;
 
 	(void)unused;
-	/* the store's own bound is in the way of so many */
+	/* the store's own bound is lower */
 	make_many("seen", 150);
 	for (int round = 0; round < 20; round++)
 		for (int i = 0; i < 150; i++)
 			failed += stat(at(path_of("seen/%d", i)), &found) < 0;
 	assert_int_equal(failed, 0);
-	/* other names of the same kind: hard links are no nodes of their own, so directories of them */
+	/* other names that take inodes: hard links share a node, so directories of them */
 	for (int i = 0; i < 150; i++)
 		check(unlink(path_of("%s/seen/%d", mount.store, i)));
 	check(rmdir(at("seen")));
 }
 
-/* Far more names than there may be nodes, seen one after the other, in a store without a bound of its own. */
+/*
+ * Far more names than the limit of nodes, visited one after the other, in a store without a bound of its own.
+ */
 static void more_files_than_nodes(void **unused)
 {
 	struct stat found;
@@ -272,14 +275,14 @@ static void more_files_than_nodes(void **unused)
 		skip_missing("a kernel that forgets files when it is asked to");
 	assert_int_equal(failed, 0);
 	assert_true(mount_status(&mount, "nodes") <= NODES);
-	/* a worker that comes next finds as many */
+	/* the next worker finds as many */
 	worker_replace(&mount);
 	for (int i = 0; i < 4 * NODES; i++)
 		check(stat(at(path_of("free/seen/%d", i)), &found));
 	assert_int_equal(mount_verify(&mount, 0), 0);
 }
 
-/* Every file is in use, so that the kernel forgets none. */
+/* Every file is in use, so that the kernel forgets no node. */
 static void nothing_is_made_without_a_node(void **unused)
 {
 	struct stat found;

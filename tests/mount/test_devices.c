@@ -109,7 +109,7 @@ static void made_and_opened(void **unused)
 			check(unlink(path_of("%s/renamed", with.path)));
 			check(unlink(other));
 		}
-		/* what it stands for is opened by the kernel, not by the daemon */
+		/* the kernel opens the device, not the daemon */
 		check(mknod(path_of("%s/zero", with.path), S_IFCHR | 0666, makedev(1, 5)));
 		use(path_of("%s/zero", with.path));
 		mount_kill_worker(&with);
@@ -156,7 +156,7 @@ static void not_without(void **unused)
 	check_error(EPERM, mknod(path, S_IFCHR | 0600, makedev(1, 3)));
 	check_error(EPERM, mknod(path, S_IFBLK | 0600, makedev(7, 0)));
 	assert_int_equal(access(path, F_OK), -1);
-	/* one that comes from elsewhere is seen, and not opened */
+	/* a device node created past the mount is visible, but can't be opened */
 	check(mknod(in_store, S_IFCHR | 0666, makedev(1, 3)));
 	assert_true(wait_for(access(path, F_OK) == 0));
 	expect_same(path, in_store);

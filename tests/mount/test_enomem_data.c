@@ -18,7 +18,7 @@
 
 #define SIZE            (256u * 1024u) /* bytes of the files: worth another thread */
 #define SMALL           8192u          /* not worth it */
-#define LONG_ALLOCATION (40l << 20)    /* bytes: carried out by a process of its own */
+#define LONG_ALLOCATION (40l << 20)    /* bytes: a helper process allocates them */
 
 static struct mount mount;
 static char bytes[SIZE];
@@ -46,7 +46,7 @@ static void put(const char *name, char byte)
 	assert_int_equal(check(write(fd, bytes, SIZE)), SIZE);
 }
 
-/* New files, of which the kernel has no pages. */
+/* New files, of which the kernel has no cached pages. */
 static void prepare(void)
 {
 	unlink(stored("a"));
@@ -64,7 +64,7 @@ static bool consists_of(const char *name, char byte)
 	return fd >= 0 && pread(fd, found, SIZE + 1, 0) == SIZE && memcmp(found, bytes, SIZE) == 0;
 }
 
-/* A transfer may be cut short by an error, which the next one then tells. */
+/* An error may truncate a transfer; the next one reports it. */
 static int transfer(ssize_t (*call)(int fd, char *data, size_t size, off_t offset), int fd, size_t size)
 {
 	for (size_t at_byte = 0; at_byte < size;) {
@@ -178,7 +178,7 @@ static int op_view(void)
 	view = mmap(NULL, SMALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (view == MAP_FAILED)
 		return -errno;
-	/* a page that can't be had is SIGBUS for who touches it, and EFAULT here */
+	/* a page that can't be allocated is SIGBUS on access, and EFAULT here */
 	if (madvise(view, SMALL, MADV_POPULATE_WRITE) < 0)
 		result = errno == EFAULT ? -ENOMEM : -errno;
 	else if ((view[0] != 'a' && view[0] != 'v') || view[SMALL - 1] != view[0])
@@ -303,7 +303,7 @@ static unsigned long used_blocks(void)
 	return found.f_blocks - found.f_bfree;
 }
 
-/* Nobody closes a second time, or forgets a second time. */
+/* Nobody repeats a close or a forget. */
 static void closing_needs_no_memory(void **unused)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -330,7 +330,7 @@ static void closing_needs_no_memory(void **unused)
 	check(closedir(dir));
 	dir = NULL;
 	assert_int_equal(mount_verify(&mount, 0), 0);
-	/* the kernel forgets what has neither name nor user at once, and its memory is free */
+	/* the kernel forgets an unused file without a name at once, and its memory is free */
 	assert_true(wait_for(used_blocks() == before));
 	shortage_end();
 	assert_true(no_lost_descriptors(&mount) && no_lost_backing_ids(&mount));

@@ -362,7 +362,7 @@ static void sources(void **unused)
 	};
 
 	(void)unused;
-	/* a listing of more than one piece */
+	/* a listing of several replies */
 	for (uint32_t i = 0; i < LISTED; i++)
 		segment_make(NEW + 1 + i, 4096, 0600);
 	shortage_walk(&mount_here, operations, sizeof(operations) / sizeof(operations[0]));

@@ -66,7 +66,7 @@ static int stop(void **unused)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-/* Runs it with its messages in a file; it goes into the background. Returns its exit status. */
+/* Runs segfs, which goes into the background, with its messages in a file. Returns its exit status. */
 static int run_segfs(const char *path, const char *config, const char *messages)
 {
 	const char *const argv[] = {segfs_program(), "--log-level", "error", "--config", config, path, NULL};
@@ -103,12 +103,12 @@ static int start_lacking(const char *path, const char *config, int first, int la
 		assert_int_equal(mount_purge(&mount), 0);
 	} else {
 		check(read_text(messages, text, sizeof(text)));
-		/* the C library takes a list of users that it has no memory to read for an empty one */
+		/* without memory the C library reports an unreadable user list as empty */
 		if ((status != 1 && !(status == 2 && strstr(text, "there is no "))) ||
 		    !strstr(text, "segfs: "))
 			fail_msg("allocation %d: status %d, it said: '%s'", first, status, text);
 	}
-	/* what the start has made is taken back */
+	/* everything that the start created is removed */
 	if (access(path_of("/run/segfs/%s", mount.name), F_OK) == 0)
 		fail_msg("allocation %d: status %d, /run/segfs/%s is left", first, status, mount.name);
 	/* an empty directory, and no mount */
@@ -143,7 +143,7 @@ static void the_start(void **unused)
  * --------------------------------------------------------------------------------------------------------
  */
 
-/* The first worker, before and while it takes the kernel's INIT. */
+/* The first worker, before and during INIT. */
 static void the_first_worker(void **unused)
 {
 	int failed = 1;
@@ -174,7 +174,7 @@ static void several_first_workers(void **unused)
 	}
 }
 
-/* What is open stays so, and what the worker before left is closed. */
+/* Open files stay open, and leftovers of the previous worker are closed. */
 static void recovering_workers(void **unused)
 {
 	_cleanup_close_ int fd = -1;
@@ -212,7 +212,7 @@ static void recovering_workers(void **unused)
  * ----------------------------------------------------------------------------------------------
  */
 
-/* Readings that have come to an end, by what they say. */
+/* Completed reloads, counted by their messages. */
 static unsigned int count_reloads(void)
 {
 	return log_count(m, "is in force") + log_count(m, "nothing was changed") +
@@ -252,7 +252,7 @@ static void reloads(void **unused)
 		reload();
 		failed = shortage_end();
 		assert_int_equal(worker_pid(m), worker);
-		/* what was there is there */
+		/* existing segments remain */
 		assert_true(is_declared(path_of("%s/d/one", m->path), 65536, 0640));
 		if (failed > 0)
 			reload();

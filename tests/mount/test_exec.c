@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FILES_MAX 300 /* opens in a row, of which each is one more request of the same process */
+#define FILES_MAX 300 /* consecutive opens, each of which is one more request of the same process */
 
 static struct mount mount_here;
 

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define ATTACKER (TEST_UID + 1)
-#define SOON     1000 /* milliseconds in which everything ends that is not about who hangs */
+#define SOON     1000 /* milliseconds in which every operation without hanging processes ends */
 
 static struct mount mount_here;
 
@@ -48,9 +48,7 @@ static const char *in_mount(const char *name)
 	return path_of("%s/%s", mount_here.path, name);
 }
 
-/*
- * Has a child do something. Fails the case unless it ends soon; returns what it returned, which is 0 to 255.
- */
+/* Runs a function in a child. Fails the case unless it ends soon; returns its result, 0 to 255. */
 static int soon(uid_t uid, int (*call)(void *context), void *context, const char *what)
 {
 	struct timespec begin;
@@ -99,7 +97,7 @@ static int read_version(void *unused)
 	return read_text(in_mount(".segfs/version"), text, sizeof(text)) > 0 ? 0 : 1;
 }
 
-/* What there is to know of a creator is known without a look into it. */
+/* A creator's identity is known without an inspection. */
 static void lifetime_of_an_owner_that_hangs(void **unused)
 {
 	pid_t pid;
@@ -125,7 +123,7 @@ static void lifetime_of_an_owner_that_hangs(void **unused)
 #define HANGING 20
 #define PENDING 100
 
-/* Attributes, and files that they are asked of. */
+/* Attributes, and files to read them from. */
 static const struct {
 	const char *file;
 	const char *name;
@@ -178,7 +176,7 @@ static int call_open(void *name)
 	return open(in_mount(name), O_RDWR | O_CLOEXEC) < 0 ? errno : 0;
 }
 
-/* Where one may write beside another: all processes are looked at. */
+/* Opens a second writer: all processes are scanned. */
 static int call_open_twice(void *name)
 {
 	return open(in_mount(name), O_RDWR | O_CLOEXEC) < 0 || open(in_mount(name), O_RDWR | O_CLOEXEC) < 0
@@ -220,7 +218,7 @@ static int make_mine(void *unused)
 
 static pid_t pending[PENDING];
 
-/* Requests of the one whose processes hang: they ask for nothing else than who maps what, over and over. */
+/* Requests of the user whose processes hang: they query mappings, over and over. */
 static void start_pending(void)
 {
 	for (int i = 0; i < PENDING; i++) {
@@ -276,7 +274,7 @@ static void expect_service(uid_t uid)
 			soon(uid, call_control, (void *)(uintptr_t)control_files[i], control_files[i]), 0);
 	assert_int_equal(soon(uid, call_stat, (void *)(uintptr_t) "mine", "stat"), 0);
 	assert_int_equal(soon(uid, call_open, (void *)(uintptr_t) "mine", "open"), 0);
-	/* on a busy machine a process of root's may not have answered, which then counts for a moment */
+	/* on a busy machine one of root's processes may not respond, which then counts for a moment */
 	assert_true(wait_for(
 		soon(uid, call_open_twice, (void *)(uintptr_t) "two", "open of the second writer") == 0));
 	assert_int_equal(soon(uid, call_create, (void *)(uintptr_t) "new", "create"), 0);
@@ -284,7 +282,7 @@ static void expect_service(uid_t uid)
 	assert_int_equal(soon(uid, call_list, (void *)(uintptr_t) "process", "ls process"), 0);
 }
 
-/* A request that waits for its turn ends with its caller. */
+/* A deferred request ends with its requester. */
 static void expect_death(void)
 {
 	for (int i = 0; i < PENDING; i += 7) {
@@ -323,7 +321,7 @@ static void others_are_served(void **unused)
 	expect_death();
 }
 
-/* Who can't be looked into is told as such. */
+/* Processes that can't be inspected are reported as unknown. */
 static void what_is_not_known_is_told(void **unused)
 {
 	char text[65536];
@@ -335,7 +333,7 @@ static void what_is_not_known_is_told(void **unused)
 	pid = hanging_start(ATTACKER, ATTACKER, map_theirs, NULL);
 	assert_true(read_text(in_mount(".segfs/attached"), text, sizeof(text)) > 0);
 	assert_non_null(strstr(text, path_of("%d test_hanging - unknown - -\n", pid)));
-	/* the kernel knows of somebody, whoever it is */
+	/* the kernel knows of a user of the file, whoever it is */
 	assert_int_equal(check(getxattr(in_mount("theirs"), "user.segfs.attached", value, sizeof(value))), 1);
 	assert_string_equal(value, "1");
 }
@@ -349,7 +347,7 @@ static void what_is_not_known_is_told(void **unused)
 
 static char looked_at[PATH_MAX]; /* below the mount */
 
-/* Whatever it says. */
+/* Any result is accepted. */
 static int call_look(void *unused)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path_of("%s", looked_at));
@@ -380,7 +378,7 @@ static void expect_answers(const char *path)
 	assert_int_equal(soon(TEST_UID, read_version, NULL, "reading the version"), 0);
 }
 
-/* A process that has a file there open, and mapped, whose paths will look like those of memory. */
+/* A process with an open and mapped file whose path resembles that of memory. */
 static pid_t start_pretender(void)
 {
 	int ready[2];
@@ -439,7 +437,7 @@ static int end_pretender(void **unused)
 	return hanging_begin();
 }
 
-/* A user's file system may be mounted where the user owns a directory, as fusermount(1) does. */
+/* A user may mount a file system on an own directory, as fusermount(1) does. */
 static void mounts_among_objects(void **unused)
 {
 	const char *name = path_of("segfs_test.%d.mount", getpid());

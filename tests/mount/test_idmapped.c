@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define LOWER    100000u /* user 0 of the files is this user */
-#define OWNER    1000u   /* as files have it */
+#define OWNER    1000u   /* of the stored files */
 #define OTHER    1001u
 #define TEXT_MAX 8192
 
@@ -31,7 +31,7 @@ static struct mount mounted;
 static char native[PATH_MAX]; /* a tmpfs */
 static char mapped[PATH_MAX]; /* the mount, idmapped */
 static char native_mapped[PATH_MAX];
-static bool maps_owners; /* the kernel tells how mounts are mapped */
+static bool maps_owners; /* the kernel reports mappings of mounts */
 
 /*
  * --- mounts
@@ -68,7 +68,7 @@ static int namespace_with_map(void)
 	return fd;
 }
 
-/* Returns 0, or the errno of making it. */
+/* Returns 0, or the errno of the failed creation. */
 static int mount_mapped(const char *from, const char *to)
 {
 	_cleanup_close_ int namespace = namespace_with_map();
@@ -141,7 +141,7 @@ static char *append(char *at, const char *end, const char *what, long result)
 
 #define TRY(call) (at = append(at, end, #call, (long)(call)))
 
-/* What the owner does, in a directory that all may write to; tells how each went. */
+/* Operations of the owner in a directory that all may write; reports the result of each. */
 static void use(const char *dir, char *at, const char *end)
 {
 	char value[64];
@@ -217,7 +217,7 @@ static void make_file(const char *path, unsigned int owner, mode_t mode)
 	check(chmod(path, mode));
 }
 
-/* All that a user's deeds came to, there and as it is without a map. */
+/* All results of a user's operations, seen through the idmapped mount and without a map. */
 static void deeds(const char *plain, const char *through, const char *dir, unsigned int user,
 		  char text[2 * TEXT_MAX])
 {
@@ -263,7 +263,7 @@ static void as_tmpfs(void **unused)
 		deeds(mounted.path, mapped, dir, users[i], ours);
 		deeds(native, native_mapped, dir, users[i], theirs);
 		assert_string_equal(ours, theirs);
-		/* and beside an idmapped mount all is as it was */
+		/* a plain mount next to an idmapped one is unaffected */
 		snprintf(dir, sizeof(dir), "plain-%zu", i);
 		deeds(mounted.path, mounted.path, dir, users[i], ours);
 		deeds(native, native, dir, users[i], theirs);
@@ -277,10 +277,7 @@ static void as_tmpfs(void **unused)
  * ----------------------------------------------------------------------------------------------------
  */
 
-/*
- * The errno of setting a policy as a user, 0 where it worked. alone: where the idmapped mount is the only
- * one.
- */
+/* The errno of setting a policy as a user, 0 on success. alone: the idmapped mount is the only one. */
 static int set_as(const char *path, unsigned int user, bool alone)
 {
 	int status = 0;
@@ -316,7 +313,7 @@ static void policies(void **unused)
 	assert_int_equal(set_as(through, 0, false), 0);
 	assert_int_equal(set_as(through, LOWER + OTHER, true), EPERM);
 	assert_int_equal(set_as(through, LOWER, true), EPERM);
-	/* where it is not the only one, nobody knows through which it came */
+	/* otherwise the mount of the request is unknown */
 	assert_int_equal(set_as(through, LOWER + OWNER, false), EPERM);
 	maps_owners = set_as(through, LOWER + OWNER, true) == 0;
 	mount_kill_worker(&mounted);

@@ -52,7 +52,7 @@ static void at_a_close_without_worker(void **unused)
 	check(set("file", "last-close"));
 	worker = worker_stop(&mounted);
 	worker_kill(&mounted, worker);
-	/* FLUSH waits for the next worker's answer, RELEASE comes behind it */
+	/* FLUSH waits for the next worker's reply, RELEASE follows it */
 	close(fd);
 	worker_wait_next(&mounted, worker);
 	assert_gone("file");
@@ -74,7 +74,7 @@ static void never_opened_stays(void **unused)
 	expect_lifetime("dir/made", "last-close");
 	assert_stays("dir/made");
 	assert_stays("set");
-	/* neither a path nor what needs no open is one */
+	/* neither O_PATH nor operations without an open count */
 	close((int)check(open(at_mount("set"), O_PATH | O_CLOEXEC)));
 	check(truncate(at_mount("set"), PAGE));
 	check(chmod(at_mount("set"), 0600));
@@ -83,7 +83,7 @@ static void never_opened_stays(void **unused)
 	close((int)check(open(at_mount("set"), O_WRONLY | O_CLOEXEC)));
 	assert_gone("dir/made");
 	assert_gone("set");
-	/* made by an open it ends with that */
+	/* created by an open, it ends with that */
 	close(make("dir/made"));
 	assert_gone("dir/made");
 	check(rmdir(at_mount("dir")));
@@ -146,7 +146,7 @@ static void copies_of_one_open(void **unused)
 		assert_int_equal(status, 0);
 		assert_stays("file");
 		if (killed) {
-			/* taken, and closed */
+			/* received and closed */
 			assert_int_equal(check(recvmsg(sockets[1], &message, MSG_CMSG_CLOEXEC)), 1);
 			header = CMSG_FIRSTHDR(&message);
 			assert_non_null(header);
@@ -222,7 +222,7 @@ static void no_longer_limited(void **unused)
 			check(set("file", "persistent"));
 		close_to(fd, 0);
 		assert_stays("file");
-		/* neither does it count for later that it has been open */
+		/* nor is the open recorded for later */
 		check(set("file", "last-close"));
 		assert_stays("file");
 		perhaps_replace_worker(killed);

@@ -36,7 +36,7 @@ static void all_names_go(void **unused)
 	}
 }
 
-/* The first name is gone before the last close, and comes again with another file. */
+/* The first name is removed before the last close, and used again by another file. */
 static void renamed_before_the_close(void **unused)
 {
 	(void)unused;
@@ -88,7 +88,7 @@ static void names_of_all_kinds(void **unused)
 		if (deep)
 			check(rmdir(at_mount(longest)));
 	}
-	/* one whose name is as if another one had been removed */
+	/* a file whose name looks as if another one had been removed */
 	{
 		int fd = make("file");
 
@@ -149,7 +149,7 @@ static void look_for(struct job *job, void *context)
 		}
 }
 
-/* It is in the cache of the kernel, for one that looks at it by the same name over and over. */
+/* The kernel has cached the name, for a process that looks it up again and again. */
 static void others_hear_of_the_end(void **unused)
 {
 	char path[PATH_MAX];
@@ -172,7 +172,7 @@ static void others_hear_of_the_end(void **unused)
 	assert_gone("file");
 }
 
-/* Whoever works in a directory, and makes and removes names there, is in nobody's way. */
+/* A process that creates and removes names in the directory blocks nobody. */
 static void work_in_directory(struct job *job, void *context)
 {
 	const char *dir = context;
@@ -223,7 +223,7 @@ static void rename_forever(struct job *job, void *context)
 			job_must(job, errno == ENOENT);
 }
 
-/* Who renames a segment all the time does not save it. */
+/* Renaming a segment all the time does not save it. */
 static void renamed_while_it_ends(void **unused)
 {
 	char path[PATH_MAX];
@@ -266,7 +266,7 @@ static void replace_at_once(struct job *job, void *context)
 			job_must(job, errno == ENOENT);
 }
 
-/* Another file that gets the name at the very moment of the end is not what ends. */
+/* Another file that gets the name at the moment of the end is not removed. */
 static void replaced_while_it_ends(void **unused)
 {
 	char path[PATH_MAX];

@@ -34,7 +34,7 @@ static void until_its_owner_ends(void **unused)
 			assert_stays("dir/file");
 			perhaps_replace_worker(way >= 2);
 			assert_stays("dir/file");
-			/* others come and go */
+			/* opens and closes by others */
 			close(open_file("dir/file"));
 			assert_stays("dir/file");
 			owner_end(&owner, way % 2 ? SIGKILL : 0);
@@ -69,7 +69,7 @@ static void an_owner_becomes_another_program(void **unused)
 	check(set("dir", "owner"));
 	owner = owner_start("dir/file", BY_OPEN);
 	assert_int_equal(write(owner.control, "e", 1), 1);
-	/* cat(1) answers what it is told */
+	/* cat(1) echoes its input */
 	assert_int_equal(write(owner.control, "?", 1), 1);
 	{
 		char program[64] = "";

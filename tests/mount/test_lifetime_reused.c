@@ -21,7 +21,7 @@ static bool take_number(pid_t number, pthread_t *thread, int *lifeline)
 {
 	char text[16];
 
-	/* the next one to be given is that behind the last one */
+	/* the next process gets the following number */
 	snprintf(text, sizeof(text), "%d", number - 1);
 	if (write_text("/proc/sys/kernel/ns_last_pid", text) < 0 ||
 	    pthread_create(thread, NULL, stay, lifeline) != 0)
@@ -29,11 +29,11 @@ static bool take_number(pid_t number, pthread_t *thread, int *lifeline)
 	return true;
 }
 
-/* The creator's number is a thread's by now, of a process that is older than the file. */
+/* The creator's number now belongs to a thread of a process that is older than the file. */
 static void an_owner_whose_number_is_used_again(void **unused)
 {
 	struct owner owner = owner_start("file", BY_MKNOD);
-	long long later = milliseconds() + 250; /* times of starts are noted in tenths of a second */
+	long long later = milliseconds() + 250; /* start times are recorded in tenths of a second */
 	int lifeline[2];
 	bool taken = false;
 

@@ -18,7 +18,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* As by an outage, but that the machine goes on. */
+/* Like an outage, except that the machine runs on. */
 static void kill_both(void)
 {
 	pid_t worker = worker_pid(&mounted);
@@ -52,7 +52,7 @@ static void some_time_unopened(void **unused)
 		perhaps_replace_worker(killed);
 		assert_gone("file");
 		assert_true(milliseconds() - begin >= TTL);
-		/* made so, and closed */
+		/* inherited, and closed */
 		check(mkdir(at_mount("dir"), 0755));
 		check(set("dir", ttl(TTL)));
 		close_to(make("dir/file"), 0);
@@ -199,7 +199,7 @@ static void times_over_a_restart(void **unused)
 	if (milliseconds() < closed + 1300)
 		assert_false(is_gone("later"));
 	assert_gone("later");
-	/* not from the start on */
+	/* its time did not begin again with the restart */
 	assert_true(milliseconds() < again + 1500 - TTL / 2);
 	assert_stays("long");
 	expect_lifetime("long", "ttl:1h");
@@ -226,7 +226,7 @@ static void an_outage(void **unused)
 	check(set("ttl", ttl(TTL)));
 	check(set("never-opened", "last-close"));
 	check(set("owned", "owner"));
-	/* what is noted of a segment is noted by the thread that watches over them */
+	/* the lifetime thread records it */
 	assert_true(wait_for(getxattr(at_store("ttl"), "trusted.segfs.use", NULL, 0) > 0 &&
 			     getxattr(at_store("last-close"), "trusted.segfs.use", NULL, 0) > 0));
 	kill_both();

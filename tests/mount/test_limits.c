@@ -46,7 +46,7 @@ static void assert_one_worker(void)
 	assert_int_equal(mount_status(&mounted, "workers_started"), 1);
 }
 
-/* Writes pages until the first error, which is left in errno. Returns the bytes written. */
+/* Writes pages until the first error, left in errno. Returns the bytes written. */
 static off_t write_until_full(int fd)
 {
 	char page[PAGE];
@@ -78,7 +78,7 @@ static void writing_fills_it(void **state)
 	assert_int_equal(written, LIMIT);
 	check(statvfs(in_small("file"), &facts));
 	assert_int_equal(facts.f_bfree, 0);
-	/* what was written is there, and what needs no room goes on */
+	/* written data remain, and operations that need no space go on */
 	check(pread(fd, &byte, 1, LIMIT - 1));
 	assert_int_equal(byte, 'w');
 	check(pwrite(fd, "x", 1, 0));
@@ -89,13 +89,13 @@ static void writing_fills_it(void **state)
 	check(pwrite(other, "x", 1, 0));
 	close(other);
 	check(unlink(in_small("empty")));
-	/* its page is free once the kernel has told the daemon that nobody uses it */
+	/* its page is freed once the kernel has sent FORGET */
 	assert_true(
 		wait_for(statvfs(in_small("."), &usage) == 0 && usage.f_bfree * usage.f_frsize >= LIMIT / 2));
 	assert_int_equal(write_until_full(fd), LIMIT);
 	assert_int_equal(errno, ENOSPC);
 	check(unlink(in_small("file")));
-	/* an open file without a name keeps its room */
+	/* an open file without a name keeps its space */
 	other = make(in_small("next"));
 	check_error(ENOSPC, pwrite(other, "x", 1, 0));
 	close(fd);
@@ -117,7 +117,7 @@ static void allocating_fills_it(void **state)
 	struct stat stat;
 
 	(void)state;
-	/* what was closed before gives its room back in a moment */
+	/* files closed before free their space in a moment */
 	assert_true(wait_for(allocates(fd, LIMIT)));
 	check_error(ENOSPC, fallocate(fd, 0, LIMIT, PAGE));
 	check_error(ENOSPC, fallocate(fd, FALLOC_FL_KEEP_SIZE, LIMIT, PAGE));
@@ -134,7 +134,7 @@ static void allocating_fills_it(void **state)
 	assert_one_worker();
 }
 
-/* A hole that can't be filled is a SIGBUS in the view, as on a tmpfs; hence commit = yes. */
+/* A hole that can't be filled raises SIGBUS in the view, as on a tmpfs; hence commit = yes. */
 static void a_view_of_a_full_store(void **state)
 {
 	int fd = make(in_small("holes"));
@@ -250,7 +250,7 @@ static void borders(void **state)
 	check_error(EXDEV, link(outside, in_small("linked")));
 	check_error(EBUSY, rmdir(path_of("%s/small", mounted.path)));
 	check_error(EBUSY, rename(path_of("%s/small", mounted.path), path_of("%s/away", mounted.path)));
-	/* to programs it is one file system, so no two inode numbers are equal */
+	/* programs see one file system, so inode numbers differ */
 	check(stat(path_of("%s/small", mounted.path), &small));
 	check(stat(mounted.path, &root));
 	assert_int_equal(small.st_dev, root.st_dev);
@@ -279,7 +279,7 @@ static void many_entries(void **state)
 	(void)state;
 	assert_non_null(seen);
 	check(mkdir(path, 0755));
-	/* made in the store, where it is quicker */
+	/* created in the store, which is faster */
 	fd = (int)check(open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	for (int i = 0; i < ENTRIES; i++) {
 		snprintf(name, sizeof(name), "entry-%d", i);
@@ -348,7 +348,7 @@ static void expect_control_names(const char *records, long length)
 	}
 }
 
-/* A position that no listing gave: some entries or an error, but never a daemon that stumbles over it. */
+/* A position not returned by any listing: some entries or an error; the daemon survives. */
 static void positions_that_are_none(void **state)
 {
 	const char *const paths[] = {path_of("%s", mounted.path), path_of("%s/.segfs", mounted.path),
@@ -366,7 +366,7 @@ static void positions_that_are_none(void **state)
 			for (size_t n = 0; n < sizeof(positions) / sizeof(positions[0]); n++) {
 				long length = 0;
 
-				/* the result is the medium's */
+				/* the result depends on the file system */
 				if (lseek(fd, positions[n], SEEK_SET) >= 0)
 					length = syscall(SYS_getdents64, fd, records, sizeof(records));
 				if (i == 1)
@@ -383,9 +383,7 @@ static void positions_that_are_none(void **state)
  * -----------------------------------------------------------------------------------
  */
 
-/*
- * Opens directories, for each of which the daemon holds a descriptor, until it can't. Returns their number.
- */
+/* Opens directories, each of which takes a descriptor of the daemon, until it fails. Returns the number. */
 static int exhaust(int fds[], int max)
 {
 	int n = 0;
@@ -395,7 +393,7 @@ static int exhaust(int fds[], int max)
 	return n;
 }
 
-/* A call that may work, or not for want of descriptors. */
+/* A call that succeeds, or fails for lack of descriptors. */
 #define lacks(call)                                                                                          \
 	assert_true((errno = 0, (call) >= 0) || errno == ENFILE || errno == EBADF || errno == ENOENT)
 
@@ -411,14 +409,14 @@ static void no_descriptors(void **state)
 	snprintf(file, sizeof(file), "%s", path_of("%s/file", mounted.path));
 	opened = make(file);
 	check(write(opened, "before", 6));
-	/* of this one the daemon keeps no descriptor yet */
+	/* the daemon has no descriptor of this file yet */
 	check(close(make(path_of("%s/other", mounted.path))));
 	n = exhaust(fds, 2 * FEW_DESCRIPTORS);
 	assert_int_equal(errno, ENFILE);
 	assert_true(n > 5 && n < FEW_DESCRIPTORS);
-	/* what the kernel does by itself goes on */
+	/* operations that the kernel does itself go on */
 	check(pwrite(opened, "during", 6, 0));
-	/* the rest may have an error, which says whose table is full */
+	/* others may fail; the errno tells whose table is full */
 	check_error(ENFILE, open(mounted.path, O_RDONLY | O_DIRECTORY));
 	lacks(close(open(path_of("%s/new", mounted.path), O_RDWR | O_CREAT, 0644)));
 	lacks(close(open(path_of("%s/.segfs/status", mounted.path), O_RDONLY)));

@@ -23,12 +23,12 @@
 #define WRITERS   4
 #define READERS   2
 #define ACCOUNTS  200u
-#define BALANCE   1000                /* of each account at the start */
-#define TRANSFERS 200                 /* that each writer makes at least, undisturbed */
-#define WALKS     50                  /* that each reader makes */
+#define BALANCE   1000                /* initial amount of each account */
+#define TRANSFERS 200                 /* minimum by each writer without deaths */
+#define WALKS     50                  /* per reader */
 #define DEATHS    8                   /* of the worker */
 #define VICTIMS   6                   /* writers that are killed */
-#define NUMBERS   (WRITERS + VICTIMS) /* of writers; readers come after them */
+#define NUMBERS   (WRITERS + VICTIMS) /* numbers of writers; readers follow */
 #define JOBS      (NUMBERS + READERS)
 #define MAP_SIZE  (256u << 20)
 #define PAUSE     300 /* us without the mutex, which is not fair: its last owner wins */
@@ -44,7 +44,7 @@ static struct tally {
 	bool killed;           /* one more may have been committed */
 } * tallies;
 
-/* The two tables. Numbers in keys are in network byte order, so that keys are in theirs. */
+/* The two tables. Numbers in keys are in network byte order, so that keys sort numerically. */
 struct account {
 	long long balance;
 	char filler[200];
@@ -188,7 +188,7 @@ static void write_transfers(struct job *job, void *context)
 	mdb_env_close(bank.env);
 }
 
-/* Never ends its transaction, in which everything is wrong. */
+/* Never ends its transaction, which makes everything wrong. */
 static void hold_mutex(struct job *job, void *context)
 {
 	struct bank bank;
@@ -205,7 +205,7 @@ static void hold_mutex(struct job *job, void *context)
 		usleep(1000);
 }
 
-/* Adds up what the accounts have, one after the other, each there once. balances: gets each, or NULL. */
+/* Adds up the accounts one by one, each exactly once. balances: receives each amount, or NULL. */
 static void walk_accounts(const struct bank *bank, MDB_txn *txn, long long *balances)
 {
 	MDB_cursor *cursor = NULL;
@@ -250,7 +250,7 @@ static void read_accounts(struct job *job, void *context)
 	mdb_env_close(bank.env);
 }
 
-/* context: how many readers are dead, and have not been found yet */
+/* context: number of dead readers not found yet */
 static void check_readers(struct job *job, void *context)
 {
 	const int expected = *(const int *)context;
@@ -265,8 +265,8 @@ static void check_readers(struct job *job, void *context)
 }
 
 /*
- * All of it: each transfer was made as a whole or not at all, and made if it was committed; each writer's in
- * order, without a gap.
+ * Everything: each transfer is applied completely or not at all, and applied if it was committed; each
+ * writer's in order, without a gap.
  */
 static void look_through(struct job *job, void *context)
 {
@@ -348,8 +348,8 @@ static void end_and_look_through(void)
 }
 
 /*
- * What LMDB makes in the directory is mandatory from the start. That does not hold it back: the bytes it
- * locks are in its lock file, which it only maps.
+ * Files created by LMDB in the directory are mandatory from the start. This does not block it: the bytes that
+ * it locks are in its lock file, which it only maps.
  */
 static void set_mandatory(void)
 {
@@ -401,7 +401,7 @@ static void the_worker_dies(void **state)
 	end_and_look_through();
 }
 
-/* The kernel tells the next one that wants the mutex. */
+/* The kernel notifies the next waiter for the mutex. */
 static void who_has_the_mutex_dies(void **state)
 {
 	begin(state);
@@ -418,7 +418,7 @@ static void who_has_the_mutex_dies(void **state)
 	end_and_look_through();
 }
 
-/* At any moment; now and then at the same one as the worker. */
+/* At random moments; now and then together with the worker. */
 static void writers_die(void **state)
 {
 	begin(state);
@@ -436,10 +436,7 @@ static void writers_die(void **state)
 	end_and_look_through();
 }
 
-/*
- * A reader's lock says that it lives, to processes that come later, and also after the death of the worker
- * that granted it.
- */
+/* A reader's lock shows later processes that it lives, also after the death of the worker that granted it. */
 static void dead_readers_are_told(void **state)
 {
 	int dead = 0;

@@ -40,7 +40,7 @@ static int set(int command, int type, int whence, off_t start, off_t length)
 	return fcntl(fd, command, &lock);
 }
 
-/* What a process that holds nothing is told to be in the way of an exclusive lock from `from` on. */
+/* The conflict reported to a process without locks for an exclusive lock from `from` on. */
 static void expect_next(off_t from, int type, off_t start, off_t length, pid_t pid)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from};
@@ -76,7 +76,7 @@ static void split_and_merge(void **unused)
 	assert_int_equal(locker_lock(0, 0, F_SETLK, F_UNLCK, 40, 20), 0);
 	expect_next(0, F_WRLCK, 0, 40, pid);
 	expect_next(40, F_WRLCK, 60, 40, pid);
-	/* others may have the hole, and nothing more */
+	/* others may lock the hole, and no more */
 	assert_int_equal(locker_lock(1, 0, F_SETLK, F_WRLCK, 40, 20), 0);
 	assert_int_equal(locker_lock(1, 0, F_SETLK, F_WRLCK, 39, 1), -EAGAIN);
 	assert_int_equal(locker_lock(1, 0, F_SETLK, F_WRLCK, 60, 1), -EAGAIN);
@@ -85,7 +85,7 @@ static void split_and_merge(void **unused)
 	assert_int_equal(locker_lock(1, 0, F_SETLK, F_UNLCK, 0, 0), 0);
 	assert_int_equal(locker_lock(0, 0, F_SETLK, F_WRLCK, 40, 20), 0);
 	expect_next(0, F_WRLCK, 0, 100, pid);
-	/* what touches is one, what is of another type is not */
+	/* adjacent locks merge, locks of different types do not */
 	assert_int_equal(locker_lock(0, 0, F_SETLK, F_WRLCK, 100, 0), 0);
 	expect_next(0, F_WRLCK, 0, 0, pid);
 	assert_int_equal(locker_lock(0, 0, F_SETLK, F_UNLCK, 1000, 1), 0);
@@ -114,7 +114,7 @@ static void upgrade_and_downgrade(void **unused)
 	assert_int_equal(locker_lock(1, 0, F_SETLK, F_UNLCK, 0, 0), 0);
 	assert_int_equal(locker_lock(0, 0, F_SETLKW, F_WRLCK, 10, 30), 0);
 	expect_next(0, F_WRLCK, 0, 100, pid);
-	/* an upgrade waits for the other readers, and keeps what it has until then */
+	/* an upgrade waits for the other readers, and keeps its lock until then */
 	assert_int_equal(locker_lock(0, 0, F_SETLK, F_RDLCK, 0, 100), 0);
 	assert_int_equal(locker_lock(1, 0, F_SETLK, F_RDLCK, 50, 1), 0);
 	locker_begin_lock(0, 0, F_SETLKW, F_WRLCK, 0, 100);
@@ -123,7 +123,7 @@ static void upgrade_and_downgrade(void **unused)
 	assert_int_equal(locker_lock(1, 0, F_SETLK, F_UNLCK, 50, 1), 0);
 	assert_int_equal(locker_result(0), 0);
 	expect_next(0, F_WRLCK, 0, 100, pid);
-	/* a downgrade lets waiting readers in */
+	/* a downgrade unblocks waiting readers */
 	locker_begin_lock(1, 0, F_SETLKW, F_RDLCK, 99, 10);
 	assert_true(locker_waits(1));
 	assert_int_equal(locker_lock(0, 0, F_SETLK, F_RDLCK, 0, 100), 0);
@@ -134,7 +134,7 @@ static void upgrade_and_downgrade(void **unused)
 	expect_free();
 }
 
-/* A whole-file lock is changed by dropping it first. */
+/* A whole-file lock is converted by dropping it first. */
 static void flock_conversions(void **unused)
 {
 	(void)unused;
@@ -153,14 +153,14 @@ static void flock_conversions(void **unused)
 	expect_free();
 }
 
-/* The two kinds know nothing of each other. */
+/* The two kinds are independent of each other. */
 static void kinds_are_apart(void **unused)
 {
 	(void)unused;
 	assert_int_equal(locker_lock(0, 0, F_SETLK, F_WRLCK, 0, 0), 0);
 	assert_int_equal(locker_flock(1, 0, LOCK_EX | LOCK_NB), 0);
 	assert_int_equal(locker_lock(1, 0, F_OFD_SETLK, F_RDLCK, 0, 1), -EAGAIN);
-	/* a process is in its own way by a description */
+	/* a process conflicts with its own description */
 	assert_int_equal(locker_lock(0, 0, F_OFD_SETLK, F_RDLCK, 0, 1), -EAGAIN);
 	assert_int_equal(locker_lock(0, 0, F_SETLK, F_UNLCK, 0, 0), 0);
 	assert_int_equal(locker_flock(1, 0, LOCK_UN), 0);
@@ -185,7 +185,7 @@ static void bad_ranges(void **unused)
 		check_error(EOVERFLOW, set(command, F_WRLCK, SEEK_SET, 2, END));
 		check_error(EOVERFLOW, set(command, F_WRLCK, SEEK_END, END - SIZE + 1, 1));
 	}
-	/* the last that are none */
+	/* the largest ranges without overflow */
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		check(set(commands[i], F_WRLCK, SEEK_SET, END, 1));
 		check(set(commands[i], F_WRLCK, SEEK_SET, 5, -5));
@@ -252,14 +252,14 @@ static void modes_of_opens(void **unused)
 		check_error(EBADF, fcntl(path, commands[i], &shared));
 		check_error(EBADF, fcntl(-1, commands[i], &shared));
 	}
-	/* asking and giving up are for all */
+	/* every descriptor may test and unlock */
 	check(fcntl(reader, F_GETLK, &exclusive));
 	assert_int_equal(exclusive.l_type, F_UNLCK);
 	check(fcntl(writer, F_GETLK, &shared));
 	assert_int_equal(shared.l_type, F_UNLCK);
 	check(fcntl(reader, F_SETLK, &exclusive));
 	check(fcntl(writer, F_SETLK, &shared));
-	/* and so is flock(2) */
+	/* and use flock(2) */
 	check(flock(reader, LOCK_EX | LOCK_NB));
 	check_error(EWOULDBLOCK, flock(writer, LOCK_SH | LOCK_NB));
 	check(flock(reader, LOCK_UN));
@@ -281,7 +281,7 @@ static void forked(void **unused)
 	assert_int_equal(locker_lock(0, 0, F_OFD_SETLK, F_WRLCK, 20, 10), 0);
 	assert_int_equal(locker_flock(0, 0, LOCK_EX), 0);
 	assert_true(locker_call(0, &fork_it).result > 0);
-	/* the process's are not inherited, the description's are shared */
+	/* process locks are not inherited, description locks are shared */
 	assert_int_equal(locker_lock(5, 0, F_SETLK, F_WRLCK, 0, 1), -EAGAIN);
 	assert_int_equal(locker_lock(5, 0, F_SETLK, F_UNLCK, 0, 10), 0);
 	expect_next(0, F_WRLCK, 0, 10, locker_pid(0));
@@ -310,12 +310,12 @@ static void closed(void **unused)
 	const struct locker_command duplicate = {.action = LOCKER_DUP, .argument = 2};
 
 	(void)unused;
-	/* a process loses its locks with any descriptor of the file */
+	/* a process loses its locks when any descriptor of the file is closed */
 	assert_int_equal(locker_lock(0, 0, F_SETLK, F_WRLCK, 0, 10), 0);
 	locker_open(0, 1, file, O_RDONLY);
 	locker_close(0, 1);
 	expect_free();
-	/* a description with its last one */
+	/* a description with its last descriptor */
 	assert_int_equal(locker_lock(0, 0, F_OFD_SETLK, F_WRLCK, 0, 10), 0);
 	assert_int_equal(locker_flock(0, 0, LOCK_EX), 0);
 	assert_true(locker_call(0, &duplicate).result >= 0);
@@ -345,16 +345,16 @@ static void closed_by_dup2(void **unused)
 
 struct executed {
 	const char *file;
-	int input;  /* until its end the program runs */
-	bool loses; /* a descriptor of the file with its exec */
+	int input;  /* the program runs until its end */
+	bool loses; /* exec closes a descriptor of the file */
 };
 
-/* Becomes another program with locks of all kinds. */
+/* Executes another program while holding locks of all kinds. */
 static void become_cat(struct job *job, void *context)
 {
 	const struct executed *executed = context;
 	struct flock lock = {.l_type = F_WRLCK, .l_len = 10};
-	/* else exec closes it, and with it goes the lock */
+	/* otherwise exec closes it and drops the lock */
 	int closed_before = close(fd);
 	int kept = open(executed->file, O_RDWR); /* NOLINT(android-cloexec-open) */
 	int lost = executed->loses ? open(executed->file, O_RDWR | O_CLOEXEC) : -1;
@@ -389,7 +389,7 @@ static void run_cat(bool loses)
 	pid = job->pid;
 	close(ends[0]);
 	assert_true(wait_for(is_program(pid, "cat") || atomic_load(&job->failed)));
-	/* its loader has nothing more to close when it reads */
+	/* its loader has closed all files once it reads */
 	assert_true(wait_for(job_is_in_call(job, SYS_read)));
 	if (loses)
 		expect_next(0, F_UNLCK, 0, 0, 0);
@@ -408,7 +408,7 @@ static void executed(void **unused)
 	run_cat(true);
 }
 
-/* What names lead to a file is no matter. */
+/* Locks do not depend on names of the file. */
 static void names(void **unused)
 {
 	_cleanup_close_ int other = -1;
@@ -423,11 +423,11 @@ static void names(void **unused)
 	check(rename(at("second"), at("third")));
 	check(unlink(file));
 	assert_int_equal(locker_lock(1, 1, F_SETLK, F_WRLCK, 0, 10), -EAGAIN);
-	/* another file of the name is another one */
+	/* another file of that name has its own locks */
 	other = (int)check(open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 	check(flock(other, LOCK_EX | LOCK_NB));
 	check(unlink(at("third")));
-	/* and that without any name keeps what it has */
+	/* and a file without a name keeps its locks */
 	assert_int_equal(locker_lock(1, 1, F_SETLK, F_WRLCK, 0, 10), -EAGAIN);
 	assert_int_equal(locker_flock(1, 1, LOCK_EX | LOCK_NB), -EWOULDBLOCK);
 	locker_kill(0);
@@ -436,8 +436,8 @@ static void names(void **unused)
 }
 
 /*
- * A view keeps the description, and with it what the description holds. But for a view that is of the backing
- * file: by the kernel it keeps that one's alone.
+ * A view pins the description and its locks. Except for a view of the backing file: in direct mode it pins
+ * the backing file's description only.
  */
 static void views_and_flock(void **unused)
 {
@@ -523,7 +523,7 @@ static bool thread_waits(struct threads *threads)
 	       strtol(text, NULL, 10) == SYS_fcntl;
 }
 
-/* One thread waits; others of the process go on, and what they hold is as its own. */
+/* One thread waits; other threads of the process go on, and their locks are also its own. */
 static void threads_share(void **unused)
 {
 	struct threads threads = {.fd = fd, .result = -1};
@@ -605,7 +605,7 @@ static void give_up(int locker, enum way way)
 			locker_lock(locker, 0, way == BY_PROCESS ? F_SETLK : F_OFD_SETLK, F_UNLCK, 0, 0), 0);
 }
 
-/* The thread sanitizer calls handlers when a call returns, and the one that waits for a lock does not. */
+/* The thread sanitizer calls handlers when a call returns, which one that waits for a lock does not. */
 static void need_signals_in_calls(void)
 {
 	if (THREAD_SANITIZED)
@@ -627,7 +627,7 @@ static void interrupted(void **unused)
 		assert_int_equal(answer.result, -EINTR);
 		assert_int_equal(answer.caught, (int)way + 1);
 		assert_false(locker_has_answer(2));
-		/* it has nothing, and waits for nothing */
+		/* it holds nothing, and waits for nothing */
 		give_up(0, way);
 		assert_int_equal(locker_result(2), 0);
 		give_up(2, way);
@@ -688,7 +688,7 @@ static void owners_killed(void **unused)
 		begin_waiting(1, way);
 		locker_kill(5);
 		assert_int_equal(locker_result(1), 0);
-		/* one that exits, with a waiter of its own lock's kind */
+		/* it exits, while another waits for a lock of the same kind */
 		begin_waiting(2, way);
 		give_up(1, way);
 		assert_int_equal(locker_result(2), 0);
@@ -704,7 +704,7 @@ static void owners_killed(void **unused)
 	}
 }
 
-/* Closing gives way to who waits. */
+/* Closing grants locks to waiters. */
 static void owners_close(void **unused)
 {
 	(void)unused;

@@ -19,8 +19,8 @@
 
 #define SIZE 4096
 
-static atomic_int *handled;                              /* signals, by whoever waits */
-static long (*call_inside)(const struct access *access); /* what he waits in */
+static atomic_int *handled;                              /* signals, by waiter */
+static long (*call_inside)(const struct access *access); /* the call in which it waits */
 static int handler_flags;
 
 static int set_up(void **unused)
@@ -76,7 +76,7 @@ static const struct kind {
 	const char *name;
 	long (*call)(const struct access *access);
 	bool restarts;
-	long result; /* once nothing is in the way */
+	long result; /* once nothing conflicts */
 } kinds[] = {
 	{"F_SETLKW", lock_of_process, true, 0},
 	{"F_OFD_SETLKW", lock_of_open, true, 0},
@@ -115,7 +115,7 @@ static void let_go(void)
 	assert_int_equal(lock_bytes(owner, F_SETLK, F_UNLCK, 0, 0), 0);
 }
 
-/* What a wait comes to that the signal has not ended. */
+/* The result of a wait that the signal has not ended. */
 static void expect_waits_on(const struct kind *kind, int waiter)
 {
 	expect_waiting(1);

@@ -5,15 +5,15 @@
 #include <dlfcn.h>
 #include <sys/resource.h>
 
-#define STEP (256u * 1024u) /* bytes that are reserved at a time */
+#define STEP (256u * 1024u) /* bytes reserved at a time */
 
-/* What the next calls of fallocate(2) fail with. */
+/* Errors of the next calls of fallocate(2). */
 static struct reserving {
 	int error;
 	int times;
 } reserving;
 
-/* Instead of the C library's. */
+/* Replaces the C library's. */
 int fallocate(int fd, int mode, off_t offset, off_t length)
 {
 	int (*real)(int, int, off_t, off_t);
@@ -69,7 +69,7 @@ static void is_empty_at_first(void **state)
 	assert_null(arena.header);
 }
 
-/* A worker of another build maps the same memory: what moves a field has to change ARENA_LAYOUT. */
+/* A worker of another build maps the same memory: moving a field requires a new ARENA_LAYOUT. */
 static void keeps_its_layout(void **state)
 {
 	struct arena arena;
@@ -97,8 +97,7 @@ static void keeps_its_layout(void **state)
 	arena_destroy(&arena);
 }
 
-/* Uses up the slots of one kind as node.c and handle.c do; every one gets written before the next is asked
- * for. */
+/* Uses up the slots of one kind as node.c and handle.c do; each is written before the next is requested. */
 static void use_up(struct arena *arena, int (*commit)(struct arena *), _Atomic uint32_t *high, uint32_t max,
 		   char *slots, size_t slot_size)
 {
@@ -150,7 +149,7 @@ static void takes_memory_as_slots_come(void **state)
 	assert_int_equal(memory_of(&arena), STEP);
 	assert_int_equal(arena_commit_node(&arena), 0);
 	assert_int_equal(memory_of(&arena), 2 * STEP);
-	/* not used yet, so it is not reserved again */
+	/* unused, so nothing more is reserved */
 	assert_int_equal(arena_commit_node(&arena), 0);
 	assert_int_equal(memory_of(&arena), 2 * STEP);
 	assert_int_equal(arena_commit_handle(&arena), 0);
@@ -162,7 +161,7 @@ static void takes_memory_as_slots_come(void **state)
 	assert_int_equal(arena_commit_node(&arena), 0);
 	assert_int_equal(memory_of(&arena), 4 * STEP);
 	assert_int_equal(arena.header->nodes_committed, 2 * STEP);
-	/* one that died before it had noted what it reserved */
+	/* a worker died before it recorded its reservation */
 	arena.header->nodes_committed = STEP;
 	assert_int_equal(arena_commit_node(&arena), 0);
 	assert_int_equal(memory_of(&arena), 4 * STEP);
@@ -203,7 +202,7 @@ static void fails_without_descriptors(void **state)
 	assert_int_equal(arena.fd, -77);
 }
 
-/* Interrupted, as by a signal: it goes on. */
+/* Interrupted, as by a signal: it continues. */
 static void goes_on_after_a_signal(void **state)
 {
 	struct arena arena;
@@ -218,7 +217,7 @@ static void goes_on_after_a_signal(void **state)
 	arena_destroy(&arena);
 }
 
-/* A full machine is an errno, and nothing is used. */
+/* A full machine yields an errno, and no slot is used. */
 static void fails_without_memory(void **state)
 {
 	static const int errors[] = {ENOMEM, ENOSPC};
@@ -261,7 +260,7 @@ static void adds_no_node_without_memory(void **state)
 	assert_true(is_open(fd));
 	assert_int_equal(slots.arena.header->nodes_high, STEP / 128);
 	slots_check(&slots);
-	/* a node that nobody refers to gives way */
+	/* an unreferenced node is evicted */
 	forget(&slots, first, 1);
 	assert_int_equal(slots.state.n_idle, 1);
 	reserving = (struct reserving){.error = ENOMEM, .times = 1};

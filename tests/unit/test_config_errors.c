@@ -15,7 +15,7 @@
 
 #include "fs/config/parse.h"
 
-/* the fields of a policy, which every section has last */
+/* fields of a policy, listed last in every section */
 #define POLICY_NAMES ", lock, writers, commit, size-policy, lifetime"
 
 static void parse(const char *text, struct config *config)
@@ -27,7 +27,7 @@ static void parse(const char *text, struct config *config)
 		fail_msg("%s", error);
 }
 
-/* Parses bytes that are wrong, and compares the error line. */
+/* Parses invalid text, and compares the error line. */
 static void expect_error(const char *text, size_t length, const char *expected)
 {
 	struct config config = {.n_segments = 4711};
@@ -96,8 +96,7 @@ static void says_what_is_wrong_with_sections(void **state)
 		 "which is not a directory; rename one of them"},
 		{"[segment a/b]\n[segment a]", "t.ini:2: [segment a] is a directory, since line 1 declares a "
 					       "name below it; use another name"},
-		/* the first error is told, though the second one is found without waiting for the end of a
-		   section */
+		/* the first error is reported, though the second one is found before the end of a section */
 		{"[directory a]\nsize = 1\n[directory a]",
 		 "t.ini:2: size requires medium = memory, but [directory a] has no medium; write medium = "
 		 "memory, or remove size"},
@@ -298,7 +297,7 @@ static void says_what_is_wrong_with_bytes(void **state)
 		expect_error(cases[i].text, cases[i].length, cases[i].error);
 }
 
-/* A line of `length` bytes: what it begins with, then 'a', with a '/' after each 100. */
+/* A line of `length` bytes: a prefix, then 'a', with a '/' after each 100. */
 static char *long_line(const char *before, size_t length, const char *after)
 {
 	size_t before_length = strlen(before);
@@ -341,8 +340,10 @@ static void keeps_long_lines_whole(void **state)
 	free(text);
 }
 
-/* Depends on how inih was built: at least 198 bytes of a line, at Debian all of it; never cut without an
- * error. */
+/*
+ * Depends on the build of inih: at least 198 bytes of a line, on Debian all of it; never truncated without an
+ * error.
+ */
 static void keeps_long_values_whole(void **state)
 {
 	(void)state;
@@ -353,7 +354,7 @@ static void keeps_long_values_whole(void **state)
 		int status = config_parse(text, strlen(text), "t.ini", &config, error);
 
 		if (status == 0) {
-			/* a '/' at the end is taken off */
+			/* a trailing '/' is removed */
 			size_t left = length % 100 == 1 ? length - 1 : length;
 
 			assert_true(left < PATH_MAX);

@@ -44,7 +44,7 @@ void __libc_free(void *block);
 static bool counting;
 static bool go_on_failing;
 static long allowed; /* allocations before the one that fails */
-static long blocks;  /* taken and not freed while counting */
+static long blocks;  /* allocated and not freed while counting */
 
 static bool fails(void)
 {
@@ -62,7 +62,7 @@ static bool fails(void)
 	return false;
 }
 
-/* glibc lets a program replace these four as a set */
+/* glibc allows replacing these four as a set */
 __attribute__((visibility("default"))) void *malloc(size_t size)
 {
 	void *block = fails() ? NULL : __libc_malloc(size);
@@ -107,14 +107,13 @@ static void start(long n, bool all_after)
 	counting = true;
 }
 
-/* Ids are numbers with a group, so that the system's name service, which keeps memory for itself, isn't
- * asked. */
+/* Numeric ids, so that the name service of the system, which keeps memory, isn't used. */
 static const char text[] =
 	"[mount]\npath = /mnt/seg\nhuge = always\nnuma = local\nowner = 1:2\n"
 	"[directory a/b/c]\nmedium = /x\n[directory a]\nmedium = memory\nhuge = never\nnuma = bind:0\n"
 	"[segment a/b/s]\nowner = 3:4\nload = /y\n[segment t]\n[segment u]\n[segment v]\n";
 
-/* Many names below a few directories. */
+/* Many names in a few directories. */
 static char many[8000];
 
 static void check_parse(const char *what, size_t length, bool all_after)
@@ -221,9 +220,8 @@ static void reads_without_memory(void **state)
 }
 
 /*
- * A user's name goes through the system's name service, which may say "not found" without memory. glibc's
- * (2.36) dies by itself where the first look-up of a process has no memory for its tables, so one is made
- * before.
+ * A user name is looked up by the system's name service, which may report "not found" without memory. glibc's
+ * (2.36) crashes if the first look-up of a process has no memory for its tables, so one is made before.
  */
 static void looks_up_without_memory(void **state)
 {

@@ -17,15 +17,15 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define SECONDS 1.5 /* that each case takes */
+#define SECONDS 1.5 /* per case */
 
 static struct world *world; /* shared with the worker */
 static struct slots slots;  /* the worker's */
 static pid_t worker = -1;
 
-/* What every operation does in each of its forms, before what chance wants. */
+/* Each operation in each of its forms, before random ones. */
 static const struct step script[] = {
-	/* references, old and new; forgotten in part and wholly, past the number that is remembered */
+	/* references, old and new; forgotten in part and completely, more than the recorded number */
 	{OP_REFERENCE, 0, 0},
 	{OP_FORGET, 0, 1},
 	{OP_FORGET, 0, 1},
@@ -38,7 +38,7 @@ static const struct step script[] = {
 	{OP_REFERENCE, 2, 0},
 	{OP_REFERENCE, 1, 0},
 	{OP_REFERENCE, 3, 0},
-	/* an id that is shared, rests, gives way to one at the same place, is closed with its node */
+	/* an id that is shared, cached, evicted by another node of the same place, closed with its node */
 	{OP_OPEN, 4, IO_DIRECT},
 	{OP_OPEN, 4, IO_MEDIATED},
 	{OP_OPEN, 4, IO_RELAYED},
@@ -53,7 +53,7 @@ static const struct step script[] = {
 	{OP_REFERENCE, 10, 0},
 	{OP_OPEN, 5, 4},
 	{OP_OPEN, 5, 5},
-	/* removed: idle, unheld, by its descriptor, by its id; in vain; linked again */
+	/* removed: idle, unpinned, by descriptor, by id; failed; linked again */
 	{OP_FORGET, 5, 1},
 	{OP_UNLINK, 5, 0},
 	{OP_UNLINK, 6, 0},
@@ -82,7 +82,7 @@ static const struct step script[] = {
 /* --- followed instruction by instruction
  * ----------------------------------------------------------------------------- */
 
-/* The parts of the arena that these operations change. */
+/* Parts of the arena that these operations change. */
 #define N_PARTS 4
 struct part {
 	void *at;
@@ -134,7 +134,7 @@ static void die_here(struct slots *left, const struct part parts[N_PARTS], const
 	struct world after = *world;
 	struct view view = {.world = &after, .slots = left, .is_open = is_open_in_worker};
 
-	/* what was there until this store: a descriptor may have been closed meanwhile */
+	/* the state before this store: a descriptor may have been closed meanwhile */
 	compare_fds(&view, seen[1].at, 16, seen[3].at, WORLD_OPENS + 1);
 	compare_fds(&view, seen[2].at, 16, seen[3].at, 0);
 	copy(parts, seen);
@@ -165,7 +165,7 @@ static void survives_a_death_at_every_store(void **state)
 	(void)state;
 	assert_int_equal(
 		arena_create(&left.arena, WORLD_NODES, WORLD_OPENS + 1, slots.arena.header->max_locks), 0);
-	/* all that stays the same; the other slots are copied at each store */
+	/* everything that does not change; the other slots are copied at each store */
 	memcpy(left.arena.nodes, slots.arena.nodes, WORLD_NODES * sizeof(struct node_slot));
 	parts_of(&slots.arena, parts);
 	parts_of(&left.arena, copies);
@@ -178,7 +178,7 @@ static void survives_a_death_at_every_store(void **state)
 	all = steps_on_one_processor();
 	worker = steps_start(live);
 	while (now() < end || atomic_load(&world->done) < SCRIPT) {
-		/* the clock is asked now and then only */
+		/* the clock is read now and then only */
 		for (int i = 0; i < 1000; i++) {
 			assert_true(steps_next(worker));
 			if (differ(parts, seen)) {
@@ -199,7 +199,7 @@ static void survives_a_death_at_every_store(void **state)
 /* --- killed at random
  * ------------------------------------------------------------------------------------------------ */
 
-/* With the descriptors of this process, as the supervisor starts it. */
+/* With the descriptors of this process, as started by the supervisor. */
 static void start_worker(void)
 {
 	struct clone_args arguments = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
@@ -251,7 +251,7 @@ static void note_new_open(int file)
 	world->given_handles[(uint32_t)number] = number;
 }
 
-/* What came of the operation that was under way is what the slots say. */
+/* The slots tell the result of the interrupted operation. */
 static void note_what_was_under_way(void)
 {
 	struct step step = world->under_way;

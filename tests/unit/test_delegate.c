@@ -43,7 +43,7 @@ static void test_runs_on_the_callers_memory(void **state)
 	assert_int_equal(errno, 0);
 }
 
-/* Without end, but for a fatal signal. */
+/* Waits until a fatal signal. */
 static int wait_for_ever(void *context)
 {
 	sigset_t all;
@@ -56,7 +56,7 @@ static int wait_for_ever(void *context)
 	return 0;
 }
 
-/* With many variables on its stack. */
+/* With many variables on the stack. */
 static int wait_deep_down(void *context)
 {
 	unsigned int *depth = context;
@@ -77,10 +77,7 @@ static int fill_stack(void *context)
 	return variable[100];
 }
 
-/*
- * What the sanitizer has noted of one that was ended does not count for the next one, whose stack may be the
- * same memory.
- */
+/* Sanitizer state of a killed delegate does not affect the next one, whose stack may be the same memory. */
 static void test_leaves_no_marks_of_its_stack(void **state)
 {
 	const struct delegate brief = {.milliseconds = 20};
@@ -119,7 +116,7 @@ static void test_is_ended_at_its_deadline(void **state)
 	sigset_t before;
 
 	(void)state;
-	/* as the threads of a worker have it */
+	/* as in the threads of a worker */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	assert_int_equal(delegate_run(&how, wait_for_ever, NULL), -ETIMEDOUT);
@@ -166,7 +163,7 @@ static void test_has_its_own_descriptors(void **state)
 	assert_true(other > 2);
 	assert_int_equal(delegate_run(&how, open_full, &opened), 0);
 	assert_false(opened.has_other);
-	/* where there is one of this number here, inherited ones too, it is another */
+	/* if this number is open here, perhaps inherited, it is another file */
 	assert_true(fstat(opened.fd, &stat) < 0 || stat.st_rdev != makedev(1, 7));
 	assert_true(fcntl(other, F_GETFD) >= 0);
 }
@@ -261,13 +258,13 @@ static void test_assumes_and_returns(void **state)
 	assert_int_equal(may_access(&access), 0);
 	assert_int_equal(geteuid(), 0);
 	assert_int_equal(syscall(SYS_setfsuid, -1), 0);
-	/* again is nothing */
+	/* a second call has no effect */
 	credentials_restore(&self);
 	close(access.fd);
 	unlink(path);
 }
 
-/* A child that has become somebody, and waits to be looked at. */
+/* A child with other credentials, which waits for inspection. */
 static pid_t start_somebody(const gid_t *groups, size_t n_groups)
 {
 	int ready[2];

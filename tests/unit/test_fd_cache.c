@@ -4,7 +4,7 @@
 
 #include <sys/resource.h>
 
-#define PLACES 64u /* a quarter of the descriptors that this process may have */
+#define PLACES 64u /* a quarter of this process's limit of descriptors */
 #define ALL    (&store.slots.state)
 
 static const struct cached_fd_record *record_of(struct store *store, uint64_t id)
@@ -12,7 +12,7 @@ static const struct cached_fd_record *record_of(struct store *store, uint64_t id
 	return &store->slots.arena.header->cached_fds[node_index_of(id) % PLACES];
 }
 
-/* Takes a descriptor for a moment. Returns its number. */
+/* Gets and puts a descriptor. Returns its number. */
 static int touch(struct store *store, uint64_t id)
 {
 	struct cached_fd cached = CACHED_FD_NONE;
@@ -24,7 +24,7 @@ static int touch(struct store *store, uint64_t id)
 	return record_of(store, id)->fd;
 }
 
-/* The node whose index is PLACES above that of another one, and so shares its place. */
+/* The node whose index is PLACES above another one's, and so maps to the same place. */
 static uint64_t rival_of(struct store *store, uint64_t id)
 {
 	uint64_t other = 0;
@@ -53,7 +53,7 @@ static void finds_them_again(void **state)
 	assert_int_equal(record_of(&store, id)->fd, first.fd);
 	fd_cache_put(&first);
 	fd_cache_put(&second);
-	fd_cache_put(&second); /* what is put twice is put once */
+	fd_cache_put(&second); /* a second put has no effect */
 	assert_true(is_open(record_of(&store, id)->fd));
 	/* the next worker has it, too */
 	slots_again(&store.slots);
@@ -77,7 +77,7 @@ static void gives_way_at_its_place(void **state)
 	assert_int_equal(fd_cache_get(ALL, slot_of(&store, rival), &used), 0);
 	assert_int_equal(record_of(&store, id)->id, rival);
 	assert_false(is_open(fd));
-	/* in use: the other one gets a descriptor of its own */
+	/* in use: the other node gets a private descriptor */
 	assert_int_equal(fd_cache_get(ALL, slot_of(&store, id), &other), 0);
 	assert_int_equal(other.slot, CACHED_FD_PRIVATE);
 	assert_int_equal(record_of(&store, id)->id, rival);
@@ -103,13 +103,13 @@ static void closes_them_with_their_nodes(void **state)
 	id = make_file(&store, root_of(&store), "file", "text");
 	rival = rival_of(&store, id);
 	fd = touch(&store, id);
-	fd_cache_drop(ALL, rival); /* which has none */
+	fd_cache_drop(ALL, rival); /* it has no cached one */
 	assert_true(is_open(fd));
 	forget_node(&store, id);
 	assert_false(is_open(fd));
 	assert_int_equal(record_of(&store, id)->id, 0);
 	fd_cache_drop(ALL, id);
-	/* one that is in use stays */
+	/* a descriptor in use stays */
 	assert_int_equal(fd_cache_get(ALL, slot_of(&store, rival), &used), 0);
 	fd_cache_drop(ALL, rival);
 	assert_true(is_open(used.fd));
@@ -198,7 +198,7 @@ static void says_why_there_is_none(void **state)
 	store_end(&store);
 }
 
-/* A kept descriptor holds the file of a name that goes; another file under the name is another node. */
+/* A cached descriptor pins a removed file; another file of that name is another node. */
 static void tells_old_from_new(void **state)
 {
 	struct store store;
@@ -233,7 +233,7 @@ int main(void)
 	};
 	struct rlimit limit;
 
-	/* before the table is used for the first time */
+	/* before the cache is used for the first time */
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return 1;
 	limit.rlim_cur = PLACES * 4;

@@ -2,7 +2,7 @@
 /* Handles: their numbers, the nodes that they pin, and passthrough ids. */
 #include "tests/unit/slots.h"
 
-/* Adds a handle without descriptor; the kernel is asked for an id where the mode wants one. */
+/* Adds a handle without descriptor; the kernel is asked for an id if the mode needs one. */
 static uint64_t add(struct slots *slots, uint64_t node, enum io_mode mode, int *next_id, int *backing_id)
 {
 	struct handle_open open = direct_open(node, next_id);
@@ -15,7 +15,7 @@ static uint64_t add(struct slots *slots, uint64_t node, enum io_mode mode, int *
 	return number;
 }
 
-/* Returns the id that is to be closed. */
+/* Returns the id to close. */
 static int remove_handle(struct slots *slots, uint64_t number)
 {
 	int backing_id = -7;
@@ -99,7 +99,7 @@ static void refuses_numbers_that_are_not_good(void **state)
 	assert_null(handle_get(&slots.state, number + ((uint64_t)1 << 32)));
 	assert_null(handle_get(&slots.state, UINT64_MAX));
 	remove_handle(&slots, number);
-	/* RELEASE that comes twice */
+	/* a second RELEASE */
 	assert_int_equal(handle_remove(&slots.state, number, &backing_id), -EBADF);
 	assert_int_equal(backing_id, -7);
 	second = add(&slots, node, IO_RELAYED, &next_id, &ignored);
@@ -201,7 +201,7 @@ static void asks_for_one_id_per_node(void **state)
 	slots_close(&slots);
 }
 
-/* Neither directories nor what segfs says itself are the kernel's to open, whatever the mode. */
+/* The kernel opens neither directories nor files under .segfs, whatever the mode. */
 static void asks_for_files_only(void **state)
 {
 	struct slots slots;
@@ -273,7 +273,7 @@ static void rests_after_the_last_close(void **state)
 			slots_again(&slots);
 	}
 	assert_int_equal(next_id, 6);
-	/* closed once the kernel forgets the node, and noted until that is done */
+	/* closed once the kernel forgets the node, and recorded until then */
 	assert_int_equal(closing(&slots, 5), 0);
 	assert_int_equal(forget(&slots, node, 1), 5);
 	assert_int_equal(slots.state.cached_ids[2], 0);
@@ -287,7 +287,7 @@ static void rests_after_the_last_close(void **state)
 	slots_close(&slots);
 }
 
-/* The number of ids that rest has a limit: a node's place is its index modulo that. */
+/* The number of cached ids is limited: a node's place is its index modulo the limit. */
 static void gives_way_at_its_place(void **state)
 {
 	const uint32_t n = ARENA_CACHED_IDS + 4;
@@ -313,7 +313,7 @@ static void gives_way_at_its_place(void **state)
 	assert_int_equal(node_get(&slots.state, same_place)->backing_id, other_id);
 	assert_int_equal(slots.state.cached_ids[2], node_index_of(same_place));
 	slots_check(&slots);
-	/* one that is open does not rest, so it loses nothing */
+	/* an open node is not cached, so it is not evicted */
 	number = add(&slots, node, IO_DIRECT, &next_id, &id);
 	assert_int_equal(open_and_close(&slots, same_place, &next_id, &other_id), 0);
 	assert_int_equal(node_get(&slots.state, node)->backing_id, id);
@@ -321,13 +321,13 @@ static void gives_way_at_its_place(void **state)
 	assert_int_equal(slots.state.cached_ids[2], node_index_of(same_place));
 	assert_int_equal(remove_handle(&slots, number), other_id);
 	assert_int_equal(slots.state.cached_ids[2], node_index_of(node));
-	/* the other's end leaves the place alone */
+	/* the end of the other node leaves the place alone */
 	assert_int_equal(forget(&slots, same_place, 1), 0);
 	assert_int_equal(slots.state.cached_ids[2], node_index_of(node));
 	slots_close(&slots);
 }
 
-/* What holds a removed file does not give way. */
+/* The id of a removed file is not evicted. */
 static void holds_removed_files_past_the_last_close(void **state)
 {
 	int next_id = 5, id, other_id;
@@ -357,7 +357,7 @@ static void holds_removed_files_past_the_last_close(void **state)
 	slots_close(&slots);
 }
 
-/* The kernel forgets no node that is open; a count that erred is no reason to lose the handle. */
+/* The kernel does not forget open nodes; a wrong count must not lose the handle. */
 static void keeps_nodes_with_handles(void **state)
 {
 	int next_id = 5, id;
@@ -378,7 +378,7 @@ static void keeps_nodes_with_handles(void **state)
 	slots_close(&slots);
 }
 
-/* An idle node that is opened by its file handle is idle no more. */
+/* An idle node opened by its file handle is not idle any more. */
 static void opens_idle_nodes(void **state)
 {
 	int next_id = 5, id;
@@ -397,7 +397,7 @@ static void opens_idle_nodes(void **state)
 	slots_close(&slots);
 }
 
-/* The kernel's refusal is asked about anew once nobody has the file open. */
+/* After a refusal the kernel is asked again once nobody has the file open. */
 static void forgets_a_refusal(void **state)
 {
 	int next_id = 5, id;

@@ -2,7 +2,7 @@
 /* Counts of a node's opens by kind. */
 #include "tests/unit/slots.h"
 
-/* Also once the next worker counts. */
+/* The next worker counts the same. */
 static void counts_opens(void **state)
 {
 	static const struct {

@@ -24,7 +24,7 @@ static int new_file(unsigned int flags, off_t size)
 	return fd;
 }
 
-/* Every way that a write can lie to pages and to the end, compared with pwrite(2). */
+/* All positions of a write relative to pages and to the end, compared with pwrite(2). */
 static void writes_as_write_does(void **state)
 {
 	static const off_t offsets[] = {0, 1, 4095, 4096, 4097, 8000, 12287};
@@ -56,7 +56,7 @@ static void writes_as_write_does(void **state)
 	free(other);
 }
 
-/* Another thread's: makes a file shorter and longer again, as its owner may at any time. */
+/* Another thread truncates and extends a file, as its owner may at any time. */
 struct shrinker {
 	int fd;
 	atomic_bool stop;
@@ -73,7 +73,7 @@ static void *shrink(void *context)
 	return NULL;
 }
 
-/* A store to what is not there any more would end the process. */
+/* A store past the end would kill the process. */
 static void a_file_that_shrinks_is_an_error(void **state)
 {
 	struct shrinker shrinker = {.fd = new_file(0, 8 * 4096)};
@@ -137,7 +137,7 @@ static void tells_huge_pages_from_others(void **state)
 	close(fd);
 }
 
-/* What is free decides whether it is written or refused; it is never a signal. */
+/* Free pages decide whether it is written or refused; it never causes a signal. */
 static void writes_to_huge_pages(void **state)
 {
 	int fd = new_file(MFD_HUGETLB, 0);

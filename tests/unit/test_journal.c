@@ -46,8 +46,8 @@ static bool is_kept(const char *text)
 }
 
 /*
- * A worker that lives as `life` says, and how the one before it ended. Returns its exit status, 0 where it
- * has come to the end.
+ * Runs a worker with function `life`; before: how its predecessor ended. Returns its exit status, 0 if it
+ * reached the end.
  */
 static int worker(enum arena_death before, void (*life)(void))
 {
@@ -103,7 +103,7 @@ static void ordinary_life(void)
 	struct journal_note note;
 
 	must(journal_since() == 0 && !journal_is_replay() && journal_deaths() == 0);
-	/* outside of a request all that says nothing */
+	/* no effect outside of a request */
 	journal_note(&(struct journal_note){.fd = -1});
 	must(!journal_get_note(&note));
 	keep("nobody's");
@@ -120,7 +120,7 @@ static void ordinary_life(void)
 		journal_end();
 		must(slots_in_use() == 0);
 	}
-	/* sent again, and never begun */
+	/* resent, and never begun */
 	must(begin(1000, true) == JOURNAL_NEW && !journal_is_replay());
 	journal_end();
 }
@@ -159,7 +159,7 @@ static void find_the_note(void)
 	must(begin(8, true) == JOURNAL_REPLAY);
 	must(journal_get_note(&note) && note.inode[0] == 3 && note.inode[1] == 4 && note.node == 6 &&
 	     note.flags == 9 && note.fd == -1);
-	/* what takes it back is another matter */
+	/* undoing is a separate step */
 	journal_begin_undo();
 	must(!journal_is_replay() && !journal_get_note(&note));
 	journal_note(&(struct journal_note){.inode = {5, 5}, .fd = -1});
@@ -193,7 +193,7 @@ static void reply_and_die(void)
 
 static void wait_for_others(void)
 {
-	/* it was answered: nobody asks again */
+	/* it has its reply: it is not resent */
 	must(!journal_claim(10));
 	journal_drop_unclaimed(NULL, NULL);
 	must(slots_in_use() == 0);
@@ -209,7 +209,7 @@ static void replies_that_were_taken_are_dropped(void **state)
 }
 
 static unsigned int sent;
-static bool is_had; /* what the kernel says to each answer */
+static bool is_had; /* the kernel's result of each reply */
 
 static bool send_one(void *context, void *reply, size_t size)
 {
@@ -218,7 +218,7 @@ static bool send_one(void *context, void *reply, size_t size)
 	return is_had;
 }
 
-/* One is done, one is not. */
+/* One request is done, one is not. */
 static void die_beside_it(void)
 {
 	must(begin(10, false) == JOURNAL_NEW);
@@ -274,7 +274,7 @@ static void what_waits_for_its_turn_is_kept(void **state)
 static void note_a_descriptor(void)
 {
 	must(begin(8, false) == JOURNAL_NEW);
-	/* the tables of real workers are one */
+	/* all workers share one descriptor table */
 	journal_note(&(struct journal_note){.inode = {3, 0}, .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)});
 }
 
@@ -346,7 +346,7 @@ static void nothing(void)
 {
 }
 
-/* Nor do deaths count of workers that had not begun it. */
+/* Deaths of workers that had not begun it do not count. */
 static void deaths_over_something_else(void **state)
 {
 	(void)state;
@@ -365,7 +365,7 @@ static void *have_fault(void *unused)
 	return NULL;
 }
 
-/* Two requests under way, of which the one is at fault. */
+/* Two requests in progress, one of which is at fault. */
 static void one_of_two(void)
 {
 	pthread_t thread;
@@ -425,7 +425,7 @@ static void *begin_and_stay(void *unique)
 	return NULL;
 }
 
-/* Each thread keeps its slot for good; who finds none goes on without. */
+/* Each thread keeps its slot for good; without a free slot it works without the journal. */
 static void more_threads_than_slots(void)
 {
 	for (uintptr_t i = 0; i < ARENA_JOURNAL + 8; i++) {

@@ -13,14 +13,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* What the next worker finds of a request, in one word, so that it changes at one instruction. */
-#define NOTHING   1U         /* it was never begun, or is over */
-#define BEGUN     2U         /* ... and nothing is noted */
+/* What the next worker finds of a request, in one word, so that it changes atomically. */
+#define NOTHING   1U         /* never begun, or completed */
+#define BEGUN     2U         /* ... and without a note */
 #define NOTED(n)  (4U + (n)) /* ... with note `n` */
 #define ANSWERED  3U
-#define DEATHS(n) ((n) << 8) /* that the next worker counts */
+#define DEATHS(n) ((n) << 8) /* counted by the next worker */
 
-/* Requests of the two workers before the one that is followed, then its own. */
+/* Requests of the two predecessors of the single-stepped worker, then its own. */
 enum {
 	LEFT_BEGUN,
 	LEFT_ANSWERED,
@@ -33,13 +33,13 @@ enum {
 static struct shared {
 	struct {
 		_Atomic uint32_t now;
-		_Atomic uint32_t next; /* ... or already this, 0 = none */
-		_Atomic uint32_t via;  /* ... or this in between, 0 = none */
+		_Atomic uint32_t next; /* ... or already this state, 0 = none */
+		_Atomic uint32_t via;  /* ... or this state in between, 0 = none */
 	} requests[REQUESTS];
 } * shared;
 
 static struct arena arena; /* the worker's */
-static struct arena copy;  /* what the next worker finds */
+static struct arena copy;  /* the next worker's */
 
 #define must(condition) ((condition) ? (void)0 : _exit(__LINE__ % 251 + 1))
 
@@ -102,7 +102,7 @@ static void recover_here(void)
 	must(state_recover(&state, &arena, 0) == 0);
 }
 
-/* What the two workers before have left. */
+/* State left by the two predecessors. */
 static void first_life(void)
 {
 	recover_here();
@@ -127,7 +127,7 @@ static void third_life(void)
 
 static void in_recovery(void)
 {
-	/* either death is counted once, or not at all where the next worker does not get beyond that */
+	/* either death is counted once, or not at all if the next worker does not get further */
 	becomes(LEFT_BEGUN, NOTED(1) | DEATHS(2), 0);
 	becomes(LEFT_FOR_NOBODY, NOTED(1) | DEATHS(1), 0);
 	recover_here();
@@ -180,7 +180,7 @@ static void with_a_request(int request)
 	becomes(request, ANSWERED, 0);
 	save_reply();
 	has_become(request);
-	/* later answers are of no account */
+	/* later replies are ignored */
 	journal_save_reply(&(struct iovec){(void *)(uintptr_t) "another", 7}, 1);
 	becomes(request, NOTHING, 0);
 	journal_end();
@@ -210,7 +210,7 @@ static uint32_t noted(void)
 		if (note.inode[0] == notes[i].inode[0] && note.inode[1] == notes[i].inode[1] &&
 		    note.node == notes[i].node && note.flags == notes[i].flags && note.fd == notes[i].fd)
 			return NOTED(i);
-	return 0; /* which nobody expects */
+	return 0; /* nobody expects it */
 }
 
 static uint32_t ask_for(int request)
@@ -252,7 +252,7 @@ static void take_over(void)
 		fprintf(stderr, "request %d: found %#x, not %#x, %#x or %#x\n", i, found, now, next, via);
 		_exit(1);
 	}
-	/* all of it was asked for */
+	/* everything was claimed */
 	for (int i = 0; i < ARENA_JOURNAL; i++)
 		must(copy.header->journal[i].state == JOURNAL_FREE);
 	_exit(0);
@@ -294,7 +294,7 @@ static void is_known_at_every_store(void **state)
 	shared->requests[FIRST].now = shared->requests[SECOND].now = NOTHING;
 	all = steps_on_one_processor();
 	worker = steps_start(live);
-	/* all but the journal stays as it is: the worker's number is that of the one that is followed */
+	/* all but the journal is unchanged: the worker's number is that of the single-stepped one */
 	memcpy(copy.header->journal, present, size);
 	while (steps_next(worker)) {
 		if (memcmp(seen, present, size) == 0)

@@ -16,7 +16,7 @@
 
 #define NODES     2
 #define PROCESSES 4
-#define OPENS     4 /* of each node; process N has made open N, and all inherit all */
+#define OPENS     4 /* per node; process N has made open N, and all inherit all */
 #define OWNERS    (PROCESSES + OPENS)
 #define BYTES     12 /* the last one stands for all that follow */
 #define WAITERS   10 /* at one time */
@@ -25,14 +25,14 @@
 struct wish {
 	bool access;
 	int node, owner, open, first, last, type;
-	int process;      /* of I/O: who asks */
-	bool knows_owner; /* of I/O: the kernel tells it, not only the process */
-	bool decided;     /* I/O that is being carried out */
+	int process;      /* of I/O: the requester */
+	bool knows_owner; /* of I/O: the kernel passes the owner, not only the process */
+	bool decided;     /* I/O in progress */
 	bool comes;       /* again, to the next worker */
 	uint64_t unique;
 };
 
-/* What an owner has in one byte. */
+/* State of an owner in one byte. */
 struct held {
 	int type;   /* enum lock_type, or NOTHING */
 	int holder; /* enum lock_holder */
@@ -43,7 +43,7 @@ static struct {
 	struct held held[NODES][OWNERS][BYTES];
 	struct wish queue[WAITERS]; /* in order of arrival */
 	int n_queue;
-	bool in_order; /* nobody passes others for what he holds elsewhere */
+	bool in_order; /* nobody overtakes others because of locks elsewhere */
 } model;
 
 static struct slots slots;
@@ -73,12 +73,12 @@ static bool overlap(const struct wish *a, const struct wish *b)
 	return a->node == b->node && a->first <= b->last && b->first <= a->last;
 }
 
-/* Whether who does I/O passes a lock: it is of the process, or of the open file description. */
+/* Whether I/O passes a lock: it belongs to the process, or to the open file description. */
 static bool passes_lock(const struct wish *access, int owner, const struct held *held)
 {
 	if (owner < PROCESSES && held->holder != LOCK_OF_OPEN && owner == access->process)
 		return true;
-	/* of an owner that is not known to be an open, the pid is all that there is to go by */
+	/* for an owner not known to be an open, only the pid is available */
 	if (owner >= PROCESSES && held->holder == LOCK_OF_UNKNOWN && !access->knows_owner &&
 	    owner - PROCESSES == access->process)
 		return true;
@@ -106,7 +106,7 @@ static bool anybody_in_the_way(const struct wish *wish)
 	return false;
 }
 
-/* An owner, or its process by the other one that it has. */
+/* An owner, or its process by its other owner. */
 static bool holds_anything(int owner)
 {
 	for (int node = 0; node < NODES; node++)
@@ -125,7 +125,7 @@ static bool has_it(const struct wish *wish)
 	return true;
 }
 
-/* The owner that a request that waits is known by. */
+/* The owner under which a waiting request is known. */
 static int owner_of(const struct wish *wish)
 {
 	return !wish->access ? wish->owner : wish->knows_owner ? wish->process : NOTHING;
@@ -144,7 +144,10 @@ static bool passes_decided(const struct wish *wish)
 	return false;
 }
 
-/* Locks pass nothing, unless who asks holds some; I/O passes what waits, but for locks that would be next. */
+/*
+ * Lock requests overtake nothing, unless the owner holds locks; I/O overtakes waiters, except locks that
+ * would be next.
+ */
 static bool passes_queue(const struct wish *wish, int n_before)
 {
 	if (!wish->access && passes_decided(wish))
@@ -182,7 +185,7 @@ static void withdraw(int i)
  * -------------------------------------------------------------------------------------------------------
  */
 
-/* How an owner's locks are marked: always the same way, as the kernel's fcntl(2) tells it or not. */
+/* The holder kind of an owner's locks, constant per owner, whether fcntl(2) reveals it or not. */
 static int holder_of(int owner)
 {
 	if (owner % PROCESSES >= PROCESSES / 2)
@@ -225,7 +228,7 @@ static struct wish any_range(void)
 	return wish;
 }
 
-/* A lock of a process is set through the open that it has made, one of an open through itself. */
+/* A process lock is set through the process's open, an open's through itself. */
 static struct wish any_lock(void)
 {
 	struct wish wish = any_range();
@@ -262,10 +265,7 @@ static int queue_index(uint64_t unique)
 	return -1;
 }
 
-/*
- * Serves one node in the model, as far as that goes with I/O under way that has not ended. Returns how many
- * went on.
- */
+/* Grants waiters of one node in the model, as far as I/O in progress permits. Returns how many proceed. */
 static int serve_model(int node, uint64_t *went_on)
 {
 	int n = 0;
@@ -295,8 +295,8 @@ static int serve_model(int node, uint64_t *went_on)
 #define OUTCOMES (4 * WAITERS)
 
 /*
- * Takes all outcomes on a node, and ends I/O one by one, as the reader does.
- * expected: of OUTCOMES requests, the `n` that go on first. by_force: locks may be in the way of I/O.
+ * Takes all outcomes of a node, and ends I/O one by one, as the reader does. expected: the first `n` of
+ * OUTCOMES requests to proceed. by_force: locks may conflict with I/O.
  */
 static void expect_outcomes(int node, uint64_t *expected, int n, bool by_force)
 {
@@ -308,7 +308,7 @@ static void expect_outcomes(int node, uint64_t *expected, int n, bool by_force)
 		assert_int_equal(outcome.result, 0);
 		if (!outcome.access)
 			continue;
-		/* nobody has what it is about to read or write */
+		/* nobody has locked what it is about to access */
 		assert_true(by_force || !anybody_in_the_way(&model.queue[queue_index(expected[i])]));
 		lock_access_end(&slots.state, &outcome);
 		withdraw(queue_index(expected[i]));
@@ -331,7 +331,7 @@ static void expect_nothing(void)
 }
 
 /*
- * Who waits stands in the way of whom it holds something against, by the owner or, of I/O without one, by the
+ * A waiter blocks another one if it holds a conflicting lock, compared by owner or, for I/O without one, by
  * process.
  */
 static bool waiter_is_in_the_way(const struct wish *holder, const struct wish *of)
@@ -515,8 +515,8 @@ static void do_release_access(void)
 }
 
 /*
- * The kernel sends those that wait again, in any order, but for those whose process died, and interrupts some
- * of them.
+ * The kernel resends waiting requests, in any order, except those of dead processes, and interrupts some of
+ * them.
  */
 static void do_replace_worker(void)
 {
@@ -552,7 +552,7 @@ static void do_replace_worker(void)
 		if (!model.queue[i].comes)
 			withdraw(i--);
 	lock_recovered(&slots.state);
-	/* the nodes are served in the order in which they are found: none follows from the other */
+	/* nodes are served in the order in which they are found, which is unspecified */
 	for (int n = 0; n < 2 * WAITERS && lock_next_outcome(&slots.state, &outcome); n++) {
 		int i = queue_index(outcome.tag - 1);
 		struct wish wish = model.queue[i];
@@ -566,8 +566,8 @@ static void do_replace_worker(void)
 			put(&wish, wish.type, holder_of(wish.owner));
 	}
 	/*
-	 * Who has got something on a node that was served later might pass others on an earlier one, which is
-	 * served again with its next change. All that passes nobody has gone on.
+	 * An owner that got a lock on a node served later might overtake others on an earlier one, which is
+	 * served again with its next change. Nobody has proceeded who was not next.
 	 */
 	model.in_order = true;
 	for (int node = 0; node < NODES; node++)
@@ -589,7 +589,7 @@ static void compare(void)
 		n_waiting += entry.waits;
 		assert_true(entry.waits || !entry.access);
 		for (uint64_t byte = entry.start / 10; byte <= last && !entry.waits; byte++) {
-			/* the entry does not tell the owner: count by process */
+			/* the entry does not contain the owner: count by process */
 			for (int node = 0; node < NODES; node++)
 				if (nodes[node] == entry.node)
 					seen[node][entry.pid - 1][byte] = (int)entry.type;
@@ -654,7 +654,7 @@ static void agrees_with_the_model(void **state)
 	slots_close(&slots);
 }
 
-/* Locks of many owners through one open whose holders are not known: all pass for who uses it. */
+/* Locks of many owners of unknown kind through one open: users of the open pass all of them. */
 static void many_owners_of_one_open(void **state)
 {
 	struct lock_request request = {.kind = LOCK_RANGE, .type = LOCK_EXCLUSIVE};

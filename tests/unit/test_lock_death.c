@@ -18,7 +18,7 @@
 
 #define BYTES   12
 #define OWNERS  3
-#define LOCKS   64 /* slots, more than there are locks at any time */
+#define LOCKS   64 /* more slots than locks at any time */
 #define NOTHING (-1)
 
 static struct slots slots;
@@ -26,7 +26,7 @@ static uint64_t node;
 static uint64_t handle;
 static uint64_t unique;
 
-/* What somebody holds, byte by byte. */
+/* Locks held by an owner, byte by byte. */
 struct picture {
 	int held[OWNERS][BYTES];
 	unsigned int waiting;
@@ -63,7 +63,7 @@ static void look(struct state *state, struct picture *picture)
 	}
 }
 
-/* Recovers a copy of the arena as it is now. */
+/* Recovers a copy of the current arena. */
 static void recover(struct slots *copy)
 {
 	void *memory =
@@ -83,7 +83,7 @@ static void drop(struct slots *copy)
 	munmap(copy->arena.header, copy->arena.size);
 }
 
-/* The kernel sends the request again, and then the one that waited before, if any. */
+/* The kernel resends the request, and then the one that waited before, if any. */
 static void finish(struct slots *copy, const struct lock_request *request, bool wait,
 		   const struct lock_request *waiter)
 {
@@ -109,7 +109,7 @@ static void expect_between(const struct picture *before, const struct picture *a
 				    now->held[owner][byte] == after->held[owner][byte]);
 }
 
-/* What the child does. */
+/* The change made by the child. */
 static const struct lock_request *change;
 static bool change_waits;
 
@@ -122,8 +122,8 @@ static void carry_out(void)
 }
 
 /*
- * Carries out a request in a child, dies in copies at every change of a lock slot, and then for good at the
- * end.
+ * Carries out a request in a child, recovers copies at every change of a lock slot, and then the result of
+ * its death at the end.
  */
 static void die_in(const struct lock_request *request, bool wait, const struct lock_request *waiter,
 		   unsigned int at_least)
@@ -164,7 +164,7 @@ static void die_in(const struct lock_request *request, bool wait, const struct l
 	assert_true(deaths >= at_least);
 	assert_true(slots.arena.header->locks_high <= LOCKS);
 	free(seen);
-	/* the next worker goes on with what the child has done */
+	/* the next worker continues from the child's result */
 	slots_again(&slots);
 	if (waiter)
 		lock_wait(&slots.state, waiter, 7);
@@ -185,7 +185,7 @@ static void start(void)
 	node = reference(&slots, 100);
 	of_node.node = node;
 	assert_int_equal(handle_add(&slots.state, &of_node, &none, &handle, &ignored), 0);
-	/* copies of the arena can't get memory for its slots; now it is there */
+	/* copies of the arena can't reserve memory for its slots; now it is reserved */
 	request = request_of(2, LOCK_SHARED, 0, 0);
 	assert_int_equal(lock_set(&slots.state, &request), 0);
 	request.type = LOCK_NONE;
@@ -204,9 +204,9 @@ static void in_changes_of_ranges(void **state)
 	(void)state;
 	start();
 	step(0, LOCK_SHARED, 0, 11, 2);   /* the first one */
-	step(0, LOCK_EXCLUSIVE, 4, 6, 4); /* cuts it in two */
-	step(0, LOCK_NONE, 5, 5, 4);      /* and this one too */
-	step(0, LOCK_SHARED, 3, 8, 4);    /* joins what is around, replaces what is in between */
+	step(0, LOCK_EXCLUSIVE, 4, 6, 4); /* splits it */
+	step(0, LOCK_NONE, 5, 5, 4);      /* likewise */
+	step(0, LOCK_SHARED, 3, 8, 4);    /* merges with its neighbours, replaces the locks in between */
 	step(1, LOCK_SHARED, 2, 9, 2);
 	step(0, LOCK_NONE, 0, 11, 1);
 	step(1, LOCK_EXCLUSIVE, 0, 11, 3); /* widens and converts */
@@ -225,7 +225,7 @@ static void in_waiting(void **state)
 	step(0, LOCK_EXCLUSIVE, 0, 11, 2);
 	waiter = request_of(1, LOCK_EXCLUSIVE, 3, 4);
 	die_in(&waiter, true, NULL, 2);
-	/* whom it is given to: the lock and the end of waiting are two stores and more */
+	/* the waiter that is granted the lock: this takes two stores and more */
 	holder = request_of(0, LOCK_NONE, 2, 5);
 	die_in(&holder, false, &waiter, 4);
 	assert_false(

@@ -73,7 +73,7 @@ static bool anybody_in_the_way(const struct wish *wish)
 	return false;
 }
 
-/* Of either kind: an owner of this number is of the same process in both. */
+/* Of either kind: an owner number stands for the same process in both. */
 static bool holds_anything(int owner)
 {
 	for (int kind = 0; kind < LOCK_KINDS; kind++)
@@ -117,7 +117,7 @@ static void withdraw(int i)
 	memmove(&model.queue[i], &model.queue[i + 1], (size_t)(model.n_queue - i) * sizeof(model.queue[0]));
 }
 
-/* Serves one node's queue in order, again and again until nothing changes; tells whom. */
+/* Grants waiters of one node in order, until nothing changes; returns which. */
 static int serve(int node, uint64_t *served)
 {
 	int n = 0;
@@ -139,7 +139,7 @@ static int serve(int node, uint64_t *served)
 	return n;
 }
 
-/* Whether someone in the way of `wish` waits, directly or not, for `owner`. */
+/* Whether a conflicting waiter of `wish` waits, directly or not, for `owner`. */
 static bool waits_for(const struct wish *wish, int owner, bool visited[WAITERS])
 {
 	for (int i = 0; i < model.n_queue; i++) {
@@ -216,7 +216,7 @@ static void expect_served(const uint64_t *served, int n)
 	n_outcomes = 0;
 }
 
-/* Returns how many were served then. */
+/* Returns how many were granted their lock then. */
 static int drop_for_conversion(const struct wish *wish, uint64_t *served)
 {
 	int held = model.held[LOCK_FLOCK][wish->node][wish->owner][0];
@@ -340,7 +340,7 @@ static void do_drop_handle(void)
 	expect_served(served, any ? serve(wish.node, served) : 0);
 }
 
-/* The kernel sends those that wait again, in any order, but for those whose process died meanwhile. */
+/* The kernel resends waiting requests, in any order, except those of processes that died meanwhile. */
 static void do_replace_worker(void)
 {
 	uint64_t served[WAITERS * NODES] = {0};

@@ -30,7 +30,7 @@ static void counts_references(void **state)
 	assert_int_equal(slot->lookups, 2);
 	assert_int_equal(forget(&slots, id, 0), 0);
 	assert_int_equal(slot->lookups, 2);
-	/* more than there are, as after a count that erred downwards */
+	/* more than were counted, as after a count that is too low */
 	assert_int_equal(forget(&slots, id, 3), 0);
 	assert_int_equal(slot->lookups, 0);
 	assert_int_equal(slots.state.n_idle, 1);
@@ -69,7 +69,7 @@ static void tells_files_apart(void **state)
 	slots_close(&slots);
 }
 
-/* What lies behind a shorter handle is nobody's business. */
+/* Bytes behind a shorter handle are ignored. */
 static void compares_no_more_than_the_handle(void **state)
 {
 	struct node_key key = key_of(100);
@@ -110,7 +110,7 @@ static void refuses_ids_that_were_never_given(void **state)
 	assert_null(node_get(&slots.state, UINT64_MAX));
 	assert_null(node_get(&slots.state, id + ((uint64_t)1 << 32)));
 	assert_null(node_get(&slots.state, (uint32_t)id));
-	/* and nothing comes of using them */
+	/* using them has no effect */
 	forget(&slots, UINT64_MAX, 1);
 	forget(&slots, 0, 1);
 	node_attributes_sent(&slots.state, 17, 1);
@@ -150,7 +150,7 @@ static void keeps_the_idle_in_order(void **state)
 	assert_int_equal(find(&slots, 105), ids[5]);
 	assert_int_equal(find(&slots, 102), ids[2]);
 	assert_int_equal(find(&slots, 104), ids[4]);
-	/* the oldest and the youngest out of their row */
+	/* the oldest and the youngest leave the list */
 	reference(&slots, 105);
 	reference(&slots, 104);
 	assert_int_equal(slots.state.idle_head, node_index_of(ids[2]));
@@ -172,7 +172,7 @@ static void remembers_none_where_none_is_wanted(void **state)
 	slots_close(&slots);
 }
 
-/* What is kept is neither dropped nor counted as idle, whatever becomes of it meanwhile. */
+/* A pinned slot is neither dropped nor counted as idle, whatever happens to its node. */
 static void keeps_a_node_for_a_while(void **state)
 {
 	struct slots slots;
@@ -191,7 +191,7 @@ static void keeps_a_node_for_a_while(void **state)
 	assert_int_not_equal(reference(&slots, 101), id);
 	node_unpin_slot(&slots.state, &backing_id);
 	assert_null(node_get(&slots.state, id));
-	/* idle, where another one is idle after it */
+	/* idle, followed by another idle node */
 	id = find(&slots, 101);
 	forget(&slots, id, 1);
 	assert_int_equal(slots.state.n_idle, 1);
@@ -229,10 +229,10 @@ static void never_gives_an_id_twice(void **state)
 		assert_null(node_get(&slots.state, id));
 		id = next;
 	}
-	/* a stale id is no way to the file that has the slot now */
+	/* a stale id does not reach the file that has the slot now */
 	forget(&slots, id - ((uint64_t)1 << 32), 1);
 	assert_int_equal(node_get(&slots.state, id)->lookups, 1);
-	/* after the last generation the first one comes again; 0 is the root's */
+	/* the first generation follows the last one; 0 is the root's */
 	forget(&slots, id, 1);
 	slots.arena.nodes[2].generation = UINT32_MAX;
 	assert_int_equal(reference(&slots, 101), (uint64_t)1 << 32 | 2);
@@ -254,14 +254,14 @@ static void knows_what_is_fresh(void **state)
 	assert_true(node_is_fresh(&slots.state, 0, 100, 999));
 	assert_false(node_is_fresh(&slots.state, 0, 100, 1001));
 	assert_false(node_is_fresh(&slots.state, 1, 100, 999));
-	/* the clock of 32 bits goes round */
+	/* the 32-bit clock wraps around */
 	node_attributes_sent(&slots.state, id, 5);
 	assert_true(node_is_fresh(&slots.state, 0, 100, UINT32_MAX - 5));
 	assert_false(node_is_fresh(&slots.state, 0, 100, 6));
-	/* what the kernel forgot it does not know */
+	/* the kernel does not know nodes that it forgot */
 	forget(&slots, id, 1);
 	assert_false(node_is_fresh(&slots.state, 0, 100, 5));
-	/* and who told it what, a new worker does not know */
+	/* a new worker does not know which attributes were sent */
 	reference(&slots, 100);
 	assert_true(node_is_fresh(&slots.state, 0, 100, 5));
 	slots_again(&slots);
@@ -291,7 +291,7 @@ static void never_forgets_fixed_nodes(void **state)
 	assert_int_equal(reference(&slots, 1), NODE_ROOT);
 	assert_int_equal(node_reference(&slots.state, &key, S_IFDIR, 0, &none, &id), 0);
 	slots_check(&slots);
-	/* another index than the one that was asked for */
+	/* another index than expected */
 	key.inode = 3;
 	assert_int_equal(node_add_fixed(&slots.state, 7, &key, S_IFDIR, 0, -1), -EINVAL);
 	slots_close(&slots);
@@ -314,9 +314,9 @@ static void gives_every_slot_and_no_more(void **state)
 		assert_true(is_open(fd));
 		slots_again(&slots);
 	}
-	/* those who are there are found all the same */
+	/* existing nodes are found nevertheless */
 	assert_int_equal(reference(&slots, 115), ids[15]);
-	/* the idle give way, the oldest first */
+	/* idle nodes are evicted, the oldest first */
 	forget(&slots, ids[9], 1);
 	forget(&slots, ids[4], 1);
 	assert_int_equal(node_index_of(reference(&slots, 200)), 9);

@@ -77,7 +77,7 @@ static void one_that_stays_with_its_node_is_not_closed(void **state)
 	slots_close(&slots);
 }
 
-/* More than there are places for: an error, and no harm to those that are pinned. */
+/* More descriptors than places: an error, and pinned ones are unaffected. */
 static void all_places_are_taken(void **state)
 {
 	uint64_t ids[NODE_FD_PINS + 1];
@@ -109,8 +109,8 @@ static void all_places_are_taken(void **state)
 }
 
 /*
- * A node that no file handle leads to, whose descriptor another thread has just taken away: gone, and no
- * fault of the caller's.
+ * A node without a file handle whose descriptor another thread has just removed: stale, not an invalid
+ * argument.
  */
 static void what_was_reached_by_it_only_is_stale(void **state)
 {

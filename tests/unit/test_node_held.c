@@ -13,7 +13,7 @@ static void drops_unlinked_nodes(void **state)
 	slots_open(&slots, 16, 16, 4);
 	id = reference(&slots, 100);
 	reference(&slots, 100);
-	/* the node takes the descriptor, but one only */
+	/* the node takes ownership of one descriptor only */
 	assert_int_equal(unlinked(&slots, id, fd), -1);
 	assert_int_equal(node_get(&slots.state, id)->fd, fd);
 	assert_int_equal(unlinked(&slots, id, second), second);
@@ -24,7 +24,7 @@ static void drops_unlinked_nodes(void **state)
 	assert_null(node_get(&slots.state, id));
 	assert_false(is_open(fd));
 	assert_int_equal(slots.state.n_idle, 0);
-	/* one that is idle goes at once, without the descriptor */
+	/* an idle node is dropped at once, without the descriptor */
 	id = reference(&slots, 101);
 	forget(&slots, id, 1);
 	assert_int_equal(unlinked(&slots, id, second), second);
@@ -49,7 +49,7 @@ static void notes_a_slow_end(void **state)
 	slots_close(&slots);
 }
 
-/* linkat(2) gives a file without a name one. */
+/* linkat(2) names a file without a name. */
 static void knows_that_a_name_came_again(void **state)
 {
 	struct slots slots;
@@ -62,14 +62,14 @@ static void knows_that_a_name_came_again(void **state)
 	slots_open(&slots, 16, 16, 4);
 	assert_int_equal(try_reference(&slots, 100, NODE_UNLINKED | NODE_SLOW_END, &fd, &id), 0);
 	assert_int_equal(fd, -1);
-	/* found by handle: still without a name; the descriptor of a known node is not taken */
+	/* found by handle: still without a name; a known node does not take the descriptor */
 	assert_int_equal(try_reference(&slots, 100, NODE_UNLINKED, &other, &id), 0);
 	assert_true(other >= 0);
 	assert_int_equal(node_get(&slots.state, id)->flags & NODE_UNLINKED, NODE_UNLINKED);
 	reference(&slots, 100);
 	assert_int_equal(node_get(&slots.state, id)->flags & NODE_UNLINKED, 0);
 	assert_true(is_open(cached));
-	/* it is remembered, and a descriptor would pin it if it were removed elsewhere */
+	/* it is cached, and a descriptor would pin it if it were removed elsewhere */
 	forget(&slots, id, 3);
 	assert_int_equal(find(&slots, 100), id);
 	assert_false(is_open(cached));
@@ -96,7 +96,7 @@ static void keeps_descriptors_where_there_are_no_handles(void **state)
 	slots_close(&slots);
 }
 
-/* What holds a file whose last name goes: its passthrough id, a descriptor, or nothing. */
+/* What pins a file that loses its last name: its passthrough id, a descriptor, or nothing. */
 static void holds_files(void **state)
 {
 	struct slots slots;
@@ -110,7 +110,7 @@ static void holds_files(void **state)
 	assert_int_equal(hold(&slots, 0, 100), 0);
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
 	node_get(&slots.state, id)->backing_id = 5;
-	slots_again(&slots); /* it rests now */
+	slots_again(&slots); /* its id is cached now */
 	assert_int_equal(hold(&slots, 1, 100), 0);
 	assert_int_equal(hold(&slots, 0, 100), id);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_HELD);
@@ -119,7 +119,7 @@ static void holds_files(void **state)
 	node_unhold(&slots.state, id);
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
 	assert_int_equal(slots.state.cached_ids[2], 2);
-	/* without a place to rest at it stays held */
+	/* without a cache place it stays pinned */
 	hold(&slots, 0, 100);
 	slots.state.cached_ids[2] = 2 + ARENA_CACHED_IDS;
 	node_unhold(&slots.state, id);
@@ -144,7 +144,7 @@ static void holds_files(void **state)
 	slots_close(&slots);
 }
 
-/* A file that got a name again may rest at its place already. */
+/* A file that got a name again may have its id cached already. */
 static void is_cached_once(void **state)
 {
 	struct slots slots;
@@ -162,7 +162,7 @@ static void is_cached_once(void **state)
 	assert_int_equal(handle_add(&slots.state, &open, &none, &number, &backing_id), 0);
 	assert_int_equal(handle_remove(&slots.state, number, &backing_id), 0);
 	assert_int_equal(slots.state.cached_ids[2], 2);
-	unlinked(&slots, id, fd); /* found by its key, so not held */
+	unlinked(&slots, id, fd); /* found by its key, so not pinned */
 	reference(&slots, 100);
 	assert_int_equal(slots.state.cached_ids[2], 2);
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
@@ -170,7 +170,7 @@ static void is_cached_once(void **state)
 	slots_close(&slots);
 }
 
-/* A removed file whose inode number a new one got: only the handle tells which is which. */
+/* A new file with the inode number of a removed one: only the file handle distinguishes them. */
 static void is_in_doubt_about_equal_inode_numbers(void **state)
 {
 	struct node_key other = key_of(100);

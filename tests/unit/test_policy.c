@@ -30,7 +30,7 @@
 
 #define BOOT      "01234567-89ab-cdef-0123-456789abcdef"
 #define ROUNDS    100000
-#define START_MAX UINT64_C(999999999999999999) /* ticks: more than any machine has run */
+#define START_MAX UINT64_C(999999999999999999) /* ticks: longer than any uptime */
 
 #define MS     UINT64_C(1)
 #define SECOND (1000 * MS)
@@ -43,7 +43,7 @@ static int set(struct policy *policy, enum policy_field field, const char *value
 	return policy_set(policy, field, value, strlen(value), why);
 }
 
-/* Field by field: what lies between fields is no matter. */
+/* Field by field, as padding is undefined. */
 static void expect_same(const struct policy *left, const struct policy *right)
 {
 	assert_int_equal(left->mandatory, right->mandatory);
@@ -211,7 +211,7 @@ static const struct {
 	{POLICY_WRITERS, "4294967297", WHY_WRITERS},
 	{POLICY_WRITERS, "18446744073709551616", WHY_WRITERS},
 	{POLICY_WRITERS, "18446744073709551617", WHY_WRITERS},
-	{POLICY_WRITERS, "0000000000000000001", WHY_WRITERS}, /* more digits than any number has */
+	{POLICY_WRITERS, "0000000000000000001", WHY_WRITERS}, /* too many digits */
 	{POLICY_LIFETIME, "", WHY_LIFETIME},
 	{POLICY_LIFETIME, "Persistent", WHY_LIFETIME},
 	{POLICY_LIFETIME, "persistent ", WHY_LIFETIME},
@@ -244,7 +244,7 @@ static const struct {
 	{POLICY_LIFETIME, "ttl:315360000001ms", WHY_TOO_LONG_A_TIME},
 	{POLICY_LIFETIME, "ttl:315360001", WHY_TOO_LONG_A_TIME},
 	{POLICY_LIFETIME, "ttl:999999999999999999d", WHY_TOO_LONG_A_TIME},
-	/* times a day in milliseconds, this is small again in 64 bits */
+	/* in milliseconds, this overflows to a small number */
 	{POLICY_LIFETIME, "ttl:213503982335d", WHY_TOO_LONG_A_TIME},
 };
 
@@ -285,7 +285,7 @@ static void refuses_bytes_that_are_no_text(void **state)
 
 		memset(bytes, '0', sizeof(bytes));
 		memcpy(bytes, good[field], length);
-		/* with its final 0, as a program may send it; with a 0 within; nothing but one */
+		/* with its final 0, as a program may pass it; with a 0 within; a 0 only */
 		bytes[length] = 0;
 		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, length + 1, why),
 				 -EINVAL);
@@ -305,7 +305,7 @@ static void refuses_bytes_that_are_no_text(void **state)
 		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, sizeof(bytes), why),
 				 -EINVAL);
 		expect_same(&policy, &before);
-		/* no more than `length` bytes are looked at */
+		/* bytes past `length` are ignored */
 		memcpy(bytes, good[field], length);
 		assert_int_equal(policy_set(&policy, (enum policy_field)field, bytes, length, why), 0);
 	}
@@ -350,7 +350,7 @@ static uint64_t random_bits(uint64_t *seed)
 
 static uint64_t random_up_to(uint64_t *seed, uint64_t most)
 {
-	/* small and largest ones as well as those in between */
+	/* smallest, largest and medium numbers */
 	uint64_t number = random_bits(seed) >> random_bits(seed) % 64;
 
 	return random_bits(seed) % 8 == 0 ? most : number % (most + 1);
@@ -443,7 +443,7 @@ static void one_field_is_copied(void **state)
 	}
 }
 
-/* What does not come from policy_store() is refused, and what of it is good is taken all the same. */
+/* Lines not from policy_store() are refused, but their valid fields are used. */
 static void hostile_lines(void **state)
 {
 	static const struct {
@@ -482,13 +482,13 @@ static void hostile_lines(void **state)
 		{"lifetime=owner process=1:2", -EINVAL, {.lifetime = LIFETIME_OWNER}},
 		{"lifetime=owner process=1:2:", -EINVAL, {.lifetime = LIFETIME_OWNER}},
 		{"lifetime=owner process=1:x:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
-		/* numbers that wrap around would name another process */
+		/* numbers that wrap around would refer to another process */
 		{"lifetime=owner process=4294967297:2:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
 		{"lifetime=owner process=1:99999999999999999999999:" BOOT,
 		 -EINVAL,
 		 {.lifetime = LIFETIME_OWNER}},
 		{"lifetime=owner process=1:-2:" BOOT, -EINVAL, {.lifetime = LIFETIME_OWNER}},
-		/* a boot id is as long as it is */
+		/* a boot id has a fixed length */
 		{"lifetime=owner process=1:2:" BOOT "0", -EINVAL, {.lifetime = LIFETIME_OWNER}},
 		{"lifetime=owner process=1:2:0", -EINVAL, {.lifetime = LIFETIME_OWNER}},
 	};
@@ -522,7 +522,7 @@ static void lines_of_any_length_and_any_bytes(void **state)
 	loaded = (struct policy){.writers = 3};
 	assert_int_equal(policy_load(&loaded, text, sizeof(text)), -EINVAL);
 	expect_same(&loaded, &by_default);
-	/* what follows a zero byte is not taken for the end */
+	/* a line does not end at a zero byte */
 	assert_int_equal(policy_load(&loaded, "writers=1\0", 10), -EINVAL);
 	assert_int_equal(policy_load(&loaded, "\0writers=1", 10), -EINVAL);
 	for (int round = 0; round < ROUNDS; round++) {
@@ -530,7 +530,7 @@ static void lines_of_any_length_and_any_bytes(void **state)
 		size_t length = (size_t)policy_store(&policy, text);
 		int changes = (int)(random_bits(&seed) % 4);
 
-		/* a good line with some bytes changed; bytes of any kind; a line cut off */
+		/* a valid line with changed bytes; random bytes; a truncated line */
 		if (round % 4 == 0)
 			length = (size_t)random_up_to(&seed, POLICY_TEXT_MAX + 8);
 		for (size_t i = 0; i < length && round % 4 == 0; i++)
@@ -545,7 +545,7 @@ static void lines_of_any_length_and_any_bytes(void **state)
 		assert_true(loaded.lifetime != LIFETIME_TTL || loaded.ttl > 0);
 		assert_true(memchr(loaded.owner.boot, 0, sizeof(loaded.owner.boot)) != NULL);
 		assert_true(loaded.owner.pid >= 0);
-		/* whatever was read can be written */
+		/* whatever was parsed can be stored */
 		assert_in_range(policy_store(&loaded, why), 0, POLICY_TEXT_MAX - 1);
 	}
 }
@@ -581,7 +581,7 @@ static struct child begin_child(void)
 	return child;
 }
 
-/* It is a zombie from here on. */
+/* It becomes a zombie. */
 static void let_end(const struct child *child)
 {
 	siginfo_t info;
@@ -656,8 +656,8 @@ static void numbers_that_nobody_has(void **state)
 struct thread {
 	pthread_t handle;
 	pid_t id;
-	int told[2]; /* its id comes out here */
-	int stop[2]; /* when nothing comes any more, it ends */
+	int told[2]; /* reports its id */
+	int stop[2]; /* it ends at the end of file */
 };
 
 static void *live(void *argument)
@@ -666,14 +666,14 @@ static void *live(void *argument)
 	pid_t id = (pid_t)syscall(SYS_gettid);
 	char byte;
 
-	/* what is in a name is nobody's business but its owner's */
+	/* a process may have any name */
 	prctl(PR_SET_NAME, ") S 1 1 (\n\x7f 9");
 	if (write(thread->told[1], &id, sizeof(id)) != sizeof(id))
 		return NULL;
 	return read(thread->stop[0], &byte, 1) == 0 ? argument : NULL;
 }
 
-/* pthread_join(3) returns once the thread has left its memory, which is before its number goes. */
+/* pthread_join(3) returns once the thread has released its memory, before its number is free. */
 static void wait_until_gone(pid_t id)
 {
 	for (int i = 0; i < 10000 && syscall(SYS_tgkill, getpid(), id, 0) == 0; i++)
@@ -701,13 +701,13 @@ static void a_thread_is_its_process(void **state)
 	assert_int_equal(procfs_owner(thread.id, &by_thread), 0);
 	assert_int_equal(by_thread.pid, getpid());
 	assert_true(by_thread.identity == owner.identity);
-	/* that of the thread itself, whatever it is called */
+	/* start of the thread itself, whatever its name */
 	assert_int_equal(procfs_start(getpid(), &start), 0);
 	assert_int_equal(procfs_start(thread.id, &later), 0);
 	assert_true(later >= start);
 	assert_int_equal(procfs_command(thread.id, command), 0);
 	assert_string_equal(command, ")_S_1_1_(___9");
-	/* a thread's number is no process's */
+	/* a thread's number is not a process's */
 	by_thread.pid = thread.id;
 	assert_int_equal(procfs_owner_open(&by_thread), -ESRCH);
 	by_thread.identity = later;
@@ -742,7 +742,7 @@ static void a_child_that_ends(void **state)
 	assert_false(has_ended(before));
 	let_end(&child);
 	assert_true(has_ended(before));
-	/* a zombie has its number still, and has ended */
+	/* a zombie still has its number, but has ended */
 	zombie = procfs_owner_open(&owner);
 	assert_true(zombie == -ESRCH || has_ended(zombie));
 	if (zombie >= 0)
@@ -774,7 +774,7 @@ static void a_number_that_another_has_by_now(void **state)
 	other = owner;
 	other.identity = 0;
 	assert_int_equal(procfs_owner_open(&other), -ESRCH);
-	/* the same number and time after another start of the machine */
+	/* the same number and time in another boot */
 	other = owner;
 	other.boot[0] = other.boot[0] == '0' ? '1' : '0';
 	assert_int_equal(procfs_owner_open(&other), -ESRCH);

@@ -42,7 +42,7 @@ static void names_are_parsed(void **state)
 {
 	static const struct {
 		const char *name;
-		struct process_name parsed; /* kind 0: it is none */
+		struct process_name parsed; /* kind 0: not a name */
 	} cases[] = {
 		{"memfd-3-x", {PROCESS_MEMFD, 3, 0}},
 		{"memfd-0-", {PROCESS_MEMFD, 0, 0}},
@@ -111,7 +111,7 @@ static void names_are_written(void **state)
 			    "deleted-7f0000000000-.._x");
 }
 
-/* What is too long is cut where a character begins. */
+/* Long titles are truncated at a character boundary. */
 static void long_names_are_cut(void **state)
 {
 	const size_t room = NAME_MAX - strlen("memfd-3-");
@@ -123,7 +123,7 @@ static void long_names_are_cut(void **state)
 	for (size_t length = room - 1; length <= room + 1; length++)
 		assert_int_equal(strlen(write_name(PROCESS_MEMFD, 3, 0, title, length)),
 				 length < room ? NAME_MAX - 1 : NAME_MAX);
-	/* of two, three and four bytes, at each place around the end */
+	/* of two, three and four bytes, at each position around the limit */
 	for (size_t size = 2; size <= 4; size++) {
 		for (size_t missing = 1; missing < size; missing++) {
 			memset(title, 'a', sizeof(title));
@@ -134,7 +134,7 @@ static void long_names_are_cut(void **state)
 			assert_int_equal(name[strlen(name) - 1], 'a');
 		}
 	}
-	/* no UTF-8 at all */
+	/* invalid UTF-8 */
 	memset(title, 0x80, sizeof(title));
 	assert_int_equal(strlen(write_name(PROCESS_MEMFD, 3, 0, title, sizeof(title))), NAME_MAX);
 }

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FILES 200 /* more than there is room for at first */
+#define FILES 200 /* more than the initial capacity */
 #define PAGE  4096
 
 struct file {
@@ -53,7 +53,7 @@ static void end_file(struct file *file)
 	close(file->fd);
 }
 
-/* A busy machine may keep some process from answering, which comes last then. */
+/* On a busy machine a process may not respond; it is listed last. */
 static ssize_t find_views(const struct procfs_file *file, struct procfs_view **views)
 {
 	ssize_t n = procfs_find_views(file->device, file->inode, views);
@@ -141,7 +141,7 @@ static void users_of_a_file(void **state)
 	assert_int_equal(find_users(names, 2, &none), 0);
 }
 
-/* It is not asked, and told as unknown, after those that are known. */
+/* It is not inspected, and reported as unknown, after the known ones. */
 static void a_process_that_did_not_answer(void **state)
 {
 	struct file file = new_file(PROT_READ, MAP_SHARED);
@@ -168,7 +168,7 @@ static void a_process_that_did_not_answer(void **state)
 	end_file(&file);
 }
 
-/* Nothing is to be known of what has no memory. */
+/* Nothing can be known of a process without memory. */
 static void a_process_that_has_ended(void **state)
 {
 	struct file file = new_file(PROT_READ, MAP_SHARED);

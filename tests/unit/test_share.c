@@ -43,12 +43,12 @@ static void a_part_each(void **state)
 	count(7, 30);
 	assert_true(admits(7, 20));
 	assert_false(admits(7, 21));
-	/* of another kind he has nothing */
+	/* the user holds nothing of another kind */
 	assert_true(share_admits(&slots.state, 7, SHARE_HANDLES, 50));
 	assert_true(admits(8, 50));
 	count(8, 50);
 	assert_false(admits(8, 1));
-	/* the rest is for whoever comes, and not more */
+	/* the rest is for any other user, and no more */
 	assert_true(admits(9, 20));
 	assert_false(admits(9, 21));
 	/* root may have all of it */
@@ -83,10 +83,7 @@ static void changed_at_run_time(void **state)
 	assert_true(admits(8, 10));
 }
 
-/*
- * More users than can be told from each other: none is refused for that, and none gives back what is
- * another's.
- */
+/* More users than can be distinguished: none is refused for that, and none releases another's share. */
 static void a_great_many_users(void **state)
 {
 	const uint32_t users = 20000;
@@ -102,7 +99,7 @@ static void a_great_many_users(void **state)
 	for (uint32_t uid = users; uid >= 1; uid--)
 		count(uid, -1);
 	assert_int_equal(share_total(&slots.state, SHARE_PARKED), 0);
-	/* and there is room for others */
+	/* and others are admitted */
 	count(4000000000u, 2000);
 	assert_false(admits(4000000000u, 1));
 	count(4000000000u, -2000);

@@ -60,7 +60,7 @@ static void recovers_everything(void **state)
 	assert_int_equal(node_get(&slots.state, ids[1])->fd, unlinked_fd);
 	assert_true(is_open(unlinked_fd));
 	assert_int_equal(handle_get(&slots.state, number)->node, ids[2]);
-	/* fewer idle ones are wanted now */
+	/* fewer idle nodes are permitted now */
 	state_close(&slots.state);
 	assert_int_equal(state_recover(&slots.state, &slots.arena, 1), 0);
 	assert_int_equal(slots.state.n_idle, 1);
@@ -69,7 +69,7 @@ static void recovers_everything(void **state)
 	close(unlinked_fd);
 }
 
-/* A worker that died within node_forget(): nobody refers to the node, but it is still there. */
+/* A worker that died within node_forget(): the node exists without references. */
 static void finishes_what_a_death_left(void **state)
 {
 	struct slots slots;
@@ -82,7 +82,7 @@ static void finishes_what_a_death_left(void **state)
 	idle = reference(&slots, 100);
 	gone = reference(&slots, 101);
 	assert_int_equal(try_reference(&slots, 102, NODE_NEEDS_FD, &fds[2], &unreachable), 0);
-	node_get(&slots.state, idle)->fd = fds[0]; /* of a file that had no name and got one */
+	node_get(&slots.state, idle)->fd = fds[0]; /* of a file without a name that was linked */
 	unlinked(&slots, gone, fds[1]);
 	for (uint32_t i = 2; i <= 4; i++)
 		slots.arena.nodes[i].lookups = 0;
@@ -99,7 +99,7 @@ static void finishes_what_a_death_left(void **state)
 	slots_close(&slots);
 }
 
-/* node_forget() notes an id as one to be closed, and only then takes it from the node. */
+/* node_forget() records an id as closing, and only then removes it from the node. */
 static void takes_ids_that_are_being_closed_from_nodes(void **state)
 {
 	struct slots slots;
@@ -218,7 +218,7 @@ static void closes_what_no_slot_names(void **state)
 	header->base_fds[header->n_base_fds++] = named[8];
 
 	assert_int_equal(descriptors_close_strays(&slots.arena), 0);
-	/* what free slots and records say is of no meaning */
+	/* free slots and records are ignored */
 	strays[0] = new_fd();
 	strays[1] = fcntl(named[0], F_DUPFD, ABOVE);
 	strays[2] = fcntl(named[0], F_DUPFD, ABOVE + 100); /* the highest */
@@ -241,7 +241,7 @@ static void closes_what_no_slot_names(void **state)
 	slots_close(&slots);
 }
 
-/* A number that is wrong costs nobody else a descriptor, and one that is right stays. */
+/* A wrong number does not close another owner's descriptor, and a right one stays. */
 static void forgets_descriptors_that_are_not_its_own(void **state)
 {
 	struct handle_open open = {.mode = IO_RELAYED};
@@ -265,10 +265,10 @@ static void forgets_descriptors_that_are_not_its_own(void **state)
 	assert_int_equal(handle_add(&slots.state, &open, &of_handle, &number, &backing_id), 0);
 	of_handle = handle_get(&slots.state, number)->fd;
 	header->cached_fds[3] = (struct cached_fd_record){.id = first, .fd = passing};
-	/* this request's file has become the node's */
+	/* the journal's descriptor became the node's */
 	header->journal[0].state = JOURNAL_BEGUN;
 	header->journal[0].fd = fd;
-	/* what it says of that is an alarm elsewhere */
+	/* errors are expected here */
 	log_setup(LOG_TO_STDERR, LOG_CRIT);
 	assert_int_equal(descriptors_check(&slots.arena), 0);
 	assert_int_equal(node_get(&slots.state, first)->fd, fd);
@@ -306,7 +306,7 @@ static void forgets_descriptors_that_are_not_its_own(void **state)
 	close(fd);
 }
 
-/* Slots keep no more than that; the rest is for what passes. */
+/* The number of descriptors in slots is limited; the rest is for requests. */
 static void leaves_descriptors_to_requests(void **state)
 {
 	struct handle_open open = {.mode = IO_RELAYED};
@@ -334,7 +334,7 @@ static void leaves_descriptors_to_requests(void **state)
 	slots_close(&slots);
 }
 
-/* Slots and indexes as the cases below spoil them: nodes 2 (open, with an id), 3 (idle), 4 (at rest). */
+/* Slots and indexes corrupted by the cases below: nodes 2 (open, with an id), 3 (idle), 4 (cached id). */
 static void spoiled_open(struct slots *slots)
 {
 	int next_id = 5, backing_id, none = -1;

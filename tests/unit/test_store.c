@@ -34,7 +34,7 @@ static void finds_files(void **state)
 	assert_int_equal(node_of(&store, &file), id);
 	assert_int_equal(node_of(&store, &again), id);
 	assert_int_equal(slot_of(&store, id)->lookups, 3);
-	/* a directory's parent, for those who came by a file handle */
+	/* the parent of a directory reached by a file handle */
 	assert_int_equal(look_up(&store, slot_of(&store, dir), ".."), NODE_ROOT);
 	store_end(&store);
 }
@@ -63,7 +63,7 @@ static void says_why_it_finds_nothing(void **state)
 	store_end(&store);
 }
 
-/* What is mounted in a store is another store's, or nobody's. */
+/* A file system mounted in a store belongs to another store, or to none. */
 static void tells_stores_apart(void **state)
 {
 	struct store store;
@@ -113,7 +113,7 @@ static void creates_files(void **state)
 	assert_int_equal(write(fd, "text", 4), 4);
 	close(fd);
 	expect_text(&store, node_of(&store, &file), "text");
-	/* that a name exists is an error here, O_EXCL or not */
+	/* an existing name is an error here, O_EXCL or not */
 	assert_int_equal(store_source.create(ALL, root_of(&store), "file", 0600, O_RDWR | O_TRUNC, "", &file),
 			 -EEXIST);
 	assert_int_equal(symlinkat("nowhere", store.slots.arena.header->stores[0].root_fd, "link"), 0);
@@ -154,7 +154,7 @@ static void creates_files_without_a_name(void **state)
 	assert_int_equal(stat_of(&store, id).st_nlink, 1);
 	forget_node(&store, id);
 	expect_text(&store, look_up(&store, root_of(&store), "name"), "text");
-	/* O_EXCL: never to get a name */
+	/* O_EXCL: it can't be linked */
 	fd = store_source.create(ALL, root_of(&store), NULL, 0600, O_RDWR | O_EXCL, "", &file);
 	assert_true(fd >= 0);
 	close(fd);
@@ -171,7 +171,7 @@ static void makes_every_type(void **state)
 		const char *target;
 	} types[] = {{S_IFDIR | 0750, NULL},  {S_IFLNK | 0777, "a/target"},
 		     {S_IFREG | 0640, NULL},  {S_IFIFO | 0600, NULL},
-		     {S_IFSOCK | 0600, NULL}, {S_IFCHR | 0600, NULL}}; /* 0:0, which everybody may make */
+		     {S_IFSOCK | 0600, NULL}, {S_IFCHR | 0600, NULL}}; /* 0:0, which needs no capability */
 	static const mode_t refused[] = {0600, S_IFMT};
 	struct source_file file = {.fd = -1};
 	struct store store;
@@ -222,7 +222,7 @@ static void links_files(void **state)
 	assert_int_equal(store_source.link(ALL, slot_of(&store, id), slot_of(&store, id), "x", &file),
 			 -ENOTDIR);
 	assert_int_equal(store_source.link(ALL, slot_of(&store, dir), root_of(&store), "x", &file), -EPERM);
-	/* a symbolic link itself, not what it leads to */
+	/* a symbolic link itself, not its target */
 	assert_int_equal(
 		store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
 	link = node_of(&store, &file);
@@ -231,7 +231,7 @@ static void links_files(void **state)
 	store_end(&store);
 }
 
-/* Whoever refers to a file goes on with it when its last name is gone; not a moment longer. */
+/* A removed file lives as long as it has references, and no longer. */
 static void goes_on_with_removed_files(void **state)
 {
 	struct store store;
@@ -290,7 +290,7 @@ static void forgets_removed_files_that_nobody_refers_to(void **state)
 	store_end(&store);
 }
 
-/* The kernel holds it by its passthrough id: no descriptor is wanted. */
+/* The kernel pins it by its passthrough id: no descriptor is needed. */
 static void leaves_files_with_an_id_to_the_kernel(void **state)
 {
 	struct store store;
@@ -361,13 +361,13 @@ static void renames_files(void **state)
 	assert_int_equal(look_up(&store, root_of(&store), "second"), first);
 	assert_int_equal(slot_of(&store, first)->flags & NODE_UNLINKED, 0);
 	assert_int_equal(slot_of(&store, second)->flags & NODE_UNLINKED, 0);
-	/* what was there before goes on for those who refer to it */
+	/* the replaced file lives on for its references */
 	assert_int_equal(store_source.rename(ALL, root_of(&store), "second", slot_of(&store, dir), "new", 0),
 			 0);
 	assert_int_equal(look_up(&store, slot_of(&store, dir), "new"), first);
 	assert_int_equal(slot_of(&store, second)->flags & NODE_UNLINKED, NODE_UNLINKED);
 	expect_text(&store, second, "second");
-	/* in vain: nothing is unlinked */
+	/* fails: nothing is unlinked */
 	assert_int_equal(store_source.rename(ALL, root_of(&store), "none", slot_of(&store, dir), "new", 0),
 			 -ENOENT);
 	assert_int_equal(store_source.rename(ALL, slot_of(&store, dir), "new", root_of(&store), "full", 0),

@@ -39,18 +39,18 @@ static void changes_attributes(void **state)
 	assert_int_equal(stat.st_atim.tv_nsec, 22);
 	assert_int_equal(stat.st_mtim.tv_sec, 33);
 	assert_int_equal(stat.st_mtim.tv_nsec, 44);
-	/* one without the other; the present moment */
+	/* one without the other; the current time */
 	times = (struct source_change){.what = SOURCE_SET_ATIME, .atime = {.tv_nsec = UTIME_NOW}};
 	assert_int_equal(change(&store, id, &times, &stat), 0);
 	assert_true(stat.st_atim.tv_sec > 1700000000);
 	assert_int_equal(stat.st_mtim.tv_sec, 33);
-	/* nothing: the attributes as they are */
+	/* no change: current attributes */
 	assert_int_equal(change(&store, id, &(struct source_change){.what = 0}, &stat), 0);
 	assert_int_equal(stat.st_ino, stat_of(&store, id).st_ino);
 	store_end(&store);
 }
 
-/* In vain: what was to come after it is not done, and nothing is told. */
+/* A failed step: the remaining ones are not done, and no attributes are returned. */
 static void says_why_it_changes_nothing(void **state)
 {
 	struct store store;
@@ -73,13 +73,15 @@ static void says_why_it_changes_nothing(void **state)
 	store_end(&store);
 }
 
-/* As the kernel does it for a caller without CAP_FSETID; the group's bit without the right to execute is
- * none. */
+/*
+ * As the kernel does for a caller without CAP_FSETID; the set-group-id bit does not count if the group may
+ * not execute.
+ */
 static void drops_privileges(void **state)
 {
 	static const struct {
 		mode_t before, after;
-		mode_t cached; /* where S_ISGID is to stay without S_IXGRP */
+		mode_t keep_sgid; /* if S_ISGID is to stay without S_IXGRP */
 	} modes[] = {{06755, 0755, 0755},  {04711, 0711, 0711}, {02755, 0755, 0755},
 		     {02745, 0745, 02745}, {0755, 0755, 0755},  {06745, 0745, 02745}};
 	struct source_change dropping = {.what = SOURCE_SET_SIZE, .size = 1, .drop_privileges = true};
@@ -96,7 +98,7 @@ static void drops_privileges(void **state)
 		dropping.keep_set_group_id = i % 2;
 		assert_int_equal(change(&store, id, &mode, &stat), 0);
 		assert_int_equal(change(&store, id, &dropping, &stat), 0);
-		assert_int_equal(stat.st_mode & 07777, i % 2 ? modes[i / 2].cached : modes[i / 2].after);
+		assert_int_equal(stat.st_mode & 07777, i % 2 ? modes[i / 2].keep_sgid : modes[i / 2].after);
 	}
 	id = make_directory(&store, root_of(&store), "dir");
 	assert_int_equal(
@@ -124,7 +126,7 @@ static void changes_owners(void **state)
 		skip_missing("root");
 	store_begin(&store);
 	id = make_file(&store, root_of(&store), "file", "text");
-	/* chown(2) takes the set-id bits away, so the mode comes after it */
+	/* chown(2) clears set-id bits, so the mode is set afterwards */
 	assert_int_equal(change(&store, id, &owner, &stat), 0);
 	assert_int_equal(stat.st_uid, 12345);
 	assert_int_equal(stat.st_gid, 23456);
@@ -160,7 +162,7 @@ static void reads_links(void **state)
 	memset(target, 'x', sizeof(target));
 	assert_int_equal(store_source.readlink(ALL, slot_of(&store, id), target, sizeof(target)), 8);
 	assert_string_equal(target, "a/target");
-	/* as much as there is room for, with a final 0 */
+	/* as much as fits, with a final 0 */
 	memset(target, 'x', sizeof(target));
 	assert_int_equal(store_source.readlink(ALL, slot_of(&store, id), target, 5), 4);
 	assert_string_equal(target, "a/ta");
@@ -213,7 +215,7 @@ static void lists_directories(void **state)
 	make_directory(&store, root_of(&store), "dir");
 	assert_false(store_source.listed_in_memory);
 	for (int again = 0; again < 2; again++) {
-		/* each time from the start, also where the node keeps a descriptor of its own */
+		/* from the start each time, even if the node has a descriptor of its own */
 		fd = store_source.list(ALL, root_of(&store));
 		assert_true(fd >= 0);
 		dir = fdopendir(fd);
@@ -227,7 +229,7 @@ static void lists_directories(void **state)
 	store_end(&store);
 }
 
-/* `on_disk` by opening, else by attributes: the answer is the same. */
+/* `on_disk` by opening, otherwise by attributes, with equal results. */
 static void knows_what_can_be_written(void **state)
 {
 	static const int flags[] = {FS_APPEND_FL, FS_IMMUTABLE_FL};
@@ -314,7 +316,7 @@ static void tells_of_its_file_system(void **state)
 	store_end(&store);
 }
 
-/* Removed by somebody else, while nobody had it open. */
+/* Removed past the mount, while not open. */
 static void knows_that_a_file_is_gone(void **state)
 {
 	struct store store;
