@@ -42,13 +42,10 @@ bool cost_may_be_high(const struct request *request)
 		return true;
 	if (!node || node->store == NODE_STORE_CONTROL)
 		return false;
-	/*
-	 * the requester's credentials are read in /proc: that waits for nobody, but is no work for the thread
-	 * that all wait for
-	 */
+	/* reading the requester's credentials in /proc does not block, but would delay the reader */
 	if (source_of(state, node)->as_requester && !(operation->flags & OPERATION_AS_DAEMON))
 		return true;
-	/* what is asked of a process is none of the reader's, however short it takes */
+	/* the reader inspects no process, however short that takes */
 	if (state->arena->header->stores[node->store].source == SOURCE_PROCESS)
 		return true;
 	/* the end of a file without a name frees its memory */

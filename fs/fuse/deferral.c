@@ -9,20 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACES_MAX 6 /* of a kind: of the threads that there may be, some are left for all else */
+#define PLACES_MAX 6 /* of a kind: some threads remain for all other requests */
 
 static const unsigned int places_of[DEFERRAL_KINDS] = {[DEFERRAL_FACTS] = PLACES_MAX, [DEFERRAL_OPENS] = 4};
 
 static struct {
-	pthread_mutex_t lock; /* guards what follows; a leaf */
+	pthread_mutex_t lock; /* guards the queues; a leaf */
 	struct queue {
-		uint32_t users[PLACES_MAX]; /* whose requests are carried out */
+		uint32_t users[PLACES_MAX]; /* requesters of the requests in progress */
 		unsigned int n;
-		struct deferred *first; /* those that wait, in the order in which they came */
+		struct deferred *first; /* queued requests, oldest first */
 	} queues[DEFERRAL_KINDS];
 } deferrals = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Whether a user may have a place: some are left for others, and more of them where others wait. */
+/* Whether a user may have a place: some remain for other users, more while others wait. */
 static bool may_begin(const struct queue *queue, enum deferral_kind kind, uint32_t uid)
 {
 	unsigned int own = 0;

@@ -28,8 +28,8 @@ struct info {
 _Static_assert(sizeof(struct info) == 64, "the size is part of the number of the ioctl");
 
 /*
- * The reader's. A descriptor stays that of its thread: of one that has ended it tells nothing, whoever has
- * the number.
+ * Used by the reader only. A pidfd stays that of its thread: it fails once the thread has ended, even if the
+ * number is reused.
  */
 static struct {
 	pid_t thread;

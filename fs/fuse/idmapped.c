@@ -26,7 +26,7 @@
 #define SB_BASIC            0x1u                    /* STATMOUNT_... */
 #define UIDMAP              0x2000u
 
-struct request {
+struct mount_query {
 	uint32_t size;
 	uint32_t spare;
 	uint64_t mount;
@@ -83,13 +83,13 @@ static bool maps_to(const struct mount *mount, uid_t user, uid_t owner)
 }
 
 /*
- * 1: one of this file system, which maps the owner to the user; 0: one of another; -EPERM, or why it can't be
- * told.
+ * Returns 1 for a mount of this file system that maps the owner to the user; 0 for one of another file
+ * system; -EPERM; a negative errno if that cannot be found out.
  */
 static int look_at(const struct fs *fs, uint64_t id, uint64_t namespace, uid_t user, uid_t owner)
 {
 	const dev_t device = (dev_t)fs->state.arena->header->device;
-	const struct request request = {
+	const struct mount_query request = {
 		.size = sizeof(request), .mount = id, .param = SB_BASIC | UIDMAP, .namespace = namespace};
 	struct mount mount;
 
@@ -105,7 +105,7 @@ static int look_at(const struct fs *fs, uint64_t id, uint64_t namespace, uid_t u
 
 bool idmapped_owns(const struct fs *fs, pid_t thread, uid_t user, uid_t owner)
 {
-	struct request request = {.size = sizeof(request), .mount = ROOT};
+	struct mount_query request = {.size = sizeof(request), .mount = ROOT};
 	uint64_t mounts[64];
 	bool found = false;
 	long n;

@@ -22,12 +22,12 @@ struct allocation {
 	int mode;
 	off_t offset;
 	off_t length;
-	_Atomic pid_t pid;       /* who carries it out; there before that process runs */
-	atomic_bool interrupted; /* set before `pid` is looked at */
+	_Atomic pid_t pid;       /* of the process; set before it runs */
+	atomic_bool interrupted; /* set before `pid` is read */
 	int result;
 };
 
-/* In the process of its own, on the memory of the thread that waits: nothing but system calls. */
+/* Runs in the process, on the memory of the waiting thread: system calls only. */
 UNSANITIZED static int carry_out(void *context)
 {
 	struct allocation *allocation = context;

@@ -38,9 +38,7 @@ void passthrough_close(struct fs *fs, int id)
 	passthrough_close_in(&fs->state, id);
 }
 
-/*
- * Nodes that a death kept from giving their id back do so now; says which of the ids above `last` nodes name.
- */
+/* Closes ids that a dead worker left with unused nodes. named: which ids above `last` nodes name. */
 static void recover_nodes(struct fs *fs, int64_t last, bool named[RECOVERED_IDS])
 {
 	struct arena *arena = fs->state.arena;

@@ -9,7 +9,7 @@
 
 /*
  * Registers an open regular file with the connection; the descriptor may be closed afterwards.
- * Returns its id, over 0; -ELOOP, -EINVAL, -EPERM where the kernel does not take this kind of file; -ENOMEM.
+ * Returns its id, above 0; -ELOOP, -EINVAL, -EPERM if the kernel does not accept this kind of file; -ENOMEM.
  */
 int passthrough_open(const struct fs *fs, int fd);
 
@@ -19,10 +19,10 @@ int passthrough_open(const struct fs *fs, int fd);
  */
 void passthrough_close(struct fs *fs, int id);
 
-/* Closes the ids that a worker which died had taken, or was about to close, and that no node names. */
+/* Closes the ids that a dead worker had taken, or was about to close, and that no node names. */
 void passthrough_recover(struct fs *fs);
 
-/* The same as passthrough_close(), for who has no session: a configuration that is applied. */
+/* passthrough_close() for code without a struct fs: fs/setup. */
 void passthrough_close_in(struct state *state, int id);
 
 #endif

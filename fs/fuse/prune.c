@@ -11,13 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PRUNE_AT_ONCE 256u
-#define PRUNE_PAUSE   64u        /* requests between two times */
-#define PRUNE_TIMEOUT 100000000  /* nanoseconds that a request waits for room */
-#define PRUNE_BACKOFF 1000000000 /* nanoseconds after which it is worth to wait again */
-#define PRUNE_BEGIN(limit)                                                                                   \
-	((limit) -                                                                                           \
-	 (limit) / 8) /* nodes that the kernel refers to, from which on it is asked to let go of some */
+#define PRUNE_AT_ONCE      256u
+#define PRUNE_PAUSE        64u                     /* requests between two notifications */
+#define PRUNE_TIMEOUT      100000000               /* nanoseconds that a request waits for room */
+#define PRUNE_BACKOFF      1000000000              /* nanoseconds without waits after one in vain */
+#define PRUNE_BEGIN(limit) ((limit) - (limit) / 8) /* referenced nodes from which on the kernel is asked */
 
 static struct {
 	pthread_mutex_t lock; /* a leaf */
@@ -26,7 +24,7 @@ static struct {
 	uint64_t backoff_until; /* CLOCK_MONOTONIC, nanoseconds */
 } room = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-/* Nodes that may be of no use to anybody, from where the last look ended. Returns how many. */
+/* Finds nodes without opens, starting where the last search ended. Returns their number. */
 static uint32_t find_unused(struct fs *fs, uint64_t ids[PRUNE_AT_ONCE])
 {
 	static uint32_t next = NODE_ROOT + 1; /* guarded by the state's lock */
@@ -53,7 +51,7 @@ bool prune_is_due(struct fs *fs)
 {
 	const struct arena_header *header = fs->state.arena->header;
 	uint32_t limit = atomic_load_explicit(&header->limit_nodes, memory_order_relaxed);
-	/* a look without the lock, which may be some nodes off */
+	/* read without the lock: may be off by some nodes */
 	bool is_crowded = atomic_load_explicit(&fs->state.is_crowded, memory_order_relaxed) ||
 			  (limit && fs->state.n_nodes - fs->state.n_idle >= PRUNE_BEGIN(limit));
 	uint64_t requests;
