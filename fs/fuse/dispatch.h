@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Carrying out one request by its operation, and what becomes of it where a worker has died over it.
- */
+/* Carrying out a request by its operation, and its replay after a worker died over it. */
 #ifndef SEGFS_FUSE_DISPATCH_H
 #define SEGFS_FUSE_DISPATCH_H
 

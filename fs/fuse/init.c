@@ -28,7 +28,7 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 		FUSE_CAP_READDIRPLUS,
 		FUSE_CAP_READDIRPLUS_AUTO,
 		FUSE_CAP_CACHE_SYMLINKS,
-		FUSE_CAP_HANDLE_KILLPRIV_V2,   /* else every write asks for security.capability first */
+		FUSE_CAP_HANDLE_KILLPRIV_V2,   /* otherwise every write requests security.capability first */
 		FUSE_CAP_DIRECT_IO_ALLOW_MMAP, /* mmap(2) with FOPEN_DIRECT_IO, without passthrough */
 	};
 
@@ -36,7 +36,7 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!fuse_set_feature_flag(connection, wanted[i]))
 			log_debug("the kernel lacks FUSE capability %#llx", (unsigned long long)wanted[i]);
-	/* tells when an ACL change takes the set-group-id bit */
+	/* reports when an ACL change clears the set-group-id bit */
 	fs->short_setxattr = !fuse_set_feature_flag(connection, FUSE_CAP_SETXATTR_EXT);
 	if (!fs->options.local_posix)
 		fuse_set_feature_flag(connection, FUSE_CAP_POSIX_LOCKS);
@@ -48,15 +48,12 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_READ);
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_WRITE);
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_MOVE);
-	/* libfuse wants to hear what it has put into the mount options */
+	/* libfuse expects the value that it put into the mount options */
 	connection->max_read = fs->options.max_read;
-	/* a RELEASE that the kernel holds back would keep locks that their owner has given up */
+	/* a RELEASE held back by the kernel would keep locks that their owner has dropped */
 	connection->max_background = UINT16_MAX;
 	fs->passthrough = fs->privileged && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH);
-	/*
-	 * a user can't make an idmapped mount of an own one; and libfuse checks the user of each request for
-	 * allow_root
-	 */
+	/* a user can't idmap its own mount; and libfuse checks the user of each request for allow_root */
 	fs->allow_idmap = fs->privileged && !fs->options.allow_root && kernel_offers_idmap(in) &&
 			  identity_can_be_asked();
 	if (fs->privileged && !fs->passthrough)

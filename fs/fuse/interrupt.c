@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#define FIRST_NANOSECONDS  1       /* at once */
+#define FIRST_NANOSECONDS  1       /* immediately */
 #define REPEAT_NANOSECONDS 2000000 /* 2 ms */
 
-static pthread_mutex_t lock =
-	PTHREAD_MUTEX_INITIALIZER; /* guards the list, and each request's interruption in it; a leaf */
+/* guards the list and the interruption of each request in it; a leaf lock */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct request *registered;
 
 static void do_nothing(int signal)

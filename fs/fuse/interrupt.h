@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupting the one system call by which an operation may take long.
- *
- * The kernel tells with an INTERRUPT request that the requester got a signal. The thread that carries the
- * request out then gets a signal of its own, again and again until the call returned, since the first one may
- * come before the call began.
- *
- * An INTERRUPT comes after its request was read, and before or after the operation begins: the reader
- * registers a request that can be interrupted before it hands over.
+ * Interrupting the one system call of an operation that may take long. The kernel reports a signal to the
+ * requester by INTERRUPT. The thread that carries the request out then gets signals of its own until the call
+ * returns, since the first one may arrive before the call. INTERRUPT arrives after its request was read,
+ * before or after the operation begins: the reader registers an interruptible request before it hands over.
  */
 #ifndef SEGFS_FUSE_INTERRUPT_H
 #define SEGFS_FUSE_INTERRUPT_H
@@ -16,35 +12,34 @@
 
 #include <signal.h>
 
-/* The signal; ignored by what it does, but a blocked system call returns EINTR. */
+/* The signal: its handler does nothing, but a blocking system call returns EINTR. */
 #define INTERRUPT_SIGNAL SIGUSR1
 
-/* Installs the handler. Once per worker. */
+/* Installs the handler, once per worker. */
 void interrupt_setup(void);
 
-/* From here on an INTERRUPT for the request is noted; to here. In between the request stays where it is. */
+/* Between these calls an INTERRUPT for the request is recorded, and the request must not move in memory. */
 void interrupt_register(struct request *request);
 void interrupt_unregister(struct request *request);
 
 /*
- * An INTERRUPT came for request `unique`, an id without the resend bit. Returns false where none such is
+ * INTERRUPT arrived for request `unique`, an id without the resend bit. Returns false if it is not
  * registered.
  */
 bool interrupt_request(uint64_t unique);
 
 /*
- * Has `call` called, by the thread that reads the INTERRUPT, or at once where it came already.
- * interrupt_ignore() waits for a call that is under way. Nothing happens for a request that is not
- * registered.
+ * Sets a function that the reader of the INTERRUPT calls; it is called at once if INTERRUPT has arrived.
+ * interrupt_ignore() waits for a running call. Does nothing for a request that is not registered.
  */
 void interrupt_call(struct request *request, void (*call)(void *context), void *context);
 void interrupt_ignore(struct request *request);
 
-/* From here on the calling thread's system call ends with EINTR when the request is interrupted; to here. */
+/* Between these calls a system call of the calling thread ends with EINTR when the request is interrupted. */
 void interrupt_enable(struct request *request);
 void interrupt_disable(struct request *request);
 
-/* Gives back the timer of the calling thread; it enables nothing after that. */
+/* Deletes the calling thread's timer, before the thread ends. */
 void interrupt_thread_done(struct thread *thread);
 
 #endif

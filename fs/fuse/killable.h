@@ -14,8 +14,8 @@
 #include <sys/types.h>
 
 /*
- * fallocate(2), ended by a signal to the requester, or its death; the request is registered, see interrupt.h.
- * offset, length: bytes. Returns 0; EINTR; else a negative errno of fallocate(2).
+ * fallocate(2), ended by a signal to the requester or by its death; the request is registered, see
+ * interrupt.h. offset, length: bytes. Returns 0; EINTR; else a negative errno of fallocate(2).
  */
 int killable_fallocate(struct request *request, int fd, int mode, off_t offset, off_t length);
 

@@ -26,15 +26,15 @@
 #define MAX_THREADS   ARENA_THREADS
 #define MESSAGE_MAX   (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
 #define LEAVE_SECONDS 4 /* for requests in flight when the worker leaves: one may hang on another process */
-#define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never gets there */
+#define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never reaches it */
 
 static struct {
 	/* used by the reader only */
 	bool begun;                   /* begin() was called */
 	bool resending;               /* replays of requests that an earlier worker has read may still come */
 	bool tidied;                  /* operations->tidy() was called */
-	bool initialized;             /* the session has seen INIT */
-	void (*ready)(struct fs *fs); /* NULL once called */
+	bool initialized;             /* the session has processed INIT */
+	void (*ready)(struct fs *fs); /* NULL after its call */
 
 	pthread_mutex_t lock; /* guards the fields below; a leaf */
 	pthread_cond_t ended;
@@ -281,7 +281,7 @@ static void serve_one(struct thread *thread, void *message)
 	length = reply_read(fs->fuse_fd, message, MESSAGE_MAX);
 	reader_waits(false);
 	if (length < 0) {
-		/* ENOENT: the requester was killed while we read */
+		/* ENOENT: the requester was killed during the read */
 		if (errno == EINTR || errno == EAGAIN || errno == ENOENT)
 			return;
 		if (errno != ENODEV)

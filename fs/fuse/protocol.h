@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's FUSE protocol: <linux/fuse.h>, and what its releases before Linux 6.9 lack (Debian 12 has that
- * of Linux 6.1). Numbers and layouts are the kernel's.
+ * The kernel's FUSE protocol: <linux/fuse.h>, and what headers before Linux 6.9 lack (Debian 12 has those of
+ * Linux 6.1). Numbers and layouts are the kernel's.
  */
 #ifndef SEGFS_FUSE_PROTOCOL_H
 #define SEGFS_FUSE_PROTOCOL_H
@@ -67,7 +67,7 @@ struct fuse_backing_map {
 #define FUSE_ALLOW_IDMAP (UINT64_C(1) << 40)
 #endif
 
-/* Linux 6.18: asks the kernel to drop nodes that it does not use. */
+/* Linux 6.18: asks the kernel to forget unused nodes. */
 #define PROTOCOL_NOTIFY_PRUNE 9
 
 struct protocol_prune {
@@ -76,7 +76,7 @@ struct protocol_prune {
 	uint64_t spare;
 };
 
-/* Sets the passthrough id of an open, a member whose name older headers do not have. */
+/* Sets the backing id of an open, a member whose name older headers lack. */
 static inline void protocol_set_backing_id(struct fuse_open_out *out, int id)
 {
 	memcpy((char *)out + sizeof(*out) - sizeof(int32_t), &id, sizeof(int32_t));

@@ -14,12 +14,12 @@
 	500000 /* nanoseconds between signals: one that arrives just before the wait does not end it */
 
 static struct {
-	int (*start)(void *context); /* starts a thread; set before the first one is */
+	int (*start)(void *context); /* starts a thread; set before the first one starts */
 	void *context;
 	pthread_mutex_t role;  /* held by the reader */
 	bool stays;            /* see reader_stay(); set by the reader */
 	atomic_uintptr_t self; /* pthread_self() of the reader; 0 = none */
-	atomic_bool waits;     /* the reader waits for the kernel */
+	atomic_bool waits;     /* the reader waits in read(2) */
 	atomic_uint n_taking;  /* threads in reader_take_back() */
 
 	pthread_mutex_t lock;   /* guards the fields below; a leaf */

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 /*
- * Whether the calling thread has the role. Exported, so that a preloaded library can tell what the reader
+ * Whether the calling thread is the reader. Exported, so that a preloaded library can tell what the reader
  * does.
  */
 bool reader_is_self(void);

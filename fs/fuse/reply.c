@@ -9,12 +9,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SMALL_MESSAGE 512 /* bytes: a reply that is longer is sent in its parts */
+#define SMALL_MESSAGE 512 /* bytes; a longer reply is sent in parts */
 
 /*
- * The kernel sends some requests only after it has got the reply to earlier ones: RELEASE comes when no READ
- * of the file is in flight. The thread sanitizer knows of that order only as long as it has seen the device
- * being opened, thus not after an upgrade.
+ * The kernel sends some requests only after the reply to earlier ones: RELEASE comes when no READ of the file
+ * is in flight. The thread sanitizer infers this order only if it saw the device being opened, thus not after
+ * an upgrade.
  */
 static char order_of_kernel;
 
@@ -28,7 +28,7 @@ ssize_t reply_read(int fd, void *message, size_t size)
 }
 
 /*
- * The kernel pins a page for each part of a message: small parts are cheaper in one piece, which must not
+ * The kernel pins a page for each part of a message: a small message is cheaper in one part, which must not
  * cross a page.
  */
 ssize_t reply_write(int fd, const struct iovec *parts, int n_parts)
@@ -58,7 +58,7 @@ static int send(const struct fs *fs, const struct iovec *parts, int n_parts)
 	return result;
 }
 
-/* From its journal entry on a request counts as done, be it sent or not. */
+/* Once its reply is in the journal a request counts as done, whether the reply is sent or not. */
 static int send_reply(struct request *request, struct fuse_out_header *header, struct iovec *parts,
 		      int n_parts)
 {
@@ -119,7 +119,7 @@ bool reply_from_journal(struct request *request)
 	return write(request->fs->fuse_fd, header, length) == (ssize_t)length;
 }
 
-/* ENOENT: the kernel has had its reply. */
+/* ENOENT: the kernel has had the reply. */
 static bool send_as(const struct fs *fs, struct fuse_out_header *header, size_t size, uint64_t unique)
 {
 	header->unique = unique;
@@ -134,7 +134,7 @@ bool reply_saved(void *context, void *reply, size_t size)
 	if (size < sizeof(*header))
 		return false;
 	unique = header->unique & ~FUSE_UNIQUE_RESEND;
-	/* the kernel has it as sent once, or as sent again */
+	/* the kernel knows the request by its original id or by the resent one */
 	return send_as(context, header, size, unique) &&
 	       send_as(context, header, size, unique | FUSE_UNIQUE_RESEND);
 }

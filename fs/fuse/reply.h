@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replies: the one place where the negative errno of an operation becomes the kernel's positive one.
- *
- * An operation calls at most one reply_...() that has a request. They return 0, or a negative errno where the
- * kernel does not take the reply: ENOENT, the requester was killed meanwhile. Whoever has opened or counted
- * something for the requester takes it back then.
+ * Replies: the one place where the negative errno of an operation becomes the kernel's positive one. An
+ * operation calls at most one reply_...() with a request. They return 0, or a negative errno if the kernel
+ * does not take the reply: ENOENT if the requester was killed. The caller then undoes opens and lookup counts
+ * of the request.
  */
 #ifndef SEGFS_FUSE_REPLY_H
 #define SEGFS_FUSE_REPLY_H
@@ -14,57 +13,54 @@
 #include <sys/statvfs.h>
 
 /*
- * Replies with `result`, 0 or a negative errno, and no body. EMFILE becomes ENFILE: it is the daemon's table
- * that is full.
+ * Sends `result`, 0 or a negative errno, without a body. EMFILE becomes ENFILE: it is the daemon's table that
+ * is full.
  */
 int reply_status(struct request *request, int result);
 
-/* Replies with a body of `size` bytes. */
+/* Sends a body of `size` bytes. */
 int reply_data(struct request *request, const void *body, size_t size);
 
-/* The same with a body in two parts. */
+/* Likewise, with a body in two parts. */
 int reply_parts(struct request *request, const void *first, size_t first_size, const void *second,
 		size_t second_size);
 
-/* GETATTR, SETATTR. timeout: seconds for which the kernel may rely on the attributes. */
+/* GETATTR, SETATTR. timeout: seconds for which the kernel may cache the attributes. */
 int reply_attributes(struct request *request, const struct stat *attr, double timeout);
 
-/* LOOKUP and what makes a name; CREATE and TMPFILE with an open. */
+/* LOOKUP and requests that create a name; CREATE and TMPFILE also open it. */
 int reply_entry_out(struct request *request, const struct fuse_entry_param *entry);
 int reply_create(struct request *request, const struct fuse_entry_param *entry,
 		 const struct fuse_open_out *open);
 
-/* An entry as READDIRPLUS has it. */
+/* Fills an entry as READDIRPLUS has it. */
 void reply_fill_entry(struct fuse_entry_out *out, const struct fuse_entry_param *entry);
 
 /* WRITE, COPY_FILE_RANGE. */
 int reply_written(struct request *request, size_t size);
 
-/* GETXATTR, LISTXATTR: `length` bytes of `value`, or their number where none are wanted; a negative errno. */
+/* GETXATTR, LISTXATTR: `length` bytes of `value`, or just the length if `wanted` is 0; a negative errno. */
 int reply_xattr(struct request *request, ssize_t length, const char *value, size_t wanted);
 
 int reply_statfs(struct request *request, const struct statvfs *found);
 
-/* Whoever calls this replies later, by reply_to(). */
+/* The caller replies later, by reply_to(). */
 static inline void reply_later(struct request *request)
 {
 	request->has_reply = true;
 }
 
 /*
- * Replies to a request that another thread may have read: without a body. unique: as the kernel has sent it.
+ * Sends a reply without a body to a request that another thread may have read. unique: as sent by the kernel.
  */
 void reply_to(const struct fs *fs, uint64_t unique, int result);
 
-/*
- * Sends the reply that the journal has saved for a request. Returns false where the kernel does not want it
- * any more.
- */
+/* Sends the saved reply of a request. Returns false if the kernel does not take it. */
 bool reply_from_journal(struct request *request);
 
 /*
- * For journal_send_replies(); context: the struct fs. Sends a reply to a request that this worker has not
- * read.
+ * For journal_send_replies(); context: the struct fs. Sends a saved reply to a request that this worker has
+ * not read.
  */
 bool reply_saved(void *context, void *reply, size_t size);
 

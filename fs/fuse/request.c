@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MINOR_LEAST 12 /* of the protocol: requests had other forms before */
+#define MINOR_LEAST 12 /* of the protocol: older requests have other layouts */
 
 /*
  * --- what the kernel sends
@@ -28,7 +28,7 @@ static bool is_name(const char *text, size_t length, bool may_be_dots)
 	return may_be_dots || !(text[0] == '.' && (length == 1 || (length == 2 && text[1] == '.')));
 }
 
-/* Takes the strings off the front of what is left. */
+/* Takes the strings off the front of the remaining bytes. */
 static bool parse_strings(struct request *request, const char **at, const char *end)
 {
 	for (const char *kind = request->operation->body.strings; kind && *kind; kind++) {
@@ -45,7 +45,7 @@ static bool parse_strings(struct request *request, const char **at, const char *
 	return true;
 }
 
-/* The second half of the flags follows where the first half says so. */
+/* The second half of the flags is present if the first half says so. */
 static int check_init(const struct fuse_init_in *in, size_t length)
 {
 	if (in->flags & FUSE_INIT_EXT && length < offsetof(struct fuse_init_in, unused))
@@ -121,7 +121,7 @@ int request_begin(struct request *request, struct thread *thread, const void *me
 int thread_init(struct thread *thread, struct fs *fs)
 {
 	*thread = (struct thread){.fs = fs};
-	/* the umask is part of what threads share by default */
+	/* by default threads share the umask */
 	if (unshare(CLONE_FS) < 0)
 		return -errno;
 	thread->umask = umask(0);
@@ -130,7 +130,8 @@ int thread_init(struct thread *thread, struct fs *fs)
 	thread->gid = (gid_t)setfsgid((gid_t)-1);
 	thread->may_switch = fs->privileged;
 	/*
-	 * without it, which a worker has by now, a switch to an ordinary user would take needed capabilities
+	 * without this, a switch to an ordinary user would drop capabilities that are needed; a worker has it
+	 * by now
 	 */
 	if (fs->privileged && !(prctl(PR_GET_SECUREBITS) & SECBIT_NO_SETUID_FIXUP) &&
 	    prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
@@ -158,7 +159,7 @@ int request_identity(struct request *request, mode_t mask)
 	}
 	if (!thread->may_switch)
 		return 0;
-	/* they do not tell whether they have failed */
+	/* these calls do not report failure */
 	if (gid != thread->gid) {
 		setfsgid(gid);
 		thread->gid = (gid_t)setfsgid((gid_t)-1);
@@ -172,7 +173,7 @@ int request_identity(struct request *request, mode_t mask)
 
 char *request_buffer(struct request *request)
 {
-	/* belongs to the thread for as long as the worker lives */
+	/* belongs to the thread as long as the worker lives */
 	if (!request->thread->buffer)
 		request->thread->buffer = malloc(REQUEST_BUFFER_SIZE);
 	return request->thread->buffer;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request of the kernel. It lives on the stack of the thread that carries it out, and every operation
- * gets it.
+ * A request of the kernel. It lives on the stack of the thread that carries it out, and is passed to every
+ * operation.
  */
 #ifndef SEGFS_FUSE_REQUEST_H
 #define SEGFS_FUSE_REQUEST_H
@@ -15,11 +15,11 @@
 
 #define REQUEST_BUFFER_SIZE (1024u * 1024u) /* bytes: the largest read(2) or getdents(2) of one reply */
 
-/* What a thread keeps from one request to the next. */
+/* State of a thread across requests. */
 struct thread {
 	struct fs *fs;
-	bool may_switch; /* it can take identities other than the daemon's */
-	uid_t uid;       /* present file-system identity */
+	bool may_switch; /* the thread can assume identities other than the daemon's */
+	uid_t uid;       /* current file-system identity */
 	gid_t gid;
 	mode_t umask;
 	char *buffer;  /* see request_buffer() */
@@ -27,9 +27,9 @@ struct thread {
 	bool has_timer;
 };
 
-/* An INTERRUPT that may come, see interrupt.h. */
+/* A possible INTERRUPT, see interrupt.h. */
 struct interruption {
-	struct request *next; /* in the list of all that can be interrupted */
+	struct request *next; /* in the list of interruptible requests */
 	void (*call)(void *context);
 	void *context;
 	bool came;
@@ -41,37 +41,37 @@ struct request {
 	const struct operation *operation;
 	const struct fuse_in_header *header;
 	size_t length;    /* bytes of the message */
-	const void *body; /* what follows the header, checked by request_begin() */
+	const void *body; /* after the header, checked by request_begin() */
 	const char *name; /* first string of the body: a name, or that of an attribute; NULL = none */
 	const char *text; /* the second string: a new name, or the target of a link */
 	uint64_t unique;  /* id, without the resend bit */
-	uint64_t node;    /* id of the node that it is about */
-	bool is_resent; /* an earlier worker had read it: it may have been carried out in part, or in full */
-	bool has_reply; /* it was sent, or somebody else sends it */
+	uint64_t node;    /* id of the node */
+	bool is_resent;   /* read by an earlier worker, which may have carried it out */
+	bool has_reply;   /* the reply was sent, or is sent by somebody else */
 	struct interruption interruption;
 	struct {
-		uint64_t node; /* 0 = nothing */
+		uint64_t node; /* 0 = none */
 		off_t offset;
 		off_t length;
 	} stale; /* pages of the mount to drop once the reply is sent */
 };
 
 /*
- * Begins a request: `message`, of `length` bytes, at least those of a header. It is not copied.
- * Returns 0: it has an id and its opcode's fixed part, the strings and bytes that follow are there, names are
- * names, and positions in a file are below 2^63. Else what is to be replied: -EIO; -EINVAL for a position;
- * -ENOSYS for an opcode without an operation; -EPROTO for an INIT of a version so old that its requests have
- * other forms; then there is no body, and no strings.
+ * Begins a request: `message`, of `length` bytes, at least a header. It is not copied. Returns 0 if it has an
+ * id, the fixed part of its opcode, and all strings and bytes that follow, names are valid, and file
+ * positions are below 2^63. Otherwise the errno of the reply: -EIO; -EINVAL for a position; -ENOSYS for an
+ * opcode without an operation; -EPROTO for an INIT of a version whose requests have other layouts; then body
+ * and strings are not set.
  */
 int request_begin(struct request *request, struct thread *thread, const void *message, size_t length);
 
-/* Thread that made the request, in the daemon's pid namespace; 0 = not visible there. */
+/* The requesting thread in the daemon's pid namespace; 0 = not visible there. */
 static inline pid_t request_pid(const struct request *request)
 {
 	return (pid_t)request->header->pid;
 }
 
-/* User and group on whose behalf it was made. */
+/* User and group of the requester. */
 static inline uid_t request_uid(const struct request *request)
 {
 	return request->header->uid;
@@ -82,13 +82,13 @@ static inline gid_t request_gid(const struct request *request)
 	return request->header->gid;
 }
 
-/* Its node, or NULL where it is gone. */
+/* The node, or NULL if it is gone. */
 static inline struct node_slot *request_node(const struct request *request)
 {
 	return node_get(&request->fs->state, request->node);
 }
 
-/* Bytes of the fixed part of a SETXATTR, as INIT has agreed. */
+/* Bytes of the fixed part of SETXATTR, as negotiated by INIT. */
 static inline size_t request_setxattr_size(const struct fs *fs)
 {
 	return fs->short_setxattr ? FUSE_COMPAT_SETXATTR_IN_SIZE : sizeof(struct fuse_setxattr_in);
@@ -100,18 +100,17 @@ static inline size_t request_setxattr_size(const struct fs *fs)
  */
 int thread_init(struct thread *thread, struct fs *fs);
 
-/* Gives back what the thread holds; it carries out no request after that. */
+/* Frees the thread's resources, before the thread ends. */
 void thread_done(struct thread *thread);
 
 /*
- * Makes what this thread creates belong to the requester, with that umask, from its first instant.
- * Capabilities stay as they are. Costs system calls only where something differs from the last request.
- * umask: 0 where the request has none. Returns 0; -ENOMEM where the thread keeps another identity: nothing
- * must be made then.
+ * Makes files that this thread creates belong to the requester, with that umask, from the start. Capabilities
+ * stay as they are. Makes system calls only if something differs from the last request. umask: 0 if the
+ * request has none. Returns 0; -ENOMEM if the switch fails: then no file must be created.
  */
 int request_identity(struct request *request, mode_t umask);
 
-/* A buffer of REQUEST_BUFFER_SIZE bytes of the thread's own, or NULL without memory. */
+/* The thread's buffer of REQUEST_BUFFER_SIZE bytes, or NULL without memory. */
 char *request_buffer(struct request *request);
 
 #endif

@@ -8,11 +8,11 @@
 #include <stdio.h>
 
 static struct fs *serving;                /* whose session it is */
-static const struct fuse_in_header *init; /* the INIT that is carried out, NULL = none */
+static const struct fuse_in_header *init; /* the INIT being processed, NULL = none */
 static bool logs_debug;
 static bool has_logged_error;
 
-/* libfuse says some things in several parts, the last of which ends with a newline. */
+/* libfuse logs some messages in several parts, the last of which ends with a newline. */
 __attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level,
 								   const char *format, va_list arguments)
 {
@@ -20,7 +20,7 @@ __attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log
 					 LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
 	static _Thread_local char line[512];
 	static _Thread_local size_t length;
-	/* with -d everything is wanted */
+	/* with -d all messages are wanted */
 	bool wanted = level == FUSE_LOG_DEBUG && logs_debug;
 	int added = vsnprintf(line + length, sizeof(line) - length, format, arguments);
 
@@ -76,10 +76,7 @@ static ssize_t session_write(int fd, struct iovec *parts, int n_parts, void *unu
 	const struct fuse_out_header *header = parts[0].iov_base;
 
 	(void)unused;
-	/*
-	 * to INIT: the kernel would give the connection up for good, over what the next worker may well have
-	 * memory for
-	 */
+	/* INIT: the kernel would abort the connection, though the next worker may well have the memory */
 	if (!serving->initialized && header->error == -ENOMEM)
 		return (ssize_t)parts[0].iov_len;
 	if (init && header->unique == init->unique && n_parts == 2)
