@@ -145,7 +145,7 @@ int sysv_visit(const struct state *state, uint16_t store,
 	return result;
 }
 
-/* A new segment is owned by its creator's effective ids. Capabilities stay, see request_thread_init(). */
+/* A new segment is owned by its creator's effective ids. Capabilities stay, see thread_init(). */
 static int become(uid_t uid, gid_t gid)
 {
 	if (syscall(SYS_setresgid, (gid_t)-1, gid, (gid_t)-1) < 0 ||

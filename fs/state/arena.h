@@ -150,7 +150,7 @@ struct lock_slot {
 enum journal_slot_state {
 	JOURNAL_FREE = 0,
 	JOURNAL_BEGUN = 1, /* in flight */
-	JOURNAL_DONE = 2,  /* executed, and `answer` is the reply; the kernel may or may not have it */
+	JOURNAL_DONE = 2,  /* executed, and `reply` is its reply; the kernel may or may not have it */
 };
 
 #define JOURNAL_REPLY_MAX 160 /* bytes: the reply to CREATE */
@@ -175,7 +175,7 @@ struct journal_slot {
 	uint64_t node_of_name;
 	uint32_t flags;
 	_Atomic int32_t fd;                           /* -1 = none */
-	uint32_t reply_length;                        /* bytes of `answer` */
+	uint32_t reply_length;                        /* bytes of `reply` */
 	_Alignas(8) uint8_t reply[JOURNAL_REPLY_MAX]; /* starts with a FUSE reply header */
 };
 

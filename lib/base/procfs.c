@@ -122,7 +122,7 @@ static int read_delegated(void *context)
 }
 
 /*
- * Like read_of(), for files that block while the process is in execve(2). -ETIMEDOUT after `patience`
+ * Like read_of(), for files that block while the process is in execve(2). -ETIMEDOUT after `timeout`
  * milliseconds.
  */
 static ssize_t read_with_timeout(pid_t process, const char *name, char *text, size_t size,

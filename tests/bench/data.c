@@ -285,7 +285,7 @@ static const struct workload workloads[] = {
 	 .goal = 0.95},
 };
 
-static struct place *measured; /* segfs's target, whose slices cost_worker() counts */
+static struct place *measured; /* segfs's target, whose slices run_watched() counts */
 static pid_t worker;
 static uint64_t worker_used;    /* ns of CPU, during the timed part of slices on segfs */
 static uint64_t worker_watched; /* ns of observation */

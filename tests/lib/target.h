@@ -25,7 +25,7 @@ enum target_flags {
 	TARGET_EXEC = 2, /* target_exec() will be called */
 };
 
-/* Starts a target as a user. Each piece of memory begins with the text of target_text(). */
+/* Starts a target as a user. Each piece of memory begins with its TARGET_TEXT_... below. */
 void target_start(struct target *target, uid_t uid, unsigned int flags);
 
 /* Makes it execute another program, which keeps the memfds, and waits until it has. */
