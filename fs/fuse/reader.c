@@ -10,8 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#define WAKE_INTERVAL                                                                                        \
-	500000 /* nanoseconds between signals: one that arrives just before the wait does not end it */
+#define WAKE_INTERVAL 500000 /* ns between signals: one just before the wait has no effect */
 
 static struct {
 	int (*start)(void *context); /* starts a thread; set before the first one starts */

@@ -20,9 +20,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define SOURCE_PUBLIC_PREFIX "user.segfs." /* of attributes that segfs provides or interprets */
-#define SOURCE_PRIVATE_PREFIX                                                                                \
-	"trusted.segfs." /* of attributes that segfs stores with a backing file; hidden */
+#define SOURCE_PUBLIC_PREFIX  "user.segfs."    /* of attributes that segfs provides or interprets */
+#define SOURCE_PRIVATE_PREFIX "trusted.segfs." /* hidden attributes stored with a backing file */
 
 /* open flag of execve(2), which is not a flag of open(2): the kernel's __FMODE_EXEC */
 #define SOURCE_OPEN_TO_EXECUTE 0x20

@@ -90,8 +90,8 @@ static inline bool handle_writes(const struct handle_slot *slot)
 	return slot->kind == HANDLE_FILE && (slot->open_flags & O_ACCMODE) != O_RDONLY;
 }
 
-#define HANDLE_OPEN_EXECUTES                                                                                 \
-	0x20 /* in open_flags: for execve(2); the kernel's __FMODE_EXEC, which open(2) cannot set */
+/* in open_flags: for execve(2); the kernel's __FMODE_EXEC, which open(2) cannot set */
+#define HANDLE_OPEN_EXECUTES 0x20
 
 /* Whether a handle is for execve(2); it lasts as long as the program runs. */
 static inline bool handle_executes(const struct handle_slot *slot)

@@ -17,10 +17,10 @@
 
 #define PROCFS_COMMAND_MAX 64 /* bytes of a command name, including the final 0 */
 #define PROCFS_FD_MAX      32 /* bytes of a path made by procfs_fd_path() */
-#define PROCFS_TIMEOUT                                                                                       \
-	20u /* milliseconds allowed for an answer; a process outside execve(2) needs a fraction of one */
-#define PROCFS_REQUESTER_TIMEOUT                                                                             \
-	2000u /* ... for a thread that waits for our reply: execve(2) waits for it too */
+/* milliseconds allowed for an answer; a process outside execve(2) needs a fraction of one */
+#define PROCFS_TIMEOUT 20u
+/* ... for a thread that waits for our reply: execve(2) waits for it too */
+#define PROCFS_REQUESTER_TIMEOUT 2000u
 
 /*
  * Writes "/proc/self/fd/FD", the path by which calls without a descriptor variant reach an O_PATH descriptor.

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #define RACE_ROUNDS 1500 /* rounds of a race for one place */
-#define RACE_ROUNDS_OF_MORE                                                                                  \
-	150 /* ... for several: if there are writers already, each open scans all processes */
+/* ... for several: if there are writers already, each open scans all processes */
+#define RACE_ROUNDS_OF_MORE 150
 
 /*
  * --- another process
