@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ROOT_MODE                                                                                            \
-	0777 /* anyone may create segments; IPC_RMID itself lets only owner and creator remove one */
+/* anyone may create segments; IPC_RMID itself lets only owner and creator remove one */
+#define ROOT_MODE 0777
 #define RESERVED_INODE                                                                                       \
 	(UINT64_C(1)                                                                                         \
 	 << 40) /* inode numbers of reservations: this plus the key; those of segments are smaller */
