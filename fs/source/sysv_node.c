@@ -9,10 +9,9 @@
 
 /* anyone may create segments; IPC_RMID itself lets only owner and creator remove one */
 #define ROOT_MODE 0777
-#define RESERVED_INODE                                                                                       \
-	(UINT64_C(1)                                                                                         \
-	 << 40) /* inode numbers of reservations: this plus the key; those of segments are smaller */
-#define ROOT_INODE (UINT64_C(1) << 41)
+/* inode numbers of reservations: this plus the key; those of segments are smaller */
+#define RESERVED_INODE (UINT64_C(1) << 40)
+#define ROOT_INODE     (UINT64_C(1) << 41)
 
 static pthread_mutex_t notes = PTHREAD_MUTEX_INITIALIZER; /* guards every sysv_note; a leaf lock */
 
