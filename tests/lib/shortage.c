@@ -99,12 +99,22 @@ static int try_with(const struct mount *mount, const struct shortage_operation *
 	return failed;
 }
 
+/* An operation may need no memory; the start of a worker needs some. Without the library nothing fails. */
+static void check_library(const struct mount *mount)
+{
+	shortage_begin_next(1, SHORTAGE_ALL, SHORTAGE_ALL);
+	worker_replace(mount);
+	shortage_end();
+	assert_true(atomic_load(&plan->count) > 0);
+}
+
 void shortage_walk(const struct mount *mount, const struct shortage_operation *operations,
 		   size_t n_operations)
 {
 	const char *filter = getenv("TEST_FILTER");
 	int sum = 0;
 
+	check_library(mount);
 	for (size_t i = 0; i < n_operations; i++) {
 		int tries = 0;
 		int n = 1;
@@ -123,7 +133,5 @@ void shortage_walk(const struct mount *mount, const struct shortage_operation *o
 		sum += tries;
 	}
 	print_message("%d times without memory\n", sum);
-	/* single operations may need none */
-	assert_true(sum > 0);
 	assert_false(log_has(mount, "internal error"));
 }
