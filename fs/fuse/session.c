@@ -76,10 +76,13 @@ static ssize_t session_write(int fd, struct iovec *parts, int n_parts, void *unu
 	const struct fuse_out_header *header = parts[0].iov_base;
 
 	(void)unused;
-	/* INIT: the kernel would abort the connection, though the next worker may well have the memory */
+	/* a notification, of any thread; a reply is that to INIT, of the reader */
+	if (header->unique == 0)
+		return reply_write(fd, parts, n_parts);
+	/* the kernel would abort the connection, though the next worker may well have the memory */
 	if (!serving->initialized && header->error == -ENOMEM)
 		return (ssize_t)parts[0].iov_len;
-	if (init && header->unique == init->unique && n_parts == 2)
+	if (header->unique == init->unique && n_parts == 2)
 		init_complete(serving, parts[1].iov_base, parts[1].iov_len);
 	return reply_write(fd, parts, n_parts);
 }
