@@ -5,7 +5,7 @@
  *
  * A map of the program. Each folder uses only those below it; `make lint` checks it.
  *
- *   main.c           reads the command line, makes what supervisor and workers run on, goes into the background
+ *   main.c           reads the command line, makes what supervisor and workers run on
  *
  *   daemon/          lives and deaths of processes
  *     supervisor       starts workers, survives them
@@ -17,7 +17,7 @@
  *     privileges       what supervisor and workers give up
  *     filter           system calls that each may use; filter/ generates the lists when the program is built
  *     notify           sd_notify(3)
- *   setup/           makes what the configuration declares
+ *   setup/           turns the configuration into stores, directories, segments
  *     apply            all of it: stores, directories, segments
  *     application adopt medium place segment sources register   ... step by step
  *     tmpfs            stores in memory, made before they are shown
@@ -27,8 +27,11 @@
  *   config/          the INI file, and the command line (options), as checked structs
  *   control/         the files under .segfs
  *
- *   ops/             what each request does: lookup attr name file close io dir xattr lock ioctl
+ *   ops/             what each request does
  *     operations       the table: a row for each opcode
+ *     file close       opens and their end
+ *     io               moves the bytes of reads and writes that the kernel does not pass through
+ *     lookup attr name dir xattr lock ioctl
  *     wants            which bytes a request reads or changes, for mandatory locks
  *   segment/         what a segment's attributes promise
  *     policy           policies of nodes
