@@ -63,7 +63,7 @@ static void refuse_poison(struct request *request)
 		  "replying EIO",
 		  request->operation->name, (unsigned long long)request->node,
 		  path_of_node(request->fs, request->node, path), request->header->pid, request->header->uid,
-		  journal_deaths());
+		  journal_deaths(&request->journal));
 	reply_status(request, -EIO);
 }
 
@@ -79,7 +79,7 @@ static void run_once(struct request *request, bool unbounded)
 		.unbounded = unbounded,
 	};
 
-	switch (journal_begin(&entry)) {
+	switch (journal_begin(&request->journal, &entry)) {
 	case JOURNAL_NEW:
 	case JOURNAL_REPLAY:
 		run(request);
@@ -91,7 +91,7 @@ static void run_once(struct request *request, bool unbounded)
 		refuse_poison(request);
 		break;
 	}
-	journal_end();
+	journal_end(&request->journal);
 }
 
 void dispatch(struct request *request, bool unbounded)

@@ -68,7 +68,7 @@ static int send_reply(struct request *request, struct fuse_out_header *header, s
 		header->len += (uint32_t)parts[i].iov_len;
 	parts[0] = (struct iovec){.iov_base = header, .iov_len = sizeof(*header)};
 	if (request->operation->flags & OPERATION_ONCE)
-		journal_save_reply(parts, n_parts);
+		journal_save_reply(&request->journal, parts, n_parts);
 	request->has_reply = true;
 	return send(request->fs, parts, n_parts);
 }
@@ -109,7 +109,7 @@ void reply_to(const struct fs *fs, uint64_t unique, int result)
 bool reply_from_journal(struct request *request)
 {
 	size_t length;
-	struct fuse_out_header *header = journal_saved_reply(&length);
+	struct fuse_out_header *header = journal_saved_reply(&request->journal, &length);
 
 	if (length < sizeof(*header))
 		return false;

@@ -9,6 +9,7 @@
 #include "fs/fuse/fs.h"
 #include "fs/fuse/operation.h"
 #include "fs/fuse/protocol.h"
+#include "fs/state/journal.h"
 
 #include <sys/types.h>
 #include <time.h>
@@ -48,6 +49,7 @@ struct request {
 	uint64_t node;    /* id of the node */
 	bool is_resent;   /* read by an earlier worker, which may have carried it out */
 	bool has_reply;   /* the reply was sent, or is sent by somebody else */
+	struct journal_entry journal;
 	struct interruption interruption;
 	struct {
 		uint64_t node; /* 0 = none */

@@ -108,7 +108,7 @@ static int open_directory(struct request *request, uint64_t *number)
 		return -ESTALE;
 	if (node->type != S_IFDIR >> 12)
 		return -ENOTDIR;
-	if (journal_is_replay())
+	if (journal_is_replay(&request->journal))
 		request->fs->operations->undo_open(request->fs, request->unique);
 	fd = open_list(request, node);
 	if (fd < 0)

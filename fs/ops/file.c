@@ -125,7 +125,7 @@ static void end_earlier_attempt(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);
 
-	if (journal_is_replay() && node)
+	if (journal_is_replay(&request->journal) && node)
 		lifetime_closed(atomic_load(&node->policy));
 }
 
@@ -144,7 +144,7 @@ int op_open(struct request *request)
 	struct fuse_open_out out;
 	int result = 0;
 
-	if (journal_is_replay())
+	if (journal_is_replay(&request->journal))
 		close_earlier_attempt(fs, request->unique);
 	if (is_for_requester(fs, request->node))
 		result = request_identity(request, 0);
@@ -183,7 +183,7 @@ static int create(struct opening *opening, mode_t mode, mode_t umask, struct fus
 	if (result < 0)
 		return result;
 	opening->fd = opening->source->create(
-		&fs->state, dir, name, mode,
+		&fs->state, &request->journal, dir, name, mode,
 		(opening->flags & OPENING_FLAGS) | (name ? 0 : opening->flags & O_EXCL), text, &file);
 	if (opening->fd < 0)
 		return opening->fd;
@@ -201,8 +201,8 @@ static int create(struct opening *opening, mode_t mode, mode_t umask, struct fus
 			entry_forget(fs, entry->ino, 1);
 	}
 	if (result < 0 && name) {
-		journal_begin_undo();
-		opening->source->remove(&fs->state, dir, name, 0);
+		journal_begin_undo(&request->journal);
+		opening->source->remove(&fs->state, &request->journal, dir, name, 0);
 	}
 	return result;
 }
@@ -222,7 +222,7 @@ int op_create(struct request *request)
 	struct fuse_open_out out;
 	int result;
 
-	if (journal_is_replay())
+	if (journal_is_replay(&request->journal))
 		close_earlier_attempt(fs, request->unique);
 	result = create(&opening, in->mode, in->umask, &entry);
 	/*

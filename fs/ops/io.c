@@ -162,12 +162,13 @@ static ssize_t write_bytes(int fd, const char *data, size_t size, off_t offset, 
  * end of the file as the offset, and blocks other appends until the reply; a file that ends elsewhere was
  * changed outside of the mount. Returns 0, or a negative errno if that cannot be determined.
  */
-static int appended_already(int fd, size_t size, off_t offset, size_t *appended)
+static int appended_already(const struct request *request, int fd, size_t size, size_t *appended)
 {
+	const off_t offset = (off_t)((const struct fuse_write_in *)request->body)->offset;
 	struct stat stat;
 
 	*appended = 0;
-	if (!journal_is_replay())
+	if (!journal_is_replay(&request->journal))
 		return 0;
 	if (fstat(fd, &stat) < 0)
 		return -errno;
@@ -228,7 +229,7 @@ int op_write(struct request *request)
 	if (result == 0)
 		result = prepare_write(request, &opened, flags, &size);
 	if (result == 0 && flags & RWF_APPEND)
-		result = appended_already(opened.fd, size, (off_t)in->offset, &before);
+		result = appended_already(request, opened.fd, size, &before);
 	if (result < 0)
 		return result;
 	length = write_bytes(opened.fd, data + before, size - before, (off_t)(in->offset + before), flags);

@@ -61,23 +61,23 @@ static int make(struct request *request, struct new_file *new_file, struct sourc
 		result = request_identity(request, new_file->umask);
 	if (result < 0)
 		return result;
-	return place.source->make(state, place.dir, request->name, new_file->mode, new_file->device,
-				  new_file->target, text, file);
+	return place.source->make(state, &request->journal, place.dir, request->name, new_file->mode,
+				  new_file->device, new_file->target, text, file);
 }
 
 /* Gets the entry of a name that was created. Removes the name if there is no node for it. */
-static int entry_of_created(struct fs *fs, uint64_t parent, const char *name, struct source_file *file,
-			    struct fuse_entry_param *entry)
+static int entry_of_created(struct request *request, struct source_file *file, struct fuse_entry_param *entry)
 {
+	struct fs *fs = request->fs;
 	const int flags = S_ISDIR(file->stat.st_mode) ? AT_REMOVEDIR : 0;
 	int result = entry_from_file(fs, file, entry);
 	struct place place;
 
 	if (result == 0)
 		return 0;
-	journal_begin_undo();
-	if (find_place(fs, parent, name, &place) == 0 && place.source->remove)
-		place.source->remove(&fs->state, place.dir, name, flags);
+	journal_begin_undo(&request->journal);
+	if (find_place(fs, request->node, request->name, &place) == 0 && place.source->remove)
+		place.source->remove(&fs->state, &request->journal, place.dir, request->name, flags);
 	return result;
 }
 
@@ -89,7 +89,7 @@ static int make_and_reply(struct request *request, struct new_file *new_file)
 	int result = make(request, new_file, &file);
 
 	if (result == 0)
-		result = entry_of_created(request->fs, request->node, request->name, &file, &entry);
+		result = entry_of_created(request, &file, &entry);
 	if (result < 0)
 		return result;
 	if (has_policy && policy_made(&request->fs->state, entry.ino, S_ISREG(new_file->mode),
@@ -127,12 +127,13 @@ int op_symlink(struct request *request)
 	return make_and_reply(request, &(struct new_file){.mode = S_IFLNK | 0777, .target = request->text});
 }
 
-static int link_node(struct fs *fs, uint64_t id, uint64_t new_parent, const char *new_name,
-		     struct source_file *file)
+static int link_node(struct request *request, struct source_file *file)
 {
-	const struct node_slot *node = node_get(&fs->state, id);
+	const struct fuse_link_in *in = request->body;
+	struct fs *fs = request->fs;
+	const struct node_slot *node = node_get(&fs->state, in->oldnodeid);
 	struct place place;
-	int result = find_place(fs, new_parent, new_name, &place);
+	int result = find_place(fs, request->node, request->name, &place);
 
 	if (result < 0)
 		return result;
@@ -142,18 +143,17 @@ static int link_node(struct fs *fs, uint64_t id, uint64_t new_parent, const char
 		return -EXDEV;
 	if (!place.source->link)
 		return -EPERM;
-	return place.source->link(&fs->state, node, place.dir, new_name, file);
+	return place.source->link(&fs->state, &request->journal, node, place.dir, request->name, file);
 }
 
 int op_link(struct request *request)
 {
-	const struct fuse_link_in *in = request->body;
 	struct source_file file = {.fd = -1};
 	struct fuse_entry_param entry;
-	int result = link_node(request->fs, in->oldnodeid, request->node, request->name, &file);
+	int result = link_node(request, &file);
 
 	if (result == 0)
-		result = entry_of_created(request->fs, request->node, request->name, &file, &entry);
+		result = entry_of_created(request, &file, &entry);
 	if (result == 0)
 		reply_entry(request, &entry);
 	return result;
@@ -168,7 +168,7 @@ static int remove_name(struct request *request, int flags)
 		return result;
 	if (!place.source->remove)
 		return -EPERM;
-	return place.source->remove(&request->fs->state, place.dir, request->name, flags);
+	return place.source->remove(&request->fs->state, &request->journal, place.dir, request->name, flags);
 }
 
 int op_unlink(struct request *request)
@@ -196,7 +196,8 @@ static int rename_name(struct request *request, uint64_t new_parent, unsigned in
 		return -EXDEV;
 	if (!from.source->rename)
 		return -EPERM;
-	return from.source->rename(&fs->state, from.dir, request->name, to.dir, request->text, flags);
+	return from.source->rename(&fs->state, &request->journal, from.dir, request->name, to.dir,
+				   request->text, flags);
 }
 
 int op_rename(struct request *request)

@@ -399,20 +399,21 @@ static int drop_set_group_id(struct fs *fs, const struct node_slot *node)
  * Whether an attribute existed when the request was begun: 1 or 0; a negative errno if that cannot be
  * determined. The kernel lets nobody else change the file's attributes meanwhile.
  */
-static int attribute_existed(struct fs *fs, const struct node_slot *node, const char *name)
+static int attribute_existed(struct request *request, const struct node_slot *node)
 {
+	struct state *state = &request->fs->state;
 	struct journal_note note = {.fd = -1};
 	ssize_t length;
 
-	if (journal_get_note(&note))
+	if (journal_get_note(&request->journal, &note))
 		return (int)note.flags;
-	if (!source_of(&fs->state, node)->getxattr)
+	if (!source_of(state, node)->getxattr)
 		return -EOPNOTSUPP;
-	length = source_of(&fs->state, node)->getxattr(&fs->state, node, name, NULL, 0);
+	length = source_of(state, node)->getxattr(state, node, request->name, NULL, 0);
 	if (length < 0 && length != -ENODATA)
 		return (int)length;
 	note.flags = length >= 0;
-	journal_note(&note);
+	journal_note(&request->journal, &note);
 	return (int)note.flags;
 }
 
@@ -438,7 +439,8 @@ int op_setxattr(struct request *request)
 	if (!source_of(&fs->state, node)->setxattr)
 		return -EPERM;
 	/* in a replay, an attribute that did not exist before was set by the worker that died */
-	if (flags & XATTR_CREATE && attribute_existed(fs, node, name) == 0 && journal_is_replay())
+	if (flags & XATTR_CREATE && attribute_existed(request, node) == 0 &&
+	    journal_is_replay(&request->journal))
 		flags &= ~XATTR_CREATE;
 	result = source_of(&fs->state, node)->setxattr(&fs->state, node, name, value, in->size, flags);
 	if (result == 0 && !fs->short_setxattr && in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID)
@@ -466,7 +468,7 @@ int op_removexattr(struct request *request)
 		return result == -EOPNOTSUPP ? -ENODATA : result;
 	if (!source_of(&fs->state, node)->removexattr)
 		return -EPERM;
-	was = attribute_existed(fs, node, name);
+	was = attribute_existed(request, node);
 	result = source_of(&fs->state, node)->removexattr(&fs->state, node, name);
-	return result == -ENODATA && was == 1 && journal_is_replay() ? 0 : result;
+	return result == -ENODATA && was == 1 && journal_is_replay(&request->journal) ? 0 : result;
 }

@@ -103,6 +103,12 @@ enum {
 	SOURCE_SET_MTIME = 32,
 };
 
+struct journal_entry;
+
+/*
+ * The functions that change names take the journal entry of the request, so that a replay finds what a dead
+ * worker has done; NULL for a change of the daemon's own.
+ */
 struct source {
 	const char *name; /* value of user.segfs.source */
 
@@ -181,22 +187,24 @@ struct source {
 	 * O_EXCL. policy: stored with the file before its name becomes visible, "" for none. Returns a
 	 * descriptor that the caller closes. -EEXIST if the name exists, whatever the flags.
 	 */
-	int (*create)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
-		      int flags, const char *policy, struct source_file *file);
+	int (*create)(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		      const char *name, mode_t mode, int flags, const char *policy, struct source_file *file);
 
 	/*
 	 * Creates a directory, fifo, socket, device or regular file by the type in `mode`, or, for S_IFLNK, a
 	 * link to `target`.
 	 * policy: as for create(), for directories and regular files.
 	 */
-	int (*make)(struct state *state, const struct node_slot *dir, const char *name, mode_t mode,
-		    dev_t device, const char *target, const char *policy, struct source_file *file);
+	int (*make)(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		    const char *name, mode_t mode, dev_t device, const char *target, const char *policy,
+		    struct source_file *file);
 
-	int (*link)(struct state *state, const struct node_slot *node, const struct node_slot *dir,
-		    const char *name, struct source_file *file);
+	int (*link)(struct state *state, struct journal_entry *entry, const struct node_slot *node,
+		    const struct node_slot *dir, const char *name, struct source_file *file);
 
 	/* unlink(2), or rmdir(2) with AT_REMOVEDIR in `flags`. */
-	int (*remove)(struct state *state, const struct node_slot *dir, const char *name, int flags);
+	int (*remove)(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		      const char *name, int flags);
 
 	/*
 	 * Gets one of the paths of a node's file relative to the mount, without leading or trailing '/'.
@@ -211,8 +219,9 @@ struct source {
 	int (*end)(struct state *state, const struct node_slot *node, struct source_name *gone);
 
 	/* renameat2(2); both directories are in this source. */
-	int (*rename)(struct state *state, const struct node_slot *dir, const char *name,
-		      const struct node_slot *new_dir, const char *new_name, unsigned int flags);
+	int (*rename)(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		      const char *name, const struct node_slot *new_dir, const char *new_name,
+		      unsigned int flags);
 
 	/* Applies a change and gets the attributes after it. */
 	int (*change)(struct state *state, const struct node_slot *node, const struct source_change *change,

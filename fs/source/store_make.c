@@ -18,16 +18,18 @@
  * directory and believes the name to be free, so else it was created outside of the mount; such a file is
  * older, of another user, or of another type.
  */
-static bool was_made(const struct state *state, int dir_fd, const char *name, mode_t mode)
+static bool was_made(const struct state *state, const struct journal_entry *entry, int dir_fd,
+		     const char *name, mode_t mode)
 {
 	const int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC | (*name ? 0 : AT_EMPTY_PATH);
-	uint64_t since = journal_since();
+	uint64_t since = journal_since(entry);
 	struct statx found;
 
-	if (!journal_is_replay() || statx(dir_fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
+	if (!journal_is_replay(entry) ||
+	    statx(dir_fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &found) < 0 ||
 	    (found.stx_mode & S_IFMT) != (mode & S_IFMT))
 		return false;
-	if (state->arena->header->privileged && found.stx_uid != journal_uid())
+	if (state->arena->header->privileged && found.stx_uid != journal_uid(entry))
 		return false;
 	return !(found.stx_mask & STATX_BTIME) ||
 	       (uint64_t)found.stx_btime.tv_sec * 1000000000u + found.stx_btime.tv_nsec >= since;
@@ -104,24 +106,25 @@ static int identify_made(struct state *state, uint16_t store, int dir_fd, const 
  * Opens the file created by a worker that died during this request. Its mode may deny its owner what a new
  * file may be opened for, so the daemon opens it. Returns a descriptor; -ENOENT if there is none.
  */
-static int open_made(const struct state *state, int dir_fd, const char *name, int flags)
+static int open_made(const struct state *state, const struct journal_entry *entry, int dir_fd,
+		     const char *name, int flags)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (!name || !journal_is_replay())
+	if (!name || !journal_is_replay(entry))
 		return -ENOENT;
 	fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	return was_made(state, fd, "", S_IFREG) ? procfs_fd_open(fd, flags | O_NONBLOCK) : -ENOENT;
+	return was_made(state, entry, fd, "", S_IFREG) ? procfs_fd_open(fd, flags | O_NONBLOCK) : -ENOENT;
 }
 
 /* create_file() with the requester's permissions. */
-static int create_for_requester(const struct state *state, uint16_t store, int dir_fd, const char *name,
-				mode_t mode, int flags, const char *policy)
+static int create_for_requester(const struct state *state, const struct journal_entry *entry, uint16_t store,
+				int dir_fd, const char *name, mode_t mode, int flags, const char *policy)
 {
 	_cleanup_credentials_self_ struct credentials_self self = CREDENTIALS_SELF;
-	int result = open_made(state, dir_fd, name, flags);
+	int result = open_made(state, entry, dir_fd, name, flags);
 
 	if (result != -ENOENT)
 		return result;
@@ -129,8 +132,8 @@ static int create_for_requester(const struct state *state, uint16_t store, int d
 	return result < 0 ? result : create_file(state, dir_fd, name, mode, flags, policy);
 }
 
-int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
-		 const char *policy, struct source_file *file)
+int store_create(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		 const char *name, mode_t mode, int flags, const char *policy, struct source_file *file)
 {
 	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
 	_cleanup_close_ int fd = -1;
@@ -139,7 +142,7 @@ int store_create(struct state *state, const struct node_slot *dir, const char *n
 	result = fd_cache_get_directory(state, dir, &parent);
 	if (result < 0)
 		return result;
-	fd = create_for_requester(state, dir->store, parent.fd, name, mode & 07777, flags, policy);
+	fd = create_for_requester(state, entry, dir->store, parent.fd, name, mode & 07777, flags, policy);
 	if (fd < 0)
 		return fd;
 	result = backing_identify(state, dir->store, fd, "", file);
@@ -160,13 +163,14 @@ int store_create(struct state *state, const struct node_slot *dir, const char *n
 	return take_fd(&fd);
 }
 
-static int make_directory(const struct state *state, int dir_fd, const char *name, mode_t mode,
-			  const char *policy)
+static int make_directory(const struct state *state, const struct journal_entry *entry, int dir_fd,
+			  const char *name, mode_t mode, const char *policy)
 {
 	_cleanup_close_ int fd = -1;
 	int result;
 
-	if (mkdirat(dir_fd, name, mode) < 0 && (errno != EEXIST || !was_made(state, dir_fd, name, S_IFDIR)))
+	if (mkdirat(dir_fd, name, mode) < 0 &&
+	    (errno != EEXIST || !was_made(state, entry, dir_fd, name, S_IFDIR)))
 		return -errno;
 	if (!*policy)
 		return 0;
@@ -177,12 +181,13 @@ static int make_directory(const struct state *state, int dir_fd, const char *nam
 	return result;
 }
 
-static int make_file(const struct state *state, int dir_fd, const char *name, mode_t mode, const char *policy)
+static int make_file(const struct state *state, const struct journal_entry *entry, int dir_fd,
+		     const char *name, mode_t mode, const char *policy)
 {
 	int fd = create_file(state, dir_fd, name, mode, O_RDWR, policy);
 
 	if (fd < 0)
-		return fd == -EEXIST && was_made(state, dir_fd, name, S_IFREG) ? 0 : fd;
+		return fd == -EEXIST && was_made(state, entry, dir_fd, name, S_IFREG) ? 0 : fd;
 	close(fd);
 	return 0;
 }
@@ -195,19 +200,19 @@ static bool leads_to(int dir_fd, const char *name, const char *target)
 	return length >= 0 && (size_t)length == strlen(target) && memcmp(found, target, (size_t)length) == 0;
 }
 
-static int make_node(const struct state *state, int dir_fd, const char *name, mode_t mode, dev_t device,
-		     const char *target, const char *policy)
+static int make_node(const struct state *state, const struct journal_entry *entry, int dir_fd,
+		     const char *name, mode_t mode, dev_t device, const char *target, const char *policy)
 {
 	int result;
 
 	switch (mode & S_IFMT) {
 	case S_IFDIR:
-		return make_directory(state, dir_fd, name, mode & 07777, policy);
+		return make_directory(state, entry, dir_fd, name, mode & 07777, policy);
 	case S_IFLNK:
 		result = symlinkat(target, dir_fd, name);
 		break;
 	case S_IFREG:
-		return make_file(state, dir_fd, name, mode & 07777, policy);
+		return make_file(state, entry, dir_fd, name, mode & 07777, policy);
 	case S_IFIFO:
 	case S_IFSOCK:
 		result = mknodat(dir_fd, name, mode, 0);
@@ -222,14 +227,15 @@ static int make_node(const struct state *state, int dir_fd, const char *name, mo
 	if (result == 0)
 		return 0;
 	result = -errno;
-	if (result == -EEXIST && was_made(state, dir_fd, name, mode) &&
+	if (result == -EEXIST && was_made(state, entry, dir_fd, name, mode) &&
 	    (!S_ISLNK(mode) || leads_to(dir_fd, name, target)))
 		result = 0;
 	return result;
 }
 
-int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, dev_t device,
-	       const char *target, const char *policy, struct source_file *file)
+int store_make(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+	       const char *name, mode_t mode, dev_t device, const char *target, const char *policy,
+	       struct source_file *file)
 {
 	struct credentials_self self = CREDENTIALS_SELF;
 	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
@@ -239,15 +245,15 @@ int store_make(struct state *state, const struct node_slot *dir, const char *nam
 	if (result == 0)
 		result = requester_assume_in(state, dir->store, &self);
 	if (result == 0)
-		result = make_node(state, parent.fd, name, mode, device, target, policy);
+		result = make_node(state, entry, parent.fd, name, mode, device, target, policy);
 	credentials_restore(&self);
 	if (result < 0)
 		return result;
 	return identify_made(state, dir->store, parent.fd, name, S_ISDIR(mode) ? AT_REMOVEDIR : 0, file);
 }
 
-int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
-	       const char *name, struct source_file *file)
+int store_link(struct state *state, struct journal_entry *entry, const struct node_slot *node,
+	       const struct node_slot *dir, const char *name, struct source_file *file)
 {
 	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
 	_cleanup_cached_fd_ struct cached_fd cached = CACHED_FD_NONE;
@@ -266,7 +272,7 @@ int store_link(struct state *state, const struct node_slot *node, const struct n
 	result = linkat(AT_FDCWD, path, parent.fd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 	credentials_restore(&self);
 	if (result < 0) {
-		if (result != -EEXIST || !journal_is_replay() ||
+		if (result != -EEXIST || !journal_is_replay(entry) ||
 		    store_inode_of(parent.fd, name) != node->inode)
 			return result;
 	}

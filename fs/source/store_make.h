@@ -10,11 +10,12 @@
 
 #include "fs/source/source.h"
 
-int store_create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
-		 const char *policy, struct source_file *file);
-int store_make(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, dev_t device,
-	       const char *target, const char *policy, struct source_file *file);
-int store_link(struct state *state, const struct node_slot *node, const struct node_slot *dir,
-	       const char *name, struct source_file *file);
+int store_create(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		 const char *name, mode_t mode, int flags, const char *policy, struct source_file *file);
+int store_make(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+	       const char *name, mode_t mode, dev_t device, const char *target, const char *policy,
+	       struct source_file *file);
+int store_link(struct state *state, struct journal_entry *entry, const struct node_slot *node,
+	       const struct node_slot *dir, const char *name, struct source_file *file);
 
 #endif

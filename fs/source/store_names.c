@@ -29,10 +29,11 @@ struct victim {
 	uint64_t inode; /* 0 = no such file */
 	uint64_t node;
 	struct node_key key;
-	int fd; /* O_PATH; -1 if the node holds a descriptor, or none is needed */
+	int fd;                      /* O_PATH; -1 if the node holds a descriptor, or none is needed */
+	struct journal_entry *entry; /* of the request, NULL = none */
 };
 
-#define VICTIM_NONE ((struct victim){.fd = -1})
+#define VICTIM_OF(request_entry) ((struct victim){.fd = -1, .entry = (request_entry)})
 
 /* Flags in the journal note. */
 enum {
@@ -42,7 +43,7 @@ enum {
 
 static void cleanup_victim(struct victim *victim)
 {
-	journal_disown_fd();
+	journal_disown_fd(victim->entry);
 	cleanup_close(&victim->fd);
 }
 
@@ -112,7 +113,7 @@ static void note_victim(const struct victim *victim, uint64_t other)
 		.fd = victim->fd,
 	};
 
-	journal_note(&note);
+	journal_note(victim->entry, &note);
 }
 
 /* Restores the note of a worker that died after it had carried out the removal. */
@@ -128,6 +129,7 @@ static void recall_victim(struct state *state, uint16_t store, const struct jour
 		.inode = note->inode[0],
 		.node = note->node,
 		.fd = note->fd,
+		.entry = victim->entry,
 	};
 	if (!victim->known && victim->fd >= 0) {
 		identify_victim(state, store, victim);
@@ -153,9 +155,9 @@ static void victim_is_gone(struct state *state, struct victim *victim)
 }
 
 /* Discards the note; the victim is looked up again. */
-static void close_noted(const struct journal_note *note)
+static void close_noted(struct journal_entry *entry, const struct journal_note *note)
 {
-	journal_disown_fd();
+	journal_disown_fd(entry);
 	if (note->fd >= 0)
 		close(note->fd);
 }
@@ -167,15 +169,16 @@ static pthread_rwlock_t names = PTHREAD_RWLOCK_INITIALIZER;
  * Whether a worker that died during this request had removed the name; only a change outside of the mount
  * looks the same. Completes the removal.
  */
-static bool was_removed(struct state *state, uint16_t store, int dir_fd, const char *name)
+static bool was_removed(struct state *state, struct journal_entry *entry, uint16_t store, int dir_fd,
+			const char *name)
 {
-	_cleanup_victim_ struct victim victim = VICTIM_NONE;
+	_cleanup_victim_ struct victim victim = VICTIM_OF(entry);
 	struct journal_note note;
 
-	if (!journal_get_note(&note))
+	if (!journal_get_note(entry, &note))
 		return false;
 	if (store_inode_of(dir_fd, name) == note.inode[0]) {
-		close_noted(&note);
+		close_noted(entry, &note);
 		return false;
 	}
 	recall_victim(state, store, &note, &victim);
@@ -191,6 +194,7 @@ struct change_of_names {
 	const char *name;
 	const char *new_name;
 	unsigned int flags; /* of renameat2(2) */
+	struct journal_entry *entry;
 };
 
 /* unlinkat(2) and renameat2(2) with the requester's permissions. */
@@ -215,9 +219,10 @@ static int rename_for_requester(const struct state *state, const struct change_o
 		       : 0;
 }
 
-static int remove_name(struct state *state, uint16_t store, int dir_fd, const char *name, int flags)
+static int remove_name(struct state *state, struct journal_entry *entry, uint16_t store, int dir_fd,
+		       const char *name, int flags)
 {
-	_cleanup_victim_ struct victim victim = VICTIM_NONE;
+	_cleanup_victim_ struct victim victim = VICTIM_OF(entry);
 	int result = find_victim(state, store, dir_fd, name, &victim);
 
 	if (result < 0)
@@ -230,7 +235,8 @@ static int remove_name(struct state *state, uint16_t store, int dir_fd, const ch
 	return 0;
 }
 
-int store_remove(struct state *state, const struct node_slot *dir, const char *name, int flags)
+int store_remove(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		 const char *name, int flags)
 {
 	_cleanup_cached_fd_ struct cached_fd parent = CACHED_FD_NONE;
 	int result = fd_cache_get_directory(state, dir, &parent);
@@ -238,8 +244,8 @@ int store_remove(struct state *state, const struct node_slot *dir, const char *n
 	if (result < 0)
 		return result;
 	pthread_rwlock_rdlock(&names);
-	if (!was_removed(state, dir->store, parent.fd, name))
-		result = remove_name(state, dir->store, parent.fd, name, flags);
+	if (!was_removed(state, entry, dir->store, parent.fd, name))
+		result = remove_name(state, entry, dir->store, parent.fd, name, flags);
 	pthread_rwlock_unlock(&names);
 	return result;
 }
@@ -274,7 +280,7 @@ int store_end(struct state *state, const struct node_slot *node, struct source_n
 	else if (stat.st_ino != node->inode)
 		result = -ESTALE;
 	else
-		result = remove_name(state, node->store, dir_fd, gone->name, 0);
+		result = remove_name(state, NULL, node->store, dir_fd, gone->name, 0);
 	pthread_rwlock_unlock(&names);
 	return result;
 }
@@ -284,15 +290,15 @@ int store_end(struct state *state, const struct node_slot *node, struct source_n
  */
 static bool was_renamed(struct state *state, const struct change_of_names *change)
 {
-	_cleanup_victim_ struct victim victim = VICTIM_NONE;
+	_cleanup_victim_ struct victim victim = VICTIM_OF(change->entry);
 	struct journal_note note;
 
-	if (!journal_get_note(&note))
+	if (!journal_get_note(change->entry, &note))
 		return false;
 	if (note.inode[1] == note.inode[0] ||
 	    store_inode_of(change->to_fd, change->new_name) != note.inode[1] ||
 	    store_inode_of(change->from_fd, change->name) == note.inode[1]) {
-		close_noted(&note);
+		close_noted(change->entry, &note);
 		return false;
 	}
 	recall_victim(state, change->store, &note, &victim);
@@ -303,7 +309,7 @@ static bool was_renamed(struct state *state, const struct change_of_names *chang
 
 static int rename_name(struct state *state, const struct change_of_names *change)
 {
-	_cleanup_victim_ struct victim victim = VICTIM_NONE;
+	_cleanup_victim_ struct victim victim = VICTIM_OF(change->entry);
 	int result = 0;
 
 	if (change->flags & RENAME_EXCHANGE)
@@ -321,11 +327,11 @@ static int rename_name(struct state *state, const struct change_of_names *change
 	return 0;
 }
 
-int store_rename(struct state *state, const struct node_slot *dir, const char *name,
-		 const struct node_slot *new_dir, const char *new_name, unsigned int flags)
+int store_rename(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		 const char *name, const struct node_slot *new_dir, const char *new_name, unsigned int flags)
 {
 	struct change_of_names change = {
-		.store = new_dir->store, .name = name, .new_name = new_name, .flags = flags};
+		.store = new_dir->store, .name = name, .new_name = new_name, .flags = flags, .entry = entry};
 	_cleanup_cached_fd_ struct cached_fd from = CACHED_FD_NONE;
 	_cleanup_cached_fd_ struct cached_fd to = CACHED_FD_NONE;
 	int result;

@@ -10,10 +10,11 @@
 
 #include "fs/source/source.h"
 
-int store_remove(struct state *state, const struct node_slot *dir, const char *name, int flags);
+int store_remove(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		 const char *name, int flags);
 int store_end(struct state *state, const struct node_slot *node, struct source_name *gone);
-int store_rename(struct state *state, const struct node_slot *dir, const char *name,
-		 const struct node_slot *new_dir, const char *new_name, unsigned int flags);
+int store_rename(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		 const char *name, const struct node_slot *new_dir, const char *new_name, unsigned int flags);
 
 /* The inode number of a name in a directory; 0 = there is none. */
 ino_t store_inode_of(int dir_fd, const char *name);

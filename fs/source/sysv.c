@@ -39,13 +39,14 @@ static int placeholder(void)
 	return take_fd(&fd);
 }
 
-static int create(struct state *state, const struct node_slot *dir, const char *name, mode_t mode, int flags,
-		  const char *policy, struct source_file *file)
+static int create(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		  const char *name, mode_t mode, int flags, const char *policy, struct source_file *file)
 {
 	struct sysv_key key = {.kind = SYSV_RESERVED};
 	_cleanup_close_ int fd = -1;
 	mode_t mask;
 
+	(void)entry;
 	(void)policy;
 	if (!name)
 		return -EOPNOTSUPP;
@@ -242,7 +243,8 @@ static int list(struct state *state, const struct node_slot *dir)
 	return result < 0 ? result : take_fd(&fd);
 }
 
-static int remove_name(struct state *state, const struct node_slot *dir, const char *name, int flags)
+static int remove_name(struct state *state, struct journal_entry *entry, const struct node_slot *dir,
+		       const char *name, int flags)
 {
 	struct source_file file;
 	int result = find(state, dir, name, &file);
@@ -250,7 +252,7 @@ static int remove_name(struct state *state, const struct node_slot *dir, const c
 	struct journal_note note;
 
 	/* ids are reused only after a long time */
-	if (journal_get_note(&note) &&
+	if (journal_get_note(entry, &note) &&
 	    (result == -ENOENT || (result == 0 && (uint64_t)key->id != note.inode[0])))
 		return 0;
 	if (result < 0)
@@ -261,7 +263,7 @@ static int remove_name(struct state *state, const struct node_slot *dir, const c
 	if (key->kind == SYSV_RESERVED)
 		return -EBUSY;
 	note = (struct journal_note){.inode = {(uint64_t)key->id}, .fd = -1};
-	journal_note(&note);
+	journal_note(entry, &note);
 	return sysv_remove(state, dir->store, key->id);
 }
 

@@ -16,11 +16,9 @@ static struct {
 	uint32_t worker; /* number of the current worker */
 } journal = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static _Thread_local struct {
-	struct journal_slot *home; /* the slot of this thread */
-	struct journal_slot *slot; /* the slot of the current request, NULL = none */
-	bool is_replay;
-} current;
+/* Of the calling thread: its own slot, and that of the request that it carries out, for signal handlers. */
+static _Thread_local struct journal_slot *home;
+static _Thread_local struct journal_slot *in_progress;
 
 static struct journal_slot *find_old(uint64_t unique)
 {
@@ -55,7 +53,7 @@ static struct journal_slot *claim_home(void)
 static void free_slot(struct journal_slot *slot)
 {
 	atomic_store(&slot->state, JOURNAL_FREE);
-	if (slot == current.home)
+	if (slot == home)
 		return;
 	pthread_mutex_lock(&journal.lock);
 	journal.taken[slot - journal.slots] = false;
@@ -63,33 +61,33 @@ static void free_slot(struct journal_slot *slot)
 	pthread_mutex_unlock(&journal.lock);
 }
 
-static enum journal_found begin_replay(struct journal_slot *slot, const struct journal_request *request)
+static enum journal_found begin_replay(struct journal_entry *entry, struct journal_slot *slot,
+				       const struct journal_request *request)
 {
 	bool is_done = atomic_load(&slot->state) == JOURNAL_DONE;
 
-	current.slot = slot;
+	entry->slot = in_progress = slot;
 	atomic_store(&slot->unbounded, request->unbounded);
 	atomic_store(&slot->begun_at, monotonic_nanoseconds());
 	atomic_store(&slot->worker, journal.worker);
 	if (is_done)
 		return JOURNAL_REPLIED;
-	current.is_replay = true;
+	entry->is_replay = true;
 	return slot->crashes >= JOURNAL_CRASHES || slot->kills >= JOURNAL_KILLS ? JOURNAL_POISON
 										: JOURNAL_REPLAY;
 }
 
-enum journal_found journal_begin(const struct journal_request *request)
+enum journal_found journal_begin(struct journal_entry *entry, const struct journal_request *request)
 {
 	struct journal_slot *slot;
 
-	current.slot = NULL;
-	current.is_replay = false;
+	*entry = (struct journal_entry){0};
 	slot = request->repeated ? find_old(request->unique) : NULL;
 	if (slot)
-		return begin_replay(slot, request);
-	if (!current.home)
-		current.home = claim_home();
-	slot = current.home;
+		return begin_replay(entry, slot, request);
+	if (!home)
+		home = claim_home();
+	slot = home;
 	if (!slot)
 		return JOURNAL_NEW;
 	slot->unique = request->unique;
@@ -107,49 +105,58 @@ enum journal_found journal_begin(const struct journal_request *request)
 	atomic_store(&slot->begun_at, monotonic_nanoseconds());
 	atomic_store(&slot->worker, journal.worker);
 	atomic_store(&slot->state, JOURNAL_BEGUN);
-	current.slot = slot;
+	entry->slot = in_progress = slot;
 	return JOURNAL_NEW;
 }
 
-void journal_end(void)
+void journal_end(struct journal_entry *entry)
 {
-	if (current.slot)
-		free_slot(current.slot);
-	current.slot = NULL;
-	current.is_replay = false;
+	if (!entry)
+		return;
+	if (entry->slot)
+		free_slot(entry->slot);
+	*entry = (struct journal_entry){0};
+	in_progress = NULL;
 }
 
 void journal_set_unbounded(void)
 {
-	if (current.slot)
-		atomic_store(&current.slot->unbounded, true);
+	if (in_progress)
+		atomic_store(&in_progress->unbounded, true);
 }
 
-bool journal_is_replay(void)
+bool journal_is_replay(const struct journal_entry *entry)
 {
-	return current.is_replay;
+	return entry && entry->is_replay;
 }
 
-void journal_begin_undo(void)
+static struct journal_slot *slot_of(const struct journal_entry *entry)
 {
-	current.is_replay = false;
-	if (current.slot)
-		atomic_store(&current.slot->noted, false);
+	return entry ? entry->slot : NULL;
 }
 
-uint64_t journal_since(void)
+void journal_begin_undo(struct journal_entry *entry)
 {
-	return current.slot ? current.slot->since : 0;
+	if (!entry)
+		return;
+	entry->is_replay = false;
+	if (entry->slot)
+		atomic_store(&entry->slot->noted, false);
 }
 
-uint32_t journal_uid(void)
+uint64_t journal_since(const struct journal_entry *entry)
 {
-	return current.slot ? current.slot->uid : 0;
+	return slot_of(entry) ? entry->slot->since : 0;
 }
 
-void journal_note(const struct journal_note *note)
+uint32_t journal_uid(const struct journal_entry *entry)
 {
-	struct journal_slot *slot = current.slot;
+	return slot_of(entry) ? entry->slot->uid : 0;
+}
+
+void journal_note(struct journal_entry *entry, const struct journal_note *note)
+{
+	struct journal_slot *slot = slot_of(entry);
 
 	if (!slot)
 		return;
@@ -161,17 +168,17 @@ void journal_note(const struct journal_note *note)
 	atomic_store(&slot->noted, true);
 }
 
-void journal_disown_fd(void)
+void journal_disown_fd(struct journal_entry *entry)
 {
-	if (current.slot)
-		atomic_store(&current.slot->fd, -1);
+	if (slot_of(entry))
+		atomic_store(&entry->slot->fd, -1);
 }
 
-bool journal_get_note(struct journal_note *note)
+bool journal_get_note(const struct journal_entry *entry, struct journal_note *note)
 {
-	const struct journal_slot *slot = current.slot;
+	const struct journal_slot *slot = slot_of(entry);
 
-	if (!current.is_replay || !slot || !atomic_load(&slot->noted))
+	if (!slot || !entry->is_replay || !atomic_load(&slot->noted))
 		return false;
 	*note = (struct journal_note){
 		.inode = {slot->inode[0], slot->inode[1]},
@@ -182,9 +189,9 @@ bool journal_get_note(struct journal_note *note)
 	return true;
 }
 
-void journal_save_reply(const struct iovec *parts, int n_parts)
+void journal_save_reply(struct journal_entry *entry, const struct iovec *parts, int n_parts)
 {
-	struct journal_slot *slot = current.slot;
+	struct journal_slot *slot = slot_of(entry);
 	size_t length = 0;
 
 	if (!slot || atomic_load(&slot->state) == JOURNAL_DONE)
@@ -200,21 +207,21 @@ void journal_save_reply(const struct iovec *parts, int n_parts)
 	atomic_store(&slot->state, JOURNAL_DONE);
 }
 
-void *journal_saved_reply(size_t *size)
+void *journal_saved_reply(struct journal_entry *entry, size_t *size)
 {
-	*size = current.slot->reply_length;
-	return current.slot->reply;
+	*size = entry->slot->reply_length;
+	return entry->slot->reply;
 }
 
-unsigned int journal_deaths(void)
+unsigned int journal_deaths(const struct journal_entry *entry)
 {
-	return current.slot ? current.slot->crashes + current.slot->kills : 0;
+	return slot_of(entry) ? entry->slot->crashes + entry->slot->kills : 0;
 }
 
 void journal_blame(void)
 {
-	if (current.slot)
-		atomic_store(&current.slot->blamed, true);
+	if (in_progress)
+		atomic_store(&in_progress->blamed, true);
 }
 
 /* --- after a death --- */

@@ -41,6 +41,12 @@ enum journal_found {
 	JOURNAL_POISON,  /* ... too often */
 };
 
+/* The entry of a request. All functions take NULL, which stands for no request. */
+struct journal_entry {
+	struct journal_slot *slot; /* NULL = it goes unrecorded */
+	bool is_replay;            /* see journal_is_replay() */
+};
+
 /* The state before a name is removed or replaced. */
 struct journal_note {
 	uint64_t inode[2]; /* inode numbers, 0 = none */
@@ -51,48 +57,49 @@ struct journal_note {
 
 /*
  * Takes a slot for the calling thread's next request. Without a free slot it goes unrecorded, as JOURNAL_NEW.
+ * The calling thread calls journal_end(), for the same entry.
  */
-enum journal_found journal_begin(const struct journal_request *request);
+enum journal_found journal_begin(struct journal_entry *entry, const struct journal_request *request);
 
 /* Frees the slot: the request is completed or deferred. */
-void journal_end(void);
+void journal_end(struct journal_entry *entry);
 
-/* The request may take any time from here on. */
+/* The request that the calling thread carries out, if any, may take any time from here on. */
 void journal_set_unbounded(void);
 
 /*
- * Whether the current request is a replay: after journal_begin() returned JOURNAL_REPLAY, until its end or
+ * Whether the request is a replay: after journal_begin() returned JOURNAL_REPLAY, until its end or
  * journal_begin_undo().
  */
-bool journal_is_replay(void);
+bool journal_is_replay(const struct journal_entry *entry);
 
 /* What follows undoes the request: notes do not apply to it. */
-void journal_begin_undo(void);
+void journal_begin_undo(struct journal_entry *entry);
 
 /* The time when the request was first begun: CLOCK_REALTIME_COARSE, nanoseconds. 0 without a request. */
-uint64_t journal_since(void);
+uint64_t journal_since(const struct journal_entry *entry);
 
 /* The requesting user. 0 without a request. */
-uint32_t journal_uid(void);
+uint32_t journal_uid(const struct journal_entry *entry);
 
 /*
  * Saves a note. The caller keeps the descriptor, which stays open if the worker dies, and calls
  * journal_disown_fd() before closing it or handing it on.
  */
-void journal_note(const struct journal_note *note);
-void journal_disown_fd(void);
+void journal_note(struct journal_entry *entry, const struct journal_note *note);
+void journal_disown_fd(struct journal_entry *entry);
 
 /* Gets the note of the worker that died over this request. False if there is none. */
-bool journal_get_note(struct journal_note *note);
+bool journal_get_note(const struct journal_entry *entry, struct journal_note *note);
 
 /* Saves the reply. Replies longer than JOURNAL_REPLY_MAX are ignored: they are of idempotent requests. */
-void journal_save_reply(const struct iovec *parts, int n_parts);
+void journal_save_reply(struct journal_entry *entry, const struct iovec *parts, int n_parts);
 
 /* Returns the saved reply, which may be modified and is valid until journal_end(). */
-void *journal_saved_reply(size_t *size);
+void *journal_saved_reply(struct journal_entry *entry, size_t *size);
 
 /* The number of workers that died over the request. */
-unsigned int journal_deaths(void);
+unsigned int journal_deaths(const struct journal_entry *entry);
 
 /* Marks the request of the calling thread as the cause of a fault; async-signal-safe. */
 void journal_blame(void);

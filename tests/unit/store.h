@@ -162,7 +162,7 @@ static inline uint64_t make_file(struct store *store, struct node_slot *dir, con
 				 const char *text)
 {
 	struct source_file file = {.fd = -1};
-	int fd = store_source.create(&store->slots.state, dir, name, 0640, O_RDWR, "", &file);
+	int fd = store_source.create(&store->slots.state, NULL, dir, name, 0640, O_RDWR, "", &file);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -175,7 +175,8 @@ static inline uint64_t make_directory(struct store *store, struct node_slot *dir
 	struct source_file file = {.fd = -1};
 
 	assert_int_equal(
-		store_source.make(&store->slots.state, dir, name, S_IFDIR | 0755, 0, NULL, "", &file), 0);
+		store_source.make(&store->slots.state, NULL, dir, name, S_IFDIR | 0755, 0, NULL, "", &file),
+		0);
 	return node_of(store, &file);
 }
 

@@ -148,7 +148,7 @@ static void uses_what_the_node_holds(void **state)
 	(void)state;
 	store_begin(&store);
 	id = make_file(&store, root_of(&store), "file", "text");
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "file", 0), 0);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "file", 0), 0);
 	fd = slot_of(&store, id)->fd;
 	assert_int_equal(fd_cache_get(ALL, slot_of(&store, id), &cached), 0);
 	assert_int_equal(cached.fd, fd);
@@ -209,7 +209,7 @@ static void tells_old_from_new(void **state)
 	store_begin(&store);
 	old = make_file(&store, root_of(&store), "file", "old");
 	touch(&store, old);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "file", 0), 0);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "file", 0), 0);
 	new = make_file(&store, root_of(&store), "file", "new!");
 	assert_int_not_equal(old, new);
 	stat = stat_of(&store, old);

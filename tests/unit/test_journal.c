@@ -16,6 +16,8 @@ static struct arena arena;
 
 #define must(condition) ((condition) ? (void)0 : _exit(__LINE__ % 251 + 1))
 
+static struct journal_entry entry; /* of the only thread */
+
 static struct journal_request request_of(uint64_t unique, bool repeated)
 {
 	return (struct journal_request){
@@ -26,7 +28,7 @@ static enum journal_found begin(uint64_t unique, bool repeated)
 {
 	struct journal_request request = request_of(unique, repeated);
 
-	return journal_begin(&request);
+	return journal_begin(&entry, &request);
 }
 
 static void keep(const char *text)
@@ -34,13 +36,13 @@ static void keep(const char *text)
 	const struct iovec parts[] = {{(void *)(uintptr_t)text, 3},
 				      {(void *)(uintptr_t)(text + 3), strlen(text) - 3}};
 
-	journal_save_reply(parts, 2);
+	journal_save_reply(&entry, parts, 2);
 }
 
 static bool is_kept(const char *text)
 {
 	size_t size;
-	const char *reply = journal_saved_reply(&size);
+	const char *reply = journal_saved_reply(&entry, &size);
 
 	return size == strlen(text) && memcmp(reply, text, size) == 0;
 }
@@ -102,27 +104,27 @@ static void ordinary_life(void)
 {
 	struct journal_note note;
 
-	must(journal_since() == 0 && !journal_is_replay() && journal_deaths() == 0);
+	must(journal_since(&entry) == 0 && !journal_is_replay(&entry) && journal_deaths(&entry) == 0);
 	/* no effect outside of a request */
-	journal_note(&(struct journal_note){.fd = -1});
-	must(!journal_get_note(&note));
+	journal_note(&entry, &(struct journal_note){.fd = -1});
+	must(!journal_get_note(&entry, &note));
 	keep("nobody's");
-	journal_end();
+	journal_end(&entry);
 	must(slots_in_use() == 0);
 	for (uint64_t unique = 2; unique < 1000; unique += 2) {
 		must(begin(unique, false) == JOURNAL_NEW);
 		must(slots_in_use() == 1);
-		must(journal_since() > 0 && journal_uid() == 5);
-		journal_note(&(struct journal_note){.inode = {unique, 1}, .fd = -1});
+		must(journal_since(&entry) > 0 && journal_uid(&entry) == 5);
+		journal_note(&entry, &(struct journal_note){.inode = {unique, 1}, .fd = -1});
 		/* it is for the next worker */
-		must(!journal_get_note(&note));
+		must(!journal_get_note(&entry, &note));
 		keep("an answer");
-		journal_end();
+		journal_end(&entry);
 		must(slots_in_use() == 0);
 	}
 	/* resent, and never begun */
-	must(begin(1000, true) == JOURNAL_NEW && !journal_is_replay());
-	journal_end();
+	must(begin(1000, true) == JOURNAL_NEW && !journal_is_replay(&entry));
+	journal_end(&entry);
 }
 
 static void one_request_after_the_other(void **state)
@@ -146,9 +148,9 @@ static void find_nothing_noted(void)
 	struct journal_note note;
 
 	must(!journal_claim(8));
-	must(begin(8, true) == JOURNAL_REPLAY && journal_is_replay());
-	must(!journal_get_note(&note));
-	journal_note(&(struct journal_note){.inode = {3, 4}, .node = 6, .flags = 9, .fd = -1});
+	must(begin(8, true) == JOURNAL_REPLAY && journal_is_replay(&entry));
+	must(!journal_get_note(&entry, &note));
+	journal_note(&entry, &(struct journal_note){.inode = {3, 4}, .node = 6, .flags = 9, .fd = -1});
 }
 
 static void find_the_note(void)
@@ -157,13 +159,13 @@ static void find_the_note(void)
 
 	must(!journal_claim(8));
 	must(begin(8, true) == JOURNAL_REPLAY);
-	must(journal_get_note(&note) && note.inode[0] == 3 && note.inode[1] == 4 && note.node == 6 &&
+	must(journal_get_note(&entry, &note) && note.inode[0] == 3 && note.inode[1] == 4 && note.node == 6 &&
 	     note.flags == 9 && note.fd == -1);
 	/* undoing is a separate step */
-	journal_begin_undo();
-	must(!journal_is_replay() && !journal_get_note(&note));
-	journal_note(&(struct journal_note){.inode = {5, 5}, .fd = -1});
-	must(!journal_get_note(&note));
+	journal_begin_undo(&entry);
+	must(!journal_is_replay(&entry) && !journal_get_note(&entry, &note));
+	journal_note(&entry, &(struct journal_note){.inode = {5, 5}, .fd = -1});
+	must(!journal_get_note(&entry, &note));
 	keep("done");
 }
 
@@ -172,7 +174,7 @@ static void find_the_reply(void)
 	must(journal_claim(8));
 	must(begin(8, true) == JOURNAL_REPLIED);
 	must(is_kept("done"));
-	journal_end();
+	journal_end(&entry);
 	must(slots_in_use() == 0);
 }
 
@@ -198,7 +200,7 @@ static void wait_for_others(void)
 	journal_drop_unclaimed(NULL, NULL);
 	must(slots_in_use() == 0);
 	must(begin(8, true) == JOURNAL_NEW);
-	journal_end();
+	journal_end(&entry);
 }
 
 static void replies_that_were_taken_are_dropped(void **state)
@@ -237,7 +239,7 @@ static void send_what_is_saved(void)
 	journal_send_replies(send_one, &sent);
 	must(sent == 1 && slots_in_use() == 1);
 	must(!journal_claim(8) && begin(8, true) == JOURNAL_NEW);
-	journal_end();
+	journal_end(&entry);
 	must(!journal_claim(10) && begin(10, true) == JOURNAL_REPLAY);
 	/* once */
 	journal_send_replies(send_one, &sent);
@@ -259,9 +261,9 @@ static void expect_and_wait(void)
 	journal_drop_unclaimed(NULL, NULL);
 	must(slots_in_use() == 1);
 	must(begin(12, false) == JOURNAL_NEW);
-	journal_end();
+	journal_end(&entry);
 	must(begin(8, true) == JOURNAL_REPLIED && is_kept("done"));
-	journal_end();
+	journal_end(&entry);
 }
 
 static void what_waits_for_its_turn_is_kept(void **state)
@@ -275,7 +277,8 @@ static void note_a_descriptor(void)
 {
 	must(begin(8, false) == JOURNAL_NEW);
 	/* all workers share one descriptor table */
-	journal_note(&(struct journal_note){.inode = {3, 0}, .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)});
+	journal_note(&entry,
+		     &(struct journal_note){.inode = {3, 0}, .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)});
 }
 
 static void close_what_nobody_asks_for(void)
@@ -312,8 +315,8 @@ static void refuse(void)
 {
 	journal_claim(8);
 	must(begin(8, true) == JOURNAL_POISON);
-	must(journal_deaths() >= JOURNAL_CRASHES);
-	journal_end();
+	must(journal_deaths(&entry) >= JOURNAL_CRASHES);
+	journal_end(&entry);
 	must(slots_in_use() == 0);
 }
 
@@ -381,10 +384,10 @@ static void find_the_guilty_one(void)
 {
 	journal_claim(8);
 	journal_claim(10);
-	must(begin(8, true) == JOURNAL_REPLAY && journal_deaths() == 0);
-	journal_end();
-	must(begin(10, true) == JOURNAL_REPLAY && journal_deaths() == 1);
-	journal_end();
+	must(begin(8, true) == JOURNAL_REPLAY && journal_deaths(&entry) == 0);
+	journal_end(&entry);
+	must(begin(10, true) == JOURNAL_REPLAY && journal_deaths(&entry) == 1);
+	journal_end(&entry);
 }
 
 static void only_the_guilty_one_is_blamed(void **state)
@@ -406,11 +409,11 @@ static void keep_too_much(void)
 	const struct iovec fits = {(void *)(uintptr_t)bytes, sizeof(bytes) - 1};
 
 	must(begin(8, false) == JOURNAL_NEW);
-	journal_save_reply(&part, 1);
+	journal_save_reply(&entry, &part, 1);
 	must(atomic_load(&arena.header->journal[0].state) == JOURNAL_BEGUN);
-	journal_save_reply(&fits, 1);
+	journal_save_reply(&entry, &fits, 1);
 	must(atomic_load(&arena.header->journal[0].state) == JOURNAL_DONE);
-	journal_end();
+	journal_end(&entry);
 }
 
 static void replies_have_a_size(void **state)
@@ -437,7 +440,7 @@ static void more_threads_than_slots(void)
 	must(slots_in_use() == ARENA_JOURNAL);
 	must(begin(4000, false) == JOURNAL_NEW);
 	keep("nowhere");
-	journal_end();
+	journal_end(&entry);
 }
 
 static void all_slots(void **state)

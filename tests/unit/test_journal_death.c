@@ -49,10 +49,12 @@ static const struct journal_note notes[] = {
 	{.inode = {11, 0x1122334455667788},
 	 .node = 0x100000002,
 	 .flags = 7,
-	 .fd = -1}, /* the first, after journal_disown_fd() */
+	 .fd = -1}, /* the first, after journal_disown_fd(&entry) */
 };
 
 static const char reply[] = "16 bytes of head, and a body that is more than a word";
+
+static struct journal_entry entry; /* of the only thread */
 
 static enum journal_found begin(int request, bool repeated)
 {
@@ -65,7 +67,7 @@ static enum journal_found begin(int request, bool repeated)
 		.repeated = repeated,
 	};
 
-	return journal_begin(&made);
+	return journal_begin(&entry, &made);
 }
 
 static void save_reply(void)
@@ -73,7 +75,7 @@ static void save_reply(void)
 	const struct iovec parts[] = {{(void *)(uintptr_t)reply, 16},
 				      {(void *)(uintptr_t)(reply + 16), sizeof(reply) - 16}};
 
-	journal_save_reply(parts, 2);
+	journal_save_reply(&entry, parts, 2);
 }
 
 /*
@@ -107,7 +109,7 @@ static void first_life(void)
 {
 	recover_here();
 	must(begin(LEFT_BEGUN, false) == JOURNAL_NEW);
-	journal_note(&notes[1]);
+	journal_note(&entry, &notes[1]);
 }
 
 static void second_life(void)
@@ -122,7 +124,7 @@ static void third_life(void)
 	recover_here();
 	must(!journal_claim(1000) && begin(LEFT_BEGUN, true) == JOURNAL_REPLAY);
 	must(begin(LEFT_FOR_NOBODY, false) == JOURNAL_NEW);
-	journal_note(&notes[1]);
+	journal_note(&entry, &notes[1]);
 }
 
 static void in_recovery(void)
@@ -143,20 +145,20 @@ static void with_what_was_left(void)
 {
 	must(begin(LEFT_ANSWERED, true) == JOURNAL_REPLIED);
 	becomes(LEFT_ANSWERED, NOTHING, 0);
-	journal_end();
+	journal_end(&entry);
 	has_become(LEFT_ANSWERED);
 
 	becomes(LEFT_BEGUN, NOTED(1) | DEATHS(3), 0);
 	must(begin(LEFT_BEGUN, true) == JOURNAL_REPLAY);
 	has_become(LEFT_BEGUN);
 	becomes(LEFT_BEGUN, BEGUN | DEATHS(3), 0);
-	journal_begin_undo();
+	journal_begin_undo(&entry);
 	has_become(LEFT_BEGUN);
 	becomes(LEFT_BEGUN, ANSWERED, 0);
 	save_reply();
 	has_become(LEFT_BEGUN);
 	becomes(LEFT_BEGUN, NOTHING, 0);
-	journal_end();
+	journal_end(&entry);
 	has_become(LEFT_BEGUN);
 }
 
@@ -166,24 +168,24 @@ static void with_a_request(int request)
 	must(begin(request, false) == JOURNAL_NEW);
 	has_become(request);
 	becomes(request, NOTED(0) | DEATHS(1), 0);
-	journal_note(&notes[0]);
+	journal_note(&entry, &notes[0]);
 	has_become(request);
 	becomes(request, NOTED(1) | DEATHS(1), BEGUN | DEATHS(1));
-	journal_note(&notes[1]);
+	journal_note(&entry, &notes[1]);
 	has_become(request);
 	becomes(request, NOTED(0) | DEATHS(1), BEGUN | DEATHS(1));
-	journal_note(&notes[0]);
+	journal_note(&entry, &notes[0]);
 	has_become(request);
 	becomes(request, NOTED(2) | DEATHS(1), 0);
-	journal_disown_fd();
+	journal_disown_fd(&entry);
 	has_become(request);
 	becomes(request, ANSWERED, 0);
 	save_reply();
 	has_become(request);
 	/* later replies are ignored */
-	journal_save_reply(&(struct iovec){(void *)(uintptr_t) "another", 7}, 1);
+	journal_save_reply(&entry, &(struct iovec){(void *)(uintptr_t) "another", 7}, 1);
 	becomes(request, NOTHING, 0);
-	journal_end();
+	journal_end(&entry);
 	has_become(request);
 }
 
@@ -204,7 +206,7 @@ static uint32_t noted(void)
 {
 	struct journal_note note;
 
-	if (!journal_get_note(&note))
+	if (!journal_get_note(&entry, &note))
 		return BEGUN;
 	for (unsigned int i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
 		if (note.inode[0] == notes[i].inode[0] && note.inode[1] == notes[i].inode[1] &&
@@ -223,12 +225,12 @@ static uint32_t ask_for(int request)
 	case JOURNAL_NEW:
 		return answered ? 0 : NOTHING;
 	case JOURNAL_REPLIED:
-		cached = journal_saved_reply(&size);
+		cached = journal_saved_reply(&entry, &size);
 		return answered && size == sizeof(reply) && memcmp(cached, reply, size) == 0 ? ANSWERED : 0;
 	case JOURNAL_REPLAY:
-		if (answered || journal_uid() != 1000 + (uint32_t)request || journal_since() == 0)
+		if (answered || journal_uid(&entry) != 1000 + (uint32_t)request || journal_since(&entry) == 0)
 			return 0;
-		return noted() | DEATHS(journal_deaths());
+		return noted() | DEATHS(journal_deaths(&entry));
 	default:
 		return 0;
 	}
@@ -246,7 +248,7 @@ static void take_over(void)
 			 via = shared->requests[i].via;
 
 		if (found && (found == now || found == next || found == via)) {
-			journal_end();
+			journal_end(&entry);
 			continue;
 		}
 		fprintf(stderr, "request %d: found %#x, not %#x, %#x or %#x\n", i, found, now, next, via);

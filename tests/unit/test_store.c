@@ -90,8 +90,9 @@ static void tells_stores_apart(void **state)
 	assert_int_equal(stat_of(&store, id).st_ino, stat.st_ino ^ (ino_t)5 << 48);
 	id = make_file(&store, slot_of(&store, id), "file", "there");
 	expect_text(&store, id, "there");
-	assert_int_equal(store_source.link(ALL, slot_of(&store, id), root_of(&store), "file", &file), -EXDEV);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "other", AT_REMOVEDIR), -EBUSY);
+	assert_int_equal(store_source.link(ALL, NULL, slot_of(&store, id), root_of(&store), "file", &file),
+			 -EXDEV);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "other", AT_REMOVEDIR), -EBUSY);
 	store_end(&store);
 }
 
@@ -105,7 +106,7 @@ static void creates_files(void **state)
 	(void)state;
 	store_begin(&store);
 	before = umask(0027);
-	fd = store_source.create(ALL, root_of(&store), "file", S_IFREG | 0666, O_WRONLY, "", &file);
+	fd = store_source.create(ALL, NULL, root_of(&store), "file", S_IFREG | 0666, O_WRONLY, "", &file);
 	umask(before);
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -114,14 +115,17 @@ static void creates_files(void **state)
 	close(fd);
 	expect_text(&store, node_of(&store, &file), "text");
 	/* an existing name is an error here, O_EXCL or not */
-	assert_int_equal(store_source.create(ALL, root_of(&store), "file", 0600, O_RDWR | O_TRUNC, "", &file),
-			 -EEXIST);
+	assert_int_equal(
+		store_source.create(ALL, NULL, root_of(&store), "file", 0600, O_RDWR | O_TRUNC, "", &file),
+		-EEXIST);
 	assert_int_equal(symlinkat("nowhere", store.slots.arena.header->stores[0].root_fd, "link"), 0);
-	assert_int_equal(store_source.create(ALL, root_of(&store), "link", 0600, O_RDWR, "", &file), -EEXIST);
+	assert_int_equal(store_source.create(ALL, NULL, root_of(&store), "link", 0600, O_RDWR, "", &file),
+			 -EEXIST);
 	assert_int_equal(try_to_find(&store, root_of(&store), "nowhere"), -ENOENT);
 	assert_int_equal(file.fd, -1);
-	assert_int_equal(store_source.create(ALL, slot_of(&store, look_up(&store, root_of(&store), "file")),
-					     "x", 0600, O_RDWR, "", &file),
+	assert_int_equal(store_source.create(ALL, NULL,
+					     slot_of(&store, look_up(&store, root_of(&store), "file")), "x",
+					     0600, O_RDWR, "", &file),
 			 -ENOTDIR);
 	store_end(&store);
 }
@@ -135,7 +139,7 @@ static void creates_files_without_a_name(void **state)
 
 	(void)state;
 	store_begin(&store);
-	fd = store_source.create(ALL, root_of(&store), NULL, 0600, O_RDWR, "", &file);
+	fd = store_source.create(ALL, NULL, root_of(&store), NULL, 0600, O_RDWR, "", &file);
 	if (fd == -EOPNOTSUPP) {
 		store_end(&store);
 		skip_missing("O_TMPFILE");
@@ -148,18 +152,19 @@ static void creates_files_without_a_name(void **state)
 	id = node_of(&store, &file);
 	assert_int_equal(stat_of(&store, id).st_nlink, 0);
 	expect_text(&store, id, "text");
-	assert_int_equal(store_source.link(ALL, slot_of(&store, id), root_of(&store), "name", &linked), 0);
+	assert_int_equal(store_source.link(ALL, NULL, slot_of(&store, id), root_of(&store), "name", &linked),
+			 0);
 	assert_int_equal(node_of(&store, &linked), id);
 	assert_int_equal(slot_of(&store, id)->flags & NODE_UNLINKED, 0);
 	assert_int_equal(stat_of(&store, id).st_nlink, 1);
 	forget_node(&store, id);
 	expect_text(&store, look_up(&store, root_of(&store), "name"), "text");
 	/* O_EXCL: it can't be linked */
-	fd = store_source.create(ALL, root_of(&store), NULL, 0600, O_RDWR | O_EXCL, "", &file);
+	fd = store_source.create(ALL, NULL, root_of(&store), NULL, 0600, O_RDWR | O_EXCL, "", &file);
 	assert_true(fd >= 0);
 	close(fd);
 	id = node_of(&store, &file);
-	assert_int_equal(store_source.link(ALL, slot_of(&store, id), root_of(&store), "other", &linked),
+	assert_int_equal(store_source.link(ALL, NULL, slot_of(&store, id), root_of(&store), "other", &linked),
 			 -ENOENT);
 	store_end(&store);
 }
@@ -182,7 +187,7 @@ static void makes_every_type(void **state)
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++, name[0]++) {
 		uint64_t id;
 
-		assert_int_equal(store_source.make(ALL, root_of(&store), name, types[i].mode, 0,
+		assert_int_equal(store_source.make(ALL, NULL, root_of(&store), name, types[i].mode, 0,
 						   types[i].target, "", &file),
 				 0);
 		assert_int_equal(file.stat.st_mode, types[i].mode);
@@ -190,14 +195,14 @@ static void makes_every_type(void **state)
 		assert_int_equal(slot_of(&store, id)->type, (types[i].mode & S_IFMT) >> 12);
 		assert_int_equal(look_up(&store, root_of(&store), name), id);
 		assert_int_equal(stat_of(&store, id).st_mode, types[i].mode);
-		assert_int_equal(store_source.make(ALL, root_of(&store), name, types[i].mode, 0,
+		assert_int_equal(store_source.make(ALL, NULL, root_of(&store), name, types[i].mode, 0,
 						   types[i].target, "", &file),
 				 -EEXIST);
 	}
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		assert_int_equal(
-			store_source.make(ALL, root_of(&store), "device", refused[i], 0, NULL, "", &file),
-			-EPERM);
+		assert_int_equal(store_source.make(ALL, NULL, root_of(&store), "device", refused[i], 0, NULL,
+						   "", &file),
+				 -EPERM);
 	assert_int_equal(try_to_find(&store, root_of(&store), "device"), -ENOENT);
 	store_end(&store);
 }
@@ -212,21 +217,25 @@ static void links_files(void **state)
 	store_begin(&store);
 	id = make_file(&store, root_of(&store), "file", "text");
 	dir = make_directory(&store, root_of(&store), "dir");
-	assert_int_equal(store_source.link(ALL, slot_of(&store, id), slot_of(&store, dir), "second", &file),
-			 0);
+	assert_int_equal(
+		store_source.link(ALL, NULL, slot_of(&store, id), slot_of(&store, dir), "second", &file), 0);
 	assert_int_equal(file.stat.st_nlink, 2);
 	assert_int_equal(node_of(&store, &file), id);
 	assert_int_equal(look_up(&store, slot_of(&store, dir), "second"), id);
-	assert_int_equal(store_source.link(ALL, slot_of(&store, id), slot_of(&store, dir), "second", &file),
-			 -EEXIST);
-	assert_int_equal(store_source.link(ALL, slot_of(&store, id), slot_of(&store, id), "x", &file),
+	assert_int_equal(
+		store_source.link(ALL, NULL, slot_of(&store, id), slot_of(&store, dir), "second", &file),
+		-EEXIST);
+	assert_int_equal(store_source.link(ALL, NULL, slot_of(&store, id), slot_of(&store, id), "x", &file),
 			 -ENOTDIR);
-	assert_int_equal(store_source.link(ALL, slot_of(&store, dir), root_of(&store), "x", &file), -EPERM);
+	assert_int_equal(store_source.link(ALL, NULL, slot_of(&store, dir), root_of(&store), "x", &file),
+			 -EPERM);
 	/* a symbolic link itself, not its target */
 	assert_int_equal(
-		store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
+		store_source.make(ALL, NULL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file),
+		0);
 	link = node_of(&store, &file);
-	assert_int_equal(store_source.link(ALL, slot_of(&store, link), root_of(&store), "link2", &file), 0);
+	assert_int_equal(store_source.link(ALL, NULL, slot_of(&store, link), root_of(&store), "link2", &file),
+			 0);
 	assert_int_equal(node_of(&store, &file), link);
 	store_end(&store);
 }
@@ -241,7 +250,7 @@ static void goes_on_with_removed_files(void **state)
 	(void)state;
 	store_begin(&store);
 	id = make_file(&store, root_of(&store), "file", "text");
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "file", 0), 0);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "file", 0), 0);
 	assert_int_equal(try_to_find(&store, root_of(&store), "file"), -ENOENT);
 	assert_int_equal(slot_of(&store, id)->flags & (NODE_UNLINKED | NODE_SLOW_END), NODE_UNLINKED);
 	fd = slot_of(&store, id)->fd;
@@ -253,16 +262,16 @@ static void goes_on_with_removed_files(void **state)
 	assert_false(is_open(fd));
 	/* one of two names is not the last one */
 	id = make_file(&store, root_of(&store), "file", "text");
-	assert_int_equal(store_source.link(ALL, slot_of(&store, id), root_of(&store), "second",
+	assert_int_equal(store_source.link(ALL, NULL, slot_of(&store, id), root_of(&store), "second",
 					   &(struct source_file){.fd = -1}),
 			 0);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "file", 0), 0);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "file", 0), 0);
 	assert_int_equal(slot_of(&store, id)->flags & NODE_UNLINKED, 0);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "second", 0), 0);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "second", 0), 0);
 	assert_int_equal(slot_of(&store, id)->flags & NODE_UNLINKED, NODE_UNLINKED);
 	/* a directory */
 	id = make_directory(&store, root_of(&store), "dir");
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "dir", AT_REMOVEDIR), 0);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "dir", AT_REMOVEDIR), 0);
 	assert_int_equal(slot_of(&store, id)->flags & NODE_UNLINKED, NODE_UNLINKED);
 	assert_true(S_ISDIR(stat_of(&store, id).st_mode));
 	assert_int_equal(try_to_find(&store, slot_of(&store, id), "file"), -ENOENT);
@@ -279,14 +288,14 @@ static void forgets_removed_files_that_nobody_refers_to(void **state)
 	id = make_file(&store, root_of(&store), "file", "text");
 	forget_node(&store, id);
 	assert_int_equal(slot_of(&store, id) != NULL, !store_without_handles);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "file", 0), 0);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "file", 0), 0);
 	assert_null(slot_of(&store, id));
 	/* and one that never was a node */
 	make_file(&store, root_of(&store), "file", "text");
 	slots_again(&store.slots);
 	assert_int_equal(mknodat(store.slots.arena.header->stores[0].root_fd, "unknown", S_IFREG | 0600, 0),
 			 0);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "unknown", 0), 0);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "unknown", 0), 0);
 	store_end(&store);
 }
 
@@ -302,10 +311,10 @@ static void leaves_files_with_an_id_to_the_kernel(void **state)
 	id = make_file(&store, root_of(&store), "file", "text");
 	fd = store_source.open(ALL, slot_of(&store, id), O_RDONLY); /* the kernel's */
 	slot_of(&store, id)->backing_id = 5;
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "none", 0), -ENOENT);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "file", AT_REMOVEDIR), -ENOTDIR);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "none", 0), -ENOENT);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "file", AT_REMOVEDIR), -ENOTDIR);
 	assert_int_equal(slot_of(&store, id)->flags & (NODE_UNLINKED | NODE_HELD), 0);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "file", 0), 0);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "file", 0), 0);
 	assert_int_equal(slot_of(&store, id)->flags & (NODE_UNLINKED | NODE_HELD), NODE_UNLINKED | NODE_HELD);
 	assert_int_equal(slot_of(&store, id)->fd >= 0, store_without_handles);
 	expect_text(&store, id, "text");
@@ -328,7 +337,7 @@ static void notes_removed_files_with_much_memory(void **state)
 		assert_true(fd >= 0);
 		assert_int_equal(fallocate(fd, 0, 0, SOURCE_SLOW_BLOCKS * 512L - less * 65536), 0);
 		close(fd);
-		assert_int_equal(store_source.remove(ALL, root_of(&store), "file", 0), 0);
+		assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "file", 0), 0);
 		assert_int_equal(slot_of(&store, id)->flags & NODE_SLOW_END, less ? 0 : NODE_SLOW_END);
 		forget_node(&store, id);
 	}
@@ -347,39 +356,42 @@ static void renames_files(void **state)
 	dir = make_directory(&store, root_of(&store), "dir");
 	sub = make_directory(&store, slot_of(&store, dir), "sub");
 	make_file(&store, slot_of(&store, make_directory(&store, root_of(&store), "full")), "file", "");
-	assert_int_equal(store_source.rename(ALL, root_of(&store), "first", slot_of(&store, dir), "new", 0),
-			 0);
+	assert_int_equal(
+		store_source.rename(ALL, NULL, root_of(&store), "first", slot_of(&store, dir), "new", 0), 0);
 	assert_int_equal(look_up(&store, slot_of(&store, dir), "new"), first);
 	assert_int_equal(try_to_find(&store, root_of(&store), "first"), -ENOENT);
-	assert_int_equal(store_source.rename(ALL, root_of(&store), "second", slot_of(&store, dir), "new",
-					     RENAME_NOREPLACE),
+	assert_int_equal(store_source.rename(ALL, NULL, root_of(&store), "second", slot_of(&store, dir),
+					     "new", RENAME_NOREPLACE),
 			 -EEXIST);
-	assert_int_equal(store_source.rename(ALL, root_of(&store), "second", slot_of(&store, dir), "new",
-					     RENAME_EXCHANGE),
+	assert_int_equal(store_source.rename(ALL, NULL, root_of(&store), "second", slot_of(&store, dir),
+					     "new", RENAME_EXCHANGE),
 			 0);
 	assert_int_equal(look_up(&store, slot_of(&store, dir), "new"), second);
 	assert_int_equal(look_up(&store, root_of(&store), "second"), first);
 	assert_int_equal(slot_of(&store, first)->flags & NODE_UNLINKED, 0);
 	assert_int_equal(slot_of(&store, second)->flags & NODE_UNLINKED, 0);
 	/* the replaced file lives on for its references */
-	assert_int_equal(store_source.rename(ALL, root_of(&store), "second", slot_of(&store, dir), "new", 0),
-			 0);
+	assert_int_equal(
+		store_source.rename(ALL, NULL, root_of(&store), "second", slot_of(&store, dir), "new", 0), 0);
 	assert_int_equal(look_up(&store, slot_of(&store, dir), "new"), first);
 	assert_int_equal(slot_of(&store, second)->flags & NODE_UNLINKED, NODE_UNLINKED);
 	expect_text(&store, second, "second");
 	/* fails: nothing is unlinked */
-	assert_int_equal(store_source.rename(ALL, root_of(&store), "none", slot_of(&store, dir), "new", 0),
-			 -ENOENT);
-	assert_int_equal(store_source.rename(ALL, slot_of(&store, dir), "new", root_of(&store), "full", 0),
-			 -EISDIR);
-	assert_int_equal(store_source.rename(ALL, slot_of(&store, dir), "sub", root_of(&store), "full", 0),
-			 -ENOTEMPTY);
-	assert_int_equal(store_source.rename(ALL, root_of(&store), "dir", slot_of(&store, sub), "x", 0),
+	assert_int_equal(
+		store_source.rename(ALL, NULL, root_of(&store), "none", slot_of(&store, dir), "new", 0),
+		-ENOENT);
+	assert_int_equal(
+		store_source.rename(ALL, NULL, slot_of(&store, dir), "new", root_of(&store), "full", 0),
+		-EISDIR);
+	assert_int_equal(
+		store_source.rename(ALL, NULL, slot_of(&store, dir), "sub", root_of(&store), "full", 0),
+		-ENOTEMPTY);
+	assert_int_equal(store_source.rename(ALL, NULL, root_of(&store), "dir", slot_of(&store, sub), "x", 0),
 			 -EINVAL);
 	assert_int_equal(
-		store_source.rename(ALL, root_of(&store), "dir", root_of(&store), "x", 8 /* none is */),
+		store_source.rename(ALL, NULL, root_of(&store), "dir", root_of(&store), "x", 8 /* none is */),
 		-EINVAL);
-	assert_int_equal(store_source.rename(ALL, root_of(&store), "x", slot_of(&store, first), "x", 0),
+	assert_int_equal(store_source.rename(ALL, NULL, root_of(&store), "x", slot_of(&store, first), "x", 0),
 			 -ENOTDIR);
 	for (uint32_t i = 1; i < store.slots.arena.header->nodes_high; i++)
 		if (i != node_index_of(second))
@@ -396,10 +408,10 @@ static void says_why_it_does_not_remove(void **state)
 	store_begin(&store);
 	dir = make_directory(&store, root_of(&store), "dir");
 	file = make_file(&store, slot_of(&store, dir), "file", "");
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "dir", AT_REMOVEDIR), -ENOTEMPTY);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "dir", 0), -EISDIR);
-	assert_int_equal(store_source.remove(ALL, root_of(&store), "none", 0), -ENOENT);
-	assert_int_equal(store_source.remove(ALL, slot_of(&store, file), "x", 0), -ENOTDIR);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "dir", AT_REMOVEDIR), -ENOTEMPTY);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "dir", 0), -EISDIR);
+	assert_int_equal(store_source.remove(ALL, NULL, root_of(&store), "none", 0), -ENOENT);
+	assert_int_equal(store_source.remove(ALL, NULL, slot_of(&store, file), "x", 0), -ENOTDIR);
 	assert_int_equal(slot_of(&store, dir)->flags & NODE_UNLINKED, 0);
 	store_end(&store);
 }

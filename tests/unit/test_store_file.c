@@ -137,7 +137,8 @@ static void changes_owners(void **state)
 	assert_int_equal(stat.st_gid, 34567);
 	/* of a symbolic link itself */
 	assert_int_equal(
-		store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
+		store_source.make(ALL, NULL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file),
+		0);
 	id = node_of(&store, &file);
 	owner = (struct source_change){.what = SOURCE_SET_UID, .uid = 4};
 	assert_int_equal(change(&store, id, &owner, &stat), 0);
@@ -156,8 +157,9 @@ static void reads_links(void **state)
 
 	(void)state;
 	store_begin(&store);
-	assert_int_equal(
-		store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "a/target", "", &file), 0);
+	assert_int_equal(store_source.make(ALL, NULL, root_of(&store), "link", S_IFLNK | 0777, 0, "a/target",
+					   "", &file),
+			 0);
 	id = node_of(&store, &file);
 	memset(target, 'x', sizeof(target));
 	assert_int_equal(store_source.readlink(ALL, slot_of(&store, id), target, sizeof(target)), 8);
@@ -195,7 +197,8 @@ static void opens_files(void **state)
 	assert_int_equal(store_source.open(ALL, root_of(&store), O_RDWR), -EISDIR);
 	assert_int_equal(store_source.open(ALL, slot_of(&store, id), O_RDONLY | O_DIRECTORY), -ENOTDIR);
 	assert_int_equal(
-		store_source.make(ALL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file), 0);
+		store_source.make(ALL, NULL, root_of(&store), "link", S_IFLNK | 0777, 0, "file", "", &file),
+		0);
 	assert_int_equal(store_source.open(ALL, slot_of(&store, node_of(&store, &file)), O_RDONLY), -ELOOP);
 	store_end(&store);
 }
@@ -336,8 +339,9 @@ static void knows_that_a_file_is_gone(void **state)
 		assert_int_equal(store_source.stat(ALL, slot_of(&store, id), &stat), -ESTALE);
 		assert_int_equal(store_source.open(ALL, slot_of(&store, id), O_RDONLY), -ESTALE);
 		assert_int_equal(store_source.writable(ALL, slot_of(&store, id), &mode), -ESTALE);
-		assert_int_equal(store_source.link(ALL, slot_of(&store, id), root_of(&store), "x", &file),
-				 -ESTALE);
+		assert_int_equal(
+			store_source.link(ALL, NULL, slot_of(&store, id), root_of(&store), "x", &file),
+			-ESTALE);
 		assert_int_equal(store_source.readlink(ALL, slot_of(&store, id), text, sizeof(text)),
 				 -ESTALE);
 		assert_int_equal(
