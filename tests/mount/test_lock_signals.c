@@ -155,7 +155,7 @@ static void a_handler_ends_a_wait(void **unused)
 static void a_restarting_handler(void **unused)
 {
 	(void)unused;
-	/* the thread sanitizer calls handlers when a call returns, which one that waits for a lock does not */
+	/* the thread sanitizer calls handlers when a call returns: a wait for a lock does not */
 	if (THREAD_SANITIZED)
 		skip_missing("handlers that are called within system calls");
 	for (size_t i = 0; i < N_KINDS; i++) {
