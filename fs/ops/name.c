@@ -90,7 +90,7 @@ static int make_and_reply(struct request *request, struct new_file *new_file)
 
 	if (result == 0)
 		result = entry_of_created(request, &file, &entry);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	if (has_policy && policy_made(&request->fs->state, entry.ino, S_ISREG(new_file->mode),
 				      request_pid(request), &new_file->policy))
