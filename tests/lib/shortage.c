@@ -105,6 +105,7 @@ static void check_library(const struct mount *mount)
 	shortage_begin_next(1, SHORTAGE_ALL, SHORTAGE_ALL);
 	worker_replace(mount);
 	shortage_end();
+	assert_non_null(plan);
 	assert_true(atomic_load(&plan->count) > 0);
 }
 
