@@ -139,10 +139,7 @@ bool reply_saved(void *context, void *reply, size_t size)
 	       send_as(context, header, size, unique | FUSE_UNIQUE_RESEND);
 }
 
-/*
- * --- bodies
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- bodies --- */
 
 static void fill_timeout(double timeout, uint64_t *seconds, uint32_t *nanoseconds)
 {

@@ -16,10 +16,7 @@
 
 #define MINOR_LEAST 12 /* of the protocol: older requests have other layouts */
 
-/*
- * --- what the kernel sends
- * ------------------------------------------------------------------------------------------
- */
+/* --- what the kernel sends --- */
 
 static bool is_name(const char *text, size_t length, bool may_be_dots)
 {
@@ -113,10 +110,7 @@ int request_begin(struct request *request, struct thread *thread, const void *me
 	return result;
 }
 
-/*
- * --- threads
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- threads --- */
 
 int thread_init(struct thread *thread, struct fs *fs)
 {

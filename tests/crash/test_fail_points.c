@@ -37,10 +37,7 @@ static void operations_of_new_workers(void **unused)
 	failwalk_points_of_new_workers(operations_all);
 }
 
-/*
- * --- the start of a worker
- * -----------------------------------------------------------------------------------------
- */
+/* --- the start of a worker --- */
 
 /* The privileges of a process, from /proc. */
 static void read_powers(pid_t pid, char powers[512])

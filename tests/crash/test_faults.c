@@ -128,10 +128,7 @@ static void hangs(void **unused)
 	assert_false(is_made("fault-spin"));
 }
 
-/*
- * --- other reasons
- * -------------------------------------------------------------------------------------------------
- */
+/* --- other reasons --- */
 
 static void one_that_was_stopped(void **unused)
 {

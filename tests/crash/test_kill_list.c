@@ -93,10 +93,7 @@ static const char *entry_path(const char *root, const char *kind, int number)
 	return path_of("%s/many/%s-%d", root, kind, number);
 }
 
-/*
- * --- cases
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- cases --- */
 
 static void kills_between_calls(void **unused)
 {
@@ -323,10 +320,7 @@ static void built_in_directories(void **unused)
 	}
 }
 
-/*
- * --- the mount
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the mount --- */
 
 static int verify(void **unused)
 {

@@ -39,10 +39,7 @@ enum way {
 
 static const char *const ways[] = {"process", "description", "flock"};
 
-/*
- * --- taking locks
- * --------------------------------------------------------------------------------------------------
- */
+/* --- taking locks --- */
 
 static void begin_take(int locker, enum way way)
 {
@@ -121,10 +118,7 @@ static void expect_free(void)
 	expect_flock(F_UNLCK);
 }
 
-/*
- * --- no worker
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- no worker --- */
 
 static char state_of(pid_t pid)
 {
@@ -166,10 +160,7 @@ static void with_worker(pid_t before)
 	worker_wait_next(&mount, before);
 }
 
-/*
- * --- the same as without deaths
- * ------------------------------------------------------------------------------------
- */
+/* --- the same as without deaths --- */
 
 static void random_locks(void **unused)
 {
@@ -209,10 +200,7 @@ static void storm_of_interrupts(void **unused)
 	run_storm(true);
 }
 
-/*
- * --- turns
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- turns --- */
 
 /*
  * Ten waiters, some queued before a death, some while there is no worker, get the lock one by one, with
@@ -329,10 +317,7 @@ static void turns_over_young_workers(void **unused)
 	expect_free();
 }
 
-/*
- * --- while nobody serves
- * -------------------------------------------------------------------------------------------
- */
+/* --- while nobody serves --- */
 
 static void interrupted(bool dead)
 {
@@ -580,10 +565,7 @@ static void killed_with_a_lock(void **unused)
 	interrupted_when_served(SIGKILL);
 }
 
-/*
- * --- each point of each operation
- * ------------------------------------------------------------------------------------
- */
+/* --- each point of each operation --- */
 
 static int set(int locker, int type, off_t start, off_t length)
 {
@@ -921,10 +903,7 @@ static void each_point(void **unused)
 	print_message("%u kills\n", sum);
 }
 
-/*
- * --- groups
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- groups --- */
 
 static int start(const char *mode)
 {

@@ -53,10 +53,7 @@ static struct access access_of(long (*call)(const struct access *access), off_t 
 	return (struct access){.call = call, .path = segment, .at = at, .size = size, .byte = byte};
 }
 
-/*
- * --- everything that waits
- * ---------------------------------------------------------------------------------------------
- */
+/* --- everything that waits --- */
 
 static const struct {
 	const char *name;
@@ -168,10 +165,7 @@ static void given_up_without_worker(void **unused)
 	}
 }
 
-/*
- * --- whose end comes while nobody serves
- * ----------------------------------------------------------------------------------
- */
+/* --- whose end comes while nobody serves --- */
 
 static void do_nothing(int number)
 {
@@ -223,10 +217,7 @@ static void ended_without_worker(void **unused)
 	}
 }
 
-/*
- * --- order
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- order --- */
 
 /* Takes the lock, reports the bytes found, and writes others; keeps the lock until it is told to stop. */
 static void lock_in_turn(struct job *job, void *context)
@@ -277,10 +268,7 @@ static void in_order_of_arrival(void **unused)
 	}
 }
 
-/*
- * --- at every point
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- at every point --- */
 
 /*
  * The lock is released, a large write proceeds, then the next owner has the lock: its bytes stay, however
@@ -329,10 +317,7 @@ static void giving_up_at_every_point(void **unused)
 	assert_true(n > 5 && n < POINTS);
 }
 
-/*
- * --- a storm
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- a storm --- */
 
 #define STORM_CLIENTS 6
 #define STORM_KILLS   12

@@ -83,10 +83,7 @@ static int verify(void **unused)
 		       : -1;
 }
 
-/*
- * --- no stall
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- no stall --- */
 
 struct spinner {
 	int fd;
@@ -165,10 +162,7 @@ static void reads_and_writes_never_wait(void **unused)
 	check(unlink(at_mount("io")));
 }
 
-/*
- * --- open files
- * --------------------------------------------------------------------------------------------------
- */
+/* --- open files --- */
 
 static void open_files_go_on(void **unused)
 {
@@ -397,10 +391,7 @@ static void closed_without_worker(void **unused)
 	check(unlink(at_mount("closed")));
 }
 
-/*
- * --- files without a name
- * ----------------------------------------------------------------------------------------
- */
+/* --- files without a name --- */
 
 static void expect_nameless(int fd, off_t size)
 {
@@ -507,10 +498,7 @@ static void files_made_without_name(void **unused)
 	expect_byte(fd, PAGE, 'b');
 }
 
-/*
- * --- everything else that can be held
- * -----------------------------------------------------------------------------
- */
+/* --- everything else that can be held --- */
 
 static void held_paths(void **unused)
 {
@@ -656,10 +644,7 @@ static void file_handles(void **unused)
 	check(unlink(at_mount("by-handle")));
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 static int start(const char *mode)
 {

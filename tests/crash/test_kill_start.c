@@ -87,10 +87,7 @@ static void expect_usable(void)
 	check(unlink(at("usable")));
 }
 
-/*
- * --- start and recovery
- * --------------------------------------------------------------------------------------------
- */
+/* --- start and recovery --- */
 
 static void the_first_worker_dies(void **unused)
 {
@@ -164,10 +161,7 @@ static void recovering_workers_die(void **unused)
 	assert_false(log_has(m, "internal error"));
 }
 
-/*
- * --- kills that are no crash loop, and one that is
- * -----------------------------------------------------------------
- */
+/* --- kills that are no crash loop, and one that is --- */
 
 static void many_kills_without_load(void **unused)
 {
@@ -284,10 +278,7 @@ static void no_worker_ever_lives(void **unused)
 	check(rmdir(argv[4]));
 }
 
-/*
- * --- reload
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- reload --- */
 
 #define SEGMENTS 40
 
@@ -363,10 +354,7 @@ static void reload_without_worker(void **unused)
 	}
 }
 
-/*
- * --- the end
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- the end --- */
 
 static void unmount_after_kill(void **unused)
 {

@@ -31,10 +31,7 @@ static const char *at_key(uint32_t key)
 	return path_of("%s/sysv/0x%08x", mount.path, key);
 }
 
-/*
- * --- incarnations
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- incarnations --- */
 
 /* Each has a number, shown by its size and, once filled, by all of its pages. */
 static size_t pages_of(uint64_t number)
@@ -157,10 +154,7 @@ static void nor_where_workers_die(void **state)
 	incarnations(true);
 }
 
-/*
- * --- POSIX objects
- * --------------------------------------------------------------------------------------------------
- */
+/* --- POSIX objects --- */
 
 static char object[64]; /* name of one of the test's own objects */
 

@@ -189,10 +189,7 @@ static void under_load(void **unused)
 	assert_false(log_has(&mount, "internal error"));
 }
 
-/*
- * --- refusals
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- refusals --- */
 
 static void no_file(void **unused)
 {

@@ -75,10 +75,7 @@ static bool dies(struct job *job)
 	return true;
 }
 
-/*
- * --- while nobody takes requests
- * -----------------------------------------------------------------------------------
- */
+/* --- while nobody takes requests --- */
 
 static void call_stat(struct job *job, void *context)
 {
@@ -269,10 +266,7 @@ static void deaths_over_an_open(void **unused)
 	}
 }
 
-/*
- * --- while a request is carried out
- * --------------------------------------------------------------------------------
- */
+/* --- while a request is carried out --- */
 
 static unsigned long long bytes_used(void)
 {
@@ -375,10 +369,7 @@ static void others_do_not_wait(void **unused)
 	check(unlink(at("other")));
 }
 
-/*
- * --- modes
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 static int start(const char *mode)
 {

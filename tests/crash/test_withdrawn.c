@@ -34,10 +34,7 @@ static const char *at(const char *name)
 	return path_of("%s/%s", mount.path, name);
 }
 
-/*
- * --- the next worker
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the next worker --- */
 
 struct hold {
 	struct follow_shared follow;
@@ -108,10 +105,7 @@ static void hold_end(void)
 	hold = NULL;
 }
 
-/*
- * --- who asks
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- who asks --- */
 
 static void stay(struct job *job, int fd)
 {

@@ -106,10 +106,7 @@ void intruders_end(void)
 			job_kill(&jobs[i]);
 }
 
-/*
- * --- calls
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- calls --- */
 
 static int open_it(const struct access *access, int mode)
 {

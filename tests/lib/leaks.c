@@ -203,10 +203,7 @@ int removed_files_held(const struct mount *mount, bool print)
 	return held;
 }
 
-/*
- * --- how much there is
- * ------------------------------------------------------------------------------------------------
- */
+/* --- how much there is --- */
 
 #define QUIET_LOOKS 20 /* identical observations in a row, a millisecond apart */
 

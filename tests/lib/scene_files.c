@@ -90,10 +90,7 @@ static void lay(void)
 	check(mkdir(in_store("dir"), 0700));
 }
 
-/*
- * --- as text
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- as text --- */
 
 static struct {
 	char *lines[LINES_MAX];

@@ -34,10 +34,7 @@ static struct mount mounted;
 static int environment; /* index of the current environment */
 static bool any_failed;
 
-/*
- * --- what a case calls
- * ------------------------------------------------------------------------------------------
- */
+/* --- what a case calls --- */
 
 void note(const char *format, ...)
 {
@@ -243,10 +240,7 @@ void become(uid_t uid, gid_t gid)
 	become_with(uid, gid, (gid_t)-1);
 }
 
-/*
- * --- running a case twice
- * ---------------------------------------------------------------------------------------
- */
+/* --- running a case twice --- */
 
 static const char *reference_directory(void)
 {

@@ -138,10 +138,7 @@ void preload_with_sanitizers(const char *options)
 	add_options("TSAN_OPTIONS", options);
 }
 
-/*
- * --- cleaning up
- * ------------------------------------------------------------------------------------------------
- */
+/* --- cleaning up --- */
 
 int mount_purge(const struct mount *mount)
 {
@@ -273,10 +270,7 @@ void skip_program(const char *feature)
 	exit(0);
 }
 
-/*
- * --- starting and ending
- * ----------------------------------------------------------------------------------------
- */
+/* --- starting and ending --- */
 
 static void exec_segfs(const struct mount *mount, const struct mount_spec *spec, int ready_fd)
 {
@@ -479,10 +473,7 @@ int mount_stop(struct mount *mount)
 	return result;
 }
 
-/*
- * --- looking into it
- * --------------------------------------------------------------------------------------------
- */
+/* --- looking into it --- */
 
 long long mount_status(const struct mount *mount, const char *key)
 {
@@ -539,10 +530,7 @@ int mount_verify(const struct mount *mount, unsigned int handles)
 	return -1;
 }
 
-/*
- * --- expectations
- * -----------------------------------------------------------------------------------------------
- */
+/* --- expectations --- */
 
 long long check_result(long long result, const char *call, const char *file, int line)
 {

@@ -148,10 +148,7 @@ static inline const char *ttl(unsigned int length)
 	return path_of("ttl:%ums", length);
 }
 
-/*
- * --- places and modes
- * --------------------------------------------------------------------------------------------
- */
+/* --- places and modes --- */
 
 static inline int start(const char *mode)
 {

@@ -182,10 +182,7 @@ static inline bool lists(const char *path, const char *name)
 	return false;
 }
 
-/*
- * --- modes
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 static inline int start(const char *the_mode)
 {

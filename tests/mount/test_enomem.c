@@ -72,10 +72,7 @@ static char byte_of(const char *name)
 	return read_text(stored(name), text, sizeof(text)) > 0 ? text[0] : '\0';
 }
 
-/*
- * --- looking
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- looking --- */
 
 static int op_stat(void)
 {
@@ -201,10 +198,7 @@ static int op_listxattr(void)
 	return length < 0 ? -errno : memmem(list, (size_t)length, "user.old", 9) ? 0 : -EBADMSG;
 }
 
-/*
- * --- changing
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- changing --- */
 
 static int op_create(void)
 {
@@ -392,10 +386,7 @@ static bool truncated(void)
 	return stat(stored("a"), &found) == 0 && found.st_size == 100;
 }
 
-/*
- * --- locks and policies
- * --------------------------------------------------------------------------------------------
- */
+/* --- locks and policies --- */
 
 /* The errno that a full lock table has is that of a lack of memory, too. */
 static int lock_result(int result)

@@ -125,10 +125,7 @@ static const char *name_in(const char *path)
 	return strrchr(path, '/') + 1;
 }
 
-/*
- * --- sysv/
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- sysv/ --- */
 
 static int sysv_list(void)
 {
@@ -214,10 +211,7 @@ static bool sysv_removed(void)
 	return id_of(KEY) < 0;
 }
 
-/*
- * --- posix/
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- posix/ --- */
 
 static int posix_list(void)
 {
@@ -278,10 +272,7 @@ static bool posix_removed(void)
 	return access(object_native(), F_OK) < 0;
 }
 
-/*
- * --- process/
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- process/ --- */
 
 static int process_list(void)
 {

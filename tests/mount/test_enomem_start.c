@@ -61,10 +61,7 @@ static int stop(void **unused)
 	return mount_stop(m);
 }
 
-/*
- * --- segfs
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- segfs --- */
 
 /* Runs segfs, which goes into the background, with its messages in a file. Returns its exit status. */
 static int run_segfs(const char *path, const char *config, const char *messages)
@@ -138,10 +135,7 @@ static void the_start(void **unused)
 	assert_true(n > 20);
 }
 
-/*
- * --- workers
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- workers --- */
 
 /* The first worker, before and during INIT. */
 static void the_first_worker(void **unused)
@@ -207,10 +201,7 @@ static void recovering_workers(void **unused)
 	assert_false(log_has(m, "internal error"));
 }
 
-/*
- * --- the configuration
- * ----------------------------------------------------------------------------------------------
- */
+/* --- the configuration --- */
 
 /* Completed reloads, counted by their messages. */
 static unsigned int count_reloads(void)

@@ -115,10 +115,7 @@ static void lifetime_of_an_owner_that_hangs(void **unused)
 	assert_int_equal(hanging_begin(), 0);
 }
 
-/*
- * --- many of them
- * -------------------------------------------------------------------------------------------------
- */
+/* --- many of them --- */
 
 #define HANGING 20
 #define PENDING 100
@@ -338,10 +335,7 @@ static void what_is_not_known_is_told(void **unused)
 	assert_string_equal(value, "1");
 }
 
-/*
- * --- file systems of users, which do not answer
- * -------------------------------------------------------------------
- */
+/* --- file systems of users, which do not answer --- */
 
 #define NUMBER 50 /* of a descriptor */
 

@@ -33,10 +33,7 @@ static char mapped[PATH_MAX]; /* the mount, idmapped */
 static char native_mapped[PATH_MAX];
 static bool maps_owners; /* the kernel reports mappings of mounts */
 
-/*
- * --- mounts
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- mounts --- */
 
 static int namespace_with_map(void)
 {
@@ -122,10 +119,7 @@ static void need_mapped(void)
 		skip_missing("idmapped FUSE mounts");
 }
 
-/*
- * --- as a user
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- as a user --- */
 
 static void become(unsigned int id)
 {
@@ -272,10 +266,7 @@ static void as_tmpfs(void **unused)
 	}
 }
 
-/*
- * --- policies
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- policies --- */
 
 /* The errno of setting a policy as a user, 0 on success. alone: the idmapped mount is the only one. */
 static int set_as(const char *path, unsigned int user, bool alone)

@@ -16,10 +16,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/*
- * --- until the last close
- * ----------------------------------------------------------------------------------------
- */
+/* --- until the last close --- */
 
 static void at_last_close(void **unused)
 {
@@ -235,10 +232,7 @@ static void no_longer_limited(void **unused)
 	}
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 int main(void)
 {

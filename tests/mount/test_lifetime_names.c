@@ -296,10 +296,7 @@ static void replaced_while_it_ends(void **unused)
 	check(rmdir(at_mount("dir")));
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 int main(void)
 {

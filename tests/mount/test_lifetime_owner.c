@@ -16,10 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/*
- * --- until its owner ends
- * ----------------------------------------------------------------------------------------
- */
+/* --- until its owner ends --- */
 
 static void until_its_owner_ends(void **unused)
 {
@@ -185,10 +182,7 @@ static void owners_over_a_restart(void **unused)
 	check(rmdir(at_mount("dir")));
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 int main(void)
 {

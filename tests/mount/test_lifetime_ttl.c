@@ -35,10 +35,7 @@ static void start_after_outage(void)
 	assert_int_equal(mount_start(&mounted, &spec), 0);
 }
 
-/*
- * --- some time after it was last open
- * ----------------------------------------------------------------------------
- */
+/* --- some time after it was last open --- */
 
 static void some_time_unopened(void **unused)
 {
@@ -206,10 +203,7 @@ static void times_over_a_restart(void **unused)
 	check(unlink(at_mount("long")));
 }
 
-/*
- * --- after the end of all
- * ----------------------------------------------------------------------------------------
- */
+/* --- after the end of all --- */
 
 static void an_outage(void **unused)
 {
@@ -245,10 +239,7 @@ static void an_outage(void **unused)
 	check(unlink(at_mount("never-opened")));
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 int main(void)
 {

@@ -59,10 +59,7 @@ static off_t write_until_full(int fd)
 	return written;
 }
 
-/*
- * --- a store of 4 MiB
- * ---------------------------------------------------------------------------------------------
- */
+/* --- a store of 4 MiB --- */
 
 static void writing_fills_it(void **state)
 {
@@ -228,10 +225,7 @@ static void files_fill_it(void **state)
 	assert_one_worker();
 }
 
-/*
- * --- borders between stores
- * ---------------------------------------------------------------------------------------
- */
+/* --- borders between stores --- */
 
 static void borders(void **state)
 {
@@ -259,10 +253,7 @@ static void borders(void **state)
 	check(unlink(target));
 }
 
-/*
- * --- many
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- many --- */
 
 static void many_entries(void **state)
 {
@@ -378,10 +369,7 @@ static void positions_that_are_none(void **state)
 	assert_one_worker();
 }
 
-/*
- * --- a daemon without descriptors
- * -----------------------------------------------------------------------------------
- */
+/* --- a daemon without descriptors --- */
 
 /* Opens directories, each of which takes a descriptor of the daemon, until it fails. Returns the number. */
 static int exhaust(int fds[], int max)

@@ -67,10 +67,7 @@ static const char *in_directory(const char *name)
 	return path_of("%s/lmdb/%s", mount.path, name);
 }
 
-/*
- * --- what a process of its own does
- * --------------------------------------------------------------------------------
- */
+/* --- what a process of its own does --- */
 
 struct bank {
 	struct job *job;
@@ -310,10 +307,7 @@ static void look_through(struct job *job, void *context)
 				      (tallies[i].killed && made[i] == tallies[i].committed + 1));
 }
 
-/*
- * --- what the test does
- * --------------------------------------------------------------------------------------------
- */
+/* --- what the test does --- */
 
 static void start_job(int place, void (*function)(struct job *job, void *context))
 {
@@ -458,10 +452,7 @@ static void dead_readers_are_told(void **state)
 	end_and_look_through();
 }
 
-/*
- * --- groups
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- groups --- */
 
 static int end(void **unused)
 {

@@ -61,10 +61,7 @@ static void expect_free(void)
 	check(flock(fd, LOCK_UN));
 }
 
-/*
- * --- ranges
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- ranges --- */
 
 static void split_and_merge(void **unused)
 {
@@ -267,10 +264,7 @@ static void modes_of_opens(void **unused)
 	check_error(EBADF, flock(path, LOCK_SH));
 }
 
-/*
- * --- who has them
- * ------------------------------------------------------------------------------------------------
- */
+/* --- who has them --- */
 
 static void forked(void **unused)
 {
@@ -492,10 +486,7 @@ static void passed_on(void **unused)
 	expect_free();
 }
 
-/*
- * --- threads
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- threads --- */
 
 struct threads {
 	int fd;
@@ -568,10 +559,7 @@ static void closed_while_waiting(void **unused)
 	expect_free();
 }
 
-/*
- * --- waiting
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- waiting --- */
 
 enum way {
 	BY_PROCESS,
@@ -724,10 +712,7 @@ static void owners_close(void **unused)
 	}
 }
 
-/*
- * --- groups
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- groups --- */
 
 static int start(const char *mode)
 {

@@ -30,10 +30,7 @@ static int set_up(void **unused)
 	return 0;
 }
 
-/*
- * --- who waits
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- who waits --- */
 
 static void handle(int number)
 {
@@ -135,10 +132,7 @@ static void expect_interrupted(int waiter)
 	let_go();
 }
 
-/*
- * --- signals
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- signals --- */
 
 static void a_handler_ends_a_wait(void **unused)
 {

@@ -50,10 +50,7 @@ static void begin_waiting(int locker, int file, int type)
 	assert_true(locker_waits(locker));
 }
 
-/*
- * --- deadlocks
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- deadlocks --- */
 
 /* Each remaining waiter gets the lock after its predecessor has released its own. */
 static void unwind(int n, int loser)
@@ -174,10 +171,7 @@ static void no_deadlocks(void **unused)
 	assert_int_equal(locker_result(3), 0);
 }
 
-/*
- * --- turns
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- turns --- */
 
 static void give_up(int locker, bool flocks)
 {
@@ -349,10 +343,7 @@ static void holders_of_both_kinds(void **unused)
 	holders_do_not_queue(2);
 }
 
-/*
- * --- starvation
- * --------------------------------------------------------------------------------------------------
- */
+/* --- starvation --- */
 
 struct readers {
 	char path[PATH_MAX];
@@ -459,10 +450,7 @@ static void storm_of_interrupts(void **unused)
 	run_storm(true);
 }
 
-/*
- * --- groups
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- groups --- */
 
 static int start(const char *mode)
 {

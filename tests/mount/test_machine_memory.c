@@ -87,10 +87,7 @@ static void memory_goes_with_its_process(void **state)
 	assert_true(wait_for(shared_memory() < before + (32 << 10)));
 }
 
-/*
- * --- huge pages
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- huge pages --- */
 
 static long huge_pages(long wanted)
 {

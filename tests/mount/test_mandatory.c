@@ -53,10 +53,7 @@ static void unlock(void)
 	lock(F_UNLCK, 0, LONG_MAX);
 }
 
-/*
- * --- at the byte
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- at the byte --- */
 
 static const struct kind {
 	const char *name;
@@ -206,10 +203,7 @@ static void beyond_the_end(void **unused)
 	expect_stored(SIZE, 20, 'a');
 }
 
-/*
- * --- resizing
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- resizing --- */
 
 static void expect_resize_waits(long (*call)(const struct access *access), off_t from, off_t to, bool waits)
 {
@@ -248,10 +242,7 @@ static void resizes(void **unused)
 	expect_resize_waits(call_open_truncating, SIZE, 0, true);
 }
 
-/*
- * --- programs
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- programs --- */
 
 static long call_shell(const struct access *access)
 {
@@ -327,10 +318,7 @@ static void programs(void **unused)
 	expect_stored(SIZE, 4, 'a');
 }
 
-/*
- * --- many, and much
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- many, and much --- */
 
 static void many_wait(void **unused)
 {
@@ -397,10 +385,7 @@ static void large_writes(void **unused)
 		expect_stored((off_t)i * LARGE, LARGE, (char)('A' + i));
 }
 
-/*
- * --- switching
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- switching --- */
 
 static void expect_lock_policy(const char *path, const char *expected)
 {

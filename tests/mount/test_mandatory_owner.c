@@ -82,10 +82,7 @@ static void lock(int fd, int command, int type, off_t at, off_t size)
 	assert_int_equal(lock_bytes(fd, command, type, at, size), 0);
 }
 
-/*
- * --- whose it is
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- whose it is --- */
 
 /* All I/O that a process may do on its own locks. */
 static void use(int fd)
@@ -232,10 +229,7 @@ static void views_pass(void **unused)
 	assert_int_equal(get(owner, 10), 'v');
 }
 
-/*
- * --- how waiting ends
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- how waiting ends --- */
 
 static void do_nothing(int number)
 {
@@ -377,10 +371,7 @@ static void ends_of_owners(void **unused)
 	}
 }
 
-/*
- * --- order
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- order --- */
 
 #define LOCKERS 4
 
@@ -475,10 +466,7 @@ static void in_order_of_arrival(void **unused)
 	}
 }
 
-/*
- * --- circles
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- circles --- */
 
 /* Holds byte 100, and accesses byte 10. */
 static void hold_and_intrude(struct job *job, void *context)
@@ -555,10 +543,7 @@ static void circles_closed_by_access(void **unused)
 	expect_untouched();
 }
 
-/*
- * --- others
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- others --- */
 
 /* Operations during a waiting write of another process. */
 static void others_go_on(void **unused)

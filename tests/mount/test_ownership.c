@@ -63,10 +63,7 @@ static const struct {
 	} entries[5];
 } default_acl = {2, {{1, 7, -1U}, {2, 6, ACL_USER}, {4, 5, -1U}, {16, 7, -1U}, {32, 1, -1U}}};
 
-/*
- * --- making things
- * ----------------------------------------------------------------------------------------------
- */
+/* --- making things --- */
 
 /* A name contains its creator (c0), requested mode (m0640) and type: "c0-m0640-f-17". */
 static void name_of(char name[64], int creator, mode_t mode, char kind, int number)
@@ -140,10 +137,7 @@ static void create(int number)
 	_exit(0);
 }
 
-/*
- * --- watching
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- watching --- */
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
 {
@@ -308,10 +302,7 @@ static void nobody_sees_them_otherwise(void **state)
 	print_message("# %lu looks at %d files\n", report->seen, CREATORS * ROUNDS * 6);
 }
 
-/*
- * --- who may do what
- * --------------------------------------------------------------------------------------------
- */
+/* --- who may do what --- */
 
 static int try_all_on_private(void *context)
 {

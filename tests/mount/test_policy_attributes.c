@@ -16,10 +16,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/*
- * --- attributes
- * --------------------------------------------------------------------------------------------------
- */
+/* --- attributes --- */
 
 static void set_get_list_remove_of(const char *path)
 {
@@ -185,10 +182,7 @@ static void what_is_refused(void **unused)
 	check(rmdir(at_mount("dir")));
 }
 
-/*
- * --- who may
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- who may --- */
 
 static int try_to_set(void *context)
 {
@@ -317,10 +311,7 @@ static void what_is_stored_is_private(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 int main(void)
 {

@@ -15,10 +15,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/*
- * --- defaults of directories
- * -------------------------------------------------------------------------------------
- */
+/* --- defaults of directories --- */
 
 static void expect_inherited(const char *path)
 {
@@ -202,10 +199,7 @@ static void rights_of_what_is_made(void **unused)
 	}
 }
 
-/*
- * --- kept
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- kept --- */
 
 static void start_again(void)
 {
@@ -261,10 +255,7 @@ static void kept_over_restarts(void **unused)
 		kept_in("disk");
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 int main(void)
 {

@@ -19,10 +19,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/*
- * --- commit
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- commit --- */
 
 static void commit_allocates(void **unused)
 {
@@ -219,10 +216,7 @@ static void views_of_what_is_committed(void **unused)
 	check(unlink(at_mount("small/other")));
 }
 
-/*
- * --- a size that is fixed
- * ----------------------------------------------------------------------------------------
- */
+/* --- a size that is fixed --- */
 
 static volatile sig_atomic_t size_signals;
 
@@ -373,10 +367,7 @@ static void a_refused_open_is_none(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 int main(void)
 {

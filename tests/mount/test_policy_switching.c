@@ -14,10 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/*
- * --- switching
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- switching --- */
 
 static void expect_mode(int fd, const char *expected)
 {
@@ -224,10 +221,7 @@ static void relayed_opens_in_the_way(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 int main(void)
 {

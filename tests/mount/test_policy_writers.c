@@ -23,10 +23,7 @@
 /* ... for several: if there are writers already, each open scans all processes */
 #define RACE_ROUNDS_OF_MORE 150
 
-/*
- * --- another process
- * ---------------------------------------------------------------------------------------------
- */
+/* --- another process --- */
 
 /* A process that holds a segment open, or a view of it, and waits. */
 struct holder {
@@ -124,10 +121,7 @@ static void send_fd(int socket, int fd)
 	assert_int_equal(check(sendmsg(socket, &message, 0)), 1);
 }
 
-/*
- * --- writers
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- writers --- */
 
 static const int writing_flags[] = {O_WRONLY, O_RDWR, O_RDWR | O_APPEND, O_WRONLY | O_TRUNC,
 				    O_RDWR | O_CREAT};
@@ -383,10 +377,7 @@ static void a_race_and_dying_workers(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/*
- * --- attached
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- attached --- */
 
 static bool is_attached(const char *path, const char *expected)
 {
@@ -450,10 +441,7 @@ static void a_view_is_attached(void **unused)
 	check(unlink(at_mount("file")));
 }
 
-/*
- * --- modes
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 int main(void)
 {

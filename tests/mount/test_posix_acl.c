@@ -14,10 +14,7 @@
 #define DEFAULT_ACL "system.posix_acl_default"
 #define NOBODY      0xffffffffu
 
-/*
- * --- ACLs
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- ACLs --- */
 
 struct acl {
 	uint32_t version;
@@ -165,10 +162,7 @@ static void default_acls(void)
 	note_xattrs("dir/plain");
 }
 
-/*
- * --- inode flags
- * ------------------------------------------------------------------------------------------------
- */
+/* --- inode flags --- */
 
 #define CHANGED_FLAGS (FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL)
 
@@ -288,10 +282,7 @@ static void flags_by_user(void)
 	fails(ENOTTY, ioctl(works(open("file", O_RDONLY)), _IO('S', 99), 0));
 }
 
-/*
- * --- file handles
- * -----------------------------------------------------------------------------------------------
- */
+/* --- file handles --- */
 
 union handle {
 	struct file_handle handle;

@@ -284,10 +284,7 @@ static void listing_of_a_removed_directory(void)
 	works(closedir(dir));
 }
 
-/*
- * --- locks
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- locks --- */
 
 /* In another process: whether a lock is available now. */
 static int try_lock(const char *path, short type, off_t start, off_t length)

@@ -139,10 +139,7 @@ static int clean(void **unused)
 	return 0;
 }
 
-/*
- * --- both ways
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- both ways --- */
 
 static void made_natively(void **state)
 {
@@ -272,10 +269,7 @@ static void the_next_look_shows_it(void **state)
 	}
 }
 
-/*
- * --- names
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- names --- */
 
 static void names_change_inside(void **state)
 {
@@ -461,10 +455,7 @@ static void locks_work(void **state)
 	assert_int_equal(as_user(0, 0, try_lock, path), 0);
 }
 
-/*
- * --- semaphores
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- semaphores --- */
 
 static void semaphores(void **state)
 {
@@ -519,10 +510,7 @@ static void semaphores(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
-/*
- * --- users
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- users --- */
 
 static void who_maps_it(void **state)
 {
@@ -641,10 +629,7 @@ static void orphans_through_the_mount(void **state)
 	assert_true(wait_for(has_orphan("a", "yes")));
 }
 
-/*
- * --- memory
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- memory --- */
 
 #define LARGE (256L << 20)
 

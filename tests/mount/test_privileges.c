@@ -65,10 +65,7 @@ static int teardown(void **unused)
 	return mount_stop(m);
 }
 
-/*
- * --- what they have
- * ------------------------------------------------------------------------------------------------
- */
+/* --- what they have --- */
 
 /* A line of /proc/PID/status of a process or thread; base: of its number. */
 static uint64_t status_of(pid_t id, const char *key, int base)
@@ -183,10 +180,7 @@ static void after_an_upgrade(void **unused)
 	expect_threads(worker_pid(m));
 }
 
-/*
- * --- what no other test needs of it
- * --------------------------------------------------------------------------------
- */
+/* --- what no other test needs of it --- */
 
 static void capabilities_of_files(void **unused)
 {
@@ -247,10 +241,7 @@ static void system_v_segments_of_somebody_else(void **unused)
 	assert_int_equal(byte, 0);
 }
 
-/*
- * --- forbidden calls
- * -----------------------------------------------------------------------------------------------
- */
+/* --- forbidden calls --- */
 
 /* A system call, for makecall.so. */
 struct call {

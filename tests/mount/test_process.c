@@ -25,10 +25,7 @@ static const char *memfd(void)
 	return target_memfd(&mount_here, &target, target.memfd, "plain");
 }
 
-/*
- * --- what is there
- * ----------------------------------------------------------------------------------------------
- */
+/* --- what is there --- */
 
 /* Counts entries of a directory with this name; each must match stat(2). */
 static int count_entries(const char *directory, const char *name)
@@ -180,10 +177,7 @@ static void facts_are_told(void **state)
 	check_error(EPERM, setxattr(memfd(), "user.mine", "x", 1, 0));
 }
 
-/*
- * --- that it is the memory
- * --------------------------------------------------------------------------------------
- */
+/* --- that it is the memory --- */
 
 static char *map(int fd, int protection)
 {
@@ -283,10 +277,7 @@ static void another_process_shares(void **state)
 	close(fd);
 }
 
-/*
- * --- what may be done
- * -------------------------------------------------------------------------------------------
- */
+/* --- what may be done --- */
 
 static int read_only_for_anybody(void *unused)
 {
@@ -409,10 +400,7 @@ static void nothing_can_be_made_or_removed(void **state)
 	close(fd);
 }
 
-/*
- * --- who may
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- who may --- */
 
 static int owner_gets_in(void *unused)
 {
@@ -536,10 +524,7 @@ static void a_descriptor_is_no_permission(void **state)
 	close(fd);
 }
 
-/*
- * --- names of others
- * --------------------------------------------------------------------------------------------
- */
+/* --- names of others --- */
 
 static void hostile_names_are_made_safe(void **state)
 {

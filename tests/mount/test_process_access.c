@@ -37,10 +37,7 @@
 static struct mount mount_here;
 static pid_t tester;
 
-/*
- * --- processes that are looked at
- * -------------------------------------------------------------------------------------
- */
+/* --- processes that are looked at --- */
 
 /* A piece of memory. */
 struct piece {
@@ -302,10 +299,7 @@ static void end_target(struct target *target, pid_t child)
 	munmap(target, PAGE);
 }
 
-/*
- * --- who looks
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- who looks --- */
 
 /* Results of a viewer: 1 or 0. */
 struct answer {
@@ -653,10 +647,7 @@ static void yama_decides(void **state)
 	write_text(scope, before);
 }
 
-/*
- * --- what is swapped
- * --------------------------------------------------------------------------------------------------
- */
+/* --- what is swapped --- */
 
 /* The process is the viewer itself. Returns 0 on success. */
 static int swap_a_mapping(void *unused)
@@ -751,10 +742,7 @@ static void descriptors_that_are_swapped(void **state)
 	assert_int_equal(byte, 's');
 }
 
-/*
- * --- setting up
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- setting up --- */
 
 static int make_heritage(void)
 {

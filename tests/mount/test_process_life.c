@@ -28,10 +28,7 @@
 
 static struct mount mount_here;
 
-/*
- * --- ends
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- ends --- */
 
 static void what_is_open_stays(void **state)
 {
@@ -141,10 +138,7 @@ static void a_number_means_one_process(void **state)
 	close(file);
 }
 
-/*
- * --- others, and other programs
- * ---------------------------------------------------------------------------------
- */
+/* --- others, and other programs --- */
 
 static void a_program_is_executed(void **state)
 {
@@ -211,10 +205,7 @@ static void a_child_shares(void **state)
 	close(fd);
 }
 
-/*
- * --- under load
- * -------------------------------------------------------------------------------------------------
- */
+/* --- under load --- */
 
 /* ... or of one that stays in execve(2) for too long. */
 static bool is_of_gone(int error)

@@ -52,10 +52,7 @@ static void make(const char *path, uid_t uid, gid_t gid, mode_t mode)
 	check(fchmod(fd, mode));
 }
 
-/*
- * --- what was open before
- * ---------------------------------------------------------------------------------------------
- */
+/* --- what was open before --- */
 
 /* A user's call on an open file. Returns 0 or -errno. */
 struct by_fd {
@@ -242,10 +239,7 @@ static void old_opens_have_the_rights_of_now(void **state)
 	compare_old_opens(take_the_mode);
 }
 
-/*
- * --- names
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- names --- */
 
 /* Starts a user's call on a name, which is held right before the daemon carries it out. */
 static int start_held(enum hold_call call, int (*function)(void), pid_t *pid)
@@ -437,10 +431,7 @@ static void files_that_are_given_away_stay(void **state)
 	check_given(HOLD_CHMOD, chmod_it, EPERM);
 }
 
-/*
- * --- what goes while it is in use
- * ----------------------------------------------------------------------------------
- */
+/* --- what goes while it is in use --- */
 
 #define OPENS 64
 
@@ -491,10 +482,7 @@ static void an_open_that_fails_is_a_close(void **state)
 	assert_true(wait_for(access(path, F_OK) < 0 && errno == ENOENT));
 }
 
-/*
- * --- what members of groups and the privileged may do natively
- * -------------------------------------------------------
- */
+/* --- what members of groups and the privileged may do natively --- */
 
 static int as_member(int (*function)(void))
 {
@@ -619,10 +607,7 @@ static void processes_of_others_stay_unknown(void **state)
 	check(unlink(native("name")));
 }
 
-/*
- * --- System V segments
- * ------------------------------------------------------------------------------------------------
- */
+/* --- System V segments --- */
 
 static int remove_segment(void)
 {

@@ -26,10 +26,7 @@ static char *bytes;            /* of the program */
 static size_t size;
 static int early = -1; /* opened for writing before the bits were set */
 
-/*
- * --- the program
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the program --- */
 
 static const char *const originals[] = {"/usr/bin/id", "/bin/id"};
 
@@ -133,10 +130,7 @@ static void expect_nobody(void)
 	assert_int_equal(stat.st_mode, S_IFREG | 0777);
 }
 
-/*
- * --- changes
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- changes --- */
 
 static int open_program(int flags)
 {
@@ -311,10 +305,7 @@ static void others_can_only_change_it(void **unused)
 	expect_owner();
 }
 
-/*
- * --- at the same time
- * ------------------------------------------------------------------------------------------------
- */
+/* --- at the same time --- */
 
 #define ROUNDS  150
 #define RUNNERS 5  /* in each */
@@ -424,10 +415,7 @@ static void changed_while_it_is_executed(void **unused)
 	}
 }
 
-/*
- * --- where
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- where --- */
 
 static int start(const char *mode)
 {

@@ -142,10 +142,7 @@ static void pages_are_the_same(void **state)
 	close(back_fd);
 }
 
-/*
- * --- two processes
- * ----------------------------------------------------------------------------------------------
- */
+/* --- two processes --- */
 
 /* At the start of the segment. */
 struct table {
@@ -275,10 +272,7 @@ static void one_on_the_mount_one_on_the_backing_file(void **state)
 	share_with(back, front);
 }
 
-/*
- * --- reads, writes and views
- * --------------------------------------------------------------------------------------
- */
+/* --- reads, writes and views --- */
 
 static bool reads(int fd, off_t offset, const char *expected)
 {

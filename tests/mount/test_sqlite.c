@@ -52,10 +52,7 @@ static const char *in_directory(const char *name)
 	return path_of("%s/sqlite/%s", mount.path, name);
 }
 
-/*
- * --- what a process of its own does
- * --------------------------------------------------------------------------------
- */
+/* --- what a process of its own does --- */
 
 static struct deadline until; /* of the current SQLite call */
 
@@ -209,10 +206,7 @@ static void look_through(struct job *job, void *context)
 	close_database(job, db);
 }
 
-/*
- * --- what the test does
- * --------------------------------------------------------------------------------------------
- */
+/* --- what the test does --- */
 
 static void start_writer(int number)
 {
@@ -336,10 +330,7 @@ static void writers_die(void **state)
 	end_and_look_through();
 }
 
-/*
- * --- groups
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- groups --- */
 
 static void remove_files(void)
 {

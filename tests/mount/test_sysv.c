@@ -44,10 +44,7 @@ static struct stat stat_of(const char *path)
 	return found;
 }
 
-/*
- * --- names and attributes
- * -------------------------------------------------------------------------------------------
- */
+/* --- names and attributes --- */
 
 static void each_segment_has_one_name(void **state)
 {
@@ -234,10 +231,7 @@ static void looking_leaves_no_trace(void **state)
 	assert_int_equal(stat_of(at_key(KEY)).st_atim.tv_sec, segment_stat(id).shm_atime);
 }
 
-/*
- * --- owners and modes
- * -----------------------------------------------------------------------------------------------
- */
+/* --- owners and modes --- */
 
 struct attempt {
 	const char *path;
@@ -380,10 +374,7 @@ static void removed_while_attached(void **state)
 	assert_string_equal(listing(at("")), "");
 }
 
-/*
- * --- making them
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- making them --- */
 
 static void truncate_makes_one(void **state)
 {
@@ -703,10 +694,7 @@ static void sizes_never_change(void **state)
 	assert_int_equal(segment_stat(id).shm_segsz, 2 * PAGE);
 }
 
-/*
- * --- past the mount
- * -------------------------------------------------------------------------------------------------
- */
+/* --- past the mount --- */
 
 static void the_next_look_shows_it(void **state)
 {

@@ -27,10 +27,7 @@ static bool has_orphan(const char *value)
 	return strcmp(attribute(at_key(KEY), "orphan"), value) == 0;
 }
 
-/*
- * --- bytes
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- bytes --- */
 
 static void pages_are_the_same(void **state)
 {
@@ -173,10 +170,7 @@ static void more_than_four_gigabytes(void **state)
 	assert_true(wait_for(mount_handles(&mount) == 0));
 }
 
-/*
- * --- life and death
- * -------------------------------------------------------------------------------------------------
- */
+/* --- life and death --- */
 
 static void removed_while_open(void **state)
 {
@@ -319,10 +313,7 @@ static void idle_since_is_the_last_detach(void **state)
 	}
 }
 
-/*
- * --- locks
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- locks --- */
 
 static int try_lock(void *path)
 {

@@ -324,10 +324,7 @@ void common_prepare(struct stress_client *client)
 		client_fail(client, "counters: %s", strerrorname_np(errno));
 }
 
-/*
- * --- at the end
- * -------------------------------------------------------------------------------------------------
- */
+/* --- at the end --- */
 
 static int check_records(const char *path, const struct stat *stat, int type, struct FTW *place)
 {

@@ -275,10 +275,7 @@ static long set_times(struct side *side, const struct operation *operation, stru
 	return result;
 }
 
-/*
- * --- extended attributes and ACLs
- * -------------------------------------------------------------------------------
- */
+/* --- extended attributes and ACLs --- */
 
 static int xattr_flags(unsigned int choice)
 {

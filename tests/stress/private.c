@@ -97,10 +97,7 @@ static unsigned int choose_operation(struct choices *choices, struct operation *
 	return number;
 }
 
-/*
- * --- judging
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- judging --- */
 
 static void show(const char *where, const struct outcome *outcome)
 {

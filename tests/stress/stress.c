@@ -51,10 +51,7 @@ static const char *twin_root(void)
 	return path_of("%s/twin", test_directory());
 }
 
-/*
- * --- a client
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- a client --- */
 
 static bool is_ordinary(unsigned int number)
 {
@@ -171,10 +168,7 @@ static bool wait_operations(unsigned long more, const struct deadline *end)
 	return !has_failed();
 }
 
-/*
- * --- killing
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- killing --- */
 
 /* The supervisor's only child; 0 if there is none at the moment. */
 static pid_t present_worker(void)
@@ -215,10 +209,7 @@ static bool kill_workers(void)
 	return true;
 }
 
-/*
- * --- the end of a part
- * ------------------------------------------------------------------------------------------
- */
+/* --- the end of a part --- */
 
 static int check_trees(void)
 {
@@ -307,10 +298,7 @@ static void sum_up(void)
 		total_done[i] += atomic_load(&shared->done[i]);
 }
 
-/*
- * --- parts
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- parts --- */
 
 static unsigned int seconds_of_part(void)
 {

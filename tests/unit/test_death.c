@@ -79,8 +79,7 @@ static const struct step script[] = {
 
 #define SCRIPT (sizeof(script) / sizeof(script[0]))
 
-/* --- followed instruction by instruction
- * ----------------------------------------------------------------------------- */
+/* --- followed instruction by instruction --- */
 
 /* Parts of the arena that these operations change. */
 #define N_PARTS 4
@@ -196,8 +195,7 @@ static void survives_a_death_at_every_store(void **state)
 	arena_destroy(&left.arena);
 }
 
-/* --- killed at random
- * ------------------------------------------------------------------------------------------------ */
+/* --- killed at random --- */
 
 /* With the descriptors of this process, as started by the supervisor. */
 static void start_worker(void)

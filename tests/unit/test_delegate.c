@@ -168,10 +168,7 @@ static void test_has_its_own_descriptors(void **state)
 	assert_true(fcntl(other, F_GETFD) >= 0);
 }
 
-/*
- * --- credentials
- * --------------------------------------------------------------------------------------------------
- */
+/* --- credentials --- */
 
 static void needs_root(void)
 {

@@ -95,10 +95,7 @@ static unsigned int slots_in_use(void)
 	return n;
 }
 
-/*
- * --- one worker
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- one worker --- */
 
 static void ordinary_life(void)
 {
@@ -133,10 +130,7 @@ static void one_request_after_the_other(void **state)
 	WORKER(ARENA_DEATH_NONE, ordinary_life);
 }
 
-/*
- * --- deaths
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- deaths --- */
 
 static void die_before_the_deed(void)
 {
@@ -300,10 +294,7 @@ static void descriptors_do_not_stay(void **state)
 	WORKER(ARENA_DEATH_OUTSIDE, close_what_nobody_asks_for);
 }
 
-/*
- * --- poison
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- poison --- */
 
 static void die_over_it(void)
 {
@@ -397,10 +388,7 @@ static void only_the_guilty_one_is_blamed(void **state)
 	WORKER(ARENA_DEATH_FAULT, find_the_guilty_one);
 }
 
-/*
- * --- limits
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- limits --- */
 
 static void keep_too_much(void)
 {

@@ -78,10 +78,7 @@ static void save_reply(void)
 	journal_save_reply(&entry, parts, 2);
 }
 
-/*
- * --- the worker
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the worker --- */
 
 static void becomes(int request, uint32_t next, uint32_t via)
 {
@@ -197,10 +194,7 @@ static void live(void)
 	with_a_request(SECOND);
 }
 
-/*
- * --- the next one
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the next one --- */
 
 static uint32_t noted(void)
 {

@@ -58,10 +58,7 @@ static int below(int limit)
 	return (int)((random_state >> 33) % (uint64_t)limit);
 }
 
-/*
- * --- the model
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the model --- */
 
 static bool clash(int a, int b)
 {
@@ -180,10 +177,7 @@ static void withdraw(int i)
 	memmove(&model.queue[i], &model.queue[i + 1], (size_t)(model.n_queue - i) * sizeof(model.queue[0]));
 }
 
-/*
- * --- requests
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- requests --- */
 
 /* The holder kind of an owner's locks, constant per owner, whether fcntl(2) reveals it or not. */
 static int holder_of(int owner)
@@ -251,10 +245,7 @@ static struct wish any_access(void)
 	return wish;
 }
 
-/*
- * --- both
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- both --- */
 
 static int queue_index(uint64_t unique)
 {

@@ -45,10 +45,7 @@ static int below(int limit)
 	return (int)((random_state >> 33) % (uint64_t)limit);
 }
 
-/*
- * --- the model
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the model --- */
 
 static bool clash(int a, int b)
 {
@@ -154,10 +151,7 @@ static bool waits_for(const struct wish *wish, int owner, bool visited[WAITERS])
 	return false;
 }
 
-/*
- * --- both
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- both --- */
 
 static struct lock_request request_of(const struct wish *wish)
 {

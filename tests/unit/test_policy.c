@@ -85,10 +85,7 @@ static bool is_default(const struct policy *policy)
 	return true;
 }
 
-/*
- * --- values
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- values --- */
 
 static void names_of_fields(void **state)
 {
@@ -335,10 +332,7 @@ static void an_empty_value_needs_no_bytes(void **state)
 	assert_true(is_default(&policy));
 }
 
-/*
- * --- the stored line
- * ---------------------------------------------------------------------------------------------
- */
+/* --- the stored line --- */
 
 static uint64_t random_bits(uint64_t *seed)
 {
@@ -550,10 +544,7 @@ static void lines_of_any_length_and_any_bytes(void **state)
 	}
 }
 
-/*
- * --- processes
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- processes --- */
 
 /* A child that lives until the pipe's other end is closed. */
 struct child {
