@@ -2,12 +2,9 @@
 #include "fs/fuse/cost.h"
 #include "fs/source/source.h"
 
-#include <string.h>
-
 bool cost_changes_policy(const struct request *request)
 {
-	return request->operation->flags & OPERATION_SETS_XATTR &&
-	       strncmp(request->name, SOURCE_PUBLIC_PREFIX, strlen(SOURCE_PUBLIC_PREFIX)) == 0;
+	return request->operation->flags & OPERATION_SETS_XATTR && source_attribute(request->name);
 }
 
 enum deferral_kind cost_deferral(const struct request *request)

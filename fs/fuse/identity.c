@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -91,8 +90,7 @@ static bool needs_user(const struct request *request)
 	case USER_MANDATORY:
 		return is_mandatory;
 	case USER_XATTR:
-		return !is_own ||
-		       strncmp(request->name, SOURCE_PUBLIC_PREFIX, strlen(SOURCE_PUBLIC_PREFIX)) == 0;
+		return !is_own || source_attribute(request->name);
 	case USER_ALWAYS:
 		break;
 	}

@@ -141,7 +141,7 @@ bool reply_saved(void *context, void *reply, size_t size)
 
 /* --- bodies --- */
 
-static void fill_timeout(double timeout, uint64_t *seconds, uint32_t *nanoseconds)
+void reply_fill_timeout(double timeout, uint64_t *seconds, uint32_t *nanoseconds)
 {
 	double rest;
 
@@ -175,7 +175,7 @@ int reply_attributes(struct request *request, const struct stat *attr, double ti
 {
 	struct fuse_attr_out out = {0};
 
-	fill_timeout(timeout, &out.attr_valid, &out.attr_valid_nsec);
+	reply_fill_timeout(timeout, &out.attr_valid, &out.attr_valid_nsec);
 	fill_attributes(&out.attr, attr);
 	return reply_data(request, &out, sizeof(out));
 }
@@ -183,8 +183,8 @@ int reply_attributes(struct request *request, const struct stat *attr, double ti
 void reply_fill_entry(struct fuse_entry_out *out, const struct fuse_entry_param *entry)
 {
 	*out = (struct fuse_entry_out){.nodeid = entry->ino, .generation = entry->generation};
-	fill_timeout(entry->entry_timeout, &out->entry_valid, &out->entry_valid_nsec);
-	fill_timeout(entry->attr_timeout, &out->attr_valid, &out->attr_valid_nsec);
+	reply_fill_timeout(entry->entry_timeout, &out->entry_valid, &out->entry_valid_nsec);
+	reply_fill_timeout(entry->attr_timeout, &out->attr_valid, &out->attr_valid_nsec);
 	fill_attributes(&out->attr, &entry->attr);
 }
 
@@ -212,14 +212,11 @@ int reply_written(struct request *request, size_t size)
 	return reply_data(request, &out, sizeof(out));
 }
 
-int reply_xattr(struct request *request, ssize_t length, const char *value, size_t wanted)
+int reply_xattr(struct request *request, size_t length, const char *value, size_t wanted)
 {
 	const struct fuse_getxattr_out out = {.size = (uint32_t)length};
 
-	if (length < 0)
-		return reply_status(request, (int)length);
-	return wanted == 0 ? reply_data(request, &out, sizeof(out))
-			   : reply_data(request, value, (size_t)length);
+	return wanted == 0 ? reply_data(request, &out, sizeof(out)) : reply_data(request, value, length);
 }
 
 int reply_statfs(struct request *request, const struct statvfs *found)

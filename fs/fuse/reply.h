@@ -33,14 +33,17 @@ int reply_entry_out(struct request *request, const struct fuse_entry_param *entr
 int reply_create(struct request *request, const struct fuse_entry_param *entry,
 		 const struct fuse_open_out *open);
 
+/* Converts a time in seconds for which the kernel may cache. */
+void reply_fill_timeout(double timeout, uint64_t *seconds, uint32_t *nanoseconds);
+
 /* Fills an entry as READDIRPLUS has it. */
 void reply_fill_entry(struct fuse_entry_out *out, const struct fuse_entry_param *entry);
 
 /* WRITE, COPY_FILE_RANGE. */
 int reply_written(struct request *request, size_t size);
 
-/* GETXATTR, LISTXATTR: `length` bytes of `value`, or just the length if `wanted` is 0; a negative errno. */
-int reply_xattr(struct request *request, ssize_t length, const char *value, size_t wanted);
+/* GETXATTR, LISTXATTR: `length` bytes of `value`, or just the length if `wanted` is 0. */
+int reply_xattr(struct request *request, size_t length, const char *value, size_t wanted);
 
 int reply_statfs(struct request *request, const struct statvfs *found);
 

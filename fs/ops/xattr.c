@@ -100,9 +100,9 @@ static bool has_policy(const struct node_slot *node)
 /* The policy field that an attribute of this node shows, or POLICY_FIELDS. */
 static enum policy_field find_field(const struct node_slot *node, const char *name)
 {
-	if (!has_policy(node) || !starts_with(name, SOURCE_PUBLIC_PREFIX))
-		return POLICY_FIELDS;
-	return policy_field_find(name + strlen(SOURCE_PUBLIC_PREFIX));
+	const char *field = source_attribute(name);
+
+	return field && has_policy(node) ? policy_field_find(field) : POLICY_FIELDS;
 }
 
 /* Whether a node has a fact: 1 or 0; a negative errno if that cannot be determined. */
@@ -126,21 +126,30 @@ static const struct own_attribute *find_own(const struct node_slot *node, const 
 	return NULL;
 }
 
+/* The fact that an attribute of this node shows, or NULL. */
+static const struct source_fact *fact_named(const struct fs *fs, const struct node_slot *node,
+					    const char *name)
+{
+	const struct source_fact *fact = source_of(&fs->state, node)->facts;
+	const char *wanted = source_attribute(name);
+
+	if (!wanted || !fact)
+		return NULL;
+	while (fact->name && strcmp(fact->name, wanted) != 0)
+		fact++;
+	return fact->name ? fact : NULL;
+}
+
 /* Finds a fact of a node. Returns 1 with it in `found`; 0; a negative errno if that cannot be determined. */
 static int find_fact(struct fs *fs, const struct node_slot *node, const char *name,
 		     const struct source_fact **found)
 {
-	const struct source_fact *fact = source_of(&fs->state, node)->facts;
+	const struct source_fact *fact = fact_named(fs, node, name);
 
-	if (!starts_with(name, SOURCE_PUBLIC_PREFIX))
+	if (!fact)
 		return 0;
-	for (; fact && fact->name; fact++) {
-		if (strcmp(fact->name, name + strlen(SOURCE_PUBLIC_PREFIX)) == 0) {
-			*found = fact;
-			return has_fact(fs, node, fact);
-		}
-	}
-	return 0;
+	*found = fact;
+	return has_fact(fs, node, fact);
 }
 
 /*
@@ -196,7 +205,7 @@ static ssize_t get(struct fs *fs, uint64_t id, const char *name, char *value, si
 		return length;
 	if (length > 0)
 		return get_fact(fs, node, fact, value, size);
-	if (starts_with(name, SOURCE_PUBLIC_PREFIX))
+	if (source_attribute(name))
 		return get_own(fs, id, node, name, value, size);
 	if (starts_with(name, SOURCE_PRIVATE_PREFIX))
 		return -ENODATA;
@@ -214,7 +223,7 @@ int op_getxattr(struct request *request)
 
 	if (length < 0)
 		return (int)length;
-	reply_xattr(request, length, value, size);
+	reply_xattr(request, (size_t)length, value, size);
 	return 0;
 }
 
@@ -222,16 +231,11 @@ int op_getxattr(struct request *request)
 enum deferral_kind getxattr_queue(const struct request *request)
 {
 	const struct node_slot *node = request_node(request);
-	const struct source_fact *fact = source_of(&request->fs->state, node)->facts;
-	const char *name = request->name + strlen(SOURCE_PUBLIC_PREFIX);
+	const struct source_fact *fact = fact_named(request->fs, node, request->name);
 
-	if (!starts_with(request->name, SOURCE_PUBLIC_PREFIX))
-		return DEFERRAL_NONE;
-	if (strcmp(name, "attached") == 0)
+	if (strcmp(request->name, SOURCE_PUBLIC_PREFIX "attached") == 0)
 		return DEFERRAL_FACTS;
-	while (fact && fact->name && strcmp(fact->name, name) != 0)
-		fact++;
-	return fact && fact->name && fact->scans ? DEFERRAL_FACTS : DEFERRAL_NONE;
+	return fact && fact->scans ? DEFERRAL_FACTS : DEFERRAL_NONE;
 }
 
 /*
@@ -247,7 +251,7 @@ static size_t without_private(char *list, size_t length, bool is_root)
 		size_t name = strnlen(list + at, length - at - 1) + 1;
 
 		if (!starts_with(list + at, is_root ? SOURCE_PRIVATE_PREFIX : TRUSTED_PREFIX) &&
-		    !starts_with(list + at, SOURCE_PUBLIC_PREFIX)) {
+		    !source_attribute(list + at)) {
 			memmove(list + end, list + at, name);
 			end += name;
 		}
@@ -314,7 +318,7 @@ int op_listxattr(struct request *request)
 		return (int)length;
 	if (in->size > 0 && (size_t)length > in->size)
 		return -ERANGE;
-	reply_xattr(request, length, list, in->size);
+	reply_xattr(request, (size_t)length, list, in->size);
 	return 0;
 }
 
@@ -372,7 +376,7 @@ static int refuse_own(struct fs *fs, const struct node_slot *node, const char *n
 	const struct source_fact *fact = NULL;
 	int result;
 
-	if (starts_with(name, SOURCE_PUBLIC_PREFIX)) {
+	if (source_attribute(name)) {
 		result = find_own(node, name) ? 1 : find_fact(fs, node, name, &fact);
 		return result < 0 ? result : result > 0 ? -EPERM : -EOPNOTSUPP;
 	}

@@ -17,11 +17,21 @@
 #include "fs/state/node.h"
 
 #include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define SOURCE_PUBLIC_PREFIX  "user.segfs."    /* of attributes that segfs provides or interprets */
 #define SOURCE_PRIVATE_PREFIX "trusted.segfs." /* hidden attributes stored with a backing file */
+
+/* The name of one of segfs's attributes without the public prefix; NULL if the attribute is not one of them.
+ */
+static inline const char *source_attribute(const char *name)
+{
+	const size_t length = strlen(SOURCE_PUBLIC_PREFIX);
+
+	return strncmp(name, SOURCE_PUBLIC_PREFIX, length) == 0 ? name + length : NULL;
+}
 
 /* open flag of execve(2), which is not a flag of open(2): the kernel's __FMODE_EXEC */
 #define SOURCE_OPEN_TO_EXECUTE 0x20
