@@ -2,7 +2,6 @@
 #include "fs/fuse/interrupt.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -46,7 +45,7 @@ void interrupt_unregister(struct request *request)
 	pthread_mutex_unlock(&lock);
 }
 
-bool interrupt_request(uint64_t unique)
+void interrupt_request(uint64_t unique)
 {
 	struct request *request;
 
@@ -59,7 +58,6 @@ bool interrupt_request(uint64_t unique)
 			request->interruption.call(request->interruption.context);
 	}
 	pthread_mutex_unlock(&lock);
-	return request != NULL;
 }
 
 void interrupt_call(struct request *request, void (*call)(void *context), void *context)

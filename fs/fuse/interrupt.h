@@ -22,11 +22,9 @@ void interrupt_setup(void);
 void interrupt_register(struct request *request);
 void interrupt_unregister(struct request *request);
 
-/*
- * INTERRUPT arrived for request `unique`, an id without the resend bit. Returns false if it is not
- * registered.
+/* INTERRUPT arrived for request `unique`, an id without the resend bit. Does nothing if it is not registered.
  */
-bool interrupt_request(uint64_t unique);
+void interrupt_request(uint64_t unique);
 
 /*
  * Sets a function that the reader of the INTERRUPT calls; it is called at once if INTERRUPT has arrived.

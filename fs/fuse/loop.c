@@ -306,13 +306,13 @@ static void drop_stale_pages(const struct request *request)
 	session_invalidate(request->fs, request->stale.node, request->stale.offset, request->stale.length);
 }
 
-/* Carries out a request that waits for no other process. */
-static void carry_out(struct request *request)
+/* Carries out a request that waits for no other process. is_mandatory: it is subject to mandatory locks. */
+static void carry_out(struct request *request, bool is_mandatory)
 {
 	const struct operations *operations = request->fs->operations;
 
 	/* no hand-over: nobody may get a lock between the check and the I/O */
-	if (operations->is_mandatory(request)) {
+	if (is_mandatory) {
 		if (!operations->admit(request))
 			return;
 	} else if (cost_may_be_high(request)) {
@@ -333,6 +333,7 @@ static void process(struct request *request)
 {
 	const struct operation *operation = request->operation;
 	enum deferral_kind kind;
+	bool is_mandatory;
 
 	if (handle_init(request))
 		return;
@@ -352,14 +353,15 @@ static void process(struct request *request)
 		carry_out_policy(request);
 		return;
 	}
-	kind = request->fs->operations->is_mandatory(request) ? DEFERRAL_NONE : cost_deferral(request);
+	is_mandatory = request->fs->operations->is_mandatory(request);
+	kind = is_mandatory ? DEFERRAL_NONE : cost_deferral(request);
 	if (kind != DEFERRAL_NONE) {
 		carry_out_deferred(request, kind);
 		return;
 	}
 	if (operation->flags & OPERATION_INTERRUPTIBLE)
 		interrupt_register(request);
-	carry_out(request);
+	carry_out(request, is_mandatory);
 	if (operation->flags & OPERATION_INTERRUPTIBLE)
 		interrupt_unregister(request);
 }

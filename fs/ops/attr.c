@@ -206,14 +206,12 @@ int op_statx(struct request *request)
 	struct fuse_statx_out out = {0};
 	struct statx birth;
 	struct stat attr;
-	double timeout;
 	int result = get_attributes(request->fs, node, &attr);
 
 	if (result < 0)
 		return result;
-	timeout = attr_timeout(request->fs, node, attr.st_mode);
-	out.attr_valid = (uint64_t)timeout;
-	out.attr_valid_nsec = (uint32_t)((timeout - (double)out.attr_valid) * 1e9);
+	reply_fill_timeout(attr_timeout(request->fs, node, attr.st_mode), &out.attr_valid,
+			   &out.attr_valid_nsec);
 	set_statx(&out.stat, &attr);
 	if (get_birth_time(request->fs, node, &birth) == 0 && birth.stx_mask & STATX_BTIME) {
 		out.stat.mask |= STATX_BTIME;

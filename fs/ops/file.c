@@ -41,18 +41,11 @@ static int truncate_opened(struct opening *opening, int fd)
 	return result;
 }
 
-static bool is_control(const struct fs *fs, uint64_t id)
+static bool is_for_requester(const struct request *request)
 {
-	const struct node_slot *node = node_get(&fs->state, id);
+	const struct node_slot *node = request_node(request);
 
-	return node && node->store == NODE_STORE_CONTROL;
-}
-
-static bool is_for_requester(const struct fs *fs, uint64_t id)
-{
-	const struct node_slot *node = node_get(&fs->state, id);
-
-	return node && source_of(&fs->state, node)->as_requester;
+	return node && source_of(&request->fs->state, node)->as_requester;
 }
 
 static void drop_opened(const struct opening *opening)
@@ -75,7 +68,6 @@ static int open_node(struct opening *opening)
 	/* the kernel opens no other type here; a fifo would block */
 	if (opening->node->type != S_IFREG >> 12)
 		return opening->node->type == S_IFDIR >> 12 ? -EISDIR : -ENXIO;
-	opening->is_control = is_control(opening->fs, opening->id);
 	opening->source = source_of(&opening->fs->state, opening->node);
 	if (!opening->source->change && opening_writes(opening))
 		return -EPERM;
@@ -109,13 +101,13 @@ static struct fuse_open_out open_out(const struct opening *opening)
 	if (opening->mode == IO_MEDIATED)
 		out.open_flags |= FOPEN_PARALLEL_DIRECT_WRITES;
 	/* the page cache of the mount becomes stale where others write to the backing file directly */
-	if (opening->mode == IO_MEDIATED || opening->is_control ||
+	if (opening->mode == IO_MEDIATED || opening_is_control(opening) ||
 	    (opening->mode == IO_RELAYED && node_is_external(opening->node)))
 		out.open_flags |= FOPEN_DIRECT_IO;
 	else if (opening->mode == IO_RELAYED)
 		out.open_flags |= FOPEN_KEEP_CACHE;
 	/* a close drops locks, so it requires a FLUSH; files under .segfs are never locked */
-	if (opening->is_control || opening->fs->options.local_posix)
+	if (opening_is_control(opening) || opening->fs->options.local_posix)
 		out.open_flags |= FOPEN_NOFLUSH;
 	return out;
 }
@@ -146,7 +138,7 @@ int op_open(struct request *request)
 
 	if (journal_is_replay(&request->journal))
 		close_earlier_attempt(fs, request->unique);
-	if (is_for_requester(fs, request->node))
+	if (is_for_requester(request))
 		result = request_identity(request, 0);
 	if (result == 0)
 		result = open_node(&opening);

@@ -75,7 +75,8 @@ static int choose_mode(struct opening *opening)
 	const struct fs *fs = opening->fs;
 	int result;
 
-	opening->registered = fs->passthrough && fs->options.io_mode != IO_RELAYED && !opening->is_control &&
+	opening->registered = fs->passthrough && fs->options.io_mode != IO_RELAYED &&
+			      !opening_is_control(opening) &&
 			      !(atomic_load(&opening->node->flags) & NODE_REFUSED);
 	opening->mode =
 		opening->registered || opening->policy & NODE_POLICY_MANDATORY ? IO_MEDIATED : IO_RELAYED;
@@ -119,7 +120,7 @@ static int add_handle(struct opening *opening)
 		.pid = request_pid(opening->request),
 		.uid = request_uid(opening->request),
 		.mode = opening->mode,
-		.kind = opening->is_control ? HANDLE_CONTROL : HANDLE_FILE,
+		.kind = opening_is_control(opening) ? HANDLE_CONTROL : HANDLE_FILE,
 		.policy = opening->policy,
 		.views = opening->views,
 		.closes = opening->closes,

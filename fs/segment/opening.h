@@ -26,7 +26,6 @@ struct opening {
 	int fd;           /* backing file, or -1 if it is not opened */
 	int path_fd;      /* O_PATH descriptor of it, to register in the kernel, or -1 */
 	bool is_new;      /* created by this open, with mode_bits; `fd` permits all that `flags` do */
-	bool is_control;  /* a file under .segfs */
 	mode_t mode_bits; /* st_mode, set only if it is needed */
 	enum io_mode mode;
 	uint32_t policy; /* policy word of the node: enum node_policy */
@@ -50,6 +49,12 @@ int opening_establish(struct opening *opening);
 
 /* Whether the open may change the file's bytes. */
 bool opening_writes(const struct opening *opening);
+
+/* Whether it opens a file under .segfs. */
+static inline bool opening_is_control(const struct opening *opening)
+{
+	return opening->node->store == NODE_STORE_CONTROL;
+}
 
 static inline void cleanup_opening(struct opening *opening)
 {
