@@ -258,11 +258,10 @@ static int parse_option(struct options *options, int option, char error[OPTIONS_
 	case OPTION_NAME:
 		options->name = optarg;
 		if (!instance_name_valid(optarg))
-			return wrong(
-				error,
-				"'%s' is not a name of an instance; write 1 to 255 of A-Z a-z 0-9 _ . %% -, "
-				"not starting with '-'",
-				optarg);
+			return wrong(error,
+				     "'%s' is not a name of an instance; write 1 to 255 of A-Z a-z 0-9 _ . "
+				     "%% -, not starting with '-'",
+				     optarg);
 		return 0;
 	case OPTION_READY_FD:
 		return parse_ready_fd(optarg, options, error);

@@ -166,8 +166,7 @@ static int parse_numa(const struct config_key *key, void *record, const char *va
 		if (strlen(known[i]) == length && memcmp(value, known[i], length) == 0)
 			return set_string(key, record, value);
 	return wrong(why, "not a tmpfs policy; write default, local, prefer:N, bind:LIST, interleave:LIST, "
-			  "\"prefer (many):LIST\" "
-			  "or \"weighted interleave:LIST\"");
+			  "\"prefer (many):LIST\" or \"weighted interleave:LIST\"");
 }
 
 const struct config_type config_type_numa = {parse_numa, format_string};

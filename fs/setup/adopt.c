@@ -150,11 +150,10 @@ int adopt_segment(const struct application *application, const struct config_seg
 				  segment->name);
 	adoption->is_marked = is_marked(application, fd, segment->name);
 	if (!adoption->is_marked && !is_trusted(&claim, &adoption->stat))
-		return apply_fail(
-			application, -EPERM, segment->line,
-			"segment '%s': the existing file belongs to user %u, neither to root nor to the "
-			"segment's owner; remove it",
-			segment->name, adoption->stat.st_uid);
+		return apply_fail(application, -EPERM, segment->line,
+				  "segment '%s': the existing file belongs to user %u, neither to root nor "
+				  "to the segment's owner; remove it",
+				  segment->name, adoption->stat.st_uid);
 	/* only its own user can reach the store of an unprivileged daemon */
 	adoption->changes_hands =
 		application->state->arena->header->privileged && changes_hands(segment, adoption);

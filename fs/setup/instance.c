@@ -145,17 +145,15 @@ static int fail_in_use(const struct instance *instance, const struct holder *hol
 	char holders[INSTANCE_ERROR_MAX / 2] = "";
 
 	if (is_mounted(holder))
-		return fail(
-			-EBUSY, error,
-			"instance '%s' is in use by process %d, mounted on %s; unmount it first, or choose "
-			"another name with --name",
-			instance->name, holder->pid, holder->mount_point);
+		return fail(-EBUSY, error,
+			    "instance '%s' is in use by process %d, mounted on %s; unmount it first, or "
+			    "choose another name with --name",
+			    instance->name, holder->pid, holder->mount_point);
 	if (holder->device)
 		holders_describe(holder->device, holders, sizeof(holders));
 	return fail(-EBUSY, error,
 		    "instance '%s' is unmounted, but still in use by %s; end them, or end its daemon with "
-		    "'kill %d', which makes "
-		    "their open files fail",
+		    "'kill %d', which makes their open files fail",
 		    instance->name, *holders ? holders : "processes that are not visible", holder->pid);
 }
 

@@ -59,8 +59,7 @@ const char *name_problem_text(enum name_problem problem)
 		return "the name is empty; write for example video/ring";
 	case NAME_SLASH:
 		return "the name has a '/' at the start or end, or two in a row; write it relative to the "
-		       "mount, "
-		       "such as video/ring";
+		       "mount, such as video/ring";
 	case NAME_DOT:
 		return "the name has a component \".\" or \"..\"; remove it";
 	case NAME_CONTROL:
