@@ -5,6 +5,7 @@
  * group, mode and ACL it must have: they are right from the start.
  */
 #include "lib/base/cleanup.h"
+#include "tests/lib/acl.h"
 #include "tests/mount/harness.h"
 
 #include <dirent.h>
@@ -26,7 +27,6 @@
 
 #define CREATORS 4
 #define ROUNDS   250 /* per creator, with all types of files */
-#define ACL_USER 4321
 
 /* Identities of creators, which determine the attributes of their files. */
 static const struct creator {
@@ -55,13 +55,7 @@ enum place { PLAIN, SET_GROUP_ID, DEFAULT_ACL, PLACES };
 static const char *const place_names[PLACES] = {"plain", "set-group-id", "default-acl"};
 #define PLACE_GROUP 777 /* of the set-group-id directory */
 
-static const struct {
-	uint32_t version;
-	struct {
-		uint16_t tag, permissions;
-		uint32_t id;
-	} entries[5];
-} default_acl = {2, {{1, 7, -1U}, {2, 6, ACL_USER}, {4, 5, -1U}, {16, 7, -1U}, {32, 1, -1U}}};
+static const struct user_acl default_acl = USER_ACL(7, 4321, 6, 5, 7, 1);
 
 /* --- making things --- */
 

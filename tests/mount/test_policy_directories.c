@@ -4,6 +4,7 @@
  * restarts, in memory and on disk. In direct, mediated and relayed mode.
  */
 #include "lib/base/cleanup.h"
+#include "tests/lib/acl.h"
 #include "tests/lib/modes.h"
 #include "tests/lib/process.h"
 #include "tests/lib/worker.h"
@@ -89,13 +90,7 @@ static void inherited(void **unused)
 	check(rmdir(at_mount("dir")));
 }
 
-static const struct {
-	uint32_t version;
-	struct {
-		uint16_t tag, permissions;
-		uint32_t id;
-	} entries[5];
-} default_acl = {2, {{1, 7, -1U}, {2, 6, 4321}, {4, 5, -1U}, {16, 7, -1U}, {32, 1, -1U}}};
+static const struct user_acl default_acl = USER_ACL(7, 4321, 6, 5, 7, 1);
 
 struct making {
 	const char *dir;

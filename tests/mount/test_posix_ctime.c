@@ -4,6 +4,7 @@
  * compared with a tmpfs.
  */
 #include "lib/base/cleanup.h"
+#include "tests/lib/acl.h"
 #include "tests/lib/twin.h"
 
 #include <fcntl.h>
@@ -17,14 +18,7 @@
 
 static int file = -1; /* "dir/file", opened */
 
-/* ACL_USER_OBJ, ACL_USER 77, ACL_GROUP_OBJ, ACL_MASK, ACL_OTHER */
-static const struct {
-	uint32_t version;
-	struct {
-		uint16_t tag, permissions;
-		uint32_t id;
-	} entries[5];
-} acl = {2, {{1, 6, -1U}, {2, 4, 77}, {4, 4, -1U}, {16, 6, -1U}, {32, 0, -1U}}};
+static const struct user_acl acl = USER_ACL(6, 77, 4, 4, 6, 0);
 
 static int set_flags(const char *path, unsigned int flags)
 {

@@ -4,6 +4,7 @@
  * and the reverse; semaphores, facts about users of objects, and freed memory.
  */
 #include "lib/base/cleanup.h"
+#include "tests/lib/acl.h"
 #include "tests/lib/process.h"
 #include "tests/lib/segments.h"
 
@@ -368,17 +369,8 @@ static void permissions_are_those_of_the_object(void **state)
 	assert_int_equal(stat_of(native("a")).st_mode & 0777, 0644);
 }
 
-/* As setfacl -m u:TEST_UID:rw would have it. */
-static const struct {
-	uint32_t version;
-	struct {
-		uint16_t tag;
-		uint16_t permissions;
-		uint32_t id;
-	} entries[5];
-} acl = {
-	2,
-	{{1, 6, UINT32_MAX}, {2, 6, TEST_UID}, {4, 0, UINT32_MAX}, {16, 6, UINT32_MAX}, {32, 0, UINT32_MAX}}};
+/* setfacl -m u:TEST_UID:rw of a file with mode 0600 */
+static const struct user_acl acl = USER_ACL(6, TEST_UID, 6, 0, 6, 0);
 
 static void acls_and_attributes(void **state)
 {
