@@ -44,6 +44,14 @@ is "... and end well" "$status" 0
 ok "the reason of a skip is shown" mentions "missing: feature"
 is "the counts are kept in a file" "$(cat "$work/out/test-logs/counts")" "$counts"
 
+write_test program <<'END'
+echo "1..1"
+cd /
+[ -x "$SEGFS" ] && echo "ok 1" || echo "not ok 1"
+END
+output=$(cd "$work" && cp /bin/true relative && SEGFS=relative start_runner program)
+is "a program under test is found from any directory" "$(tail -n 1 <<<"$output")" "1 passed, 0 failed, 0 skipped"
+
 write_test bad <<'END'
 echo "1..2"
 echo "ok 1 - first"
