@@ -142,7 +142,7 @@ int op_open(struct request *request)
 		result = request_identity(request, 0);
 	if (result == 0)
 		result = open_node(&opening);
-	if (result < 0) {
+	if (result != 0) {
 		end_earlier_attempt(request);
 		return result;
 	}
@@ -192,7 +192,7 @@ static int create(struct opening *opening, mode_t mode, mode_t umask, struct fus
 		if (result < 0)
 			entry_forget(fs, entry->ino, 1);
 	}
-	if (result < 0 && name) {
+	if (result != 0 && name) {
 		journal_begin_undo(&request->journal);
 		opening->source->remove(&fs->state, &request->journal, dir, name, 0);
 	}
@@ -223,7 +223,7 @@ int op_create(struct request *request)
 	 */
 	if (result == -EEXIST && !(in->flags & O_EXCL))
 		result = -ESTALE;
-	if (result < 0)
+	if (result != 0)
 		return result;
 	out = open_out(&opening);
 	if (reply_create(request, &entry, &out) < 0) {
