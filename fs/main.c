@@ -247,6 +247,7 @@ static int open_instance(struct program *program)
 static int make_content(struct program *program)
 {
 	char error[CONFIG_ERROR_MAX];
+	struct config_where mandatory;
 	struct state state;
 	int root_fd;
 	int result;
@@ -264,6 +265,8 @@ static int make_content(struct program *program)
 	}
 	program->arena.header->started_at = realtime_nanoseconds();
 	program->arena.header->privileged = program->privileged;
+	program->arena.header->keeps_locks =
+		program->options.mand || config_find_mandatory(&program->config, &mandatory);
 	program->arena.header->lock_fd = program->instance.lock_fd;
 	snprintf(program->arena.header->mount_point, ARENA_PATH_MAX, "%s", program->mount_point);
 	snprintf(program->arena.header->config_file, ARENA_PATH_MAX, "%s", program->config_file);

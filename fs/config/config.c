@@ -38,6 +38,26 @@ void config_free(struct config *config)
 	config_init(config);
 }
 
+bool config_find_mandatory(const struct config *config, struct config_where *where)
+{
+	*where = (struct config_where){.kind = NULL};
+	if (config->root.policy.policy.mandatory)
+		*where = (struct config_where){.kind = "mount"};
+	for (size_t i = 0; !where->kind && i < config->n_directories; i++) {
+		const struct config_directory *directory = &config->directories[i];
+
+		if (directory->store.policy.policy.mandatory)
+			*where = (struct config_where){"directory", directory->name, directory->line};
+	}
+	for (size_t i = 0; !where->kind && i < config->n_segments; i++) {
+		const struct config_segment *segment = &config->segments[i];
+
+		if (segment->policy.policy.mandatory)
+			*where = (struct config_where){"segment", segment->name, segment->line};
+	}
+	return where->kind;
+}
+
 /* --- writing --- */
 
 /* A growing text; after a failed allocation nothing is added any more. */

@@ -91,6 +91,16 @@ struct config {
 	size_t n_segments;                    /* number of segments */
 };
 
+/* A section of the configuration. */
+struct config_where {
+	const char *kind;  /* "mount", "directory" or "segment"; NULL = no section */
+	const char *name;  /* the configuration's; NULL for [mount] */
+	unsigned int line; /* of the section header; 0 for [mount] */
+};
+
+/* Finds the first section with `lock = mandatory`. Returns false, and no section, if there is none. */
+bool config_find_mandatory(const struct config *config, struct config_where *where);
+
 /* Initializes an empty configuration, which applies without a file. */
 void config_init(struct config *out);
 

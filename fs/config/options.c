@@ -61,8 +61,9 @@ void options_print_help(void)
 	      "Mount options of segfs:\n"
 	      "  io_mode=MODE         I/O mode of opens: direct (default, where available), mediated, "
 	      "relayed\n"
-	      "  local_lock=WHICH     locks that the kernel handles without segfs: none (default), flock, "
-	      "posix, all\n"
+	      "  mand                 allow mandatory locks: segfs keeps all locks, which makes locks and "
+	      "closes slower\n"
+	      "                       (default: nomand, the kernel keeps them)\n"
 	      "  entry_timeout=S      seconds for which the kernel may cache a name (1)\n"
 	      "  attr_timeout=S       seconds for which the kernel may cache attributes (1)\n"
 	      "  negative_timeout=S   seconds for which the kernel may cache that a name does not exist (0)\n"
@@ -105,25 +106,6 @@ static int parse_io_mode(const char *value, struct options *options, char error[
 		}
 	}
 	return wrong(error, "-o io_mode=%s: unknown mode; write direct, mediated or relayed", value);
-}
-
-static int parse_local_lock(const char *value, struct options *options, char error[OPTIONS_ERROR_MAX])
-{
-	static const struct {
-		const char *name;
-		bool posix;
-		bool flock;
-	} known[] = {
-		{"none", false, false}, {"flock", false, true}, {"posix", true, false}, {"all", true, true}};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(value, known[i].name) == 0) {
-			options->local_posix = known[i].posix;
-			options->local_flock = known[i].flock;
-			return 0;
-		}
-	}
-	return wrong(error, "-o local_lock=%s: unknown value; write none, flock, posix or all", value);
 }
 
 static int parse_number(const char *what, const char *value, unsigned long max, unsigned long *out,
@@ -173,8 +155,10 @@ static int parse_mount_option(struct options *options, char *text, char error[OP
 			return parse_seconds(times[i].key, value + 1, times[i].seconds, error);
 	if (value && strncmp(text, "io_mode=", 8) == 0)
 		return parse_io_mode(value + 1, options, error);
-	if (value && strncmp(text, "local_lock=", 11) == 0)
-		return parse_local_lock(value + 1, options, error);
+	if (strcmp(text, "mand") == 0 || strcmp(text, "nomand") == 0) {
+		options->mand = text[0] == 'm';
+		return 0;
+	}
 	if (value && strncmp(text, "max_read=", 9) == 0) {
 		if (parse_number("-o max_read", value + 1, 1024ul * 1024ul, &number, error) < 0)
 			return -EINVAL;

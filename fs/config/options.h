@@ -39,8 +39,7 @@ struct options {
 	double attr_timeout;
 	double negative_timeout;
 	enum options_io_mode io_mode;
-	bool local_posix;      /* fcntl(2) locks are handled by the kernel alone */
-	bool local_flock;      /* flock(2) locks likewise */
+	bool mand;             /* -o mand: segfs keeps all locks, so that they can be mandatory */
 	bool allow_root;       /* -o allow_root */
 	bool devices;          /* -o dev: users with CAP_MKNOD may create devices */
 	unsigned int max_read; /* bytes; 0 = unlimited. libfuse needs it in the options and at INIT */

@@ -51,10 +51,10 @@ static void print_config(struct control_text *text, struct state *state)
 static const struct control_file {
 	const char *name;
 	void (*print)(struct control_text *text, struct state *state);
-	bool scans; /* reading it scans all processes */
+	bool scans; /* reading it searches all processes, or all locks of the machine */
 } files[] = {
 	{"version", print_version, false},  {"status", print_status, false},
-	{"config", print_config, false},    {"locks", control_print_locks, false},
+	{"config", print_config, false},    {"locks", control_print_locks, true},
 	{"attached", print_attached, true},
 };
 

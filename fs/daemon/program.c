@@ -110,6 +110,37 @@ static int check_bounds(const struct arena_header *header, const struct config *
 	return 0;
 }
 
+int program_check_locks(const struct arena_header *header, const struct config *config, const char *file,
+			char error[CONFIG_ERROR_MAX])
+{
+	char line[16] = "";
+	struct config_where where;
+
+	if (header->keeps_locks || !config_find_mandatory(config, &where))
+		return 0;
+	if (where.line)
+		snprintf(line, sizeof(line), ":%u", where.line);
+	snprintf(error, CONFIG_ERROR_MAX,
+		 "%.200s%s: lock = mandatory in [%s%s%.100s]: this mount leaves locks to the kernel, and "
+		 "cannot "
+		 "change that; remove it, or unmount and start again",
+		 file, line, where.kind, where.name ? " " : "", where.name ? where.name : "");
+	return -EINVAL;
+}
+
+/* The other direction needs nothing but the user's knowledge: locks stay as slow as they are. */
+static void tell_locks_stay(const struct program *program, const struct config *config)
+{
+	struct config_where where;
+
+	if (program->arena.header->keeps_locks && !program->options.mand &&
+	    !config_find_mandatory(config, &where))
+		log_notice(
+			"%s: no section has lock = mandatory, but this mount was started with one: it keeps "
+			"the locks, as with -o mand, until it is started again",
+			program->config_file);
+}
+
 void program_request_reload(struct arena_header *header)
 {
 	uint32_t before = atomic_load(&header->reload);
@@ -169,7 +200,13 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 	}
 	result = check_bounds(state->arena->header, &config, program->config_file, error);
 	if (result == 0)
-		result = apply_default_store(state, &config.root, program->config_file, error);
+		result = program_check_locks(state->arena->header, &config, program->config_file, error);
+	if (result < 0) {
+		log_error("%s; nothing was changed", error);
+		config_free(&config);
+		return result;
+	}
+	result = apply_default_store(state, &config.root, program->config_file, error);
 	if (result == 0)
 		changed(NODE_ROOT);
 	if (result == 0)
@@ -181,6 +218,7 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 		if (result < 0)
 			log_error("%s is in force, but .segfs/config does not show it: %s",
 				  program->config_file, strerror(-result));
+		tell_locks_stay(program, &config);
 	}
 	config_free(&config);
 	return result;

@@ -138,6 +138,10 @@ static int check_config(const struct arena_header *header)
 			  "path, or unmount and start again",
 			  header->config_file, config.mount_path, header->mount_point);
 		result = -EINVAL;
+	} else {
+		result = program_check_locks(header, &config, header->config_file, error);
+		if (result < 0)
+			log_error("%s", error);
 	}
 	config_free(&config);
 	return result;

@@ -77,8 +77,6 @@ static int recover(struct fuse_session *session)
 		.io_mode = (enum io_mode)program->options.io_mode,
 		.allow_root = program->options.allow_root,
 		.devices = program->options.devices,
-		.local_posix = program->options.local_posix,
-		.local_flock = program->options.local_flock,
 		.debug = program->options.debug,
 		.max_read = program->options.max_read,
 	};

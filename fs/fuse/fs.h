@@ -20,8 +20,6 @@ struct fs_options {
 	enum io_mode io_mode;    /* of every open, if the kernel and the file permit it */
 	bool allow_root;         /* the mount is for its owner and root only */
 	bool devices;            /* device nodes may be made; the kernel has checked CAP_MKNOD */
-	bool local_posix;        /* the kernel keeps locks of fcntl(2) */
-	bool local_flock;        /* the kernel keeps locks of flock(2) */
 	bool debug;              /* each request is logged */
 	unsigned int max_read;   /* limit of READ in bytes, from the mount options; 0 = none */
 };
@@ -46,5 +44,14 @@ struct fs {
 	/* per handle slot: entries read ahead, or NULL; one request of a directory handle at a time */
 	struct directory_stream **streams;
 };
+
+/*
+ * Whether segfs keeps the locks of all users, and can make them mandatory. Otherwise the kernel keeps them:
+ * segfs sees neither locks nor, since no close drops one of its locks, FLUSH.
+ */
+static inline bool fs_keeps_locks(const struct fs *fs)
+{
+	return fs->state.arena->header->keeps_locks;
+}
 
 #endif

@@ -38,10 +38,10 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 			log_debug("the kernel lacks FUSE capability %#llx", (unsigned long long)wanted[i]);
 	/* reports when an ACL change clears the set-group-id bit */
 	fs->short_setxattr = !fuse_set_feature_flag(connection, FUSE_CAP_SETXATTR_EXT);
-	if (!fs->options.local_posix)
+	if (fs_keeps_locks(fs)) {
 		fuse_set_feature_flag(connection, FUSE_CAP_POSIX_LOCKS);
-	if (!fs->options.local_flock)
 		fuse_set_feature_flag(connection, FUSE_CAP_FLOCK_LOCKS);
+	}
 	/*
 	 * the header of a request must be in memory (fact K10), and replies are small or copied once anyway
 	 */
@@ -50,7 +50,10 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_MOVE);
 	/* libfuse expects the value that it put into the mount options */
 	connection->max_read = fs->options.max_read;
-	/* a RELEASE held back by the kernel would keep locks that their owner has dropped */
+	/*
+	 * a RELEASE held back by the kernel would keep locks that their owner has dropped, and an open that
+	 * its process has closed
+	 */
 	connection->max_background = UINT16_MAX;
 	fs->passthrough = fs->privileged && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH);
 	/* a user can't idmap its own mount; and libfuse checks the user of each request for allow_root */

@@ -80,6 +80,8 @@ static int check_resize(struct fs *fs, const struct node_slot *node, off_t size,
 	uint32_t policy;
 	int result = policy_find(&fs->state, node, &policy);
 
+	if (result == 0 && policy & NODE_POLICY_MANDATORY)
+		result = mandatory_available(fs);
 	if (result < 0)
 		return result;
 	policy = policy_in_force(node, policy);

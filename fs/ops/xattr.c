@@ -10,6 +10,7 @@
 #include "fs/ops/internal.h"
 #include "fs/segment/attached.h"
 #include "fs/segment/lifetime.h"
+#include "fs/segment/mandatory.h"
 #include "fs/segment/policy.h"
 #include "fs/source/source.h"
 #include "fs/state/journal.h"
@@ -343,10 +344,10 @@ static int set_field(const struct request *request, const struct node_slot *node
 	struct stat attr;
 	int result = source_of(&fs->state, node)->stat(&fs->state, node, &attr);
 
-	if (field == POLICY_LOCK && wanted->mandatory && fs->options.local_posix)
-		return -EOPNOTSUPP;
 	if (result == 0 && !is_owner(request, &attr))
 		result = -EPERM;
+	if (result == 0 && field == POLICY_LOCK && wanted->mandatory)
+		result = mandatory_available(fs);
 	if (result == 0)
 		result = policy_change(&fs->state, request->node, field, wanted, request_pid(request));
 	if (result > 0)

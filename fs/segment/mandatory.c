@@ -17,6 +17,7 @@
 #include "fs/fuse/reply.h"
 #include "fs/segment/parked.h"
 #include "fs/source/source.h"
+#include "lib/base/log.h"
 #include "lib/base/procfs.h"
 #include "lib/base/procfs_change.h"
 
@@ -60,6 +61,19 @@ bool mandatory_is_on(const struct fs *fs, uint64_t id)
 	const struct node_slot *node = node_get(&fs->state, id);
 
 	return node && atomic_load(&node->policy) & NODE_POLICY_MANDATORY;
+}
+
+int mandatory_available(const struct fs *fs)
+{
+	static atomic_flag is_logged = ATOMIC_FLAG_INIT;
+
+	if (fs_keeps_locks(fs))
+		return 0;
+	if (!atomic_flag_test_and_set(&is_logged))
+		log_warning(
+			"a segment with user.segfs.lock=mandatory was refused, since this mount leaves locks "
+			"to the kernel; mount with -o mand, or set the attribute to advisory");
+	return -EOPNOTSUPP;
 }
 
 /* The checking thread's step. It wakes the reader again, in case an earlier wake-up came too early. */

@@ -17,6 +17,12 @@ struct want {
 	bool nonblock;               /* fail with EAGAIN instead of waiting */
 };
 
+/*
+ * Whether the mount can enforce mandatory locks. Returns 0; -EOPNOTSUPP if it leaves locks to the kernel, see
+ * -o mand: the first such answer of a worker is logged.
+ */
+int mandatory_available(const struct fs *fs);
+
 /* Whether a request depends on mandatory locks. */
 bool mandatory_concerns(const struct request *request);
 

@@ -5,6 +5,7 @@
 #include "fs/fuse/request.h"
 #include "fs/segment/attached.h"
 #include "fs/segment/lifetime.h"
+#include "fs/segment/mandatory.h"
 #include "fs/segment/policy.h"
 #include "fs/segment/set_id.h"
 
@@ -184,10 +185,10 @@ int opening_establish(struct opening *opening)
 
 		if (result < 0)
 			return result;
-		/* mandatory locks cannot be enforced if the kernel keeps the locks */
-		if (opening->policy & NODE_POLICY_MANDATORY && opening->fs->options.local_posix)
-			return -EOPNOTSUPP;
-		result = count_views(opening);
+		if (opening->policy & NODE_POLICY_MANDATORY)
+			result = mandatory_available(opening->fs);
+		if (result == 0)
+			result = count_views(opening);
 		if (result == 0)
 			result = choose_mode(opening);
 		if (result == 0)

@@ -376,7 +376,7 @@ static int start(const char *mode)
 	static char bytes[SIZE + 1];
 	const struct mount_spec spec = {
 		.tag = mode,
-		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=0", mode),
+		.options = path_of("io_mode=%s,mand,entry_timeout=0,attr_timeout=0", mode),
 	};
 
 	memset(bytes, 'f', SIZE);

@@ -10,6 +10,7 @@
 #include "fs/source/process_names.h"
 #include "fs/source/sysv_names.h"
 #include "lib/base/names.h"
+#include "lib/base/procfs_locks.h"
 #include "lib/base/sizes.h"
 #include "lib/base/textfile.h"
 
@@ -159,6 +160,7 @@ static void check_size(const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
+	struct procfs_lock lock;
 
 	if (!text)
 		abort();
@@ -173,6 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_mapping(text, size);
 	check_sysv_name(text);
 	check_size(text);
+	procfs_parse_lock(text, &lock);
 	free(text);
 	return 0;
 }

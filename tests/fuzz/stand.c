@@ -332,6 +332,7 @@ struct fs *stand_begin(unsigned int options)
 	make_arena(few);
 	header = stand.arena.header;
 	header->privileged = fs.privileged;
+	header->keeps_locks = !(options & STAND_KERNEL_LOCKS);
 	header->fuse_fd = fs.fuse_fd;
 	atomic_store(&header->workers_started, options & STAND_LATER ? 2 : 1);
 	register_store(header, make_store(), options);
@@ -356,7 +357,6 @@ struct fs *stand_begin(unsigned int options)
 		.attr_timeout = 1,
 		.negative_timeout = options & STAND_NEGATIVE ? 1 : 0,
 		.io_mode = options & STAND_MEDIATED ? IO_MEDIATED : IO_DIRECT,
-		.local_posix = options & STAND_LOCAL_POSIX,
 	};
 	fs.passthrough = options & STAND_PASSTHROUGH;
 	fs.pruned_at = 0;

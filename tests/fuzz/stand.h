@@ -12,14 +12,14 @@ extern struct thread stand_thread; /* the only one */
 
 /* Chosen by an input. */
 enum stand_option {
-	STAND_PASSTHROUGH = 1,  /* the kernel supports passthrough */
-	STAND_MEDIATED = 2,     /* io_mode=mediated */
-	STAND_NO_HANDLES = 4,   /* the store's medium has no file handles */
-	STAND_NEGATIVE = 8,     /* negative_timeout */
-	STAND_LOCAL_POSIX = 16, /* local_lock=posix */
-	STAND_ON_DISK = 32,     /* operations may block on a device */
-	STAND_LATER = 64,       /* not the first worker */
-	STAND_FEW_SLOTS = 128,  /* ... with low limits */
+	STAND_PASSTHROUGH = 1,   /* the kernel supports passthrough */
+	STAND_MEDIATED = 2,      /* io_mode=mediated */
+	STAND_NO_HANDLES = 4,    /* the store's medium has no file handles */
+	STAND_NEGATIVE = 8,      /* negative_timeout */
+	STAND_KERNEL_LOCKS = 16, /* without -o mand */
+	STAND_ON_DISK = 32,      /* operations may block on a device */
+	STAND_LATER = 64,        /* not the first worker */
+	STAND_FEW_SLOTS = 128,   /* ... with low limits */
 };
 
 /* A node id in an input that stands for the node of the message's handle. */

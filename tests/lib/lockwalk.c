@@ -48,6 +48,7 @@ struct description {
 
 static struct {
 	const struct mount *mount;
+	bool is_kept; /* segfs keeps the locks, not the kernel */
 	unsigned int seed;
 	unsigned int step;
 	uint64_t random;
@@ -187,22 +188,24 @@ static void expect(int locker, struct locker_command *command, int expected)
 }
 
 /*
- * A tmpfs reports -1 for the lock of a description. The kernel does not tell the mount which locks are of
- * that kind: it reports -1 to F_OFD_GETLK, and otherwise a pid, or 0 if that process has ended.
+ * The kernel reports -1 for the lock of a description. It does not tell a mount that keeps the locks which
+ * are of that kind: for such a mount it reports -1 to F_OFD_GETLK, and otherwise a pid, or 0 if that process
+ * has ended.
  */
-static bool is_true_pid(pid_t pid, int asker, int owner, bool on_mount)
+static bool is_true_pid(pid_t pid, int asker, int owner, bool is_kept)
 {
 	bool of_description = owner > PROCESSES;
 
-	if (on_mount && asker > PROCESSES)
+	if (is_kept && asker > PROCESSES)
 		return pid == -1;
-	if (on_mount && of_description)
+	if (is_kept && of_description)
 		return pid >= 0;
 	return pid == (of_description ? -1 : locker_pid(owner));
 }
 
-/* Whether an answer to F_GETLK is correct: one owner's lock in full, and on the mount the first such lock. */
-static bool is_true(const struct flock *answer, int asker, int type, int first, int last, bool on_mount)
+/* Whether an answer to F_GETLK is correct: one owner's lock in full, and the first such lock if segfs keeps
+ * them. */
+static bool is_true(const struct flock *answer, int asker, int type, int first, int last, bool is_kept)
 {
 	int64_t lowest = INT64_MAX;
 	bool found = false;
@@ -219,10 +222,10 @@ static bool is_true(const struct flock *answer, int asker, int type, int first, 
 			found = found ||
 				(answer->l_type == cells[from] && answer->l_start == bounds[from] &&
 				 answer->l_len == (to == CELLS - 1 ? 0 : end_of(to) - bounds[from] + 1) &&
-				 is_true_pid(answer->l_pid, asker, owner, on_mount));
+				 is_true_pid(answer->l_pid, asker, owner, is_kept));
 		}
 	}
-	return found && answer->l_whence == SEEK_SET && (!on_mount || answer->l_start == lowest);
+	return found && answer->l_whence == SEEK_SET && (!is_kept || answer->l_start == lowest);
 }
 
 static void look(int locker, int slot, int asker, int type, int first, int last)
@@ -241,7 +244,8 @@ static void look(int locker, int slot, int asker, int type, int first, int last)
 		const struct flock *lock = &answers[i].lock;
 
 		if (answers[i].result == 0 &&
-		    (in_the_way ? is_true(lock, asker, type, first, last, i == 1) : lock->l_type == F_UNLCK))
+		    (in_the_way ? is_true(lock, asker, type, first, last, i == 1 && walk.is_kept)
+				: lock->l_type == F_UNLCK))
 			continue;
 		fail_walk("F_GETLK by %d of %s %lld to %lld on the %s: %s, type %d, start %lld, length %lld, "
 			  "pid %d; %s in the way",
@@ -475,6 +479,7 @@ void lockwalk(const struct mount *mount, unsigned int steps, unsigned int kill_e
 	for (int i = 0; i < DESCRIPTIONS; i++)
 		walk.descriptions[i].flock = F_UNLCK;
 	walk.mount = mount;
+	walk.is_kept = mount_keeps_locks(mount);
 	walk.seed = number_from("TEST_SEED", 1);
 	walk.random = walk.seed * 0x9e3779b97f4a7c15u + 1;
 	steps = number_from("TEST_ROUNDS", steps);

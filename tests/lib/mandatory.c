@@ -19,7 +19,7 @@ int mandatory_start(const char *mode)
 {
 	const struct mount_spec spec = {
 		.tag = mode,
-		.options = path_of("io_mode=%s", mode),
+		.options = path_of("io_mode=%s,mand", mode),
 	};
 
 	if (mount_start(&mandatory_mount, &spec) < 0 ||

@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lib/modes.h"
 
+#include <string.h>
+
 static struct {
 	const char *mode;
 	int (*start)(const char *mode);
 } group; /* currently running */
+
+const char *mode_options(const char *mode)
+{
+	static const char suffix[] = "-mand";
+	const size_t length = strlen(mode);
+	const bool keeps_locks =
+		length > strlen(suffix) && strcmp(mode + length - strlen(suffix), suffix) == 0;
+
+	return path_of("io_mode=%.*s%s", (int)(length - (keeps_locks ? strlen(suffix) : 0)), mode,
+		       keeps_locks ? ",mand" : "");
+}
 
 static int set_up(void **unused)
 {
@@ -27,5 +40,15 @@ int run_in_each_mode(const struct CMUnitTest *cases, size_t n, int (*start)(cons
 
 	failed += run_in_mode("mediated", cases, n, start, stop);
 	failed += run_in_mode("relayed", cases, n, start, stop);
+	return failed;
+}
+
+int run_in_each_mode_with_mand(const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode),
+			       CMFixtureFunction stop)
+{
+	int failed = run_in_mode("direct-mand", cases, n, start, stop);
+
+	failed += run_in_mode("mediated-mand", cases, n, start, stop);
+	failed += run_in_mode("relayed-mand", cases, n, start, stop);
 	return failed;
 }

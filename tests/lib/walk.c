@@ -13,7 +13,7 @@ int walk_start(const char *mode, unsigned int attr_timeout)
 	const struct mount_spec spec = {
 		.tag = mode,
 		.config = SCENE_CONFIG,
-		.options = path_of("io_mode=%s,entry_timeout=0,attr_timeout=%u", mode, attr_timeout),
+		.options = path_of("io_mode=%s,mand,entry_timeout=0,attr_timeout=%u", mode, attr_timeout),
 	};
 
 	if (mount_start(&mount, &spec) < 0)

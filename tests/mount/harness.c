@@ -496,6 +496,14 @@ long long mount_status(const struct mount *mount, const char *key)
 	return end == at ? -1 : value;
 }
 
+bool mount_keeps_locks(const struct mount *mount)
+{
+	char text[65536];
+
+	assert_true(read_text(path_of("%s/.segfs/status", mount->path), text, sizeof(text)) > 0);
+	return strstr(text, "\"locks\": \"segfs\"");
+}
+
 void mount_kill_worker(const struct mount *mount)
 {
 	pid_t worker = (pid_t)mount_status(mount, "worker_pid");

@@ -127,6 +127,9 @@ int mount_handles(const struct mount *mount);
 /* The number for a key in MOUNT/.segfs/status; -1 if there is none. */
 long long mount_status(const struct mount *mount, const char *key);
 
+/* Whether segfs keeps the locks of its users, instead of the kernel. */
+bool mount_keeps_locks(const struct mount *mount);
+
 /* Kills the worker and waits until the next one serves. */
 void mount_kill_worker(const struct mount *mount);
 

@@ -158,8 +158,8 @@ static inline int start(const char *mode)
 
 	mkdir(medium, 0755);
 	place = on_disk ? "disk/" : "";
-	snprintf(options, sizeof(options), "io_mode=%s,entry_timeout=3600,attr_timeout=3600",
-		 on_disk ? mode + 5 : mode);
+	snprintf(options, sizeof(options), "%s,entry_timeout=3600,attr_timeout=3600",
+		 mode_options(on_disk ? mode + 5 : mode));
 	snprintf(config, sizeof(config), "[directory disk]\nmedium = %s\n", medium);
 	spec = (struct mount_spec){.tag = mode, .options = options, .config = config};
 	return mount_start(&mounted, &spec);

@@ -25,7 +25,7 @@ static struct mount mount;
 static struct mount_spec spec;
 static char config[2 * PATH_MAX];
 static char options[64];
-static const char *mode; /* I/O mode of the mount: "direct", "mediated" or "relayed" */
+static const char *mode; /* of the mount, see modes.h */
 
 static inline const char *at_mount(const char *name)
 {
@@ -191,7 +191,7 @@ static inline int start(const char *the_mode)
 
 	mode = the_mode;
 	mkdir(medium, 0755);
-	snprintf(options, sizeof(options), "io_mode=%s", mode);
+	snprintf(options, sizeof(options), "%s", mode_options(mode));
 	snprintf(config, sizeof(config), "[directory small]\nmedium = memory\nsize = 4M\nmode = 1777\n%s%s%s",
 		 disk ? "[directory disk]\nmedium = " : "", disk ? medium : "", disk ? "\n" : "");
 	spec = (struct mount_spec){.tag = mode, .options = options, .config = config};

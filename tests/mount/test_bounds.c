@@ -324,6 +324,7 @@ static int start(void **unused)
 				  "128K\nfiles = %d\n"
 				  "[directory free]\nmedium = memory\nmode = 0755\n",
 				  HANDLES, LOCKS, NODES, FILES),
+		.options = "mand",
 	};
 
 	(void)unused;

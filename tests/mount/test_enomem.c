@@ -577,7 +577,7 @@ static void a_table_that_can_not_grow(void **unused)
 static int start(void **unused)
 {
 	const struct mount_spec spec = {.preload = preload_path("failmalloc"),
-					.options = "entry_timeout=0,attr_timeout=0"};
+					.options = "mand,entry_timeout=0,attr_timeout=0"};
 
 	(void)unused;
 	if (mount_start(&mount, &spec) < 0 || mkdir(stored("list"), 0755) < 0 ||

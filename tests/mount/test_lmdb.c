@@ -470,8 +470,7 @@ static int start(const char *mode)
 	struct mount_spec spec = {.tag = mode};
 
 	mandatory = strcmp(mode, "mandatory") == 0;
-	if (!mandatory)
-		spec.options = path_of("io_mode=%s", mode);
+	spec.options = mandatory ? "mand" : mode_options(mode);
 	return mount_start(&mount, &spec);
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Results of fcntl(2) and flock(2): each case holds on a tmpfs, and on the mount in each I/O mode. */
+/*
+ * Results of fcntl(2) and flock(2): each case holds on a tmpfs, on a mount that leaves locks to the kernel,
+ * and on one that keeps them, in each I/O mode.
+ */
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
 #include "tests/lib/locker.h"
@@ -716,11 +719,12 @@ static void owners_close(void **unused)
 
 static int start(const char *mode)
 {
-	const char *io_mode = strcmp(mode, "tmpfs") == 0 ? "direct" : mode;
-	const struct mount_spec spec = {.tag = mode, .options = path_of("io_mode=%s", io_mode)};
+	struct mount_spec spec = {.tag = mode};
 
 	on_tmpfs = strcmp(mode, "tmpfs") == 0;
-	is_relayed = strcmp(mode, "relayed") == 0;
+	is_relayed = strncmp(mode, "relayed", strlen("relayed")) == 0;
+	if (!on_tmpfs)
+		spec.options = mode_options(mode);
 	return mount_start(&mount, &spec);
 }
 
@@ -759,7 +763,8 @@ static int stop(void **unused)
 
 int main(void)
 {
-	static const char *const modes[] = {"tmpfs", "direct", "mediated", "relayed"};
+	static const char *const modes[] = {"tmpfs",        "direct-mand", "mediated-mand",
+					    "relayed-mand", "direct",      "relayed"};
 	static const struct CMUnitTest cases[] = {
 		CASE(split_and_merge),
 		CASE(upgrade_and_downgrade),
@@ -787,7 +792,7 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	for (int i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		failed += run_in_mode(modes[i], cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 	return failed;
 }

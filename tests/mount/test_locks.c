@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Locks of several processes on one file of the mount behave as on a file of a tmpfs. */
+/*
+ * Locks of several processes on one file of the mount behave as on a file of a tmpfs, whoever keeps them.
+ */
 #include "tests/lib/locker.h"
 #include "tests/lib/lockwalk.h"
 #include "tests/lib/modes.h"
@@ -18,7 +20,7 @@ static void random_locks(void **unused)
 
 static int start(const char *mode)
 {
-	const struct mount_spec spec = {.tag = mode, .options = path_of("io_mode=%s", mode)};
+	const struct mount_spec spec = {.tag = mode, .options = mode_options(mode)};
 
 	return mount_start(&mount, &spec);
 }
@@ -37,7 +39,7 @@ static int stop(void **unused)
 
 int main(void)
 {
-	static const char *const modes[] = {"direct", "mediated", "relayed"};
+	static const char *const modes[] = {"direct-mand", "mediated-mand", "relayed-mand", "direct"};
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test_teardown(random_locks, end_case),
 	};
@@ -45,7 +47,7 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		failed += run_in_mode(modes[i], cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 	return failed;
 }

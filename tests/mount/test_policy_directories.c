@@ -259,5 +259,5 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	return run_in_each_mode(cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	return run_in_each_mode_with_mand(cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 }

@@ -22,6 +22,7 @@
 #define RACE_ROUNDS 1500 /* rounds of a race for one place */
 /* ... for several: if there are writers already, each open scans all processes */
 #define RACE_ROUNDS_OF_MORE 150
+#define CLOSE_ROUNDS        50
 
 /* --- another process --- */
 
@@ -441,6 +442,30 @@ static void a_view_is_attached(void **unused)
 	check(unlink(at_mount("file")));
 }
 
+/* A place is free when close(2) or munmap(2) has returned, whether or not the kernel asks about a close. */
+static void free_when_close_returns(void **unused)
+{
+	(void)unused;
+	make_closed("file", PAGE);
+	check(set(at_mount("file"), "writers", "1"));
+	for (int i = 0; i < CLOSE_ROUNDS; i++) {
+		struct holder holder;
+
+		for (int own = 0; own < 10; own++)
+			check(close((int)check(open(at_mount("file"), O_RDWR | O_CLOEXEC))));
+		holder = hold_start(at_mount("file"), O_RDWR);
+		assert_int_equal(holder.error, 0);
+		hold_command(&holder, i % 2 ? 'c' : 'u');
+		check_error(EBUSY, open(at_mount("file"), O_WRONLY | O_CLOEXEC));
+		hold_command(&holder, i % 2 ? 'u' : 'c');
+		check(close((int)check(open(at_mount("file"), O_WRONLY | O_CLOEXEC))));
+		if (i % 10 == 0)
+			assert_true(is_attached(at_mount("file"), "0"));
+		hold_end(&holder, 0);
+	}
+	check(unlink(at_mount("file")));
+}
+
 /* --- modes --- */
 
 int main(void)
@@ -452,9 +477,11 @@ int main(void)
 						  CASE(a_race_and_dying_workers),
 						  CASE(attached),
 						  CASE(a_view_is_a_writer),
-						  CASE(a_view_is_attached)};
+						  CASE(a_view_is_attached),
+						  CASE(free_when_close_returns)};
 
 	if (geteuid() != 0)
 		skip_program("root");
-	return run_in_each_mode(cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	return run_in_each_mode(cases, sizeof(cases) / sizeof(cases[0]), start, stop) +
+	       run_in_mode("direct-mand", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 }

@@ -23,7 +23,7 @@ static int start(void **unused)
 {
 	const struct mount_spec spec = {
 		.config = SCENE_CONFIG,
-		.options = "entry_timeout=0,attr_timeout=0",
+		.options = "mand,entry_timeout=0,attr_timeout=0",
 		.preload = preload_path("reader"),
 	};
 

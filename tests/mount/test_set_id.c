@@ -421,7 +421,6 @@ static int start(const char *mode)
 {
 	static char options[128];
 	struct mount_spec spec = {.tag = mode, .options = options};
-	const char *locks = strchr(mode, '-');
 
 	on_tmpfs = strcmp(mode, "tmpfs") == 0;
 	snprintf(directory, sizeof(directory), "%s", path_of("%s/%s", test_directory(), mode));
@@ -430,8 +429,7 @@ static int start(const char *mode)
 		return mkdir(directory, 0755) < 0 || mount("test", directory, "tmpfs", 0, "mode=0755") < 0
 			       ? -1
 			       : 0;
-	snprintf(options, sizeof(options), "suid,attr_timeout=60,entry_timeout=60,io_mode=%.*s,local_lock=%s",
-		 (int)(locks - mode), mode, locks + 1);
+	snprintf(options, sizeof(options), "suid,attr_timeout=60,entry_timeout=60,%s", mode_options(mode));
 	return mount_start(&mount_here, &spec);
 }
 
@@ -449,8 +447,7 @@ static void unmount_tmpfs(void)
 int main(int argc, char *argv[])
 {
 	static const char *const modes[] = {
-		"tmpfs",          "direct-none",  "direct-posix",  "mediated-none",
-		"mediated-posix", "relayed-none", "relayed-posix",
+		"tmpfs", "direct", "direct-mand", "mediated", "mediated-mand", "relayed", "relayed-mand",
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(untouched_it_is_the_owner, set_up, tear_down),

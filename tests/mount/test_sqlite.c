@@ -357,8 +357,7 @@ static int start(const char *mode)
 	struct mount_spec spec = {.tag = mode};
 
 	mandatory = strcmp(mode, "mandatory") == 0;
-	if (!mandatory)
-		spec.options = path_of("io_mode=%s", mode);
+	spec.options = mandatory ? "mand" : mode_options(mode);
 	return mount_start(&mount, &spec);
 }
 
@@ -419,8 +418,10 @@ int main(void)
 	if (tallies == MAP_FAILED)
 		return 1;
 	failed = run("direct");
-	failed += run("mediated");
 	failed += run("relayed");
+	failed += run("direct-mand");
+	failed += run("mediated-mand");
+	failed += run("relayed-mand");
 	failed += run("mandatory");
 	return failed;
 }

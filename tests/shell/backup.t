@@ -91,7 +91,7 @@ copy_all() { # NAME AS...
 }
 
 for mode in direct relayed; do
-	ok "start $mode" "$SEGFS" -o io_mode=$mode "$mnt"
+	ok "start $mode" "$SEGFS" -o "io_mode=$mode,mand" "$mnt"
 	mkdir "$mnt/root" "$out/root"
 	ok "what is backed up" make_source "$mnt/root/src"
 	is "only what is stored is listed" "$(attributes "$mnt/root/src" | grep -c '^user')" 14

@@ -23,7 +23,7 @@ nothing_left() { ! is_mounted && [ ! -e "/run/segfs/$name" ] && ! grep -q "$name
 
 run --help
 is "--help: status 0, nothing on standard error" "${result%% *} ${result##* }" "0 0"
-for word in MOUNTPOINT --config --check --name --purge --ready-fd --version io_mode local_lock; do
+for word in MOUNTPOINT --config --check --name --purge --ready-fd --version io_mode mand; do
 	ok "--help tells of $word" says "$word"
 done
 run --version
@@ -45,7 +45,6 @@ refused "unknown option" 2 "--nonsense" --nonsense "$mnt"
 refused "unknown short option" 2 "-z" -z "$mnt"
 refused "an option without its value" 2 "--config" "$mnt" --config
 refused "two mount points" 2 "$TMPDIR/file" "$mnt" "$TMPDIR/file"
-refused "local_lock" 2 "none, flock, posix or all" -o local_lock=some "$mnt"
 refused "io_mode" 2 "direct, mediated or relayed" -o io_mode=fast "$mnt"
 refused "a time that is none" 2 "seconds" -o attr_timeout=soon "$mnt"
 refused "a mount option that nobody knows" 1 "colour" -o colour=red "$mnt"

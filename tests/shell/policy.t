@@ -84,7 +84,7 @@ rm "$disk/file"
 
 # --- setfattr ------------------------------------------------------------------------------------------------------
 
-ok "start" "$SEGFS" "$mnt"
+ok "start" "$SEGFS" -o mand "$mnt"
 cd "$mnt" || exit 1
 echo data >segment
 for attribute in attached=0 commit=no io-mode=direct lifetime=persistent lock=advisory orphan=yes size-policy=variable source=store \
@@ -125,43 +125,56 @@ ok "... and goes with its last close" until_true is_gone segment
 
 # --- lists ---------------------------------------------------------------------------------------------------------
 
-mkdir -m 0700 "hidden place"
-printf 'x' >"hidden place/a"
-exec 5<>"hidden place/a"
-flock --exclusive 5
-is ".segfs/locks: a lock" "$(sed 's/ [0-9a-f:]*:[0-9]* / DEV:INO /; s/ [0-9-]*T[0-9:.]*Z / TIME /; s/WRITE [0-9]* /WRITE PID /' "$locks")" \
-	'1: FLOCK  ADVISORY  WRITE PID DEV:INO 0 EOF TIME hidden\040place/a'
-is "... of the right file" "$(awk '{split($6, part, ":"); print part[3]}' "$locks")" "$(stat -c %i "hidden place/a")"
-is "... on the right device" "$(awk '{print $6}' "$locks" | cut -d: -f1-2)" "$(stat -c '%Hd:%Ld' "hidden place/a" | awk -F: '{printf "%02x:%02x", $1, $2}')"
-flock --shared "hidden place/a" true 5<&- &
-waiter=$!
-waits() { grep -q '^2: -> FLOCK  ADVISORY  READ' "$locks"; }
-ok "... who waits for it" until_true waits
-is ".segfs/attached: who has it open" "$(awk '{print $2, $3, $4, $6}' "$attached" | sort)" \
-	"$(printf 'flock r direct hidden\\040place/a\npolicy.t rw direct hidden\\040place/a')"
-is "... and when" "$(awk '{print $5}' "$attached" | grep -c "^$(date -u +%Y-)[0-9-]*T[0-9:]*\.[0-9]*Z$")" 2
-is "user.segfs.attached" "$(policy attached "hidden place/a")" 2
 as_other() { setpriv --reuid 4711 --regid 4711 --clear-groups "$@"; }
-is "others see nothing of it" "$(as_other cat "$locks" "$attached")" ""
-touch shared
-chmod 0666 shared
-is "... but what is their own" "$(as_other flock shared cat "$locks" "$attached" | awk '{print $NF, $(NF - 2)}')" "$(printf -- '- EOF\n- direct')"
-chown 4711 shared
-exec 6<shared
-flock --exclusive 6
-is "... and all that concerns what they own" "$(as_other cat "$locks" "$attached" | awk '{print $1 == "1:" ? $2 : $2 " " $4, $NF}')" \
-	"$(printf 'FLOCK shared\npolicy.t direct shared')"
-exec 6<&-
-rm shared
-exec 5<&-
-wait $waiter
-is "no locks" "$(cat "$locks")" ""
+waits() { grep -q '^2: -> FLOCK  ADVISORY  READ' "$locks"; }
 nobody() { [ -z "$(cat "$attached")" ]; }
-ok "nobody attached" until_true nobody
+
+# lists SINCE: what .segfs/locks and .segfs/attached say; SINCE: TIME, or UNKNOWN
+lists() {
+	local since=$1
+	mkdir -m 0700 "hidden place"
+	printf 'x' >"hidden place/a"
+	exec 5<>"hidden place/a"
+	flock --exclusive 5
+	is ".segfs/locks: a lock" "$(sed 's/ [0-9a-f:]*:[0-9]* / DEV:INO /; s/ [0-9-]*T[0-9:.]*Z / TIME /; s/ EOF - / EOF UNKNOWN /; s/WRITE [0-9]* /WRITE PID /' "$locks")" \
+		'1: FLOCK  ADVISORY  WRITE PID DEV:INO 0 EOF '$since' hidden\040place/a'
+	is "... of the right file" "$(awk '{split($6, part, ":"); print part[3]}' "$locks")" "$(stat -c %i "hidden place/a")"
+	is "... on the right device" "$(awk '{print $6}' "$locks" | cut -d: -f1-2)" "$(stat -c '%Hd:%Ld' "hidden place/a" | awk -F: '{printf "%02x:%02x", $1, $2}')"
+	flock --shared "hidden place/a" true 5<&- &
+	waiter=$!
+	ok "... who waits for it" until_true waits
+	is ".segfs/attached: who has it open" "$(awk '{print $2, $3, $4, $6}' "$attached" | sort)" \
+		"$(printf 'flock r direct hidden\\040place/a\npolicy.t rw direct hidden\\040place/a')"
+	is "... and when" "$(awk '{print $5}' "$attached" | grep -c "^$(date -u +%Y-)[0-9-]*T[0-9:]*\.[0-9]*Z$")" 2
+	is "user.segfs.attached" "$(policy attached "hidden place/a")" 2
+	is "others see nothing of it" "$(as_other cat "$locks" "$attached")" ""
+	touch shared
+	chmod 0666 shared
+	is "... but what is their own" "$(as_other flock shared cat "$locks" "$attached" | awk '{print $NF, $(NF - 2)}')" "$(printf -- '- EOF\n- direct')"
+	chown 4711 shared
+	exec 6<shared
+	flock --exclusive 6
+	is "... and all that concerns what they own" "$(as_other cat "$locks" "$attached" | awk '{print $1 == "1:" ? $2 : $2 " " $4, $NF}')" \
+		"$(printf 'FLOCK shared\npolicy.t direct shared')"
+	exec 6<&-
+	rm shared
+	exec 5<&-
+	wait $waiter
+	is "no locks" "$(cat "$locks")" ""
+	nobody() { [ -z "$(cat "$attached")" ]; }
+	ok "nobody attached" until_true nobody
+}
+
+lists TIME
+cd /
+ok "stop" stop
+ok "start, and leave locks to the kernel" "$SEGFS" "$mnt"
+cd "$mnt" || exit 1
+lists UNKNOWN
 cd /
 ok "stop" stop
 
-# --- locks that the kernel keeps -----------------------------------------------------------------------------------
+# --- who keeps the locks -------------------------------------------------------------------------------------------
 
 # posix_lock FILE COMMAND...: runs it with the file locked by fcntl(2); fails at once where somebody else has it.
 posix_lock() {
@@ -172,9 +185,19 @@ with open(sys.argv[1], "r+b") as file:
     sys.exit(subprocess.run(sys.argv[2:]).returncode)' "$@" 2>"$TMPDIR/error"
 }
 
-for which in none flock posix all; do
-	ok "start -o local_lock=$which" "$SEGFS" -o "local_lock=$which" "$mnt"
-	file=$mnt/local
+unsupported() { ! "$@" 2>"$TMPDIR/error" && grep -q "Operation not supported" "$TMPDIR/error"; }
+log=$TMPDIR/daemon.log
+file=$mnt/local
+
+# start_logged OPTION...: keeps the log in $log
+start_logged() {
+	"$SEGFS" -f "$@" "$mnt" >"$log" 2>&1 &
+	until_true is_mounted && until_true test -e "$mnt/.segfs/status"
+}
+
+# exclusive KIND LISTED: locks exclude each other; LISTED: how many lslocks shows
+exclusive() {
+	is "$1: .segfs/status" "$(status locks)" "$1"
 	echo data >"$file"
 	ok "... flock" flock --nonblock "$file" true
 	not_ok "... which another one does not get" flock --nonblock "$file" flock --nonblock "$file" true
@@ -182,27 +205,97 @@ for which in none flock posix all; do
 	not_ok "... which another one does not get" posix_lock "$file" python3 -c "
 import fcntl
 with open('$file', 'r+b') as file: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)"
-	seen=$(flock "$file" cat "$locks" | wc -l)$(posix_lock "$file" cat "$locks" | wc -l)
-	case $which in
-	none) is "... which .segfs/locks shows" "$seen" 11 ;;
-	flock) is "... which .segfs/locks shows" "$seen" 01 ;;
-	posix) is "... which .segfs/locks shows" "$seen" 10 ;;
-	all) is "... which .segfs/locks does not show" "$seen" 00 ;;
-	esac
-	setfattr -n user.segfs.lock -v mandatory "$file" 2>"$TMPDIR/error"
-	case $which in
-	none | flock) is "... lock = mandatory" "$(policy lock "$file")" mandatory ;;
-	posix) ok "... lock = mandatory can't be had" grep -q "Operation not supported" "$TMPDIR/error" ;;
-	all)
-		ok "... lock = mandatory can't be had" grep -q "Operation not supported" "$TMPDIR/error"
-		setfattr -n trusted.segfs.policy -v lock=mandatory "$store/local"
-		ok "stop" stop
-		ok "start again" "$SEGFS" -o local_lock=all "$mnt"
-		cat "$file" 2>"$TMPDIR/error"
-		ok "... what must be mandatory is not given away" grep -q "Operation not supported" "$TMPDIR/error"
-		;;
-	esac
-	rm "$file"
+	is "... which .segfs/locks shows" "$(flock "$file" cat "$locks" | wc -l)$(posix_lock "$file" cat "$locks" | wc -l)" 11
+	is "... and lslocks, by path, if they are the kernel's" "$(flock "$file" lslocks --noheadings --output TYPE,PATH | grep -c "^FLOCK *$file\$")" "$2"
+}
+
+ok "start" start_logged
+exclusive kernel 1
+requests=$(status setlk)$(status setlkw)$(status flush)
+is "... none of them as a request" "$requests" 000
+# The mount's end does not drop them either.
+ok "... which outlive even the supervisor" python3 - "$file" "$(status supervisor_pid)" <<'END'
+import errno, fcntl, os, signal, sys, time
+path, supervisor = sys.argv[1], int(sys.argv[2])
+holder, other = os.open(path, os.O_RDWR), os.open(path, os.O_RDWR)
+fcntl.flock(holder, fcntl.LOCK_EX)
+os.kill(supervisor, signal.SIGKILL)
+deadline = time.monotonic() + 10
+while True:
+    try:
+        os.stat(os.path.dirname(path) + "/.segfs/status")
+    except OSError as error:
+        if error.errno == errno.ENOTCONN:
+            break
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+try:
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    sys.exit("locked twice")
+except BlockingIOError:
+    pass
+fcntl.flock(holder, fcntl.LOCK_UN)
+fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+END
+ok "start again" start_logged
+ok "lock = mandatory can't be had" unsupported setfattr -n user.segfs.lock -v mandatory "$file"
+ok "... nor as the default of a directory" unsupported setfattr -n user.segfs.lock -v mandatory "$mnt"
+is "... and nothing has changed" "$(policy lock "$file")" advisory
+is "... which one line of the log explains" "$(grep -c 'mount with -o mand, or set the attribute to advisory$' "$log")" 1
+ok "stop" stop
+
+ok "start -o mand" start_logged -o mand
+exclusive segfs 0
+mkdir "$mnt/directory"
+ok "... lock = mandatory" setfattr -n user.segfs.lock -v mandatory "$file" "$mnt/directory"
+is "... which nobody minds" "$(cat "$log")" ""
+ok "stop" stop
+
+ok "start without it" start_logged -o mand,nomand
+ok "... what must be mandatory can't be opened" unsupported cat "$file"
+ok "... nor resized" unsupported truncate -s 1 "$file"
+ok "... nor made" unsupported cp /etc/hostname "$mnt/directory/new"
+not_ok "... of which nothing is seen" test -e "$mnt/directory/new"
+is "... which one line of the log explains" "$(grep -c 'mount with -o mand, or set the attribute to advisory$' "$log")" 1
+ok "... until it is advisory" setfattr -n user.segfs.lock -v advisory "$mnt/directory"
+ok "... so that files can be made" cp /etc/hostname "$mnt/directory/new"
+ok "stop" stop
+ok "start -o mand" start_logged -o mand
+is "... nothing of it is lost" "$(policy lock "$file") $(cat "$file")" "mandatory data"
+rm -r "$file" "$mnt/directory"
+ok "stop" stop
+
+# a configuration that requires it, in each kind of section
+complaints() { [ "$(grep -c "$1" "$log")" -eq "$2" ]; }
+# configure SECTION...: each with lock = mandatory, if it ends with '!'
+configure() {
+	local section
+	for section; do
+		printf '[%s]\n' "${section%!}"
+		[ "$section" = "${section%!}" ] || echo "lock = mandatory"
+	done >"$ini"
+}
+for section in mount "directory there" "segment there/one"; do
+	configure "$section!"
+	ok "start with lock = mandatory in [$section]" start_logged --config "$ini"
+	is "... as with -o mand" "$(status locks)" segfs
+	configure
+	kill -HUP "$(status supervisor_pid)"
+	ok "... for as long as it is mounted, which SIGHUP says" until_true complaints "no section has lock = mandatory.*keeps the locks" 1
+	is "... and no other" "$(status locks)" segfs
+	ok "stop" stop
+	configure "directory before"
+	ok "start without" start_logged --config "$ini"
+	is "... as without -o mand" "$(status locks)" kernel
+	configure "directory new" "$section!"
+	kill -HUP "$(status supervisor_pid)"
+	ok "... for as long as it is mounted, which SIGHUP says" until_true complaints \
+		"^segfs: $ini\(:[0-9]*\)\?: lock = mandatory in \[$section\]: .*; nothing was changed\$" 1
+	not_ok "... and nothing has changed" test -e "$mnt/new"
+	kill -USR2 "$(status supervisor_pid)"
+	ok "... as does an upgrade" until_true complaints \
+		"^segfs: $ini\(:[0-9]*\)\?: lock = mandatory in \[$section\]: .*unmount and start again\$" 1
+	is "... which does not happen" "$(status upgrades) $(status locks)" "0 kernel"
 	ok "stop" stop
 done
 tap_done
