@@ -24,6 +24,7 @@
  *     instance         /run/segfs/NAME: the default store, the lock, --purge
  *     removal holders  ... its end, and who keeps it in use
  *     mounts           /proc/self/mountinfo
+ *     names            names that the kernel may have missed
  *   config/          the INI file, and the command line (options), as checked structs
  *   control/         the files under .segfs
  *
@@ -71,7 +72,7 @@
  *     huge             writing to hugetlbfs
  *   state/           what survives a worker
  *     arena            the shared memory, and the layout of all that is in it
- *     node handle      slots and indexes; node_table node_fd backing_id
+ *     node handle      slots and indexes; node_table node_list node_fd backing_id
  *     journal          requests in flight: what a worker dies over is done once
  *     lock             locks: lock_queue lock_table lock_tree lock_recover
  *     share            how much of a bounded resource one user has

@@ -15,6 +15,7 @@
 
 #define CONFIG_ERROR_MAX    512   /* bytes of an error line, including the final 0 */
 #define CONFIG_HANG_LIMIT   10000 /* milliseconds without progress after which a worker is replaced */
+#define CONFIG_HOT_SEGMENTS 4096  /* closed segments that keep their passthrough id */
 #define CONFIG_COUNT_LEAST  64    /* range of counts */
 #define CONFIG_COUNT_MOST   (1u << 26)
 #define CONFIG_SEGMENT_MODE 0600 /* default permission bits of a segment */
@@ -84,6 +85,8 @@ struct config {
 	uint64_t max_handles;
 	uint64_t max_locks;
 	uint64_t max_waiting;                 /* bytes */
+	uint64_t hot_segments;                /* [mount] hot-segments; 0 = none */
+	bool has_hot_segments;                /* given; else CONFIG_HOT_SEGMENTS */
 	uint64_t user_share;                  /* percent */
 	struct config_directory *directories; /* parents before children, else in file order */
 	size_t n_directories;                 /* number of directories */

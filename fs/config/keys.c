@@ -30,6 +30,7 @@ static const struct config_key mount_keys[] = {
 	{"max-nodes", &config_type_count, MOUNT(max_nodes), NONE, NONE, false},
 	{"max-handles", &config_type_count, MOUNT(max_handles), NONE, NONE, false},
 	{"max-locks", &config_type_count, MOUNT(max_locks), NONE, NONE, false},
+	{"hot-segments", &config_type_any_count, MOUNT(hot_segments), NONE, MOUNT(has_hot_segments), false},
 	{"max-waiting", &config_type_size, MOUNT(max_waiting), NONE, NONE, false},
 	{"user-share", &config_type_percent, MOUNT(user_share), NONE, NONE, false},
 	{"size", &config_type_size, MOUNT(root.size), NONE, NONE, true},

@@ -66,7 +66,8 @@ void options_print_help(void)
 	      "                       (default: nomand, the kernel keeps them)\n"
 	      "  entry_timeout=S      seconds for which the kernel may cache a name (1)\n"
 	      "  attr_timeout=S       seconds for which the kernel may cache attributes (1)\n"
-	      "  negative_timeout=S   seconds for which the kernel may cache that a name does not exist (0)\n"
+	      "  negative_timeout=S   seconds for which the kernel may cache that a name does not exist "
+	      "(entry_timeout)\n"
 	      "  dev, suid            allow devices; let set-id bits take effect (default: nodev, nosuid)\n"
 	      "\n"
 	      "Exit status: 0 mounted; 1 cannot mount; 2 the command line or the configuration is wrong.\n"
@@ -272,6 +273,7 @@ int options_parse(int argc, char *argv[], struct options *options, char error[OP
 		.log_priority = LOG_NOTICE,
 		.entry_timeout = 1.0,
 		.attr_timeout = 1.0,
+		.negative_timeout = OPTIONS_AS_ENTRY_TIMEOUT,
 	};
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":o:fdVh", long_options, NULL)) != -1) {

@@ -19,6 +19,8 @@ enum options_action {
 	ACTION_HELP,
 };
 
+#define OPTIONS_AS_ENTRY_TIMEOUT (-1.0)
+
 /* The I/O mode given on the command line. */
 enum options_io_mode {
 	OPTION_DIRECT = 0,
@@ -37,7 +39,7 @@ struct options {
 	int log_priority;        /* of syslog(3); more verbose messages are dropped */
 	double entry_timeout;    /* seconds */
 	double attr_timeout;
-	double negative_timeout;
+	double negative_timeout; /* or OPTIONS_AS_ENTRY_TIMEOUT */
 	enum options_io_mode io_mode;
 	bool mand;             /* -o mand: segfs keeps all locks, so that they can be mandatory */
 	bool allow_root;       /* -o allow_root */

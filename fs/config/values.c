@@ -394,6 +394,30 @@ static bool format_count(const struct config_key *key, const void *record, char 
 
 const struct config_type config_type_count = {parse_count, format_count};
 
+/* --- count, or 0 for none --- */
+
+static int parse_any_count(const struct config_key *key, void *record, const char *value,
+			   char why[CONFIG_WHY_MAX])
+{
+	uint64_t count;
+
+	if (size_parse(value, &count) < 0 || count > CONFIG_COUNT_MOST)
+		return wrong(why, "not a count; write a whole number from 0 to 64M");
+	*(uint64_t *)field(record, key->value) = count;
+	*(bool *)field(record, key->given) = true;
+	return 0;
+}
+
+static bool format_any_count(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	if (!is_given(key, record))
+		return false;
+	size_format(*(const uint64_t *)const_field(record, key->value), value);
+	return true;
+}
+
+const struct config_type config_type_any_count = {parse_any_count, format_any_count};
+
 /* --- percent --- */
 
 static int parse_percent(const struct config_key *key, void *record, const char *value,

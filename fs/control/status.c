@@ -11,6 +11,7 @@ struct handle_counts {
 	uint32_t directories;
 	uint32_t nodes;
 	uint32_t nodes_idle;
+	uint32_t nodes_hot;
 };
 
 static void count_handles(struct state *state, struct handle_counts *counts)
@@ -20,8 +21,9 @@ static void count_handles(struct state *state, struct handle_counts *counts)
 
 	*counts = (struct handle_counts){0};
 	pthread_mutex_lock(&state->lock);
-	counts->nodes = state->n_nodes - state->n_idle;
-	counts->nodes_idle = state->n_idle;
+	counts->nodes_idle = state->lists[NODE_LIST_IDLE].n;
+	counts->nodes = state->n_nodes - counts->nodes_idle;
+	counts->nodes_hot = state->lists[NODE_LIST_HOT].n;
 	for (uint32_t i = 1; i < high; i++) {
 		const struct handle_slot *handle = &arena->handles[i];
 
@@ -119,7 +121,8 @@ void control_print_status(struct control_text *text, struct state *state, const 
 		      header->keeps_locks ? "segfs" : "kernel");
 	control_print(text, "  \"requests\": %llu,\n", (unsigned long long)atomic_load(&header->requests));
 	print_operations(text, header, facts);
-	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n", counts.nodes, counts.nodes_idle);
+	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n  \"nodes_hot\": %u,\n", counts.nodes,
+		      counts.nodes_idle, counts.nodes_hot);
 	control_print(
 		text,
 		"  \"handles\": {\"direct\": %u, \"mediated\": %u, \"relayed\": %u, \"directories\": %u},\n",

@@ -2,6 +2,7 @@
 #include "fs/daemon/program.h"
 #include "fs/config/parse.h"
 #include "fs/setup/apply.h"
+#include "fs/setup/names.h"
 #include "fs/setup/tmpfs.h"
 #include "fs/state/node.h"
 #include "lib/base/cleanup.h"
@@ -37,6 +38,8 @@ static void set_bounds(struct arena_header *header, const struct config *config)
 	atomic_store(&header->limit_handles,
 		     bound(config->max_handles, PROGRAM_MAX_HANDLES, header->max_handles));
 	atomic_store(&header->limit_locks, bound(config->max_locks, PROGRAM_MAX_LOCKS, header->max_locks));
+	atomic_store(&header->limit_hot,
+		     (uint32_t)(config->has_hot_segments ? config->hot_segments : CONFIG_HOT_SEGMENTS));
 	atomic_store(&header->limit_parked, config->max_waiting ? config->max_waiting : PROGRAM_MAX_WAITING);
 	atomic_store(&header->user_percent,
 		     config->user_share ? (uint32_t)config->user_share : PROGRAM_USER_SHARE);
@@ -183,7 +186,8 @@ bool program_reloads(const struct arena_header *header)
 	return (atomic_load(&header->reload) & RELOAD_TRIES_MASK) != 0;
 }
 
-int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id))
+int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id),
+		   void (*named)(uint64_t dir, const char *name))
 {
 	char error[CONFIG_ERROR_MAX];
 	struct config config;
@@ -211,6 +215,7 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 		changed(NODE_ROOT);
 	if (result == 0)
 		result = apply_config(state, &config, program->config_file, changed, error);
+	names_of_config(state, &config, named);
 	if (result < 0) {
 		log_error("%s; this and what follows was not changed", error);
 	} else {

@@ -30,10 +30,11 @@ struct program {
 
 /*
  * Reads the configuration file again and applies it. For a worker at SIGHUP.
- * changed: see apply_config().
+ * changed: see apply_config(). named: see names_of_config(); called for what was applied, also on failure.
  * Returns 0, or a negative errno with the reason logged; the configuration in force then stays.
  */
-int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id));
+int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id),
+		   void (*named)(uint64_t dir, const char *name));
 
 /*
  * Checks that a configuration does not require mandatory locks of a mount that leaves locks to the kernel.

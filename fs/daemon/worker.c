@@ -104,6 +104,12 @@ static void attributes_changed(uint64_t id)
 	session_invalidate(&fs, id, -1, 0);
 }
 
+/* The kernel may have cached that a name does not exist. */
+static void name_may_be_new(uint64_t dir, const char *name)
+{
+	session_expire(&fs, dir, name);
+}
+
 /* Repeats while reloads are requested. */
 static void reload(void)
 {
@@ -111,8 +117,10 @@ static void reload(void)
 	uint32_t reading;
 
 	while (program_begin_reload(header, &reading)) {
-		if (program_reload(program, &fs.state, attributes_changed) == 0)
+		if (program_reload(program, &fs.state, attributes_changed, name_may_be_new) == 0) {
+			passthrough_trim(&fs.state, atomic_load(&header->limit_hot));
 			log_notice("the configuration %s is in force", program->config_file);
+		}
 		program_end_reload(header, reading);
 	}
 	kill(header->supervisor_pid, WORKER_READY_SIGNAL);

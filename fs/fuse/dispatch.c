@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/dispatch.h"
+#include "fs/fuse/passthrough.h"
+#include "fs/fuse/reader.h"
 #include "fs/fuse/reply.h"
+#include "fs/source/fd_cache.h"
 #include "fs/source/requester.h"
 #include "fs/source/source.h"
 #include "fs/state/journal.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#define ROOM_PAUSE 100000000 /* nanoseconds: who fills a store does not make everybody's opens slow */
 
 static bool is_excluded(const struct request *request)
 {
@@ -18,11 +24,37 @@ static bool is_excluded(const struct request *request)
 	       !(request->operation->flags & OPERATION_ANY_USER);
 }
 
+/*
+ * The passthrough ids and cached descriptors of segments that are not open keep files, with their memory,
+ * that were removed behind the mount. They go before a user is told that a store is full.
+ */
+static bool makes_room(struct request *request, int result)
+{
+	static _Atomic uint64_t next; /* CLOCK_MONOTONIC, nanoseconds */
+	struct state *state = &request->fs->state;
+	uint64_t now;
+
+	if ((result != -ENOSPC && result != -EDQUOT) || request->has_reply ||
+	    request->fs->operations->is_mandatory(request))
+		return false;
+	now = monotonic_nanoseconds();
+	if (now < atomic_load(&next))
+		return false;
+	atomic_store(&next, now + ROOM_PAUSE);
+	reader_hand_over();
+	if (passthrough_trim(state, 0) + fd_cache_clear(state) == 0)
+		return false;
+	journal_begin_undo(&request->journal);
+	return true;
+}
+
 static void run(struct request *request)
 {
 	const struct operation *operation = request->operation;
 	int result = is_excluded(request) ? -EACCES : operation->run(request);
 
+	if (result < 0 && makes_room(request, result))
+		result = operation->run(request);
 	if (request->fs->options.debug)
 		log_write(LOG_ERR, "%s of node %#llx, request %llu of process %u: %d", operation->name,
 			  (unsigned long long)request->node, (unsigned long long)request->unique,

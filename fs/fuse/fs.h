@@ -16,7 +16,7 @@
 struct fs_options {
 	double entry_timeout;    /* seconds for which the kernel may cache a name */
 	double attr_timeout;     /* seconds for which it may cache attributes */
-	double negative_timeout; /* seconds for which it may cache that a name does not exist */
+	double negative_timeout; /* ... that a name does not exist; below 0: decided by init_agree() */
 	enum io_mode io_mode;    /* of every open, if the kernel and the file permit it */
 	bool allow_root;         /* the mount is for its owner and root only */
 	bool devices;            /* device nodes may be made; the kernel has checked CAP_MKNOD */

@@ -33,6 +33,14 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	};
 
 	fs->initialized = true;
+	/*
+	 * a reload creates names, of which the kernel must be told; before Linux 6.2 a notification would
+	 * also unmount what is mounted on an existing name
+	 */
+	if (fs->options.negative_timeout < 0)
+		fs->options.negative_timeout = fuse_get_feature_flag(connection, FUSE_CAP_EXPIRE_ONLY)
+						       ? fs->options.entry_timeout
+						       : 0;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!fuse_set_feature_flag(connection, wanted[i]))
 			log_debug("the kernel lacks FUSE capability %#llx", (unsigned long long)wanted[i]);

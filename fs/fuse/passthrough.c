@@ -25,6 +25,15 @@ void passthrough_close_in(struct state *state, int id)
 	handle_backing_closed(state, id);
 }
 
+uint32_t passthrough_trim(struct state *state, uint32_t limit)
+{
+	uint32_t n = 0;
+
+	for (int id; (id = node_take_id(state, limit)) > 0; n++)
+		passthrough_close_in(state, id);
+	return n;
+}
+
 int passthrough_open(const struct fs *fs, int fd)
 {
 	struct fuse_backing_map map = {.fd = fd};

@@ -19,6 +19,12 @@ int passthrough_open(const struct fs *fs, int fd);
  */
 void passthrough_close(struct fs *fs, int id);
 
+/*
+ * Ends the ids of nodes that are not open, those closed longest ago first, until `limit` nodes keep theirs.
+ * Returns how many it has ended.
+ */
+uint32_t passthrough_trim(struct state *state, uint32_t limit);
+
 /* Closes the ids that a dead worker had taken, or was about to close, and that no node names. */
 void passthrough_recover(struct fs *fs);
 

@@ -52,8 +52,9 @@ bool prune_is_due(struct fs *fs)
 	const struct arena_header *header = fs->state.arena->header;
 	uint32_t limit = atomic_load_explicit(&header->limit_nodes, memory_order_relaxed);
 	/* read without the lock: may be off by some nodes */
-	bool is_crowded = atomic_load_explicit(&fs->state.is_crowded, memory_order_relaxed) ||
-			  (limit && fs->state.n_nodes - fs->state.n_idle >= PRUNE_BEGIN(limit));
+	bool is_crowded =
+		atomic_load_explicit(&fs->state.is_crowded, memory_order_relaxed) ||
+		(limit && fs->state.n_nodes - fs->state.lists[NODE_LIST_IDLE].n >= PRUNE_BEGIN(limit));
 	uint64_t requests;
 
 	if (!is_crowded || fs->cannot_prune)
@@ -93,7 +94,7 @@ static bool has_room(const struct fs *fs)
 {
 	uint32_t limit = atomic_load(&fs->state.arena->header->limit_nodes);
 
-	return limit == 0 || fs->state.n_nodes < limit || fs->state.n_idle > 0;
+	return limit == 0 || fs->state.n_nodes < limit || fs->state.lists[NODE_LIST_IDLE].n > 0;
 }
 
 static bool wait_for_room(const struct fs *fs, uint64_t end)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct fs *serving;                /* whose session it is */
 static const struct fuse_in_header *init; /* the INIT being processed, NULL = none */
@@ -105,6 +106,11 @@ bool session_init(struct fs *fs, const void *message, size_t length)
 	fuse_session_process_buf(fs->session, &buffer);
 	init = NULL;
 	return !fuse_session_exited(fs->session);
+}
+
+void session_expire(const struct fs *fs, uint64_t dir, const char *name)
+{
+	fuse_lowlevel_notify_expire_entry(fs->session, dir, name, strlen(name));
 }
 
 int session_invalidate(const struct fs *fs, uint64_t node, off_t offset, off_t length)

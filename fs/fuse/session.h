@@ -25,6 +25,12 @@ int session_attach(struct fs *fs, struct fuse_session *session, int fuse_fd);
 bool session_init(struct fs *fs, const void *message, size_t length);
 
 /*
+ * Has the kernel ask anew for a name, and whether it exists. Waits for requests that change the directory, so
+ * it is not for the reader. Needs Linux 6.2, without which the kernel caches no missing names, see init.c.
+ */
+void session_expire(const struct fs *fs, uint64_t dir, const char *name);
+
+/*
  * Drops cached pages of a node, and its attributes; with an offset below 0 the attributes only. Waits for
  * requests on those pages, so it is not for the reader. Returns 0; -ENOENT if the kernel does not know the
  * node.

@@ -110,19 +110,40 @@ void fd_cache_put(struct cached_fd *cached)
 	*cached = CACHED_FD_NONE;
 }
 
+/* Takes the descriptor of a record, unless it is in use. id: only if it is this node's; 0 = any. */
+static int take_unused(struct cached_fd_record *record, int place, uint64_t id)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&table_lock);
+	if (users[place] == 0 && atomic_load(&record->id) && (id == 0 || atomic_load(&record->id) == id)) {
+		fd = record->fd;
+		atomic_store(&record->id, 0);
+	}
+	pthread_mutex_unlock(&table_lock);
+	return fd;
+}
+
 void fd_cache_drop(struct state *state, uint64_t id)
 {
 	int place = place_of(id);
 	struct cached_fd_record *record = &state->arena->header->cached_fds[place];
-	_cleanup_close_ int old = -1;
+	int fd = -1;
 
 	/* 0 marks a free record */
-	if (id == 0 || atomic_load(&record->id) != id)
-		return;
-	pthread_mutex_lock(&table_lock);
-	if (users[place] == 0 && atomic_load(&record->id) == id) {
-		old = record->fd;
-		atomic_store(&record->id, 0);
+	if (id != 0 && atomic_load(&record->id) == id)
+		fd = take_unused(record, place, id);
+	cleanup_close(&fd);
+}
+
+unsigned int fd_cache_clear(struct state *state)
+{
+	unsigned int n = 0;
+
+	for (int place = 0; place < (int)places(); place++) {
+		_cleanup_close_ int fd = take_unused(&state->arena->header->cached_fds[place], place, 0);
+
+		n += fd >= 0;
 	}
-	pthread_mutex_unlock(&table_lock);
+	return n;
 }

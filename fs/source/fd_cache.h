@@ -3,7 +3,8 @@
  * A cache of O_PATH descriptors of nodes, in the arena. Every operation on a name needs the descriptor of its
  * directory, and attributes are read often. Descriptors and cache outlive a worker.
  *
- * A descriptor is cached at most until the kernel forgets its node, so the cache keeps no removed file alive.
+ * A descriptor is cached at most until the kernel forgets its node, so the cache keeps no removed file alive,
+ * except one that was removed behind the mount.
  */
 #ifndef SEGFS_SOURCE_FD_CACHE_H
 #define SEGFS_SOURCE_FD_CACHE_H
@@ -33,6 +34,9 @@ void fd_cache_put(struct cached_fd *cached);
 
 /* Closes the cached descriptor of a node that the kernel has forgotten. */
 void fd_cache_drop(struct state *state, uint64_t id);
+
+/* Closes all cached descriptors that are not in use. Returns how many. */
+unsigned int fd_cache_clear(struct state *state);
 
 static inline void cleanup_cached_fd(struct cached_fd *cached)
 {

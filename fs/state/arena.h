@@ -20,13 +20,12 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC      0x6172656e61736567u /* "gesanera" in memory */
-#define ARENA_LAYOUT     8u                  /* incremented with every change of a struct below */
+#define ARENA_LAYOUT     9u                  /* incremented with every change of a struct below */
 #define ARENA_SOURCES    4                   /* kinds of sources */
 #define ARENA_STORES     128  /* stores per mount: the default store and those of [directory] sections */
 #define ARENA_BASE_FDS   64   /* descriptors open in the supervisor before the first worker */
 #define ARENA_CACHED_FDS 1024 /* cached descriptors of nodes */
 #define ARENA_CLOSING    64   /* passthrough ids being closed at a time; at least one per thread */
-#define ARENA_CACHED_IDS 1024 /* passthrough ids cached for nodes that are not open */
 #define ARENA_JOURNAL    128  /* requests in flight, including those of dead workers */
 #define ARENA_THREADS    16   /* threads of a worker that execute requests, at most */
 #define ARENA_STACKS     24   /* threads whose stacks can be recorded */
@@ -235,6 +234,7 @@ struct arena_header {
 	_Atomic uint32_t limit_nodes;     /* limits in force; 0 = as many as there are slots */
 	_Atomic uint32_t limit_handles;
 	_Atomic uint32_t limit_locks;
+	_Atomic uint32_t limit_hot; /* nodes that are not open and keep their passthrough id; 0 = none */
 	/* share of each limit, except nodes, for one user other than root; 0 = all */
 	_Atomic uint32_t user_percent;
 	_Atomic uint64_t limit_parked; /* bytes of deferred reads and writes; 0 = unlimited */

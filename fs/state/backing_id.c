@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/backing_id.h"
+#include "fs/state/node_list.h"
 
 /* There is more than one entry per thread. If the worker dies before it closes the id, the next one does. */
 static void note_closing(struct arena_header *header, int id)
@@ -12,24 +13,22 @@ static void note_closing(struct arena_header *header, int id)
 	}
 }
 
-void backing_id_uncache(struct state *state, uint32_t index)
+static bool is_full(const struct state *state)
 {
-	if (state->cached_ids[index % ARENA_CACHED_IDS] == index)
-		state->cached_ids[index % ARENA_CACHED_IDS] = 0;
+	return state->lists[NODE_LIST_HOT].n >= atomic_load(&state->arena->header->limit_hot);
 }
 
 void backing_id_unhold(struct state *state, uint32_t index)
 {
 	struct node_slot *slot = &state->arena->nodes[index];
-	uint32_t *place = &state->cached_ids[index % ARENA_CACHED_IDS];
 
 	if (state->index[index].handles == 0 && atomic_load(&slot->backing_id) > 0 &&
-	    !node_is_external(slot)) {
-		if (*place && *place != index) {
+	    !node_is_external(slot) && !node_list_has(state, NODE_LIST_HOT, index)) {
+		if (is_full(state)) {
 			atomic_fetch_or(&slot->flags, NODE_HELD);
 			return;
 		}
-		*place = index;
+		node_list_append(state, NODE_LIST_HOT, index);
 	}
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_HELD);
 }
@@ -39,7 +38,7 @@ int backing_id_take(struct state *state, uint32_t index)
 	struct node_slot *slot = &state->arena->nodes[index];
 	int id = atomic_load(&slot->backing_id);
 
-	backing_id_uncache(state, index);
+	node_list_remove(state, NODE_LIST_HOT, index);
 	if (id) {
 		note_closing(state->arena->header, id);
 		atomic_store(&slot->backing_id, 0);
@@ -55,14 +54,15 @@ bool backing_id_is_held(const struct node_slot *slot)
 int backing_id_cache(struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
-	uint32_t *place = &state->cached_ids[index % ARENA_CACHED_IDS];
-	int id;
+	uint32_t displaced;
 
 	if (atomic_load(&slot->backing_id) <= 0 || backing_id_is_held(slot))
 		return 0;
-	id = *place ? backing_id_take(state, *place) : 0;
-	*place = index;
-	return id;
+	displaced = is_full(state) ? state->lists[NODE_LIST_HOT].head : 0;
+	if (is_full(state) && !displaced)
+		return backing_id_take(state, index);
+	node_list_append(state, NODE_LIST_HOT, index);
+	return displaced ? backing_id_take(state, displaced) : 0;
 }
 
 static bool is_closing(const struct arena_header *header, int id)
@@ -88,6 +88,6 @@ void backing_id_recache(struct state *state, uint32_t index)
 	const struct node_slot *slot = &state->arena->nodes[index];
 
 	if (atomic_load(&slot->backing_id) > 0 && !backing_id_is_held(slot) && !node_is_external(slot) &&
-	    !state->cached_ids[index % ARENA_CACHED_IDS])
-		state->cached_ids[index % ARENA_CACHED_IDS] = index;
+	    !is_full(state))
+		node_list_append(state, NODE_LIST_HOT, index);
 }

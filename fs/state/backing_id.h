@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passthrough ids of nodes that are not open. A few recently closed nodes keep theirs cached for the next
- * open; nodes whose file nothing else references keep it, too.
+ * Passthrough ids of nodes that are not open. The most recently closed nodes, header->limit_hot of them, keep
+ * theirs cached for the next open (NODE_LIST_HOT); nodes whose file nothing else references keep it, too.
  *
  * Used by node.c and recover.c. Functions are called under state->lock, or before there are threads.
  */
@@ -25,10 +25,7 @@ int backing_id_cache(struct state *state, uint32_t index);
 /* Whether the id holds the node's file: see node_hold(). */
 bool backing_id_is_held(const struct node_slot *slot);
 
-/* Removes a node that is open or held from the cache. */
-void backing_id_uncache(struct state *state, uint32_t index);
-
-/* Undoes node_hold(). Without a free cache entry the node stays held, which is harmless. */
+/* Undoes node_hold(). If the cache is full, the node stays held, which is harmless. */
 void backing_id_unhold(struct state *state, uint32_t index);
 
 /* In a new worker, for a node that is not open: drops an id that the previous worker was closing. */

@@ -2,6 +2,7 @@
 #include "fs/state/node.h"
 #include "fs/state/backing_id.h"
 #include "fs/state/node_fd.h"
+#include "fs/state/node_list.h"
 #include "fs/state/node_table.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -34,41 +35,10 @@ struct node_slot *node_get(const struct state *state, uint64_t id)
 	return slot;
 }
 
-static void idle_remove(struct state *state, uint32_t index)
-{
-	struct node_index *entry = &state->index[index];
-
-	if (entry->idle_prev)
-		state->index[entry->idle_prev].idle_next = entry->idle_next;
-	else
-		state->idle_head = entry->idle_next;
-	if (entry->idle_next)
-		state->index[entry->idle_next].idle_prev = entry->idle_prev;
-	else
-		state->idle_tail = entry->idle_prev;
-	entry->idle_prev = entry->idle_next = 0;
-	state->n_idle--;
-}
-
-static void idle_append(struct state *state, uint32_t index)
-{
-	struct node_index *entry = &state->index[index];
-
-	entry->idle_prev = state->idle_tail;
-	entry->idle_next = 0;
-	if (state->idle_tail)
-		state->index[state->idle_tail].idle_next = index;
-	else
-		state->idle_head = index;
-	state->idle_tail = index;
-	state->n_idle++;
-}
-
-/* Removes a node from the idle list. Idle nodes that are never dropped are not in it. */
+/* Idle nodes that are never dropped are in no list. */
 static void leave_idle(struct state *state, uint32_t index)
 {
-	if (state->idle_head == index || state->index[index].idle_prev)
-		idle_remove(state, index);
+	node_list_remove(state, NODE_LIST_IDLE, index);
 }
 
 static bool is_idle(const struct state *state, uint32_t index)
@@ -96,9 +66,9 @@ static void drop_locked(struct state *state, uint32_t index)
 
 static void drop_oldest_idle(struct state *state)
 {
-	uint32_t index = state->idle_head;
+	uint32_t index = state->lists[NODE_LIST_IDLE].head;
 
-	idle_remove(state, index);
+	leave_idle(state, index);
 	drop_locked(state, index);
 }
 
@@ -126,8 +96,8 @@ void node_became_idle_locked(struct state *state, uint32_t index)
 	}
 	node_close_fd_locked(state, slot);
 	atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_HELD);
-	idle_append(state, index);
-	while (state->n_idle > state->max_idle)
+	node_list_append(state, NODE_LIST_IDLE, index);
+	while (state->lists[NODE_LIST_IDLE].n > state->max_idle)
 		drop_oldest_idle(state);
 }
 
@@ -140,7 +110,7 @@ static int take_slot_locked(struct state *state, uint32_t *index)
 
 	/* drop an idle node rather than refuse */
 	if (limit && state->n_nodes >= limit) {
-		if (!state->idle_head)
+		if (!state->lists[NODE_LIST_IDLE].head)
 			return -ENFILE;
 		drop_oldest_idle(state);
 	}
@@ -151,7 +121,7 @@ static int take_slot_locked(struct state *state, uint32_t *index)
 			atomic_store(&header->nodes_high, *index + 1);
 			return 0;
 		}
-		if (!state->idle_head)
+		if (!state->lists[NODE_LIST_IDLE].head)
 			return result;
 		drop_oldest_idle(state);
 	}
@@ -376,7 +346,7 @@ uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *he
 	*held = index && (atomic_load(&slot->backing_id) > 0 || atomic_load(&slot->fd) >= 0);
 	if (index && atomic_load(&slot->backing_id) > 0) {
 		atomic_fetch_or(&slot->flags, NODE_HELD);
-		backing_id_uncache(state, index);
+		node_list_remove(state, NODE_LIST_HOT, index);
 	}
 	pthread_mutex_unlock(&state->lock);
 	return id;
@@ -390,11 +360,22 @@ void node_unhold(struct state *state, uint64_t id)
 	pthread_mutex_unlock(&state->lock);
 }
 
+int node_take_id(struct state *state, uint32_t limit)
+{
+	int id = 0;
+
+	pthread_mutex_lock(&state->lock);
+	if (state->lists[NODE_LIST_HOT].n > limit)
+		id = backing_id_take(state, state->lists[NODE_LIST_HOT].head);
+	pthread_mutex_unlock(&state->lock);
+	return id;
+}
+
 bool node_holds_id(const struct state *state, uint32_t index)
 {
 	const struct node_slot *slot = &state->arena->nodes[index];
 
-	return state->cached_ids[index % ARENA_CACHED_IDS] == index ||
+	return node_list_has(state, NODE_LIST_HOT, index) ||
 	       (backing_id_is_held(slot) && atomic_load(&slot->lookups) > 0);
 }
 
@@ -432,7 +413,7 @@ void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 void node_opened_locked(struct state *state, uint32_t index)
 {
 	leave_idle(state, index);
-	backing_id_uncache(state, index);
+	node_list_remove(state, NODE_LIST_HOT, index);
 	state->index[index].handles++;
 }
 

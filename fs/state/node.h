@@ -194,6 +194,12 @@ void node_became_idle_locked(struct state *state, uint32_t index);
 void node_close_fd_locked(struct state *state, struct node_slot *slot);
 
 /*
+ * Takes the passthrough id of the node that was closed longest ago, if more than `limit` nodes keep theirs
+ * for the next open. Returns it, to be closed as that of handle_remove(); 0 if there are no more.
+ */
+int node_take_id(struct state *state, uint32_t limit);
+
+/*
  * Whether a node that is not open keeps its passthrough id: cached for the next open, or because the id holds
  * its file.
  */

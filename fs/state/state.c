@@ -67,12 +67,32 @@ static int check_node(const struct state *state, uint32_t i, char *why, size_t s
 	return 0;
 }
 
+static int check_list(const struct state *state, enum node_list_kind kind, char *why, size_t size)
+{
+	const struct node_list *list = &state->lists[kind];
+	uint32_t n = 0;
+	uint32_t last = 0;
+
+	for (uint32_t i = list->head; i && n <= list->n; i = state->index[i].list_next, n++) {
+		if (state->index[i].list != kind || state->index[i].list_prev != last ||
+		    state->index[i].handles > 0) {
+			snprintf(why, size, "node %u is in list %d, after %u", i, (int)kind, last);
+			return -EUCLEAN;
+		}
+		last = i;
+	}
+	if (n == list->n && last == list->tail)
+		return 0;
+	snprintf(why, size, "list %d has %u nodes and ends with %u; expected %u, %u", (int)kind, n, last,
+		 list->n, list->tail);
+	return -EUCLEAN;
+}
+
 static int check_locked(struct state *state, char *why, size_t size)
 {
 	struct arena *arena = state->arena;
 	uint32_t nodes = 0;
 	uint32_t handles = 0;
-	uint32_t idle = 0;
 	uint64_t handles_of_nodes = 0;
 
 	for (uint32_t i = 1; i < arena->header->nodes_high; i++) {
@@ -94,14 +114,12 @@ static int check_locked(struct state *state, char *why, size_t size)
 			return -EUCLEAN;
 		}
 	}
-	for (uint32_t i = state->idle_head; i; i = state->index[i].idle_next)
-		idle++;
-	if (nodes != state->n_nodes || handles != state->n_handles || idle != state->n_idle ||
-	    handles != handles_of_nodes) {
-		snprintf(why, size,
-			 "counted %u nodes, %u idle, %u handles; expected %u, %u, %u, %llu by nodes", nodes,
-			 idle, handles, state->n_nodes, state->n_idle, state->n_handles,
-			 (unsigned long long)handles_of_nodes);
+	for (enum node_list_kind kind = NODE_LIST_IDLE; kind < NODE_LISTS; kind++)
+		if (check_list(state, kind, why, size) < 0)
+			return -EUCLEAN;
+	if (nodes != state->n_nodes || handles != state->n_handles || handles != handles_of_nodes) {
+		snprintf(why, size, "counted %u nodes, %u handles; expected %u, %u, %llu by nodes", nodes,
+			 handles, state->n_nodes, state->n_handles, (unsigned long long)handles_of_nodes);
 		return -EUCLEAN;
 	}
 	if (share_total(state, SHARE_HANDLES) != handles) {

@@ -17,16 +17,33 @@
 
 #include <pthread.h>
 
+/* Lists of nodes, see node_list.h. */
+enum node_list_kind {
+	NODE_LIST_NONE = 0,
+	NODE_LIST_IDLE = 1, /* not known to the kernel: dropped, oldest first, if there are too many */
+	NODE_LIST_HOT =
+		2, /* known and not open, with a passthrough id that saves the next open a system call */
+	NODE_LISTS,
+};
+
+/* A list by index of nodes, the least recently appended first; 0 = end. */
+struct node_list {
+	uint32_t head;
+	uint32_t tail;
+	_Atomic uint32_t n;
+};
+
 /* Heap part of a node slot. */
 struct node_index {
 	uint32_t hash_next; /* next in the bucket, or in the free list; 0 = end */
-	uint32_t idle_prev; /* neighbours in the idle list, oldest first; 0 = none */
-	uint32_t idle_next;
-	uint32_t handles;   /* live handles */
-	uint32_t writers;   /* ... of files, open for writing */
-	uint32_t closes;    /* number of closes of such handles */
-	uint32_t executors; /* live handles for execve(2) */
-	uint32_t sent_at;   /* time of sending its attributes, ms; 0 = not by this worker */
+	uint32_t list_prev; /* neighbours in its list; 0 = none */
+	uint32_t list_next;
+	uint32_t handles;        /* live handles */
+	uint32_t writers;        /* ... of files, open for writing */
+	uint32_t closes;         /* number of closes of such handles */
+	uint32_t executors : 30; /* live handles for execve(2) */
+	uint32_t list : 2;       /* enum node_list_kind */
+	uint32_t sent_at;        /* time of sending its attributes, ms; 0 = not by this worker */
 };
 
 #define NODE_FD_PINS     64 /* descriptors of nodes in use at a time; see node_fd.h */
@@ -46,20 +63,11 @@ struct state {
 	struct node_index *index; /* one per node slot; address space for all, memory for those in use */
 	uint32_t *buckets;        /* heads of the hash buckets */
 	uint32_t n_buckets;       /* a power of two */
-	_Atomic uint32_t n_nodes; /* live nodes; approximate, like n_idle, without the lock */
+	_Atomic uint32_t n_nodes; /* live nodes; approximate without the lock, like `n` of lists */
 	uint32_t free_node;       /* head of the free list */
-	uint32_t idle_head;       /* oldest idle node */
-	uint32_t idle_tail;
-	_Atomic uint32_t n_idle;
+	struct node_list lists[NODE_LISTS];
 	uint32_t max_idle;    /* limit of idle nodes; the oldest are dropped */
 	uint32_t pinned_node; /* see node_pin_slot(); 0 = none */
-
-	/*
-	 * Nodes that are not open and keep their passthrough id, so that the next open saves a system call.
-	 * Direct-mapped by index, 0 = none; a node loses its id when the kernel forgets it or another node
-	 * takes the entry.
-	 */
-	uint32_t cached_ids[ARENA_CACHED_IDS];
 
 	uint32_t *free_handles; /* next in the free list, one per handle slot */
 	uint32_t free_handle;

@@ -317,4 +317,55 @@ is "... one line" "$(grep -c "$TMPDIR/missing.ini" "$TMPDIR/start.out")" 1
 "$SEGFS" --check "$TMPDIR/missing.ini" >"$TMPDIR/start.out" 2>&1
 is "... also for --check" $? 2
 
+# --- names that the kernel may know not to exist -------------------------------------------------------------------
+
+ini=$TMPDIR/names.ini
+cat >"$ini" <<END
+[mount]
+path = $mnt
+sources = none
+
+[directory there]
+mode = 0755
+END
+ok "start" "$SEGFS" --config "$ini" -o entry_timeout=600 "$mnt"
+absent() { [ ! -e "$1" ]; }
+lookups() { status lookup; }
+before=$(lookups)
+for ((i = 0; i < 20; i++)); do
+	absent "$mnt/there/new"
+done
+ok "a name that does not exist is asked for once" test $(($(lookups) - before)) -le 4
+for missing in top posix there/medium there/deep; do
+	ok "$missing is not there yet" absent "$mnt/$missing"
+done
+touch "$mnt/there/new"
+ok "... and is there when it is created" test -e "$mnt/there/new"
+rm "$mnt/there/new"
+ok "... and gone when it is removed" absent "$mnt/there/new"
+cat >"$ini" <<END
+[mount]
+path = $mnt
+sources = posix
+
+[directory there]
+mode = 0755
+
+[directory there/medium]
+medium = memory
+
+[segment there/deep/er/new]
+size = 4K
+
+[segment there/new]
+size = 4K
+
+[segment top]
+size = 4K
+END
+kill -HUP "$(status supervisor_pid)"
+for new in top posix there/medium there/deep/er/new there/new; do
+	ok "SIGHUP: $new appears" until_true test -e "$mnt/$new"
+done
+ok "stop" stop
 tap_done

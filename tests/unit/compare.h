@@ -192,7 +192,7 @@ static inline void compare_free_slots(const struct view *view)
 {
 	struct slots *left = view->slots;
 	struct handle_open open = {.node = NODE_ROOT, .mode = IO_RELAYED, .kind = HANDLE_DIRECTORY};
-	uint32_t nodes = WORLD_NODES - 1 - (left->state.n_nodes - left->state.n_idle);
+	uint32_t nodes = WORLD_NODES - 1 - (left->state.n_nodes - left->state.lists[NODE_LIST_IDLE].n);
 	uint32_t handles = WORLD_OPENS - left->state.n_handles;
 	uint64_t id = 0;
 	int none = -1, backing_id;

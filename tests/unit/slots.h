@@ -21,7 +21,10 @@
 
 #include "fs/state/handle.h"
 #include "fs/state/node.h"
+#include "fs/state/node_list.h"
 #include "fs/state/recover.h"
+
+#define SLOTS_HOT 64 /* nodes that are not open and keep their passthrough id */
 
 struct slots {
 	struct arena arena;
@@ -55,6 +58,12 @@ static inline void slots_check(struct slots *slots)
 		fail_msg("%s", why);
 }
 
+/* Whether a node that is not open keeps its passthrough id for the next open. */
+static inline bool is_hot(const struct slots *slots, uint32_t index)
+{
+	return node_list_has(&slots->state, NODE_LIST_HOT, index);
+}
+
 /* An empty arena with a root. */
 static inline void slots_open(struct slots *slots, uint32_t max_nodes, uint32_t max_handles,
 			      uint32_t max_idle)
@@ -62,6 +71,7 @@ static inline void slots_open(struct slots *slots, uint32_t max_nodes, uint32_t 
 	struct node_key root = key_of(1);
 
 	assert_int_equal(arena_create(&slots->arena, max_nodes, max_handles, 4096), 0);
+	slots->arena.header->limit_hot = SLOTS_HOT;
 	assert_int_equal(state_recover(&slots->state, &slots->arena, max_idle), 0);
 	assert_int_equal(node_add_fixed(&slots->state, NODE_ROOT, &root, S_IFDIR | 0755, 0, -1), 0);
 }

@@ -98,6 +98,7 @@ static inline void store_begin(struct store *store)
 	assert_non_null(mkdtemp(store->path));
 	store->mounted = store_mount(store->path) == 0;
 	assert_int_equal(arena_create(&store->slots.arena, 256, 16, 16), 0);
+	store->slots.arena.header->limit_hot = SLOTS_HOT;
 	assert_int_equal(state_recover(&store->slots.state, &store->slots.arena, 8), 0);
 	store_register(&store->slots, 0, store->path);
 	assert_int_equal(backing_identify_root(&store->slots.state, &root), 0);

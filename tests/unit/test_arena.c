@@ -75,7 +75,7 @@ static void keeps_its_layout(void **state)
 	struct arena arena;
 
 	(void)state;
-	assert_int_equal(ARENA_LAYOUT, 7);
+	assert_int_equal(ARENA_LAYOUT, 9);
 	assert_int_equal(sizeof(struct node_slot), 128);
 	assert_int_equal(offsetof(struct node_slot, handle), 64);
 	assert_int_equal(sizeof(struct handle_slot), 64);
@@ -262,7 +262,7 @@ static void adds_no_node_without_memory(void **state)
 	slots_check(&slots);
 	/* an unreferenced node is evicted */
 	forget(&slots, first, 1);
-	assert_int_equal(slots.state.n_idle, 1);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 1);
 	reserving = (struct reserving){.error = ENOMEM, .times = 1};
 	assert_int_equal(try_reference(&slots, 101, 0, &fd, &id), 0);
 	assert_int_equal(fd, -1);

@@ -136,7 +136,8 @@ static void says_what_is_wrong_with_keys(void **state)
 		{"[mount]\nsize = ;1", "t.ini:2: size has no value; write size = VALUE, or remove the line"},
 		{"[mount]\nsise = 1",
 		 "t.ini:2: unknown key 'sise' in [mount], perhaps 'size'; known keys: path, "
-		 "sources, hang-limit, max-nodes, max-handles, max-locks, max-waiting, user-share, size, "
+		 "sources, hang-limit, max-nodes, max-handles, max-locks, hot-segments, max-waiting, "
+		 "user-share, size, "
 		 "files, huge, numa, mode, owner" POLICY_NAMES},
 		{"[directory d]\nquestion = 1",
 		 "t.ini:2: unknown key 'question' in [directory d]; known keys: source, path, ipc-namespace, "
@@ -170,6 +171,10 @@ static void says_what_is_wrong_with_keys(void **state)
 		{"[mount]\nsources = posix, store",
 		 "t.ini:2: sources = posix, store: not a list of sources; write any of posix, sysv, process, "
 		 "separated by commas, or none"},
+		{"[mount]\nhot-segments = -1",
+		 "t.ini:2: hot-segments = -1: not a count; write a whole number from 0 to 64M"},
+		{"[mount]\nhot-segments = 65M",
+		 "t.ini:2: hot-segments = 65M: not a count; write a whole number from 0 to 64M"},
 		{"[mount]\nmax-nodes = 1",
 		 "t.ini:2: max-nodes = 1: not a count; write a whole number from 64 to 64M"},
 		{"[mount]\nfiles = many",

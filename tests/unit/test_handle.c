@@ -193,11 +193,11 @@ static void asks_for_one_id_per_node(void **state)
 	slots_again(&slots);
 	assert_int_equal(remove_handle(&slots, first), 0);
 	assert_int_equal(remove_handle(&slots, relayed), 0);
-	assert_int_equal(slots.state.cached_ids[2], 0);
+	assert_false(is_hot(&slots, 2));
 	assert_int_equal(remove_handle(&slots, second), 0);
 	assert_int_equal(remove_handle(&slots, other), 0);
-	assert_int_equal(slots.state.cached_ids[2], 2);
-	assert_int_equal(slots.state.cached_ids[3], 3);
+	assert_true(is_hot(&slots, 2));
+	assert_true(is_hot(&slots, 3));
 	slots_close(&slots);
 }
 
@@ -251,7 +251,7 @@ static void leaves_nothing_where_no_id_is_to_be_had(void **state)
 	}
 	close(fd);
 	forget(&slots, node, 1);
-	assert_int_equal(slots.state.n_idle, 1); /* no handle is counted on it */
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 1); /* no handle is counted on it */
 	slots_close(&slots);
 }
 
@@ -267,7 +267,7 @@ static void rests_after_the_last_close(void **state)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(open_and_close(&slots, node, &next_id, &id), 0);
 		assert_int_equal(id, 5);
-		assert_int_equal(slots.state.cached_ids[2], 2);
+		assert_true(is_hot(&slots, 2));
 		slots_check(&slots);
 		if (i == 1)
 			slots_again(&slots);
@@ -276,7 +276,7 @@ static void rests_after_the_last_close(void **state)
 	/* closed once the kernel forgets the node, and recorded until then */
 	assert_int_equal(closing(&slots, 5), 0);
 	assert_int_equal(forget(&slots, node, 1), 5);
-	assert_int_equal(slots.state.cached_ids[2], 0);
+	assert_false(is_hot(&slots, 2));
 	assert_int_equal(node_get(&slots.state, node)->backing_id, 0);
 	assert_int_equal(closing(&slots, 5), 1);
 	handle_backing_closed(&slots.state, 5);
@@ -287,43 +287,56 @@ static void rests_after_the_last_close(void **state)
 	slots_close(&slots);
 }
 
-/* The number of cached ids is limited: a node's place is its index modulo the limit. */
-static void gives_way_at_its_place(void **state)
+/* The number of cached ids is limited: the node that was closed longest ago loses its own. */
+static void the_least_recently_closed_gives_way(void **state)
 {
-	const uint32_t n = ARENA_CACHED_IDS + 4;
-	int next_id = 5, id, other_id;
+	int next_id = 5, id[4], other_id;
 	struct slots slots;
-	uint64_t node = 0, same_place = 0, number;
+	uint64_t node[4], number;
 
 	(void)state;
-	slots_open(&slots, n, 16, 4);
-	for (uint32_t i = 2; i < n; i++) {
-		uint64_t made = reference(&slots, 100 + i);
-
-		if (i == 2)
-			node = made;
-		if (i == 2 + ARENA_CACHED_IDS)
-			same_place = made;
-	}
-	open_and_close(&slots, node, &next_id, &id);
-	assert_int_equal(open_and_close(&slots, same_place, &next_id, &other_id), id);
-	assert_int_equal(closing(&slots, id), 1);
-	handle_backing_closed(&slots.state, id);
-	assert_int_equal(node_get(&slots.state, node)->backing_id, 0);
-	assert_int_equal(node_get(&slots.state, same_place)->backing_id, other_id);
-	assert_int_equal(slots.state.cached_ids[2], node_index_of(same_place));
+	slots_open(&slots, 16, 16, 4);
+	slots.arena.header->limit_hot = 2;
+	for (int i = 0; i < 4; i++)
+		node[i] = reference(&slots, 100 + (uint64_t)i);
+	assert_int_equal(open_and_close(&slots, node[0], &next_id, &id[0]), 0);
+	assert_int_equal(open_and_close(&slots, node[1], &next_id, &id[1]), 0);
+	/* it is the last one now */
+	assert_int_equal(open_and_close(&slots, node[0], &next_id, &other_id), 0);
+	assert_int_equal(other_id, id[0]);
+	assert_int_equal(open_and_close(&slots, node[2], &next_id, &id[2]), id[1]);
+	assert_int_equal(closing(&slots, id[1]), 1);
+	handle_backing_closed(&slots.state, id[1]);
+	assert_int_equal(node_get(&slots.state, node[1])->backing_id, 0);
+	assert_true(is_hot(&slots, node_index_of(node[0])));
+	assert_true(is_hot(&slots, node_index_of(node[2])));
 	slots_check(&slots);
-	/* an open node is not cached, so it is not evicted */
-	number = add(&slots, node, IO_DIRECT, &next_id, &id);
-	assert_int_equal(open_and_close(&slots, same_place, &next_id, &other_id), 0);
-	assert_int_equal(node_get(&slots.state, node)->backing_id, id);
+	/* an open node is not cached, so it does not give way */
+	number = add(&slots, node[0], IO_DIRECT, &next_id, &other_id);
+	assert_int_equal(open_and_close(&slots, node[3], &next_id, &id[3]), 0);
+	assert_int_equal(node_get(&slots.state, node[0])->backing_id, id[0]);
 	slots_again(&slots);
-	assert_int_equal(slots.state.cached_ids[2], node_index_of(same_place));
-	assert_int_equal(remove_handle(&slots, number), other_id);
-	assert_int_equal(slots.state.cached_ids[2], node_index_of(node));
-	/* the end of the other node leaves the place alone */
-	assert_int_equal(forget(&slots, same_place, 1), 0);
-	assert_int_equal(slots.state.cached_ids[2], node_index_of(node));
+	slots_check(&slots);
+	assert_true(is_hot(&slots, node_index_of(node[2])) && is_hot(&slots, node_index_of(node[3])));
+	assert_int_equal(remove_handle(&slots, number), id[2]);
+	handle_backing_closed(&slots.state, id[2]);
+	/* the kernel forgets one: there is a place again */
+	assert_int_equal(forget(&slots, node[3], 1), id[3]);
+	handle_backing_closed(&slots.state, id[3]);
+	assert_int_equal(open_and_close(&slots, node[1], &next_id, &id[1]), 0);
+	slots_check(&slots);
+	/* a lower limit */
+	assert_int_equal(node_take_id(&slots.state, 2), 0);
+	assert_int_equal(node_take_id(&slots.state, 1), id[0]);
+	handle_backing_closed(&slots.state, id[0]);
+	assert_int_equal(node_take_id(&slots.state, 1), 0);
+	slots.arena.header->limit_hot = 0;
+	assert_int_equal(open_and_close(&slots, node[0], &next_id, &id[0]), id[1]);
+	handle_backing_closed(&slots.state, id[1]);
+	assert_int_equal(node_take_id(&slots.state, 0), id[0]);
+	handle_backing_closed(&slots.state, id[0]);
+	other_id = open_and_close(&slots, node[0], &next_id, &id[0]);
+	assert_int_equal(other_id, id[0]);
 	slots_close(&slots);
 }
 
@@ -341,12 +354,12 @@ static void holds_removed_files_past_the_last_close(void **state)
 	assert_int_equal(hold(&slots, 0, 100), node);
 	unlinked(&slots, node, -1);
 	assert_int_equal(remove_handle(&slots, number), 0);
-	assert_int_equal(slots.state.cached_ids[2], 0);
+	assert_false(is_hot(&slots, 2));
 	assert_int_equal(node_get(&slots.state, node)->backing_id, id);
 	slots_check(&slots);
 	slots_again(&slots);
 	slots_check(&slots);
-	assert_int_equal(slots.state.cached_ids[2], 0);
+	assert_false(is_hot(&slots, 2));
 	/* opened again by its file handle */
 	number = add(&slots, node, IO_DIRECT, &next_id, &other_id);
 	assert_int_equal(other_id, id);
@@ -390,10 +403,10 @@ static void opens_idle_nodes(void **state)
 	node = reference(&slots, 100);
 	forget(&slots, node, 1);
 	number = add(&slots, node, IO_DIRECT, &next_id, &id);
-	assert_int_equal(slots.state.n_idle, 0);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 0);
 	slots_check(&slots);
 	assert_int_equal(remove_handle(&slots, number), id);
-	assert_int_equal(slots.state.n_idle, 1);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 1);
 	slots_close(&slots);
 }
 
@@ -468,7 +481,7 @@ int main(void)
 		cmocka_unit_test(asks_for_files_only),
 		cmocka_unit_test(leaves_nothing_where_no_id_is_to_be_had),
 		cmocka_unit_test(rests_after_the_last_close),
-		cmocka_unit_test(gives_way_at_its_place),
+		cmocka_unit_test(the_least_recently_closed_gives_way),
 		cmocka_unit_test(holds_removed_files_past_the_last_close),
 		cmocka_unit_test(keeps_nodes_with_handles),
 		cmocka_unit_test(opens_idle_nodes),

@@ -33,13 +33,13 @@ static void counts_references(void **state)
 	/* more than were counted, as after a count that is too low */
 	assert_int_equal(forget(&slots, id, 3), 0);
 	assert_int_equal(slot->lookups, 0);
-	assert_int_equal(slots.state.n_idle, 1);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 1);
 	forget(&slots, id, 1);
 	forget(&slots, id, 0);
-	assert_int_equal(slots.state.n_idle, 1);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 1);
 	assert_int_equal(find(&slots, 100), id);
 	assert_int_equal(reference(&slots, 100), id);
-	assert_int_equal(slots.state.n_idle, 0);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 0);
 	slots_close(&slots);
 }
 
@@ -131,16 +131,16 @@ static void keeps_the_idle_in_order(void **state)
 	forget(&slots, ids[3], 1);
 	forget(&slots, ids[0], 1);
 	forget(&slots, ids[5], 1);
-	assert_int_equal(slots.state.n_idle, 3);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 3);
 	slots_check(&slots);
 	/* the limit and one past it: the oldest goes */
 	forget(&slots, ids[1], 1);
-	assert_int_equal(slots.state.n_idle, 3);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 3);
 	assert_int_equal(find(&slots, 103), 0);
 	assert_null(node_get(&slots.state, ids[3]));
 	/* one from the middle, used again, becomes the youngest */
 	assert_int_equal(reference(&slots, 105), ids[5]);
-	assert_int_equal(slots.state.n_idle, 2);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 2);
 	slots_check(&slots);
 	forget(&slots, ids[5], 1);
 	forget(&slots, ids[2], 1);
@@ -153,8 +153,8 @@ static void keeps_the_idle_in_order(void **state)
 	/* the oldest and the youngest leave the list */
 	reference(&slots, 105);
 	reference(&slots, 104);
-	assert_int_equal(slots.state.idle_head, node_index_of(ids[2]));
-	assert_int_equal(slots.state.idle_tail, node_index_of(ids[2]));
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].head, node_index_of(ids[2]));
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].tail, node_index_of(ids[2]));
 	slots_close(&slots);
 }
 
@@ -194,11 +194,11 @@ static void keeps_a_node_for_a_while(void **state)
 	/* idle, followed by another idle node */
 	id = find(&slots, 101);
 	forget(&slots, id, 1);
-	assert_int_equal(slots.state.n_idle, 1);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 1);
 	assert_true(node_pin_slot(&slots.state, id));
 	other = reference(&slots, 102);
 	forget(&slots, other, 1);
-	assert_int_equal(slots.state.n_idle, 1);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 1);
 	assert_non_null(node_get(&slots.state, id));
 	node_unpin_slot(&slots.state, &backing_id);
 	assert_non_null(node_get(&slots.state, id));
@@ -207,7 +207,7 @@ static void keeps_a_node_for_a_while(void **state)
 	assert_true(node_pin_slot(&slots.state, id));
 	assert_int_equal(reference(&slots, 101), id);
 	node_unpin_slot(&slots.state, &backing_id);
-	assert_int_equal(slots.state.n_idle, 0);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 0);
 	node_unpin_slot(&slots.state, &backing_id);
 	slots_close(&slots);
 }
@@ -285,7 +285,7 @@ static void never_forgets_fixed_nodes(void **state)
 	forget(&slots, NODE_ROOT, 1);
 	slots_check(&slots);
 	slots_again(&slots);
-	assert_int_equal(slots.state.n_idle, 0);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 0);
 	assert_int_equal(find(&slots, 1), NODE_ROOT);
 	assert_int_equal(node_find(&slots.state, &key), id);
 	assert_int_equal(reference(&slots, 1), NODE_ROOT);

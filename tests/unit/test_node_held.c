@@ -23,14 +23,14 @@ static void drops_unlinked_nodes(void **state)
 	forget(&slots, id, 1);
 	assert_null(node_get(&slots.state, id));
 	assert_false(is_open(fd));
-	assert_int_equal(slots.state.n_idle, 0);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 0);
 	/* an idle node is dropped at once, without the descriptor */
 	id = reference(&slots, 101);
 	forget(&slots, id, 1);
 	assert_int_equal(unlinked(&slots, id, second), second);
 	assert_true(is_open(second));
 	assert_null(node_get(&slots.state, id));
-	assert_int_equal(slots.state.n_idle, 0);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 0);
 	close(second);
 	slots_close(&slots);
 }
@@ -114,17 +114,17 @@ static void holds_files(void **state)
 	assert_int_equal(hold(&slots, 1, 100), 0);
 	assert_int_equal(hold(&slots, 0, 100), id);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_HELD);
-	assert_int_equal(slots.state.cached_ids[2], 0);
+	assert_false(is_hot(&slots, 2));
 	slots_check(&slots);
 	node_unhold(&slots.state, id);
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
-	assert_int_equal(slots.state.cached_ids[2], 2);
+	assert_true(is_hot(&slots, 2));
 	/* without a cache place it stays pinned */
 	hold(&slots, 0, 100);
-	slots.state.cached_ids[2] = 2 + ARENA_CACHED_IDS;
+	slots.arena.header->limit_hot = 0;
 	node_unhold(&slots.state, id);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_HELD);
-	slots.state.cached_ids[2] = 0;
+	slots.arena.header->limit_hot = SLOTS_HOT;
 	slots_check(&slots);
 	/* removed */
 	assert_int_equal(unlinked(&slots, id, -1), -1);
@@ -161,10 +161,10 @@ static void is_cached_once(void **state)
 	open = direct_open(id, &next_id);
 	assert_int_equal(handle_add(&slots.state, &open, &none, &number, &backing_id), 0);
 	assert_int_equal(handle_remove(&slots.state, number, &backing_id), 0);
-	assert_int_equal(slots.state.cached_ids[2], 2);
+	assert_true(is_hot(&slots, 2));
 	unlinked(&slots, id, fd); /* found by its key, so not pinned */
 	reference(&slots, 100);
-	assert_int_equal(slots.state.cached_ids[2], 2);
+	assert_true(is_hot(&slots, 2));
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
 	assert_int_equal(forget(&slots, id, 2), 5);
 	slots_close(&slots);

@@ -51,7 +51,7 @@ static void recovers_everything(void **state)
 	slots_check(&slots);
 	assert_int_equal(slots.state.n_nodes, 9);
 	assert_int_equal(slots.state.n_nodes, before.state.n_nodes);
-	assert_int_equal(slots.state.n_idle, 2);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 2);
 	assert_int_equal(slots.state.n_handles, 1);
 	assert_int_equal(slots.state.index[node_index_of(ids[2])].handles, 1);
 	for (uint64_t i = 0; i < 8; i++)
@@ -63,7 +63,7 @@ static void recovers_everything(void **state)
 	/* fewer idle nodes are permitted now */
 	state_close(&slots.state);
 	assert_int_equal(state_recover(&slots.state, &slots.arena, 1), 0);
-	assert_int_equal(slots.state.n_idle, 1);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 1);
 	assert_int_equal(slots.state.n_nodes, 8);
 	slots_close(&slots);
 	close(unlinked_fd);
@@ -92,7 +92,7 @@ static void finishes_what_a_death_left(void **state)
 	assert_int_equal(find(&slots, 100), idle);
 	assert_int_equal(node_get(&slots.state, idle)->fd, -1);
 	assert_int_equal(node_get(&slots.state, idle)->flags, 0);
-	assert_int_equal(slots.state.n_idle, 1);
+	assert_int_equal(slots.state.lists[NODE_LIST_IDLE].n, 1);
 	assert_null(node_get(&slots.state, gone));
 	assert_null(node_get(&slots.state, unreachable));
 	assert_false(is_open(fds[0]) || is_open(fds[1]) || is_open(cached));
@@ -117,8 +117,8 @@ static void takes_ids_that_are_being_closed_from_nodes(void **state)
 	assert_int_equal(node_get(&slots.state, closing)->backing_id, 0);
 	assert_int_equal(slots.arena.header->backing_closing[ARENA_CLOSING - 1], 5);
 	assert_int_equal(node_get(&slots.state, cached_ids)->backing_id, 6);
-	assert_int_equal(slots.state.cached_ids[2], 0);
-	assert_int_equal(slots.state.cached_ids[3], 3);
+	assert_false(is_hot(&slots, 2));
+	assert_true(is_hot(&slots, 3));
 	slots_close(&slots);
 }
 
@@ -375,7 +375,7 @@ static void id_without_use(struct slots *slots)
 
 static void id_without_place(struct slots *slots)
 {
-	slots->state.cached_ids[4] = 0;
+	node_list_remove(&slots->state, NODE_LIST_HOT, 4);
 }
 
 static void handle_without_node(struct slots *slots)
@@ -420,12 +420,12 @@ static void lock_not_given_back(struct slots *slots)
 
 static void idle_lost(struct slots *slots)
 {
-	slots->state.idle_head = 0;
+	slots->state.lists[NODE_LIST_IDLE].head = 0;
 }
 
 static void idle_too_many(struct slots *slots)
 {
-	slots->state.n_idle++;
+	slots->state.lists[NODE_LIST_IDLE].n++;
 }
 
 static void sees_what_is_wrong(void **state)
@@ -440,15 +440,15 @@ static void sees_what_is_wrong(void **state)
 		{id_without_use, "node 3 has passthrough id 17, no handle, and no use for it"},
 		{id_without_place, "node 4 has passthrough id 6, no handle, and no use for it"},
 		{handle_without_node, "handle 1: no node 0x200000002"},
-		{node_gone, "counted 3 nodes, 1 idle, 1 handles; expected 4, 1, 1, 1 by nodes"},
-		{node_too_many, "counted 4 nodes, 1 idle, 1 handles; expected 5, 1, 1, 1 by nodes"},
-		{handle_gone, "counted 4 nodes, 1 idle, 0 handles; expected 4, 1, 1, 1 by nodes"},
-		{handle_from_nowhere, "counted 4 nodes, 1 idle, 2 handles; expected 4, 1, 1, 1 by nodes"},
-		{handle_not_counted, "counted 4 nodes, 1 idle, 1 handles; expected 4, 1, 1, 2 by nodes"},
+		{node_gone, "counted 3 nodes, 1 handles; expected 4, 1, 1 by nodes"},
+		{node_too_many, "counted 4 nodes, 1 handles; expected 5, 1, 1 by nodes"},
+		{handle_gone, "counted 4 nodes, 0 handles; expected 4, 1, 1 by nodes"},
+		{handle_from_nowhere, "counted 4 nodes, 2 handles; expected 4, 1, 1 by nodes"},
+		{handle_not_counted, "counted 4 nodes, 1 handles; expected 4, 1, 2 by nodes"},
 		{handle_not_given_back, "counted 1 handles; users have 2"},
 		{lock_not_given_back, "0 locks held or waited for; users have 1"},
-		{idle_lost, "counted 4 nodes, 0 idle, 1 handles; expected 4, 1, 1, 1 by nodes"},
-		{idle_too_many, "counted 4 nodes, 1 idle, 1 handles; expected 4, 2, 1, 1 by nodes"},
+		{idle_lost, "list 1 has 0 nodes and ends with 0; expected 1, 3"},
+		{idle_too_many, "list 1 has 1 nodes and ends with 3; expected 2, 3"},
 	};
 
 	(void)state;

@@ -16,12 +16,13 @@
 #include <time.h>
 
 #define WORLD_FILES  12
-#define WORLD_OPENS  15                      /* all handle slots */
-#define WORLD_IDS    64                      /* passthrough ids that the kernel can have */
-#define WORLD_NODES  (ARENA_CACHED_IDS + 16) /* slots: some share the place where their id rests */
-#define WORLD_IDLE   3                       /* nodes that are remembered */
-#define WORLD_FILLER ((uint64_t)1 << 40)     /* inode numbers of nodes that are there only to take slots */
-#define WORLD_LOW_FD 300                     /* the worker's descriptors are from here on */
+#define WORLD_OPENS  15                  /* all handle slots */
+#define WORLD_IDS    64                  /* passthrough ids that the kernel can have */
+#define WORLD_NODES  32                  /* slots */
+#define WORLD_HOT    2                   /* nodes that are not open and keep their id: fewer than files */
+#define WORLD_IDLE   3                   /* nodes that are remembered */
+#define WORLD_FILLER ((uint64_t)1 << 40) /* inode numbers of nodes that are there only to take slots */
+#define WORLD_LOW_FD 300                 /* the worker's descriptors are from here on */
 
 enum operation {
 	OP_NONE,
@@ -88,15 +89,11 @@ static inline uint64_t world_random(uint64_t *state, uint64_t below)
 	return *state % below;
 }
 
-/* Half of the files are in low slots, the others in slots that share cache entries with these. */
 static inline void world_open(struct world *world, struct slots *slots)
 {
 	slots_open(slots, WORLD_NODES, WORLD_OPENS + 1, WORLD_IDLE);
+	slots->arena.header->limit_hot = WORLD_HOT;
 	for (int i = 0; i < WORLD_FILES; i++) {
-		if (i == WORLD_FILES / 2)
-			for (uint64_t filler = 0; slots->arena.header->nodes_high < ARENA_CACHED_IDS + 2;
-			     filler++)
-				reference(slots, WORLD_FILLER + filler);
 		world->files[i].inode = 100 + (uint64_t)i;
 		world->files[i].id = reference(slots, world->files[i].inode);
 		world->files[i].lookups = 1;
