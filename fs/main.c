@@ -284,6 +284,7 @@ static int make_content(struct program *program)
 		return EXIT_FAILURE;
 	}
 	result = apply_config(&state, &program->config, program->config_file, NULL, error);
+	program->arena.header->syncs_nothing = !program->config.fsync_always && apply_is_memory(&state);
 	state_close(&state);
 	return result < 0 ? report(config_status(result), error) : EXIT_SUCCESS;
 }

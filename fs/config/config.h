@@ -88,6 +88,7 @@ struct config {
 	uint64_t hot_segments;                /* [mount] hot-segments; 0 = none */
 	bool has_hot_segments;                /* given; else CONFIG_HOT_SEGMENTS */
 	uint64_t user_share;                  /* percent */
+	bool fsync_always;                    /* [mount] fsync: ask for it even if all media are memory */
 	struct config_directory *directories; /* parents before children, else in file order */
 	size_t n_directories;                 /* number of directories */
 	struct config_segment *segments;      /* in file order */

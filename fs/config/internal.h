@@ -67,7 +67,7 @@ extern const struct config_section config_sections[CONFIG_KINDS];
 extern const struct config_type config_type_size, config_type_mode, config_type_owner, config_type_huge,
 	config_type_numa, config_type_path, config_type_medium, config_type_policy, config_type_sources,
 	config_type_source, config_type_namespace, config_type_time, config_type_count, config_type_any_count,
-	config_type_percent;
+	config_type_percent, config_type_fsync;
 
 /* Formats "key, key, key", the keys of a section, cut at `size` bytes. */
 void config_list_keys(const struct config_section *section, char *list, size_t size);

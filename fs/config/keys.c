@@ -32,6 +32,7 @@ static const struct config_key mount_keys[] = {
 	{"max-locks", &config_type_count, MOUNT(max_locks), NONE, NONE, false},
 	{"hot-segments", &config_type_any_count, MOUNT(hot_segments), NONE, MOUNT(has_hot_segments), false},
 	{"max-waiting", &config_type_size, MOUNT(max_waiting), NONE, NONE, false},
+	{"fsync", &config_type_fsync, MOUNT(fsync_always), NONE, NONE, false},
 	{"user-share", &config_type_percent, MOUNT(user_share), NONE, NONE, false},
 	{"size", &config_type_size, MOUNT(root.size), NONE, NONE, true},
 	{"files", &config_type_count, MOUNT(root.files), NONE, NONE, true},

@@ -471,3 +471,26 @@ static bool format_time(const struct config_key *key, const void *record, char v
 }
 
 const struct config_type config_type_time = {parse_time, format_time};
+
+/* --- fsync --- */
+
+static int parse_fsync(const struct config_key *key, void *record, const char *value,
+		       char why[CONFIG_WHY_MAX])
+{
+	bool *always = field(record, key->value);
+
+	if (strcmp(value, "always") != 0 && strcmp(value, "auto") != 0)
+		return wrong(why, "neither auto nor always; write one of them");
+	*always = strcmp(value, "always") == 0;
+	return 0;
+}
+
+static bool format_fsync(const struct config_key *key, const void *record, char value[CONFIG_VALUE_MAX])
+{
+	const bool *always = const_field(record, key->value);
+
+	snprintf(value, CONFIG_VALUE_MAX, "always");
+	return *always;
+}
+
+const struct config_type config_type_fsync = {parse_fsync, format_fsync};

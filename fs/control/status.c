@@ -116,9 +116,11 @@ void control_print_status(struct control_text *text, struct state *state, const 
 		      "\"upgrades\": %u,\n",
 		      header->supervisor_pid, atomic_load(&header->worker_pid),
 		      atomic_load(&header->workers_started), header->upgrades);
-	control_print(text, "  \"privileged\": %s,\n  \"passthrough\": %s,\n  \"locks\": \"%s\",\n",
-		      header->privileged ? "true" : "false", facts->passthrough ? "true" : "false",
-		      header->keeps_locks ? "segfs" : "kernel");
+	control_print(
+		text,
+		"  \"privileged\": %s,\n  \"passthrough\": %s,\n  \"locks\": \"%s\",\n  \"syncs\": %s,\n",
+		header->privileged ? "true" : "false", facts->passthrough ? "true" : "false",
+		header->keeps_locks ? "segfs" : "kernel", header->syncs_nothing ? "false" : "true");
 	control_print(text, "  \"requests\": %llu,\n", (unsigned long long)atomic_load(&header->requests));
 	print_operations(text, header, facts);
 	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n  \"nodes_hot\": %u,\n", counts.nodes,

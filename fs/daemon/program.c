@@ -9,9 +9,11 @@
 #include "lib/base/log.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 /*
  * header->reload: the upper bits number the latest wanted reload; the low byte is the attempts left, plus
@@ -113,8 +115,8 @@ static int check_bounds(const struct arena_header *header, const struct config *
 	return 0;
 }
 
-int program_check_locks(const struct arena_header *header, const struct config *config, const char *file,
-			char error[CONFIG_ERROR_MAX])
+static int check_locks(const struct arena_header *header, const struct config *config, const char *file,
+		       char error[CONFIG_ERROR_MAX])
 {
 	char line[16] = "";
 	struct config_where where;
@@ -129,6 +131,38 @@ int program_check_locks(const struct arena_header *header, const struct config *
 		 "change that; remove it, or unmount and start again",
 		 file, line, where.kind, where.name ? " " : "", where.name ? where.name : "");
 	return -EINVAL;
+}
+
+/* The kernel sends no FSYNC any more. What is no tmpfs, or cannot be looked at, may have to be synchronized.
+ */
+static int check_media(const struct arena_header *header, const struct config *config, const char *file,
+		       char error[CONFIG_ERROR_MAX])
+{
+	for (size_t i = 0; header->syncs_nothing && i < config->n_directories; i++) {
+		const struct config_directory *directory = &config->directories[i];
+		struct statfs found;
+
+		if (directory->store.medium != MEDIUM_PATH ||
+		    (statfs(directory->store.path, &found) == 0 && found.f_type == TMPFS_MAGIC))
+			continue;
+		snprintf(error, CONFIG_ERROR_MAX,
+			 "%.150s:%u: [directory %.60s] is on disk, but this mount was started with memory "
+			 "only, and "
+			 "the kernel synchronizes nothing on it; start it again, with this section or with "
+			 "fsync = "
+			 "always in [mount]",
+			 file, directory->line, directory->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int program_check_kind(const struct arena_header *header, const struct config *config, const char *file,
+		       char error[CONFIG_ERROR_MAX])
+{
+	int result = check_locks(header, config, file, error);
+
+	return result < 0 ? result : check_media(header, config, file, error);
 }
 
 /* The other direction needs nothing but the user's knowledge: locks stay as slow as they are. */
@@ -204,7 +238,7 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 	}
 	result = check_bounds(state->arena->header, &config, program->config_file, error);
 	if (result == 0)
-		result = program_check_locks(state->arena->header, &config, program->config_file, error);
+		result = program_check_kind(state->arena->header, &config, program->config_file, error);
 	if (result < 0) {
 		log_error("%s; nothing was changed", error);
 		config_free(&config);

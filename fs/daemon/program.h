@@ -37,11 +37,12 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 		   void (*named)(uint64_t dir, const char *name));
 
 /*
- * Checks that a configuration does not require mandatory locks of a mount that leaves locks to the kernel.
+ * Checks that a configuration does not require what a mount cannot become: one that keeps the locks, or one
+ * that synchronizes, if it began otherwise.
  * file: its name, for `error`. Returns 0; -EINVAL with one line in `error`.
  */
-int program_check_locks(const struct arena_header *header, const struct config *config, const char *file,
-			char error[CONFIG_ERROR_MAX]);
+int program_check_kind(const struct arena_header *header, const struct config *config, const char *file,
+		       char error[CONFIG_ERROR_MAX]);
 
 /* The number of slots of an arena: the configured limit, or the default if that is larger. */
 uint32_t program_slots(uint64_t wanted, uint32_t by_default);

@@ -139,7 +139,7 @@ static int check_config(const struct arena_header *header)
 			  header->config_file, config.mount_path, header->mount_point);
 		result = -EINVAL;
 	} else {
-		result = program_check_locks(header, &config, header->config_file, error);
+		result = program_check_kind(header, &config, header->config_file, error);
 		if (result < 0)
 			log_error("%s", error);
 	}

@@ -258,10 +258,13 @@ static int sync_node(struct fs *fs, uint64_t number, int data_only)
 	return result;
 }
 
+/* After ENOSYS the kernel sends no FSYNC any more, and after one to FSYNCDIR none of these; both succeed. */
 int op_fsync(struct request *request)
 {
 	const struct fuse_fsync_in *in = request->body;
 
+	if (request->fs->state.arena->header->syncs_nothing)
+		return -ENOSYS;
 	return sync_node(request->fs, in->fh, in->fsync_flags & FUSE_FSYNC_FDATASYNC);
 }
 

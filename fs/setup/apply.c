@@ -117,3 +117,14 @@ int apply_config(struct state *state, const struct config *config, const char *f
 	umask(umask_before);
 	return result;
 }
+
+bool apply_is_memory(const struct state *state)
+{
+	for (int i = 0; i < ARENA_STORES; i++) {
+		const struct store_record *store = &state->arena->header->stores[i];
+
+		if (store_exists(store) && store->on_disk)
+			return false;
+	}
+	return true;
+}

@@ -25,4 +25,7 @@ int apply_root(struct state *state, int root_fd);
 int apply_config(struct state *state, const struct config *config, const char *file,
 		 void (*changed)(uint64_t id), char error[CONFIG_ERROR_MAX]);
 
+/* Whether all stores are in memory. */
+bool apply_is_memory(const struct state *state);
+
 #endif

@@ -14,7 +14,7 @@
 #define SCENE_SIZE 8192 /* bytes of each file */
 
 /* The configuration of the mount. */
-#define SCENE_CONFIG "[mount]\nsources = posix, sysv, process\n"
+#define SCENE_CONFIG "[mount]\nsources = posix, sysv, process\nfsync = always\n"
 
 /* Scenes, as bits. */
 enum {

@@ -271,12 +271,11 @@ static void writes_what_it_read(void **state)
 		 "[mount]\nsources = posix, sysv\n\n[directory d]\nsource = posix\npath = /a/b\n\n"
 		 "[directory e]\nsource = sysv\nipc-namespace = 17\n"},
 		{"[mount]\nhang-limit = 120s", "[mount]\nhang-limit = 2m\n"},
-		{"[mount]\nuser-share = 7\nmax-nodes = 2048\nhot-segments=0\nmax-waiting = "
-		 "1M\nmax-locks=100\nmax-handles = "
-		 "64\nfiles = 3K",
+		{"[mount]\nuser-share = 7\nmax-nodes = 2048\nhot-segments=0\nfsync=always\nmax-waiting = "
+		 "1M\nmax-locks=100\nmax-handles = 64\nfiles = 3K",
 		 "[mount]\nmax-nodes = 2K\nmax-handles = 64\nmax-locks = 100\nhot-segments = 0\nmax-waiting "
-		 "= 1M\nuser-share = "
-		 "7%\nfiles = 3K\n"},
+		 "= 1M\nfsync = always\nuser-share = 7%\nfiles = 3K\n"},
+		{"[mount]\nfsync = auto", ""},
 		{"[mount]\nhang-limit = 0", "[mount]\nhang-limit = 0\n"},
 		{"[mount]\nsources = none\n[directory e]\nsource=sysv\nipc-namespace=/run/ns",
 		 "[mount]\nsources = none\n\n[directory e]\nsource = sysv\nipc-namespace = /run/ns\n"},

@@ -137,8 +137,7 @@ static void says_what_is_wrong_with_keys(void **state)
 		{"[mount]\nsise = 1",
 		 "t.ini:2: unknown key 'sise' in [mount], perhaps 'size'; known keys: path, "
 		 "sources, hang-limit, max-nodes, max-handles, max-locks, hot-segments, max-waiting, "
-		 "user-share, size, "
-		 "files, huge, numa, mode, owner" POLICY_NAMES},
+		 "fsync, user-share, size, files, huge, numa, mode, owner" POLICY_NAMES},
 		{"[directory d]\nquestion = 1",
 		 "t.ini:2: unknown key 'question' in [directory d]; known keys: source, path, ipc-namespace, "
 		 "medium, size, files, huge, numa, mode, owner" POLICY_NAMES},
@@ -171,6 +170,8 @@ static void says_what_is_wrong_with_keys(void **state)
 		{"[mount]\nsources = posix, store",
 		 "t.ini:2: sources = posix, store: not a list of sources; write any of posix, sysv, process, "
 		 "separated by commas, or none"},
+		{"[mount]\nfsync = never",
+		 "t.ini:2: fsync = never: neither auto nor always; write one of them"},
 		{"[mount]\nhot-segments = -1",
 		 "t.ini:2: hot-segments = -1: not a count; write a whole number from 0 to 64M"},
 		{"[mount]\nhot-segments = 65M",
