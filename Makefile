@@ -144,6 +144,7 @@ $(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a $(OBJ)/link.flags
 # what a test runs on the mount
 $(OUT)/tests/mount/test_sqlite: private libraries := -lsqlite3
 $(OUT)/tests/mount/test_lmdb: private libraries := -llmdb
+$(bench_program): private libraries := -lsqlite3
 $(mount_tests) $(crash_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/support.a $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -162,7 +163,7 @@ $(clients): $(OUT)/%: $(OBJ)/%.o $(OBJ)/link.flags
 $(bench_program): $(call object,$(bench_sources)) $(OBJ)/bench.list $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) -o $@ $(filter %.o,$^) -lm
+	$(Q)$(link) -o $@ $(filter %.o,$^) -lm $(libraries)
 
 # for LD_PRELOAD of the daemon; without sanitizers, whose library has to come first
 $(preloads): $(OUT)/%.so: %.c Makefile build/bootstrap.mk $(OBJ)/compile.flags $(wildcard tests/preload/*.h)
@@ -211,7 +212,7 @@ check-unit: $(unit_tests) ## ... those that need neither FUSE nor root
 	$(run_tests) $(unit_tests)
 check-mount: tests ## ... the C tests on a real mount
 	$(run_tests) $(mount_tests)
-check-crash: tests ## ... those that kill the worker, at each point, of which `check` takes a sixth
+check-crash: tests ## ... those that kill the worker, at each point, of which `check` takes an eighth
 	$(Q)export SEGFS_POINTS=all; $(subst $(Q),,$(run_tests)) $(crash_tests)
 check-shell: tests ## ... those written in shell
 	$(run_tests) $(shell_tests)

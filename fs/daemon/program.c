@@ -133,8 +133,7 @@ static int check_locks(const struct arena_header *header, const struct config *c
 	return -EINVAL;
 }
 
-/* The kernel sends no FSYNC any more. What is no tmpfs, or cannot be looked at, may have to be synchronized.
- */
+/* The kernel sends no FSYNC any more. A path that does not exist is reported by apply_config(). */
 static int check_media(const struct arena_header *header, const struct config *config, const char *file,
 		       char error[CONFIG_ERROR_MAX])
 {
@@ -142,8 +141,8 @@ static int check_media(const struct arena_header *header, const struct config *c
 		const struct config_directory *directory = &config->directories[i];
 		struct statfs found;
 
-		if (directory->store.medium != MEDIUM_PATH ||
-		    (statfs(directory->store.path, &found) == 0 && found.f_type == TMPFS_MAGIC))
+		if (directory->store.medium != MEDIUM_PATH || statfs(directory->store.path, &found) < 0 ||
+		    found.f_type == TMPFS_MAGIC)
 			continue;
 		snprintf(error, CONFIG_ERROR_MAX,
 			 "%.150s:%u: [directory %.60s] is on disk, but this mount was started with memory "

@@ -10,6 +10,7 @@
 #include "fs/state/fault.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +82,9 @@ __attribute__((noreturn)) static void be_worker(void)
 		_exit(EXIT_FAILURE);
 	atomic_store(&header->worker_pid, getpid());
 	prctl(PR_SET_NAME, "segfs-worker");
+	/* a core file, which only debugging makes of root's worker, goes to the current directory */
+	if (!self.program->options.debug)
+		procfs_enter_fds();
 	if (privileges_limit_worker(self.program) < 0)
 		_exit(EXIT_FAILURE);
 	_exit(worker_run(self.program, self.session));

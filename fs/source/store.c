@@ -27,7 +27,7 @@
 
 #define USER_PREFIX "user." /* of extended attributes */
 
-/* A node's file: an O_PATH descriptor and its path in /proc/self/fd. */
+/* A node's file: an O_PATH descriptor and its path for calls that take no descriptor. */
 struct reached {
 	struct cached_fd cached;
 	char path[PROCFS_FD_MAX];
@@ -46,7 +46,7 @@ static int reach(struct state *state, const struct node_slot *node, struct reach
 	int result = fd_cache_get(state, node, &reached->cached);
 
 	if (result == 0)
-		procfs_fd_path(reached->path, reached->cached.fd);
+		procfs_fd_name(reached->path, reached->cached.fd);
 	return result;
 }
 

@@ -50,6 +50,30 @@ void procfs_fd_path(char path[PROCFS_FD_MAX], int fd)
 	snprintf(path, PROCFS_FD_MAX, "/proc/self/fd/%d", fd);
 }
 
+static bool is_in_fds; /* the current directory is /proc/self/fd */
+
+void procfs_enter_fds(void)
+{
+	is_in_fds = chdir("/proc/self/fd") == 0;
+}
+
+void procfs_fd_name(char path[PROCFS_FD_MAX], int fd)
+{
+	char digits[PROCFS_FD_MAX];
+	size_t n = 0;
+
+	if (!is_in_fds) {
+		procfs_fd_path(path, fd);
+		return;
+	}
+	do
+		digits[n++] = (char)('0' + fd % 10);
+	while (fd /= 10);
+	while (n > 0)
+		*path++ = digits[--n];
+	*path = 0;
+}
+
 int procfs_fd_open(int fd, int flags)
 {
 	char path[PROCFS_FD_MAX];

@@ -28,6 +28,18 @@
 void procfs_fd_path(char path[PROCFS_FD_MAX], int fd);
 
 /*
+ * Makes /proc/self/fd the current directory of this process, so that procfs_fd_name() is short. Without /proc
+ * nothing changes. Called before there are threads.
+ */
+void procfs_enter_fds(void);
+
+/*
+ * Writes a path by which this process reaches a descriptor with fewer lookups than by procfs_fd_path(): its
+ * number, once procfs_enter_fds() has been called.
+ */
+void procfs_fd_name(char path[PROCFS_FD_MAX], int fd);
+
+/*
  * Reopens the file of a descriptor, which may be O_PATH. flags: of open(2), without O_CREAT; O_CLOEXEC and
  * O_NOCTTY are added. Returns a descriptor that the caller closes, or the negative errno of open(2).
  */

@@ -106,13 +106,15 @@ struct memory memory_of(const char *mount);
 uint64_t cpu_of(pid_t pid);
 
 /* Each measures and prints a table. */
-void bench_data(const char *base);    /* data.c */
-void bench_names(const char *base);   /* names.c */
-void bench_scale(const char *base);   /* scale.c */
-void bench_locks(const char *base);   /* locks.c */
-void bench_calls(const char *base);   /* calls.c */
-void bench_sources(const char *base); /* sources.c */
-void bench_kills(const char *base);   /* kills.c */
+void bench_data(const char *base);     /* data.c */
+void bench_names(const char *base);    /* names.c */
+void bench_kernel(const char *base);   /* kernel.c */
+void bench_programs(const char *base); /* programs.c */
+void bench_scale(const char *base);    /* scale.c */
+void bench_locks(const char *base);    /* locks.c */
+void bench_calls(const char *base);    /* calls.c */
+void bench_sources(const char *base);  /* sources.c */
+void bench_kills(const char *base);    /* kills.c */
 
 /*
  * floor.c: mounts a directory of n empty files or directories, "00000" and on, whose server does the bare

@@ -9,6 +9,8 @@
  *   measure.c     short slices, one target after the other; medians; the table
  *   data.c        table "data": views, reads, writes
  *   names.c       table "names": opening, creating, listing, removing
+ *   kernel.c      table "kernel": what must cost no request
+ *   programs.c    table "programs": SQLite, git, tar
  *   scale.c       table "scale": many segments in one directory; memory per node
  *   locks.c       table "locks": setting, releasing and handing over locks
  *   held.c        ... and their cost when there are many
@@ -31,9 +33,9 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*print)(const char *base);
 	} tables[] = {
-		{"data", bench_data},   {"names", bench_names}, {"scale", bench_scale},
-		{"locks", bench_locks}, {"calls", bench_calls}, {"sources", bench_sources},
-		{"kills", bench_kills},
+		{"data", bench_data},   {"names", bench_names},   {"scale", bench_scale},
+		{"locks", bench_locks}, {"calls", bench_calls},   {"sources", bench_sources},
+		{"kills", bench_kills}, {"kernel", bench_kernel}, {"programs", bench_programs},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -44,6 +46,7 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: bench data|names|scale|locks|calls|sources|kills BASE [ONLY]\n", stderr);
+	fputs("usage: bench data|names|kernel|programs|scale|locks|calls|sources|kills BASE [ONLY]\n",
+	      stderr);
 	return 2;
 }

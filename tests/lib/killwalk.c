@@ -92,7 +92,7 @@ static unsigned int try_all(const struct operation *operation, struct call_kinds
 	return try.at - 1;
 }
 
-/* Of operations, too, a sixth; the others are carried out undisturbed. */
+/* Of operations, too, an eighth; the others are carried out undisturbed. */
 static void walk_kinds(const struct operation *operation)
 {
 	if (n_of_kinds++ % sample_step() == sample_first() - 1)

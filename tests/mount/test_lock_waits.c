@@ -429,7 +429,7 @@ static void writers_do_not_starve(void **unused)
 
 static void run_storm(bool interrupts)
 {
-	const struct deadline deadline = deadline_in(2);
+	const struct deadline deadline = deadline_in(1);
 	struct lockstorm storm;
 	bool goes_on = lockstorm_start(&storm, at(0), interrupts) == 0;
 	unsigned long sum = 0;

@@ -22,7 +22,7 @@ static struct mount mount;
 
 static int start(void **unused)
 {
-	const struct mount_spec spec = {.config = "[directory there]\nmode = 0755\n",
+	const struct mount_spec spec = {.config = "[mount]\nfsync = always\n[directory there]\nmode = 0755\n",
 					.options = "attr_timeout=600,entry_timeout=600"};
 
 	(void)unused;

@@ -6,7 +6,7 @@ set -u
 # shellcheck source=tests/lib/tap.sh
 . "$SEGFS_TOP/tests/lib/tap.sh"
 
-readonly SECONDS_EACH=2
+readonly SECONDS_EACH=1
 fuzzers=$SEGFS_TOP/build/fuzz/tests/fuzz
 
 # Runs fuzzer $1 with the options that follow. What it says is shown only if it fails.
@@ -22,6 +22,6 @@ for source in tests/fuzz/fuzz_*.c; do
 	name=$(basename "$source" .c)
 	ok "$name: what was found once" run "$name" -runs=0 "tests/fuzz/corpus/$name"
 	mkdir "$TMPDIR/$name"
-	ok "$name: $SECONDS_EACH seconds more" run "$name" -max_total_time=$SECONDS_EACH "$TMPDIR/$name" "tests/fuzz/corpus/$name"
+	ok "$name: $SECONDS_EACH s more" run "$name" -max_total_time=$SECONDS_EACH "$TMPDIR/$name" "tests/fuzz/corpus/$name"
 done
 tap_done

@@ -275,7 +275,7 @@ static void writes_what_it_read(void **state)
 		 "1M\nmax-locks=100\nmax-handles = 64\nfiles = 3K",
 		 "[mount]\nmax-nodes = 2K\nmax-handles = 64\nmax-locks = 100\nhot-segments = 0\nmax-waiting "
 		 "= 1M\nfsync = always\nuser-share = 7%\nfiles = 3K\n"},
-		{"[mount]\nfsync = auto", ""},
+		{"[mount]\nfsync = auto", "[mount]\n"},
 		{"[mount]\nhang-limit = 0", "[mount]\nhang-limit = 0\n"},
 		{"[mount]\nsources = none\n[directory e]\nsource=sysv\nipc-namespace=/run/ns",
 		 "[mount]\nsources = none\n\n[directory e]\nsource = sysv\nipc-namespace = /run/ns\n"},

@@ -86,7 +86,7 @@ static void own_locks(void **unused)
 	_cleanup_close_ int fd = memfd_create("locks", MFD_CLOEXEC);
 	_cleanup_free_ struct procfs_lock *locks = NULL;
 	struct flock range = {.l_type = F_WRLCK, .l_start = 10, .l_len = 5};
-	struct stat stat;
+	struct stat stat = {0};
 	int found = 0;
 	ssize_t n;
 

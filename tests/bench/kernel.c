@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What must cost no request: locks of a mount that leaves them to the kernel, and fsync(2) where all media
+ * are memory.
+ */
+#include "tests/bench/bench.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define ROUNDS 36
+#define GOAL   0.95 /* of tmpfs's speed */
+
+/* argument: the command of fcntl(2) */
+static void lock_and_unlock(struct place *place, const struct workload *workload, unsigned int count)
+{
+	struct flock lock = {.l_whence = SEEK_SET, .l_len = 1};
+
+	for (unsigned int i = 0; i < count; i++) {
+		lock.l_type = F_WRLCK;
+		must(fcntl(place->file, (int)workload->argument, &lock));
+		lock.l_type = F_UNLCK;
+		must(fcntl(place->file, (int)workload->argument, &lock));
+	}
+}
+
+static void flock_and_unlock(struct place *place, const struct workload *workload, unsigned int count)
+{
+	(void)workload;
+	for (unsigned int i = 0; i < count; i++) {
+		must(flock(place->file, LOCK_EX));
+		must(flock(place->file, LOCK_UN));
+	}
+}
+
+static void synchronize(struct place *place, const struct workload *workload, unsigned int count)
+{
+	(void)workload;
+	for (unsigned int i = 0; i < count; i++)
+		must(fsync(place->file));
+}
+
+#define REPEATED .count = 5000, .repeatable = true, .goal = GOAL, .peer = 50
+
+static const struct workload workloads[] = {
+	{.name = "fcntl, lock+unlock", .argument = F_SETLK, .run = lock_and_unlock, REPEATED},
+	{.name = "fcntl of open file, same", .argument = F_OFD_SETLK, .run = lock_and_unlock, REPEATED},
+	{.name = "flock, lock+unlock", .run = flock_and_unlock, REPEATED},
+	{.name = "fsync", .run = synchronize, REPEATED},
+};
+
+void bench_kernel(const char *base)
+{
+	struct place places[TARGETS];
+
+	open_places(places, base, "kernel");
+	for (int i = 0; i < TARGETS; i++) {
+		enter(&places[i]);
+		places[i].file = (int)must(open("file", O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+	}
+	print_heading("without a request");
+	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
+		struct outcome outcome;
+
+		if (only && !strstr(workloads[i].name, only))
+			continue;
+		measure(places, &workloads[i], ROUNDS, NULL, &outcome);
+		print_outcome(&workloads[i], &outcome);
+	}
+	for (int i = 0; i < TARGETS; i++) {
+		enter(&places[i]);
+		must(close(places[i].file));
+		must(unlink("file"));
+	}
+}

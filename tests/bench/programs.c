@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Whole programs: SQLite by its library, git and tar as they are.
+ *
+ * With a rollback journal (DELETE) each transaction of SQLite reads and then asks for the file's size. The
+ * kernel drops the cached access time of a FUSE file with each read, so that this fstat(2) is a request: the
+ * goal is out of reach while a round trip takes as long as the rest of the transaction.
+ */
+#include "tests/bench/bench.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROUNDS     18
+#define ROWS       2000 /* of a database */
+#define CLIENTS    4
+#define WARM_UP    1000  /* transactions until all that is read is in SQLite's own cache */
+#define BUSY_LIMIT 10000 /* milliseconds */
+
+/* The journal modes of SQLite. */
+enum { WAL, DELETE, JOURNALS };
+static const char *const journals[JOURNALS] = {"wal", "delete"};
+
+/* Row of `workloads`: argument. */
+#define READS(journal)  ((journal)*2)
+#define WRITES(journal) ((journal)*2 + 1)
+
+static sqlite3 *open_database(int journal)
+{
+	char statement[64];
+	sqlite3 *db;
+
+	if (sqlite3_open(journals[journal], &db) != SQLITE_OK)
+		die("%s: %s", journals[journal], sqlite3_errmsg(db));
+	sqlite3_busy_timeout(db, BUSY_LIMIT);
+	snprintf(statement, sizeof(statement), "PRAGMA journal_mode = %s", journals[journal]);
+	if (sqlite3_exec(db, statement, NULL, NULL, NULL) != SQLITE_OK)
+		die("%s: %s", statement, sqlite3_errmsg(db));
+	return db;
+}
+
+static void execute(sqlite3 *db, const char *statement)
+{
+	if (sqlite3_exec(db, statement, NULL, NULL, NULL) != SQLITE_OK)
+		die("%s: %s", statement, sqlite3_errmsg(db));
+}
+
+static sqlite3_stmt *prepare_statement(sqlite3 *db, long what)
+{
+	const char *text = what % 2 ? "UPDATE t SET b = b + 1 WHERE a = ?" : "SELECT b FROM t WHERE a = ?";
+	sqlite3_stmt *statement;
+
+	if (sqlite3_prepare_v2(db, text, -1, &statement, NULL) != SQLITE_OK)
+		die("%s: %s", text, sqlite3_errmsg(db));
+	return statement;
+}
+
+/* Each is a transaction of its own. */
+static void transact(struct place *place, sqlite3 *db, sqlite3_stmt *statement, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		int status;
+
+		sqlite3_bind_int(statement, 1, (int)(next_random(place) % ROWS));
+		while ((status = sqlite3_step(statement)) == SQLITE_ROW)
+			;
+		if (status != SQLITE_DONE || sqlite3_reset(statement) != SQLITE_OK)
+			die("SQLite: %s", sqlite3_errmsg(db));
+	}
+}
+
+/* --- one process --- */
+
+static sqlite3 *database;
+static sqlite3_stmt *prepared;
+
+static void open_one(struct place *place, const struct workload *workload, unsigned int count)
+{
+	(void)count;
+	database = open_database((int)workload->argument / 2);
+	prepared = prepare_statement(database, workload->argument);
+	transact(place, database, prepared, workload->argument % 2 ? 10 : WARM_UP);
+}
+
+static void run_one(struct place *place, const struct workload *workload, unsigned int count)
+{
+	(void)workload;
+	transact(place, database, prepared, count);
+}
+
+static void close_one(struct place *place, const struct workload *workload, unsigned int count)
+{
+	(void)place;
+	(void)workload;
+	(void)count;
+	sqlite3_finalize(prepared);
+	if (sqlite3_close(database) != SQLITE_OK)
+		die("SQLite: %s", sqlite3_errmsg(database));
+}
+
+/* --- several processes --- */
+
+static pid_t clients[CLIENTS];
+static int starting; /* write end: closed to let them go */
+
+__attribute__((noreturn)) static void be_client(struct place *place, const struct workload *workload,
+						unsigned int count, int start, int ready, pid_t parent)
+{
+	sqlite3 *db;
+	sqlite3_stmt *statement;
+	char byte;
+
+	must(prctl(PR_SET_PDEATHSIG, SIGKILL));
+	if (getppid() != parent)
+		_exit(1);
+	db = open_database((int)workload->argument / 2);
+	statement = prepare_statement(db, workload->argument);
+	transact(place, db, statement, workload->argument % 2 ? 10 : WARM_UP);
+	must(write(ready, "r", 1));
+	if (must(read(start, &byte, 1)) != 0)
+		_exit(1);
+	transact(place, db, statement, count);
+	_exit(0);
+}
+
+static void start_clients(struct place *place, const struct workload *workload, unsigned int count)
+{
+	pid_t parent = getpid();
+	int start[2];
+	int ready[2];
+	char byte;
+
+	must(pipe2(start, O_CLOEXEC));
+	must(pipe2(ready, O_CLOEXEC));
+	fflush(NULL);
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = (pid_t)must(fork());
+		if (clients[i] == 0) {
+			close(start[1]);
+			be_client(place, workload, count / CLIENTS, start[0], ready[1], parent);
+		}
+	}
+	close(start[0]);
+	close(ready[1]);
+	for (int i = 0; i < CLIENTS; i++)
+		if (must(read(ready[0], &byte, 1)) != 1)
+			die("a client has ended");
+	close(ready[0]);
+	starting = start[1];
+}
+
+static void run_clients(struct place *place, const struct workload *workload, unsigned int count)
+{
+	(void)place;
+	(void)workload;
+	(void)count;
+	close(starting);
+	for (int i = 0; i < CLIENTS; i++) {
+		int status;
+
+		must(waitpid(clients[i], &status, 0));
+		if (status != 0)
+			die("a client has failed");
+	}
+}
+
+/* --- programs --- */
+
+static void shell(const char *command)
+{
+	if (system(command) != 0)
+		die("'%s' fails", command);
+}
+
+static void git_status(struct place *place, const struct workload *workload, unsigned int count)
+{
+	(void)place;
+	(void)workload;
+	for (unsigned int i = 0; i < count; i++)
+		shell("git -C tree status --porcelain >/dev/null");
+}
+
+static void extract(struct place *place, const struct workload *workload, unsigned int count)
+{
+	(void)place;
+	(void)workload;
+	for (unsigned int i = 0; i < count; i++)
+		shell("mkdir copy && tar -xf tree.tar -C copy");
+}
+
+static void remove_copy(struct place *place, const struct workload *workload, unsigned int count)
+{
+	(void)place;
+	(void)workload;
+	(void)count;
+	shell("rm -r copy");
+}
+
+#define ONE     .prepare = open_one, .run = run_one, .finish = close_one
+#define SEVERAL .prepare = start_clients, .run = run_clients
+
+static const struct workload workloads[] = {
+	{.name = "SQLite, WAL, read", .argument = READS(WAL), .goal = 0.9, .count = 1000, ONE},
+	{.name = "SQLite, WAL, read, 4", .argument = READS(WAL), .goal = 0.9, .count = 4000, SEVERAL},
+	{.name = "SQLite, WAL, write", .argument = WRITES(WAL), .goal = 0.7, .count = 300, ONE},
+	{.name = "SQLite, DELETE, read", .argument = READS(DELETE), .goal = 0.6, .count = 1000, ONE},
+	{.name = "SQLite, DELETE, read, 4", .argument = READS(DELETE), .goal = 0.6, .count = 4000, SEVERAL},
+	{.name = "SQLite, DELETE, write", .argument = WRITES(DELETE), .count = 50, ONE},
+	{.name = "git status", .count = 1, .run = git_status},
+	{.name = "tar x", .count = 1, .run = extract, .finish = remove_copy},
+};
+
+static void set_up(void)
+{
+	for (int journal = 0; journal < JOURNALS; journal++) {
+		sqlite3 *db = open_database(journal);
+		char fill[256];
+
+		snprintf(fill, sizeof(fill),
+			 "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %d)"
+			 " INSERT INTO t SELECT i, i, zeroblob(100) FROM n",
+			 ROWS);
+		execute(db, "CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER, c BLOB)");
+		execute(db, fill);
+		sqlite3_close(db);
+	}
+	shell("mkdir tree && cd tree && git init -q && for i in $(seq 300); do mkdir -p d$((i / 20)) && "
+	      "echo \"$i\" >d$((i / 20))/f$i; done && git add . && "
+	      "git -c user.name=bench -c user.email=bench@localhost commit -q -m tree && cd .. && "
+	      "{ tar -cf tree.tar tree 2>/dev/null || [ $? -eq 1 ]; }");
+}
+
+void bench_programs(const char *base)
+{
+	struct place places[TARGETS];
+
+	open_places(places, base, "programs");
+	for (int i = 0; i < TARGETS; i++) {
+		enter(&places[i]);
+		set_up();
+	}
+	print_heading("programs");
+	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
+		struct outcome outcome;
+
+		if (only && !strstr(workloads[i].name, only))
+			continue;
+		measure(places, &workloads[i], ROUNDS, NULL, &outcome);
+		print_outcome(&workloads[i], &outcome);
+	}
+	for (int i = 0; i < TARGETS; i++) {
+		enter(&places[i]);
+		shell("rm -rf tree tree.tar wal* delete*");
+	}
+}
