@@ -166,8 +166,12 @@ static void requests_that_nobody_took(void **unused)
 	};
 
 	(void)unused;
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		dies_waiting(calls[i].call, (void *)(uintptr_t)at(calls[i].name), calls[i].number);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		char path[PATH_MAX]; /* what path_of() returns may be gone when the worker has stopped */
+
+		snprintf(path, sizeof(path), "%s", at(calls[i].name));
+		dies_waiting(calls[i].call, path, calls[i].number);
+	}
 	/* the request had no effect */
 	assert_int_equal(access(path_of("%s/new", mount.store), F_OK), -1);
 	check(access(path_of("%s/file", mount.store), F_OK));
