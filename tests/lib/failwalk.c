@@ -13,7 +13,8 @@
 #define POINTS_MAX 400 /* more than any operation has */
 
 static pid_t worker;
-static unsigned int failures; /* of one walk */
+static unsigned int failures;   /* of one walk */
+static unsigned int n_of_kinds; /* operations of which each kind of call is tried, in one walk */
 static unsigned int complaints;
 static struct call_kinds *with_eio;    /* that have failed with EIO, in one walk */
 static struct call_kinds *with_likely; /* ... with what is likely to be lacking */
@@ -169,6 +170,8 @@ static void walk_kinds(const struct operation *operation)
 	_cleanup_free_ char *after = walk_undisturbed(operation, "");
 	unsigned int points;
 
+	if (!sample_takes(n_of_kinds++))
+		return;
 	points = try_kinds(operation, kinds, FAIL_LIKELY, after);
 	/* of a file of another process it says that it can't be the one that is looked for */
 	if (!operation->looks_at_all)
@@ -218,6 +221,7 @@ static void walk_all(const struct operation *const tables[],
 {
 	worker = worker_pid(walk_mount());
 	failures = 0;
+	n_of_kinds = 0;
 	complaints = 0;
 	with_eio = call_kinds_new();
 	with_likely = call_kinds_new();

@@ -127,6 +127,8 @@ static void walk_two(const struct operation *operation)
 	struct try try = {.at = NEVER};
 	unsigned int at[3] = {1};
 
+	if (!sample_takes(n_of_kinds++))
+		return;
 	try_points(operation, &try, expected);
 	at[1] = try.passed / 2;
 	at[2] = try.passed - 1;

@@ -6,6 +6,7 @@
 #ifndef SEGFS_TESTS_SAMPLE_H
 #define SEGFS_TESTS_SAMPLE_H
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,6 +22,15 @@ static inline unsigned int sample_step(void)
 static inline unsigned int sample_first(void)
 {
 	return 1 + (unsigned int)(time(NULL) / 86400) % sample_step();
+}
+
+/*
+ * Whether the n-th operation is disturbed, where the number of points does not depend on sample_step(): every
+ * second one, the others the next day.
+ */
+static inline bool sample_takes(unsigned int n)
+{
+	return sample_step() == 1 || n % 2 == sample_first() % 2;
 }
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: waits: for what must not happen */
 /*
  * Lifetime last-close: views and copies of an open count. In direct, mediated and relayed mode, in memory and
  * on disk, across worker deaths and a restart of segfs.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: waits: for what must not happen */
 /*
  * Lifetime owner: segments live until their owner ends. In memory and on disk, across worker deaths and a
  * restart of segfs.

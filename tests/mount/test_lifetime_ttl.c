@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: waits: for times to pass */
 /*
  * Lifetime ttl: segments live until they have not been open for some time; and the effect of an outage of all
  * of segfs on limited lifetimes. In direct, mediated and relayed mode, in memory and on disk, across worker

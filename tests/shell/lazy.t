@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
+# tests/run: waits: for programs that are to end
+#
 # umount -l while something of the mount is in use: a new start names who keeps it, and works once they have ended.
 set -u
 # shellcheck source=tests/lib/tap.sh

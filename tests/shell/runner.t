@@ -244,6 +244,14 @@ is "what took long before starts first" "$(grep starts "$work/marks" | tail -n 1
 is "durations are kept" "$(grep -c -e '/short\.t [0-9.]*$' -e '/long\.t [0-9.]*$' -e '/middle\.t [0-9.]*$' "$work/out/test-logs/durations")" 3
 not_ok "... as they were this time" grep -q '/long.t 9.5' "$work/out/test-logs/durations"
 
+first_line='# tests/run: waits: for the others' write_case waiter <<<'await marked left starts && await marked right starts'
+for name in left right; do
+	write_case $name <<<'await marked waiter starts && await marked left starts && await marked right starts'
+done
+rm -f "$work/marks"
+jobs=2 run left right waiter
+is "a test that mostly waits runs beside the others" "$counts" "3 passed, 0 failed, 0 skipped"
+
 first_line='# tests/run: alone: counts the others' write_case solitary <<'END'
 marked left ends && marked right ends && marked first ends
 END
