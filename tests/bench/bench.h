@@ -54,6 +54,7 @@ struct outcome {
 	double of_tmpfs;      /* speed relative to tmpfs: median of the rounds */
 	double spread;        /* half the interquartile range of that */
 	double of_bindfs;     /* speed relative to bindfs */
+	double spread_bindfs;
 };
 
 /* measure.c */
@@ -67,6 +68,11 @@ double measure_slice(struct place *place, const struct workload *workload, uint6
 typedef void (*renew_function)(struct place places[TARGETS]);
 void measure(struct place places[TARGETS], const struct workload *workload, unsigned int rounds,
 	     renew_function renew, struct outcome *outcome);
+/*
+ * Prints the heading of a table, and its lines. A goal is judged only if the distance to it is larger than
+ * the spread, otherwise the line says "noise". If BENCH_RESULTS is set, lines go to that file as well, for
+ * tests/bench/report.
+ */
 void print_heading(const char *title);
 void print_outcome(const struct workload *workload, const struct outcome *outcome);
 

@@ -225,10 +225,10 @@ static void measure_stalls(const char *base)
 		die("mmap failed");
 	atexit(end_clients);
 	for (int i = 0; i < CLIENTS; i++) {
-		snprintf(directory, sizeof(directory), "%s/names%d", mount, i);
+		snprintf(directory, sizeof(directory), "%s/kills.names%d", mount, i);
 		start_client(&shared->names[i], directory, change_names);
 	}
-	snprintf(directory, sizeof(directory), "%s/data", mount);
+	snprintf(directory, sizeof(directory), "%s/kills.data", mount);
 	start_client(&shared->data, directory, move_bytes);
 	printf("\n%-12s %7s %12s %12s %12s %12s   goal: adds less than %.0f, %.0f\n", "around", "times",
 	       "names median", "longest", "bytes median", "longest", GOAL_MEDIAN, GOAL_LONGEST);

@@ -334,8 +334,77 @@ static void tear_down(struct place places[TARGETS])
 	}
 }
 
+/* --- own work --- */
+
+/* ns of a round trip to a server that answers at once, from memory */
+static double floor_trip(const char *base)
+{
+	double costs[ROUNDS];
+	struct statx found;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/floor", base);
+	must(mkdir(path, 0755));
+	floor_start(path, 1, false);
+	must(chdir(path));
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		uint64_t start = nanoseconds();
+
+		for (int i = 0; i < 200; i++)
+			must(statx(AT_FDCWD, "00000", AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found));
+		costs[round] = (double)(nanoseconds() - start) / 200;
+	}
+	must(chdir("/"));
+	floor_stop();
+	must(rmdir(path));
+	return median(costs, ROUNDS);
+}
+
+/* The number of requests of one operation, those without a waiter included. */
+static double requests_of(struct place *place, const struct workload *workload, const char *mount)
+{
+	long long before;
+	long long after;
+	long long self;
+
+	enter(place);
+	if (workload->prepare)
+		workload->prepare(place, workload, workload->count);
+	before = status_number(mount, "requests");
+	self = status_number(mount, "requests") - before;
+	before += self;
+	workload->run(place, workload, workload->count);
+	settle();
+	after = status_number(mount, "requests");
+	if (workload->finish)
+		workload->finish(place, workload, workload->count);
+	return (double)(after - before - self - 1) / workload->count;
+}
+
+static void print_own_work(const char *base, struct place places[TARGETS], const double *costs)
+{
+	const double trip = floor_trip(base);
+	char mount[4096];
+
+	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
+	printf("\nown work, on one CPU: the time of an operation without that of its requests to a server "
+	       "that "
+	       "answers at once,\nfrom memory: %.0f ns each. Requests that nobody waits for count as well.\n",
+	       trip);
+	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
+		double requests = costs[i] > 0 ? requests_of(&places[ON_SEGFS], &workloads[i], mount) : 0;
+		double own = costs[i] - requests * trip;
+
+		if (requests > 0.5)
+			printf("%-26s %8.0f ns  %5.2f requests, own %6.0f ns: %3.0f %%  within 30 %%: %s\n",
+			       workloads[i].name, costs[i], requests, own, 100 * own / (requests * trip),
+			       own <= 0.3 * requests * trip ? "ok" : "MISS");
+	}
+}
+
 void bench_names(const char *base)
 {
+	double costs[sizeof(workloads) / sizeof(workloads[0])] = {0};
 	static const char *const titles[PLACEMENTS] = {
 		[ANYWHERE] = "names",
 		[TOGETHER] = "names, all on one CPU",
@@ -356,7 +425,10 @@ void bench_names(const char *base)
 				continue;
 			measure(places, &workloads[i], ROUNDS, NULL, &outcome);
 			print_outcome(&workloads[i], &outcome);
+			costs[i] = outcome.cost[ON_SEGFS];
 		}
+		if (placement == TOGETHER)
+			print_own_work(base, places, costs);
 	}
 	place_processes(base, ANYWHERE);
 	tear_down(places);

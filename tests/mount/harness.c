@@ -515,6 +515,17 @@ void mount_kill_worker(const struct mount *mount)
 			     mount_status(mount, "worker_pid") != worker));
 }
 
+bool is_stopped(pid_t pid)
+{
+	char text[512];
+	const char *at;
+
+	if (read_text(path_of("/proc/%d/stat", pid), text, sizeof(text)) <= 0)
+		return false;
+	at = strrchr(text, ')');
+	return at && at[1] == ' ' && at[2] == 'T';
+}
+
 int mount_handles(const struct mount *mount)
 {
 	return look_into(mount->supervisor).handles;

@@ -133,6 +133,9 @@ bool mount_keeps_locks(const struct mount *mount);
 /* Kills the worker and waits until the next one serves. */
 void mount_kill_worker(const struct mount *mount);
 
+/* Whether a process is stopped by a signal. */
+bool is_stopped(pid_t pid);
+
 /* Deadlines; `wait_for(condition)` is true once the condition is, and false after WAIT_SECONDS. */
 struct deadline {
 	struct timespec at;

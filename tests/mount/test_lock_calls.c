@@ -651,6 +651,24 @@ static void restarted(void **unused)
 	}
 }
 
+/* A stop that ends is no reason to return. */
+static void stopped(void **unused)
+{
+	(void)unused;
+	for (enum way way = 0; way < WAYS; way++) {
+		assert_int_equal(take(0, way), 0);
+		begin_waiting(1, way);
+		check(kill(locker_pid(1), SIGSTOP));
+		assert_true(wait_for(is_stopped(locker_pid(1))));
+		check(kill(locker_pid(1), SIGCONT));
+		assert_true(locker_waits(1));
+		give_up(0, way);
+		assert_int_equal(locker_result(1), 0);
+		give_up(1, way);
+		expect_free();
+	}
+}
+
 static void waiters_killed(void **unused)
 {
 	(void)unused;
@@ -784,6 +802,7 @@ int main(void)
 		CASE(closed_while_waiting),
 		CASE(interrupted),
 		CASE(restarted),
+		CASE(stopped),
 		CASE(waiters_killed),
 		CASE(owners_killed),
 		CASE(owners_close),

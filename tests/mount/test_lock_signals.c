@@ -164,17 +164,6 @@ static void a_restarting_handler(void **unused)
 	}
 }
 
-static bool is_stopped(pid_t pid)
-{
-	char text[512];
-	const char *at;
-
-	if (read_text(path_of("/proc/%d/stat", pid), text, sizeof(text)) <= 0)
-		return false;
-	at = strrchr(text, ')');
-	return at && at[1] == ' ' && at[2] == 'T';
-}
-
 static void a_stop(void **unused)
 {
 	(void)unused;
