@@ -127,8 +127,7 @@ static int check_locks(const struct arena_header *header, const struct config *c
 		snprintf(line, sizeof(line), ":%u", where.line);
 	snprintf(error, CONFIG_ERROR_MAX,
 		 "%.200s%s: lock = mandatory in [%s%s%.100s]: this mount leaves locks to the kernel, and "
-		 "cannot "
-		 "change that; remove it, or unmount and start again",
+		 "cannot change that; remove it, or unmount and start again",
 		 file, line, where.kind, where.name ? " " : "", where.name ? where.name : "");
 	return -EINVAL;
 }
@@ -146,10 +145,8 @@ static int check_media(const struct arena_header *header, const struct config *c
 			continue;
 		snprintf(error, CONFIG_ERROR_MAX,
 			 "%.150s:%u: [directory %.60s] is on disk, but this mount was started with memory "
-			 "only, and "
-			 "the kernel synchronizes nothing on it; start it again, with this section or with "
-			 "fsync = "
-			 "always in [mount]",
+			 "only, and the kernel synchronizes nothing on it; start it again, with this section "
+			 "or with fsync = always in [mount]",
 			 file, directory->line, directory->name);
 		return -EINVAL;
 	}

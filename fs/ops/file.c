@@ -106,8 +106,7 @@ static struct fuse_open_out open_out(const struct opening *opening)
 		out.open_flags |= FOPEN_DIRECT_IO;
 	else if (opening->mode == IO_RELAYED)
 		out.open_flags |= FOPEN_KEEP_CACHE;
-	/* a close drops locks, and requires a FLUSH if segfs keeps them; files under .segfs are never locked
-	 */
+	/* a close drops locks that segfs keeps by a FLUSH; files under .segfs are never locked */
 	if (opening_is_control(opening) || !fs_keeps_locks(opening->fs))
 		out.open_flags |= FOPEN_NOFLUSH;
 	return out;

@@ -69,12 +69,13 @@ typedef void (*renew_function)(struct place places[TARGETS]);
 void measure(struct place places[TARGETS], const struct workload *workload, unsigned int rounds,
 	     renew_function renew, struct outcome *outcome);
 /*
- * Prints the heading of a table, and its lines. A goal is judged only if the distance to it is larger than
- * the spread, otherwise the line says "noise". If BENCH_RESULTS is set, lines go to that file as well, for
- * tests/bench/report.
+ * Measures `n` workloads, or those that `only` names, and prints them as a table. A goal is judged only if
+ * the distance to it is larger than the spread, otherwise the line says "noise". If BENCH_RESULTS is set, the
+ * lines go to that file as well, for tests/bench/report.
+ * costs: receives what each costs on segfs, 0 for those left out; or NULL.
  */
-void print_heading(const char *title);
-void print_outcome(const struct workload *workload, const struct outcome *outcome);
+void measure_table(struct place places[TARGETS], const char *title, const struct workload *workloads,
+		   size_t n, unsigned int rounds, renew_function renew, double *costs);
 
 /* place.c */
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

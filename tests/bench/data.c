@@ -337,15 +337,8 @@ void bench_data(const char *base)
 	struct place places[TARGETS];
 
 	open_places(places, base, "data");
-	print_heading("data");
-	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
-		struct outcome outcome;
-
-		if (only && !strstr(workloads[i].name, only))
-			continue;
-		measure(places, &workloads[i], ROUNDS, renew, &outcome);
-		print_outcome(&workloads[i], &outcome);
-	}
+	measure_table(places, "data", workloads, sizeof(workloads) / sizeof(workloads[0]), ROUNDS, renew,
+		      NULL);
 	watch(places, base);
 	for (int i = 0; i < TARGETS; i++) {
 		enter(&places[i]);

@@ -60,15 +60,8 @@ void bench_kernel(const char *base)
 		enter(&places[i]);
 		places[i].file = (int)must(open("file", O_RDWR | O_CREAT | O_CLOEXEC, 0644));
 	}
-	print_heading("without a request");
-	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
-		struct outcome outcome;
-
-		if (only && !strstr(workloads[i].name, only))
-			continue;
-		measure(places, &workloads[i], ROUNDS, NULL, &outcome);
-		print_outcome(&workloads[i], &outcome);
-	}
+	measure_table(places, "without a request", workloads, sizeof(workloads) / sizeof(workloads[0]),
+		      ROUNDS, NULL, NULL);
 	for (int i = 0; i < TARGETS; i++) {
 		enter(&places[i]);
 		must(close(places[i].file));

@@ -115,7 +115,7 @@ void measure(struct place places[TARGETS], const struct workload *workload, unsi
 
 static const char *table; /* the title of the last heading */
 
-void print_heading(const char *title)
+static void print_heading(const char *title)
 {
 	table = title;
 	printf("\n%-26s %8s %8s %8s        segfs : tmpfs   : bindfs           goal\n", title,
@@ -144,7 +144,7 @@ static void record(const struct workload *workload, const struct outcome *outcom
 	fclose(file);
 }
 
-void print_outcome(const struct workload *workload, const struct outcome *outcome)
+static void print_outcome(const struct workload *workload, const struct outcome *outcome)
 {
 	const char *unit = workload->bytes ? "MB/s" : "ns";
 
@@ -166,4 +166,22 @@ void print_outcome(const struct workload *workload, const struct outcome *outcom
 		printf("over bindfs: %s", verdict(outcome->of_bindfs, outcome->spread_bindfs, 1));
 	putchar('\n');
 	record(workload, outcome);
+}
+
+void measure_table(struct place places[TARGETS], const char *title, const struct workload *workloads,
+		   size_t n, unsigned int rounds, renew_function renew, double *costs)
+{
+	print_heading(title);
+	for (size_t i = 0; i < n; i++) {
+		struct outcome outcome;
+
+		if (costs)
+			costs[i] = 0;
+		if (only && !strstr(workloads[i].name, only))
+			continue;
+		measure(places, &workloads[i], rounds, renew, &outcome);
+		print_outcome(&workloads[i], &outcome);
+		if (costs)
+			costs[i] = outcome.cost[ON_SEGFS];
+	}
 }

@@ -387,9 +387,8 @@ static void print_own_work(const char *base, struct place places[TARGETS], const
 	char mount[4096];
 
 	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
-	printf("\nown work, on one CPU: the time of an operation without that of its requests to a server "
-	       "that "
-	       "answers at once,\nfrom memory: %.0f ns each. Requests that nobody waits for count as well.\n",
+	printf("\nown work, on one CPU: an operation's time without that of its requests to a server that "
+	       "answers at once, from\nmemory: %.0f ns each. Requests that nobody waits for count as well.\n",
 	       trip);
 	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
 		double requests = costs[i] > 0 ? requests_of(&places[ON_SEGFS], &workloads[i], mount) : 0;
@@ -417,16 +416,8 @@ void bench_names(const char *base)
 	for (int placement = 0; placement < PLACEMENTS; placement++) {
 		if (!place_processes(base, (enum placement)placement))
 			continue;
-		print_heading(titles[placement]);
-		for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
-			struct outcome outcome;
-
-			if (only && !strstr(workloads[i].name, only))
-				continue;
-			measure(places, &workloads[i], ROUNDS, NULL, &outcome);
-			print_outcome(&workloads[i], &outcome);
-			costs[i] = outcome.cost[ON_SEGFS];
-		}
+		measure_table(places, titles[placement], workloads, sizeof(workloads) / sizeof(workloads[0]),
+			      ROUNDS, NULL, costs);
 		if (placement == TOGETHER)
 			print_own_work(base, places, costs);
 	}

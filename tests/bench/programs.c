@@ -245,15 +245,8 @@ void bench_programs(const char *base)
 		enter(&places[i]);
 		set_up();
 	}
-	print_heading("programs");
-	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
-		struct outcome outcome;
-
-		if (only && !strstr(workloads[i].name, only))
-			continue;
-		measure(places, &workloads[i], ROUNDS, NULL, &outcome);
-		print_outcome(&workloads[i], &outcome);
-	}
+	measure_table(places, "programs", workloads, sizeof(workloads) / sizeof(workloads[0]), ROUNDS, NULL,
+		      NULL);
 	for (int i = 0; i < TARGETS; i++) {
 		enter(&places[i]);
 		shell("rm -rf tree tree.tar wal* delete*");
