@@ -161,7 +161,8 @@ int program_check_kind(const struct arena_header *header, const struct config *c
 	return result < 0 ? result : check_media(header, config, file, error);
 }
 
-/* The other direction needs nothing but the user's knowledge: locks stay as slow as they are. */
+/* A configuration without mandatory locks applies to a mount that keeps locks, but does not make it faster.
+ */
 static void tell_locks_stay(const struct program *program, const struct config *config)
 {
 	struct config_where where;

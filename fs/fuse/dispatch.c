@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define ROOM_PAUSE 100000000 /* nanoseconds: who fills a store does not make everybody's opens slow */
+/* nanoseconds between two makes_room(): a user who keeps a store full must not slow down everybody's opens */
+#define ROOM_PAUSE 100000000
 
 static bool is_excluded(const struct request *request)
 {
@@ -25,8 +26,8 @@ static bool is_excluded(const struct request *request)
 }
 
 /*
- * The passthrough ids and cached descriptors of segments that are not open keep files, with their memory,
- * that were removed behind the mount. They go before a user is told that a store is full.
+ * A store is full. Passthrough ids and cached descriptors of closed segments pin files that were removed
+ * behind the mount, with their memory: closes these. Returns whether the request is to be carried out again.
  */
 static bool makes_room(struct request *request, int result)
 {

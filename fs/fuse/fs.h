@@ -46,8 +46,8 @@ struct fs {
 };
 
 /*
- * Whether segfs keeps the locks of all users, and can make them mandatory. Otherwise the kernel keeps them:
- * segfs sees neither locks nor, since no close drops one of its locks, FLUSH.
+ * Whether segfs keeps the locks of all users, and can make them mandatory. Otherwise the kernel keeps them,
+ * and sends neither lock requests nor FLUSH.
  */
 static inline bool fs_keeps_locks(const struct fs *fs)
 {

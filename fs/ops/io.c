@@ -258,7 +258,7 @@ static int sync_node(struct fs *fs, uint64_t number, int data_only)
 	return result;
 }
 
-/* After ENOSYS the kernel sends no FSYNC any more, and after one to FSYNCDIR none of these; both succeed. */
+/* The kernel takes ENOSYS for success, and sends no further request with that opcode. */
 int op_fsync(struct request *request)
 {
 	const struct fuse_fsync_in *in = request->body;

@@ -105,6 +105,9 @@ int apply_register_hidden(struct state *state, const char *path, enum source_kin
 		return result;
 	if (fstatfs(root_fd, &found) < 0)
 		return -errno;
+	/* the path may name another file system than when the configuration was checked */
+	if (found.f_type != TMPFS_MAGIC && header->syncs_nothing)
+		return -EOPNOTSUPP;
 	place = &header->stores[index];
 	place->source = source;
 	place->mount_id = mount_id;

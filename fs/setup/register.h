@@ -8,7 +8,8 @@
 /*
  * Adds a store record that is not attached yet. path: below the mount. root_fd: its root; ipc_fd: an IPC
  * namespace, or -1; both are moved to the record on success only.
- * Returns its index; -ENFILE if there are too many; the negative errno of statx(2), fstatfs(2).
+ * Returns its index; -ENFILE if there are too many; -EOPNOTSUPP for a disk on a mount that synchronizes
+ * nothing; the negative errno of statx(2), fstatfs(2).
  */
 int apply_register_hidden(struct state *state, const char *path, enum source_kind source, int root_fd,
 			  int ipc_fd);

@@ -59,19 +59,10 @@ void procfs_enter_fds(void)
 
 void procfs_fd_name(char path[PROCFS_FD_MAX], int fd)
 {
-	char digits[PROCFS_FD_MAX];
-	size_t n = 0;
-
-	if (!is_in_fds) {
+	if (is_in_fds)
+		snprintf(path, PROCFS_FD_MAX, "%d", fd);
+	else
 		procfs_fd_path(path, fd);
-		return;
-	}
-	do
-		digits[n++] = (char)('0' + fd % 10);
-	while (fd /= 10);
-	while (n > 0)
-		*path++ = digits[--n];
-	*path = 0;
 }
 
 int procfs_fd_open(int fd, int flags)

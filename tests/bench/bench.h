@@ -130,6 +130,10 @@ void bench_kills(const char *base);    /* kills.c */
 void floor_start(const char *mount_point, unsigned int n, bool directories);
 void floor_stop(void); /* does nothing if not started */
 
+/* locks.c: pairs of calls on place->file. workload->argument of the first: the command of fcntl(2) */
+void lock_and_unlock(struct place *place, const struct workload *workload, unsigned int count);
+void flock_and_unlock(struct place *place, const struct workload *workload, unsigned int count);
+
 /* Further parts of tables. */
 void bench_held_locks(const char *base); /* held.c */
 

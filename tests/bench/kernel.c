@@ -7,33 +7,10 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define ROUNDS 36
 #define GOAL   0.95 /* of tmpfs's speed */
-
-/* argument: the command of fcntl(2) */
-static void lock_and_unlock(struct place *place, const struct workload *workload, unsigned int count)
-{
-	struct flock lock = {.l_whence = SEEK_SET, .l_len = 1};
-
-	for (unsigned int i = 0; i < count; i++) {
-		lock.l_type = F_WRLCK;
-		must(fcntl(place->file, (int)workload->argument, &lock));
-		lock.l_type = F_UNLCK;
-		must(fcntl(place->file, (int)workload->argument, &lock));
-	}
-}
-
-static void flock_and_unlock(struct place *place, const struct workload *workload, unsigned int count)
-{
-	(void)workload;
-	for (unsigned int i = 0; i < count; i++) {
-		must(flock(place->file, LOCK_EX));
-		must(flock(place->file, LOCK_UN));
-	}
-}
 
 static void synchronize(struct place *place, const struct workload *workload, unsigned int count)
 {

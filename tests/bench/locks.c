@@ -27,8 +27,7 @@ static void lock_byte(int file, int command, short type, off_t byte)
 	must(fcntl(file, command, &lock));
 }
 
-/* argument: the command of fcntl(2) */
-static void lock_and_unlock(struct place *place, const struct workload *workload, unsigned int count)
+void lock_and_unlock(struct place *place, const struct workload *workload, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		lock_byte(place->file, (int)workload->argument, F_WRLCK, 0);
@@ -36,7 +35,7 @@ static void lock_and_unlock(struct place *place, const struct workload *workload
 	}
 }
 
-static void flock_and_unlock(struct place *place, const struct workload *workload, unsigned int count)
+void flock_and_unlock(struct place *place, const struct workload *workload, unsigned int count)
 {
 	(void)workload;
 	for (unsigned int i = 0; i < count; i++) {

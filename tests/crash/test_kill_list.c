@@ -325,9 +325,7 @@ static void built_in_directories(void **unused)
 static int verify(void **unused)
 {
 	(void)unused;
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount)
-		       ? 0
-		       : -1;
+	return verify_nothing_lost(&mount);
 }
 
 static int start(const struct mount_spec *spec)

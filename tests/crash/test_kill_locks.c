@@ -945,9 +945,7 @@ static int end_case(void **unused)
 	if (mount.supervisor > 1)
 		kill(mount.supervisor, SIGCONT);
 	lockers_end();
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount)
-		       ? 0
-		       : -1;
+	return verify_nothing_lost(&mount);
 }
 
 static int stop(void **unused)

@@ -78,9 +78,7 @@ static bool is_in_mode(const char *mode)
 static int verify(void **unused)
 {
 	(void)unused;
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount)
-		       ? 0
-		       : -1;
+	return verify_nothing_lost(&mount);
 }
 
 /* --- no stall --- */

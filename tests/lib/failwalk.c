@@ -14,7 +14,7 @@
 
 static pid_t worker;
 static unsigned int failures;   /* of one walk */
-static unsigned int n_of_kinds; /* operations of which each kind of call is tried, in one walk */
+static unsigned int n_of_kinds; /* operations that sample_takes() has been asked about, in one walk */
 static unsigned int complaints;
 static struct call_kinds *with_eio;    /* that have failed with EIO, in one walk */
 static struct call_kinds *with_likely; /* ... with what is likely to be lacking */

@@ -15,7 +15,8 @@
 static unsigned int kills;       /* of one walk */
 static unsigned int most;        /* points that a next worker has passed */
 static struct call_kinds *known; /* in one walk */
-static unsigned int n_of_kinds;  /* operations of which each kind of call is tried, in one walk */
+static unsigned int n_of_kinds;  /* operations that sample_takes() has been asked about, or walk_kinds() has
+				    sampled, in one walk */
 static const struct operation *all_points_of;
 static unsigned int turn; /* which of the next worker's points have their turn */
 

@@ -177,6 +177,12 @@ bool no_lost_backing_ids(const struct mount *mount)
 	return lost == 0;
 }
 
+int verify_nothing_lost(const struct mount *mount)
+{
+	return mount_verify(mount, 0) == 0 && no_lost_descriptors(mount) && no_lost_backing_ids(mount) ? 0
+												       : -1;
+}
+
 int removed_files_held(const struct mount *mount, bool print)
 {
 	_cleanup_arena_ struct arena arena = {.fd = -1};

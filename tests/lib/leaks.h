@@ -20,6 +20,12 @@ bool no_lost_descriptors(const struct mount *mount);
 bool no_lost_backing_ids(const struct mount *mount);
 
 /*
+ * For teardowns: mount_verify() of a mount on which nobody has a file open, and both checks above. Returns 0
+ * or -1.
+ */
+int verify_nothing_lost(const struct mount *mount);
+
+/*
  * The number of removed files held by nodes that the kernel refers to. If nobody has files open, these are
  * lookup counts that are too high for good.
  * print: lists them on stderr. Returns the number, or -1.

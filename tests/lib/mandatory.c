@@ -58,10 +58,7 @@ int mandatory_tear_down(void **unused)
 		fputs("somebody still waits\n", stderr);
 		return -1;
 	}
-	return mount_verify(&mandatory_mount, 0) == 0 && no_lost_descriptors(&mandatory_mount) &&
-			       no_lost_backing_ids(&mandatory_mount)
-		       ? 0
-		       : -1;
+	return verify_nothing_lost(&mandatory_mount);
 }
 
 void expect_stored(off_t at, off_t size, char byte)

@@ -33,22 +33,28 @@ int run_in_mode(const char *mode, const struct CMUnitTest *cases, size_t n, int 
 	return _cmocka_run_group_tests(mode, cases, n, set_up, stop);
 }
 
+static int run_in_all(const char *const modes[3], const struct CMUnitTest *cases, size_t n,
+		      int (*start)(const char *mode), CMFixtureFunction stop)
+{
+	int failed = 0;
+
+	for (int i = 0; i < 3; i++)
+		failed += run_in_mode(modes[i], cases, n, start, stop);
+	return failed;
+}
+
 int run_in_each_mode(const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode),
 		     CMFixtureFunction stop)
 {
-	int failed = run_in_mode("direct", cases, n, start, stop);
+	static const char *const modes[] = {"direct", "mediated", "relayed"};
 
-	failed += run_in_mode("mediated", cases, n, start, stop);
-	failed += run_in_mode("relayed", cases, n, start, stop);
-	return failed;
+	return run_in_all(modes, cases, n, start, stop);
 }
 
 int run_in_each_mode_with_mand(const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode),
 			       CMFixtureFunction stop)
 {
-	int failed = run_in_mode("direct-mand", cases, n, start, stop);
+	static const char *const modes[] = {"direct-mand", "mediated-mand", "relayed-mand"};
 
-	failed += run_in_mode("mediated-mand", cases, n, start, stop);
-	failed += run_in_mode("relayed-mand", cases, n, start, stop);
-	return failed;
+	return run_in_all(modes, cases, n, start, stop);
 }

@@ -137,10 +137,7 @@ static inline int verify(void **unused)
 
 	(void)unused;
 	run_program(argv);
-	return mount_verify(&mounted, 0) == 0 && no_lost_descriptors(&mounted) &&
-			       no_lost_backing_ids(&mounted)
-		       ? 0
-		       : -1;
+	return verify_nothing_lost(&mounted);
 }
 
 static inline const char *ttl(unsigned int length)

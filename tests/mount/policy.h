@@ -151,9 +151,7 @@ static inline int verify(void **unused)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(at_mount(names[i]));
 	rmdir(at_mount("dir"));
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount)
-		       ? 0
-		       : -1;
+	return verify_nothing_lost(&mount);
 }
 
 static const struct {

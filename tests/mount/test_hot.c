@@ -124,9 +124,7 @@ static int start(void **unused)
 static int verify(void **unused)
 {
 	(void)unused;
-	return mount_verify(&mount, 0) == 0 && no_lost_descriptors(&mount) && no_lost_backing_ids(&mount)
-		       ? 0
-		       : -1;
+	return verify_nothing_lost(&mount);
 }
 
 static int stop(void **unused)
