@@ -2,6 +2,7 @@
 #include "fs/fuse/identity.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +31,10 @@ _Static_assert(sizeof(struct info) == 64, "the size is part of the number of the
  * Used by the reader only. A pidfd stays that of its thread: it fails once the thread has ended, even if the
  * number is reused.
  */
-static struct {
+static struct cached {
 	pid_t thread;
 	int fd;
+	uint64_t identity; /* 0 = not asked for yet */
 } cache[CACHED];
 
 static int open_thread(pid_t thread)
@@ -58,21 +60,21 @@ bool identity_can_be_asked(void)
 	return fd >= 0 && ask(fd, &info) == 0;
 }
 
-static int ask_thread(pid_t thread, struct info *info)
+/* Returns NULL if the thread or PIDFD_GET_INFO is unknown. */
+static struct cached *ask_thread(pid_t thread, struct info *info)
 {
-	const size_t place = (size_t)thread % CACHED;
+	struct cached *cached = &cache[(size_t)thread % CACHED];
 	int fd;
 
-	if (cache[place].thread == thread && ask(cache[place].fd, info) == 0)
-		return 0;
+	if (cached->thread == thread && ask(cached->fd, info) == 0)
+		return cached;
 	fd = open_thread(thread);
 	if (fd < 0)
-		return fd;
-	if (cache[place].thread)
-		close(cache[place].fd);
-	cache[place].thread = thread;
-	cache[place].fd = fd;
-	return ask(fd, info);
+		return NULL;
+	if (cached->thread)
+		close(cached->fd);
+	*cached = (struct cached){.thread = thread, .fd = fd};
+	return ask(fd, info) == 0 ? cached : NULL;
 }
 
 /* What the kernel has checked in full needs no user, nor what concerns an open that has been checked. */
@@ -97,15 +99,45 @@ static bool needs_user(const struct request *request)
 	return true;
 }
 
+/* Whether the operation makes a file of a source that records the creator. */
+static bool needs_creator(const struct request *request)
+{
+	const struct node_slot *dir = request_node(request);
+
+	return request->operation->flags & OPERATION_MAKES_FILE && dir && !node_is_external(dir) &&
+	       !procfs_identity_waits();
+}
+
+/* 0 = unknown. */
+static uint64_t identity_of(pid_t thread)
+{
+	struct info info;
+	struct cached *cached = ask_thread(thread, &info);
+	uint64_t identity = 0;
+
+	if (cached && cached->identity)
+		return cached->identity;
+	if (cached)
+		procfs_pidfd_identity(cached->fd, thread, &identity);
+	else
+		procfs_thread_identity(thread, &identity);
+	if (cached)
+		cached->identity = identity;
+	return identity;
+}
+
 void identity_complete(struct request *request)
 {
 	struct fuse_in_header *header = (struct fuse_in_header *)(uintptr_t)request->header;
+	const pid_t thread = (pid_t)header->pid;
 	struct info info;
 
-	if (header->uid != IDENTITY_UNKNOWN || header->pid == 0 || !needs_user(request))
+	if (thread == 0)
 		return;
-	if (ask_thread((pid_t)header->pid, &info) < 0)
-		return;
-	header->uid = info.fsuid;
-	header->gid = info.fsgid;
+	if (needs_creator(request))
+		request->creator = identity_of(thread);
+	if (header->uid == IDENTITY_UNKNOWN && needs_user(request) && ask_thread(thread, &info)) {
+		header->uid = info.fsuid;
+		header->gid = info.fsgid;
+	}
 }

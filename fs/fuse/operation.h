@@ -40,6 +40,7 @@ enum operation_flag {
 	OPERATION_INTERRUPTIBLE = 1u << 9, /* an INTERRUPT ends its system call */
 	OPERATION_INODE_LOCKED = 1u << 10, /* the kernel excludes other changes of the file meanwhile */
 	OPERATION_SETS_XATTR = 1u << 11,   /* changes the attribute request->name */
+	OPERATION_MAKES_FILE = 1u << 12,   /* makes a file, whose creator may be asked for */
 };
 
 /*

@@ -47,6 +47,7 @@ struct request {
 	const char *text; /* the second string: a new name, or the target of a link */
 	uint64_t unique;  /* id, without the resend bit */
 	uint64_t node;    /* id of the node */
+	uint64_t creator; /* identity of the requesting thread for OPERATION_MAKES_FILE; 0 = unknown */
 	bool is_resent;   /* read by an earlier worker, which may have carried it out */
 	bool has_reply;   /* the reply was sent, or is sent by somebody else */
 	struct journal_entry journal;

@@ -186,7 +186,7 @@ static int create(struct opening *opening, mode_t mode, mode_t umask, struct fus
 	if (result == 0) {
 		opening->id = entry->ino;
 		opening->node = node_get(&fs->state, entry->ino);
-		if (policy_made(&fs->state, entry->ino, true, request_pid(request), &policy))
+		if (policy_made(&fs->state, entry->ino, &policy, request_pid(request), request->creator))
 			lifetime_changed(entry->ino);
 		result = opening->node ? opening_establish(opening) : -ESTALE;
 		if (result < 0)

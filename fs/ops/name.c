@@ -92,8 +92,8 @@ static int make_and_reply(struct request *request, struct new_file *new_file)
 		result = entry_of_created(request, &file, &entry);
 	if (result != 0)
 		return result;
-	if (has_policy && policy_made(&request->fs->state, entry.ino, S_ISREG(new_file->mode),
-				      request_pid(request), &new_file->policy))
+	if (has_policy && policy_made(&request->fs->state, entry.ino, &new_file->policy, request_pid(request),
+				      request->creator))
 		lifetime_changed(entry.ino);
 	reply_entry(request, &entry);
 	return 0;

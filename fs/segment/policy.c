@@ -303,28 +303,30 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 	return result;
 }
 
-/* Records the creator, with a mark that detects reuse of the thread id; no creator if there is no mark. */
-static void note_creator(struct node_slot *node, pid_t requester)
+/* The mark detects reuse of the thread id; without one there is no creator. */
+static void note_creator(struct node_slot *node, pid_t thread, uint64_t identity)
 {
-	uint64_t identity = boottime_nanoseconds() / 100000000;
-
-	if (!procfs_identity_waits() && procfs_thread_identity(requester, &identity) < 0)
+	if (procfs_identity_waits())
+		identity = boottime_nanoseconds() / 100000000;
+	if (identity == 0)
 		return;
 	node->creator_mark = (uint32_t)identity;
-	node->creator = requester;
+	node->creator = thread;
 }
 
-bool policy_made(struct state *state, uint64_t id, bool is_file, pid_t requester, const struct policy *policy)
+bool policy_made(struct state *state, uint64_t id, const struct policy *policy, pid_t requester,
+		 uint64_t requester_identity)
 {
 	struct node_slot *node = node_get(state, id);
 
 	if (!node || node_is_external(node))
 		return false;
-	note_creator(node, requester);
 	atomic_store(&node->policy, policy_pack(policy));
-	if (is_file)
-		atomic_fetch_or(&node->flags, NODE_FILLING);
-	return is_file && policy->lifetime != LIFETIME_PERSISTENT;
+	if (node->type != S_IFREG >> 12)
+		return false;
+	atomic_fetch_or(&node->flags, NODE_FILLING);
+	note_creator(node, requester, requester_identity);
+	return policy->lifetime != LIFETIME_PERSISTENT;
 }
 
 /* Keeps the size: the write behind the gap may still fail, or write nothing. */

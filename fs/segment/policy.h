@@ -46,11 +46,12 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 		   struct policy *policy, char text[POLICY_TEXT_MAX]);
 
 /*
- * Records the policy with which a node was created, and its creator. Returns whether its lifetime is limited:
- * the caller must call lifetime_changed().
+ * Records the policy with which a node was created, and the creator of a file. requester_identity: of that
+ * thread, as of procfs_thread_identity(); 0 = unknown. Returns whether its lifetime is limited: the caller
+ * must call lifetime_changed().
  */
-bool policy_made(struct state *state, uint64_t id, bool is_file, pid_t requester,
-		 const struct policy *policy);
+bool policy_made(struct state *state, uint64_t id, const struct policy *policy, pid_t requester,
+		 uint64_t requester_identity);
 
 /*
  * To be called before *size bytes are written at `offset`, or at the end: reduces *size to what a fixed size
