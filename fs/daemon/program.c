@@ -161,12 +161,15 @@ int program_check_kind(const struct arena_header *header, const struct config *c
 	return result < 0 ? result : check_media(header, config, file, error);
 }
 
-/* A configuration without mandatory locks applies to a mount that keeps locks, but does not make it faster.
- */
-static void tell_locks_stay(const struct program *program, const struct config *config)
+/* What a configuration without mandatory locks, or with fsync = always, changes only at the next start. */
+static void tell_what_stays(const struct program *program, const struct config *config)
 {
 	struct config_where where;
 
+	if (program->arena.header->syncs_nothing && config->fsync_always)
+		log_notice("%s: fsync = always: this mount was started with memory only and without it: fsync(2) "
+			   "stays without effect, and no disk can be added, until it is started again",
+			   program->config_file);
 	if (program->arena.header->keeps_locks && !program->options.mand &&
 	    !config_find_mandatory(config, &where))
 		log_notice(
@@ -254,7 +257,7 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 		if (result < 0)
 			log_error("%s is in force, but .segfs/config does not show it: %s",
 				  program->config_file, strerror(-result));
-		tell_locks_stay(program, &config);
+		tell_what_stays(program, &config);
 	}
 	config_free(&config);
 	return result;

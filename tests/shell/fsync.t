@@ -69,6 +69,10 @@ ok "(a tmpfs)" mount -t tmpfs -o size=1M segfs-test "$TMPDIR/memory"
 printf '[mount]\n[directory memory]\nmedium = %s\n' "$TMPDIR/memory" >"$ini"
 kill -HUP "$supervisor"
 ok "... but one that is a tmpfs is" until_true test -d "$mnt/memory"
+printf '[mount]\nfsync = always\n' >"$ini"
+kill -HUP "$supervisor"
+ok "SIGHUP: fsync = always comes too late, and says so" until_true said 'segfs.ini: fsync = always: .*until it is started again$'
+is "... .segfs/status" "$(status syncs)" false
 ok "stop" stop
 umount "$TMPDIR/memory"
 
