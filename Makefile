@@ -144,7 +144,7 @@ $(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a $(OBJ)/link.flags
 # what a test runs on the mount
 $(OUT)/tests/mount/test_sqlite: private libraries := -lsqlite3
 $(OUT)/tests/mount/test_lmdb: private libraries := -llmdb
-$(bench_program): private libraries := -lsqlite3
+$(bench_program): private libraries := -lsqlite3 -llmdb
 $(mount_tests) $(crash_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/support.a $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

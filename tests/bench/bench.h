@@ -12,7 +12,11 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-enum { ON_TMPFS, ON_SEGFS, ON_BINDFS, TARGETS };
+/*
+ * bindfs and passthrough_hp, an example of libfuse, are the peers: servers of any directory. The null daemon
+ * (null.c) answers from memory: no server can do less. passthrough_hp may be missing.
+ */
+enum { ON_TMPFS, ON_SEGFS, ON_BINDFS, ON_PASSTHROUGH, ON_NULL, TARGETS };
 
 extern const char *const target_names[TARGETS];
 
@@ -22,13 +26,14 @@ extern const char *const target_names[TARGETS];
  */
 struct place {
 	int which;        /* ON_... */
-	int directory;    /* O_PATH descriptor of the working directory */
+	int directory;    /* O_PATH descriptor of the working directory, -1 = the target is not measured */
 	int behind;       /* the same directory, outside of the mount */
 	int file;         /* the data file, -1 = not open */
 	char *view;       /* mapping of a file, or NULL */
 	size_t view_size; /* bytes */
 	uint64_t random;  /* state of next_random(); equal for all targets of a round */
 	char *buffer;     /* BUFFER_SIZE bytes */
+	double told;      /* ns per operation by `run` itself, which sets it; 0 = as measured around it */
 };
 
 #define BUFFER_SIZE (1024u * 1024u)
@@ -36,25 +41,34 @@ struct place {
 /* One line of a table. All functions but `run` may be NULL. */
 struct workload {
 	const char *name;
-	size_t bytes;  /* moved per operation, for MB/s; 0 = print ns per operation */
-	long argument; /* for `run`: a size, a flag */
-	double goal;   /* relative to tmpfs's speed; 0 = none */
+	size_t bytes;     /* moved per operation, for MB/s; 0 = print ns per operation */
+	long argument;    /* for `run`: a size, a flag */
+	double goal;      /* relative to tmpfs's speed; 0 = none */
+	double peer_goal; /* relative to the speed of the faster peer; 0 = none */
 	void (*prepare)(struct place *place, const struct workload *workload, unsigned int count);
 	void (*run)(struct place *place, const struct workload *workload, unsigned int count);
 	void (*finish)(struct place *place, const struct workload *workload, unsigned int count);
-	unsigned int count; /* operations per slice */
-	unsigned int peer;  /* bindfs runs 1/peer of them if it is slow; 0 = all */
-	bool repeatable;    /* `run` may be repeated, for warm-up */
-	bool beat_peer;     /* the goal is to be faster than bindfs */
+	unsigned int count;   /* operations per slice */
+	unsigned int peer;    /* bindfs runs 1/peer of them if it is slow; 0 = all */
+	bool repeatable;      /* `run` may be repeated, for warm-up */
+	unsigned int rounds;  /* 0 = those of the table */
+	unsigned int clients; /* processes that share the operations; 0 = this one, no other */
+	bool apart;           /* each client works in a directory of its own, c0 and on */
+	bool (*runs_on)(const struct place *place); /* NULL = on every target of the table */
+};
+
+/* Of the rounds of one target. */
+struct quartiles {
+	double low;
+	double median; /* 0 = not measured */
+	double high;
 };
 
 /* Results after all rounds. */
 struct outcome {
-	double cost[TARGETS]; /* ns per operation, medians */
-	double of_tmpfs;      /* speed relative to tmpfs: median of the rounds */
-	double spread;        /* half the interquartile range of that */
-	double of_bindfs;     /* speed relative to bindfs */
-	double spread_bindfs;
+	struct quartiles cost[TARGETS];  /* ns per operation */
+	struct quartiles speed[TARGETS]; /* of segfs relative to the target, of each round */
+	int peer;                        /* the faster of the peers; -1 = none */
 };
 
 /* measure.c */
@@ -62,6 +76,8 @@ uint64_t nanoseconds(void); /* CLOCK_MONOTONIC */
 void sleep_milliseconds(unsigned int milliseconds);
 double median(double *values, unsigned int n);            /* sorts them */
 double half_spread(const double *sorted, unsigned int n); /* half the interquartile range */
+/* Is the target measured in this table? */
+bool is_measured(const struct place *place);
 /* Prepares, runs and finishes one slice. seed: of the target's random numbers. Returns ns per operation. */
 double measure_slice(struct place *place, const struct workload *workload, uint64_t seed);
 /* renew: recreates the files every few rounds, since the location of their memory matters; or NULL. */
@@ -72,18 +88,28 @@ void measure(struct place places[TARGETS], const struct workload *workload, unsi
  * Measures `n` workloads, or those that `only` names, and prints them as a table. A goal is judged only if
  * the distance to it is larger than the spread, otherwise the line says "noise". If BENCH_RESULTS is set, the
  * lines go to that file as well, for tests/bench/report.
- * costs: receives what each costs on segfs, 0 for those left out; or NULL.
+ * outcomes: receives those of all `n`, zeroed where left out; or NULL.
  */
 void measure_table(struct place places[TARGETS], const char *title, const struct workload *workloads,
-		   size_t n, unsigned int rounds, renew_function renew, double *costs);
+		   size_t n, unsigned int rounds, renew_function renew, struct outcome *outcomes);
+
+/*
+ * clients.c: as measure_slice(), with the operations shared by workload->clients processes, which prepare,
+ * run and finish their part each. Returns ns per operation: from the start of all to the end of the last.
+ */
+double measure_clients(struct place *place, const struct workload *workload, uint64_t seed,
+		       unsigned int count);
 
 /* place.c */
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* Checks a system call that must not fail; returns its result. */
 #define must(call) must_not_fail((long)(call), #call)
 long must_not_fail(long result, const char *call);
-/* Opens BASE/NAME and its .behind, with a directory `sub` that is created if necessary. */
-void open_places(struct place places[TARGETS], const char *base, const char *sub);
+/*
+ * Opens BASE/NAME and its .behind, with a directory `sub` that is created if necessary. Targets after `last`
+ * are not measured, nor is passthrough_hp if it is missing.
+ */
+void open_places(struct place places[TARGETS], const char *base, const char *sub, int last);
 /* Changes the working directory to the target's. */
 void enter(const struct place *place);
 uint64_t next_random(struct place *place);
@@ -122,6 +148,7 @@ void bench_locks(const char *base);    /* locks.c */
 void bench_calls(const char *base);    /* calls.c */
 void bench_sources(const char *base);  /* sources.c */
 void bench_kills(const char *base);    /* kills.c */
+void bench_cold(const char *base);     /* cold.c */
 
 /*
  * floor.c: mounts a directory of n empty files or directories, "00000" and on, whose server does the bare
@@ -134,8 +161,20 @@ void floor_stop(void); /* does nothing if not started */
 void lock_and_unlock(struct place *place, const struct workload *workload, unsigned int count);
 void flock_and_unlock(struct place *place, const struct workload *workload, unsigned int count);
 
+/* null.c: mounts an empty file system that is all in memory, and serves it until it is unmounted. */
+void null_serve(const char *mount_point);
+
+/*
+ * own.c: an operation's time without that of its requests to the null daemon, and without that of the whole
+ * operation there. All processes are on one CPU.
+ */
+void print_own_work(const char *base, struct place places[TARGETS], const struct workload *workloads,
+		    size_t n, const struct outcome *outcomes);
+
 /* Further parts of tables. */
 void bench_held_locks(const char *base); /* held.c */
+void bench_lmdb(const char *base);       /* lmdb.c */
+void bench_postgres(const char *base);   /* postgres.c */
 
 /* Only lines whose name contains it; NULL = all. */
 extern const char *only;

@@ -285,7 +285,7 @@ void bench_held_locks(const char *base)
 		return;
 	raise_limit();
 	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
-	open_places(places, base, "held");
+	open_places(places, base, "held", ON_BINDFS);
 	place_processes(base, TOGETHER);
 	over_many_files(places, mount);
 	on_one_file(places);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define ROUNDS 36
-#define GOAL   0.95 /* of tmpfs's speed */
+#define GOAL   (1 / 1.05) /* of tmpfs's speed */
 
 static void synchronize(struct place *place, const struct workload *workload, unsigned int count)
 {
@@ -32,14 +32,18 @@ void bench_kernel(const char *base)
 {
 	struct place places[TARGETS];
 
-	open_places(places, base, "kernel");
+	open_places(places, base, "kernel", ON_PASSTHROUGH);
 	for (int i = 0; i < TARGETS; i++) {
+		if (!is_measured(&places[i]))
+			continue;
 		enter(&places[i]);
 		places[i].file = (int)must(open("file", O_RDWR | O_CREAT | O_CLOEXEC, 0644));
 	}
 	measure_table(places, "without a request", workloads, sizeof(workloads) / sizeof(workloads[0]),
 		      ROUNDS, NULL, NULL);
 	for (int i = 0; i < TARGETS; i++) {
+		if (!is_measured(&places[i]))
+			continue;
 		enter(&places[i]);
 		must(close(places[i].file));
 		must(unlink("file"));

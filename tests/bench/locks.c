@@ -163,7 +163,7 @@ static void print_locks(const struct workload *workload, double cost[TARGETS][RO
 	double in_trips = median(trips, ROUNDS);
 
 	printf("%-26s", workload->name);
-	for (int i = 0; i < TARGETS; i++)
+	for (int i = 0; i <= ON_BINDFS; i++)
 		printf(" %8.0f", median(cost[i], ROUNDS));
 	printf(" ns     %8.0f  %5.2f +-%.2f  ", median(trip, ROUNDS), in_trips, half_spread(trips, ROUNDS));
 	if (judge)
@@ -185,7 +185,7 @@ static void measure_locks(struct place places[TARGETS], const struct workload *w
 		cost[ON_SEGFS][round] = measure_slice(segfs, workload, round + 1);
 		trip[round] = (before + measure_slice(segfs, &round_trip, round + 1)) / 2;
 		trips[round] = cost[ON_SEGFS][round] / trip[round];
-		for (int i = 0; i < TARGETS; i++)
+		for (int i = 0; i <= ON_BINDFS; i++)
 			if (i != ON_SEGFS)
 				cost[i][round] = measure_slice(&places[i], workload, round + 1);
 	}
@@ -201,8 +201,8 @@ void bench_locks(const char *base)
 	};
 	struct place places[TARGETS];
 
-	open_places(places, base, "locks");
-	for (int i = 0; i < TARGETS; i++) {
+	open_places(places, base, "locks", ON_BINDFS);
+	for (int i = 0; i <= ON_BINDFS; i++) {
 		enter(&places[i]);
 		places[i].file = (int)must(open("lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644));
 	}
@@ -218,7 +218,7 @@ void bench_locks(const char *base)
 			if (!only || strstr(workloads[i].name, only))
 				measure_locks(places, &workloads[i], (enum placement)placement);
 	}
-	for (int i = 0; i < TARGETS; i++) {
+	for (int i = 0; i <= ON_BINDFS; i++) {
 		enter(&places[i]);
 		must(close(places[i].file));
 		must(unlink("lock"));

@@ -3,19 +3,26 @@
  * The benchmark; tests/bench/run calls it.
  *
  *   bench TABLE BASE [ONLY]
+ *   bench null MOUNTPOINT
  *
  *   main.c        this
  *   place.c       targets to measure on; cost to the daemon
  *   measure.c     short slices, one target after the other; medians; the table
+ *   clients.c     a slice that several processes share
  *   data.c        table "data": views, reads, writes
  *   names.c       table "names": opening, creating, listing, removing
+ *   own.c         ... and what of that is segfs's own work
+ *   cold.c        table "cold": opening more files than stay ready
  *   kernel.c      table "kernel": what must cost no request
  *   programs.c    table "programs": SQLite, git, tar
+ *   lmdb.c        ... LMDB
+ *   postgres.c    ... PostgreSQL
  *   scale.c       table "scale": many segments in one directory; memory per node
  *   locks.c       table "locks": setting, releasing and handing over locks
  *   held.c        ... and their cost when there are many
  *   sources.c     table "sources": cost of `ls -l` of the machine's own shared memory
  *   kills.c       table "kills": time that worker deaths and upgrades add to calls
+ *   null.c        the null daemon: a FUSE server of names in memory
  *   floor.c       a minimal FUSE server, for comparison
  *   calls.c       table "calls": round trips and system calls of each operation
  *   operations.c  those operations
@@ -36,6 +43,7 @@ int main(int argc, char **argv)
 		{"data", bench_data},   {"names", bench_names},   {"scale", bench_scale},
 		{"locks", bench_locks}, {"calls", bench_calls},   {"sources", bench_sources},
 		{"kills", bench_kills}, {"kernel", bench_kernel}, {"programs", bench_programs},
+		{"cold", bench_cold},   {"null", null_serve},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -46,7 +54,8 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: bench data|names|kernel|programs|scale|locks|calls|sources|kills BASE [ONLY]\n",
+	fputs("usage: bench data|names|cold|kernel|programs|scale|locks|calls|sources|kills BASE [ONLY]\n"
+	      "       bench null MOUNTPOINT\n",
 	      stderr);
 	return 2;
 }

@@ -60,6 +60,11 @@ double half_spread(const double *sorted, unsigned int n)
 	return (quantile(sorted, n, 0.75) - quantile(sorted, n, 0.25)) / 2;
 }
 
+bool is_measured(const struct place *place)
+{
+	return place->directory >= 0;
+}
+
 double measure_slice(struct place *place, const struct workload *workload, uint64_t seed)
 {
 	unsigned int count = workload->count;
@@ -69,7 +74,10 @@ double measure_slice(struct place *place, const struct workload *workload, uint6
 	if (place->which == ON_BINDFS && workload->peer > 1)
 		count = count > workload->peer ? count / workload->peer : 1;
 	enter(place);
+	if (workload->clients > 0)
+		return measure_clients(place, workload, seed, count);
 	place->random = seed;
+	place->told = 0;
 	if (workload->prepare)
 		workload->prepare(place, workload, count);
 	if (workload->repeatable)
@@ -79,38 +87,77 @@ double measure_slice(struct place *place, const struct workload *workload, uint6
 	end = nanoseconds();
 	if (workload->finish)
 		workload->finish(place, workload, count);
-	return (double)(end - start) / count;
+	return place->told > 0 ? place->told : (double)(end - start) / count;
+}
+
+static struct quartiles quartiles_of(double *values, unsigned int n)
+{
+	struct quartiles quartiles = {.median = median(values, n)};
+
+	quartiles.low = quantile(values, n, 0.25);
+	quartiles.high = quantile(values, n, 0.75);
+	return quartiles;
+}
+
+static void shuffle(int order[TARGETS], unsigned int round)
+{
+	struct place dice = {.random = 0x9e3779b97f4a7c15u * (round + 1)};
+
+	for (int i = 0; i < TARGETS; i++)
+		order[i] = i;
+	for (int i = TARGETS - 1; i > 0; i--) {
+		int other = (int)(next_random(&dice) % (uint64_t)(i + 1));
+		int moved = order[i];
+
+		order[i] = order[other];
+		order[other] = moved;
+	}
+}
+
+static bool runs_on(const struct workload *workload, const struct place *place)
+{
+	return is_measured(place) && (!workload->runs_on || workload->runs_on(place));
+}
+
+static int faster_peer(const struct outcome *outcome)
+{
+	double bindfs = outcome->cost[ON_BINDFS].median;
+	double passthrough = outcome->cost[ON_PASSTHROUGH].median;
+
+	if (bindfs > 0 && passthrough > 0)
+		return passthrough < bindfs ? ON_PASSTHROUGH : ON_BINDFS;
+	return passthrough > 0 ? ON_PASSTHROUGH : bindfs > 0 ? ON_BINDFS : -1;
 }
 
 void measure(struct place places[TARGETS], const struct workload *workload, unsigned int rounds,
 	     renew_function renew, struct outcome *outcome)
 {
-	static const int orders[6][TARGETS] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0},
-					       {0, 2, 1}, {2, 0, 1}, {1, 0, 2}};
 	double cost[TARGETS][ROUNDS_MAX] = {{0}};
-	double of_tmpfs[ROUNDS_MAX] = {0};
-	double of_bindfs[ROUNDS_MAX] = {0};
+	double speed[TARGETS][ROUNDS_MAX] = {{0}};
 
+	if (workload->rounds > 0 && workload->rounds < rounds)
+		rounds = workload->rounds;
 	if (rounds > ROUNDS_MAX)
 		rounds = ROUNDS_MAX;
 	for (unsigned int round = 0; round < rounds; round++) {
+		int order[TARGETS];
+
 		if (renew && round % RENEW == 0)
 			renew(places);
-		for (int i = 0; i < TARGETS; i++) {
-			int which = orders[round % 6][i];
-
-			cost[which][round] =
-				measure_slice(&places[which], workload, 0x9e3779b97f4a7c15u * (round + 1));
-		}
-		of_tmpfs[round] = cost[ON_TMPFS][round] / cost[ON_SEGFS][round];
-		of_bindfs[round] = cost[ON_BINDFS][round] / cost[ON_SEGFS][round];
+		shuffle(order, round);
+		for (int i = 0; i < TARGETS; i++)
+			if (runs_on(workload, &places[order[i]]))
+				cost[order[i]][round] = measure_slice(&places[order[i]], workload,
+								      0x9e3779b97f4a7c15u * (round + 1));
+		for (int i = 0; i < TARGETS; i++)
+			speed[i][round] =
+				cost[ON_SEGFS][round] > 0 ? cost[i][round] / cost[ON_SEGFS][round] : 0;
 	}
-	for (int i = 0; i < TARGETS; i++)
-		outcome->cost[i] = median(cost[i], rounds);
-	outcome->of_tmpfs = median(of_tmpfs, rounds);
-	outcome->spread = half_spread(of_tmpfs, rounds);
-	outcome->of_bindfs = median(of_bindfs, rounds);
-	outcome->spread_bindfs = half_spread(of_bindfs, rounds);
+	for (int i = 0; i < TARGETS; i++) {
+		outcome->cost[i] = quartiles_of(cost[i], rounds);
+		outcome->speed[i] = quartiles_of(speed[i], rounds);
+	}
+	outcome->peer = faster_peer(outcome);
 }
 
 static const char *table; /* the title of the last heading */
@@ -118,17 +165,47 @@ static const char *table; /* the title of the last heading */
 static void print_heading(const char *title)
 {
 	table = title;
-	printf("\n%-26s %8s %8s %8s        segfs : tmpfs   : bindfs           goal\n", title,
-	       target_names[ON_TMPFS], target_names[ON_SEGFS], target_names[ON_BINDFS]);
+	printf("\n%-26s %8s %8s %8s %8s %8s        segfs : tmpfs   : faster peer           goal\n", title,
+	       "tmpfs", "segfs", "bindfs", "pass_hp", "null");
 }
 
-static const char *verdict(double speed, double spread, double goal)
+static double half_range(const struct quartiles *quartiles)
 {
-	if (fabs(speed - goal) < spread)
-		return "noise";
-	return speed >= goal ? "ok" : "MISS";
+	return (quartiles->high - quartiles->low) / 2;
 }
 
+static const char *verdict(const struct quartiles *speed, double goal)
+{
+	if (fabs(speed->median - goal) < half_range(speed))
+		return "noise";
+	return speed->median >= goal ? "ok" : "MISS";
+}
+
+static void record_quartiles(FILE *file, const struct quartiles *quartiles, const char *format)
+{
+	fputc('\t', file);
+	fprintf(file, format, quartiles->median, quartiles->low, quartiles->high);
+}
+
+/* The goal as the line says it, or "". */
+static const char *judge(const struct workload *workload, const struct outcome *outcome)
+{
+	static char text[96];
+	const struct quartiles *tmpfs = &outcome->speed[ON_TMPFS];
+
+	*text = 0;
+	if (workload->goal > 0 && tmpfs->median > 0)
+		snprintf(text, sizeof(text), "%.2f of tmpfs: %s", workload->goal,
+			 verdict(tmpfs, workload->goal));
+	else if (workload->peer_goal > 0 && outcome->peer >= 0)
+		snprintf(text, sizeof(text), "%.2f of %s: %s", workload->peer_goal,
+			 target_names[outcome->peer],
+			 verdict(&outcome->speed[outcome->peer], workload->peer_goal));
+	return text;
+}
+
+/* Fields of a line, between tabs: table, name, bytes, goal; cost of each target; speed of segfs relative to
+ * each. */
 static void record(const struct workload *workload, const struct outcome *outcome)
 {
 	const char *name = getenv("BENCH_RESULTS");
@@ -136,12 +213,21 @@ static void record(const struct workload *workload, const struct outcome *outcom
 
 	if (!file)
 		return;
-	fprintf(file, "%s\t%s\t%zu", table, workload->name, workload->bytes);
+	fprintf(file, "%s\t%s\t%zu\t%s", table, workload->name, workload->bytes, judge(workload, outcome));
 	for (int i = 0; i < TARGETS; i++)
-		fprintf(file, "\t%.1f", outcome->cost[i]);
-	fprintf(file, "\t%.3f\t%.3f\t%.3f\t%.3f\n", outcome->of_tmpfs, outcome->spread, outcome->of_bindfs,
-		outcome->spread_bindfs);
+		record_quartiles(file, &outcome->cost[i], "%.1f %.1f %.1f");
+	for (int i = 0; i < TARGETS; i++)
+		record_quartiles(file, &outcome->speed[i], "%.3f %.3f %.3f");
+	fputc('\n', file);
 	fclose(file);
+}
+
+static void print_speed(const struct quartiles *speed)
+{
+	if (speed && speed->median > 0)
+		printf("  %6.2f +-%.2f", speed->median, half_range(speed));
+	else
+		printf("  %6s %6s", "-", "");
 }
 
 static void print_outcome(const struct workload *workload, const struct outcome *outcome)
@@ -150,38 +236,34 @@ static void print_outcome(const struct workload *workload, const struct outcome 
 
 	printf("%-26s", workload->name);
 	for (int i = 0; i < TARGETS; i++) {
-		double cost = outcome->cost[i];
+		double cost = outcome->cost[i].median;
 
-		if (workload->bytes)
+		if (cost <= 0)
+			printf(" %8s", "-");
+		else if (workload->bytes)
 			printf(" %8.0f", (double)workload->bytes * 1000 / cost);
 		else
 			printf(cost < 100 ? " %8.1f" : " %8.0f", cost);
 	}
-	printf(" %-4s   %5.2f +-%.2f  %7.2f +-%.2f  ", unit, outcome->of_tmpfs, outcome->spread,
-	       outcome->of_bindfs, outcome->spread_bindfs);
-	if (workload->goal > 0)
-		printf("%.2f of tmpfs: %s", workload->goal,
-		       verdict(outcome->of_tmpfs, outcome->spread, workload->goal));
-	else if (workload->beat_peer)
-		printf("over bindfs: %s", verdict(outcome->of_bindfs, outcome->spread_bindfs, 1));
-	putchar('\n');
+	printf(" %-4s", unit);
+	print_speed(&outcome->speed[ON_TMPFS]);
+	print_speed(outcome->peer < 0 ? NULL : &outcome->speed[outcome->peer]);
+	printf("  %s\n", judge(workload, outcome));
 	record(workload, outcome);
 }
 
 void measure_table(struct place places[TARGETS], const char *title, const struct workload *workloads,
-		   size_t n, unsigned int rounds, renew_function renew, double *costs)
+		   size_t n, unsigned int rounds, renew_function renew, struct outcome *outcomes)
 {
 	print_heading(title);
 	for (size_t i = 0; i < n; i++) {
-		struct outcome outcome;
+		struct outcome outcome = {.peer = -1};
 
-		if (costs)
-			costs[i] = 0;
-		if (only && !strstr(workloads[i].name, only))
-			continue;
-		measure(places, &workloads[i], rounds, renew, &outcome);
-		print_outcome(&workloads[i], &outcome);
-		if (costs)
-			costs[i] = outcome.cost[ON_SEGFS];
+		if (!only || strstr(workloads[i].name, only)) {
+			measure(places, &workloads[i], rounds, renew, &outcome);
+			print_outcome(&workloads[i], &outcome);
+		}
+		if (outcomes)
+			outcomes[i] = outcome;
 	}
 }

@@ -6,14 +6,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define FILES  200 /* permanent files: old000 ... */
-#define ROUNDS 36
-#define SMALL  1000
-#define LARGE  10000
+#define FILES   200 /* permanent files: old000 ... */
+#define ROUNDS  36
+#define SMALL   1000
+#define LARGE   10000
+#define LARGEST 100000
+#define CLIENTS 4
 
 static char old_names[FILES][8];
 static char new_names[FILES][8];
@@ -106,6 +109,8 @@ static void make_behind(struct place *place, const struct workload *workload, un
 
 	(void)workload;
 	generation[place->which]++;
+	if (place->which == ON_NULL) /* there such names exist */
+		return;
 	for (unsigned int i = 0; i < count; i++) {
 		name_unknown(place, i, name);
 		close((int)must(openat(place->behind, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644)));
@@ -168,10 +173,15 @@ static unsigned int list(const char *name, bool with_stat)
 	return entries;
 }
 
+static const char *directory_of(const struct workload *workload)
+{
+	return workload->argument == SMALL ? "small" : workload->argument == LARGE ? "large" : "huge";
+}
+
 /* argument: entries of the directory */
 static void list_passes(const struct workload *workload, unsigned int count, bool with_stat)
 {
-	const char *name = workload->argument == SMALL ? "small" : "large";
+	const char *name = directory_of(workload);
 
 	for (unsigned int done = 0; done < count; done += (unsigned int)workload->argument)
 		if (list(name, with_stat) != (unsigned int)workload->argument + 2)
@@ -188,6 +198,17 @@ static void list_and_stat(struct place *place, const struct workload *workload, 
 {
 	(void)place;
 	list_passes(workload, count, true);
+}
+
+static void run_ls(struct place *place, const struct workload *workload, unsigned int count)
+{
+	char command[64];
+
+	(void)place;
+	snprintf(command, sizeof(command), "ls -l %s >/dev/null", directory_of(workload));
+	for (unsigned int done = 0; done < count; done += (unsigned int)workload->argument)
+		if (system(command) != 0)
+			die("'%s' fails", command);
 }
 
 static void rename_twice(struct place *place, const struct workload *workload, unsigned int count)
@@ -226,7 +247,17 @@ static void resize(struct place *place, const struct workload *workload, unsigne
 		must(truncate(old_names[i % FILES], (off_t)(i % 2 + 1) * 4096));
 }
 
-#define BEAT .beat_peer = true
+/* A node of passthrough_hp is a descriptor, and its limit is ours. */
+static bool has_room(const struct place *place)
+{
+	struct rlimit limit;
+
+	must(getrlimit(RLIMIT_NOFILE, &limit));
+	return place->which != ON_PASSTHROUGH || limit.rlim_max > 2ul * LARGEST;
+}
+
+#define FASTER (1 / 0.9) /* at most 0.9 of the peer's time */
+#define WITHIN (1 / 1.05)
 
 static const struct workload workloads[] = {
 	{.name = "open+close, to read",
@@ -234,48 +265,115 @@ static const struct workload workloads[] = {
 	 .argument = O_RDONLY,
 	 .repeatable = true,
 	 .run = open_and_close,
-	 BEAT},
+	 .peer_goal = FASTER},
 	{.name = "open+close, to write",
 	 .count = 200,
 	 .argument = O_RDWR,
 	 .repeatable = true,
 	 .run = open_and_close,
-	 BEAT},
+	 .peer_goal = FASTER},
 	{.name = "create+close",
 	 .count = 100,
 	 .prepare = be_quiet,
 	 .run = make_new,
 	 .finish = remove_new,
-	 BEAT},
-	{.name = "unlink", .count = 100, .prepare = make_new, .run = remove_new, BEAT},
-	{.name = "stat, cached", .count = 5000, .repeatable = true, .run = stat_old, BEAT},
-	{.name = "stat, asking anew", .count = 200, .repeatable = true, .run = stat_anew, BEAT},
+	 .peer_goal = FASTER},
+	{.name = "unlink", .count = 100, .prepare = make_new, .run = remove_new, .peer_goal = FASTER},
+	{.name = "stat, cached", .count = 5000, .repeatable = true, .run = stat_old, .goal = WITHIN},
+	{.name = "stat, asking anew", .count = 200, .repeatable = true, .run = stat_anew, .peer_goal = 1},
 	{.name = "stat, name not known yet",
 	 .count = 100,
 	 .prepare = make_behind,
 	 .run = stat_unknown,
 	 .finish = remove_unknown,
-	 BEAT},
-	{.name = "stat, no such name", .count = 200, .run = stat_missing, BEAT},
-	{.name = "readdir, of 1,000", .count = 4 * SMALL, .argument = SMALL, .run = list_only, BEAT},
-	{.name = "readdir, of 10,000", .count = LARGE, .argument = LARGE, .run = list_only, BEAT},
+	 .peer_goal = 1},
+	{.name = "stat, no such name", .count = 200, .run = stat_missing, .peer_goal = 1},
+	{.name = "readdir, of 1,000",
+	 .count = 4 * SMALL,
+	 .argument = SMALL,
+	 .run = list_only,
+	 .peer_goal = FASTER},
+	{.name = "readdir, of 10,000",
+	 .count = LARGE,
+	 .argument = LARGE,
+	 .run = list_only,
+	 .peer_goal = FASTER},
+	{.name = "readdir, of 100,000",
+	 .rounds = 6,
+	 .count = LARGEST,
+	 .argument = LARGEST,
+	 .run = list_only,
+	 .runs_on = has_room,
+	 .peer_goal = FASTER},
 	{.name = "readdir+lstat, of 1,000",
 	 .count = 2 * SMALL,
 	 .argument = SMALL,
 	 .run = list_and_stat,
-	 BEAT},
-	{.name = "readdir+lstat, of 10,000", .count = LARGE, .argument = LARGE, .run = list_and_stat, BEAT},
-	{.name = "rename", .count = 100, .repeatable = true, .run = rename_twice, BEAT},
-	{.name = "mkdir", .count = 100, .run = make_new_directories, .finish = remove_new_directories, BEAT},
-	{.name = "rmdir", .count = 100, .prepare = make_new_directories, .run = remove_new_directories, BEAT},
-	{.name = "setxattr", .count = 200, .repeatable = true, .run = set_attribute, BEAT},
+	 .peer_goal = 1},
+	{.name = "readdir+lstat, of 10,000",
+	 .rounds = 12,
+	 .count = LARGE,
+	 .argument = LARGE,
+	 .run = list_and_stat,
+	 .peer_goal = 1},
+	{.name = "ls -l, of 10,000",
+	 .rounds = 8,
+	 .count = LARGE,
+	 .argument = LARGE,
+	 .run = run_ls,
+	 .peer_goal = 1},
+	{.name = "rename", .count = 100, .repeatable = true, .run = rename_twice, .peer_goal = FASTER},
+	{.name = "mkdir",
+	 .count = 100,
+	 .run = make_new_directories,
+	 .finish = remove_new_directories,
+	 .peer_goal = 1},
+	{.name = "rmdir",
+	 .count = 100,
+	 .prepare = make_new_directories,
+	 .run = remove_new_directories,
+	 .peer_goal = 1},
+	{.name = "setxattr", .count = 200, .repeatable = true, .run = set_attribute, .peer_goal = 1},
 	{.name = "getxattr",
 	 .count = 200,
 	 .prepare = set_attribute,
 	 .repeatable = true,
 	 .run = get_attribute,
-	 BEAT},
-	{.name = "truncate", .count = 200, .repeatable = true, .run = resize, BEAT},
+	 .peer_goal = FASTER},
+	{.name = "truncate", .count = 200, .repeatable = true, .run = resize, .peer_goal = 1},
+};
+
+/* Each client has its own files; counts are of all together. */
+#define SHARED .clients = CLIENTS, .apart = true, .peer_goal = FASTER
+
+static const struct workload shared[] = {
+	{.name = "open+close, to read, 4",
+	 .count = 800,
+	 .argument = O_RDONLY,
+	 .repeatable = true,
+	 .run = open_and_close,
+	 SHARED},
+	{.name = "open+close, to write, 4",
+	 .count = 800,
+	 .argument = O_RDWR,
+	 .repeatable = true,
+	 .run = open_and_close,
+	 SHARED},
+	{.name = "create+close, 4",
+	 .count = 400,
+	 .prepare = be_quiet,
+	 .run = make_new,
+	 .finish = remove_new,
+	 SHARED},
+	{.name = "unlink, 4", .count = 400, .prepare = make_new, .run = remove_new, SHARED},
+	{.name = "rename, 4", .count = 400, .repeatable = true, .run = rename_twice, SHARED},
+	{.name = "getxattr, 4",
+	 .count = 800,
+	 .prepare = set_attribute,
+	 .repeatable = true,
+	 .run = get_attribute,
+	 SHARED},
+	{.name = "readdir, of 1,000, 4", .count = 8 * SMALL, .argument = SMALL, .run = list_only, SHARED},
 };
 
 /* Past the mount, since this is not measured. */
@@ -308,119 +406,99 @@ static void empty(int directory, const char *sub, unsigned int entries)
 	must(unlinkat(directory, sub, AT_REMOVEDIR));
 }
 
-static void set_up(struct place places[TARGETS])
+static void make_old_files(void)
 {
-	for (unsigned int i = 0; i < FILES; i++) {
-		snprintf(old_names[i], sizeof(old_names[i]), "old%03u", i);
-		snprintf(new_names[i], sizeof(new_names[i]), "new%03u", i);
-	}
-	for (int i = 0; i < TARGETS; i++) {
-		fill(places[i].behind, "small", SMALL);
-		fill(places[i].behind, "large", LARGE);
-		enter(&places[i]);
-		for (unsigned int k = 0; k < FILES; k++)
-			make_file(old_names[k]);
-	}
+	for (unsigned int i = 0; i < FILES; i++)
+		make_file(old_names[i]);
 }
 
-static void tear_down(struct place places[TARGETS])
+static void remove_old_files(void)
 {
-	for (int i = 0; i < TARGETS; i++) {
-		enter(&places[i]);
-		for (unsigned int k = 0; k < FILES; k++)
-			must(unlink(old_names[k]));
-		empty(places[i].behind, "small", SMALL);
-		empty(places[i].behind, "large", LARGE);
-	}
+	for (unsigned int i = 0; i < FILES; i++)
+		must(unlink(old_names[i]));
 }
 
-/* --- own work --- */
-
-/* ns of a round trip to a server that answers at once, from memory */
-static double floor_trip(const char *base)
+static void client_directory(unsigned int client, char name[8])
 {
-	double costs[ROUNDS];
-	struct statx found;
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/floor", base);
-	must(mkdir(path, 0755));
-	floor_start(path, 1, false);
-	must(chdir(path));
-	for (unsigned int round = 0; round < ROUNDS; round++) {
-		uint64_t start = nanoseconds();
-
-		for (int i = 0; i < 200; i++)
-			must(statx(AT_FDCWD, "00000", AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found));
-		costs[round] = (double)(nanoseconds() - start) / 200;
-	}
-	must(chdir("/"));
-	floor_stop();
-	must(rmdir(path));
-	return median(costs, ROUNDS);
+	snprintf(name, 8, "c%u", client);
 }
 
-/* The number of requests of one operation, those without a waiter included. */
-static double requests_of(struct place *place, const struct workload *workload, const char *mount)
+static void set_up(const struct place *place)
 {
-	long long before;
-	long long after;
-	long long self;
-
+	fill(place->behind, "small", SMALL);
+	fill(place->behind, "large", LARGE);
+	fill(place->behind, "huge", LARGEST);
 	enter(place);
-	if (workload->prepare)
-		workload->prepare(place, workload, workload->count);
-	before = status_number(mount, "requests");
-	self = status_number(mount, "requests") - before;
-	before += self;
-	workload->run(place, workload, workload->count);
-	settle();
-	after = status_number(mount, "requests");
-	if (workload->finish)
-		workload->finish(place, workload, workload->count);
-	return (double)(after - before - self - 1) / workload->count;
+	make_old_files();
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		char name[8];
+
+		client_directory(i, name);
+		enter(place);
+		must(mkdir(name, 0755));
+		must(chdir(name));
+		make_old_files();
+		fill(AT_FDCWD, "small", SMALL);
+	}
 }
 
-static void print_own_work(const char *base, struct place places[TARGETS], const double *costs)
+static void tear_down(const struct place *place)
 {
-	const double trip = floor_trip(base);
-	char mount[4096];
+	/* through the mount passthrough_hp learns of it, and closes descriptors */
+	int directory = place->which == ON_PASSTHROUGH ? place->directory : place->behind;
 
-	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
-	printf("\nown work, on one CPU: an operation's time without that of its requests to a server that "
-	       "answers at once, from\nmemory: %.0f ns each. Requests that nobody waits for count as well.\n",
-	       trip);
-	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
-		double requests = costs[i] > 0 ? requests_of(&places[ON_SEGFS], &workloads[i], mount) : 0;
-		double own = costs[i] - requests * trip;
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		char name[8];
 
-		if (requests > 0.5)
-			printf("%-26s %8.0f ns  %5.2f requests, own %6.0f ns: %3.0f %%  within 30 %%: %s\n",
-			       workloads[i].name, costs[i], requests, own, 100 * own / (requests * trip),
-			       own <= 0.3 * requests * trip ? "ok" : "MISS");
+		client_directory(i, name);
+		enter(place);
+		must(chdir(name));
+		empty(AT_FDCWD, "small", SMALL);
+		remove_old_files();
+		must(chdir(".."));
+		must(rmdir(name));
 	}
+	enter(place);
+	remove_old_files();
+	empty(directory, "small", SMALL);
+	empty(directory, "large", LARGE);
+	empty(place->behind, "huge", LARGEST);
 }
 
 void bench_names(const char *base)
 {
-	double costs[sizeof(workloads) / sizeof(workloads[0])] = {0};
 	static const char *const titles[PLACEMENTS] = {
 		[ANYWHERE] = "names",
 		[TOGETHER] = "names, all on one CPU",
 		[APART] = "names, daemons on another",
 	};
+	struct outcome outcomes[sizeof(workloads) / sizeof(workloads[0])];
 	struct place places[TARGETS];
 
-	open_places(places, base, "names");
-	set_up(places);
+	for (unsigned int i = 0; i < FILES; i++) {
+		snprintf(old_names[i], sizeof(old_names[i]), "old%03u", i);
+		snprintf(new_names[i], sizeof(new_names[i]), "new%03u", i);
+	}
+	open_places(places, base, "names", ON_NULL);
+	place_processes(base, TOGETHER); /* where a request takes the least time */
+	for (int i = 0; i < TARGETS; i++)
+		if (is_measured(&places[i]))
+			set_up(&places[i]);
 	for (int placement = 0; placement < PLACEMENTS; placement++) {
 		if (!place_processes(base, (enum placement)placement))
 			continue;
 		measure_table(places, titles[placement], workloads, sizeof(workloads) / sizeof(workloads[0]),
-			      ROUNDS, NULL, costs);
+			      ROUNDS, NULL, outcomes);
 		if (placement == TOGETHER)
-			print_own_work(base, places, costs);
+			print_own_work(base, places, workloads, sizeof(workloads) / sizeof(workloads[0]),
+				       outcomes);
 	}
 	place_processes(base, ANYWHERE);
-	tear_down(places);
+	measure_table(places, "names, 4 clients", shared, sizeof(shared) / sizeof(shared[0]), ROUNDS, NULL,
+		      NULL);
+	place_processes(base, TOGETHER);
+	for (int i = 0; i < TARGETS; i++)
+		if (is_measured(&places[i]))
+			tear_down(&places[i]);
+	place_processes(base, ANYWHERE);
 }

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *const target_names[TARGETS] = {"tmpfs", "segfs", "bindfs"};
+const char *const target_names[TARGETS] = {"tmpfs", "segfs", "bindfs", "passthrough_hp", "null"};
 
 void die(const char *format, ...)
 {
@@ -47,7 +47,15 @@ static int open_directory(const char *base, const char *name, const char *suffix
 	return (int)must(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-void open_places(struct place places[TARGETS], const char *base, const char *sub)
+static bool is_missing(const char *base, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", base, name);
+	return access(path, F_OK) < 0;
+}
+
+void open_places(struct place places[TARGETS], const char *base, const char *sub, int last)
 {
 	/* shared: whether it is backed by a huge page makes a difference of a tenth */
 	char *buffer = aligned_alloc(2 * BUFFER_SIZE, 2 * BUFFER_SIZE);
@@ -56,7 +64,10 @@ void open_places(struct place places[TARGETS], const char *base, const char *sub
 		die("no memory");
 	memset(buffer, 'b', BUFFER_SIZE);
 	for (int i = 0; i < TARGETS; i++) {
-		places[i] = (struct place){.which = i, .file = -1, .buffer = buffer};
+		places[i] = (struct place){
+			.which = i, .directory = -1, .behind = -1, .file = -1, .buffer = buffer};
+		if (i > last || (i == ON_PASSTHROUGH && is_missing(base, target_names[i])))
+			continue;
 		places[i].directory = open_directory(base, target_names[i], "", sub);
 		places[i].behind = open_directory(base, target_names[i], ".behind", sub);
 	}
@@ -127,16 +138,19 @@ static void bind_process(pid_t pid, const cpu_set_t *cpus)
 	closedir(tasks);
 }
 
-static pid_t bindfs_pid(const char *base)
+/* 0 = the target is missing */
+static pid_t pid_of(const char *base, const char *target)
 {
 	char path[PATH_MAX];
 	FILE *file;
 	int pid;
 
-	snprintf(path, sizeof(path), "%s/bindfs.pid", base);
+	snprintf(path, sizeof(path), "%s/%s.pid", base, target);
 	file = fopen(path, "re");
+	if (!file && errno == ENOENT)
+		return 0;
 	if (!file || fscanf(file, "%d", &pid) != 1 || pid <= 1)
-		die("%s does not tell bindfs's process", path);
+		die("%s does not tell the process of %s", path, target);
 	fclose(file);
 	return pid;
 }
@@ -168,7 +182,12 @@ bool place_processes(const char *base, enum placement placement)
 	must(sched_setaffinity(0, sizeof(ours), &ours));
 	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
 	bind_process((pid_t)status_number(mount, "worker_pid"), &theirs);
-	bind_process(bindfs_pid(base), &theirs);
+	for (int i = ON_BINDFS; i < TARGETS; i++) {
+		pid_t pid = pid_of(base, target_names[i]);
+
+		if (pid > 0)
+			bind_process(pid, &theirs);
+	}
 	return true;
 }
 

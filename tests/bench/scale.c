@@ -116,8 +116,8 @@ static double cost[STEPS][TARGETS][SIZES]; /* ns per entry */
 static void run_steps(struct place places[TARGETS], unsigned int n, unsigned int turn,
 		      double once[STEPS][TARGETS], const char *mount, struct known *known)
 {
-	for (unsigned int k = 0; k < TARGETS; k++) {
-		unsigned int which = (k + turn) % TARGETS;
+	for (unsigned int k = 0; k <= ON_BINDFS; k++) {
+		unsigned int which = (k + turn) % (ON_BINDFS + 1);
 
 		enter(&places[which]);
 		for (int step = 0; step < STEPS; step++) {
@@ -140,11 +140,11 @@ static void measure_size(struct place places[TARGETS], int size, const char *mou
 
 		run_steps(places, sizes[size], turn, once, mount, known);
 		for (int step = 0; step < STEPS; step++)
-			for (int i = 0; i < TARGETS; i++)
+			for (int i = 0; i <= ON_BINDFS; i++)
 				values[step][i][turn] = once[step][i];
 	}
 	for (int step = 0; step < STEPS; step++)
-		for (int i = 0; i < TARGETS; i++)
+		for (int i = 0; i <= ON_BINDFS; i++)
 			cost[step][i][size] = median(values[step][i], repeats[size]);
 }
 
@@ -156,14 +156,14 @@ void bench_scale(const char *base)
 	struct known after = {0};
 
 	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
-	open_places(places, base, "scale");
+	open_places(places, base, "scale", ON_BINDFS);
 	before = known_to(mount);
 	for (int size = 0; size < SIZES; size++)
 		measure_size(places, size, mount, &after);
 
 	printf("\n%-26s %8s %9u %9u %9u\n", "scale, ns per entry", "", sizes[0], sizes[1], sizes[2]);
 	for (int step = 0; step < STEPS; step++) {
-		for (int i = 0; i < TARGETS; i++) {
+		for (int i = 0; i <= ON_BINDFS; i++) {
 			const double *row = cost[step][i];
 
 			printf("%-26s %8s %9.0f %9.0f %9.0f", i ? "" : steps[step].name, target_names[i],
