@@ -245,7 +245,7 @@ fuzz-seeds: tests build/bootstrap-fuzz.stamp ## record requests of some tests as
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) FUZZER=build/fuzz/tests/fuzz/fuzz_request \
 		tests/fuzz/record $(addprefix $(OUT)/tests/mount/test_,$(recorded))
 
-bench: all $(bench_program) build/bootstrap-bench.stamp ## compare with tmpfs and bindfs, as root; 15 minutes; build/bench.md, .json, .svg
+bench: all $(bench_program) build/bootstrap-bench.stamp ## compare with tmpfs and other FUSE servers, as root; 25 minutes; build/bench.md, .json, .svg
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/bench/run
 
 lint: build/bootstrap-test.stamp build/bootstrap-lint.stamp ## static analysis and the rules of the house

@@ -76,6 +76,8 @@ uint64_t nanoseconds(void); /* CLOCK_MONOTONIC */
 void sleep_milliseconds(unsigned int milliseconds);
 double median(double *values, unsigned int n);            /* sorts them */
 double half_spread(const double *sorted, unsigned int n); /* half the interquartile range */
+/* Does `only` name one of these workloads, or all? */
+bool is_wanted(const struct workload *workloads, size_t n);
 /* Is the target measured in this table? */
 bool is_measured(const struct place *place);
 /* Prepares, runs and finishes one slice. seed: of the target's random numbers. Returns ns per operation. */
@@ -170,6 +172,20 @@ void null_serve(const char *mount_point);
  */
 void print_own_work(const char *base, struct place places[TARGETS], const struct workload *workloads,
 		    size_t n, const struct outcome *outcomes);
+
+/*
+ * listing.c: directories by their number of entries: SMALL, LARGE or LARGEST. `directory` is that in which
+ * they are made and removed. workload->argument of the three that list: the number of entries, in each of
+ * which `count` is counted.
+ */
+#define SMALL   1000u
+#define LARGE   10000u
+#define LARGEST 100000u
+void fill_directory(int directory, unsigned int entries);
+void empty_directory(int directory, unsigned int entries);
+void readdir_only(struct place *place, const struct workload *workload, unsigned int count);
+void readdir_and_stat(struct place *place, const struct workload *workload, unsigned int count);
+void run_ls(struct place *place, const struct workload *workload, unsigned int count);
 
 /* Further parts of tables. */
 void bench_held_locks(const char *base); /* held.c */

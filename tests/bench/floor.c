@@ -19,14 +19,14 @@
 
 #define BEFORE_INO 2u    /* the first file is node 2 */
 #define LIFETIME   3600u /* seconds */
-#define LARGEST    (1024u * 1024u + 4096u)
+#define LONGEST    (1024u * 1024u + 4096u)
 
 static struct {
 	int fuse;
 	unsigned int n;
 	mode_t mode; /* of each file */
-	_Alignas(8) unsigned char in[LARGEST];
-	_Alignas(8) unsigned char out[LARGEST];
+	_Alignas(8) unsigned char in[LONGEST];
+	_Alignas(8) unsigned char out[LONGEST];
 	pid_t pid; /* of the server; 0 = none */
 	char mount_point[512];
 } server;
@@ -109,7 +109,7 @@ static void look_up(const struct fuse_in_header *header, const char *name)
 static void list(const struct fuse_in_header *header, const struct fuse_read_in *in)
 {
 	unsigned char *out = server.out + sizeof(struct fuse_out_header);
-	size_t limit = in->size < LARGEST - 4096 ? in->size : LARGEST - 4096;
+	size_t limit = in->size < LONGEST - 4096 ? in->size : LONGEST - 4096;
 	size_t length = 0;
 
 	for (uint64_t index = in->offset; index < server.n; index++) {

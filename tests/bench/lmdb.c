@@ -116,6 +116,8 @@ void bench_lmdb(const char *base)
 {
 	struct place places[TARGETS];
 
+	if (!is_wanted(workloads, sizeof(workloads) / sizeof(workloads[0])))
+		return;
 	open_places(places, base, "programs", ON_PASSTHROUGH);
 	for (int i = 0; i < TARGETS; i++)
 		if (is_measured(&places[i]))

@@ -11,6 +11,7 @@
  *   clients.c     a slice that several processes share
  *   data.c        table "data": views, reads, writes
  *   names.c       table "names": opening, creating, listing, removing
+ *   listing.c     ... directories and ways to list them
  *   own.c         ... and what of that is segfs's own work
  *   cold.c        table "cold": opening more files than stay ready
  *   kernel.c      table "kernel": what must cost no request

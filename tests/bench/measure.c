@@ -181,10 +181,9 @@ static const char *verdict(const struct quartiles *speed, double goal)
 	return speed->median >= goal ? "ok" : "MISS";
 }
 
-static void record_quartiles(FILE *file, const struct quartiles *quartiles, const char *format)
+static void record_quartiles(FILE *file, const struct quartiles *quartiles)
 {
-	fputc('\t', file);
-	fprintf(file, format, quartiles->median, quartiles->low, quartiles->high);
+	fprintf(file, "\t%.6g %.6g %.6g", quartiles->median, quartiles->low, quartiles->high);
 }
 
 /* The goal as the line says it, or "". */
@@ -215,9 +214,9 @@ static void record(const struct workload *workload, const struct outcome *outcom
 		return;
 	fprintf(file, "%s\t%s\t%zu\t%s", table, workload->name, workload->bytes, judge(workload, outcome));
 	for (int i = 0; i < TARGETS; i++)
-		record_quartiles(file, &outcome->cost[i], "%.1f %.1f %.1f");
+		record_quartiles(file, &outcome->cost[i]);
 	for (int i = 0; i < TARGETS; i++)
-		record_quartiles(file, &outcome->speed[i], "%.3f %.3f %.3f");
+		record_quartiles(file, &outcome->speed[i]);
 	fputc('\n', file);
 	fclose(file);
 }
@@ -252,10 +251,19 @@ static void print_outcome(const struct workload *workload, const struct outcome 
 	record(workload, outcome);
 }
 
+bool is_wanted(const struct workload *workloads, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!only || strstr(workloads[i].name, only))
+			return true;
+	return false;
+}
+
 void measure_table(struct place places[TARGETS], const char *title, const struct workload *workloads,
 		   size_t n, unsigned int rounds, renew_function renew, struct outcome *outcomes)
 {
-	print_heading(title);
+	if (is_wanted(workloads, n))
+		print_heading(title);
 	for (size_t i = 0; i < n; i++) {
 		struct outcome outcome = {.peer = -1};
 

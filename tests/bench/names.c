@@ -2,10 +2,7 @@
 /* The control plane: opening, creating, listing and removing. */
 #include "tests/bench/bench.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -13,9 +10,6 @@
 
 #define FILES   200 /* permanent files: old000 ... */
 #define ROUNDS  36
-#define SMALL   1000
-#define LARGE   10000
-#define LARGEST 100000
 #define CLIENTS 4
 
 static char old_names[FILES][8];
@@ -151,66 +145,6 @@ static void stat_missing(struct place *place, const struct workload *workload, u
 			die("%s exists", new_names[i]);
 }
 
-/* One pass over a directory; returns its number of entries. */
-static unsigned int list(const char *name, bool with_stat)
-{
-	static _Alignas(8) char buffer[32768]; /* as readdir(3) of glibc */
-	int directory = (int)must(open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	unsigned int entries = 0;
-	long length;
-
-	while ((length = must(getdents64(directory, buffer, sizeof(buffer)))) > 0) {
-		for (long at = 0; at < length; entries++) {
-			const struct dirent64 *entry = (const void *)(buffer + at);
-			struct stat found;
-
-			if (with_stat)
-				must(fstatat(directory, entry->d_name, &found, AT_SYMLINK_NOFOLLOW));
-			at += entry->d_reclen;
-		}
-	}
-	close(directory);
-	return entries;
-}
-
-static const char *directory_of(const struct workload *workload)
-{
-	return workload->argument == SMALL ? "small" : workload->argument == LARGE ? "large" : "huge";
-}
-
-/* argument: entries of the directory */
-static void list_passes(const struct workload *workload, unsigned int count, bool with_stat)
-{
-	const char *name = directory_of(workload);
-
-	for (unsigned int done = 0; done < count; done += (unsigned int)workload->argument)
-		if (list(name, with_stat) != (unsigned int)workload->argument + 2)
-			die("%s: not every entry was listed once", name);
-}
-
-static void list_only(struct place *place, const struct workload *workload, unsigned int count)
-{
-	(void)place;
-	list_passes(workload, count, false);
-}
-
-static void list_and_stat(struct place *place, const struct workload *workload, unsigned int count)
-{
-	(void)place;
-	list_passes(workload, count, true);
-}
-
-static void run_ls(struct place *place, const struct workload *workload, unsigned int count)
-{
-	char command[64];
-
-	(void)place;
-	snprintf(command, sizeof(command), "ls -l %s >/dev/null", directory_of(workload));
-	for (unsigned int done = 0; done < count; done += (unsigned int)workload->argument)
-		if (system(command) != 0)
-			die("'%s' fails", command);
-}
-
 static void rename_twice(struct place *place, const struct workload *workload, unsigned int count)
 {
 	(void)place;
@@ -291,30 +225,30 @@ static const struct workload workloads[] = {
 	{.name = "readdir, of 1,000",
 	 .count = 4 * SMALL,
 	 .argument = SMALL,
-	 .run = list_only,
+	 .run = readdir_only,
 	 .peer_goal = FASTER},
 	{.name = "readdir, of 10,000",
 	 .count = LARGE,
 	 .argument = LARGE,
-	 .run = list_only,
+	 .run = readdir_only,
 	 .peer_goal = FASTER},
 	{.name = "readdir, of 100,000",
 	 .rounds = 6,
 	 .count = LARGEST,
 	 .argument = LARGEST,
-	 .run = list_only,
+	 .run = readdir_only,
 	 .runs_on = has_room,
 	 .peer_goal = FASTER},
 	{.name = "readdir+lstat, of 1,000",
 	 .count = 2 * SMALL,
 	 .argument = SMALL,
-	 .run = list_and_stat,
+	 .run = readdir_and_stat,
 	 .peer_goal = 1},
 	{.name = "readdir+lstat, of 10,000",
 	 .rounds = 12,
 	 .count = LARGE,
 	 .argument = LARGE,
-	 .run = list_and_stat,
+	 .run = readdir_and_stat,
 	 .peer_goal = 1},
 	{.name = "ls -l, of 10,000",
 	 .rounds = 8,
@@ -373,38 +307,8 @@ static const struct workload shared[] = {
 	 .repeatable = true,
 	 .run = get_attribute,
 	 SHARED},
-	{.name = "readdir, of 1,000, 4", .count = 8 * SMALL, .argument = SMALL, .run = list_only, SHARED},
+	{.name = "readdir, of 1,000, 4", .count = 8 * SMALL, .argument = SMALL, .run = readdir_only, SHARED},
 };
-
-/* Past the mount, since this is not measured. */
-static void fill(int directory, const char *sub, unsigned int entries)
-{
-	int made;
-
-	must(mkdirat(directory, sub, 0755));
-	made = (int)must(openat(directory, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	for (unsigned int i = 0; i < entries; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "entry%06u", i);
-		close((int)must(openat(made, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644)));
-	}
-	close(made);
-}
-
-static void empty(int directory, const char *sub, unsigned int entries)
-{
-	int made = (int)must(openat(directory, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-
-	for (unsigned int i = 0; i < entries; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "entry%06u", i);
-		must(unlinkat(made, name, 0));
-	}
-	close(made);
-	must(unlinkat(directory, sub, AT_REMOVEDIR));
-}
 
 static void make_old_files(void)
 {
@@ -425,9 +329,9 @@ static void client_directory(unsigned int client, char name[8])
 
 static void set_up(const struct place *place)
 {
-	fill(place->behind, "small", SMALL);
-	fill(place->behind, "large", LARGE);
-	fill(place->behind, "huge", LARGEST);
+	fill_directory(place->behind, SMALL);
+	fill_directory(place->behind, LARGE);
+	fill_directory(place->behind, LARGEST);
 	enter(place);
 	make_old_files();
 	for (unsigned int i = 0; i < CLIENTS; i++) {
@@ -438,7 +342,7 @@ static void set_up(const struct place *place)
 		must(mkdir(name, 0755));
 		must(chdir(name));
 		make_old_files();
-		fill(AT_FDCWD, "small", SMALL);
+		fill_directory(AT_FDCWD, SMALL);
 	}
 }
 
@@ -453,16 +357,16 @@ static void tear_down(const struct place *place)
 		client_directory(i, name);
 		enter(place);
 		must(chdir(name));
-		empty(AT_FDCWD, "small", SMALL);
+		empty_directory(AT_FDCWD, SMALL);
 		remove_old_files();
 		must(chdir(".."));
 		must(rmdir(name));
 	}
 	enter(place);
 	remove_old_files();
-	empty(directory, "small", SMALL);
-	empty(directory, "large", LARGE);
-	empty(place->behind, "huge", LARGEST);
+	empty_directory(directory, SMALL);
+	empty_directory(directory, LARGE);
+	empty_directory(place->behind, LARGEST);
 }
 
 void bench_names(const char *base)

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define LIFETIME  3600u /* seconds */
-#define LARGEST   (1024u * 1024u + 4096u)
+#define LONGEST   (1024u * 1024u + 4096u)
 #define FIRST     3u /* node; as offsets, 1 and 2 stand for "." and ".." */
 #define NODES     (8u * 1024u * 1024u)
 #define BUCKETS   (256u * 1024u)
@@ -45,8 +45,8 @@ static struct node *nodes;
 static uint32_t n_nodes = FIRST;
 static uint32_t buckets[BUCKETS];
 static int fuse;
-static _Alignas(8) unsigned char in_buffer[LARGEST];
-static _Alignas(8) unsigned char out_buffer[LARGEST];
+static _Alignas(8) unsigned char in_buffer[LONGEST];
+static _Alignas(8) unsigned char out_buffer[LONGEST];
 
 /* --- names --- */
 
@@ -299,7 +299,7 @@ static void get_attribute(const struct fuse_in_header *header, const struct fuse
 }
 
 /* No attribute is listed: ls asks for the size of the list. */
-static void list_attributes(const struct fuse_in_header *header, const struct fuse_getxattr_in *in)
+static void list_xattrs(const struct fuse_in_header *header, const struct fuse_getxattr_in *in)
 {
 	size_t length = in->size == 0 ? sizeof(struct fuse_getxattr_out) : 0;
 
@@ -336,7 +336,7 @@ static void list(const struct fuse_in_header *header, const struct fuse_read_in 
 	static const char *const dots[] = {".", ".."};
 	bool plus = header->opcode == FUSE_READDIRPLUS;
 	unsigned char *out = out_buffer + sizeof(struct fuse_out_header);
-	size_t limit = in->size < LARGEST - 4096 ? in->size : LARGEST - 4096;
+	size_t limit = in->size < LONGEST - 4096 ? in->size : LONGEST - 4096;
 	size_t length = 0;
 	size_t added = 1;
 	uint64_t offset = in->offset;
@@ -413,7 +413,7 @@ static void answer_request(void)
 		get_attribute(header, in);
 		break;
 	case FUSE_LISTXATTR:
-		list_attributes(header, in);
+		list_xattrs(header, in);
 		break;
 	case FUSE_READDIR:
 	case FUSE_READDIRPLUS:

@@ -190,19 +190,11 @@ static const struct workload workloads[] = {
 	 .runs_on = has_server},
 };
 
-static bool is_wanted(void)
-{
-	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++)
-		if (!only || strstr(workloads[i].name, only))
-			return true;
-	return false;
-}
-
 void bench_postgres(const char *base)
 {
 	struct place places[TARGETS];
 
-	if (!is_wanted())
+	if (!is_wanted(workloads, sizeof(workloads) / sizeof(workloads[0])))
 		return;
 	user = getpwnam("postgres");
 	if (!user || !find_programs()) {
