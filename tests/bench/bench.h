@@ -69,6 +69,7 @@ struct outcome {
 	struct quartiles cost[TARGETS];  /* ns per operation */
 	struct quartiles speed[TARGETS]; /* of segfs relative to the target, of each round */
 	int peer;                        /* the faster of the peers; -1 = none */
+	double trip;                     /* ns of a round trip to the null daemon, if that is measured */
 };
 
 /* measure.c */

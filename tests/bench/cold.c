@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define ROUNDS 36
+#define ROUNDS 24
 #define FILES  3000u
 #define SLICE  300 /* opens; a file comes again after FILES of them */
 

@@ -5,9 +5,11 @@
  */
 #include "tests/bench/bench.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define ROUNDS_MAX 200
@@ -119,6 +121,18 @@ static bool runs_on(const struct workload *workload, const struct place *place)
 	return is_measured(place) && (!workload->runs_on || workload->runs_on(place));
 }
 
+static void ask_null(struct place *place, const struct workload *workload, unsigned int count)
+{
+	struct statx found;
+
+	(void)place;
+	(void)workload;
+	while (count--)
+		must(statx(AT_FDCWD, ".", AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found));
+}
+
+static const struct workload round_trip = {.count = 50, .repeatable = true, .run = ask_null};
+
 static int faster_peer(const struct outcome *outcome)
 {
 	double bindfs = outcome->cost[ON_BINDFS].median;
@@ -134,6 +148,7 @@ void measure(struct place places[TARGETS], const struct workload *workload, unsi
 {
 	double cost[TARGETS][ROUNDS_MAX] = {{0}};
 	double speed[TARGETS][ROUNDS_MAX] = {{0}};
+	double trip[ROUNDS_MAX] = {0};
 
 	if (workload->rounds > 0 && workload->rounds < rounds)
 		rounds = workload->rounds;
@@ -149,6 +164,8 @@ void measure(struct place places[TARGETS], const struct workload *workload, unsi
 			if (runs_on(workload, &places[order[i]]))
 				cost[order[i]][round] = measure_slice(&places[order[i]], workload,
 								      0x9e3779b97f4a7c15u * (round + 1));
+		if (is_measured(&places[ON_NULL]))
+			trip[round] = measure_slice(&places[ON_NULL], &round_trip, 1);
 		for (int i = 0; i < TARGETS; i++)
 			speed[i][round] =
 				cost[ON_SEGFS][round] > 0 ? cost[i][round] / cost[ON_SEGFS][round] : 0;
@@ -157,6 +174,7 @@ void measure(struct place places[TARGETS], const struct workload *workload, unsi
 		outcome->cost[i] = quartiles_of(cost[i], rounds);
 		outcome->speed[i] = quartiles_of(speed[i], rounds);
 	}
+	outcome->trip = median(trip, rounds);
 	outcome->peer = faster_peer(outcome);
 }
 

@@ -1,35 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tests/bench/bench.h"
 
-#include <fcntl.h>
 #include <limits.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define ROUNDS    36
-#define TRIPS     200 /* per round */
-#define FILE_NAME "trip"
-#define SHARE     0.3 /* of the round trips: what own work may take */
-
-/* ns of a round trip to the null daemon */
-static double floor_trip(const struct place *null)
-{
-	double costs[ROUNDS];
-	struct statx found;
-
-	enter(null);
-	close((int)must(open(FILE_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0644)));
-	for (unsigned int round = 0; round < ROUNDS; round++) {
-		uint64_t start = nanoseconds();
-
-		for (int i = 0; i < TRIPS; i++)
-			must(statx(AT_FDCWD, FILE_NAME, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &found));
-		costs[round] = (double)(nanoseconds() - start) / TRIPS;
-	}
-	must(unlink(FILE_NAME));
-	return median(costs, ROUNDS);
-}
+#define SHARE 0.3 /* of the round trips: what own work may take */
 
 /* The number of requests of one operation, those without a waiter included. */
 static double requests_of(struct place *place, const struct workload *workload, const char *mount)
@@ -55,18 +29,19 @@ static double requests_of(struct place *place, const struct workload *workload, 
 void print_own_work(const char *base, struct place places[TARGETS], const struct workload *workloads,
 		    size_t n, const struct outcome *outcomes)
 {
-	const double trip = floor_trip(&places[ON_NULL]);
 	char mount[PATH_MAX];
 
 	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
-	printf("\nown work, on one CPU: an operation's time without that of its requests to the null daemon, "
-	       "which "
-	       "answers from\nmemory: %.0f ns each. Requests that nobody waits for count as well. Over null: "
-	       "the "
-	       "time beyond that of the same\noperation there.\n",
-	       trip);
+	if (!is_wanted(workloads, n))
+		return;
+	printf("\nown work, on one CPU: an operation's time without that of its requests, those without a "
+	       "waiter "
+	       "included, to the null\ndaemon, which answers from memory; measured in the same rounds. Over "
+	       "null: "
+	       "beyond the time of the operation there.\n");
 	for (size_t i = 0; i < n; i++) {
 		double cost = outcomes[i].cost[ON_SEGFS].median;
+		double trip = outcomes[i].trip;
 		double null = outcomes[i].cost[ON_NULL].median;
 		double requests = cost > 0 ? requests_of(&places[ON_SEGFS], &workloads[i], mount) : 0;
 		double trips = requests * trip;
