@@ -17,7 +17,7 @@
 #define PAGE        4096ul
 #define PIECE       (64ul << 10)
 #define FRESH_PAGES 4096u
-#define ROUNDS      48
+#define ROUNDS      36
 
 /* Goals: speeds relative to tmpfs. */
 #define MAPPED     (1 / 1.05)
