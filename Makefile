@@ -248,6 +248,14 @@ fuzz-seeds: tests build/bootstrap-fuzz.stamp ## record requests of some tests as
 bench: all $(bench_program) build/bootstrap-bench.stamp ## compare with tmpfs and other FUSE servers, as root; 25 minutes; build/bench.md, .json, .svg
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/bench/run
 
+# the kernels of Debian 12 and 13, and tests for which 30 minutes of emulation are enough
+KERNELS ?= debian12 debian13
+KERNEL_TESTS ?= $(addprefix $(OUT)/tests/,$(addprefix mount/test_,hot reload sharing locks lock_calls lock_waits mandatory mandatory_owner \
+	policy_switching limits posix_dir posix_io posix_open) $(addprefix crash/test_,kill_open waiting withdrawn upgrade))
+check-kernels: tests build/bootstrap-kernels.stamp ## a part of the tests under the KERNELS of Debian 12 and 13, emulated, as root; 30 minutes
+	$(Q)status=0; for kernel in $(KERNELS); do \
+		SEGFS_OUT=$(abspath $(OUT)) tests/kernels/run -t 900 $$kernel $(KERNEL_TESTS) || status=1; done; exit $$status
+
 lint: build/bootstrap-test.stamp build/bootstrap-lint.stamp ## static analysis and the rules of the house
 	$(Q)PREPROCESSOR="$(subst ",\",$(preprocessor))" LANGUAGE='$(language)' WARNINGS='$(warnings)' packaging/lint
 
@@ -280,5 +288,5 @@ help: ## this list
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 FORCE:
-.PHONY: all deps run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench lint \
+.PHONY: all deps run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench check-kernels lint \
 	install uninstall clean help FORCE

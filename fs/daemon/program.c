@@ -167,9 +167,10 @@ static void tell_what_stays(const struct program *program, const struct config *
 	struct config_where where;
 
 	if (program->arena.header->syncs_nothing && config->fsync_always)
-		log_notice("%s: fsync = always: this mount was started with memory only and without it: fsync(2) "
-			   "stays without effect, and no disk can be added, until it is started again",
-			   program->config_file);
+		log_notice(
+			"%s: fsync = always: this mount was started with memory only and without it: "
+			"fsync(2) stays without effect, and no disk can be added, until it is started again",
+			program->config_file);
 	if (program->arena.header->keeps_locks && !program->options.mand &&
 	    !config_find_mandatory(config, &where))
 		log_notice(

@@ -20,7 +20,8 @@ bool identity_can_be_asked(void);
 /*
  * Sets the file-system ids in the header of a request that has none, and request->creator, if its operation
  * depends on them. They stay IDENTITY_UNKNOWN and 0 if the requesting thread is not visible in the daemon's
- * pid namespace. The thread waits for the reply, so its number cannot be reused. For the reader; never blocks.
+ * pid namespace. The thread waits for the reply, so its number cannot be reused. For the reader; never
+ * blocks.
  */
 void identity_complete(struct request *request);
 

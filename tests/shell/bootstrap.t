@@ -17,7 +17,7 @@ tree=$TMPDIR/tree
 calls=$TMPDIR/calls
 mkdir -p "$tree/packaging" "$TMPDIR/bin" "$TMPDIR/apt/lists/partial" "$TMPDIR/apt/archives/partial" "$TMPDIR/apt/parts" "$TMPDIR/apt/dpkg"
 cp "$SEGFS_TOP/Makefile" "$tree"
-cp "$SEGFS_TOP/packaging/bootstrap" "$tree/packaging"
+cp "$SEGFS_TOP/packaging/bootstrap" "$SEGFS_TOP/packaging/apt.sh" "$tree/packaging"
 : >"$TMPDIR/apt/dpkg/status"
 : >"$TMPDIR/apt/sources.list"
 : >"$calls"
