@@ -14,6 +14,7 @@
  *     watchdog         detects a worker that hangs
  *     upgrade          another version of the program takes over
  *     program          what main() has made; reading the configuration again
+ *     probe            finds out what the kernel can do
  *     privileges       what supervisor and workers give up
  *     filter           system calls that each may use; filter/ generates the lists when the program is built
  *     notify           sd_notify(3)
@@ -77,6 +78,7 @@
  *     lock             locks: lock_queue lock_table lock_tree lock_recover
  *     share            how much of a bounded resource one user has
  *     fault            where a worker died
+ *     features         what segfs uses of the kernel where it is there
  *     descriptors      those that outlive a worker
  *     state            the indexes over all slots, and their invariants
  *     recover          what a new worker makes of the slots that the previous one left
@@ -89,12 +91,14 @@
 #include "fs/control/control.h"
 #include "fs/daemon/mounting.h"
 #include "fs/daemon/notify.h"
+#include "fs/daemon/probe.h"
 #include "fs/daemon/program.h"
 #include "fs/daemon/supervisor.h"
 #include "fs/daemon/upgrade.h"
 #include "fs/setup/apply.h"
 #include "fs/setup/instance.h"
 #include "fs/setup/mounts.h"
+#include "fs/state/features.h"
 #include "fs/state/recover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -266,6 +270,12 @@ static int make_content(struct program *program)
 	}
 	program->arena.header->started_at = realtime_nanoseconds();
 	program->arena.header->privileged = program->privileged;
+	result = probe_features(&program->arena.header->features);
+	if (result < 0)
+		log_notice("what the kernel can do cannot be tried out (%s): segfs does without what it may "
+			   "lack; "
+			   "see segfs --features",
+			   strerror(-result));
 	program->arena.header->keeps_locks =
 		program->options.mand || config_find_mandatory(&program->config, &mandatory);
 	program->arena.header->lock_fd = program->instance.lock_fd;
@@ -326,6 +336,26 @@ static void tidy_descriptors(int ready_fd)
 	if (ready_fd > 3)
 		close_range(3, (unsigned int)ready_fd - 1, 0);
 	close_range((unsigned int)ready_fd + 1, ~0u, 0);
+}
+
+/* --features */
+static int print_features(void)
+{
+	uint32_t features;
+	int result = probe_features(&features);
+
+	for (int i = 0; i < FEATURES; i++) {
+		const struct feature_info *info = feature_info((enum feature)i);
+		bool has = feature_in(features, (enum feature)i);
+
+		printf("%-17s %-4s %s%s%s\n", info->name, has ? "yes" : "no", info->purpose,
+		       has ? "" : "; without it: ", has ? "" : info->without);
+	}
+	if (result < 0)
+		log_error(
+			"a FUSE file system cannot be mounted to try it out (%s), so what needs one is 'no'",
+			strerror(-result));
+	return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /*
@@ -450,6 +480,8 @@ int main(int argc, char *argv[])
 		return EXIT_SUCCESS;
 	case ACTION_CHECK:
 		return check_config(program.options.config_file);
+	case ACTION_FEATURES:
+		return print_features();
 	case ACTION_PURGE:
 		return purge(program.options.name);
 	case ACTION_MOUNT:

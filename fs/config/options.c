@@ -18,6 +18,7 @@ enum {
 	OPTION_PURGE,
 	OPTION_READY_FD,
 	OPTION_LOG_LEVEL,
+	OPTION_FEATURES,
 };
 
 static const struct option long_options[] = {
@@ -25,6 +26,7 @@ static const struct option long_options[] = {
 	{"check", required_argument, NULL, OPTION_CHECK},
 	{"name", required_argument, NULL, OPTION_NAME},
 	{"purge", required_argument, NULL, OPTION_PURGE},
+	{"features", no_argument, NULL, OPTION_FEATURES},
 	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
 	{"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
 	{"foreground", no_argument, NULL, 'f'},
@@ -39,6 +41,7 @@ void options_print_help(void)
 	fputs("Usage: segfs [options] MOUNTPOINT\n"
 	      "       segfs --check FILE\n"
 	      "       segfs --purge NAME\n"
+	      "       segfs --features\n"
 	      "\n"
 	      "Mounts a file system on MOUNTPOINT that shows named shared-memory segments as files. Returns "
 	      "when the mount is\n"
@@ -52,6 +55,7 @@ void options_print_help(void)
 	      "      --name NAME      name of the instance (default: from MOUNTPOINT, mnt-seg for /mnt/seg)\n"
 	      "      --purge NAME     remove the stores of an instance that is not mounted, with their "
 	      "segments\n"
+	      "      --features       print what the kernel can do, and what segfs does without\n"
 	      "      --ready-fd N     write READY to descriptor N when the mount is usable\n"
 	      "      --log-level L    log messages of level L and above: error, warning, notice (default), "
 	      "info, debug\n"
@@ -237,6 +241,9 @@ static int parse_option(struct options *options, int option, char error[OPTIONS_
 	case OPTION_CONFIG:
 		options->config_file = optarg;
 		return 0;
+	case OPTION_FEATURES:
+		options->action = ACTION_FEATURES;
+		return 0;
 	case OPTION_PURGE:
 		options->action = ACTION_PURGE;
 		__attribute__((fallthrough));
@@ -294,7 +301,8 @@ int options_parse(int argc, char *argv[], struct options *options, char error[OP
 		return wrong(error, "unexpected argument '%s'; give one mount point, see segfs --help",
 			     argv[optind]);
 	if (options->action != ACTION_MOUNT && options->mount_point &&
-	    (options->action == ACTION_CHECK || options->action == ACTION_PURGE))
-		return wrong(error, "--check and --purge take no mount point; remove it");
+	    (options->action == ACTION_CHECK || options->action == ACTION_PURGE ||
+	     options->action == ACTION_FEATURES))
+		return wrong(error, "--check, --purge and --features take no mount point; remove it");
 	return 0;
 }

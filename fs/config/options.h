@@ -15,6 +15,7 @@ enum options_action {
 	ACTION_MOUNT,
 	ACTION_CHECK, /* --check FILE */
 	ACTION_PURGE, /* --purge NAME */
+	ACTION_FEATURES,
 	ACTION_VERSION,
 	ACTION_HELP,
 };

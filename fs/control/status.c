@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fs/control/internal.h"
+#include "fs/state/features.h"
 #include "fs/state/handle.h"
 
 #include <errno.h>
@@ -92,6 +93,15 @@ static void print_operations(struct control_text *text, const struct arena_heade
 	control_print(text, "},\n");
 }
 
+static void print_features(struct control_text *text, const struct arena_header *header)
+{
+	control_print(text, "  \"features\": {");
+	for (int i = 0; i < FEATURES; i++)
+		control_print(text, "%s\"%s\": %s", i ? ", " : "", feature_info((enum feature)i)->name,
+			      feature_has(header, (enum feature)i) ? "true" : "false");
+	control_print(text, "},\n");
+}
+
 static double seconds_since(uint64_t nanoseconds)
 {
 	struct timespec now;
@@ -121,6 +131,7 @@ void control_print_status(struct control_text *text, struct state *state, const 
 		"  \"privileged\": %s,\n  \"passthrough\": %s,\n  \"locks\": \"%s\",\n  \"syncs\": %s,\n",
 		header->privileged ? "true" : "false", facts->passthrough ? "true" : "false",
 		header->keeps_locks ? "segfs" : "kernel", header->syncs_nothing ? "false" : "true");
+	print_features(text, header);
 	control_print(text, "  \"requests\": %llu,\n", (unsigned long long)atomic_load(&header->requests));
 	print_operations(text, header, facts);
 	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n  \"nodes_hot\": %u,\n", counts.nodes,

@@ -17,6 +17,7 @@
 #include "fs/fuse/reply.h"
 #include "fs/segment/parked.h"
 #include "fs/source/source.h"
+#include "fs/state/features.h"
 #include "lib/base/log.h"
 #include "lib/base/procfs.h"
 #include "lib/base/procfs_change.h"
@@ -134,6 +135,23 @@ static bool has_handle_of_node(const struct fs *fs, const struct lock_request *r
 	return request->handle == 0 || (handle && handle->node == request->node);
 }
 
+/*
+ * Whether a request must fail instead of waiting. While it waits the kernel holds the inode's lock; if
+ * close(2) takes that, too, every process that closes the file would hang.
+ */
+static bool must_not_wait(const struct request *request)
+{
+	static atomic_flag is_logged = ATOMIC_FLAG_INIT;
+
+	if (!(request->operation->flags & OPERATION_INODE_LOCKED) ||
+	    feature_has(request->fs->state.arena->header, FEATURE_CLOSE_UNLOCKED))
+		return false;
+	if (!atomic_flag_test_and_set(&is_logged))
+		log_notice("with this kernel close(2) would wait for a write or truncate that waits for a "
+			   "mandatory lock; these fail with EAGAIN instead");
+	return true;
+}
+
 /* Returns 0: the request is admitted; -EINPROGRESS: it is parked; another negative errno for the reply. */
 static int ask(const struct request *request, struct want *want)
 {
@@ -156,7 +174,7 @@ static int ask(const struct request *request, struct want *want)
 		if (result == 0)
 			return 0;
 	}
-	if (want->nonblock)
+	if (want->nonblock || must_not_wait(request))
 		return result;
 	result = parked_new(&fs->state, request->header, request->length, &parked);
 	if (result == 0)

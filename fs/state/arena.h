@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC      0x6172656e61736567u /* "gesanera" in memory */
-#define ARENA_LAYOUT     10u                 /* incremented with every change of a struct below */
+#define ARENA_LAYOUT     11u                 /* incremented with every change of a struct below */
 #define ARENA_SOURCES    4                   /* kinds of sources */
 #define ARENA_STORES     128  /* stores per mount: the default store and those of [directory] sections */
 #define ARENA_BASE_FDS   64   /* descriptors open in the supervisor before the first worker */
@@ -203,6 +203,7 @@ struct arena_header {
 	uint32_t privileged;         /* the supervisor may mount and hand backing files to the kernel */
 	uint32_t keeps_locks;        /* the kernel sends locks to segfs; otherwise it keeps them itself */
 	uint32_t syncs_nothing;      /* all media are memory, and the kernel learns to send no FSYNC */
+	uint32_t features;           /* what the kernel has: bits 1 << enum feature */
 	_Atomic uint32_t nodes_high; /* slots from here on were never used */
 	_Atomic uint32_t handles_high;
 	_Atomic uint32_t locks_high;

@@ -26,6 +26,13 @@ void mandatory_make(size_t size);
  */
 int mandatory_tear_down(void **unused);
 
+/* For a case in which writes or resizes wait: skips it where the kernel's close(2) would wait for them. */
+#define need_waiting_writes()                                                                                \
+	do {                                                                                                 \
+		if (!mount_has_feature(&mandatory_mount, "close-unlocked"))                                  \
+			skip_missing("close-unlocked");                                                      \
+	} while (0)
+
 /* The content of the store, bypassing locks. */
 void expect_stored(off_t at, off_t size, char byte);
 off_t stored_size(void);

@@ -19,7 +19,7 @@ mkdir -p "$mnt"
 
 until_true() {
 	local tries
-	for ((tries = 0; tries < 500; tries++)); do
+	for ((tries = 0; tries < 50 * ${TEST_WAIT:-10}; tries++)); do
 		if "$@" >/dev/null 2>&1; then
 			return 0
 		fi

@@ -31,6 +31,14 @@ static struct {
 	struct mount *mounts[MOUNTS];
 } harness;
 
+unsigned int wait_seconds(unsigned int usual)
+{
+	const char *text = getenv("TEST_WAIT");
+	long seconds = text ? strtol(text, NULL, 10) : 0;
+
+	return seconds > 0 ? (unsigned int)seconds : usual;
+}
+
 struct deadline deadline_in(unsigned int seconds)
 {
 	struct deadline deadline;
@@ -494,6 +502,14 @@ long long mount_status(const struct mount *mount, const char *key)
 		at++;
 	value = strtoll(at, &end, 10);
 	return end == at ? -1 : value;
+}
+
+bool mount_has_feature(const struct mount *mount, const char *feature)
+{
+	char text[65536];
+
+	return read_text(path_of("%s/.segfs/status", mount->path), text, sizeof(text)) > 0 &&
+	       strstr(text, path_of("\"%s\": true", feature));
 }
 
 bool mount_keeps_locks(const struct mount *mount)

@@ -27,9 +27,9 @@
 
 /* Deadline of conditions. Longer for sanitizers, which search all memory when a process exits. */
 #ifdef __SANITIZE_ADDRESS__
-#define WAIT_SECONDS 60
+#define WAIT_SECONDS wait_seconds(60)
 #else
-#define WAIT_SECONDS 10
+#define WAIT_SECONDS wait_seconds(10)
 #endif
 
 /*
@@ -127,6 +127,9 @@ int mount_handles(const struct mount *mount);
 /* The number for a key in MOUNT/.segfs/status; -1 if there is none. */
 long long mount_status(const struct mount *mount, const char *key);
 
+/* Whether MOUNT/.segfs/status says that the kernel has a feature. */
+bool mount_has_feature(const struct mount *mount, const char *feature);
+
 /* Whether segfs keeps the locks of its users, instead of the kernel. */
 bool mount_keeps_locks(const struct mount *mount);
 
@@ -135,6 +138,9 @@ void mount_kill_worker(const struct mount *mount);
 
 /* Whether a process is stopped by a signal. */
 bool is_stopped(pid_t pid);
+
+/* TEST_WAIT of the environment, which a slow machine sets, or what is `usual`. */
+unsigned int wait_seconds(unsigned int usual);
 
 /* Deadlines; `wait_for(condition)` is true once the condition is, and false after WAIT_SECONDS. */
 struct deadline {

@@ -135,12 +135,40 @@ static void try_kind(const struct kind *kind, int lock_type)
 
 static void held_back_at_the_byte(void **unused)
 {
+	const bool writes_wait = mount_has_feature(&mandatory_mount, "close-unlocked");
+
 	(void)unused;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (kinds[i].writes && !writes_wait)
+			continue;
 		try_kind(&kinds[i], F_WRLCK);
 		if (kinds[i].writes)
 			try_kind(&kinds[i], F_RDLCK);
 	}
+}
+
+/* Where close(2) would wait for a write that waits, the write is refused, and close(2) returns. */
+static void refused_where_close_would_wait(void **unused)
+{
+	static long (*const resizing[])(const struct access *access) = {call_truncate, call_ftruncate,
+									call_open_truncating, call_append};
+
+	(void)unused;
+	if (mount_has_feature(&mandatory_mount, "close-unlocked"))
+		skip_missing("a kernel without close-unlocked");
+	lock(F_WRLCK, 0, LONG_MAX);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const struct access access = access_of(&kinds[i], FIRST);
+
+		if (kinds[i].writes)
+			assert_int_equal(intrude_now(&access), -EAGAIN);
+	}
+	for (size_t i = 0; i < sizeof(resizing) / sizeof(resizing[0]); i++) {
+		const struct access access = {.call = resizing[i], .path = segment, .at = 5, .size = 5};
+
+		assert_int_equal(intrude_now(&access), -EAGAIN);
+	}
+	expect_stored(0, SIZE, 'o');
 }
 
 static void shared_locks_let_readers_through(void **unused)
@@ -191,6 +219,7 @@ static void beyond_the_end(void **unused)
 	int intruder;
 
 	(void)unused;
+	need_waiting_writes();
 	lock(F_WRLCK, SIZE + 10, LONG_MAX);
 	assert_int_equal(intrude_now(&append), 10);
 	assert_int_equal(intrude_now(&read), 10);
@@ -229,6 +258,7 @@ static void resizes(void **unused)
 	static long (*const calls[])(const struct access *access) = {call_truncate, call_ftruncate};
 
 	(void)unused;
+	need_waiting_writes();
 	for (int i = 0; i < 2; i++) {
 		expect_resize_waits(calls[i], SIZE, LAST + 1, false);
 		expect_resize_waits(calls[i], SIZE, LAST, true);
@@ -278,6 +308,7 @@ static void programs(void **unused)
 	};
 
 	(void)unused;
+	need_waiting_writes();
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const char *command = all[i].command;
 		char text[4 * PATH_MAX];
@@ -326,6 +357,7 @@ static void many_wait(void **unused)
 	int intruders[MANY];
 
 	(void)unused;
+	need_waiting_writes();
 	lock(F_WRLCK, 0, LONG_MAX);
 	for (int i = 0; i < MANY; i++) {
 		const struct access access = {.call = i % 2 ? call_read : call_write,
@@ -353,6 +385,7 @@ static void large_writes(void **unused)
 	int intruders[2 * N];
 
 	(void)unused;
+	need_waiting_writes();
 	check(ftruncate(owner, (off_t)LARGE * N));
 	fill(owner, 0, (size_t)LARGE * N, 'o');
 	lock(F_WRLCK, 0, LONG_MAX);
@@ -434,6 +467,7 @@ int main(void)
 {
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test_setup_teardown(held_back_at_the_byte, set_up, mandatory_tear_down),
+		cmocka_unit_test_setup_teardown(refused_where_close_would_wait, set_up, mandatory_tear_down),
 		cmocka_unit_test_setup_teardown(shared_locks_let_readers_through, set_up,
 						mandatory_tear_down),
 		cmocka_unit_test_setup_teardown(spliced_reads, set_up, mandatory_tear_down),

@@ -138,12 +138,14 @@ static void wait_of_runtimes(int flags)
 static void set_later_it_waits(void **unused)
 {
 	(void)unused;
+	need_waiting_writes();
 	wait_of_runtimes(0);
 }
 
 static void taken_away_it_waits(void **unused)
 {
 	(void)unused;
+	need_waiting_writes();
 	wait_of_runtimes(O_NONBLOCK);
 }
 

@@ -130,6 +130,7 @@ static void processes_pass_their_own(void **unused)
 static void children_do_not_pass(void **unused)
 {
 	(void)unused;
+	need_waiting_writes();
 	for (int round = 0; round < 100; round++) {
 		int intruders[2];
 
@@ -266,6 +267,7 @@ static void expect_untouched(void)
 static void signals_end_waiting(void **unused)
 {
 	(void)unused;
+	need_waiting_writes();
 	for (size_t i = 0; i < N_CALLS; i++) {
 		struct access access = one_byte(call_with_handler, 0);
 		int intruder;
@@ -285,6 +287,7 @@ static void signals_end_waiting(void **unused)
 static void kills_end_waiting(void **unused)
 {
 	(void)unused;
+	need_waiting_writes();
 	for (size_t i = 0; i < N_CALLS; i++) {
 		int intruder;
 
@@ -338,6 +341,7 @@ static void ends_of_owners(void **unused)
 	static const int commands[] = {F_SETLK, F_OFD_SETLK};
 
 	(void)unused;
+	need_waiting_writes();
 	for (int end = 0; end < ENDS; end++) {
 		for (size_t i = 0; i < N_CALLS; i++) {
 			struct holder holder = {.end = (enum end)end, .command = commands[i % 2]};
@@ -394,6 +398,7 @@ static void not_starved_by_locks(void **unused)
 	bool starved = false;
 
 	(void)unused;
+	need_waiting_writes();
 	for (int i = 0; i < LOCKERS; i++)
 		assert_non_null(lockers[i] = job_start(lock_and_unlock, NULL));
 	for (int i = 0; i < 20 && !starved; i++) {
@@ -437,6 +442,7 @@ static void lock_in_turn(struct job *job, void *context)
 static void in_order_of_arrival(void **unused)
 {
 	(void)unused;
+	need_waiting_writes();
 	for (int round = 0; round < 20; round++) {
 		struct access access = one_byte(call_write, 10);
 		struct job *locker;
@@ -487,6 +493,7 @@ static void circles(void **unused)
 	};
 
 	(void)unused;
+	need_waiting_writes();
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		struct access access = one_byte(calls[i], 10);
 		struct job *job;
@@ -527,6 +534,7 @@ static void circles_closed_by_access(void **unused)
 	char byte;
 
 	(void)unused;
+	need_waiting_writes();
 	lock(owner, F_SETLK, F_WRLCK, 100, 1);
 	job = job_start(hold_and_wait, NULL);
 	assert_non_null(job);
@@ -554,6 +562,7 @@ static void others_go_on(void **unused)
 	int intruders[2];
 
 	(void)unused;
+	need_waiting_writes();
 	lock(owner, F_SETLK, F_WRLCK, 10, 1);
 	intruders[0] = begin(one_byte(call_read, 10));
 	intruders[1] = begin(one_byte(call_write, 10));

@@ -75,7 +75,7 @@ static void keeps_its_layout(void **state)
 	struct arena arena;
 
 	(void)state;
-	assert_int_equal(ARENA_LAYOUT, 10);
+	assert_int_equal(ARENA_LAYOUT, 11);
 	assert_int_equal(sizeof(struct node_slot), 128);
 	assert_int_equal(offsetof(struct node_slot, handle), 64);
 	assert_int_equal(sizeof(struct handle_slot), 64);
