@@ -56,6 +56,8 @@ void release_prepare(struct request *request)
 	struct state *state = &request->fs->state;
 	const struct handle_slot *handle = handle_get(state, in->fh);
 
+	if (!fs_keeps_locks(request->fs))
+		return;
 	if (handle)
 		lock_drop_handle(state, handle->node, in->fh);
 	resume_ready(request->thread);

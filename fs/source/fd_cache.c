@@ -8,9 +8,13 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-static pthread_mutex_t table_lock =
-	PTHREAD_MUTEX_INITIALIZER;           /* guards the records and `users`; a leaf lock */
-static unsigned int users[ARENA_CACHED_FDS]; /* uses of a record's descriptor in this process */
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* guards changes of records; a leaf */
+
+/*
+ * Uses of a record's descriptor in this process. A user counts itself before it reads the record's id, and
+ * who changes a record clears its id before it reads the count: so one of both sees the other.
+ */
+static atomic_uint users[ARENA_CACHED_FDS];
 
 /* Uses a quarter of RLIMIT_NOFILE; the rest is for opens. */
 static unsigned int places(void)
@@ -33,15 +37,33 @@ static int place_of(uint64_t id)
 	return (int)(node_index_of(id) % places());
 }
 
-/* The id is cleared first and written last, so that a record never names another node's descriptor. */
-static int replace(struct cached_fd_record *record, uint64_t id, int fd)
+/*
+ * Clears the id of a record that nobody uses; under the lock. Returns false, with the record unchanged, if
+ * somebody does.
+ */
+static bool take_record(struct cached_fd_record *record, int place)
 {
-	int old = atomic_load(&record->id) ? record->fd : -1;
+	uint64_t id = atomic_exchange(&record->id, 0);
 
-	atomic_store(&record->id, 0);
-	record->fd = fd;
+	if (atomic_load(&users[place]) == 0)
+		return true;
 	atomic_store(&record->id, id);
-	return old;
+	return false;
+}
+
+/* Uses the descriptor of a record, if it is this node's. */
+static bool use_record(struct cached_fd_record *record, int place, uint64_t id, struct cached_fd *out)
+{
+	/* not counted for another node's record, which would keep that from being dropped */
+	if (atomic_load(&record->id) != id)
+		return false;
+	atomic_fetch_add(&users[place], 1);
+	if (atomic_load(&record->id) == id) {
+		*out = (struct cached_fd){.fd = record->fd, .slot = place};
+		return true;
+	}
+	atomic_fetch_sub(&users[place], 1);
+	return false;
 }
 
 /*
@@ -60,6 +82,7 @@ int fd_cache_get(struct state *state, const struct node_slot *node, struct cache
 	struct cached_fd_record *record = &state->arena->header->cached_fds[place];
 	_cleanup_close_ int old = -1;
 	int fd = node_fd_get(state, node);
+	uint64_t known;
 
 	if (fd >= 0) {
 		*out = (struct cached_fd){.fd = fd, .slot = CACHED_FD_OF_NODE, .state = state};
@@ -67,24 +90,21 @@ int fd_cache_get(struct state *state, const struct node_slot *node, struct cache
 	}
 	if (fd != -1)
 		return fd;
-	pthread_mutex_lock(&table_lock);
-	if (atomic_load(&record->id) == id) {
-		users[place]++;
-		*out = (struct cached_fd){.fd = record->fd, .slot = place};
-		pthread_mutex_unlock(&table_lock);
+	if (use_record(record, place, id, out))
 		return 0;
-	}
-	pthread_mutex_unlock(&table_lock);
 
 	fd = backing_open(state, node, O_PATH);
 	if (fd < 0)
 		return fd;
 	*out = (struct cached_fd){.fd = fd, .slot = CACHED_FD_PRIVATE};
 	pthread_mutex_lock(&table_lock);
-	if (fd < state->max_fd && users[place] == 0 && atomic_load(&record->id) != id &&
-	    may_be_cached(node)) {
-		old = replace(record, id, fd);
-		users[place] = 1;
+	known = atomic_load(&record->id);
+	if (fd < state->max_fd && known != id && may_be_cached(node) && take_record(record, place)) {
+		/* the id is written last, so that a record never names another node's descriptor */
+		old = known ? record->fd : -1;
+		record->fd = fd;
+		atomic_fetch_add(&users[place], 1);
+		atomic_store(&record->id, id);
 		out->slot = place;
 	}
 	pthread_mutex_unlock(&table_lock);
@@ -99,9 +119,7 @@ int fd_cache_get_directory(struct state *state, const struct node_slot *node, st
 void fd_cache_put(struct cached_fd *cached)
 {
 	if (cached->slot >= 0) {
-		pthread_mutex_lock(&table_lock);
-		users[cached->slot]--;
-		pthread_mutex_unlock(&table_lock);
+		atomic_fetch_sub(&users[cached->slot], 1);
 	} else if (cached->slot == CACHED_FD_OF_NODE) {
 		node_fd_put(cached->state, cached->fd);
 	} else if (cached->slot == CACHED_FD_PRIVATE && cached->fd >= 0) {
@@ -114,12 +132,12 @@ void fd_cache_put(struct cached_fd *cached)
 static int take_unused(struct cached_fd_record *record, int place, uint64_t id)
 {
 	int fd = -1;
+	uint64_t known;
 
 	pthread_mutex_lock(&table_lock);
-	if (users[place] == 0 && atomic_load(&record->id) && (id == 0 || atomic_load(&record->id) == id)) {
+	known = atomic_load(&record->id);
+	if (known && (id == 0 || known == id) && take_record(record, place))
 		fd = record->fd;
-		atomic_store(&record->id, 0);
-	}
 	pthread_mutex_unlock(&table_lock);
 	return fd;
 }

@@ -169,6 +169,9 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 	struct locks *locks = state->locks;
 	uint32_t decided;
 
+	/* asked after each request; one that is decided just now is for whoever decided it */
+	if (!atomic_load_explicit(&locks->first_outcome, memory_order_acquire))
+		return false;
 	pthread_mutex_lock(&locks->lock);
 	decided = locks->first_outcome;
 	if (decided) {

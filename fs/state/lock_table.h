@@ -36,9 +36,9 @@ struct locks {
 	uint32_t n_free;
 	uint32_t n_held;
 	uint32_t n_waiting;
-	uint32_t n_decided;     /* of these: granted I/O in flight */
-	uint64_t turn;          /* of the last request */
-	uint32_t first_outcome; /* decided requests whose outcome was not fetched yet */
+	uint32_t n_decided;             /* of these: granted I/O in flight */
+	uint64_t turn;                  /* of the last request */
+	_Atomic uint32_t first_outcome; /* decided requests whose outcome was not fetched yet */
 	uint32_t last_outcome;
 	bool recovering; /* see lock_recovered() */
 };

@@ -293,10 +293,9 @@ uint64_t node_find_open(struct state *state, uint16_t store, uint64_t inode,
 
 void node_attributes_sent(struct state *state, uint64_t id, uint32_t now)
 {
-	pthread_mutex_lock(&state->lock);
+	/* without the lock: the request holds the node */
 	if (node_get(state, id))
-		state->index[node_index_of(id)].sent_at = now;
-	pthread_mutex_unlock(&state->lock);
+		atomic_store_explicit(&state->index[node_index_of(id)].sent_at, now, memory_order_relaxed);
 }
 
 bool node_is_fresh(struct state *state, uint16_t store, uint64_t inode, uint32_t since)

@@ -13,8 +13,8 @@ struct user {
 };
 
 struct shares {
-	pthread_mutex_t lock;
-	uint64_t total[SHARE_KINDS];
+	_Atomic uint64_t total[SHARE_KINDS];
+	pthread_mutex_t lock; /* guards the rest */
 	struct user users[USERS];
 };
 
@@ -73,12 +73,13 @@ bool share_admits(const struct state *state, uint32_t uid, enum share_kind kind,
 
 	if (limit == 0)
 		return true;
+	if (atomic_load(&shares->total[kind]) + more > limit)
+		return false;
+	if (uid == 0 || percent == 0 || percent >= 100)
+		return true;
 	pthread_mutex_lock(&shares->lock);
-	admits = shares->total[kind] + more <= limit;
-	if (admits && uid != 0 && percent > 0 && percent < 100) {
-		user = find(shares, uid);
-		admits = !user || user->used[kind] + more <= limit * percent / 100;
-	}
+	user = find(shares, uid);
+	admits = !user || user->used[kind] + more <= limit * percent / 100;
 	pthread_mutex_unlock(&shares->lock);
 	return admits;
 }
@@ -88,9 +89,11 @@ void share_count(struct state *state, uint32_t uid, enum share_kind kind, int64_
 	struct shares *shares = state->shares;
 	struct user *user;
 
+	atomic_fetch_add(&shares->total[kind], (uint64_t)change);
+	if (uid == 0)
+		return;
 	pthread_mutex_lock(&shares->lock);
-	shares->total[kind] += (uint64_t)change;
-	user = uid ? find(shares, uid) : NULL;
+	user = find(shares, uid);
 	/* a user who was not tracked when he took it has nothing to give back */
 	if (user && (change > 0 || user->used[kind] >= (uint64_t)-change))
 		user->used[kind] += (uint64_t)change;
@@ -99,13 +102,7 @@ void share_count(struct state *state, uint32_t uid, enum share_kind kind, int64_
 
 uint64_t share_total(const struct state *state, enum share_kind kind)
 {
-	struct shares *shares = state->shares;
-	uint64_t total;
-
-	pthread_mutex_lock(&shares->lock);
-	total = shares->total[kind];
-	pthread_mutex_unlock(&shares->lock);
-	return total;
+	return atomic_load(&state->shares->total[kind]);
 }
 
 int share_open(struct state *state)

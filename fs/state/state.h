@@ -38,12 +38,12 @@ struct node_index {
 	uint32_t hash_next; /* next in the bucket, or in the free list; 0 = end */
 	uint32_t list_prev; /* neighbours in its list; 0 = none */
 	uint32_t list_next;
-	uint32_t handles;        /* live handles */
-	uint32_t writers;        /* ... of files, open for writing */
-	uint32_t closes;         /* number of closes of such handles */
-	uint32_t executors : 30; /* live handles for execve(2) */
-	uint32_t list : 2;       /* enum node_list_kind */
-	uint32_t sent_at;        /* time of sending its attributes, ms; 0 = not by this worker */
+	uint32_t handles;         /* live handles */
+	uint32_t writers;         /* ... of files, open for writing */
+	uint32_t closes;          /* number of closes of such handles */
+	uint32_t executors : 30;  /* live handles for execve(2) */
+	uint32_t list : 2;        /* enum node_list_kind */
+	_Atomic uint32_t sent_at; /* time of sending its attributes, ms; 0 = not by this worker */
 };
 
 #define NODE_FD_PINS     64 /* descriptors of nodes in use at a time; see node_fd.h */
