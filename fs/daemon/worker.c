@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/daemon/worker.h"
 #include "fs/control/control.h"
+#include "fs/fuse/identity.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/loop.h"
 #include "fs/fuse/passthrough.h"
@@ -217,6 +218,7 @@ int worker_run(const struct program *the_program, struct fuse_session *session)
 		return EXIT_SUCCESS;
 	}
 	lifetime_stop();
+	identity_close();
 	if (state_check(&fs.state, why, sizeof(why)) < 0)
 		log_error("internal error: at the end: %s", why);
 	directory_streams_free(&fs);

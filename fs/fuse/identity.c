@@ -141,3 +141,12 @@ void identity_complete(struct request *request)
 		header->gid = info.fsgid;
 	}
 }
+
+void identity_close(void)
+{
+	for (size_t i = 0; i < CACHED; i++) {
+		if (cache[i].thread)
+			close(cache[i].fd);
+		cache[i] = (struct cached){0};
+	}
+}

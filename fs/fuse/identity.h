@@ -25,4 +25,7 @@ bool identity_can_be_asked(void);
  */
 void identity_complete(struct request *request);
 
+/* Closes the pidfds that are cached, when no thread reads requests any more. */
+void identity_close(void);
+
 #endif

@@ -103,8 +103,8 @@ static int find_holder(struct request *request, enum lock_holder *holder)
 }
 
 /*
- * Fills a lock request from the message. Returns 0; EBADF unless the handle is a file's, of this node;
- * EINVAL; EINTR.
+ * Fills a lock request from the message. Returns 0; ENOSYS if the kernel keeps the locks; EBADF unless the
+ * handle is a file's, of this node; EINVAL; EINTR.
  */
 static int read_request(struct request *request, struct lock_request *lock)
 {
@@ -113,6 +113,9 @@ static int read_request(struct request *request, struct lock_request *lock)
 	enum lock_holder holder = LOCK_OF_UNKNOWN;
 	int result = 0;
 
+	/* no kernel sends it then, and nothing would drop the lock */
+	if (!fs_keeps_locks(request->fs))
+		return -ENOSYS;
 	if (in->lk.type > F_UNLCK || in->lk.start > in->lk.end)
 		return -EINVAL;
 	if (!(in->lk_flags & FUSE_LK_FLOCK) && in->lk.type != F_UNLCK)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/fuzz/stand.h"
 #include "fs/control/control.h"
+#include "fs/fuse/identity.h"
 #include "fs/fuse/interrupt.h"
 #include "fs/fuse/loop.h"
 #include "fs/fuse/passthrough.h"
@@ -433,6 +434,7 @@ void stand_end(struct fs *the_fs)
 		check(!fs.streams[i], "a listing of handle %u is left", i);
 	index_unmap(fs.streams, header->max_handles, sizeof(void *));
 	close_fd(header->stores[0].root_fd);
+	identity_close();
 	state_close(&fs.state);
 	check(mmap(stand.arena_place, ARENA_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 		   0) == stand.arena_place,
