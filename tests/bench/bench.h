@@ -153,19 +153,18 @@ void bench_sources(const char *base);  /* sources.c */
 void bench_kills(const char *base);    /* kills.c */
 void bench_cold(const char *base);     /* cold.c */
 
-/*
- * floor.c: mounts a directory of n empty files or directories, "00000" and on, whose server does the bare
- * minimum.
- */
-void floor_start(const char *mount_point, unsigned int n, bool directories);
-void floor_stop(void); /* does nothing if not started */
-
 /* locks.c: pairs of calls on place->file. workload->argument of the first: the command of fcntl(2) */
 void lock_and_unlock(struct place *place, const struct workload *workload, unsigned int count);
 void flock_and_unlock(struct place *place, const struct workload *workload, unsigned int count);
 
-/* null.c: mounts an empty file system that is all in memory, and serves it until it is unmounted. */
+/*
+ * null.c: a file system that is all in memory. null_serve() mounts it empty, and serves it until it is
+ * unmounted. null_start() has a child serve one of n empty files or directories, "00000" and on, until
+ * null_stop(), which does nothing if there is none.
+ */
 void null_serve(const char *mount_point);
+void null_start(const char *mount_point, unsigned int n, bool directories);
+void null_stop(void);
 
 /*
  * own.c: an operation's time without that of its requests to the null daemon, and without that of the whole

@@ -24,7 +24,6 @@
  *   sources.c     table "sources": cost of `ls -l` of the machine's own shared memory
  *   kills.c       table "kills": time that worker deaths and upgrades add to calls
  *   null.c        the null daemon: a FUSE server of names in memory
- *   floor.c       a minimal FUSE server, for comparison
  *   calls.c       table "calls": round trips and system calls of each operation
  *   operations.c  those operations
  *   trace.c       strace of the worker, grouped by request

@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LIFETIME  3600u /* seconds */
@@ -287,7 +289,8 @@ static void get_attribute(const struct fuse_in_header *header, const struct fuse
 	const char *name = (const char *)(in + 1);
 
 	if (node->length == 0 || strncmp(name, "user.", 5) != 0) {
-		answer(header->unique, ENODATA, 0);
+		/* ls asks for this one until it is told that there is none on this file system */
+		answer(header->unique, strcmp(name, "security.selinux") == 0 ? EOPNOTSUPP : ENODATA, 0);
 	} else if (in->size == 0) {
 		((struct fuse_getxattr_out *)body(sizeof(struct fuse_getxattr_out)))->size = node->length;
 		answer(header->unique, 0, sizeof(struct fuse_getxattr_out));
@@ -432,7 +435,7 @@ static void answer_request(void)
 	}
 }
 
-void null_serve(const char *mount_point)
+static void mount_null(const char *mount_point)
 {
 	char options[128];
 
@@ -445,10 +448,58 @@ void null_serve(const char *mount_point)
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other", fuse);
 	must(mount("null", mount_point, "fuse.null", MS_NOSUID | MS_NODEV, options));
+}
+
+/* Returns when the file system is unmounted. */
+static void serve(void)
+{
 	for (;;) {
 		if (read(fuse, in_buffer, sizeof(in_buffer)) >= 0)
 			answer_request();
 		else if (errno != EINTR && errno != ENOENT)
 			return;
 	}
+}
+
+void null_serve(const char *mount_point)
+{
+	mount_null(mount_point);
+	serve();
+}
+
+static struct {
+	pid_t pid; /* 0 = none */
+	char mount_point[512];
+} server;
+
+void null_start(const char *mount_point, unsigned int n, bool directories)
+{
+	mount_null(mount_point);
+	snprintf(server.mount_point, sizeof(server.mount_point), "%s", mount_point);
+	server.pid = fork();
+	if (server.pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (unsigned int i = 0; i < n; i++) {
+			char name[NAME_SIZE];
+
+			snprintf(name, sizeof(name), "%05u", i);
+			create(FUSE_ROOT_ID, name, directories ? S_IFDIR | 0500 : S_IFREG | 0600);
+		}
+		serve();
+		_exit(0);
+	}
+	must(server.pid);
+	close(fuse);
+	munmap(nodes, NODES * sizeof(*nodes));
+}
+
+void null_stop(void)
+{
+	if (!*server.mount_point)
+		return;
+	umount2(server.mount_point, MNT_DETACH);
+	*server.mount_point = 0;
+	if (server.pid > 0)
+		waitpid(server.pid, NULL, 0);
+	server.pid = 0;
 }

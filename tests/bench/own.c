@@ -34,11 +34,9 @@ void print_own_work(const char *base, struct place places[TARGETS], const struct
 	snprintf(mount, sizeof(mount), "%s/%s", base, target_names[ON_SEGFS]);
 	if (!is_wanted(workloads, n))
 		return;
-	printf("\nown work, on one CPU: an operation's time without that of its requests, those without a "
-	       "waiter "
-	       "included, to the null\ndaemon, which answers from memory; measured in the same rounds. Over "
-	       "null: "
-	       "beyond the time of the operation there.\n");
+	puts("\nown work, on one CPU: an operation's time without that of its requests to the null daemon,\n"
+	     "which answers from memory, measured in the same rounds; requests without a waiter count, too.\n"
+	     "Over null: what is beyond the time of the operation there.");
 	for (size_t i = 0; i < n; i++) {
 		double cost = outcomes[i].cost[ON_SEGFS].median;
 		double trip = outcomes[i].trip;
@@ -49,9 +47,8 @@ void print_own_work(const char *base, struct place places[TARGETS], const struct
 		/* a listing has less than one per entry, a program starts first */
 		if (requests < 0.5)
 			continue;
-		printf("%-26s %8.0f ns = %4.2f x %.0f + %6.0f ns own: %3.0f %%  within %.0f %%: %s   over "
-		       "null %6.0f "
-		       "ns: %3.0f %%\n",
+		printf("%-26s %8.0f ns = %4.2f x %.0f + %6.0f ns own: %3.0f %%  within %.0f %%: %s"
+		       "   over null %6.0f ns: %3.0f %%\n",
 		       workloads[i].name, cost, requests, trip, cost - trips, 100 * (cost - trips) / trips,
 		       100 * SHARE, cost - trips <= SHARE * trips ? "ok" : "MISS", cost - null,
 		       100 * (cost - null) / null);
