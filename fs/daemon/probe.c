@@ -46,7 +46,7 @@ struct probe {
 	unsigned int opens;
 	uint64_t write_id; /* the WRITE without a reply, 0 = none yet */
 	bool has_flush;    /* FLUSH came while the write waited */
-	uint32_t features;
+	uint32_t *features;
 };
 
 static void find_by_calls(uint32_t *features)
@@ -104,7 +104,7 @@ static void find_by_init(struct probe *probe, const struct fuse_init_in *in)
 
 	for (size_t i = 0; i < sizeof(offered) / sizeof(offered[0]); i++)
 		if (flags2 & offered[i].flag2)
-			probe->features |= UINT32_C(1) << offered[i].feature;
+			*probe->features |= UINT32_C(1) << offered[i].feature;
 }
 
 /* An empty list of nodes to forget. */
@@ -116,7 +116,7 @@ static void find_prune(struct probe *probe)
 	} message = {.header = {.len = sizeof(message), .error = PROTOCOL_NOTIFY_PRUNE}};
 
 	if (write(probe->fuse_fd, &message, sizeof(message)) == (ssize_t)sizeof(message))
-		probe->features |= UINT32_C(1) << FEATURE_PRUNE;
+		*probe->features |= UINT32_C(1) << FEATURE_PRUNE;
 }
 
 static void serve_init(struct probe *probe, const struct fuse_in_header *header)
@@ -206,25 +206,6 @@ static void close_file(const struct probe *probe)
 		close(fd);
 }
 
-/* In a wait that no signal ends. */
-static bool is_blocked(pid_t process)
-{
-	char path[64];
-	char text[512];
-	ssize_t length;
-	_cleanup_close_ int fd = -1;
-	const char *state;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)process);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (length <= 0)
-		return false;
-	text[length] = 0;
-	state = strrchr(text, ')');
-	return state && strncmp(state, ") D", 3) == 0;
-}
-
 /* Serves the clients until it is known whether FLUSH comes while a write waits. */
 static int find_close(struct probe *probe)
 {
@@ -247,10 +228,11 @@ static int find_close(struct probe *probe)
 		if (probe->close_now[1] >= 0)
 			close(probe->close_now[1]);
 		probe->close_now[1] = -1;
-		blocked = is_blocked(probe->closer) ? blocked + 1 : 0;
+		/* D: a wait that no signal ends, as that for the inode's lock */
+		blocked = procfs_state(probe->closer) == 'D' ? blocked + 1 : 0;
 	}
 	if (probe->has_flush)
-		probe->features |= UINT32_C(1) << FEATURE_CLOSE_UNLOCKED;
+		*probe->features |= UINT32_C(1) << FEATURE_CLOSE_UNLOCKED;
 	return 0;
 }
 
@@ -301,7 +283,7 @@ static int mount_probe(struct probe *probe)
 
 static void run_child(struct findings *findings)
 {
-	struct probe probe = {.fuse_fd = -1, .close_now = {-1, -1}};
+	struct probe probe = {.fuse_fd = -1, .close_now = {-1, -1}, .features = &findings->features};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	findings->result = enter_namespace();
@@ -316,7 +298,6 @@ static void run_child(struct findings *findings)
 	probe.closer = start_client(&probe, close_file);
 	probe.writer = probe.closer < 0 ? -1 : start_client(&probe, write_byte);
 	findings->result = probe.writer < 0 ? -errno : find_close(&probe);
-	findings->features |= probe.features;
 	/* ends the connection, and so what the clients wait for */
 	close(probe.fuse_fd);
 	if (probe.closer > 0)

@@ -5,6 +5,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/procfs.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -104,14 +105,14 @@ static void log_thread(pid_t worker, int thread)
 	char stat[512];
 	char wchan[64];
 	char call[256];
-	const char *state;
+	char state;
 
 	read_line(worker, thread, "stat", stat, sizeof(stat));
 	read_line(worker, thread, "wchan", wchan, sizeof(wchan));
 	read_line(worker, thread, "syscall", call, sizeof(call));
-	state = strrchr(stat, ')');
-	log_warning("thread %d: state %c, in the kernel at %s, system call %s", thread,
-		    state && state[1] == ' ' ? state[2] : '?', *wchan ? wchan : "?", *call ? call : "?");
+	state = procfs_state_in(stat);
+	log_warning("thread %d: state %c, in the kernel at %s, system call %s", thread, state ? state : '?',
+		    *wchan ? wchan : "?", *call ? call : "?");
 }
 
 /* Calls `function` for each thread. */

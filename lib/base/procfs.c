@@ -303,6 +303,21 @@ pid_t procfs_process_of(pid_t thread)
 	return process == 0 ? process_of_status(thread) : process;
 }
 
+char procfs_state_in(const char *stat)
+{
+	/* the second field is the command name in parentheses, which may contain anything */
+	const char *at = strrchr(stat, ')');
+
+	return at && at[1] == ' ' ? at[2] : 0;
+}
+
+char procfs_state(pid_t process)
+{
+	char text[1024];
+
+	return read_of(process, "stat", text, sizeof(text)) < 0 ? 0 : procfs_state_in(text);
+}
+
 int procfs_start(pid_t process, uint64_t *start)
 {
 	char text[1024];

@@ -70,6 +70,12 @@ int procfs_user(pid_t thread, uid_t *user);
  */
 int procfs_pidfd_check(int pidfd);
 
+/* Returns the state in the text of /proc/PID/stat or .../task/TID/stat, such as 'D'; 0 if it has none. */
+char procfs_state_in(const char *stat);
+
+/* Returns the state of a process, which must not be in execve(2); 0 if it cannot be read. */
+char procfs_state(pid_t process);
+
 /* Facts about a process that can be read without blocking. */
 struct procfs_brief {
 	pid_t parent;

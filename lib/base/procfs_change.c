@@ -84,8 +84,7 @@ static bool thread_waits_to_change(struct change *change, const char *thread)
 
 	if (!read_part(change, "task", thread, "/stat"))
 		return false;
-	at = strrchr(change->text, ')');
-	if (!at || at[1] != ' ' || at[2] != 'D' || !read_part(change, "task", thread, "/syscall"))
+	if (procfs_state_in(change->text) != 'D' || !read_part(change, "task", thread, "/syscall"))
 		return false;
 	fd = descriptor_waited_for(change->text);
 	snprintf(number, sizeof(number), "%d", fd);

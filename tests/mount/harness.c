@@ -2,6 +2,7 @@
 #include "tests/mount/harness.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/names.h"
+#include "lib/base/procfs.h"
 #include "tests/lib/look.h"
 
 #include <ctype.h>
@@ -504,20 +505,25 @@ long long mount_status(const struct mount *mount, const char *key)
 	return end == at ? -1 : value;
 }
 
-bool mount_has_feature(const struct mount *mount, const char *feature)
-{
-	char text[65536];
-
-	return read_text(path_of("%s/.segfs/status", mount->path), text, sizeof(text)) > 0 &&
-	       strstr(text, path_of("\"%s\": true", feature));
-}
-
-bool mount_keeps_locks(const struct mount *mount)
+static bool status_says(const struct mount *mount, const char *line)
 {
 	char text[65536];
 
 	assert_true(read_text(path_of("%s/.segfs/status", mount->path), text, sizeof(text)) > 0);
-	return strstr(text, "\"locks\": \"segfs\"");
+	return strstr(text, line);
+}
+
+bool mount_has_feature(const struct mount *mount, const char *feature)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "\"%s\": true", feature);
+	return status_says(mount, line);
+}
+
+bool mount_keeps_locks(const struct mount *mount)
+{
+	return status_says(mount, "\"locks\": \"segfs\"");
 }
 
 void mount_kill_worker(const struct mount *mount)
@@ -533,13 +539,7 @@ void mount_kill_worker(const struct mount *mount)
 
 bool is_stopped(pid_t pid)
 {
-	char text[512];
-	const char *at;
-
-	if (read_text(path_of("/proc/%d/stat", pid), text, sizeof(text)) <= 0)
-		return false;
-	at = strrchr(text, ')');
-	return at && at[1] == ' ' && at[2] == 'T';
+	return procfs_state(pid) == 'T';
 }
 
 int mount_handles(const struct mount *mount)
