@@ -4,11 +4,14 @@
 # For scripts that get packages of another release of Debian than the machine's: an apt of its own, whose lists and cache
 # are apart from the machine's. Settings of the machine's apt, such as a proxy, still count.
 
-# The URI of the mirror from which this machine gets Debian; "" if its apt has no lists yet. $1: codename of its release.
+# The URI of the mirror from which this machine gets Debian; "" if its apt has no lists yet.
 mirror_uri() {
+	local codename
+	# shellcheck disable=SC1091
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}") || true
 	# shellcheck disable=SC2016
 	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' \
-		"Codename: $1" 2>/dev/null | head -n 1
+		"Codename: $codename" 2>/dev/null | head -n 1
 }
 
 # Sets apt_options, with which apt-get and apt-cache use the lists in DIRECTORY. $1: DIRECTORY, absolute, made anew;
