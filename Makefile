@@ -248,11 +248,11 @@ fuzz-seeds: tests build/bootstrap-fuzz.stamp ## record requests of some tests as
 bench: all $(bench_program) build/bootstrap-bench.stamp ## compare with tmpfs and other FUSE servers, as root; 25 minutes; build/bench.md, .json, .svg
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/bench/run
 
-# the kernels of Debian 12 and 13, and tests for which 30 minutes of emulation are enough
+# the kernels of Debian 12 and 13, and what each is to run in 15 minutes
 KERNELS ?= debian12 debian13
 KERNEL_TESTS ?= $(addprefix $(OUT)/tests/,$(addprefix mount/test_,hot reload sharing locks lock_calls lock_waits mandatory mandatory_owner \
 	policy_switching limits posix_dir posix_io posix_open) $(addprefix crash/test_,kill_open waiting withdrawn upgrade))
-check-kernels: tests build/bootstrap-kernels.stamp ## a part of the tests under the KERNELS of Debian 12 and 13, emulated, as root; 30 minutes
+check-kernels: tests build/bootstrap-kernels.stamp ## a part of the tests under the kernels of Debian 12 and 13, emulated, as root; at most 15 minutes each
 	$(Q)status=0; for kernel in $(KERNELS); do \
 		SEGFS_OUT=$(abspath $(OUT)) tests/kernels/run -t 900 $$kernel $(KERNEL_TESTS) || status=1; done; exit $$status
 

@@ -75,6 +75,12 @@ static const struct kind {
 	{"punch", call_punch, true, true, true},
 };
 
+/* Whether the kernel locks an inode for it: copy_file_range(2) locks that of the file it writes. */
+static bool locks_inode(const struct kind *kind)
+{
+	return kind->writes || kind->call == call_copy_from;
+}
+
 static struct access access_of(const struct kind *kind, off_t at)
 {
 	return (struct access){
@@ -139,7 +145,7 @@ static void held_back_at_the_byte(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (kinds[i].writes && !writes_wait)
+		if (locks_inode(&kinds[i]) && !writes_wait)
 			continue;
 		try_kind(&kinds[i], F_WRLCK);
 		if (kinds[i].writes)
@@ -147,11 +153,22 @@ static void held_back_at_the_byte(void **unused)
 	}
 }
 
-/* Where close(2) would wait for a write that waits, the write is refused, and close(2) returns. */
+static long open_and_close(const struct access *access)
+{
+	return close(open(access->path, O_RDONLY | O_CLOEXEC));
+}
+
+/*
+ * Where close(2) would wait for a write that waits, the write is refused. While open(2) waits the kernel does
+ * not hold the inode's lock, so others can close the file.
+ */
 static void refused_where_close_would_wait(void **unused)
 {
 	static long (*const resizing[])(const struct access *access) = {call_truncate, call_ftruncate,
-									call_open_truncating, call_append};
+									call_append};
+	const struct access truncating = {.call = call_open_truncating, .path = segment};
+	const struct access closing = {.call = open_and_close, .path = segment};
+	int intruder;
 
 	(void)unused;
 	if (mount_has_feature(&mandatory_mount, "close-unlocked"))
@@ -160,7 +177,7 @@ static void refused_where_close_would_wait(void **unused)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const struct access access = access_of(&kinds[i], FIRST);
 
-		if (kinds[i].writes)
+		if (locks_inode(&kinds[i]))
 			assert_int_equal(intrude_now(&access), -EAGAIN);
 	}
 	for (size_t i = 0; i < sizeof(resizing) / sizeof(resizing[0]); i++) {
@@ -169,6 +186,13 @@ static void refused_where_close_would_wait(void **unused)
 		assert_int_equal(intrude_now(&access), -EAGAIN);
 	}
 	expect_stored(0, SIZE, 'o');
+	intruder = intrude(&truncating);
+	expect_waiting(1);
+	assert_int_equal(intrude_now(&closing), 0);
+	assert_false(has_returned(intruder));
+	unlock();
+	assert_int_equal(result_of(intruder), 0);
+	assert_int_equal(stored_size(), 0);
 }
 
 static void shared_locks_let_readers_through(void **unused)
