@@ -272,9 +272,7 @@ static int make_content(struct program *program)
 	program->arena.header->privileged = program->privileged;
 	result = probe_features(&program->arena.header->features);
 	if (result < 0)
-		log_notice("what the kernel can do cannot be tried out (%s): segfs does without what it may "
-			   "lack; "
-			   "see segfs --features",
+		log_notice("trying out what the kernel can do: %s; what it may lack is not used",
 			   strerror(-result));
 	program->arena.header->keeps_locks =
 		program->options.mand || config_find_mandatory(&program->config, &mandatory);

@@ -115,15 +115,13 @@ static uint64_t identity_of(pid_t thread)
 	struct cached *cached = ask_thread(thread, &info);
 	uint64_t identity = 0;
 
-	if (cached && cached->identity)
-		return cached->identity;
-	if (cached)
-		procfs_pidfd_identity(cached->fd, thread, &identity);
-	else
+	if (!cached) {
 		procfs_thread_identity(thread, &identity);
-	if (cached)
-		cached->identity = identity;
-	return identity;
+		return identity;
+	}
+	if (!cached->identity)
+		procfs_pidfd_identity(cached->fd, thread, &cached->identity);
+	return cached->identity;
 }
 
 void identity_complete(struct request *request)

@@ -169,7 +169,7 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 	struct locks *locks = state->locks;
 	uint32_t decided;
 
-	/* asked after each request; one that is decided just now is for whoever decided it */
+	/* asked after each request, when there is nearly always none */
 	if (!atomic_load_explicit(&locks->first_outcome, memory_order_acquire))
 		return false;
 	pthread_mutex_lock(&locks->lock);
