@@ -33,6 +33,7 @@ accepted() { ok "$1" grep -q 'is in force$' <<<"$(tail -n 1 "$log")"; }
 
 # hold USER FILE HOW: a process that has the file open (r, w) or mapped (m) until it is let go
 hold() {
+	: >"$TMPDIR/held" # what the one before said
 	as "$1" perl -e '
 		my ($file, $how) = @ARGV; $| = 1;
 		open(my $f, $how eq "r" ? "<" : "+<", $file) or do { print "no: $!\n"; exit 1 };
@@ -44,6 +45,7 @@ hold() {
 }
 # map USER FILE: the same for a view without a descriptor
 map() {
+	: >"$TMPDIR/held"
 	python3 -c '
 import mmap, os, sys
 os.setgroups([]), os.setgid(int(sys.argv[1])), os.setuid(int(sys.argv[1]))
