@@ -9,13 +9,13 @@
 
 struct user {
 	uint32_t uid; /* 0 = free; root is not tracked */
-	uint64_t used[SHARE_KINDS];
+	uint64_t used;
 };
 
 struct shares {
 	_Atomic uint64_t total[SHARE_KINDS];
-	pthread_mutex_t lock; /* guards the rest */
-	struct user users[USERS];
+	pthread_mutex_t lock; /* guards `users`, except those of SHARE_HANDLES */
+	struct user users[SHARE_KINDS][USERS];
 };
 
 /* 0 = unlimited. */
@@ -35,25 +35,30 @@ static uint64_t limit_of(const struct state *state, enum share_kind kind)
 	}
 }
 
-static bool has_nothing(const struct user *user)
+/* state.lock, which the caller holds, guards handles, so that an open takes no second lock. */
+static void lock_users(struct shares *shares, enum share_kind kind)
 {
-	for (int kind = 0; kind < SHARE_KINDS; kind++)
-		if (user->used[kind])
-			return false;
-	return true;
+	if (kind != SHARE_HANDLES)
+		pthread_mutex_lock(&shares->lock);
+}
+
+static void unlock_users(struct shares *shares, enum share_kind kind)
+{
+	if (kind != SHARE_HANDLES)
+		pthread_mutex_unlock(&shares->lock);
 }
 
 /* Open addressing. Entries are never freed; one whose user holds nothing is reused. */
-static struct user *find(struct shares *shares, uint32_t uid)
+static struct user *find(struct user *users, uint32_t uid)
 {
 	struct user *vacant = NULL;
 
 	for (uint32_t n = 0; n < USERS; n++) {
-		struct user *user = &shares->users[(uid * 2654435761u + n) % USERS];
+		struct user *user = &users[(uid * 2654435761u + n) % USERS];
 
 		if (user->uid == uid)
 			return user;
-		if (!vacant && (user->uid == 0 || has_nothing(user)))
+		if (!vacant && user->used == 0)
 			vacant = user;
 		if (user->uid == 0)
 			break;
@@ -77,10 +82,10 @@ bool share_admits(const struct state *state, uint32_t uid, enum share_kind kind,
 		return false;
 	if (uid == 0 || percent == 0 || percent >= 100)
 		return true;
-	pthread_mutex_lock(&shares->lock);
-	user = find(shares, uid);
-	admits = !user || user->used[kind] + more <= limit * percent / 100;
-	pthread_mutex_unlock(&shares->lock);
+	lock_users(shares, kind);
+	user = find(shares->users[kind], uid);
+	admits = !user || user->used + more <= limit * percent / 100;
+	unlock_users(shares, kind);
 	return admits;
 }
 
@@ -92,12 +97,12 @@ void share_count(struct state *state, uint32_t uid, enum share_kind kind, int64_
 	atomic_fetch_add(&shares->total[kind], (uint64_t)change);
 	if (uid == 0)
 		return;
-	pthread_mutex_lock(&shares->lock);
-	user = find(shares, uid);
+	lock_users(shares, kind);
+	user = find(shares->users[kind], uid);
 	/* a user who was not tracked when he took it has nothing to give back */
-	if (user && (change > 0 || user->used[kind] >= (uint64_t)-change))
-		user->used[kind] += (uint64_t)change;
-	pthread_mutex_unlock(&shares->lock);
+	if (user && (change > 0 || user->used >= (uint64_t)-change))
+		user->used += (uint64_t)change;
+	unlock_users(shares, kind);
 }
 
 uint64_t share_total(const struct state *state, enum share_kind kind)

@@ -3,7 +3,7 @@
  * Limits on resources that clients make the daemon hold, and the share of each that one user may take, so
  * that a greedy user leaves something to others. Root is subject to the total limit only.
  *
- * All functions are thread-safe. Their lock is a leaf.
+ * All functions are thread-safe; for SHARE_HANDLES, if the caller holds state.lock. Their own lock is a leaf.
  */
 #ifndef SEGFS_STATE_SHARE_H
 #define SEGFS_STATE_SHARE_H

@@ -82,7 +82,7 @@ struct state {
 	unsigned int n_closing;
 
 	struct locks *locks;   /* see lock.h; has its own mutex */
-	struct shares *shares; /* see share.h; has its own mutex */
+	struct shares *shares; /* see share.h for its locks */
 };
 
 /* Frees the indexes; the arena stays. */
