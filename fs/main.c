@@ -99,6 +99,7 @@
 #include "fs/setup/instance.h"
 #include "fs/setup/mounts.h"
 #include "fs/state/features.h"
+#include "fs/state/message.h"
 #include "fs/state/recover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -263,6 +264,9 @@ static int make_content(struct program *program)
 	result = arena_create(&program->arena, program_slots(program->config.max_nodes, PROGRAM_MAX_NODES),
 			      program_slots(program->config.max_handles, PROGRAM_MAX_HANDLES),
 			      program_slots(program->config.max_locks, PROGRAM_MAX_LOCKS));
+	if (result == 0)
+		result = message_create(program->arena.header,
+					program_blocks(program->arena.header, &program->config));
 	if (result < 0) {
 		close(root_fd);
 		log_error("allocating the state of the mount: %s", strerror(-result));

@@ -96,8 +96,9 @@ static void find_by_init(struct probe *probe, const struct fuse_init_in *in)
 		enum feature feature;
 		uint32_t flag2;
 	} offered[] = {
-		{FEATURE_EXPIRE_ONLY, FLAG2(35)}, {FEATURE_MMAP_DIRECT_IO, FLAG2(36)},
-		{FEATURE_PASSTHROUGH, FLAG2(37)}, {FEATURE_RESEND, FLAG2(39)},
+		{FEATURE_EXPIRE_ONLY, FLAG2(35)},
+		{FEATURE_MMAP_DIRECT_IO, FLAG2(36)},
+		{FEATURE_PASSTHROUGH, FLAG2(37)},
 		{FEATURE_IDMAPPED, FLAG2(40)},
 	};
 	const uint32_t flags2 = in->flags & FUSE_INIT_EXT ? in->flags2 : 0;

@@ -4,6 +4,7 @@
 #include "fs/setup/apply.h"
 #include "fs/setup/names.h"
 #include "fs/setup/tmpfs.h"
+#include "fs/state/message.h"
 #include "fs/state/node.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
@@ -25,6 +26,14 @@
 uint32_t program_slots(uint64_t wanted, uint32_t by_default)
 {
 	return wanted > by_default ? (uint32_t)wanted : by_default;
+}
+
+uint32_t program_blocks(const struct arena_header *header, const struct config *config)
+{
+	const uint64_t bytes =
+		config->max_waiting > PROGRAM_MAX_WAITING ? config->max_waiting : PROGRAM_MAX_WAITING;
+
+	return message_blocks(bytes, header->max_locks);
 }
 
 static uint32_t bound(uint64_t wanted, uint32_t by_default, uint32_t slots)
@@ -110,6 +119,13 @@ static int check_bounds(const struct arena_header *header, const struct config *
 		snprintf(error, CONFIG_ERROR_MAX,
 			 "%.200s: %s: this mount has room for %u; lower it, or unmount and start again", file,
 			 bounds[i].key, bounds[i].slots);
+		return -EINVAL;
+	}
+	if (program_blocks(header, config) > header->max_blocks) {
+		snprintf(error, CONFIG_ERROR_MAX,
+			 "%.200s: max-waiting: this mount has no room for so much; lower it, or unmount and "
+			 "start again",
+			 file);
 		return -EINVAL;
 	}
 	return 0;

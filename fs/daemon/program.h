@@ -47,6 +47,9 @@ int program_check_kind(const struct arena_header *header, const struct config *c
 /* The number of slots of an arena: the configured limit, or the default if that is larger. */
 uint32_t program_slots(uint64_t wanted, uint32_t by_default);
 
+/* The number of blocks for messages of requests that wait, likewise. */
+uint32_t program_blocks(const struct arena_header *header, const struct config *config);
+
 /*
  * Requests a reload by the current or the next worker, also while another one is in progress. A running
  * worker must then be sent SIGHUP.

@@ -12,6 +12,7 @@
 #include "fs/segment/policy.h"
 #include "fs/state/descriptors.h"
 #include "fs/state/fault.h"
+#include "fs/state/message.h"
 #include "fs/state/recover.h"
 #include "lib/base/log.h"
 
@@ -61,6 +62,9 @@ static int recover(struct fuse_session *session)
 			return result;
 	}
 	result = state_recover(&fs.state, arena, MAX_IDLE_NODES);
+	if (result < 0)
+		return result;
+	result = message_open(&fs.state);
 	if (result < 0)
 		return result;
 	fs.streams = index_map(header->max_handles, sizeof(void *));

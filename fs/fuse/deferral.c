@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/deferral.h"
 #include "fs/fuse/protocol.h"
+#include "fs/state/message.h"
 #include "fs/state/share.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 static const unsigned int places_of[DEFERRAL_KINDS] = {[DEFERRAL_FACTS] = PLACES_MAX, [DEFERRAL_OPENS] = 4};
 
 static struct {
-	pthread_mutex_t lock; /* guards the queues; a leaf */
+	pthread_mutex_t lock; /* guards the queues; only leaves are taken under it */
 	struct queue {
 		uint32_t users[PLACES_MAX]; /* requesters of the requests in progress */
 		unsigned int n;
@@ -41,6 +42,11 @@ static bool may_begin(const struct queue *queue, enum deferral_kind kind, uint32
 	return true;
 }
 
+static uint64_t unique_of(const struct deferred *deferred)
+{
+	return ((const struct fuse_in_header *)deferred->message)->unique;
+}
+
 static int put(struct state *state, struct queue *queue, uint32_t uid, const void *message, size_t length)
 {
 	struct deferred **last = &queue->first;
@@ -53,6 +59,10 @@ static int put(struct state *state, struct queue *queue, uint32_t uid, const voi
 		return -ENOMEM;
 	*waits = (struct deferred){.uid = uid, .length = length};
 	memcpy(waits->message, message, length);
+	if (message_save(state, unique_of(waits), message, length) < 0) {
+		free(waits);
+		return -ENOMEM;
+	}
 	while (*last)
 		last = &(*last)->next;
 	*last = waits;
@@ -97,11 +107,6 @@ struct deferred *deferral_next(enum deferral_kind kind, uint32_t uid)
 	return next;
 }
 
-static bool has_unique(const struct deferred *deferred, uint64_t unique)
-{
-	return (((const struct fuse_in_header *)deferred->message)->unique & ~FUSE_UNIQUE_RESEND) == unique;
-}
-
 struct deferred *deferral_cancel(uint64_t unique)
 {
 	struct deferred *found = NULL;
@@ -110,7 +115,7 @@ struct deferred *deferral_cancel(uint64_t unique)
 	for (int kind = 0; kind < DEFERRAL_KINDS && !found; kind++) {
 		struct deferred **at = &deferrals.queues[kind].first;
 
-		while (*at && !has_unique(*at, unique))
+		while (*at && unique_of(*at) != unique)
 			at = &(*at)->next;
 		found = *at;
 		if (found)
@@ -122,6 +127,7 @@ struct deferred *deferral_cancel(uint64_t unique)
 
 void deferral_free(struct state *state, struct deferred *deferred)
 {
+	message_drop(state, unique_of(deferred));
 	share_count(state, deferred->uid, SHARE_PARKED, -(int64_t)deferred->length);
 	free(deferred);
 }

@@ -48,8 +48,8 @@ int deferral_begin(struct state *state, enum deferral_kind kind, const void *mes
 struct deferred *deferral_next(enum deferral_kind kind, uint32_t uid);
 
 /*
- * Removes the request with an id, without the resend bit, from the queue. Returns it: the caller replies and
- * calls deferral_free(); NULL if it is not queued.
+ * Removes the request with an id from the queue. Returns it: the caller replies and calls deferral_free();
+ * NULL if it is not queued.
  */
 struct deferred *deferral_cancel(uint64_t unique);
 

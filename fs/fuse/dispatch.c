@@ -108,7 +108,6 @@ static void run_once(struct request *request, bool unbounded)
 		.opcode = request->header->opcode,
 		.pid = request_pid(request),
 		.uid = request_uid(request),
-		.repeated = request->is_resent,
 		.unbounded = unbounded,
 	};
 

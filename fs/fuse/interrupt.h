@@ -22,8 +22,7 @@ void interrupt_setup(void);
 void interrupt_register(struct request *request);
 void interrupt_unregister(struct request *request);
 
-/* INTERRUPT arrived for request `unique`, an id without the resend bit. Does nothing if it is not registered.
- */
+/* INTERRUPT arrived for request `unique`. Does nothing if it is not registered. */
 void interrupt_request(uint64_t unique);
 
 /*

@@ -11,27 +11,25 @@
 #include "fs/state/fault.h"
 #include "fs/state/journal.h"
 #include "fs/state/lock.h"
+#include "fs/state/message.h"
 #include "lib/base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MAX_THREADS   ARENA_THREADS
-#define MESSAGE_MAX   (1024u * 1024u + 4096u) /* bytes: the largest WRITE and its header */
 #define LEAVE_SECONDS 4 /* for requests in flight when the worker leaves: one may hang on another process */
 #define REPLAY_UNIQUE UINT64_C(0x7ffffffffffffffe) /* the kernel counts upwards and never reaches it */
 
 static struct {
 	/* used by the reader only */
 	bool begun;                   /* begin() was called */
-	bool resending;               /* replays of requests that an earlier worker has read may still come */
+	bool replaying;               /* requests that an earlier worker has read come first */
 	bool tidied;                  /* operations->tidy() was called */
 	bool initialized;             /* the session has processed INIT */
 	void (*ready)(struct fs *fs); /* NULL after its call */
@@ -130,23 +128,14 @@ static void first_init(struct fs *fs, const void *message, size_t length)
 	init_done(fs);
 }
 
-/*
- * Handles INIT, or replays it before the first operation. Returns true if the request needs nothing else. For
- * the reader.
- */
+/* Handles INIT. Returns true if the request needs nothing else. For the reader. */
 static bool handle_init(const struct request *request)
 {
-	struct fs *fs = request->fs;
-
-	if (request->header->opcode == FUSE_INIT && !loop.initialized) {
-		first_init(fs, request->header, request->length);
-		return true;
-	}
-	/* a worker replied to INIT and died before it could record that */
-	if (!loop.initialized && atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED)
-		replay_init(fs);
-	/* a request without a reply is sent to the next worker */
-	return !loop.initialized;
+	if (request->header->opcode == FUSE_INIT && !loop.initialized)
+		first_init(request->fs, request->header, request->length);
+	else if (loop.initialized)
+		return false;
+	return true;
 }
 
 static bool has_request(const struct fs *fs)
@@ -156,35 +145,45 @@ static bool has_request(const struct fs *fs)
 	return poll(&device, 1, 0) != 0;
 }
 
-/* The kernel queues replays before all other requests except those without a waiter. */
-static bool may_precede_replays(const struct request *request)
-{
-	return request->is_resent || request->operation->flags & OPERATION_NO_REPLY;
-}
-
-/*
- * The kernel withdrew a request over which a worker died, because its process was killed. Nobody has the
- * handle that it opened.
- */
-static void was_withdrawn(void *context, const struct journal_slot *slot)
-{
-	const struct fs *fs = context;
-
-	/* unless the reply was saved: then the kernel may have it */
-	if (slot->opcode < fs->operations->n && fs->operations->rows[slot->opcode].flags & OPERATION_OPENS &&
-	    atomic_load(&slot->state) == JOURNAL_BEGUN)
-		fs->operations->withdrawn(context, slot->unique);
-}
-
-/* The kernel has no more replays. */
 static void end_replays(struct thread *thread)
 {
 	struct fs *fs = thread->fs;
 
-	loop.resending = false;
-	journal_drop_unclaimed(was_withdrawn, fs);
+	loop.replaying = false;
+	/* a worker replied to INIT and died before it could record that */
+	if (!loop.initialized && atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED)
+		replay_init(fs);
+	journal_drop_unclaimed();
 	lock_recovered(&fs->state);
 	fs->operations->resume(thread);
+}
+
+/* The request in the buffer has its reply, or is stored. An INIT that failed is left to the next worker. */
+static void done(struct thread *thread)
+{
+	if (loop.initialized)
+		message_clear_buffer(thread->message);
+}
+
+/*
+ * Carries out the next request that an earlier worker has read and not replied to; those in buffers come
+ * first. in_buffer: the thread's buffer contains one. The caller is the reader before and after.
+ */
+static void replay(struct thread *thread, bool in_buffer)
+{
+	struct state *state = &thread->fs->state;
+	const struct fuse_in_header *header = thread->message;
+
+	if (!in_buffer && message_take(state, thread->message) == 0) {
+		end_replays(thread);
+		return;
+	}
+	/* one that is stored as well was to wait, and comes later */
+	if (header->len >= sizeof(*header) && header->len <= MESSAGE_MAX &&
+	    !(in_buffer && message_is_saved(state, header->unique)) &&
+	    reply_is_awaited(thread->fs, header->unique))
+		loop_process(thread, header, header->len, true);
+	done(thread);
 }
 
 /*
@@ -266,19 +265,17 @@ static void refuse(struct request *request, int result)
 		reply_status(request, result);
 }
 
-/* Reads one request and carries it out. The caller is the reader before and after. */
-static void serve_one(struct thread *thread, void *message)
+/* Reads one request and carries it out. */
+static void read_one(struct thread *thread)
 {
 	struct fs *fs = thread->fs;
 	ssize_t length;
 
-	if (loop.resending && !has_request(fs))
-		end_replays(thread);
 	fs->operations->between(thread);
 	if (!loop.tidied && loop.initialized && !has_request(fs))
 		tidy(fs);
 	reader_waits(true);
-	length = reply_read(fs->fuse_fd, message, MESSAGE_MAX);
+	length = reply_read(fs->fuse_fd, thread->message, MESSAGE_MAX);
 	reader_waits(false);
 	if (length < 0) {
 		/* ENOENT: the requester was killed during the read */
@@ -294,7 +291,26 @@ static void serve_one(struct thread *thread, void *message)
 		return;
 	}
 	atomic_fetch_add(&fs->state.arena->header->requests, 1);
-	loop_process(thread, message, (size_t)length);
+	loop_process(thread, thread->message, (size_t)length, false);
+	done(thread);
+}
+
+/*
+ * Carries out one request. Returns 0, or -ENOMEM without a buffer. The caller is the reader before and after.
+ */
+static int serve_one(struct thread *thread)
+{
+	int result = 0;
+
+	if (loop.replaying || !thread->message)
+		result = message_get_buffer(&thread->fs->state, &thread->message);
+	if (result < 0)
+		return result;
+	if (loop.replaying)
+		replay(thread, result > 0);
+	else
+		read_one(thread);
+	return 0;
 }
 
 /*
@@ -341,9 +357,7 @@ static void process(struct request *request)
 		refuse(request, -EIO);
 		return;
 	}
-	if (loop.resending && !may_precede_replays(request))
-		end_replays(request->thread);
-	if (request->is_resent && journal_claim(request->unique)) {
+	if (request->is_replay && journal_claim(request->unique)) {
 		dispatch(request, false);
 		return;
 	}
@@ -366,7 +380,7 @@ static void process(struct request *request)
 		interrupt_unregister(request);
 }
 
-void loop_process(struct thread *thread, const void *message, size_t length)
+void loop_process(struct thread *thread, const void *message, size_t length, bool is_replay)
 {
 	struct request request;
 	int result;
@@ -374,81 +388,58 @@ void loop_process(struct thread *thread, const void *message, size_t length)
 	if (!reader_is_self())
 		reader_become();
 	result = request_begin(&request, thread, message, length);
+	request.is_replay = is_replay;
 	if (result < 0)
 		refuse(&request, result);
 	else
 		process(&request);
 }
 
-/*
- * Memory for messages, all pages populated. If a page is missing while the kernel copies a request and the
- * reader is being killed, the copy fails and the requester gets EIO.
- */
-static void *new_message(void)
-{
-	void *message = aligned_alloc(4096, MESSAGE_MAX);
-
-	/* EINVAL: a kernel before 5.14 */
-	if (message && madvise(message, MESSAGE_MAX, MADV_POPULATE_WRITE) < 0)
-		memset(message, 0, MESSAGE_MAX);
-	return message;
-}
-
-/*
- * Asks the kernel for replays, before the first read. The reader does so when all else is ready: until a
- * replay is read, the kernel withdraws it if its process is killed, and then the handle that it opened would
- * leak.
- */
+/* Once per worker, for the reader. */
 static void begin(struct fs *fs)
 {
-	const struct fuse_out_header resend = {.len = sizeof(resend), .error = FUSE_NOTIFY_RESEND};
-
+	loop.begun = true;
 	if (atomic_load(&fs->state.arena->header->init_state) == INIT_REPLIED)
 		replay_init(fs);
-	/* first: the kernel cannot withdraw a request before it was asked for replays */
 	journal_send_replies(reply_saved, fs);
-	/* EINVAL: a kernel before 6.9, where such requests hang until the mount ends (fact K21) */
-	if (write(fs->fuse_fd, &resend, sizeof(resend)) < 0)
-		log_warning("the kernel does not send unanswered requests again: %s", strerror(errno));
-	loop.resending = true;
-	/*
-	 * an INIT without a reply would be replayed by now; otherwise no request need ever come that starts
-	 * the session
-	 */
-	if (atomic_load(&fs->state.arena->header->init_state) == INIT_SAVED && !has_request(fs))
-		replay_init(fs);
+	loop.replaying = true;
+}
+
+/* Returns 0 when the worker leaves; -ENOMEM. */
+static int serve_all(struct thread *thread)
+{
+	struct fs *fs = thread->fs;
+	int result = 0;
+
+	reader_become();
+	if (!loop.begun)
+		begin(fs);
+	while (!atomic_load(&fs->leaving) && result == 0) {
+		result = serve_one(thread);
+		reader_give_way();
+	}
+	reader_resign();
+	return result;
 }
 
 static void *serve(void *argument)
 {
 	struct fs *fs = argument;
-	void *message = new_message();
 	void *stack = fault_thread_init();
 	struct thread thread;
 	int result = thread_init(&thread, fs);
 
 	if (result < 0)
 		log_error("a thread cannot act as other users: %s", strerror(-result));
-	if (message && result == 0) {
-		reader_become();
-		if (!loop.begun) {
-			loop.begun = true;
-			begin(fs);
-		}
-		while (!atomic_load(&fs->leaving)) {
-			serve_one(&thread, message);
-			reader_give_way();
-		}
-		reader_resign();
-	}
-	free(message);
+	else
+		result = serve_all(&thread);
 	fault_thread_done(stack);
 	thread_done(&thread);
 	reader_thread_done();
 	pthread_mutex_lock(&loop.lock);
 	/* only the last thread is essential */
 	if (loop.n_threads == 1 && !atomic_load(&fs->leaving))
-		loop.failure = result < 0 ? result : -ENOMEM;
+		loop.failure = result;
 	for (unsigned int i = 0; i < loop.n_threads; i++)
 		if (pthread_equal(loop.threads[i], pthread_self()))
 			loop.threads[i] = loop.threads[loop.n_threads - 1];

@@ -12,17 +12,18 @@
 #include "fs/fuse/request.h"
 
 /*
- * Starts the threads. They first replay INIT if an earlier worker has replied to it, and ask the kernel for
- * requests that were read but have no reply. ready: called once, when INIT has its reply. Returns 0; -ENOMEM
+ * Starts the threads. They first replay INIT if an earlier worker has replied to it, and the requests that
+ * such a worker has read and not replied to. ready: called once, when INIT has its reply. Returns 0; -ENOMEM
  * or -EAGAIN if no thread can be created.
  */
 int loop_start(struct fs *fs, void (*ready)(struct fs *fs));
 
 /*
- * Carries out a message of `length` bytes, at least a header, or refuses it if no kernel sends it. The caller
- * is the reader afterwards. For the loop itself, and for tests that stand in for the kernel.
+ * Carries out a message of `length` bytes, at least a header, or refuses it if no kernel sends it.
+ * is_replay: an earlier worker has read it. The caller is the reader afterwards. For the loop itself, and for
+ * tests that stand in for the kernel.
  */
-void loop_process(struct thread *thread, const void *message, size_t length);
+void loop_process(struct thread *thread, const void *message, size_t length, bool is_replay);
 
 /*
  * Waits until the connection ended or loop_stop() was called, and then, some seconds at most, for requests in

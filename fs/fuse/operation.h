@@ -108,8 +108,6 @@ struct operations {
 	void (*between)(struct thread *thread);
 	/* Once per worker: corrects lookup counts that an earlier worker left too high. */
 	void (*tidy)(struct fs *fs);
-	/* A request that an earlier worker began will not be resent: closes the handle that it made. */
-	void (*withdrawn)(struct fs *fs, uint64_t unique);
 	/* Closes the handle that an earlier worker made for this request, which the kernel does not know. */
 	void (*undo_open)(struct fs *fs, uint64_t unique);
 };

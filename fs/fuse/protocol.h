@@ -7,6 +7,7 @@
 #define SEGFS_FUSE_PROTOCOL_H
 
 #include <linux/fuse.h>
+#include <stdint.h>
 #include <string.h>
 
 #if FUSE_KERNEL_MINOR_VERSION < 39
@@ -49,9 +50,7 @@ struct fuse_statx_out {
 _Static_assert(sizeof(struct fuse_statx_out) == 32 + 256, "layout of struct fuse_statx_out");
 
 #if FUSE_KERNEL_MINOR_VERSION < 40
-#define FUSE_NOTIFY_RESEND 7
-#define FUSE_UNIQUE_RESEND (UINT64_C(1) << 63)
-#define FOPEN_PASSTHROUGH  (1 << 7)
+#define FOPEN_PASSTHROUGH (1 << 7)
 
 struct fuse_backing_map {
 	int32_t fd;
@@ -66,6 +65,9 @@ struct fuse_backing_map {
 #ifndef FUSE_ALLOW_IDMAP
 #define FUSE_ALLOW_IDMAP (UINT64_C(1) << 40)
 #endif
+
+/* Set in the id of an INTERRUPT; the rest is that of the interrupted request, whose own id is even. */
+#define PROTOCOL_INTERRUPT_BIT UINT64_C(1)
 
 /* Linux 6.18: asks the kernel to forget unused nodes. */
 #define PROTOCOL_NOTIFY_PRUNE 9

@@ -109,34 +109,32 @@ void reply_to(const struct fs *fs, uint64_t unique, int result)
 bool reply_from_journal(struct request *request)
 {
 	size_t length;
-	struct fuse_out_header *header = journal_saved_reply(&request->journal, &length);
+	const struct fuse_out_header *header = journal_saved_reply(&request->journal, &length);
 
 	if (length < sizeof(*header))
 		return false;
-	header->unique = request->header->unique;
 	request->has_reply = true;
 	sanitizer_release(&order_of_kernel);
 	return write(request->fs->fuse_fd, header, length) == (ssize_t)length;
 }
 
-/* ENOENT: the kernel has had the reply. */
-static bool send_as(const struct fs *fs, struct fuse_out_header *header, size_t size, uint64_t unique)
+bool reply_saved(void *context, const void *reply, size_t size)
 {
-	header->unique = unique;
-	return write(fs->fuse_fd, header, size) == (ssize_t)size || errno == ENOENT;
+	const struct fs *fs = context;
+
+	if (size < sizeof(struct fuse_out_header))
+		return false;
+	/* ENOENT: the kernel has had the reply */
+	return write(fs->fuse_fd, reply, size) == (ssize_t)size || errno == ENOENT;
 }
 
-bool reply_saved(void *context, void *reply, size_t size)
+bool reply_is_awaited(const struct fs *fs, uint64_t unique)
 {
-	struct fuse_out_header *header = reply;
-	uint64_t unique;
+	/* "ask again": the reply to an INTERRUPT of the request, whether there was one or not */
+	const struct fuse_out_header header = {
+		.len = sizeof(header), .error = -EAGAIN, .unique = unique | PROTOCOL_INTERRUPT_BIT};
 
-	if (size < sizeof(*header))
-		return false;
-	unique = header->unique & ~FUSE_UNIQUE_RESEND;
-	/* the kernel knows the request by its original id or by the resent one */
-	return send_as(context, header, size, unique) &&
-	       send_as(context, header, size, unique | FUSE_UNIQUE_RESEND);
+	return write(fs->fuse_fd, &header, sizeof(header)) == (ssize_t)sizeof(header) || errno != ENOENT;
 }
 
 /* --- bodies --- */

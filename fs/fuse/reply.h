@@ -65,7 +65,13 @@ bool reply_from_journal(struct request *request);
  * For journal_send_replies(); context: the struct fs. Sends a saved reply to a request that this worker has
  * not read.
  */
-bool reply_saved(void *context, void *reply, size_t size);
+bool reply_saved(void *context, const void *reply, size_t size);
+
+/*
+ * Whether the kernel waits for the reply to a request that an earlier worker has read. If the requester was
+ * interrupted, the kernel sends another INTERRUPT.
+ */
+bool reply_is_awaited(const struct fs *fs, uint64_t unique);
 
 /* read(2) of a message from the device. Returns its length, or -1 with errno. */
 ssize_t reply_read(int fd, void *message, size_t size);

@@ -95,9 +95,8 @@ int request_begin(struct request *request, struct thread *thread, const void *me
 		.header = header,
 		.length = length,
 		.body = header + 1,
-		.unique = header->unique & ~FUSE_UNIQUE_RESEND,
+		.unique = header->unique,
 		.node = header->nodeid,
-		.is_resent = header->unique & FUSE_UNIQUE_RESEND,
 	};
 	if (header->len != length || (request->unique == 0 && !(request->operation->flags & OPERATION_NO_ID)))
 		result = -EIO;

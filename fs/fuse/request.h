@@ -19,6 +19,7 @@
 /* State of a thread across requests. */
 struct thread {
 	struct fs *fs;
+	void *message;   /* what it reads into, see fs/state/message.h; NULL = none yet */
 	bool may_switch; /* the thread can assume identities other than the daemon's */
 	uid_t uid;       /* current file-system identity */
 	gid_t gid;
@@ -45,10 +46,10 @@ struct request {
 	const void *body; /* after the header, checked by request_begin() */
 	const char *name; /* first string of the body: a name, or that of an attribute; NULL = none */
 	const char *text; /* the second string: a new name, or the target of a link */
-	uint64_t unique;  /* id, without the resend bit */
+	uint64_t unique;  /* id */
 	uint64_t node;    /* id of the node */
 	uint64_t creator; /* identity of the requesting thread for OPERATION_MAKES_FILE; 0 = unknown */
-	bool is_resent;   /* read by an earlier worker, which may have carried it out */
+	bool is_replay;   /* read by an earlier worker, which may have carried it out */
 	bool has_reply;   /* the reply was sent, or is sent by somebody else */
 	struct journal_entry journal;
 	struct interruption interruption;

@@ -41,14 +41,6 @@ void close_earlier_attempt(struct fs *fs, uint64_t unique)
 	passthrough_close(fs, backing_id);
 }
 
-void close_withdrawn(struct fs *fs, uint64_t unique)
-{
-	uint64_t number = handle_find_by_request(&fs->state, unique);
-
-	if (number)
-		close_handle(fs, number);
-}
-
 /* RELEASE has no waiter, so its locks are dropped before the next request is read, which may want them. */
 void release_prepare(struct request *request)
 {

@@ -14,7 +14,4 @@ void close_handle(struct fs *fs, uint64_t number);
  */
 void close_earlier_attempt(struct fs *fs, uint64_t unique);
 
-/* The same for a request that is not resent. Counts as a close. */
-void close_withdrawn(struct fs *fs, uint64_t unique);
-
 #endif

@@ -10,6 +10,7 @@
 #include "fs/ops/internal.h"
 #include "fs/segment/parked.h"
 #include "fs/segment/policy.h"
+#include "fs/state/message.h"
 #include "lib/base/procfs.h"
 
 #include <errno.h>
@@ -80,8 +81,8 @@ static enum lock_holder holder_of_command(int command)
 /*
  * Finds out whether the lock's owner is a process or an open file description: the kernel identifies both by
  * the same kind of number. The requester is blocked in fcntl(2), whose command can be inspected, while
- * another thread reads. Only done where locks are mandatory: elsewhere it makes no difference. For a resent
- * request the reader does not hand over, so that the request keeps its place among the other resent ones.
+ * another thread reads. Only done where locks are mandatory: elsewhere it makes no difference. For a replay
+ * the reader does not hand over, so that all replays come before new requests.
  * Returns 0; EINTR if it was interrupted meanwhile.
  */
 static int find_holder(struct request *request, enum lock_holder *holder)
@@ -94,7 +95,7 @@ static int find_holder(struct request *request, enum lock_holder *holder)
 	if (!node || !(policy_word(state, node) & NODE_POLICY_MANDATORY))
 		return 0;
 	inspection_begin(&inspection);
-	if (!request->is_resent)
+	if (!request->is_replay)
 		reader_hand_over();
 	*holder = holder_of_command(procfs_fcntl_command(request_pid(request)));
 	reader_take_back();
@@ -172,6 +173,20 @@ int op_setlk(struct request *request)
 	return result < 0 ? result : lock_set(&request->fs->state, &lock);
 }
 
+/* Keeps the request for the next worker. Returns false, and the request no longer waits, without memory. */
+static bool wait_for_lock(struct request *request)
+{
+	struct state *state = &request->fs->state;
+	struct lock_outcome outcome;
+
+	if (message_save(state, request->unique, request->header, request->length) < 0) {
+		lock_cancel(state, request->unique, &outcome);
+		return false;
+	}
+	reply_later(request);
+	return true;
+}
+
 int op_setlkw(struct request *request)
 {
 	struct lock_request lock;
@@ -181,11 +196,10 @@ int op_setlkw(struct request *request)
 		return result;
 	if (lock.type == LOCK_NONE)
 		return lock_set(&request->fs->state, &lock);
-	result = lock_wait(&request->fs->state, &lock, request->header->unique);
-	if (result != -EINPROGRESS)
-		return result;
-	reply_later(request);
-	return 0;
+	result = lock_wait(&request->fs->state, &lock, request->unique);
+	if (result == -EINPROGRESS && wait_for_lock(request))
+		result = 0;
+	return result == -EINPROGRESS ? -ENOLCK : result;
 }
 
 /* Ends a deferred request that has not been begun. Returns false if there is none. */
@@ -203,7 +217,7 @@ static bool interrupt_deferred(struct fs *fs, uint64_t unique)
 int op_interrupt(struct request *request)
 {
 	const struct fuse_interrupt_in *in = request->body;
-	const uint64_t unique = in->unique & ~FUSE_UNIQUE_RESEND;
+	const uint64_t unique = in->unique;
 	struct lock_outcome outcome;
 
 	/* otherwise the request has ended; an INTERRUPT needs no reply */

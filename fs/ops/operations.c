@@ -131,7 +131,6 @@ const struct operations segfs_operations = {
 	.resume = resume_ready,
 	.between = resume_between,
 	.tidy = forget_unknown,
-	.withdrawn = close_withdrawn,
 	.undo_open = close_earlier_attempt,
 };
 

@@ -293,7 +293,7 @@ static void judge(struct fs *fs, const struct question *question)
 	struct parked *parked = parked_first();
 	struct lock_outcome outcome;
 
-	while (parked && (parked_unique(parked) & ~FUSE_UNIQUE_RESEND) != question->unique)
+	while (parked && (parked_unique(parked)) != question->unique)
 		parked = parked->next;
 	if (!parked)
 		return;

@@ -2,6 +2,7 @@
 #include "fs/segment/parked.h"
 #include "fs/fuse/protocol.h"
 #include "fs/fuse/reply.h"
+#include "fs/state/message.h"
 #include "fs/state/share.h"
 
 #include <errno.h>
@@ -19,6 +20,11 @@ static uint32_t user_of(const struct parked *parked)
 	return ((const struct fuse_in_header *)parked->message)->uid;
 }
 
+uint64_t parked_unique(const struct parked *parked)
+{
+	return ((const struct fuse_in_header *)parked->message)->unique;
+}
+
 int parked_new(struct state *state, const void *message, size_t length, struct parked **out)
 {
 	struct parked *parked;
@@ -30,6 +36,10 @@ int parked_new(struct state *state, const void *message, size_t length, struct p
 		return -ENOMEM;
 	*parked = (struct parked){.next = all.first, .length = length};
 	memcpy(parked->message, message, length);
+	if (message_save(state, parked_unique(parked), message, length) < 0) {
+		free(parked);
+		return -ENOMEM;
+	}
 	if (all.first)
 		all.first->previous = parked;
 	all.first = parked;
@@ -49,14 +59,10 @@ void parked_free(struct state *state, struct parked *parked)
 		parked->previous->next = parked->next;
 	else
 		all.first = parked->next;
+	message_drop(state, parked_unique(parked));
 	share_count(state, user_of(parked), SHARE_PARKED, -(int64_t)parked->length);
 	atomic_fetch_sub(&all.n, 1);
 	free(parked);
-}
-
-uint64_t parked_unique(const struct parked *parked)
-{
-	return ((const struct fuse_in_header *)parked->message)->unique;
 }
 
 struct parked *parked_first(void)
@@ -74,5 +80,8 @@ void parked_reply(struct fs *fs, const struct lock_outcome *outcome)
 	struct parked *parked = outcome->access ? parked_of(outcome->tag) : NULL;
 
 	reply_to(fs, parked ? parked_unique(parked) : outcome->tag, outcome->result);
-	parked_free(&fs->state, parked);
+	if (parked)
+		parked_free(&fs->state, parked);
+	else
+		message_drop(&fs->state, outcome->tag);
 }

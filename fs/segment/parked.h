@@ -38,7 +38,7 @@ static inline struct parked *parked_of(uint64_t tag)
 	return (struct parked *)(uintptr_t)tag;
 }
 
-/* Id of the request, with the resend bit if the message has it. */
+/* Id of the request. */
 uint64_t parked_unique(const struct parked *parked);
 
 /* Replies to a parked request, or one that waited for a lock, with outcome->result. Frees the parked one. */

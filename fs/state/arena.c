@@ -79,6 +79,7 @@ int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles, 
 	made.header->ready_fd = -1;
 	made.header->fuse_fd = -1;
 	made.header->lock_fd = -1;
+	made.header->messages_fd = -1;
 	*arena = made;
 	return 0;
 fail:

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC      0x6172656e61736567u /* "gesanera" in memory */
-#define ARENA_LAYOUT     11u                 /* incremented with every change of a struct below */
+#define ARENA_LAYOUT     12u                 /* incremented with every change of a struct below */
 #define ARENA_SOURCES    4                   /* kinds of sources */
 #define ARENA_STORES     128  /* stores per mount: the default store and those of [directory] sections */
 #define ARENA_BASE_FDS   64   /* descriptors open in the supervisor before the first worker */
@@ -114,7 +114,7 @@ struct handle_slot {
 	_Atomic uint32_t state;      /* enum slot_state */
 	_Atomic uint32_t generation; /* incremented with each use; upper half of the handle number */
 	uint64_t node;               /* node id */
-	uint64_t unique;             /* id of the request that opened it, without the resend bit */
+	uint64_t unique;             /* id of the request that opened it */
 	uint64_t opened_at;          /* CLOCK_REALTIME, nanoseconds */
 	uint32_t open_flags;         /* flags of open(2) as the kernel sent them */
 	_Atomic int32_t fd;          /* descriptor of the open file, -1 = none */
@@ -135,7 +135,7 @@ struct lock_slot {
 	uint64_t node;          /* node id */
 	uint64_t owner;         /* lock owner of the kernel */
 	uint64_t handle;        /* number of the handle through which it was set */
-	uint64_t unique;        /* id of the request, without the resend bit */
+	uint64_t unique;        /* id of the request */
 	_Atomic uint64_t start; /* first byte */
 	_Atomic uint64_t end;   /* last byte */
 	uint64_t turn;          /* order of arrival */
@@ -158,7 +158,7 @@ enum journal_slot_state {
 struct journal_slot {
 	_Atomic uint32_t state;    /* enum journal_slot_state; set last, cleared first */
 	_Atomic uint32_t worker;   /* number of the worker that last executed it */
-	uint64_t unique;           /* id of the request, without the resend bit */
+	uint64_t unique;           /* id of the request */
 	uint64_t node;             /* id of its node */
 	_Atomic uint64_t begun_at; /* CLOCK_MONOTONIC, nanoseconds */
 	uint64_t since;            /* time of the first execution: CLOCK_REALTIME_COARSE, nanoseconds */
@@ -179,6 +179,17 @@ struct journal_slot {
 };
 
 _Static_assert(sizeof(struct journal_slot) <= 264, "a journal slot is small");
+
+/* A part of a stored message, 128 bytes; see message.h. State, id and length are those of its first block. */
+struct message_block {
+	_Atomic uint32_t state; /* enum slot_state; set last, cleared first */
+	uint32_t next;          /* block with the next part, 0 = end */
+	uint64_t unique;        /* id of the request */
+	uint32_t length;        /* bytes of the message */
+	uint8_t bytes[108];
+};
+
+_Static_assert(sizeof(struct message_block) == 128, "a message block is two cache lines");
 
 /* The stack of a thread. */
 struct stack_record {
@@ -210,6 +221,10 @@ struct arena_header {
 	_Atomic uint64_t nodes_committed; /* bytes of node slots with memory reserved */
 	_Atomic uint64_t handles_committed;
 	_Atomic uint64_t locks_committed;
+	int32_t messages_fd;          /* memory of messages, see message.h; -1 = none yet */
+	uint32_t max_blocks;          /* its blocks */
+	_Atomic uint32_t blocks_high; /* blocks from here on were never used */
+	_Atomic uint64_t blocks_committed;
 
 	/* for another version of the program that takes over */
 	char mount_point[ARENA_PATH_MAX];

@@ -40,6 +40,7 @@ static void name_fixed(const struct arena *arena, const struct table *table)
 	name_it(table, header->fuse_fd);
 	name_it(table, header->ready_fd);
 	name_it(table, header->lock_fd);
+	name_it(table, header->messages_fd);
 	name_it(table, atomic_load(&header->config_fd));
 	for (int i = 0; i < ARENA_STORES; i++)
 		if (store_exists(&header->stores[i]))

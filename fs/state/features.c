@@ -4,8 +4,6 @@
 static const struct feature_info infos[FEATURES] = {
 	[FEATURE_PASSTHROUGH] = {"passthrough", "the kernel moves the bytes of reads, writes and views",
 				 "every open is relayed: the daemon moves the bytes"},
-	[FEATURE_RESEND] = {"resend", "a request that a dead worker had read is sent to the next one",
-			    "its caller waits until the mount ends"},
 	[FEATURE_CLOSE_UNLOCKED] = {"close-unlocked",
 				    "close(2) of a file does not wait for a write or truncate of it",
 				    "these fail with EAGAIN where a mandatory lock would make them wait"},

@@ -28,7 +28,7 @@ enum handle_kind {
 /* Parameters of an open. */
 struct handle_open {
 	uint64_t node;   /* node id */
-	uint64_t unique; /* id of the request, without the resend bit */
+	uint64_t unique; /* id of the request */
 	uint32_t flags;  /* of open(2) */
 	int32_t pid;     /* opening process */
 	uint32_t uid;    /* its user */

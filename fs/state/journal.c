@@ -11,7 +11,7 @@ static struct {
 	bool taken[ARENA_JOURNAL]; /* by a thread, or left by a dead worker */
 	bool old[ARENA_JOURNAL];   /* left by a dead worker and not completed yet */
 	bool left[ARENA_JOURNAL];  /* left by a dead worker and not replayed yet */
-	bool has_old;              /* there were such slots */
+	atomic_uint n_old;         /* number of such slots */
 	struct journal_slot *slots;
 	uint32_t worker; /* number of the current worker */
 } journal = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -24,7 +24,7 @@ static struct journal_slot *find_old(uint64_t unique)
 {
 	struct journal_slot *found = NULL;
 
-	if (!journal.has_old)
+	if (atomic_load_explicit(&journal.n_old, memory_order_relaxed) == 0)
 		return NULL;
 	pthread_mutex_lock(&journal.lock);
 	for (unsigned int i = 0; i < ARENA_JOURNAL && !found; i++)
@@ -57,6 +57,8 @@ static void free_slot(struct journal_slot *slot)
 		return;
 	pthread_mutex_lock(&journal.lock);
 	journal.taken[slot - journal.slots] = false;
+	if (journal.old[slot - journal.slots])
+		atomic_fetch_sub(&journal.n_old, 1);
 	journal.old[slot - journal.slots] = false;
 	pthread_mutex_unlock(&journal.lock);
 }
@@ -82,7 +84,7 @@ enum journal_found journal_begin(struct journal_entry *entry, const struct journ
 	struct journal_slot *slot;
 
 	*entry = (struct journal_entry){0};
-	slot = request->repeated ? find_old(request->unique) : NULL;
+	slot = find_old(request->unique);
 	if (slot)
 		return begin_replay(entry, slot, request);
 	if (!home)
@@ -207,7 +209,7 @@ void journal_save_reply(struct journal_entry *entry, const struct iovec *parts, 
 	atomic_store(&slot->state, JOURNAL_DONE);
 }
 
-void *journal_saved_reply(struct journal_entry *entry, size_t *size)
+const void *journal_saved_reply(const struct journal_entry *entry, size_t *size)
 {
 	*size = entry->slot->reply_length;
 	return entry->slot->reply;
@@ -257,7 +259,7 @@ void journal_recover(struct state *state)
 
 	journal.slots = header->journal;
 	journal.worker = present;
-	journal.has_old = false;
+	atomic_store(&journal.n_old, 0);
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++)
 		somebody_is_blamed |= atomic_load(&journal.slots[i].state) == JOURNAL_BEGUN &&
 				      atomic_load(&journal.slots[i].blamed);
@@ -272,7 +274,7 @@ void journal_recover(struct state *state)
 		count_death(slot, header, present - 1, somebody_is_blamed);
 		journal.taken[i] = journal.old[i] = journal.left[i] =
 			atomic_load(&slot->state) != JOURNAL_FREE;
-		journal.has_old |= journal.old[i];
+		journal.n_old += journal.old[i];
 	}
 }
 
@@ -296,7 +298,7 @@ static void release_slot(unsigned int i)
 	free_slot(&journal.slots[i]);
 }
 
-void journal_send_replies(bool (*send)(void *context, void *reply, size_t size), void *context)
+void journal_send_replies(bool (*send)(void *context, const void *reply, size_t size), void *context)
 {
 	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
 		struct journal_slot *slot = &journal.slots[i];
@@ -307,13 +309,9 @@ void journal_send_replies(bool (*send)(void *context, void *reply, size_t size),
 	}
 }
 
-void journal_drop_unclaimed(void (*dropped)(void *context, const struct journal_slot *slot), void *context)
+void journal_drop_unclaimed(void)
 {
-	for (unsigned int i = 0; i < ARENA_JOURNAL; i++) {
-		if (!journal.left[i])
-			continue;
-		if (dropped)
-			dropped(context, &journal.slots[i]);
-		release_slot(i);
-	}
+	for (unsigned int i = 0; i < ARENA_JOURNAL; i++)
+		if (journal.left[i])
+			release_slot(i);
 }

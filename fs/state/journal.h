@@ -2,10 +2,10 @@
 /*
  * The journal of requests in flight: what the next worker needs to know if this one dies.
  *
- * The kernel resends requests that were read but not replied to. Most are idempotent and are simply executed
- * again. For the others the journal notes the state before the operation, so that a replay can tell whether
- * it was done, and saves the reply once it was. A slot is taken before a request does anything and freed once
- * the kernel has the reply. A resent request without a slot was not begun.
+ * Requests that were read but not replied to are found in message.h. Most are idempotent and are simply
+ * executed again. For the others the journal notes the state before the operation, so that a replay can tell
+ * whether it was done, and saves the reply once it was. A slot is taken before a request does anything and
+ * freed once the kernel has the reply. A request without a slot was not begun.
  *
  * A request over which workers die repeatedly is poison, and is refused. The slots also tell since when
  * requests are in flight, by which hangs are detected.
@@ -25,12 +25,11 @@
 
 /* A request, for the journal. */
 struct journal_request {
-	uint64_t unique; /* unique id, not 0; the same when it is resent */
+	uint64_t unique; /* unique id, not 0 */
 	uint64_t node;   /* id of its node */
 	uint32_t opcode; /* for reports only */
 	int32_t pid;     /* requesting process */
 	uint32_t uid;
-	bool repeated;  /* resent by the kernel; others have no slot yet */
 	bool unbounded; /* may legitimately take any time */
 };
 
@@ -95,8 +94,8 @@ bool journal_get_note(const struct journal_entry *entry, struct journal_note *no
 /* Saves the reply. Replies longer than JOURNAL_REPLY_MAX are ignored: they are of idempotent requests. */
 void journal_save_reply(struct journal_entry *entry, const struct iovec *parts, int n_parts);
 
-/* Returns the saved reply, which may be modified and is valid until journal_end(). */
-void *journal_saved_reply(struct journal_entry *entry, size_t *size);
+/* Returns the saved reply, which is valid until journal_end(). */
+const void *journal_saved_reply(const struct journal_entry *entry, size_t *size);
 
 /* The number of workers that died over the request. */
 unsigned int journal_deaths(const struct journal_entry *entry);
@@ -108,18 +107,18 @@ void journal_blame(void);
 void journal_recover(struct state *state);
 
 /*
- * For the reader thread, before it asks the kernel to resend: passes each saved reply to `send`, which may
- * modify it and returns whether the kernel has it, now or from before. Then the ownership of opened handles
- * is certain, and the slot is freed. Other replies wait for the request to be resent.
+ * For the reader thread, before the replays: passes each saved reply to `send`, which returns whether the
+ * kernel has it, now or from before. Then the ownership of opened handles is certain, and the slot is freed.
+ * Other replies wait for the replay of the request.
  */
-void journal_send_replies(bool (*send)(void *context, void *reply, size_t size), void *context);
+void journal_send_replies(bool (*send)(void *context, const void *reply, size_t size), void *context);
 
 /*
- * For the reader thread. journal_claim() keeps the slot of a resent request until it is executed, and
- * returns whether the saved reply is all it needs. journal_drop_unclaimed(), once no more requests are
- * resent, frees the slots that the kernel did not ask for, and calls `dropped` for each before.
+ * For the reader thread. journal_claim() keeps the slot of a request until it is replayed, and returns
+ * whether the saved reply is all it needs. journal_drop_unclaimed(), after all replays, frees the other slots
+ * that the earlier worker left.
  */
 bool journal_claim(uint64_t unique);
-void journal_drop_unclaimed(void (*dropped)(void *context, const struct journal_slot *slot), void *context);
+void journal_drop_unclaimed(void);
 
 #endif

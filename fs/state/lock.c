@@ -73,7 +73,7 @@ int lock_wait(struct state *state, const struct lock_request *request, uint64_t 
 	int result;
 
 	pthread_mutex_lock(&locks->lock);
-	/* a resent request that waited in an earlier worker keeps its turn */
+	/* a replayed request that waited in an earlier worker keeps its turn */
 	known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
 	if (known && !table_has(locks, request)) {
 		locks->forest.index[known].waiting.tag = tag;
@@ -108,7 +108,7 @@ int lock_access(struct state *state, const struct lock_request *request, uint64_
 	access.kind = LOCK_RANGE;
 	access.access = true;
 	pthread_mutex_lock(&locks->lock);
-	/* a resent request that waited in an earlier worker keeps its turn */
+	/* a replayed request that waited in an earlier worker keeps its turn */
 	known = locks->recovering ? queue_find(locks, request->node, request->unique) : 0;
 	if (known || table_access_conflict(locks, &access)) {
 		if (tag == 0) {
@@ -146,7 +146,7 @@ bool lock_cancel(struct state *state, uint64_t unique, struct lock_outcome *outc
 	for (uint32_t i = 1; i < locks->n_nodes && locks->n_waiting > 0 && !waiter; i++)
 		if (locks->nodes[i].node)
 			waiter = queue_find(locks, locks->nodes[i].node, unique);
-	/* not resent yet; the kernel will resend its INTERRUPT, too */
+	/* not replayed yet; the kernel will send another INTERRUPT */
 	if (waiter && !locks->forest.index[waiter].waiting.tag)
 		waiter = 0;
 	if (waiter) {

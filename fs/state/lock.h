@@ -55,7 +55,7 @@ struct lock_request {
 	uint64_t node;   /* node id */
 	uint64_t owner;  /* 0 = unknown, for I/O only, which `pid` then identifies */
 	uint64_t handle; /* number of the handle through which the lock is set */
-	uint64_t unique; /* id of the request, without the resend bit */
+	uint64_t unique; /* id of the request */
 	uint64_t start;  /* first byte */
 	uint64_t end;    /* last byte, LOCK_END for a range without end */
 	int32_t pid;     /* requesting process */
@@ -145,9 +145,9 @@ void lock_drop_owner(struct state *state, uint64_t node, uint64_t owner, enum lo
 void lock_drop_handle(struct state *state, uint64_t node, uint64_t handle);
 
 /*
- * Ends recovery. Until then a new worker grants no waiting request: the kernel resends them in any order, but
- * they must be served in their original order. Called when the last resent request has been read; those not
- * resent are dropped, because their requesters are dead.
+ * Ends recovery. Until then a new worker grants no waiting request: they are replayed in any order, but must
+ * be served in their original order. Called when the last one was replayed; those not replayed are dropped,
+ * because nobody waits for them.
  */
 void lock_recovered(struct state *state);
 

@@ -33,7 +33,7 @@ struct lock_index {
 			uint32_t next;
 			int32_t result; /* of struct lock_outcome; LOCK_UNDECIDED until it is decided */
 			uint32_t next_outcome; /* next decided request */
-			uint64_t tag;          /* of lock_wait(); 0 = not resent yet, in a new worker */
+			uint64_t tag;          /* of lock_wait(); 0 = not replayed yet, in a new worker */
 		} waiting;
 		uint32_t unindexed; /* LOCK_UNINDEXED, no slot number, until recovery reaches the slot */
 	};

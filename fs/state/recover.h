@@ -5,7 +5,7 @@
  * flight.
  *
  * The daemon's worker.c goes on from there: it closes descriptors and passthrough ids that no slot refers to
- * (descriptors.h), and has the kernel resend what was not answered (journal.h).
+ * (descriptors.h), and carries out again what was read and has no reply (message.h, journal.h).
  */
 #ifndef SEGFS_STATE_RECOVER_H
 #define SEGFS_STATE_RECOVER_H

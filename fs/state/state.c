@@ -2,6 +2,7 @@
 #include "fs/state/state.h"
 #include "fs/state/handle.h"
 #include "fs/state/lock_recover.h"
+#include "fs/state/message.h"
 #include "fs/state/node_table.h"
 #include "fs/state/share.h"
 
@@ -30,6 +31,7 @@ void state_close(struct state *state)
 {
 	const struct arena_header *header = state->arena->header;
 
+	message_close(state);
 	lock_close_index(state);
 	share_close(state);
 	index_unmap(state->index, header->max_nodes, sizeof(*state->index));
@@ -137,5 +139,7 @@ int state_check(struct state *state, char *why, size_t size)
 	pthread_mutex_lock(&state->lock);
 	result = check_locked(state, why, size);
 	pthread_mutex_unlock(&state->lock);
+	if (result == 0 && state->messages)
+		result = message_check(state, why, size);
 	return result < 0 ? result : lock_check(state, why, size);
 }

@@ -83,6 +83,8 @@ struct state {
 
 	struct locks *locks;   /* see lock.h; has its own mutex */
 	struct shares *shares; /* see share.h for its locks */
+	/* see message.h; has its own mutex; NULL = none, in a process that reads no requests */
+	struct messages *messages;
 };
 
 /* Frees the indexes; the arena stays. */

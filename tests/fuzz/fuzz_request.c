@@ -100,8 +100,11 @@ static void improve_body(const struct fs *fs, char *message, size_t length)
 
 static void send(struct fs *fs, struct fuse_in_header *message, size_t length)
 {
+	const bool is_replay = message->unique & STAND_REPLAY;
+
+	message->unique &= ~STAND_REPLAY;
 	replies_await(message, length);
-	loop_process(&stand_thread, message, length);
+	loop_process(&stand_thread, message, length, is_replay);
 	replies_look(stand_waiting(fs));
 }
 

@@ -313,7 +313,7 @@ static size_t make_message(uint8_t *out)
 	else if (strchr(form->parts, 'h') && any(8))
 		header.nodeid = STAND_NODE_OF_HANDLE;
 	if (any(30) == 0)
-		header.unique = any(40) | (any(2) ? FUSE_UNIQUE_RESEND : 0);
+		header.unique = any(40) | (any(2) ? STAND_REPLAY : 0);
 	body_length = 0;
 	for (const char *part = form->parts; *part; part++)
 		add_part(*part);

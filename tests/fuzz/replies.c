@@ -83,7 +83,7 @@ void replies_await(const struct fuse_in_header *request, size_t length)
 	bool is_answered = request->opcode != FUSE_FORGET && request->opcode != FUSE_BATCH_FORGET &&
 			   request->opcode != FUSE_INTERRUPT;
 
-	if (!is_answered || (request->unique & ~FUSE_UNIQUE_RESEND) == 0)
+	if (!is_answered || request->unique == 0)
 		return;
 	check(answers.n < AWAITED_MAX, "too many requests in one input");
 	answers.awaited[answers.n++] = (struct awaited){

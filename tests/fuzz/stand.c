@@ -10,6 +10,7 @@
 #include "fs/source/backing.h"
 #include "fs/source/source.h"
 #include "fs/state/lock_table.h"
+#include "fs/state/message.h"
 #include "fs/state/recover.h"
 #include "fs/state/share.h"
 #include "lib/base/log.h"
@@ -257,7 +258,7 @@ static void send_init(void)
 
 	replies_begin();
 	replies_await(&message.header, sizeof(message));
-	loop_process(&stand_thread, &message, sizeof(message));
+	loop_process(&stand_thread, &message, sizeof(message), false);
 	replies_look(0);
 	check(fs.initialized, "INIT is refused");
 }
@@ -277,10 +278,12 @@ static void check_fds(void)
 
 void stand_setup(void)
 {
-	const struct rlimit limit = {FILE_MAX, FILE_MAX};
+	struct rlimit limit;
 	struct fuse_session *session;
 
 	log_setup(LOG_TO_STDERR, LOG_CRIT);
+	check(getrlimit(RLIMIT_FSIZE, &limit) == 0, "getrlimit");
+	limit.rlim_cur = FILE_MAX;
 	check(setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit");
 	make_place();
 	stand.arena_place = mmap(NULL, ARENA_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -295,6 +298,18 @@ void stand_setup(void)
 	stand_begin(0);
 	send_init();
 	stand_end(&fs);
+}
+
+/* More than a file of the store may have. */
+static void make_messages(uint32_t n)
+{
+	struct rlimit limit;
+
+	check(getrlimit(RLIMIT_FSIZE, &limit) == 0, "getrlimit");
+	setrlimit(RLIMIT_FSIZE, &(struct rlimit){limit.rlim_max, limit.rlim_max});
+	check(message_create(stand.arena.header, n) == 0, "no memory for messages");
+	setrlimit(RLIMIT_FSIZE, &limit);
+	check(message_open(&fs.state) == 0, "messages can't be used");
 }
 
 static void make_arena(bool few)
@@ -338,6 +353,7 @@ struct fs *stand_begin(unsigned int options)
 	atomic_store(&header->workers_started, options & STAND_LATER ? 2 : 1);
 	register_store(header, make_store(), options);
 	check(state_recover(&fs.state, &stand.arena, few ? 2 : 16) == 0, "the arena can't be used");
+	make_messages(few ? 16 : 256);
 	fs.streams = index_map(header->max_handles, sizeof(void *));
 	check(fs.streams, "no memory");
 	check(backing_identify_root(&fs.state, &root) == 0, "no root");
@@ -434,6 +450,7 @@ void stand_end(struct fs *the_fs)
 		check(!fs.streams[i], "a listing of handle %u is left", i);
 	index_unmap(fs.streams, header->max_handles, sizeof(void *));
 	close_fd(header->stores[0].root_fd);
+	close_fd(header->messages_fd);
 	identity_close();
 	state_close(&fs.state);
 	check(mmap(stand.arena_place, ARENA_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,

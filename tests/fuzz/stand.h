@@ -25,6 +25,9 @@ enum stand_option {
 /* A node id in an input that stands for the node of the message's handle. */
 #define STAND_NODE_OF_HANDLE 255
 
+/* In the id of a message: an earlier worker has read it. */
+#define STAND_REPLAY (UINT64_C(1) << 63)
+
 /* stand_setup() is called once. */
 void stand_setup(void);
 

@@ -70,7 +70,7 @@ static bool is_named(const struct arena *arena, int number, int fd)
 	const struct arena_header *header = arena->header;
 
 	if (fd == number || fd == header->fuse_fd || fd == header->lock_fd || fd == header->ready_fd ||
-	    fd == atomic_load(&header->config_fd))
+	    fd == header->messages_fd || fd == atomic_load(&header->config_fd))
 		return true;
 	for (uint32_t i = 0; i < header->n_base_fds; i++)
 		if (header->base_fds[i] == fd)

@@ -310,6 +310,9 @@ static void a_mount_does_not_grow(void **unused)
 	assert_true(wait_for(log_has(
 		&mount,
 		"max-handles: this mount has room for 1048576; lower it, or unmount and start again")));
+	check(write_text(mount.config, "[mount]\nmax-waiting = 2T\n"));
+	check(kill(mount.supervisor, SIGHUP));
+	assert_true(wait_for(log_has(&mount, "max-waiting: this mount has no room for so much; lower it")));
 	check(write_text(mount.config, "[mount]\nmax-handles = 128\n"));
 	check(kill(mount.supervisor, SIGHUP));
 	assert_true(wait_for(log_has(&mount, "is in force")));

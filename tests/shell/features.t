@@ -8,7 +8,7 @@ set -u
 # shellcheck source=tests/lib/segfs.sh
 . "$SEGFS_TOP/tests/lib/segfs.sh"
 
-names="passthrough resend close-unlocked mmap-direct-io expire-only idmapped prune pidfs pidfd-info tmpfs-user-xattr"
+names="passthrough close-unlocked mmap-direct-io expire-only idmapped prune pidfs pidfd-info tmpfs-user-xattr"
 
 # columns of --features: name, yes or no
 answers() { awk '{print $1, $2}' "$1"; }
@@ -53,6 +53,6 @@ else
 fi
 # without the device nothing can be tried
 ok "without /dev/fuse" eval '! unshare -m sh -c "mount -t tmpfs none /dev && exec \"\$SEGFS\" --features" >"$TMPDIR/none" 2>"$TMPDIR/error"'
-is "... what needs a mount is not there" "$(answers "$TMPDIR/none" | grep -E '^(passthrough|resend|close-unlocked|prune) ' | grep -c ' no$')" 4
+is "... what needs a mount is not there" "$(answers "$TMPDIR/none" | grep -E '^(passthrough|close-unlocked|prune) ' | grep -c ' no$')" 3
 ok "... and it says why" grep -q "cannot be mounted to try it out (No such file or directory)" "$TMPDIR/error"
 tap_done

@@ -59,6 +59,7 @@ static void is_empty_at_first(void **state)
 	assert_int_equal(header->fuse_fd, -1);
 	assert_int_equal(header->ready_fd, -1);
 	assert_int_equal(header->config_fd, -1);
+	assert_int_equal(header->messages_fd, -1);
 	assert_int_equal(header->init_state, INIT_NONE);
 	assert_int_equal(header->n_base_fds, 0);
 	for (int i = 0; i < ARENA_STORES; i++)
@@ -75,7 +76,7 @@ static void keeps_its_layout(void **state)
 	struct arena arena;
 
 	(void)state;
-	assert_int_equal(ARENA_LAYOUT, 11);
+	assert_int_equal(ARENA_LAYOUT, 12);
 	assert_int_equal(sizeof(struct node_slot), 128);
 	assert_int_equal(offsetof(struct node_slot, handle), 64);
 	assert_int_equal(sizeof(struct handle_slot), 64);
@@ -84,6 +85,8 @@ static void keeps_its_layout(void **state)
 	assert_int_equal(offsetof(struct lock_slot, start), 40);
 	assert_int_equal(sizeof(struct journal_slot), 264);
 	assert_int_equal(offsetof(struct journal_slot, reply), 104);
+	assert_int_equal(sizeof(struct message_block), 128);
+	assert_int_equal(offsetof(struct message_block, bytes), 20);
 	assert_int_equal(sizeof(struct store_record), 28 + ARENA_STORE_PATH);
 	assert_int_equal(sizeof(struct cached_fd_record), 16);
 	assert_int_equal(offsetof(struct arena_header, magic), 0);

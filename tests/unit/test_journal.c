@@ -18,15 +18,14 @@ static struct arena arena;
 
 static struct journal_entry entry; /* of the only thread */
 
-static struct journal_request request_of(uint64_t unique, bool repeated)
+static struct journal_request request_of(uint64_t unique)
 {
-	return (struct journal_request){
-		.unique = unique, .node = 1, .opcode = 9, .pid = 77, .uid = 5, .repeated = repeated};
+	return (struct journal_request){.unique = unique, .node = 1, .opcode = 9, .pid = 77, .uid = 5};
 }
 
-static enum journal_found begin(uint64_t unique, bool repeated)
+static enum journal_found begin(uint64_t unique)
 {
-	struct journal_request request = request_of(unique, repeated);
+	struct journal_request request = request_of(unique);
 
 	return journal_begin(&entry, &request);
 }
@@ -109,7 +108,7 @@ static void ordinary_life(void)
 	journal_end(&entry);
 	must(slots_in_use() == 0);
 	for (uint64_t unique = 2; unique < 1000; unique += 2) {
-		must(begin(unique, false) == JOURNAL_NEW);
+		must(begin(unique) == JOURNAL_NEW);
 		must(slots_in_use() == 1);
 		must(journal_since(&entry) > 0 && journal_uid(&entry) == 5);
 		journal_note(&entry, &(struct journal_note){.inode = {unique, 1}, .fd = -1});
@@ -120,7 +119,7 @@ static void ordinary_life(void)
 		must(slots_in_use() == 0);
 	}
 	/* resent, and never begun */
-	must(begin(1000, true) == JOURNAL_NEW && !journal_is_replay(&entry));
+	must(begin(1000) == JOURNAL_NEW && !journal_is_replay(&entry));
 	journal_end(&entry);
 }
 
@@ -134,7 +133,7 @@ static void one_request_after_the_other(void **state)
 
 static void die_before_the_deed(void)
 {
-	must(begin(8, false) == JOURNAL_NEW);
+	must(begin(8) == JOURNAL_NEW);
 }
 
 static void find_nothing_noted(void)
@@ -142,7 +141,7 @@ static void find_nothing_noted(void)
 	struct journal_note note;
 
 	must(!journal_claim(8));
-	must(begin(8, true) == JOURNAL_REPLAY && journal_is_replay(&entry));
+	must(begin(8) == JOURNAL_REPLAY && journal_is_replay(&entry));
 	must(!journal_get_note(&entry, &note));
 	journal_note(&entry, &(struct journal_note){.inode = {3, 4}, .node = 6, .flags = 9, .fd = -1});
 }
@@ -152,7 +151,7 @@ static void find_the_note(void)
 	struct journal_note note;
 
 	must(!journal_claim(8));
-	must(begin(8, true) == JOURNAL_REPLAY);
+	must(begin(8) == JOURNAL_REPLAY);
 	must(journal_get_note(&entry, &note) && note.inode[0] == 3 && note.inode[1] == 4 && note.node == 6 &&
 	     note.flags == 9 && note.fd == -1);
 	/* undoing is a separate step */
@@ -166,7 +165,7 @@ static void find_the_note(void)
 static void find_the_reply(void)
 {
 	must(journal_claim(8));
-	must(begin(8, true) == JOURNAL_REPLIED);
+	must(begin(8) == JOURNAL_REPLIED);
 	must(is_kept("done"));
 	journal_end(&entry);
 	must(slots_in_use() == 0);
@@ -183,7 +182,7 @@ static void what_was_begun_is_known(void **state)
 
 static void reply_and_die(void)
 {
-	must(begin(8, false) == JOURNAL_NEW);
+	must(begin(8) == JOURNAL_NEW);
 	keep("done");
 }
 
@@ -191,9 +190,9 @@ static void wait_for_others(void)
 {
 	/* it has its reply: it is not resent */
 	must(!journal_claim(10));
-	journal_drop_unclaimed(NULL, NULL);
+	journal_drop_unclaimed();
 	must(slots_in_use() == 0);
-	must(begin(8, true) == JOURNAL_NEW);
+	must(begin(8) == JOURNAL_NEW);
 	journal_end(&entry);
 }
 
@@ -207,7 +206,7 @@ static void replies_that_were_taken_are_dropped(void **state)
 static unsigned int sent;
 static bool is_had; /* the kernel's result of each reply */
 
-static bool send_one(void *context, void *reply, size_t size)
+static bool send_one(void *context, const void *reply, size_t size)
 {
 	must(context == &sent && size == 4 && memcmp(reply, "done", 4) == 0);
 	sent++;
@@ -217,7 +216,7 @@ static bool send_one(void *context, void *reply, size_t size)
 /* One request is done, one is not. */
 static void die_beside_it(void)
 {
-	must(begin(10, false) == JOURNAL_NEW);
+	must(begin(10) == JOURNAL_NEW);
 }
 
 static void send_in_vain(void)
@@ -232,9 +231,9 @@ static void send_what_is_saved(void)
 	is_had = true;
 	journal_send_replies(send_one, &sent);
 	must(sent == 1 && slots_in_use() == 1);
-	must(!journal_claim(8) && begin(8, true) == JOURNAL_NEW);
+	must(!journal_claim(8) && begin(8) == JOURNAL_NEW);
 	journal_end(&entry);
-	must(!journal_claim(10) && begin(10, true) == JOURNAL_REPLAY);
+	must(!journal_claim(10) && begin(10) == JOURNAL_REPLAY);
 	/* once */
 	journal_send_replies(send_one, &sent);
 	must(sent == 1);
@@ -252,11 +251,11 @@ static void replies_are_sent_before_anybody_asks(void **state)
 static void expect_and_wait(void)
 {
 	must(journal_claim(8));
-	journal_drop_unclaimed(NULL, NULL);
+	journal_drop_unclaimed();
 	must(slots_in_use() == 1);
-	must(begin(12, false) == JOURNAL_NEW);
+	must(begin(12) == JOURNAL_NEW);
 	journal_end(&entry);
-	must(begin(8, true) == JOURNAL_REPLIED && is_kept("done"));
+	must(begin(8) == JOURNAL_REPLIED && is_kept("done"));
 	journal_end(&entry);
 }
 
@@ -269,7 +268,7 @@ static void what_waits_for_its_turn_is_kept(void **state)
 
 static void note_a_descriptor(void)
 {
-	must(begin(8, false) == JOURNAL_NEW);
+	must(begin(8) == JOURNAL_NEW);
 	/* all workers share one descriptor table */
 	journal_note(&entry,
 		     &(struct journal_note){.inode = {3, 0}, .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)});
@@ -283,7 +282,7 @@ static void close_what_nobody_asks_for(void)
 		if (atomic_load(&arena.header->journal[i].state) != JOURNAL_FREE)
 			fd = atomic_load(&arena.header->journal[i].fd);
 	must(fd > 2 && dup2(2, fd) == fd);
-	journal_drop_unclaimed(NULL, NULL);
+	journal_drop_unclaimed();
 	must(fcntl(fd, F_GETFD) < 0 && errno == EBADF);
 }
 
@@ -299,13 +298,13 @@ static void descriptors_do_not_stay(void **state)
 static void die_over_it(void)
 {
 	journal_claim(8);
-	must(begin(8, true) == JOURNAL_REPLAY);
+	must(begin(8) == JOURNAL_REPLAY);
 }
 
 static void refuse(void)
 {
 	journal_claim(8);
-	must(begin(8, true) == JOURNAL_POISON);
+	must(begin(8) == JOURNAL_POISON);
 	must(journal_deaths(&entry) >= JOURNAL_CRASHES);
 	journal_end(&entry);
 	must(slots_in_use() == 0);
@@ -354,7 +353,7 @@ static void deaths_over_something_else(void **state)
 static void *have_fault(void *unused)
 {
 	(void)unused;
-	must(begin(10, false) == JOURNAL_NEW || begin(10, true) != JOURNAL_NEW);
+	must(begin(10) == JOURNAL_NEW);
 	journal_blame();
 	return NULL;
 }
@@ -366,7 +365,7 @@ static void one_of_two(void)
 
 	journal_claim(8);
 	journal_claim(10);
-	must(begin(8, true) != JOURNAL_POISON);
+	must(begin(8) != JOURNAL_POISON);
 	must(pthread_create(&thread, NULL, have_fault, NULL) == 0);
 	must(pthread_join(thread, NULL) == 0);
 }
@@ -375,9 +374,9 @@ static void find_the_guilty_one(void)
 {
 	journal_claim(8);
 	journal_claim(10);
-	must(begin(8, true) == JOURNAL_REPLAY && journal_deaths(&entry) == 0);
+	must(begin(8) == JOURNAL_REPLAY && journal_deaths(&entry) == 0);
 	journal_end(&entry);
-	must(begin(10, true) == JOURNAL_REPLAY && journal_deaths(&entry) == 1);
+	must(begin(10) == JOURNAL_REPLAY && journal_deaths(&entry) == 1);
 	journal_end(&entry);
 }
 
@@ -396,7 +395,7 @@ static void keep_too_much(void)
 	const struct iovec part = {(void *)(uintptr_t)bytes, sizeof(bytes)};
 	const struct iovec fits = {(void *)(uintptr_t)bytes, sizeof(bytes) - 1};
 
-	must(begin(8, false) == JOURNAL_NEW);
+	must(begin(8) == JOURNAL_NEW);
 	journal_save_reply(&entry, &part, 1);
 	must(atomic_load(&arena.header->journal[0].state) == JOURNAL_BEGUN);
 	journal_save_reply(&entry, &fits, 1);
@@ -412,7 +411,7 @@ static void replies_have_a_size(void **state)
 
 static void *begin_and_stay(void *unique)
 {
-	must(begin((uint64_t)(uintptr_t)unique, false) == JOURNAL_NEW);
+	must(begin((uint64_t)(uintptr_t)unique) == JOURNAL_NEW);
 	return NULL;
 }
 
@@ -426,7 +425,7 @@ static void more_threads_than_slots(void)
 		must(pthread_join(thread, NULL) == 0);
 	}
 	must(slots_in_use() == ARENA_JOURNAL);
-	must(begin(4000, false) == JOURNAL_NEW);
+	must(begin(4000) == JOURNAL_NEW);
 	keep("nowhere");
 	journal_end(&entry);
 }

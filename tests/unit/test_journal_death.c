@@ -56,7 +56,7 @@ static const char reply[] = "16 bytes of head, and a body that is more than a wo
 
 static struct journal_entry entry; /* of the only thread */
 
-static enum journal_found begin(int request, bool repeated)
+static enum journal_found begin(int request)
 {
 	const struct journal_request made = {
 		.unique = 1000 + 2 * (uint64_t)request,
@@ -64,7 +64,6 @@ static enum journal_found begin(int request, bool repeated)
 		.opcode = 9,
 		.pid = 77,
 		.uid = 1000 + (uint32_t)request,
-		.repeated = repeated,
 	};
 
 	return journal_begin(&entry, &made);
@@ -105,22 +104,22 @@ static void recover_here(void)
 static void first_life(void)
 {
 	recover_here();
-	must(begin(LEFT_BEGUN, false) == JOURNAL_NEW);
+	must(begin(LEFT_BEGUN) == JOURNAL_NEW);
 	journal_note(&entry, &notes[1]);
 }
 
 static void second_life(void)
 {
 	recover_here();
-	must(begin(LEFT_ANSWERED, false) == JOURNAL_NEW);
+	must(begin(LEFT_ANSWERED) == JOURNAL_NEW);
 	save_reply();
 }
 
 static void third_life(void)
 {
 	recover_here();
-	must(!journal_claim(1000) && begin(LEFT_BEGUN, true) == JOURNAL_REPLAY);
-	must(begin(LEFT_FOR_NOBODY, false) == JOURNAL_NEW);
+	must(!journal_claim(1000) && begin(LEFT_BEGUN) == JOURNAL_REPLAY);
+	must(begin(LEFT_FOR_NOBODY) == JOURNAL_NEW);
 	journal_note(&entry, &notes[1]);
 }
 
@@ -134,19 +133,19 @@ static void in_recovery(void)
 	has_become(LEFT_FOR_NOBODY);
 	must(!journal_claim(1000) && journal_claim(1002));
 	becomes(LEFT_FOR_NOBODY, NOTHING, 0);
-	journal_drop_unclaimed(NULL, NULL);
+	journal_drop_unclaimed();
 	has_become(LEFT_FOR_NOBODY);
 }
 
 static void with_what_was_left(void)
 {
-	must(begin(LEFT_ANSWERED, true) == JOURNAL_REPLIED);
+	must(begin(LEFT_ANSWERED) == JOURNAL_REPLIED);
 	becomes(LEFT_ANSWERED, NOTHING, 0);
 	journal_end(&entry);
 	has_become(LEFT_ANSWERED);
 
 	becomes(LEFT_BEGUN, NOTED(1) | DEATHS(3), 0);
-	must(begin(LEFT_BEGUN, true) == JOURNAL_REPLAY);
+	must(begin(LEFT_BEGUN) == JOURNAL_REPLAY);
 	has_become(LEFT_BEGUN);
 	becomes(LEFT_BEGUN, BEGUN | DEATHS(3), 0);
 	journal_begin_undo(&entry);
@@ -162,7 +161,7 @@ static void with_what_was_left(void)
 static void with_a_request(int request)
 {
 	becomes(request, BEGUN | DEATHS(1), 0);
-	must(begin(request, false) == JOURNAL_NEW);
+	must(begin(request) == JOURNAL_NEW);
 	has_become(request);
 	becomes(request, NOTED(0) | DEATHS(1), 0);
 	journal_note(&entry, &notes[0]);
@@ -215,7 +214,7 @@ static uint32_t ask_for(int request)
 	const char *cached;
 	size_t size;
 
-	switch (begin(request, true)) {
+	switch (begin(request)) {
 	case JOURNAL_NEW:
 		return answered ? 0 : NOTHING;
 	case JOURNAL_REPLIED:
