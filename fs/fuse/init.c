@@ -67,6 +67,6 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	/* a user can't idmap its own mount; and libfuse checks the user of each request for allow_root */
 	fs->allow_idmap = fs->privileged && !fs->options.allow_root && kernel_offers_idmap(in) &&
 			  identity_can_be_asked();
-	if (fs->privileged && !fs->passthrough)
+	if (fs->privileged && !fs->passthrough && atomic_load(&fs->state.arena->header->workers_started) == 1)
 		log_notice("the kernel has no FUSE passthrough (Linux 6.9 has it): all opens are relayed");
 }

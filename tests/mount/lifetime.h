@@ -23,7 +23,7 @@
 #define LIFETIME "user.segfs.lifetime"
 #define PAGE     4096
 #define LOOKS    40  /* milliseconds for which what is to stay is looked at */
-#define TTL      200 /* milliseconds, of a short life */
+#define TTL      (20 * wait_seconds(10)) /* milliseconds, of a short life: 200, or more on a slow machine */
 
 static struct mount mounted;
 static struct mount_spec spec;

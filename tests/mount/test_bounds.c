@@ -169,6 +169,8 @@ static void waiting(void **unused)
 	struct job *jobs[2];
 
 	(void)unused;
+	if (!mount_has_feature(&mount, "close-unlocked"))
+		skip_missing("close-unlocked");
 	check(write_text(at("mandatory"), "m"));
 	check(chmod(at("mandatory"), 0666));
 	/* a write that extends the file would block all other writes */
@@ -195,11 +197,10 @@ static void waiting(void **unused)
 }
 
 /* Names and attributes take no bytes of segments; the store itself bounds them. */
-static void names_and_attributes(void **unused)
+static void names(void **unused)
 {
 	char value[4096] = "";
 	int n = 0;
-	int i;
 
 	(void)unused;
 	check(mkdir(at("many"), 0700));
@@ -209,11 +210,23 @@ static void names_and_attributes(void **unused)
 	assert_true(n > FILES / 2 && n <= FILES);
 	check_error(ENOSPC, mkdir(at("many/dir"), 0700));
 	check_error(ENOSPC, symlink("target", at("many/link")));
-	check_error(ENOSPC, setxattr(at("file"), "user.large", value, sizeof(value), 0));
+	if (mount_has_feature(&mount, "tmpfs-user-xattr"))
+		check_error(ENOSPC, setxattr(at("file"), "user.large", value, sizeof(value), 0));
 	/* data are accounted separately */
 	check(truncate(at("many/0"), 1 << 20));
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 		check(unlink(at(path_of("many/%d", i))));
+	check(rmdir(at("many")));
+}
+
+static void attributes(void **unused)
+{
+	char value[4096] = "";
+	int i;
+
+	(void)unused;
+	if (!mount_has_feature(&mount, "tmpfs-user-xattr"))
+		skip_missing("tmpfs-user-xattr");
 	for (i = 0; i < 2 * FILES; i++)
 		if (setxattr(at("file"), path_of("user.%d", i), value, sizeof(value), 0) < 0)
 			break;
@@ -221,7 +234,6 @@ static void names_and_attributes(void **unused)
 	assert_int_equal(errno, ENOSPC);
 	for (int j = 0; j < i; j++)
 		check(removexattr(at("file"), path_of("user.%d", j)));
-	check(rmdir(at("many")));
 }
 
 static void make_many(const char *directory, int n)
@@ -231,10 +243,9 @@ static void make_many(const char *directory, int n)
 		check(mknod(path_of("%s/%s/%d", mount.store, directory, i), S_IFREG | 0644, 0));
 }
 
-/* Kernels since 6.18 can be asked to forget unused nodes. */
 static bool can_prune(void)
 {
-	return !log_has(&mount, "this kernel cannot be asked to forget");
+	return mount_has_feature(&mount, "prune");
 }
 
 static void nodes(void **unused)
@@ -351,7 +362,8 @@ int main(void)
 		CASE(handles),
 		CASE(locks),
 		CASE(waiting),
-		CASE(names_and_attributes),
+		CASE(names),
+		CASE(attributes),
 		CASE(nodes),
 		CASE(more_files_than_nodes),
 		CASE(nothing_is_made_without_a_node),
