@@ -143,6 +143,7 @@ uint64_t cpu_of(pid_t pid);
 
 /* Each measures and prints a table. */
 void bench_data(const char *base);     /* data.c */
+void bench_relayed(const char *base);  /* data.c */
 void bench_names(const char *base);    /* names.c */
 void bench_kernel(const char *base);   /* kernel.c */
 void bench_programs(const char *base); /* programs.c */

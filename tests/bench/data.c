@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The data plane: views, page faults, reads and writes of a file of 64 MiB, which is more than the caches
- * hold.
+ * hold. Once with passthrough, and once relayed by the daemon, as bindfs does it.
  */
 #include "tests/bench/bench.h"
 
@@ -18,6 +18,7 @@
 #define PIECE       (64ul << 10)
 #define FRESH_PAGES 4096u
 #define ROUNDS      36
+#define RELAYED     12 /* rounds of table "relayed" */
 
 /* Goals: speeds relative to tmpfs. */
 #define MAPPED     (1 / 1.05)
@@ -340,6 +341,8 @@ static const struct workload workloads[] = {
 	 .goal = LARGE_CALL},
 };
 
+#define N_WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
+
 static struct place *measured; /* segfs's target, whose slices run_watched() counts */
 static pid_t worker;
 static uint64_t worker_used;    /* ns of CPU, during the timed part of slices on segfs */
@@ -373,7 +376,7 @@ static void watch(struct place places[TARGETS], const char *base)
 	worker = (pid_t)status_number(mount, "worker_pid");
 	measured = &places[ON_SEGFS];
 	worker_used = worker_watched = 0;
-	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
+	for (size_t i = 0; i < N_WORKLOADS; i++) {
 		struct workload watched = workloads[i];
 		struct outcome ignored;
 
@@ -389,14 +392,8 @@ static void watch(struct place places[TARGETS], const char *base)
 	       (double)worker_used / 1e6, (double)worker_watched / 1e6, worker_used == 0 ? "ok" : "MISS");
 }
 
-void bench_data(const char *base)
+static void remove_files(const struct place places[TARGETS])
 {
-	struct place places[TARGETS];
-
-	open_places(places, base, "data", ON_PASSTHROUGH);
-	measure_table(places, "data", workloads, sizeof(workloads) / sizeof(workloads[0]), ROUNDS, renew,
-		      NULL);
-	watch(places, base);
 	for (int i = 0; i < TARGETS; i++) {
 		if (!is_measured(&places[i]))
 			continue;
@@ -404,4 +401,34 @@ void bench_data(const char *base)
 		unlink(FILE_NAME);
 		unlink(FRESH_NAME);
 	}
+}
+
+void bench_data(const char *base)
+{
+	struct place places[TARGETS];
+
+	open_places(places, base, "data", ON_PASSTHROUGH);
+	measure_table(places, "data", workloads, N_WORKLOADS, ROUNDS, renew, NULL);
+	watch(places, base);
+	remove_files(places);
+}
+
+void bench_relayed(const char *base)
+{
+	struct workload relayed[N_WORKLOADS];
+	struct place places[TARGETS];
+
+	for (size_t i = 0; i < N_WORKLOADS; i++) {
+		relayed[i] = workloads[i];
+		relayed[i].goal = 0;
+		relayed[i].peer_goal = 1;
+		/* as many for all: the more pages are dirty, the longer a store to another one takes */
+		if (relayed[i].peer)
+			relayed[i].count = relayed[i].count * 4 / relayed[i].peer + 1;
+		relayed[i].peer = 0;
+	}
+	/* passthrough_hp relays nothing */
+	open_places(places, base, "data", ON_BINDFS);
+	measure_table(places, "relayed", relayed, N_WORKLOADS, RELAYED, renew, NULL);
+	remove_files(places);
 }

@@ -9,7 +9,7 @@
  *   place.c       targets to measure on; cost to the daemon
  *   measure.c     short slices, one target after the other; medians; the table
  *   clients.c     a slice that several processes share
- *   data.c        table "data": views, reads, writes
+ *   data.c        tables "data" and "relayed": views, reads, writes
  *   names.c       table "names": opening, creating, listing, removing
  *   listing.c     ... directories and ways to list them
  *   own.c         ... and what of that is segfs's own work
@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 		{"data", bench_data},   {"names", bench_names},   {"scale", bench_scale},
 		{"locks", bench_locks}, {"calls", bench_calls},   {"sources", bench_sources},
 		{"kills", bench_kills}, {"kernel", bench_kernel}, {"programs", bench_programs},
-		{"cold", bench_cold},   {"null", null_serve},
+		{"cold", bench_cold},   {"null", null_serve},     {"relayed", bench_relayed},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -54,7 +54,8 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: bench data|names|cold|kernel|programs|scale|locks|calls|sources|kills BASE [ONLY]\n"
+	fputs("usage: bench data|relayed|names|cold|kernel|programs|scale|locks|calls|sources|kills BASE "
+	      "[ONLY]\n"
 	      "       bench null MOUNTPOINT\n",
 	      stderr);
 	return 2;

@@ -14,7 +14,7 @@
 const char *mode_options(const char *mode);
 
 /*
- * Runs a group of `n` cases.
+ * Runs a group of `n` cases. Where the kernel has no passthrough, it skips those of mode direct or mediated.
  * mode: the group's name and the argument of `start`, which mounts and returns 0 or -1.
  * Returns the number of failed cases.
  */

@@ -513,6 +513,28 @@ static bool status_says(const struct mount *mount, const char *line)
 	return strstr(text, line);
 }
 
+bool kernel_has(const char *feature)
+{
+	static char answers[8192];
+	char name[32];
+	char answer[8];
+
+	if (!*answers) {
+		FILE *said = popen(path_of("%s --features", segfs_program()), "r");
+
+		if (!said || fread(answers, 1, sizeof(answers) - 1, said) == 0)
+			fail_msg("segfs --features says nothing");
+		pclose(said);
+	}
+	for (const char *line = answers; line && *line; line = strchr(line, '\n')) {
+		line += strspn(line, "\n");
+		if (sscanf(line, "%31s %7s", name, answer) == 2 && strcmp(name, feature) == 0)
+			return strcmp(answer, "yes") == 0;
+	}
+	fail_msg("segfs --features does not know %s", feature);
+	return false;
+}
+
 bool mount_has_feature(const struct mount *mount, const char *feature)
 {
 	char line[64];

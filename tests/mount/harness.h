@@ -127,6 +127,9 @@ int mount_handles(const struct mount *mount);
 /* The number for a key in MOUNT/.segfs/status; -1 if there is none. */
 long long mount_status(const struct mount *mount, const char *key);
 
+/* Whether `segfs --features` says that the kernel has a feature. */
+bool kernel_has(const char *feature);
+
 /* Whether MOUNT/.segfs/status says that the kernel has a feature. */
 bool mount_has_feature(const struct mount *mount, const char *feature);
 

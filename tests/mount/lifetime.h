@@ -22,7 +22,7 @@
 
 #define LIFETIME "user.segfs.lifetime"
 #define PAGE     4096
-#define LOOKS    40  /* milliseconds for which what is to stay is looked at */
+#define LOOKS    40                      /* milliseconds for which what is to stay is looked at */
 #define TTL      (20 * wait_seconds(10)) /* milliseconds, of a short life: 200, or more on a slow machine */
 
 static struct mount mounted;

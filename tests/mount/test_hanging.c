@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 #define ATTACKER (TEST_UID + 1)
-#define SOON     (100 * (int)wait_seconds(10)) /* milliseconds in which every operation without hanging processes ends */
+#define SOON                                                                                                 \
+	(100 *                                                                                               \
+	 (int)wait_seconds(10)) /* milliseconds in which every operation without hanging processes ends */
 
 static struct mount mount_here;
 

@@ -143,5 +143,7 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
+	if (!kernel_has("passthrough"))
+		skip_program("passthrough");
 	return cmocka_run_group_tests(cases, start, stop);
 }

@@ -141,6 +141,8 @@ static void a_view_of_a_full_store(void **state)
 	pid_t child;
 
 	(void)state;
+	if (!mount_has_feature(&mounted, "passthrough"))
+		skip_missing("passthrough");
 	check(ftruncate(fd, PAGE));
 	view = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(view, MAP_FAILED);
