@@ -70,13 +70,15 @@ link = $(CC) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(sanitizer) $(CF
 
 # --- what is built -------------------------------------------------------------------------------------------------
 
+comma := ,
 object = $(patsubst %.c,$(OBJ)/%.o,$(1))
 base_sources := $(wildcard lib/base/*.c)
 # fs/filter/ is a program of its own, which runs here and writes a part of the program
 generator_sources := $(wildcard fs/filter/*.c)
 program_sources := $(sort $(filter-out $(generator_sources),$(wildcard fs/*.c fs/*/*.c))) $(base_sources)
 # all that knows no FUSE, for unit tests and fuzzers
-core_sources := $(sort $(wildcard fs/config/*.c fs/state/*.c fs/source/*.c)) $(base_sources)
+core_sources := $(sort $(wildcard fs/config/*.c fs/state/*.c fs/source/*.c)) $(base_sources) $(wildcard lib/client/*.c)
+library_sources := $(wildcard lib/client/*.c)
 support_sources := $(wildcard tests/mount/harness.c tests/lib/*.c)
 stress_sources := $(wildcard tests/stress/*.c)
 
@@ -91,13 +93,12 @@ bench_sources := $(wildcard tests/bench/*.c)
 bench_program := $(OUT)/tests/bench/bench
 preloads := $(patsubst tests/preload/%.c,$(OUT)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 request_fuzzer := replies.c mutate.c stand.c
-comma := ,
 fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 
 # what preloaded libraries of tests ask
 exported := -Wl,--export-dynamic-symbol=reader_is_self
 
-all: $(OUT)/segfs ## build the program: build/segfs
+all: $(OUT)/segfs $(OUT)/libsegfs.so.0 $(OUT)/libsegfs.a ## build the program and the library: build/segfs, build/libsegfs.*
 
 deps: ## install what is missing, as root, for DEPS (build test bench lint fuzz)
 	$(Q)packaging/bootstrap $(DEPS)
@@ -118,6 +119,22 @@ $(OBJ)/filter_programs.c: $(OBJ)/generate-filters
 $(OBJ)/filter_programs.o: $(OBJ)/filter_programs.c $(OBJ)/compile.flags
 	$(call say,CC,$<)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+# for programs: nothing but the C library, and what lib/libsegfs.map lists
+library_objects := $(patsubst %.c,$(OBJ)/pic/%.o,$(library_sources))
+$(OUT)/libsegfs.so.0: $(library_objects) $(OBJ)/library.list $(OBJ)/link.flags lib/libsegfs.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -pthread -Wl,-soname,$(@F) -Wl,--version-script=lib/libsegfs.map \
+		$(if $(sanitizer),,-Wl$(comma)-z$(comma)defs) -Wl,-z,relro,-z,now -Wl,--as-needed $(sanitizer) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(OUT)/libsegfs.a: $(library_objects) $(OBJ)/library.list
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(OBJ)/pic/%.o: %.c Makefile build/bootstrap.mk $(OBJ)/compile.flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(subst -fPIE,-fPIC,$(compile)) -MMD -MP -c -o $@ $<
 
 $(OBJ)/core.a: $(call object,$(core_sources)) $(OBJ)/core.list
 	$(call say,AR,$@)
@@ -261,19 +278,39 @@ lint: build/bootstrap-test.stamp build/bootstrap-lint.stamp ## static analysis a
 
 # --- installing it -------------------------------------------------------------------------------------------------
 
-# one line per file: mode, source, destination below PREFIX; install and uninstall both read it
+field = $(word $(1),$(subst :, ,$(2)))
+install_755 = install -D -m 755 $(1) $(2)
+install_644 = install -D -m 644 $(1) $(2)
+install_link = ln -sfn $(1) $(2)
+# a manual page that is another one
+install_so = echo '.so man3/$(1)' | install -D -m 644 /dev/stdin $(2)
+# what pkg-config says
+install_pc = printf 'Name: segfs\nDescription: named segments of shared memory\nVersion: %s\nCflags: -I%s\nLibs: -L%s -lsegfs\n' \
+	'$(VERSION)' '$(PREFIX)/include' '$(PREFIX)/lib' | install -D -m 644 /dev/stdin $(2)
+
+# pages that describe more than one function: each further name is a page that refers to it
+man_aliases := $(foreach name,open close fd size resize get set remove,segfs_$(name):segfs_create) \
+	$(foreach name,view_data view_length remap flush unmap,segfs_$(name):segfs_map) segfs_explain:libsegfs
+
+# one line per file: mode, or link or text, source, destination below PREFIX; install and uninstall both read it
 installed := \
 	755:$(OUT)/segfs:bin/segfs \
+	644:lib/segfs.h:include/segfs.h \
+	755:$(OUT)/libsegfs.so.0:lib/libsegfs.so.0 \
+	link:libsegfs.so.0:lib/libsegfs.so \
+	644:$(OUT)/libsegfs.a:lib/libsegfs.a \
+	pc:-:lib/pkgconfig/segfs.pc \
+	$(foreach page,$(wildcard packaging/man/*.3),644:$(page):share/man/man3/$(notdir $(page))) \
+	$(foreach alias,$(man_aliases),so:$(call field,2,$(alias)).3:share/man/man3/$(call field,1,$(alias)).3) \
 	644:packaging/man/segfs.ini.5:share/man/man5/segfs.ini.5 \
 	644:packaging/man/segfs.7:share/man/man7/segfs.7 \
 	644:packaging/man/segfs.8:share/man/man8/segfs.8 \
 	644:packaging/segfs.ini.example:share/doc/segfs/segfs.ini.example \
 	644:packaging/systemd/segfs@.service:lib/systemd/system/segfs@.service
-field = $(word $(1),$(subst :, ,$(2)))
 
-install: all ## install below PREFIX (/usr/local), in DESTDIR
+install: all ## install program and library below PREFIX (/usr/local), in DESTDIR
 	$(Q)set -e; $(foreach entry,$(installed),\
-		install -D -m $(call field,1,$(entry)) $(call field,2,$(entry)) '$(DESTDIR)$(PREFIX)/$(call field,3,$(entry))';)
+		$(call install_$(call field,1,$(entry)),$(call field,2,$(entry)),'$(DESTDIR)$(PREFIX)/$(call field,3,$(entry))');)
 
 uninstall: ## remove what install put there
 	$(Q)set -e; $(foreach entry,$(installed),rm -f '$(DESTDIR)$(PREFIX)/$(call field,3,$(entry))';)

@@ -224,6 +224,9 @@ static long use_view(const struct access *access)
 static void views_pass(void **unused)
 {
 	(void)unused;
+	if (!mount_has_feature(&mandatory_mount, "passthrough") &&
+	    !mount_has_feature(&mandatory_mount, "mmap-direct-io"))
+		skip_missing("mmap-direct-io");
 	lock(owner, F_SETLK, F_WRLCK, 0, 0);
 	assert_int_equal(now(one_byte(use_view, 10)), 0);
 	assert_int_equal(stored(10), 'v');
@@ -557,12 +560,13 @@ static void circles_closed_by_access(void **unused)
 static void others_go_on(void **unused)
 {
 	const char *other = path_of("%s/m/other", mandatory_mount.path);
-	_cleanup_close_ int fd = (int)check(open(other, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+	_cleanup_close_ int fd = -1;
 	struct stat stat;
 	int intruders[2];
 
 	(void)unused;
 	need_waiting_writes();
+	fd = (int)check(open(other, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 	lock(owner, F_SETLK, F_WRLCK, 10, 1);
 	intruders[0] = begin(one_byte(call_read, 10));
 	intruders[1] = begin(one_byte(call_write, 10));

@@ -8,11 +8,17 @@ set -u
 
 destination=$TMPDIR/destination
 trap 'rm -rf "$destination"' EXIT
-files() { (cd "$destination" && find . -type f -printf '%m %P\n' | sort -k 2); }
+# the pages of the library are those that library.t looks at
+files() { (cd "$destination" && find . ! -type d ! -name '*.3' -printf '%m %P\n' | sort -k 2); }
 leftovers() { find "$destination" ! -type d; }
 
 ok "make install" make install DESTDIR="$destination" PREFIX=/usr
 is "what is installed, with its modes" "$(files)" "755 usr/bin/segfs
+644 usr/include/segfs.h
+644 usr/lib/libsegfs.a
+777 usr/lib/libsegfs.so
+755 usr/lib/libsegfs.so.0
+644 usr/lib/pkgconfig/segfs.pc
 644 usr/lib/systemd/system/segfs@.service
 644 usr/share/doc/segfs/segfs.ini.example
 644 usr/share/man/man5/segfs.ini.5

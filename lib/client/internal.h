@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by the files of libsegfs. Nothing here keeps state; all functions are thread-safe. */
+#ifndef SEGFS_CLIENT_INTERNAL_H
+#define SEGFS_CLIENT_INTERNAL_H
+
+#include "lib/segfs.h"
+
+#include <limits.h>
+#include <stdbool.h>
+
+/*
+ * Where a relative name begins: the directory of SEGFS_MOUNT, or the only mount of segfs.
+ * path: receives it. Returns 0; -ENODEV; -ENOTUNIQ; -ENAMETOOLONG; the errno of reading the mount table.
+ */
+int name_root(char path[PATH_MAX]);
+
+/*
+ * The path of a name. Returns 0; the errors of names in segfs.h; an empty name is the root if `may_be_empty`.
+ */
+int name_resolve(const char *name, bool may_be_empty, char path[PATH_MAX]);
+
+/* Calls `visit` with the path of each mount of segfs, once for each file system. Returns 0 or an errno. */
+int name_each_mount(void (*visit)(const char *path, void *context), void *context);
+
+/* Whether a file is one of segfs, which alone knows the attributes. */
+bool attribute_is_known(int fd);
+
+/* fsetxattr(2) of an attribute by its short name. Returns 0 or a negative errno. */
+int attribute_set(int fd, const char *name, const char *value);
+
+struct segfs_segment {
+	int fd;
+	bool writable;
+};
+
+#endif

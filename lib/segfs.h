@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libsegfs: named segments of shared memory, as files of segfs or of any other file system.
+ *
+ *   struct segfs_creation frames = {0};
+ *   struct segfs_segment *segment;
+ *   struct segfs_view *view;
+ *
+ *   frames.size = 4096;
+ *   frames.mode = 0600;
+ *   frames.flags = SEGFS_OPEN_EXISTING;
+ *   if (segfs_create("frames", &frames, &segment) >= 0 &&
+ *       segfs_map(segment, 0, 0, SEGFS_MAP_WRITE, NULL, &view) == 0)
+ *           strcpy(segfs_view_data(view), "text");
+ *
+ * Results. Functions that return int or ssize_t return 0 or more on success, and a negative errno otherwise.
+ * Then they have changed nothing, neither their arguments nor files. Besides the errors that each function
+ * lists, those of the system calls that it makes can occur. segfs_explain() makes a sentence of an error.
+ *
+ * Names. A name that begins with '/' is a path. Any other is relative to a mount of segfs: the one that the
+ * environment variable SEGFS_MOUNT names, else the only one of the mount table. SEGFS_MOUNT may name any
+ * other directory, on a tmpfs or on disk; what segfs alone offers fails there with EOPNOTSUPP, as each
+ * function says. A set-user-ID program ignores it. All functions that take a name return for it
+ *   EINVAL        it is empty, or relative with a component ".."
+ *   ENAMETOOLONG  it has more than 4095 bytes with the path of the mount, or a component more than 255
+ *   ENODEV        it is relative, and no segfs is mounted
+ *   ENOTUNIQ      it is relative, and more than one segfs is mounted: set SEGFS_MOUNT
+ *   ENOENT, EACCES, ENOTDIR, ELOOP, EROFS: see path_resolution(7)
+ *
+ * Threads. Any functions may run at a time, also on the same object, except segfs_close(), segfs_unmap() and
+ * segfs_remap(), which must be alone with theirs. Nothing is kept in global variables.
+ *
+ * fork(2). A child has the segments and views of its parent, and releases them separately. execve(2) closes
+ * the descriptors.
+ *
+ * Death. A process that dies leaves nothing but the segments that it has created, each complete.
+ */
+#ifndef SEGFS_H
+#define SEGFS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SEGFS_API __attribute__((visibility("default")))
+#else
+#define SEGFS_API
+#endif
+
+/* --- errors --- */
+
+/*
+ * Makes a sentence of an error, for a message to the user. For ENOTUNIQ it lists the mounts.
+ * name: to which the error belongs, or NULL. error: the negative errno. text: receives at most `size` bytes,
+ * the final 0 included. Returns text.
+ */
+SEGFS_API char *segfs_explain(const char *name, int error, char *text, size_t size);
+
+/* --- segments --- */
+
+struct segfs_segment;
+
+/* An attribute of a segment, a policy: name without "user.segfs.", and value. See segfs(7), POLICIES. */
+struct segfs_attribute {
+	const char *name;  /* "lifetime" */
+	const char *value; /* "last-close" */
+};
+
+/* How to create a segment. All members that are not needed are 0. */
+struct segfs_creation {
+	uint64_t size;                            /* bytes */
+	uint32_t mode;                            /* permission bits, whatever the umask; up to 07777 */
+	uint32_t flags;                           /* SEGFS_OPEN_EXISTING or 0 */
+	const struct segfs_attribute *attributes; /* n_attributes of them; EOPNOTSUPP outside of segfs */
+	uint32_t n_attributes;
+	uint32_t reserved[5]; /* 0 */
+};
+
+/* For segfs_creation.flags: a segment that exists is opened, and keeps its size, mode and attributes. */
+#define SEGFS_OPEN_EXISTING 1u
+
+/* For segfs_open() */
+#define SEGFS_WRITE         1u /* for reading and writing; otherwise for reading */
+#define SEGFS_SIZE_EXACT    2u /* only if the size is `size` */
+#define SEGFS_SIZE_AT_LEAST 4u /* only if the size is `size` or more */
+
+/*
+ * Creates a segment, filled with zeroes, and opens it for reading and writing. Its name appears when size,
+ * mode and attributes are set; only in sysv/, where segments have no other names, it appears first. If
+ * several processes create it at a time, one does.
+ * segment: receives it; released by segfs_close().
+ * Returns 0: created; 1: it exists, and was opened for reading and writing (SEGFS_OPEN_EXISTING). Errors:
+ *   EEXIST         it exists (without SEGFS_OPEN_EXISTING)
+ *   EINVAL         unknown mode or flags; reserved is not 0; not a value of an attribute
+ *   EISDIR, ENXIO  what exists is a directory, or no regular file (SEGFS_OPEN_EXISTING)
+ *   EACCES         the directory may not be written, or what exists may not be opened
+ *   EFBIG          the size is more than a file can have: 2^63 or more
+ *   ENOSPC         no room for the file or, with commit=yes, for its bytes
+ *   EOPNOTSUPP     attributes outside of segfs; lock=mandatory on a mount without -o mand
+ *   EPERM          an attribute is a fact, which cannot be set
+ *   EAGAIN         others create and remove the name all the time (SEGFS_OPEN_EXISTING)
+ *   EMFILE, ENFILE, ENOMEM
+ */
+SEGFS_API int segfs_create(const char *name, const struct segfs_creation *creation,
+			   struct segfs_segment **segment);
+
+/*
+ * Opens a segment.
+ * flags: SEGFS_*; size: in bytes, for SEGFS_SIZE_EXACT and SEGFS_SIZE_AT_LEAST. segment: receives it;
+ * released by segfs_close().
+ * Returns 0. Errors:
+ *   ERANGE         the size is another, or less
+ *   EBUSY          as many have opened it for writing as its attribute `writers` allows
+ *   EISDIR, ENXIO  it is a directory, or no regular file
+ *   EINVAL         unknown flags, or both conditions on the size
+ *   EMFILE, ENFILE, ENOMEM
+ */
+SEGFS_API int segfs_open(const char *name, unsigned int flags, uint64_t size, struct segfs_segment **segment);
+
+/* Releases a segment; views of it stay. NULL is fine. */
+SEGFS_API void segfs_close(struct segfs_segment *segment);
+
+/*
+ * Its file descriptor, for fcntl(2) locks, sendmsg(2) and the like. It belongs to the segment: do not close
+ * it.
+ */
+SEGFS_API int segfs_fd(const struct segfs_segment *segment);
+
+/* Gets its present size in bytes. Returns 0, or an error of fstat(2). */
+SEGFS_API int segfs_size(const struct segfs_segment *segment, uint64_t *size);
+
+/*
+ * Sets its size. What is added is zero. Views stay as they are, see segfs_remap(); an access to pages of a
+ * view beyond the new end raises SIGBUS, in any process. The attribute size-policy=fixed prevents that, and
+ * commit=yes the SIGBUS of a page for which no memory is left.
+ * Returns 0. Errors:
+ *   EBADF   the segment was opened for reading
+ *   EFBIG   the size is more than a file can have
+ *   ENOSPC  no room for it (commit=yes)
+ *   EPERM   size-policy=fixed
+ */
+SEGFS_API int segfs_resize(struct segfs_segment *segment, uint64_t size);
+
+/*
+ * Gets an attribute: a policy or a fact of segfs(7), without "user.segfs.".
+ * value: receives at most `size` bytes with a final 0. Returns the length of the value without the 0. Errors:
+ *   ENODATA     there is no such attribute
+ *   ERANGE      the value is longer
+ *   EOPNOTSUPP  outside of segfs
+ */
+SEGFS_API ssize_t segfs_get(const struct segfs_segment *segment, const char *attribute, char *value,
+			    size_t size);
+
+/*
+ * Sets an attribute. Returns 0. Errors:
+ *   EINVAL      not a value of this attribute
+ *   EPERM       it is a fact, or the caller is neither the owner nor root
+ *   EBUSY       it is not possible while others have the segment open, see segfs(7)
+ *   EOPNOTSUPP  outside of segfs; lock=mandatory on a mount without -o mand
+ */
+SEGFS_API int segfs_set(struct segfs_segment *segment, const char *attribute, const char *value);
+
+/*
+ * Removes the name of a segment. Those who have it open or mapped keep it, and the name can be given to
+ * another one. Returns 0. Errors: those of names; EISDIR for a directory; those of unlink(2).
+ */
+SEGFS_API int segfs_remove(const char *name);
+
+/* --- lists --- */
+
+enum segfs_kind {
+	SEGFS_SEGMENT = 1,
+	SEGFS_DIRECTORY = 2,
+};
+
+/* A name in a directory. Only valid during the call that gets it. */
+struct segfs_entry {
+	const char *name; /* without the directory */
+	enum segfs_kind kind;
+	uint32_t mode; /* permission bits */
+	uid_t uid;
+	gid_t gid;
+	uint64_t size;    /* bytes */
+	int64_t attached; /* how many processes use it; -1 = unknown, or not on segfs */
+};
+
+/*
+ * Calls `visit` for each segment and directory of a directory, in no particular order. Other files, ".", ".."
+ * and names that begin with '.' are left out, and what vanishes meanwhile may be.
+ * directory: a name, or "" for the mount itself. visit: returns 0 to continue; any other value ends the list.
+ * Returns the last value of `visit`, or 0. Errors: those of names; ENOTDIR; those of opendir(3); ENOMEM.
+ */
+SEGFS_API int segfs_list(const char *directory, int (*visit)(const struct segfs_entry *entry, void *context),
+			 void *context);
+
+/* --- views --- */
+
+struct segfs_view;
+
+/* For segfs_map(); views can always be read. */
+#define SEGFS_MAP_WRITE    1u  /* stores change the segment, which must be open for writing */
+#define SEGFS_MAP_COPY     2u  /* stores change a copy that only this process sees */
+#define SEGFS_MAP_EXECUTE  4u  /* code in it can be executed */
+#define SEGFS_MAP_HUGE     8u  /* advice to use huge pages */
+#define SEGFS_MAP_POPULATE 16u /* all pages are made present, so that no access waits */
+#define SEGFS_MAP_LOCK     32u /* all pages are locked in memory, within RLIMIT_MEMLOCK */
+
+/*
+ * Maps a part of a segment. The view outlives the segment object, the name, and segfs itself.
+ * offset: first byte; the page that contains it is mapped, and segfs_view_data() is the address of the byte.
+ * length: in bytes; 0 = up to the present end of the segment. Bytes beyond its end may be mapped, but an
+ * access to pages beyond it raises SIGBUS until the segment has grown. flags: SEGFS_MAP_*. address: where the
+ * view is wanted, or NULL; only a hint. view: receives it; released by segfs_unmap().
+ * Returns 0. Errors:
+ *   EINVAL     unknown flags; WRITE and COPY together; length is 0 and there is no byte at offset
+ *   EACCES     the segment is not open for writing (SEGFS_MAP_WRITE)
+ *   EPERM      the file system is mounted noexec (SEGFS_MAP_EXECUTE)
+ *   EAGAIN     more memory would be locked than RLIMIT_MEMLOCK allows (SEGFS_MAP_LOCK)
+ *   EOVERFLOW  offset and length are more than an address or a file can have
+ *   ENOMEM, ENODEV: see mmap(2)
+ */
+SEGFS_API int segfs_map(const struct segfs_segment *segment, uint64_t offset, size_t length,
+			unsigned int flags, void *address, struct segfs_view **view);
+
+/* The address of the first byte, and the number of bytes. */
+SEGFS_API void *segfs_view_data(const struct segfs_view *view);
+SEGFS_API size_t segfs_view_length(const struct segfs_view *view);
+
+/*
+ * Changes the length of a view, to follow a segment that has grown or shrunk. The address may change: no
+ * thread may use the old one.
+ * segment: the one of which it is a view. length: see segfs_map().
+ * Returns 0. Errors: EINVAL, EOVERFLOW, see segfs_map(); EAGAIN, more memory would be locked; ENOMEM. After
+ * an error the view is as before.
+ */
+SEGFS_API int segfs_remap(struct segfs_view *view, const struct segfs_segment *segment, size_t length);
+
+/*
+ * Writes bytes of a view to the medium, and waits for that. Of use for segments on disk, and in relayed mode
+ * (segfs(7)) for those who use the backing file.
+ * offset, length: in the view, in bytes; length 0 = up to its end. Returns 0. Errors:
+ *   EINVAL       not a part of the view
+ *   EIO, ENOSPC  the bytes could not be written
+ */
+SEGFS_API int segfs_flush(const struct segfs_view *view, size_t offset, size_t length);
+
+/* Unmaps a view. NULL is fine. */
+SEGFS_API void segfs_unmap(struct segfs_view *view);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
