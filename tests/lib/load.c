@@ -76,7 +76,8 @@ static int make_files(const struct load *load, unsigned int number)
 	    fill(path_of("%s/data", directory), number, 0, LOAD_SIZE) < 0 ||
 	    fill(path_of("%s/copy", directory), number, 0, LOAD_SIZE) < 0 ||
 	    fill(path_of("%s/short", directory), number, 0, 4096) < 0 ||
-	    setxattr(path_of("%s/data", directory), "user.client", "one", 3, 0) < 0 ||
+	    (kernel_has("tmpfs-user-xattr") &&
+	     setxattr(path_of("%s/data", directory), "user.client", "one", 3, 0) < 0) ||
 	    fill(common_of(load, load->mount->store), number, (long)number * LOAD_SIZE, LOAD_SIZE) < 0)
 		return -1;
 	for (int i = 0; i < LOAD_ENTRIES; i++)

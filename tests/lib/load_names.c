@@ -150,6 +150,8 @@ static void use_xattrs(struct load_client *client)
 	const char *path = path_of("%s/copy", client->directory);
 	char value[8];
 
+	if (!kernel_has("tmpfs-user-xattr"))
+		return;
 	load_must(client, setxattr(path, "user.made", "m", 1, XATTR_CREATE) == 0);
 	load_must(client, getxattr(path, "user.made", value, sizeof(value)) == 1);
 	load_must(client, removexattr(path, "user.made") == 0);

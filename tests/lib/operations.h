@@ -13,6 +13,7 @@
 struct operation {
 	const char *name;
 	unsigned int in;    /* IN_*: the scenes that support it; 0 = IN_STORE */
+	const char *needs;  /* a feature of the kernel, see kernel_has(); NULL = none */
 	int (*run)(void);   /* 0, or -errno; -EBADMSG for a wrong result */
 	bool (*done)(void); /* whether it has been done, according to the store; NULL = it leaves no trace */
 	void (*prepare)(void); /* runs after scene_lay(); NULL = nothing more to prepare */

@@ -307,6 +307,8 @@ static bool removed_xattr(void)
 	return getxattr(in_store("a"), "user.old", value, sizeof(value)) < 0 && errno == ENODATA;
 }
 
+#define USER_XATTR "tmpfs-user-xattr"
+
 const struct operation operations_on_files[] = {
 	{.name = "stat", .in = IN_ALL, .run = op_stat},
 	{.name = "statx", .in = IN_ALL, .run = op_statx},
@@ -316,7 +318,7 @@ const struct operation operations_on_files[] = {
 	{.name = "attributes", .in = IN_FILES, .run = op_attributes, .in_steps = true},
 	{.name = "flags", .in = IN_FILES, .run = op_flags},
 	{.name = "list", .in = IN_FILES, .run = op_list},
-	{.name = "xattrs", .in = IN_FILES, .run = op_xattrs},
+	{.name = "xattrs", .in = IN_FILES, .needs = USER_XATTR, .run = op_xattrs},
 	{.name = "policy", .run = op_policy, .in_steps = true},
 	{.name = "create with policy", .run = op_create_with_policy, .in_steps = true},
 	{.name = "lock", .in = IN_ALL, .run = op_lock},
@@ -331,10 +333,18 @@ const struct operation operations_on_files[] = {
 	 .done = all_forgotten,
 	 .prepare = prepare_forget,
 	 .in_steps = true},
-	{.name = "setxattr existing", .in = IN_FILES, .run = op_setxattr_existing},
-	{.name = "replace missing", .in = IN_FILES, .run = op_replace_missing},
-	{.name = "removexattr missing", .in = IN_FILES, .run = op_removexattr_missing},
-	{.name = "setxattr new", .in = IN_FILES, .run = op_setxattr_new, .done = set_xattr},
-	{.name = "removexattr", .in = IN_FILES, .run = op_removexattr, .done = removed_xattr},
+	{.name = "setxattr existing", .in = IN_FILES, .needs = USER_XATTR, .run = op_setxattr_existing},
+	{.name = "replace missing", .in = IN_FILES, .needs = USER_XATTR, .run = op_replace_missing},
+	{.name = "removexattr missing", .in = IN_FILES, .needs = USER_XATTR, .run = op_removexattr_missing},
+	{.name = "setxattr new",
+	 .in = IN_FILES,
+	 .needs = USER_XATTR,
+	 .run = op_setxattr_new,
+	 .done = set_xattr},
+	{.name = "removexattr",
+	 .in = IN_FILES,
+	 .needs = USER_XATTR,
+	 .run = op_removexattr,
+	 .done = removed_xattr},
 	{0},
 };

@@ -185,5 +185,7 @@ int main(void)
 		TWIN_CASE(attributes_of_segfs),
 	};
 
+	if (!kernel_has("tmpfs-user-xattr"))
+		skip_program("tmpfs-user-xattr");
 	return twin_main(cases, sizeof(cases) / sizeof(cases[0]));
 }
