@@ -290,7 +290,8 @@ install_pc = printf 'Name: segfs\nDescription: named segments of shared memory\n
 
 # pages that describe more than one function: each further name is a page that refers to it
 man_aliases := $(foreach name,open close fd size resize get set remove,segfs_$(name):segfs_create) \
-	$(foreach name,view_data view_length remap flush unmap,segfs_$(name):segfs_map) segfs_explain:libsegfs
+	$(foreach name,view_data view_length remap flush unmap,segfs_$(name):segfs_map) segfs_explain:libsegfs \
+	$(foreach name,object_open object_close object_kind object_value post set_event reset_event ring wait wait_any deadline,segfs_$(name):segfs_object_create)
 
 # one line per file: mode, or link or text, source, destination below PREFIX; install and uninstall both read it
 installed := \

@@ -41,6 +41,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
+
+struct timespec; /* which <time.h> hides from programs of strict C99 without POSIX */
 
 #ifdef __cplusplus
 extern "C" {
@@ -173,9 +176,14 @@ SEGFS_API int segfs_remove(const char *name);
 
 /* --- lists --- */
 
+/* SEGFS_SEGMENT and SEGFS_DIRECTORY are what lists tell apart, the others what objects are. */
 enum segfs_kind {
 	SEGFS_SEGMENT = 1,
 	SEGFS_DIRECTORY = 2,
+	SEGFS_SEMAPHORE = 3,  /* a count; a wait takes one of it */
+	SEGFS_EVENT = 4,      /* set until it is reset; all waits end while it is set */
+	SEGFS_AUTO_EVENT = 5, /* set until a wait ends, which resets it */
+	SEGFS_DOORBELL = 6,   /* counts how often it was rung; a wait ends with the next ring */
 };
 
 /* A name in a directory. Only valid during the call that gets it. */
@@ -251,6 +259,103 @@ SEGFS_API int segfs_flush(const struct segfs_view *view, size_t offset, size_t l
 
 /* Unmaps a view. NULL is fine. */
 SEGFS_API void segfs_unmap(struct segfs_view *view);
+
+/* --- synchronization objects --- */
+
+/*
+ * Files of 4096 bytes, with names, owners, modes and lifetimes like segments, shared by all who may write
+ * them. Operations that find nobody waiting, and waits for what is there, make no system call. A process may
+ * die at any instruction of an operation: then it is done or not, and those who wait go on, at worst a second
+ * later. Peers that may write an object can spoil its meaning, but not the memory of others, as long as they
+ * cannot truncate it: on segfs its size is fixed; elsewhere give modes to those who are trusted.
+ */
+struct segfs_object;
+
+#define SEGFS_OBJECTS_MAX 128 /* that can be waited for at a time */
+
+/* How to create an object. All members that are not needed are 0. */
+struct segfs_object_creation {
+	uint32_t mode;    /* permission bits, whatever the umask; whoever uses it needs to read and write */
+	uint32_t flags;   /* SEGFS_OPEN_EXISTING or 0 */
+	uint32_t initial; /* of a semaphore: its count; of an event: 1 = set; of a doorbell: 0 */
+	uint32_t maximum; /* of a semaphore's count, up to 2^31-1; 0 = that. Others: 0 */
+	uint32_t reserved[4]; /* 0 */
+};
+
+/*
+ * Creates an object, and opens it. Its name appears when it is complete.
+ * kind: SEGFS_SEMAPHORE to SEGFS_DOORBELL. object: receives it; released by segfs_object_close().
+ * Returns 0: created; 1: one of this kind exists, and was opened (SEGFS_OPEN_EXISTING). Errors: those of
+ * segfs_create() and segfs_object_open();
+ *   EINVAL  not a kind of object; initial is more than maximum, or not a state; reserved is not 0
+ */
+SEGFS_API int segfs_object_create(const char *name, enum segfs_kind kind,
+				  const struct segfs_object_creation *creation, struct segfs_object **object);
+
+/*
+ * Opens an object.
+ * kind: SEGFS_SEMAPHORE to SEGFS_DOORBELL; 0 = any. object: receives it; released by segfs_object_close().
+ * Returns 0. Errors: those of segfs_open();
+ *   EBADMSG          the file is no object
+ *   EPROTONOSUPPORT  it is one of another version of the library
+ *   EPROTOTYPE       it is an object of another kind
+ *   EINVAL           not a kind of object
+ */
+SEGFS_API int segfs_object_open(const char *name, enum segfs_kind kind, struct segfs_object **object);
+
+/* Releases an object, for which no thread waits. NULL is fine. */
+SEGFS_API void segfs_object_close(struct segfs_object *object);
+
+SEGFS_API enum segfs_kind segfs_object_kind(const struct segfs_object *object);
+
+/*
+ * A semaphore's count, 1 or 0 for an event that is set or not, the number of a doorbell's rings modulo 2^31.
+ * Others may have changed it since.
+ */
+SEGFS_API uint32_t segfs_object_value(const struct segfs_object *object);
+
+/*
+ * Adds n to the count of a semaphore. Returns 0. Errors:
+ *   EOVERFLOW   the count would be more than the maximum; nothing is added
+ *   EAGAIN      others change it without end
+ *   EPROTOTYPE  it is no semaphore
+ */
+SEGFS_API int segfs_post(struct segfs_object *object, uint32_t n);
+
+/* Set and reset an event. Return 0. Error: EPROTOTYPE, it is no event. */
+SEGFS_API int segfs_set_event(struct segfs_object *object);
+SEGFS_API int segfs_reset_event(struct segfs_object *object);
+
+/* Rings a doorbell. Returns 0. Error: EPROTOTYPE, it is no doorbell. */
+SEGFS_API int segfs_ring(struct segfs_object *object);
+
+#define SEGFS_TRY           1u /* does not wait */
+#define SEGFS_INTERRUPTIBLE 2u /* a signal handler ends the wait, whatever its SA_RESTART */
+
+/*
+ * Waits until a semaphore's count is not 0, and takes one of it; until an event is set; until a doorbell was
+ * rung since the last such wait through this segfs_object, or since that was opened.
+ * deadline: CLOCK_MONOTONIC, see segfs_deadline(); NULL = none. flags: SEGFS_TRY and SEGFS_INTERRUPTIBLE.
+ * Returns 0. Errors:
+ *   EAGAIN     not there (SEGFS_TRY)
+ *   ETIMEDOUT  the deadline has passed, and it was not there
+ *   EINTR      a signal handler ran (SEGFS_INTERRUPTIBLE)
+ *   EINVAL     unknown flags; no time
+ *   EFAULT     the file was truncated
+ */
+SEGFS_API int segfs_wait(struct segfs_object *object, const struct timespec *deadline, unsigned int flags);
+
+/*
+ * Waits for one of n objects, 1 to SEGFS_OBJECTS_MAX; looks at them in their order. On Linux before 5.16 it
+ * looks once a millisecond.
+ * Returns the index of the one for which the wait ended, by which alone something was taken. Errors: those of
+ * segfs_wait(); EINVAL, too few or too many.
+ */
+SEGFS_API int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct timespec *deadline,
+			     unsigned int flags);
+
+/* Sets a deadline so many nanoseconds from now. Returns it. */
+SEGFS_API struct timespec *segfs_deadline(struct timespec *deadline, uint64_t nanoseconds);
 
 #ifdef __cplusplus
 }

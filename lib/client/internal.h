@@ -28,6 +28,13 @@ bool attribute_is_known(int fd);
 /* fsetxattr(2) of an attribute by its short name. Returns 0 or a negative errno. */
 int attribute_set(int fd, const char *name, const char *value);
 
+/*
+ * segfs_create() of a segment that begins with `length` bytes of content from the moment when its name is
+ * visible, and whose size is fixed where segfs can fix it.
+ */
+int segment_create(const char *name, const struct segfs_creation *creation, const void *content,
+		   size_t length, struct segfs_segment **segment);
+
 struct segfs_segment {
 	int fd;
 	bool writable;

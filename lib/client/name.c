@@ -206,6 +206,15 @@ char *segfs_explain(const char *name, int error, char *text, size_t size)
 	case -ERANGE:
 		snprintf(text, size, "%s: the size is not as demanded, or the value is too long", subject);
 		break;
+	case -EBADMSG:
+		snprintf(text, size, "%s: not a synchronization object", subject);
+		break;
+	case -EPROTOTYPE:
+		snprintf(text, size, "%s: an object of another kind", subject);
+		break;
+	case -EPROTONOSUPPORT:
+		snprintf(text, size, "%s: an object of another version of libsegfs", subject);
+		break;
 	case -EOPNOTSUPP:
 		snprintf(text, size, "%s: not possible on this file system or mount", subject);
 		break;

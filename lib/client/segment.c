@@ -91,6 +91,9 @@ static int set_attributes(int fd, const struct segfs_creation *creation, bool of
 /* What is to be created, and whether it cannot be, wherever and however its file is made. */
 struct making {
 	const struct segfs_creation *creation;
+	const void
+		*content; /* its first bytes, NULL = zeroes; then the size is fixed, where that is possible */
+	size_t length;
 	bool is_refused;
 };
 
@@ -104,6 +107,11 @@ static int complete(int fd, struct making *making)
 		result = -errno;
 	if (result == 0 && fchmod(fd, creation->mode) < 0)
 		result = -errno;
+	if (result == 0 && making->content &&
+	    pwrite(fd, making->content, making->length, 0) != (ssize_t)making->length)
+		result = errno ? -errno : -ENOSPC;
+	if (result == 0 && making->content && attribute_is_known(fd))
+		result = attribute_set(fd, "size-policy", "fixed");
 	if (result == 0)
 		result = set_attributes(fd, creation, false);
 	making->is_refused = result < 0;
@@ -192,9 +200,8 @@ static int check_place(const char *path, const char *directory)
 }
 
 /* Returns the descriptor of a new file; -EEXIST if the name exists. */
-static int create_path(const char *path, const struct segfs_creation *creation)
+static int create_path(const char *path, struct making *making)
 {
-	struct making making = {.creation = creation};
 	char directory[PATH_MAX];
 	char *slash;
 	int result;
@@ -208,18 +215,18 @@ static int create_path(const char *path, const struct segfs_creation *creation)
 	result = check_place(path, directory);
 	if (result < 0)
 		return result;
-	result = create_unnamed(directory, path, &making);
-	if (result < 0 && lacks(&making, result))
-		result = create_hidden(directory, path, &making);
-	if (result < 0 && lacks(&making, result))
-		result = create_in_place(path, &making);
+	result = create_unnamed(directory, path, making);
+	if (result < 0 && lacks(making, result))
+		result = create_hidden(directory, path, making);
+	if (result < 0 && lacks(making, result))
+		result = create_in_place(path, making);
 	return result;
 }
 
 /* Opens or creates. Returns a descriptor; *existed tells which. */
-static int obtain(const char *path, const struct segfs_creation *creation, bool *existed)
+static int obtain(const char *path, struct making *making, bool *existed)
 {
-	const bool may_exist = creation->flags & SEGFS_OPEN_EXISTING;
+	const bool may_exist = making->creation->flags & SEGFS_OPEN_EXISTING;
 	struct stat found;
 
 	for (int tries = 0; tries < TRIES; tries++) {
@@ -227,15 +234,17 @@ static int obtain(const char *path, const struct segfs_creation *creation, bool 
 
 		*existed = fd != -ENOENT;
 		if (fd == -ENOENT)
-			fd = create_path(path, creation);
+			fd = create_path(path, making);
 		if (fd != -EEXIST || !may_exist)
 			return fd;
 	}
 	return -EAGAIN;
 }
 
-int segfs_create(const char *name, const struct segfs_creation *creation, struct segfs_segment **segment)
+int segment_create(const char *name, const struct segfs_creation *creation, const void *content,
+		   size_t length, struct segfs_segment **segment)
 {
+	struct making making = {.creation = creation, .content = content, .length = length};
 	_cleanup_free_ struct segfs_segment *made = malloc(sizeof(*made));
 	int result = check_creation(creation);
 	char path[PATH_MAX];
@@ -248,12 +257,17 @@ int segfs_create(const char *name, const struct segfs_creation *creation, struct
 		result = name_resolve(name, false, path);
 	if (result < 0)
 		return result;
-	fd = obtain(path, creation, &existed);
+	fd = obtain(path, &making, &existed);
 	if (fd < 0)
 		return fd;
 	*made = (struct segfs_segment){.fd = fd, .writable = true};
 	*segment = take_ptr(made);
 	return existed;
+}
+
+int segfs_create(const char *name, const struct segfs_creation *creation, struct segfs_segment **segment)
+{
+	return segment_create(name, creation, NULL, 0, segment);
 }
 
 /* --- using --- */

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "lib/client/futex.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SLICE_SECONDS 1       /* of sleep at a time */
+#define STEP          1000000 /* ns between looks at several words, without futex_waitv(2) */
+#define WORDS_MAX     128
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+/* As struct futex_waitv and FUTEX_32 of the kernel, which headers before Linux 5.16 lack. */
+struct waiter {
+	uint64_t value;
+	uint64_t address;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+#define WORD_OF_32_BITS 2u
+
+static bool is_earlier(const struct timespec *left, const struct timespec *right)
+{
+	return left->tv_sec < right->tv_sec ||
+	       (left->tv_sec == right->tv_sec && left->tv_nsec < right->tv_nsec);
+}
+
+bool futex_is_past(const struct timespec *deadline)
+{
+	struct timespec now;
+
+	if (!deadline)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return !is_earlier(&now, deadline);
+}
+
+/* The end of this sleep: the deadline, or that of a slice. */
+static struct timespec end_of_sleep(const struct timespec *deadline)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += SLICE_SECONDS;
+	return deadline && is_earlier(deadline, &end) ? *deadline : end;
+}
+
+static long sleep_for_one(const struct futex_wait *wait, const struct timespec *end)
+{
+	return syscall(SYS_futex, wait->word, FUTEX_WAIT_BITSET, wait->value, end, NULL,
+		       FUTEX_BITSET_MATCH_ANY);
+}
+
+/* A kernel before 5.16: waiters look every millisecond. */
+static long sleep_a_step(void)
+{
+	const struct timespec step = {.tv_nsec = STEP};
+
+	return nanosleep(&step, NULL);
+}
+
+static long sleep_for_any(const struct futex_wait *waits, size_t n, const struct timespec *end)
+{
+	struct waiter waiters[WORDS_MAX];
+	long result;
+
+	for (size_t i = 0; i < n; i++)
+		waiters[i] = (struct waiter){
+			.value = waits[i].value,
+			.address = (uintptr_t)waits[i].word,
+			.flags = WORD_OF_32_BITS,
+		};
+	result = syscall(SYS_futex_waitv, waiters, n, 0, end, CLOCK_MONOTONIC);
+	return result < 0 && errno == ENOSYS ? sleep_a_step() : result;
+}
+
+int futex_sleep(const struct futex_wait *waits, size_t n, const struct timespec *deadline, bool interruptible)
+{
+	const struct timespec end = end_of_sleep(deadline);
+	const int saved = errno;
+	int result = 0;
+
+	if (futex_is_past(deadline))
+		return -ETIMEDOUT;
+	if ((n == 1 ? sleep_for_one(waits, &end) : sleep_for_any(waits, n, &end)) < 0)
+		result = errno;
+	errno = saved;
+	if (result == EINTR)
+		return interruptible ? -EINTR : 0;
+	/* a word that changed, and the end of a slice */
+	return result == EFAULT ? -EFAULT : 0;
+}
+
+unsigned int futex_wake(_Atomic uint32_t *word, unsigned int n)
+{
+	const int saved = errno;
+	const long woken = syscall(SYS_futex, word, FUTEX_WAKE, n < INT_MAX ? n : INT_MAX, NULL, NULL, 0);
+
+	errno = saved;
+	return woken > 0 ? (unsigned int)woken : 0;
+}

@@ -1,0 +1,681 @@
+// SPDX-License-Identifier: MIT
+/* tests/run: waits: for sleepers whom the dead have not woken */
+/*
+ * libsegfs: semaphores, events, doorbells, and waiting for several. On a mount of segfs, with and without
+ * passthrough, and on a tmpfs.
+ */
+#include "lib/segfs.h"
+#include "tests/lib/job.h"
+#include "tests/lib/process.h"
+#include "tests/lib/worker.h"
+#include "tests/mount/harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MILLISECOND UINT64_C(1000000)
+#define SECOND      UINT64_C(1000000000)
+#define SIZE        4096
+
+static struct mount mounted;
+static const char *place;
+static bool on_segfs;
+
+static const char *at(const char *name)
+{
+	return path_of("%s/%s", place, name);
+}
+
+static struct segfs_object *make(const char *name, enum segfs_kind kind, uint32_t initial, uint32_t maximum)
+{
+	const struct segfs_object_creation creation = {.mode = 0666, .initial = initial, .maximum = maximum};
+	struct segfs_object *object = NULL;
+
+	unlink(at(name));
+	assert_int_equal(segfs_object_create(name, kind, &creation, &object), 0);
+	return object;
+}
+
+static void end(struct segfs_object *object, const char *name)
+{
+	segfs_object_close(object);
+	assert_int_equal(segfs_remove(name), 0);
+}
+
+static int wait_for_a_while(struct segfs_object *object, uint64_t nanoseconds)
+{
+	struct timespec deadline;
+
+	return segfs_wait(object, segfs_deadline(&deadline, nanoseconds), 0);
+}
+
+static long long now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* --- files --- */
+
+static void created_and_opened(void **unused)
+{
+	struct segfs_object_creation creation = {.mode = 0640, .initial = 3, .maximum = 5};
+	struct segfs_object *first, *second = NULL;
+	struct stat found;
+	mode_t before = umask(0777);
+
+	(void)unused;
+	assert_int_equal(segfs_object_create("semaphore", SEGFS_SEMAPHORE, &creation, &first), 0);
+	umask(before);
+	check(stat(at("semaphore"), &found));
+	assert_int_equal(found.st_mode, S_IFREG | 0640);
+	assert_int_equal(found.st_size, SIZE);
+	assert_int_equal(segfs_object_value(first), 3);
+	assert_int_equal(segfs_object_create("semaphore", SEGFS_SEMAPHORE, &creation, &second), -EEXIST);
+	creation.flags = SEGFS_OPEN_EXISTING;
+	creation.initial = 1;
+	assert_int_equal(segfs_object_create("semaphore", SEGFS_EVENT,
+					     &(struct segfs_object_creation){.flags = 1}, &second),
+			 -EPROTOTYPE);
+	assert_null(second);
+	assert_int_equal(segfs_object_create("semaphore", SEGFS_SEMAPHORE, &creation, &second), 1);
+	assert_int_equal(segfs_object_value(second), 3);
+	segfs_object_close(second);
+	assert_int_equal(segfs_object_open("semaphore", 0, &second), 0);
+	assert_int_equal(segfs_object_kind(second), SEGFS_SEMAPHORE);
+	segfs_object_close(second);
+	assert_int_equal(segfs_object_open("semaphore", SEGFS_DOORBELL, &second), -EPROTOTYPE);
+	assert_int_equal(segfs_object_open("semaphore", SEGFS_SEGMENT, &second), -EINVAL);
+	assert_int_equal(segfs_object_open("none", 0, &second), -ENOENT);
+	if (on_segfs)
+		check_error(EPERM, truncate(at("semaphore"), 0));
+	end(first, "semaphore");
+	segfs_object_close(NULL);
+}
+
+static void refused(void **unused)
+{
+	static const struct {
+		enum segfs_kind kind;
+		struct segfs_object_creation creation;
+	} wrong[] = {
+		{SEGFS_SEGMENT, {.mode = 0600}},
+		{SEGFS_DOORBELL + 1, {.mode = 0600}},
+		{SEGFS_SEMAPHORE, {.initial = 2, .maximum = 1}},
+		{SEGFS_SEMAPHORE, {.maximum = 1u << 31}},
+		{SEGFS_SEMAPHORE, {.initial = 1u << 31}},
+		{SEGFS_SEMAPHORE, {.flags = 2}},
+		{SEGFS_SEMAPHORE, {.mode = 010000}},
+		{SEGFS_SEMAPHORE, {.reserved = {0, 0, 0, 1}}},
+		{SEGFS_EVENT, {.initial = 2}},
+		{SEGFS_EVENT, {.maximum = 1}},
+		{SEGFS_DOORBELL, {.initial = 1}},
+	};
+	struct segfs_object *object = NULL;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(segfs_object_create("wrong", wrong[i].kind, &wrong[i].creation, &object),
+				 -EINVAL);
+	assert_null(object);
+	check_error(ENOENT, unlink(at("wrong")));
+}
+
+static void put(const char *name, size_t offset, const void *bytes, size_t size)
+{
+	int fd = (int)check(open(at(name), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+
+	assert_int_equal(pwrite(fd, bytes, size, (off_t)offset), size);
+	close(fd);
+}
+
+static void what_is_no_object(void **unused)
+{
+	const uint32_t two = 2, many = 99, zero = 0, all = UINT32_MAX;
+	struct segfs_object *object = NULL;
+
+	(void)unused;
+	put("file", SIZE - 1, "", 1);
+	assert_int_equal(segfs_object_open("file", 0, &object), -EBADMSG);
+	check(truncate(at("file"), 100));
+	assert_int_equal(segfs_object_open("file", 0, &object), -EBADMSG);
+	check(unlink(at("file")));
+	segfs_object_close(make("object", SEGFS_SEMAPHORE, 1, 1));
+	put("object", 8, &two, 4); /* the version */
+	assert_int_equal(segfs_object_open("object", 0, &object), -EPROTONOSUPPORT);
+	segfs_object_close(make("object", SEGFS_SEMAPHORE, 1, 1));
+	put("object", 12, &many, 4); /* the kind */
+	assert_int_equal(segfs_object_open("object", 0, &object), -EBADMSG);
+	segfs_object_close(make("object", SEGFS_SEMAPHORE, 1, 1));
+	put("object", 16, &zero, 4); /* the limit */
+	assert_int_equal(segfs_object_open("object", 0, &object), -EBADMSG);
+	put("object", 16, &all, 4);
+	assert_int_equal(segfs_object_open("object", 0, &object), -EBADMSG);
+	assert_int_equal(segfs_object_create("object", SEGFS_SEMAPHORE,
+					     &(struct segfs_object_creation){.flags = SEGFS_OPEN_EXISTING},
+					     &object),
+			 -EBADMSG);
+	assert_null(object);
+	/* what others have made stays */
+	assert_int_equal(segfs_remove("object"), 0);
+}
+
+/* --- each kind --- */
+
+static void semaphores_count(void **unused)
+{
+	struct segfs_object *object = make("semaphore", SEGFS_SEMAPHORE, 2, 4);
+	long long begin = now();
+
+	(void)unused;
+	assert_int_equal(segfs_wait(object, NULL, 0), 0);
+	assert_int_equal(segfs_wait(object, NULL, SEGFS_TRY), 0);
+	assert_int_equal(segfs_wait(object, NULL, SEGFS_TRY), -EAGAIN);
+	assert_int_equal(wait_for_a_while(object, 50 * MILLISECOND), -ETIMEDOUT);
+	assert_true(now() - begin >= 50);
+	assert_int_equal(segfs_post(object, 0), 0);
+	assert_int_equal(segfs_post(object, 5), -EOVERFLOW);
+	assert_int_equal(segfs_post(object, 3), 0);
+	assert_int_equal(segfs_post(object, 2), -EOVERFLOW);
+	assert_int_equal(segfs_object_value(object), 3);
+	assert_int_equal(wait_for_a_while(object, 0), 0);
+	assert_int_equal(segfs_set_event(object), -EPROTOTYPE);
+	assert_int_equal(segfs_reset_event(object), -EPROTOTYPE);
+	assert_int_equal(segfs_ring(object), -EPROTOTYPE);
+	assert_int_equal(segfs_wait(object, NULL, 4), -EINVAL);
+	assert_int_equal(segfs_wait(object, &(struct timespec){0, 1000000000}, 0), -EINVAL);
+	end(object, "semaphore");
+	object = make("semaphore", SEGFS_SEMAPHORE, 0, 0);
+	assert_int_equal(segfs_post(object, INT32_MAX), 0);
+	assert_int_equal(segfs_post(object, 1), -EOVERFLOW);
+	assert_int_equal(segfs_object_value(object), INT32_MAX);
+	end(object, "semaphore");
+}
+
+static void events_are_set(void **unused)
+{
+	struct segfs_object *object = make("event", SEGFS_EVENT, 1, 0);
+
+	(void)unused;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(segfs_wait(object, NULL, 0), 0);
+	assert_int_equal(segfs_reset_event(object), 0);
+	assert_int_equal(segfs_object_value(object), 0);
+	assert_int_equal(segfs_wait(object, NULL, SEGFS_TRY), -EAGAIN);
+	assert_int_equal(segfs_set_event(object), 0);
+	assert_int_equal(segfs_set_event(object), 0);
+	assert_int_equal(segfs_object_value(object), 1);
+	assert_int_equal(segfs_post(object, 1), -EPROTOTYPE);
+	end(object, "event");
+	object = make("event", SEGFS_AUTO_EVENT, 0, 0);
+	assert_int_equal(segfs_set_event(object), 0);
+	assert_int_equal(segfs_set_event(object), 0);
+	assert_int_equal(segfs_wait(object, NULL, 0), 0);
+	assert_int_equal(segfs_wait(object, NULL, SEGFS_TRY), -EAGAIN);
+	end(object, "event");
+}
+
+static void doorbells_ring(void **unused)
+{
+	struct segfs_object *object = make("doorbell", SEGFS_DOORBELL, 0, 0);
+	struct segfs_object *other;
+
+	(void)unused;
+	assert_int_equal(segfs_wait(object, NULL, SEGFS_TRY), -EAGAIN);
+	assert_int_equal(segfs_ring(object), 0);
+	assert_int_equal(segfs_ring(object), 0);
+	assert_int_equal(segfs_object_open("doorbell", SEGFS_DOORBELL, &other), 0);
+	/* heard once, however often it was rung; what was before is not heard */
+	assert_int_equal(segfs_wait(object, NULL, 0), 0);
+	assert_int_equal(segfs_wait(object, NULL, SEGFS_TRY), -EAGAIN);
+	assert_int_equal(segfs_wait(other, NULL, SEGFS_TRY), -EAGAIN);
+	assert_int_equal(segfs_ring(other), 0);
+	assert_int_equal(segfs_wait(object, NULL, 0) + segfs_wait(other, NULL, 0), 0);
+	assert_int_equal(segfs_object_value(object), 3);
+	segfs_object_close(other);
+	end(object, "doorbell");
+}
+
+/* --- who waits is woken --- */
+
+struct waiter {
+	const char *names[4];
+	int n;
+	uid_t uid;
+};
+
+static void wait_in_job(struct job *job, void *context)
+{
+	const struct waiter *waiter = context;
+	struct segfs_object *objects[4];
+
+	job_must(job, waiter->uid == 0 || setresuid(waiter->uid, waiter->uid, waiter->uid) == 0);
+	for (int i = 0; i < waiter->n; i++)
+		job_must(job, segfs_object_open(waiter->names[i], 0, &objects[i]) == 0);
+	atomic_fetch_add(&job->steps, 1);
+	job_must(job, segfs_wait_any(objects, (size_t)waiter->n, NULL, 0) == waiter->n - 1);
+}
+
+static struct job *start_waiter(const struct waiter *waiter)
+{
+	struct job *job = job_start(wait_in_job, (void *)(uintptr_t)waiter);
+
+	assert_non_null(job);
+	assert_true(wait_for(job_is_in_call(job, waiter->n == 1 ? SYS_futex : 449)));
+	return job;
+}
+
+static void woken_by_each_kind(void **unused)
+{
+	static const enum segfs_kind kinds[] = {SEGFS_SEMAPHORE, SEGFS_EVENT, SEGFS_AUTO_EVENT,
+						SEGFS_DOORBELL};
+	static const struct waiter waiters[] = {{{"object"}, 1, 0}, {{"object"}, 1, TEST_UID}};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		for (size_t j = 0; j < 2; j++) {
+			struct segfs_object *object = make("object", kinds[i], 0, 0);
+			struct job *job = start_waiter(&waiters[j]);
+			long long begin = now();
+
+			if (mounted.supervisor > 0 && j == 0)
+				worker_replace(&mounted);
+			begin = now();
+			assert_int_equal(kinds[i] == SEGFS_SEMAPHORE  ? segfs_post(object, 1)
+					 : kinds[i] == SEGFS_DOORBELL ? segfs_ring(object)
+								      : segfs_set_event(object),
+					 0);
+			assert_int_equal(job_end(&job), 0);
+			/* not by looking again after a second */
+			assert_true(now() - begin < 900);
+			end(object, "object");
+		}
+	}
+}
+
+static void woken_by_one_of_several(void **unused)
+{
+	static const struct waiter both = {{"first", "second", "bell"}, 3, 0};
+	struct segfs_object *first = make("first", SEGFS_SEMAPHORE, 0, 0);
+	struct segfs_object *second = make("second", SEGFS_EVENT, 0, 0);
+	struct segfs_object *bell = make("bell", SEGFS_DOORBELL, 0, 0);
+	struct segfs_object *const all[] = {bell, second, first};
+	struct timespec deadline;
+	struct job *job = start_waiter(&both);
+
+	(void)unused;
+	assert_int_equal(segfs_ring(bell), 0);
+	assert_int_equal(job_end(&job), 0);
+	assert_int_equal(segfs_wait_any(all, 3, NULL, 0), 0);
+	assert_int_equal(segfs_wait_any(all, 3, NULL, SEGFS_TRY), -EAGAIN);
+	assert_int_equal(segfs_wait_any(all, 3, segfs_deadline(&deadline, 30 * MILLISECOND), 0), -ETIMEDOUT);
+	assert_int_equal(segfs_post(first, 1), 0);
+	assert_int_equal(segfs_set_event(second), 0);
+	/* only one of them gives something */
+	assert_int_equal(segfs_wait_any(all, 3, NULL, 0), 1);
+	assert_int_equal(segfs_object_value(first), 1);
+	assert_int_equal(segfs_reset_event(second), 0);
+	assert_int_equal(segfs_wait_any(all, 3, NULL, 0), 2);
+	assert_int_equal(segfs_wait_any(all, 0, NULL, 0), -EINVAL);
+	assert_int_equal(segfs_wait_any(all, SEGFS_OBJECTS_MAX + 1, NULL, 0), -EINVAL);
+	end(first, "first");
+	end(second, "second");
+	end(bell, "bell");
+}
+
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+static void interrupted_as_wanted(void **unused)
+{
+	struct segfs_object *object = make("object", SEGFS_SEMAPHORE, 0, 0);
+	struct sigaction action = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+	const struct itimerval often = {{0, 20000}, {0, 20000}};
+	const struct itimerval never = {{0, 0}, {0, 0}};
+	struct sigaction before;
+	struct timespec deadline;
+
+	(void)unused;
+	check(sigaction(SIGALRM, &action, &before));
+	check(setitimer(ITIMER_REAL, &often, NULL));
+	assert_int_equal(segfs_wait(object, segfs_deadline(&deadline, 20 * SECOND), SEGFS_INTERRUPTIBLE),
+			 -EINTR);
+	assert_int_equal(wait_for_a_while(object, 200 * MILLISECOND), -ETIMEDOUT);
+	check(setitimer(ITIMER_REAL, &never, NULL));
+	check(sigaction(SIGALRM, &before, NULL));
+	end(object, "object");
+}
+
+/* --- many --- */
+
+#define PROCESSES 6
+#define TOKENS    3
+#define ROUNDS    3000
+
+static void pass_tokens(struct job *job, void *unused)
+{
+	struct segfs_object *objects[2];
+
+	(void)unused;
+	job_must(job, segfs_object_open("one", 0, &objects[0]) == 0);
+	job_must(job, segfs_object_open("other", 0, &objects[1]) == 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct timespec deadline;
+		int from = segfs_wait_any(objects, 2, segfs_deadline(&deadline, 60 * SECOND), 0);
+
+		job_must(job, from >= 0);
+		job_must(job, segfs_post(objects[(from + i) % 2], 1) == 0);
+	}
+}
+
+static void no_token_is_lost(void **unused)
+{
+	struct segfs_object *one = make("one", SEGFS_SEMAPHORE, TOKENS, 0);
+	struct segfs_object *other = make("other", SEGFS_SEMAPHORE, 0, 0);
+	struct job *jobs[PROCESSES];
+
+	(void)unused;
+	for (int i = 0; i < PROCESSES; i++)
+		assert_non_null(jobs[i] = job_start(pass_tokens, NULL));
+	for (int i = 0; i < PROCESSES; i++)
+		assert_int_equal(job_end(&jobs[i]), 0);
+	assert_int_equal(segfs_object_value(one) + segfs_object_value(other), TOKENS);
+	end(one, "one");
+	end(other, "other");
+}
+
+static void ping_and_pong(struct job *job, void *unused)
+{
+	struct segfs_object *ping, *pong;
+
+	(void)unused;
+	job_must(job, segfs_object_open("ping", 0, &ping) == 0);
+	job_must(job, segfs_object_open("pong", 0, &pong) == 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		job_must(job, wait_for_a_while(ping, 60 * SECOND) == 0);
+		job_must(job, segfs_set_event(pong) == 0);
+	}
+}
+
+/* A wake-up that is lost would cost a second each. */
+static void no_wakeup_is_lost(void **unused)
+{
+	struct segfs_object *ping = make("ping", SEGFS_AUTO_EVENT, 0, 0);
+	struct segfs_object *pong = make("pong", SEGFS_AUTO_EVENT, 0, 0);
+	struct job *job = job_start(ping_and_pong, NULL);
+	long long longest = 0;
+
+	(void)unused;
+	assert_non_null(job);
+	for (int i = 0; i < ROUNDS; i++) {
+		long long begin = now();
+
+		assert_int_equal(segfs_set_event(ping), 0);
+		assert_int_equal(wait_for_a_while(pong, 60 * SECOND), 0);
+		longest = now() - begin > longest ? now() - begin : longest;
+	}
+	assert_int_equal(job_end(&job), 0);
+	print_message("longest turn: %lld ms\n", longest);
+	end(ping, "ping");
+	end(pong, "pong");
+}
+
+/* --- deaths --- */
+
+static struct segfs_object *victim;
+
+static void do_post(void)
+{
+	segfs_post(victim, 1);
+}
+
+static void do_take(void)
+{
+	segfs_wait(victim, NULL, 0);
+}
+
+static void do_set(void)
+{
+	segfs_set_event(victim);
+}
+
+static void do_take_event(void)
+{
+	segfs_wait(victim, NULL, 0);
+}
+
+/* Runs a function in a child that is killed after n instructions. Returns whether it was; else it has ended.
+ */
+static bool dies_after(void (*function)(void), unsigned int n)
+{
+	int status;
+	pid_t child;
+
+	fflush(NULL);
+	child = (pid_t)check(fork());
+	if (child == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		function();
+		_exit(0);
+	}
+	check(waitpid(child, &status, 0));
+	for (unsigned int i = 0; i < n && WIFSTOPPED(status); i++) {
+		check(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL));
+		check(waitpid(child, &status, 0));
+	}
+	if (!WIFSTOPPED(status))
+		return false;
+	check(kill(child, SIGKILL));
+	check(waitpid(child, &status, 0));
+	return true;
+}
+
+/* Dies at each instruction, with the word as it is without and with waiters. */
+static void dies_everywhere(enum segfs_kind kind, uint32_t initial, void (*function)(void), bool adds)
+{
+	static const struct waiter waiter = {{"object"}, 1, 0};
+	unsigned int deaths = 0;
+	uint32_t before = initial;
+
+	/* all of them once: the instructions are the same everywhere */
+	for (unsigned int n = 1;; n += on_segfs ? 1 + n / 8 : 1) {
+		const bool waits = adds && n % 2 == 0;
+		struct job *job = NULL;
+		bool killed;
+		uint32_t value;
+
+		victim = make("object", kind, initial, 0);
+		if (waits)
+			job = start_waiter(&waiter);
+		killed = dies_after(function, n);
+		value = segfs_object_value(victim);
+		/* done or not; the waiter may have taken it */
+		assert_true(value == before || value == before + (adds ? 1u : (uint32_t)-1));
+		if (job) {
+			/* one more for it if none came; what came is enough, even if nobody was woken */
+			if (value == before && !job_is_in_call(job, SYS_futex))
+				assert_int_equal(job_end(&job), 0);
+			else if (value == before)
+				assert_int_equal(kind == SEGFS_SEMAPHORE ? segfs_post(victim, 1)
+									 : segfs_set_event(victim),
+						 0);
+			if (job)
+				assert_int_equal(job_end(&job), 0);
+		}
+		end(victim, "object");
+		deaths += killed;
+		if (!killed)
+			break;
+	}
+	print_message("%u deaths\n", deaths);
+	assert_true(deaths > 10);
+}
+
+static void a_death_at_each_instruction(void **unused)
+{
+	(void)unused;
+	dies_everywhere(SEGFS_SEMAPHORE, 0, do_post, true);
+	dies_everywhere(SEGFS_SEMAPHORE, 1, do_take, false);
+	dies_everywhere(SEGFS_AUTO_EVENT, 0, do_set, true);
+	dies_everywhere(SEGFS_AUTO_EVENT, 1, do_take_event, false);
+}
+
+static void wait_and_die(struct job *job, void *unused)
+{
+	struct segfs_object *object;
+
+	(void)unused;
+	job_must(job, segfs_object_open("object", 0, &object) == 0);
+	segfs_wait(object, NULL, 0);
+	pause();
+}
+
+static void dead_waiters_take_nothing(void **unused)
+{
+	static const struct waiter waiter = {{"object"}, 1, 0};
+	struct segfs_object *object = make("object", SEGFS_SEMAPHORE, 0, 0);
+	struct job *alive, *dead;
+
+	(void)unused;
+	for (int i = 0; i < 20; i++) {
+		dead = job_start(wait_and_die, NULL);
+		assert_non_null(dead);
+		assert_true(wait_for(job_is_in_call(dead, SYS_futex)));
+		alive = start_waiter(&waiter);
+		assert_int_equal(job_kill(&dead), 0);
+		assert_int_equal(segfs_post(object, 1), 0);
+		assert_int_equal(job_end(&alive), 0);
+		assert_int_equal(segfs_object_value(object), 0);
+	}
+	end(object, "object");
+}
+
+/* --- peers that write nonsense --- */
+
+static void scribble(struct job *job, void *unused)
+{
+	int fd = open(at("object"), O_RDWR | O_CLOEXEC);
+	uint32_t *words = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	unsigned int random = 1;
+
+	(void)unused;
+	job_must(job, fd >= 0 && words != MAP_FAILED);
+	for (;;) {
+		random = random * 1103515245u + 12345u;
+		((volatile uint32_t *)words)[(random >> 8) % 16] = random;
+		atomic_fetch_add(&job->steps, 1);
+	}
+}
+
+static void nonsense_harms_nobody(void **unused)
+{
+	static const enum segfs_kind kinds[] = {SEGFS_SEMAPHORE, SEGFS_EVENT, SEGFS_AUTO_EVENT,
+						SEGFS_DOORBELL};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct segfs_object *object = make("object", kinds[i], 0, 0);
+		struct segfs_object *again;
+		struct job *job = job_start(scribble, NULL);
+		long long begin;
+
+		assert_non_null(job);
+		assert_true(wait_for(atomic_load(&job->steps) > 0));
+		for (int j = 0; j < 300; j++) {
+			struct timespec deadline;
+			int result;
+
+			begin = now();
+			result = segfs_wait(object, segfs_deadline(&deadline, MILLISECOND), 0);
+			assert_true(result == 0 || result == -ETIMEDOUT);
+			assert_true(now() - begin < 5000);
+			segfs_post(object, 1);
+			segfs_set_event(object);
+			segfs_reset_event(object);
+			segfs_ring(object);
+			if (segfs_object_open("object", 0, &again) == 0)
+				segfs_object_close(again);
+		}
+		assert_int_equal(job_kill(&job), 0);
+		end(object, "object");
+	}
+}
+
+/* --- groups --- */
+
+static int run(const char *group)
+{
+#define CASE(function) cmocka_unit_test(function)
+	static const struct CMUnitTest cases[] = {
+		CASE(created_and_opened),
+		CASE(refused),
+		CASE(what_is_no_object),
+		CASE(semaphores_count),
+		CASE(events_are_set),
+		CASE(doorbells_ring),
+		CASE(woken_by_each_kind),
+		CASE(woken_by_one_of_several),
+		CASE(interrupted_as_wanted),
+		CASE(no_token_is_lost),
+		CASE(no_wakeup_is_lost),
+		CASE(a_death_at_each_instruction),
+		CASE(dead_waiters_take_nothing),
+		CASE(nonsense_harms_nobody),
+	};
+
+	return _cmocka_run_group_tests(group, cases, sizeof(cases) / sizeof(cases[0]), NULL, NULL);
+}
+
+static int run_on_segfs(const char *mode)
+{
+	const struct mount_spec spec = {.tag = mode, .options = path_of("io_mode=%s", mode)};
+	int failed;
+
+	if (mount_start(&mounted, &spec) < 0 || setenv("SEGFS_MOUNT", mounted.path, 1) < 0)
+		return 1;
+	place = mounted.path;
+	failed = run(mode);
+	return failed + (mount_stop(&mounted) < 0);
+}
+
+static int run_on_tmpfs(void)
+{
+	char directory[] = "/dev/shm/segfs-test.XXXXXX";
+	int failed;
+
+	if (!mkdtemp(directory) || chmod(directory, 0777) < 0 || setenv("SEGFS_MOUNT", directory, 1) < 0)
+		return 1;
+	mounted = (struct mount){0};
+	place = directory;
+	failed = run("tmpfs");
+	return failed + (rmdir(directory) < 0);
+}
+
+int main(void)
+{
+	int failed;
+
+	if (geteuid() != 0)
+		skip_program("root");
+	on_segfs = true;
+	failed = run_on_segfs("direct");
+	failed += run_on_segfs("relayed");
+	on_segfs = false;
+	return failed + run_on_tmpfs();
+}
