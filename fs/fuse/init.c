@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/init.h"
 #include "fs/fuse/identity.h"
+#include "fs/fuse/request.h"
+#include "fs/state/message.h"
 #include "lib/base/log.h"
+
+_Static_assert(MESSAGE_MAX >= REQUEST_BUFFER_SIZE + 4096, "a buffer has room for a WRITE and its header");
 
 #define ALLOW_IDMAP_2 ((uint32_t)(FUSE_ALLOW_IDMAP >> 32)) /* in flags2 */
 
@@ -56,6 +60,12 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_READ);
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_WRITE);
 	fuse_unset_feature_flag(connection, FUSE_CAP_SPLICE_MOVE);
+	/*
+	 * libfuse would take 256 pages as the largest READ and WRITE, and a page may have 64 KiB. The kernel
+	 * writes no request into a buffer that is too small for the largest one, and takes a short reply to
+	 * READ for the end of the file
+	 */
+	connection->max_write = REQUEST_BUFFER_SIZE;
 	/* libfuse expects the value that it put into the mount options */
 	connection->max_read = fs->options.max_read;
 	/*

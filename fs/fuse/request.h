@@ -14,7 +14,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define REQUEST_BUFFER_SIZE (1024u * 1024u) /* bytes: the largest read(2) or getdents(2) of one reply */
+#define REQUEST_BUFFER_SIZE (1024u * 1024u) /* bytes: the most that a READ, WRITE or READDIR transfers */
 
 /* State of a thread across requests. */
 struct thread {

@@ -110,12 +110,14 @@ static _Atomic uint32_t *first_word(void *buffer)
  */
 static int populate(const struct messages *messages, char *buffer)
 {
-	int result = reserve(messages->fd, (size_t)(buffer - messages->buffers), MESSAGE_MAX);
+	const size_t offset = (size_t)(buffer - messages->buffers);
+	const size_t before = offset % (size_t)sysconf(_SC_PAGESIZE);
+	int result = reserve(messages->fd, offset, MESSAGE_MAX);
 
 	if (result < 0)
 		return -ENOMEM;
-	/* EINVAL: a kernel before 5.14 */
-	if (madvise(buffer, MESSAGE_MAX, MADV_POPULATE_WRITE) < 0)
+	/* from the start of a page: a buffer may begin inside a large one. EINVAL: a kernel before 5.14 */
+	if (madvise(buffer - before, before + MESSAGE_MAX, MADV_POPULATE_WRITE) < 0)
 		for (size_t at = 0; at < MESSAGE_MAX; at += 4096)
 			atomic_fetch_or((_Atomic uint8_t *)(buffer + at), 0);
 	return 0;
