@@ -53,20 +53,22 @@ static void stat_common(struct stat *stat, uint16_t store, uint64_t inode)
 {
 	*stat = (struct stat){
 		.st_ino = source_unique_inode(inode, store),
-		.st_blksize = sysconf(_SC_PAGESIZE),
+		.st_blksize = (blksize_t)sysconf(_SC_PAGESIZE),
 		.st_nlink = 1,
 	};
 }
 
 static void stat_of_segment(const struct sysv_segment *segment, uint16_t store, struct stat *stat)
 {
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
 	stat_common(stat, store, (uint64_t)segment->id);
 	stat->st_mode = S_IFREG | segment->mode;
 	stat->st_uid = segment->uid;
 	stat->st_gid = segment->gid;
 	stat->st_size = (off_t)segment->size;
-	/* all of it is accounted at creation */
-	stat->st_blocks = (blkcnt_t)((segment->size + 4095) / 4096 * 8);
+	/* all of it, in whole pages, is accounted at creation */
+	stat->st_blocks = (blkcnt_t)((segment->size + page - 1) / page * (page / 512));
 	stat->st_atim.tv_sec = segment->atime;
 	stat->st_mtim.tv_sec = segment->dtime;
 	stat->st_ctim.tv_sec = segment->ctime;
