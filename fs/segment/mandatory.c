@@ -121,7 +121,8 @@ static void start_ticking(struct fs *fs)
 		return;
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, 64 * 1024);
+	/* the least that every architecture accepts: PTHREAD_STACK_MIN is 128 KiB on arm64 */
+	pthread_attr_setstacksize(&attributes, 128 * 1024);
 	if (pthread_create(&thread, &attributes, tick, fs) != 0)
 		atomic_store(&ticking, false);
 	pthread_attr_destroy(&attributes);
