@@ -49,6 +49,11 @@ struct fuse_statx_out {
 
 _Static_assert(sizeof(struct fuse_statx_out) == 32 + 256, "layout of struct fuse_statx_out");
 
+/* the headers of Debian 12's cross compilers are older than those of its kernel */
+#if FUSE_KERNEL_MINOR_VERSION < 38
+#define FOPEN_PARALLEL_DIRECT_WRITES (1 << 6)
+#endif
+
 #if FUSE_KERNEL_MINOR_VERSION < 40
 #define FOPEN_PASSTHROUGH (1 << 7)
 
