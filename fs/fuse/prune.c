@@ -50,8 +50,10 @@ static uint32_t find_unused(struct fs *fs, uint64_t ids[PRUNE_AT_ONCE])
 bool prune_is_due(struct fs *fs)
 {
 	const struct arena_header *header = fs->state.arena->header;
+	/* relaxed: a bound that a reload may change at any time, without other data */
 	uint32_t limit = atomic_load_explicit(&header->limit_nodes, memory_order_relaxed);
-	/* read without the lock: may be off by some nodes */
+	/* read without the lock: may be off by some nodes, and relaxed, since it is a hint without other data
+	 */
 	bool is_crowded =
 		atomic_load_explicit(&fs->state.is_crowded, memory_order_relaxed) ||
 		(limit && fs->state.n_nodes - fs->state.lists[NODE_LIST_IDLE].n >= PRUNE_BEGIN(limit));
@@ -63,6 +65,7 @@ bool prune_is_due(struct fs *fs)
 	if (requests - fs->pruned_at < PRUNE_PAUSE)
 		return false;
 	fs->pruned_at = requests;
+	/* relaxed: a `true` that this overwrites is set again by the next descriptor */
 	atomic_store_explicit(&fs->state.is_crowded, false, memory_order_relaxed);
 	return true;
 }

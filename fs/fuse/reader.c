@@ -34,6 +34,7 @@ static struct {
 
 __attribute__((visibility("default"))) bool reader_is_self(void)
 {
+	/* relaxed: only this thread stores its own id, and it sees its own stores */
 	return atomic_load_explicit(&reader.self, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
@@ -46,6 +47,7 @@ static void count_waiting(int change)
 
 static void begin_role(void)
 {
+	/* relaxed: the mutex `role`, which this thread holds, orders the stores of the readers */
 	atomic_store_explicit(&reader.self, (uintptr_t)pthread_self(), memory_order_relaxed);
 	pthread_mutex_lock(&reader.lock);
 	reader.thread = pthread_self();
@@ -63,6 +65,7 @@ void reader_become(void)
 
 void reader_resign(void)
 {
+	/* relaxed: before the unlock, and so before the next reader's store */
 	atomic_store_explicit(&reader.self, 0, memory_order_relaxed);
 	pthread_mutex_unlock(&reader.role);
 }
@@ -131,6 +134,8 @@ void reader_take_back(void)
 
 void reader_give_way(void)
 {
+	/* relaxed: if a thread that wants the role is not seen yet, that one wakes the reader until it has it
+	 */
 	while (atomic_load_explicit(&reader.n_taking, memory_order_relaxed) > 0) {
 		reader_resign();
 		pthread_mutex_lock(&reader.lock);
@@ -143,12 +148,15 @@ void reader_give_way(void)
 
 void reader_waits(bool waits)
 {
+	/* relaxed: whoever wakes the reader repeats it, as a signal just before the wait has no effect either
+	 */
 	atomic_store_explicit(&reader.waits, waits, memory_order_relaxed);
 }
 
 void reader_wake(void)
 {
 	pthread_mutex_lock(&reader.lock);
+	/* relaxed: see reader_waits(); a signal that is not needed is harmless */
 	if (reader.is_alive && atomic_load_explicit(&reader.waits, memory_order_relaxed))
 		pthread_kill(reader.thread, INTERRUPT_SIGNAL);
 	pthread_mutex_unlock(&reader.lock);

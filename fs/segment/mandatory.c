@@ -307,6 +307,7 @@ static void judge(struct fs *fs, const struct question *question)
 
 bool mandatory_end_stuck(struct thread *thread)
 {
+	/* acquire: the answers that the checking thread wrote before its store of SEARCH_ENDS are complete */
 	switch (atomic_load_explicit(&search.state, memory_order_acquire)) {
 	case SEARCH_ASKS:
 		ask_questions(thread);

@@ -169,8 +169,12 @@ bool lock_next_outcome(struct state *state, struct lock_outcome *outcome)
 	struct locks *locks = state->locks;
 	uint32_t decided;
 
-	/* asked after each request, when there is nearly always none */
-	if (!atomic_load_explicit(&locks->first_outcome, memory_order_acquire))
+	/*
+	 * asked by the reader after each request, when there is nearly always none. Relaxed: it is read again
+	 * under the lock; the reader sees its own decisions, and by the mutex of its role those of earlier
+	 * ones
+	 */
+	if (!atomic_load_explicit(&locks->first_outcome, memory_order_relaxed))
 		return false;
 	pthread_mutex_lock(&locks->lock);
 	decided = locks->first_outcome;

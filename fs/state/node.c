@@ -201,6 +201,7 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 		result = -ENFILE;
 	} else {
 		if (*fd >= state->max_fd - state->max_fd / 8)
+			/* relaxed: a hint without other data; the next descriptor sets it again */
 			atomic_store_explicit(&state->is_crowded, true, memory_order_relaxed);
 		result = take_slot_locked(state, &index);
 		if (result == 0)
@@ -293,7 +294,10 @@ uint64_t node_find_open(struct state *state, uint16_t store, uint64_t inode,
 
 void node_attributes_sent(struct state *state, uint64_t id, uint32_t now)
 {
-	/* without the lock: the request holds the node */
+	/*
+	 * without the lock: the request holds the node. Relaxed: the time stands for itself, and where it is
+	 * seen too late, a listing sends the attributes once more
+	 */
 	if (node_get(state, id))
 		atomic_store_explicit(&state->index[node_index_of(id)].sent_at, now, memory_order_relaxed);
 }
