@@ -162,7 +162,7 @@ static void requests_that_nobody_took(void **unused)
 		{"file", call_stat, SYS_newfstatat},
 		{"file", call_open, SYS_openat},
 		{"new", call_create, SYS_openat},
-		{"file", call_unlink, SYS_unlink},
+		{"file", call_unlink, JOB_UNLINK},
 	};
 
 	(void)unused;
@@ -258,7 +258,7 @@ static void deaths_over_an_open(void **unused)
 		check(kill(mount.supervisor, SIGSTOP));
 		job = job_start(open_and_wait, (void *)(uintptr_t)at("opened"));
 		assert_non_null(job);
-		killed = wait_for(killpoint_killed(&point) || job_is_in_call(job, SYS_pause)) &&
+		killed = wait_for(killpoint_killed(&point) || job_is_in_call(job, JOB_PAUSE)) &&
 			 killpoint_killed(&point);
 		check(kill(job->pid, SIGKILL));
 		check(kill(mount.supervisor, SIGCONT));

@@ -176,10 +176,10 @@ static int try_point(void (*call)(struct job *job, void *unused), unsigned int n
 	assert_int_equal(killpoint_set(&point, &mount, n), 0);
 	asker = job_start(call, NULL);
 	assert_non_null(asker);
-	assert_true(wait_for(killpoint_killed(&point) || job_is_in_call(asker, SYS_pause)));
+	assert_true(wait_for(killpoint_killed(&point) || job_is_in_call(asker, JOB_PAUSE)));
 	if (killpoint_killed(&point)) {
-		assert_true(wait_for(atomic_load(&hold->held) || job_is_in_call(asker, SYS_pause)));
-		came_of_it = job_is_in_call(asker, SYS_pause) ? ANSWERED : WAITED;
+		assert_true(wait_for(atomic_load(&hold->held) || job_is_in_call(asker, JOB_PAUSE)));
+		came_of_it = job_is_in_call(asker, JOB_PAUSE) ? ANSWERED : WAITED;
 	}
 	check(kill(asker->pid, SIGKILL));
 	atomic_store(&hold->go, true);

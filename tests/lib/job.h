@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 struct job {
@@ -28,6 +29,18 @@ struct job *job_start(void (*function)(struct job *job, void *context), void *co
 
 /* Whether the job makes `steps` more steps before the deadline; false at once if it fails or exits. */
 bool job_goes_on(const struct job *job, unsigned long steps);
+
+/* The system calls that unlink(2) and pause(2) of the C library make. arm64 has none of these names. */
+#ifdef SYS_unlink
+#define JOB_UNLINK SYS_unlink
+#else
+#define JOB_UNLINK SYS_unlinkat
+#endif
+#ifdef SYS_pause
+#define JOB_PAUSE SYS_pause
+#else
+#define JOB_PAUSE SYS_ppoll
+#endif
 
 /* Whether the job is blocked in the system call `number` (SYS_...) now. */
 bool job_is_in_call(const struct job *job, long number);

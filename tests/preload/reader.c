@@ -77,7 +77,7 @@ static void look(const char *call, int dir, const char *path)
 	if (dir < 0)
 		return;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
-	length = syscall(SYS_readlink, link, whole, sizeof(whole) / 2);
+	length = syscall(SYS_readlinkat, AT_FDCWD, link, whole, sizeof(whole) / 2);
 	if (length <= 0)
 		return;
 	snprintf(whole + length, sizeof(whole) - (size_t)length, "/%.200s", path);

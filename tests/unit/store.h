@@ -7,6 +7,7 @@
 #define SEGFS_TESTS_UNIT_STORE_H
 
 #include "tests/lib/own_mounts.h"
+#include "tests/unit/features.h"
 #include "tests/unit/slots.h"
 
 #include <limits.h>
@@ -29,13 +30,6 @@ struct store {
 };
 
 static bool store_without_handles; /* stores of this run have no file handles, so nodes hold descriptors */
-
-/* Skips the case for a feature that this machine lacks. */
-static inline void skip_missing(const char *feature)
-{
-	print_message("missing: %s\n", feature);
-	skip();
-}
 
 /* Moves this process into a private mount namespace. Returns whether that is permitted. */
 static inline bool store_may_mount(void)
@@ -94,6 +88,7 @@ static inline void store_begin(struct store *store)
 	struct node_slot *node;
 	int fd;
 
+	need_mount_ids();
 	snprintf(store->path, sizeof(store->path), "%s/store.XXXXXX", parent ? parent : "/tmp");
 	assert_non_null(mkdtemp(store->path));
 	store->mounted = store_mount(store->path) == 0;

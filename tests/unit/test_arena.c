@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The arena: limits, memory reserved before it is touched, contents of a new one. */
+#include "tests/unit/features.h"
 #include "tests/unit/slots.h"
 
 #include <dlfcn.h>
@@ -179,8 +180,7 @@ static void maps_the_largest(void **state)
 
 	(void)state;
 	if (result == -ENOMEM) {
-		print_message("missing: address space of 48 GiB\n");
-		skip();
+		skip_missing("address space of 48 GiB");
 	}
 	assert_int_equal(result, 0);
 	arena.header->nodes_high = (1u << 28) - 1;

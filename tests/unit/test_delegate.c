@@ -2,6 +2,7 @@
 /* Functions run by a delegate process, and credentials assumed for it. */
 #include "lib/base/cleanup.h"
 #include "lib/base/delegate.h"
+#include "tests/unit/features.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,7 @@ static void test_runs_on_the_callers_memory(void **state)
 	int value = 0;
 
 	(void)state;
+	need_shared_memory();
 	errno = 0;
 	assert_int_equal(delegate_run(&how, answer, &value), -ENOTTY);
 	assert_int_equal(value, 7);
@@ -84,6 +86,7 @@ static void test_leaves_no_marks_of_its_stack(void **state)
 	const struct delegate how = {.milliseconds = 10000};
 
 	(void)state;
+	need_shared_memory();
 	for (int i = 0; i < 3; i++) {
 		unsigned int depth = 60;
 
@@ -103,6 +106,7 @@ static void test_is_told_from_other_processes(void **state)
 	const struct delegate how = {.milliseconds = 10000};
 
 	(void)state;
+	need_shared_memory();
 	assert_int_equal(delegate_run(&how, look_at_oneself, NULL), 1);
 	assert_false(delegate_is(getpid()));
 	assert_false(delegate_is(0));
@@ -116,6 +120,7 @@ static void test_is_ended_at_its_deadline(void **state)
 	sigset_t before;
 
 	(void)state;
+	need_shared_memory();
 	/* as in the threads of a worker */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
@@ -147,6 +152,7 @@ static void test_shares_descriptors(void **state)
 	struct opened opened = {.fd = -1, .other = other};
 
 	(void)state;
+	need_shared_memory();
 	assert_int_equal(delegate_run(&how, open_full, &opened), 0);
 	assert_true(opened.has_other);
 	assert_int_equal(close(opened.fd), 0);
@@ -160,6 +166,7 @@ static void test_has_its_own_descriptors(void **state)
 	struct stat stat;
 
 	(void)state;
+	need_shared_memory();
 	assert_true(other > 2);
 	assert_int_equal(delegate_run(&how, open_full, &opened), 0);
 	assert_false(opened.has_other);
@@ -172,10 +179,8 @@ static void test_has_its_own_descriptors(void **state)
 
 static void needs_root(void)
 {
-	if (geteuid() != 0) {
-		print_message("missing: root\n");
-		skip();
-	}
+	if (geteuid() != 0)
+		skip_missing("root");
 	assert_int_equal(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), 0);
 }
 
@@ -224,6 +229,7 @@ static void test_acts_with_others_credentials(void **state)
 	int fd;
 
 	(void)state;
+	need_shared_memory();
 	needs_root();
 	fd = make_file(path, USER, GROUP, 0640);
 	assert_int_equal(may(&user, fd, R_OK | W_OK), 0);

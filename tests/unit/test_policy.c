@@ -27,6 +27,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/policy.h"
 #include "lib/base/procfs.h"
+#include "tests/unit/features.h"
 
 #define BOOT      "01234567-89ab-cdef-0123-456789abcdef"
 #define ROUNDS    100000
@@ -601,6 +602,7 @@ static void this_process(void **state)
 	uint64_t start;
 
 	(void)state;
+	need_shared_memory();
 	assert_int_equal(procfs_process_of(getpid()), getpid());
 	assert_int_equal(procfs_start(getpid(), &start), 0);
 	assert_true(start > 0);
@@ -625,6 +627,7 @@ static void numbers_that_nobody_has(void **state)
 	struct policy_owner owner = {.pid = 77, .identity = 78, .boot = BOOT};
 
 	(void)state;
+	need_shared_memory();
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		const struct policy_owner wrong = {.pid = numbers[i], .identity = 1};
 		char command[PROCFS_COMMAND_MAX] = "as it was";
@@ -682,6 +685,7 @@ static void a_thread_is_its_process(void **state)
 	int fd;
 
 	(void)state;
+	need_shared_memory();
 	assert_int_equal(pipe2(thread.told, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(thread.stop, O_CLOEXEC), 0);
 	assert_int_equal(pthread_create(&thread.handle, NULL, live, &thread), 0);
@@ -718,7 +722,7 @@ static void a_thread_is_its_process(void **state)
 
 static void a_child_that_ends(void **state)
 {
-	struct child child = begin_child();
+	struct child child;
 	struct policy_owner owner = {0};
 	char command[PROCFS_COMMAND_MAX];
 	uint64_t start;
@@ -726,6 +730,8 @@ static void a_child_that_ends(void **state)
 	int zombie;
 
 	(void)state;
+	need_shared_memory();
+	child = begin_child();
 	assert_int_equal(procfs_owner(child.pid, &owner), 0);
 	assert_int_equal(owner.pid, child.pid);
 	before = procfs_owner_open(&owner);
@@ -802,6 +808,7 @@ static void an_owner_is_found_again(void **state)
 static void what_a_thread_waits_for(void **state)
 {
 	(void)state;
+	need_shared_memory();
 	/*
 	 * this thread is in read(2), whose second argument is a buffer: no command that fcntl(2) has, but no
 	 * failure

@@ -6,6 +6,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs_scan.h"
 #include "lib/base/procfs_users.h"
+#include "tests/unit/features.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -85,6 +86,7 @@ static void views_of_a_file(void **state)
 	};
 
 	(void)state;
+	need_shared_memory();
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct file file = new_file(kinds[i].protection, kinds[i].flags);
 		_cleanup_free_ struct procfs_view *views = NULL;
@@ -106,6 +108,7 @@ static void more_views_than_there_is_room_for(void **state)
 	ssize_t n;
 
 	(void)state;
+	need_shared_memory();
 	for (int i = 0; i < FILES; i++)
 		files[i] = new_file(PROT_READ, MAP_SHARED);
 	n = procfs_find_views(files[0].name.device, 0, &views);
@@ -128,6 +131,7 @@ static void users_of_a_file(void **state)
 	_cleanup_free_ struct procfs_user *none = NULL;
 
 	(void)state;
+	need_shared_memory();
 	assert_int_equal(find_users(&opened.name, 1, &users), 1);
 	assert_int_equal(users[0].process, getpid());
 	assert_true(users[0].opens);
@@ -151,6 +155,7 @@ static void a_process_that_did_not_answer(void **state)
 	ssize_t n;
 
 	(void)state;
+	need_shared_memory();
 	assert_false(procfs_is_unresponsive(parent));
 	procfs_mark_unresponsive(parent);
 	assert_true(procfs_is_unresponsive(parent));
