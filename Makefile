@@ -11,14 +11,25 @@ FUZZ_TIME ?= 60
 STRESS_TIME ?= 60
 JOBS ?=
 SEED ?=
-DEPS ?= build test bench lint fuzz
+CROSS ?=
+DEPS ?= build test$(if $(CROSS),, bench lint fuzz)
 
+BUILD := build$(addprefix /,$(CROSS))
 ifeq ($(FLAVOUR),release)
-OUT := build
+OUT := $(BUILD)
 else
-OUT := build/$(FLAVOUR)
+OUT := $(BUILD)/$(FLAVOUR)
 endif
 OBJ := $(OUT)/obj
+
+# CROSS is the prefix of a cross compiler's commands; what it builds for another machine runs here in qemu-user
+ifneq ($(CROSS),)
+CC := $(CROSS)-gcc
+AR := $(CROSS)-ar
+EMULATOR ?= qemu-$(firstword $(subst -, ,$(CROSS)))
+else
+EMULATOR :=
+endif
 
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -26,16 +37,17 @@ OBJ := $(OUT)/obj
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-# What libraries need. Where something is missing, only these targets install it; others say so.
-installing := $(filter run check check-% asan tsan lint,$(MAKECMDGOALS))
-bootstrap := packaging/bootstrap $(if $(installing),,-n)
-ifneq ($(filter-out help clean stop uninstall deps,$(or $(MAKECMDGOALS),all)),)
-include build/bootstrap.mk
+# What libraries need. Where something is missing, only these targets install it; others say so. What CROSS needs includes
+# another architecture for dpkg, so that only `make deps` installs it.
+installing := $(if $(CROSS),,$(filter run check check-% asan tsan lint,$(MAKECMDGOALS)))
+bootstrap := CROSS=$(CROSS) packaging/bootstrap
+ifneq ($(filter-out help clean stop uninstall deps check-cross,$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/bootstrap.mk
 endif
-build/bootstrap.mk: packaging/bootstrap
-	$(Q)$(bootstrap) build
-build/bootstrap-%.stamp: packaging/bootstrap
-	$(Q)$(bootstrap) $*
+$(BUILD)/bootstrap.mk: packaging/bootstrap
+	$(Q)$(bootstrap) $(if $(installing),,-n) build
+$(BUILD)/bootstrap-%.stamp: packaging/bootstrap
+	$(Q)$(bootstrap) $(if $(installing),,-n) $*
 
 # --- flags ---------------------------------------------------------------------------------------------------------
 
@@ -46,7 +58,9 @@ warnings += $(if $(or $(filter true,$(CI)),$(filter 1,$(WERROR))),-Werror)
 ifeq ($(FLAVOUR),release)
 CFLAGS ?= -O2 -g
 hardening := -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
-hardening += $(if $(filter x86_64% i686%,$(shell $(CC) -dumpmachine)),-fcf-protection)
+machine := $(shell $(CC) -dumpmachine 2>/dev/null)
+hardening += $(if $(filter x86_64% i686%,$(machine)),-fcf-protection)
+hardening += $(if $(filter aarch64%,$(machine)),-mbranch-protection=standard)
 else ifeq ($(FLAVOUR),asan)
 CFLAGS ?= -O1 -g
 sanitizer := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
@@ -101,7 +115,7 @@ exported := -Wl,--export-dynamic-symbol=reader_is_self
 all: $(OUT)/segfs $(OUT)/libsegfs.so.0 $(OUT)/libsegfs.a ## build the program and the library: build/segfs, build/libsegfs.*
 
 deps: ## install what is missing, as root, for DEPS (build test bench lint fuzz)
-	$(Q)packaging/bootstrap $(DEPS)
+	$(Q)$(bootstrap) $(DEPS)
 
 $(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/filter_programs.o $(OBJ)/program.list $(OBJ)/link.flags
 	$(call say,LINK,$@)
@@ -111,10 +125,11 @@ $(OBJ)/generate-filters: $(call object,$(generator_sources)) $(OBJ)/generator.li
 	$(call say,LINK,$@)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(SECCOMP_LIBS)
 
-# libseccomp keeps what it has allocated to itself
+# Numbers of system calls, their arguments and libseccomp's rules are those of the machine that the generator is built for,
+# so that one for another machine is emulated. libseccomp keeps what it has allocated to itself.
 $(OBJ)/filter_programs.c: $(OBJ)/generate-filters
 	$(call say,RUN,$<)
-	$(Q)ASAN_OPTIONS=detect_leaks=0 $< >$@
+	$(Q)ASAN_OPTIONS=detect_leaks=0 $(EMULATOR) $< >$@
 
 $(OBJ)/filter_programs.o: $(OBJ)/filter_programs.c $(OBJ)/compile.flags
 	$(call say,CC,$<)
@@ -131,7 +146,7 @@ $(OUT)/libsegfs.a: $(library_objects) $(OBJ)/library.list
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
-$(OBJ)/pic/%.o: %.c Makefile build/bootstrap.mk $(OBJ)/compile.flags
+$(OBJ)/pic/%.o: %.c Makefile $(BUILD)/bootstrap.mk $(OBJ)/compile.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(subst -fPIE,-fPIC,$(compile)) -MMD -MP -c -o $@ $<
@@ -159,9 +174,11 @@ $(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a $(OBJ)/link.flags
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS) -lcmocka -ldl
 
 # what a test runs on the mount
-$(OUT)/tests/mount/test_sqlite: private libraries := -lsqlite3
+# of SQLite, only the library itself is there for another machine
+sqlite := $(if $(CROSS),-l:libsqlite3.so.0,-lsqlite3)
+$(OUT)/tests/mount/test_sqlite: private libraries := $(sqlite)
 $(OUT)/tests/mount/test_lmdb: private libraries := -llmdb
-$(bench_program): private libraries := -lsqlite3 -llmdb
+$(bench_program): private libraries := $(sqlite) -llmdb
 $(mount_tests) $(crash_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/support.a $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -183,7 +200,7 @@ $(bench_program): $(call object,$(bench_sources)) $(OBJ)/bench.list $(OBJ)/link.
 	$(Q)$(link) -o $@ $(filter %.o,$^) -lm $(libraries)
 
 # for LD_PRELOAD of the daemon; without sanitizers, whose library has to come first
-$(preloads): $(OUT)/%.so: %.c Makefile build/bootstrap.mk $(OBJ)/compile.flags $(wildcard tests/preload/*.h)
+$(preloads): $(OUT)/%.so: %.c Makefile $(BUILD)/bootstrap.mk $(OBJ)/compile.flags $(wildcard tests/preload/*.h)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(preprocessor) $(CPPFLAGS) -std=gnu17 -pthread -fPIC -fvisibility=hidden $(warnings) -O2 -g -shared -o $@ $< -ldl
@@ -198,7 +215,7 @@ $(fuzzers): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a $(OBJ)/link.flags
 	@mkdir -p $(@D)
 	$(Q)$(link) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(OBJ)/core.a $(INIH_LIBS) $(libraries)
 
-$(OBJ)/%.o: %.c Makefile build/bootstrap.mk $(OBJ)/compile.flags
+$(OBJ)/%.o: %.c Makefile $(BUILD)/bootstrap.mk $(OBJ)/compile.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
@@ -206,7 +223,7 @@ $(OBJ)/%.o: %.c Makefile build/bootstrap.mk $(OBJ)/compile.flags
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
 
 # test programs need the test libraries' headers
-$(call object,$(wildcard $(addprefix tests/,unit/*.c mount/*.c crash/*.c stress/*.c lib/*.c))): | build/bootstrap-test.stamp
+$(call object,$(wildcard $(addprefix tests/,unit/*.c mount/*.c crash/*.c stress/*.c lib/*.c))): | $(BUILD)/bootstrap-test.stamp
 
 # --- running it ----------------------------------------------------------------------------------------------------
 
@@ -218,11 +235,11 @@ stop: ## unmount what `make run` mounted
 
 # --- checking it ---------------------------------------------------------------------------------------------------
 
-# sanitizers are slow
-run_tests = $(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) $(if $(sanitizer),TEST_TIMEOUT=600) tests/run $(addprefix -j,$(JOBS))
+# sanitizers and emulators are slow
+run_tests = $(Q)TEST_EMULATOR='$(EMULATOR)' SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) $(if $(sanitizer)$(EMULATOR),TEST_TIMEOUT=600) tests/run $(addprefix -j,$(JOBS))
 test_programs := $(unit_tests) $(mount_tests) $(crash_tests)
 
-tests: all $(test_programs) $(stress_program) $(clients) $(preloads) $(bench_program) build/bootstrap-test.stamp ## build all test programs
+tests: all $(test_programs) $(stress_program) $(clients) $(preloads) $(bench_program) $(BUILD)/bootstrap-test.stamp ## build all test programs
 check: tests ## build and run every test, JOBS at a time (the number of cores)
 	$(run_tests) $(test_programs) $(shell_tests)
 check-unit: $(unit_tests) ## ... those that need neither FUSE nor root
@@ -234,6 +251,13 @@ check-crash: tests ## ... those that kill the worker, at each point, of which `c
 check-shell: tests ## ... those written in shell
 	$(run_tests) $(shell_tests)
 
+# in qemu-user, whose option -p is the size of pages that programs see
+check-cross: ## ... those of check-unit for CROSS (aarch64-linux-gnu), emulated, with pages of 4, 16 and 64 KiB; builds all
+	$(Q)set -e; cross=$(or $(CROSS),aarch64-linux-gnu); $(MAKE) --no-print-directory CROSS=$$cross tests; \
+		for page in 4096 16384 65536; do \
+			$(MAKE) --no-print-directory CROSS=$$cross EMULATOR="qemu-$${cross%%-*} -p $$page" check-unit; \
+		done
+
 stress: all $(stress_program) ## do everything while the worker is killed, as root, for STRESS_TIME seconds; SEED=N
 	$(Q)export STRESS_TIME='$(STRESS_TIME)' SEED='$(SEED)' TEST_TIMEOUT=$$(($(STRESS_TIME) + 300)); \
 		status=0; SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/run $(stress_program) || status=1; \
@@ -244,7 +268,7 @@ asan: ## every test with the address and undefined-behaviour sanitizers
 tsan: ## every test with the thread sanitizer
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=tsan check
 
-fuzz: build/bootstrap-fuzz.stamp ## run each fuzzer for FUZZ_TIME seconds
+fuzz: $(BUILD)/bootstrap-fuzz.stamp ## run each fuzzer for FUZZ_TIME seconds
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-run
 fuzzers: $(fuzzers)
 fuzz-run: $(fuzzers)
@@ -257,23 +281,23 @@ fuzz-run: $(fuzzers)
 
 # what the kernel sends while these run
 recorded := posix_names posix_open posix_io posix_dir posix_attr posix_xattr posix_acl locks lock_waits mandatory ownership policy_attributes policy_directories policy_size policy_switching
-fuzz-seeds: tests build/bootstrap-fuzz.stamp ## record requests of some tests as seeds for fuzz_request, as root
+fuzz-seeds: tests $(BUILD)/bootstrap-fuzz.stamp ## record requests of some tests as seeds for fuzz_request, as root
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzzers
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) FUZZER=build/fuzz/tests/fuzz/fuzz_request \
 		tests/fuzz/record $(addprefix $(OUT)/tests/mount/test_,$(recorded))
 
-bench: all $(bench_program) build/bootstrap-bench.stamp ## compare with tmpfs and other FUSE servers, as root; 25 minutes; build/bench.md, .json, .svg
+bench: all $(bench_program) $(BUILD)/bootstrap-bench.stamp ## compare with tmpfs and other FUSE servers, as root; 25 minutes; build/bench.md, .json, .svg
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/bench/run
 
 # the kernels of Debian 12 and 13, and what each is to run in 15 minutes
 KERNELS ?= debian12 debian13
 KERNEL_TESTS ?= $(addprefix $(OUT)/tests/,$(addprefix mount/test_,hot reload sharing locks lock_calls lock_waits mandatory mandatory_owner \
 	policy_switching limits posix_dir posix_io posix_open) $(addprefix crash/test_,kill_open waiting withdrawn upgrade))
-check-kernels: tests build/bootstrap-kernels.stamp ## a part of the tests under the kernels of Debian 12 and 13, emulated, as root; at most 15 minutes each
+check-kernels: tests $(BUILD)/bootstrap-kernels.stamp ## a part of the tests under the kernels of Debian 12 and 13, emulated, as root; at most 15 minutes each
 	$(Q)status=0; for kernel in $(KERNELS); do \
 		SEGFS_OUT=$(abspath $(OUT)) tests/kernels/run -t 900 $$kernel $(KERNEL_TESTS) || status=1; done; exit $$status
 
-lint: build/bootstrap-test.stamp build/bootstrap-lint.stamp ## static analysis and the rules of the house
+lint: $(BUILD)/bootstrap-test.stamp $(BUILD)/bootstrap-lint.stamp ## static analysis and the rules of the house
 	$(Q)PREPROCESSOR="$(subst ",\",$(preprocessor))" LANGUAGE='$(language)' WARNINGS='$(warnings)' packaging/lint
 
 # --- installing it -------------------------------------------------------------------------------------------------
@@ -318,13 +342,13 @@ uninstall: ## remove what install put there
 	$(Q)rmdir '$(DESTDIR)$(PREFIX)/share/doc/segfs' 2>/dev/null || true
 
 clean: ## remove build/, except for the library that bootstrap built
-	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name 'deps*' -exec rm -rf {} +
 
 help: ## this list
-	@echo 'usage: make [TARGET] [V=1] [WERROR=1] [FLAVOUR=release|asan|tsan] [CC=...] [CFLAGS=...] [JOBS=N]'
+	@echo 'usage: make [TARGET] [V=1] [WERROR=1] [FLAVOUR=release|asan|tsan] [CROSS=aarch64-linux-gnu] [CC=...] [CFLAGS=...] [JOBS=N]'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 FORCE:
-.PHONY: all deps run stop tests check check-unit check-mount check-crash check-shell stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench check-kernels lint \
+.PHONY: all deps run stop tests check check-unit check-mount check-crash check-shell check-cross stress asan tsan fuzz fuzzers fuzz-run fuzz-seeds bench check-kernels lint \
 	install uninstall clean help FORCE

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define API_LEVEL        3    /* libseccomp's: what SCMP_ACT_KILL_PROCESS requires */
 #define INSTRUCTIONS_MAX 4096 /* the kernel's maximum */
 #define FIRST_UNKNOWN    471  /* number of the first system call that is newer than this program */
 #define LAST_UNKNOWN     599  /* leaves room for some years of new system calls */
@@ -120,6 +121,8 @@ static void write_names(void)
 
 int main(void)
 {
+	/* libseccomp would ask this kernel, or this emulator, which is not the one that gets the filters */
+	must(seccomp_api_set(API_LEVEL), "the actions");
 	printf("/* written by fs/filter/generate.c */\n#include \"fs/daemon/filter_programs.h\"\n");
 	write_filter("worker", SCMP_ACT_TRAP, add_worker_rules);
 	write_filter("supervisor", SCMP_ACT_ALLOW, add_supervisor_rules);

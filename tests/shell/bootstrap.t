@@ -40,7 +40,7 @@ END
 printf '#!/bin/sh\nexit 1\n' | tee "$TMPDIR/bin/dpkg-query" >"$TMPDIR/bin/pkg-config"
 chmod +x "$TMPDIR/bin"/*
 export PATH=$TMPDIR/bin:$PATH
-unset CI WERROR
+unset CI WERROR CROSS
 
 holder=
 let_go() {
@@ -126,6 +126,34 @@ for target in help clean stop uninstall; do
 	make -C "$tree" $target DESTDIR="$TMPDIR/destination" >/dev/null 2>&1
 done
 is "other targets need nothing" "$(cat "$calls")" ""
+
+# --- another architecture ----------------------------------------------------------------------------------------------
+
+# a dpkg that knows no other architecture yet; what the machine's own is, is not a call that counts
+cat >"$TMPDIR/bin/dpkg" <<END
+#!/bin/sh
+case \$1 in
+--print-architecture) echo amd64 ;;
+--print-foreign-architectures) ;;
+*) echo "dpkg \$*" >>"$calls" ;;
+esac
+END
+chmod +x "$TMPDIR/bin/dpkg"
+for target in all check-unit; do
+	: >"$calls"
+	rm -rf "$tree/build"
+	make -C "$tree" CROSS=aarch64-linux-gnu $target >"$TMPDIR/said" 2>&1
+	is "make CROSS=aarch64-linux-gnu $target without what it needs" "$?" 2
+	is "... says so" "$(grep -c '^bootstrap: missing: .*(packages: gcc-aarch64-linux-gnu .*libcap-ng-dev:arm64' "$TMPDIR/said") $(grep -c '^bootstrap: install what is missing, as root: make deps CROSS=aarch64-linux-gnu DEPS=build$' "$TMPDIR/said")" "1 1"
+	is "... and installs nothing" "$(cat "$calls")" ""
+done
+not_ok "make deps CROSS=aarch64-linux-gnu" make -C "$tree" CROSS=aarch64-linux-gnu deps
+is "... lets dpkg have the architecture before it looks for its packages" "$(sed -n '1p;2s/.*update/update/p' "$calls" | tr '\n' ' ')" "dpkg --add-architecture arm64 update "
+ok "... and installs them" grep -q 'install .* gcc-aarch64-linux-gnu .* libseccomp-dev:arm64' "$calls"
+not_ok "an unknown machine" env CROSS=pdp11-unix "$bootstrap" build
+is "... is an error that names those that are known" "$(CROSS=pdp11-unix "$bootstrap" build 2>&1)" "bootstrap: CROSS=pdp11-unix is not known; known: aarch64-linux-gnu"
+not_ok "there is no bench for another machine" env CROSS=aarch64-linux-gnu "$bootstrap" bench
+rm "$TMPDIR/bin/dpkg"
 
 # --- the source of libfuse ---------------------------------------------------------------------------------------------
 

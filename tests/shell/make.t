@@ -9,7 +9,7 @@ set -u
 
 out=$TMPDIR/out
 program=$out/tests/clients/demo-map
-unset CC CFLAGS CPPFLAGS LDFLAGS CI WERROR FLAVOUR
+unset CC CFLAGS CPPFLAGS LDFLAGS CI WERROR FLAVOUR CROSS
 
 # Makes the program with these variables; what was done for it, by the words that make says.
 made() { make OUT="$out" "$@" "$program" 2>&1 | awk '/^  [A-Z]+ / { print $1 }' | tr '\n' ' '; }
