@@ -168,6 +168,7 @@ quote = '$(subst ','\'',$(1))'
 $(OBJ)/%.flags: FORCE
 	@mkdir -p $(@D) && printf '%s\n' $(call quote,$($*)) | cmp -s - $@ || printf '%s\n' $(call quote,$($*)) >$@
 
+$(OUT)/tests/unit/test_filter: $(OBJ)/filter_programs.o
 $(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
