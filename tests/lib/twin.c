@@ -254,6 +254,22 @@ static const char *mount_directory(void)
 	return environments[environment].on_disk ? path_of("%s/disk", mounted.path) : mounted.path;
 }
 
+#define LACKS "?? "
+
+void twin_lacks(const char *feature)
+{
+	note(LACKS "%s", feature);
+	_exit(0);
+}
+
+/* Whether a run of a case says that something is missing. */
+static bool is_lacking(const char *log, char feature[128])
+{
+	const char *said = strstr(log, LACKS);
+
+	return said && sscanf(said + strlen(LACKS), "%127[^\n]", feature) == 1;
+}
+
 static void run_in_child(const struct twin_case *test, const char *root)
 {
 	twin.root = root;
@@ -337,6 +353,7 @@ static void run_case(void **state)
 	const struct twin_case *test = *state;
 	_cleanup_free_ char *reference = NULL;
 	_cleanup_free_ char *mount = NULL;
+	char feature[128];
 	bool reference_good;
 	bool mount_good;
 
@@ -344,6 +361,12 @@ static void run_case(void **state)
 		skip_missing("a directory on a disk");
 	reference = run_on(test, reference_directory(), false, &reference_good);
 	mount = run_on(test, mount_directory(), true, &mount_good);
+	if (is_lacking(reference, feature) || is_lacking(mount, feature)) {
+		/* skipping leaves this function without its cleanup */
+		free(take_ptr(reference));
+		free(take_ptr(mount));
+		skip_missing(feature);
+	}
 	if (reference_good && mount_good && strcmp(reference, mount) == 0)
 		return;
 	any_failed = true;

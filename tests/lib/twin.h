@@ -12,6 +12,7 @@
  *   same(CALL)           the result or errno is noted
  *   holds(CONDITION)     is true
  *   must(CONDITION)      is true, and not noted: for what only one side does
+ *   needs(CONDITION, F)  else this kernel lacks the feature F, and the case is skipped
  *   note...(...)         notes attributes, listings, bytes
  *
  * The first expectation that does not hold ends the case.
@@ -65,11 +66,15 @@ int twin_main(const struct twin_case *cases, size_t n_cases);
 		     : twin_fails_to_hold(__FILE__, __LINE__, #condition))
 #define must(condition) ((condition) ? (void)0 : twin_fails_to_hold(__FILE__, __LINE__, #condition))
 
+#define needs(condition, feature) ((condition) ? (void)0 : twin_lacks(feature))
+
 int twin_works(const char *file, int line, const char *call, long long result);
 void twin_fails(const char *file, int line, const char *call, int error, long long result);
 int twin_same(const char *file, int line, const char *call, long long result);
 void twin_holds(const char *file, int line, const char *condition);
 void twin_fails_to_hold(const char *file, int line, const char *condition) __attribute__((noreturn));
+
+void twin_lacks(const char *feature) __attribute__((noreturn));
 
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

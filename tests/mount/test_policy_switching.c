@@ -233,6 +233,8 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
+	if (!kernel_has("passthrough"))
+		skip_program("passthrough");
 	failed += run_in_mode("direct-mand", direct, sizeof(direct) / sizeof(direct[0]), start, stop);
 	failed += run_in_mode("mediated-mand", mediated, sizeof(mediated) / sizeof(mediated[0]), start, stop);
 	failed += run_in_mode("relayed-mand", relayed, sizeof(relayed) / sizeof(relayed[0]), start, stop);
