@@ -56,6 +56,20 @@ static int protection_of(unsigned int flags)
 	       (flags & SEGFS_MAP_EXECUTE ? PROT_EXEC : 0);
 }
 
+/*
+ * Huge pages, which must be asked for before there are small ones, and pages made present. Where that cannot
+ * be done, pages are small, and come when they are used.
+ */
+static void advise(void *pages, size_t length, unsigned int flags)
+{
+	const bool writes = flags & (SEGFS_MAP_WRITE | SEGFS_MAP_COPY);
+
+	if (flags & SEGFS_MAP_HUGE)
+		madvise(pages, length, MADV_HUGEPAGE);
+	if (flags & SEGFS_MAP_POPULATE)
+		madvise(pages, length, writes ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
 int segfs_map(const struct segfs_segment *segment, uint64_t offset, size_t length, unsigned int flags,
 	      void *address, struct segfs_view **view)
 {
@@ -75,10 +89,11 @@ int segfs_map(const struct segfs_segment *segment, uint64_t offset, size_t lengt
 	if (!made)
 		return -ENOMEM;
 	pages = mmap(address, skipped + length, protection_of(flags),
-		     (flags & SEGFS_MAP_COPY ? MAP_PRIVATE : MAP_SHARED) |
-			     (flags & SEGFS_MAP_POPULATE ? MAP_POPULATE : 0),
-		     segment->fd, (off_t)(offset - skipped));
+		     flags & SEGFS_MAP_COPY ? MAP_PRIVATE : MAP_SHARED, segment->fd,
+		     (off_t)(offset - skipped));
 	result = pages == MAP_FAILED ? -errno : 0;
+	if (result == 0)
+		advise(pages, skipped + length, flags);
 	/* mmap(2) with MAP_LOCKED would not tell whether the pages are there */
 	if (result == 0 && flags & SEGFS_MAP_LOCK && mlock(pages, skipped + length) < 0) {
 		result = errno == ENOMEM || errno == EPERM ? -EAGAIN : -errno;
@@ -88,9 +103,6 @@ int segfs_map(const struct segfs_segment *segment, uint64_t offset, size_t lengt
 		free(made);
 		return result;
 	}
-	/* advice: where it cannot be followed, pages are small */
-	if (flags & SEGFS_MAP_HUGE)
-		madvise(pages, skipped + length, MADV_HUGEPAGE);
 	*made = (struct segfs_view){
 		.pages = pages, .skipped = skipped, .length = length, .offset = offset, .flags = flags};
 	*view = made;
@@ -119,12 +131,7 @@ int segfs_remap(struct segfs_view *view, const struct segfs_segment *segment, si
 		return -errno;
 	view->pages = pages;
 	view->length = length;
-	if (view->flags & SEGFS_MAP_HUGE)
-		madvise(pages, view->skipped + length, MADV_HUGEPAGE);
-	if (view->flags & SEGFS_MAP_POPULATE)
-		madvise(pages, view->skipped + length,
-			view->flags & (SEGFS_MAP_WRITE | SEGFS_MAP_COPY) ? MADV_POPULATE_WRITE
-									 : MADV_POPULATE_READ);
+	advise(pages, view->skipped + length, view->flags);
 	return 0;
 }
 
