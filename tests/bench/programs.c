@@ -114,15 +114,26 @@ static void git_status(struct place *place, const struct workload *workload, uns
 	(void)place;
 	(void)workload;
 	for (unsigned int i = 0; i < count; i++)
-		shell("git -C tree status --porcelain >/dev/null");
+		shell("git --no-optional-locks -C tree status --porcelain >/dev/null");
+}
+
+/* Does something in the directory "copy-PID", so that each client has its own. */
+static void in_own_copy(const char *command)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "%s copy-%d", command, getpid());
+	shell(line);
 }
 
 static void extract(struct place *place, const struct workload *workload, unsigned int count)
 {
 	(void)place;
 	(void)workload;
-	for (unsigned int i = 0; i < count; i++)
-		shell("mkdir copy && tar -xf tree.tar -C copy");
+	for (unsigned int i = 0; i < count; i++) {
+		in_own_copy("mkdir");
+		in_own_copy("tar -xf tree.tar -C");
+	}
 }
 
 static void remove_copy(struct place *place, const struct workload *workload, unsigned int count)
@@ -130,7 +141,7 @@ static void remove_copy(struct place *place, const struct workload *workload, un
 	(void)place;
 	(void)workload;
 	(void)count;
-	shell("rm -r copy");
+	in_own_copy("rm -r");
 }
 
 #define ONE     .prepare = open_one, .run = run_one, .finish = close_one
@@ -146,7 +157,9 @@ static const struct workload workloads[] = {
 	{.name = "SQLite, DELETE, write", .argument = WRITES(DELETE), .count = 50, ONE},
 	{.name = "SQLite, DELETE, write, 4", .argument = WRITES(DELETE), .count = 80, SEVERAL},
 	{.name = "git status", .count = 1, .run = git_status},
+	{.name = "git status, 4", .clients = CLIENTS, .count = CLIENTS, .run = git_status},
 	{.name = "tar x", .count = 1, .run = extract, .finish = remove_copy},
+	{.name = "tar x, 4", .clients = CLIENTS, .count = CLIENTS, .run = extract, .finish = remove_copy},
 };
 
 static void set_up(void)
