@@ -121,7 +121,7 @@ int name_root(char path[PATH_MAX])
 	if (given && *given) {
 		if (strlen(given) >= PATH_MAX)
 			return -ENAMETOOLONG;
-		strcpy(path, given);
+		snprintf(path, PATH_MAX, "%s", given);
 		return 0;
 	}
 	result = name_each_mount(take_only, &only);
@@ -150,7 +150,7 @@ int name_resolve(const char *name, bool may_be_empty, char path[PATH_MAX])
 	if (*name == '/') {
 		if (strlen(name) >= PATH_MAX)
 			return -ENAMETOOLONG;
-		strcpy(path, name);
+		snprintf(path, PATH_MAX, "%s", name);
 		return 0;
 	}
 	if (goes_up(name))

@@ -35,14 +35,12 @@ static int open_path(const char *path, bool writable, struct stat *found)
 
 int segfs_open(const char *name, unsigned int flags, uint64_t size, struct segfs_segment **segment)
 {
-	_cleanup_free_ struct segfs_segment *made = malloc(sizeof(*made));
 	_cleanup_close_ int fd = -1;
+	struct segfs_segment *made;
 	struct stat found;
 	char path[PATH_MAX];
 	int result;
 
-	if (!made)
-		return -ENOMEM;
 	if (flags & ~(SEGFS_WRITE | SEGFS_SIZE_EXACT | SEGFS_SIZE_AT_LEAST) ||
 	    (flags & SEGFS_SIZE_EXACT && flags & SEGFS_SIZE_AT_LEAST))
 		return -EINVAL;
@@ -55,8 +53,11 @@ int segfs_open(const char *name, unsigned int flags, uint64_t size, struct segfs
 	if ((flags & SEGFS_SIZE_EXACT && (uint64_t)found.st_size != size) ||
 	    (flags & SEGFS_SIZE_AT_LEAST && (uint64_t)found.st_size < size))
 		return -ERANGE;
+	made = malloc(sizeof(*made));
+	if (!made)
+		return -ENOMEM;
 	*made = (struct segfs_segment){.fd = take_fd(&fd), .writable = flags & SEGFS_WRITE};
-	*segment = take_ptr(made);
+	*segment = made;
 	return 0;
 }
 
@@ -206,7 +207,7 @@ static int create_path(const char *path, struct making *making)
 	char *slash;
 	int result;
 
-	strcpy(directory, path);
+	snprintf(directory, sizeof(directory), "%s", path);
 	slash = strrchr(directory, '/');
 	if (!slash || !slash[1])
 		return -EISDIR;
@@ -245,23 +246,26 @@ int segment_create(const char *name, const struct segfs_creation *creation, cons
 		   size_t length, struct segfs_segment **segment)
 {
 	struct making making = {.creation = creation, .content = content, .length = length};
-	_cleanup_free_ struct segfs_segment *made = malloc(sizeof(*made));
 	int result = check_creation(creation);
+	struct segfs_segment *made;
 	char path[PATH_MAX];
 	bool existed;
 	int fd;
 
-	if (!made)
-		return -ENOMEM;
 	if (result == 0)
 		result = name_resolve(name, false, path);
 	if (result < 0)
 		return result;
+	made = malloc(sizeof(*made));
+	if (!made)
+		return -ENOMEM;
 	fd = obtain(path, &making, &existed);
-	if (fd < 0)
+	if (fd < 0) {
+		free(made);
 		return fd;
+	}
 	*made = (struct segfs_segment){.fd = fd, .writable = true};
-	*segment = take_ptr(made);
+	*segment = made;
 	return existed;
 }
 

@@ -127,7 +127,7 @@ int main(void)
 	int failed;
 
 	failwalk_require();
-	failed = run_in_mode("direct", all, sizeof(all) / sizeof(all[0]), failwalk_start, walk_stop);
+	failed = run_in_mode(usual_mode(), all, sizeof(all) / sizeof(all[0]), failwalk_start, walk_stop);
 	failed += run_in_mode("mediated", some, sizeof(some) / sizeof(some[0]), failwalk_start, walk_stop);
 	failed += run_in_mode("relayed", some, sizeof(some) / sizeof(some[0]), failwalk_start, walk_stop);
 	return failed;

@@ -74,5 +74,5 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	return run_in_mode("direct", all, sizeof(all) / sizeof(all[0]), killwalk_start, walk_stop);
+	return run_in_mode(usual_mode(), all, sizeof(all) / sizeof(all[0]), killwalk_start, walk_stop);
 }

@@ -22,5 +22,5 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	return run_in_mode("direct", cases, 1, killwalk_start, walk_stop);
+	return run_in_mode(usual_mode(), cases, 1, killwalk_start, walk_stop);
 }

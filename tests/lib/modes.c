@@ -39,6 +39,11 @@ static bool is_relayed_instead(const char *mode)
 	return (strcmp(mode, "direct") == 0 || strcmp(mode, "mediated") == 0) && !kernel_has("passthrough");
 }
 
+const char *usual_mode(void)
+{
+	return kernel_has("passthrough") ? "direct" : "relayed";
+}
+
 static int skip_group(const char *mode, const struct CMUnitTest *cases, size_t n)
 {
 	struct CMUnitTest skipped[CASES_MAX];

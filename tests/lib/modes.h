@@ -10,6 +10,9 @@
  * users instead of leaving them to the kernel.
  */
 
+/* The mode of most mounts by root: direct, or relayed where the kernel has no passthrough. */
+const char *usual_mode(void);
+
 /* The mount options of a mode; valid for 16 further calls of path_of(). */
 const char *mode_options(const char *mode);
 

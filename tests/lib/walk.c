@@ -86,5 +86,5 @@ int walk_in_scenes(int (*start)(const char *mode), void (*walk)(const struct sce
 
 	walk_one = walk;
 	machine_isolate();
-	return run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, walk_stop);
+	return run_in_mode(usual_mode(), cases, sizeof(cases) / sizeof(cases[0]), start, walk_stop);
 }
