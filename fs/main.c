@@ -75,6 +75,7 @@
  *     arena            the shared memory, and the layout of all that is in it
  *     node handle      slots and indexes; node_table node_list node_fd backing_id
  *     journal          requests in flight: what a worker dies over is done once
+ *     message          what was read and has no reply: buffers, and messages of requests that wait
  *     lock             locks: lock_queue lock_table lock_tree lock_recover
  *     share            how much of a bounded resource one user has
  *     fault            where a worker died
@@ -83,7 +84,7 @@
  *     state            the indexes over all slots, and their invariants
  *     recover          what a new worker makes of the slots that the previous one left
  *
- * lib/base is below all of these.
+ * lib/base is below all of these. lib/client is libsegfs, which programs use; nothing here does.
  */
 /* clang-format on */
 #include "fs/config/options.h"
