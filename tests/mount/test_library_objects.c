@@ -664,6 +664,7 @@ static int run_on_tmpfs(void)
 	mounted = (struct mount){0};
 	place = directory;
 	failed = run("tmpfs");
+	place = NULL;
 	return failed + (rmdir(directory) < 0);
 }
 

@@ -250,7 +250,7 @@ static void outlives_all(void **unused)
 	assert_int_equal(segfs_map(other, 0, 0, SEGFS_MAP_WRITE, NULL, &view), 0);
 	segfs_close(other);
 	assert_int_equal(segfs_remove("other"), 0);
-	strcpy(segfs_view_data(view), "still here");
+	snprintf(segfs_view_data(view), page, "still here");
 	if (mounted.supervisor > 0)
 		worker_replace(&mounted);
 	assert_string_equal(segfs_view_data(view), "still here");
