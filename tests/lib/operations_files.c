@@ -131,6 +131,13 @@ static int op_xattrs(void)
 	return result == 0 && memcmp(value, "us", 2) != 0 ? -EBADMSG : result;
 }
 
+static int op_listxattr(void)
+{
+	char names[1024];
+
+	return result_of(listxattr(in_mount("file"), names, sizeof(names)) < 0 ? -1 : 0);
+}
+
 /* Set, read, stored and removed: repeatable. */
 static int op_policy(void)
 {
@@ -318,6 +325,7 @@ const struct operation operations_on_files[] = {
 	{.name = "attributes", .in = IN_FILES, .run = op_attributes, .in_steps = true},
 	{.name = "flags", .in = IN_FILES, .run = op_flags},
 	{.name = "list", .in = IN_FILES, .run = op_list},
+	{.name = "listxattr", .in = IN_FILES, .run = op_listxattr},
 	{.name = "xattrs", .in = IN_FILES, .needs = USER_XATTR, .run = op_xattrs},
 	{.name = "policy", .run = op_policy, .in_steps = true},
 	{.name = "create with policy", .run = op_create_with_policy, .in_steps = true},
