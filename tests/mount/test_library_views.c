@@ -238,6 +238,8 @@ static int lock_too_much(void *unused)
 static void locked_within_the_limit(void **unused)
 {
 	(void)unused;
+	if (SANITIZED)
+		skip_missing("mlock(2), which sanitizers leave out");
 	assert_int_equal(as_user(TEST_UID, TEST_GID, lock_too_much, NULL), 0);
 }
 
