@@ -26,9 +26,11 @@ OBJ := $(OUT)/obj
 ifneq ($(CROSS),)
 CC := $(CROSS)-gcc
 AR := $(CROSS)-ar
+OBJCOPY := $(CROSS)-objcopy
 EMULATOR ?= qemu-$(firstword $(subst -, ,$(CROSS)))
 else
 EMULATOR :=
+OBJCOPY ?= objcopy
 endif
 
 .DEFAULT_GOAL := all
@@ -91,8 +93,9 @@ base_sources := $(wildcard lib/base/*.c)
 generator_sources := $(wildcard fs/filter/*.c)
 program_sources := $(sort $(filter-out $(generator_sources),$(wildcard fs/*.c fs/*/*.c))) $(base_sources)
 # all that knows no FUSE, for unit tests and fuzzers
-core_sources := $(sort $(wildcard fs/config/*.c fs/state/*.c fs/source/*.c)) $(base_sources) $(wildcard lib/client/*.c)
-library_sources := $(wildcard lib/client/*.c)
+client_sources := $(wildcard lib/client/*.c)
+core_sources := $(sort $(wildcard fs/config/*.c fs/state/*.c fs/source/*.c)) $(base_sources) $(client_sources)
+library_sources := $(client_sources) lib/base/mounts.c
 support_sources := $(wildcard tests/mount/harness.c tests/lib/*.c)
 stress_sources := $(wildcard tests/stress/*.c)
 
@@ -142,9 +145,13 @@ $(OUT)/libsegfs.so.0: $(library_objects) $(OBJ)/library.list $(OBJ)/link.flags l
 	$(Q)$(CC) -shared -pthread -Wl,-soname,$(@F) -Wl,--version-script=lib/libsegfs.map \
 		$(if $(sanitizer),,-Wl$(comma)-z$(comma)defs) -Wl,-z,relro,-z,now -Wl,--as-needed $(sanitizer) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^)
 
-$(OUT)/libsegfs.a: $(library_objects) $(OBJ)/library.list
+# one object, in which names that the shared library hides are local: they cannot clash with those of a program
+$(OBJ)/libsegfs.o: $(library_objects) $(OBJ)/library.list
+	$(Q)$(CC) -r -nostdlib -o $@ $(filter %.o,$^) && $(OBJCOPY) --localize-hidden $@
+
+$(OUT)/libsegfs.a: $(OBJ)/libsegfs.o
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+	$(Q)rm -f $@ && $(AR) rcs $@ $<
 
 $(OBJ)/pic/%.o: %.c Makefile $(BUILD)/bootstrap.mk $(OBJ)/compile.flags
 	$(call say,CC,$<)

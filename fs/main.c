@@ -24,7 +24,7 @@
  *     tmpfs            stores in memory, made before they are shown
  *     instance         /run/segfs/NAME: the default store, the lock, --purge
  *     removal holders  ... its end, and who keeps it in use
- *     mounts           /proc/self/mountinfo
+ *     unmount          fusermount3(1), for ordinary users
  *     names            names that the kernel may have missed
  *   config/          the INI file, and the command line (options), as checked structs
  *   control/         the files under .segfs
@@ -98,7 +98,7 @@
 #include "fs/daemon/upgrade.h"
 #include "fs/setup/apply.h"
 #include "fs/setup/instance.h"
-#include "fs/setup/mounts.h"
+#include "fs/setup/unmount.h"
 #include "fs/state/features.h"
 #include "fs/state/message.h"
 #include "fs/state/recover.h"

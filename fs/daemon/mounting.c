@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "fs/daemon/mounting.h"
 #include "fs/fuse/session.h"
-#include "fs/setup/mounts.h"
+#include "fs/setup/unmount.h"
 #include "lib/base/log.h"
+#include "lib/base/mounts.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>

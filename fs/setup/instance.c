@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "fs/setup/instance.h"
 #include "fs/setup/holders.h"
-#include "fs/setup/mounts.h"
 #include "fs/setup/removal.h"
 #include "fs/setup/tmpfs.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>

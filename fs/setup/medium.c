@@ -7,7 +7,6 @@
 #include "fs/setup/medium.h"
 #include "fs/setup/application.h"
 #include "fs/setup/instance.h"
-#include "fs/setup/mounts.h"
 #include "fs/setup/place.h"
 #include "fs/setup/register.h"
 #include "fs/setup/segment.h"
@@ -16,6 +15,7 @@
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/setup/removal.h"
-#include "fs/setup/mounts.h"
 #include "fs/source/paths.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/mounts.h"
 #include "lib/base/procfs.h"
 
 #include <errno.h>

@@ -1,102 +1,59 @@
 // SPDX-License-Identifier: MIT
+#include "lib/base/mounts.h"
 #include "lib/client/internal.h"
 
 #include <errno.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
-#define MOUNT_TABLE "/proc/self/mountinfo"
-#define TYPE        "fuse.segfs"
+#define TYPE    "fuse.segfs"
+#define DEVICES 64 /* file systems told apart; further ones may be visited more than once */
 
-/* Replaces \ooo, as the kernel writes blanks, tabs, newlines and backslashes. */
-static void unescape(char *text)
+struct walk {
+	void (*visit)(const char *path, void *context);
+	void *context;
+	dev_t seen[DEVICES];
+	size_t n;
+};
+
+static bool was_seen(const struct walk *walk, dev_t device)
 {
-	char *to = text;
+	size_t i = 0;
 
-	for (const char *from = text; *from; to++) {
-		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' && from[2] <= '7' &&
-		    from[3] >= '0' && from[3] <= '7') {
-			*to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-			from += 4;
-		} else {
-			*to = *from++;
-		}
-	}
-	*to = '\0';
-}
-
-/*
- * Parses a line of the mount table: id, parent, device, root, mount point, options, optional fields, "-",
- * type. Returns whether it is a mount of segfs, with `*point` and `*device` in the line.
- */
-static bool is_segfs(char *line, char **point, char **device)
-{
-	char *rest = NULL;
-	char *field = strtok_r(line, " ", &rest);
-	char *type;
-
-	for (int i = 0; field && i < 4; i++) {
-		field = strtok_r(NULL, " ", &rest);
-		if (i == 1)
-			*device = field;
-		/* a part of the file system, mounted elsewhere */
-		if (i == 2 && field && strcmp(field, "/") != 0)
-			return false;
-	}
-	*point = field;
-	while (field && strcmp(field, "-") != 0)
-		field = strtok_r(NULL, " ", &rest);
-	type = field ? strtok_r(NULL, " ", &rest) : NULL;
-	return type && *device && *point && strcmp(type, TYPE) == 0;
+	while (i < walk->n && walk->seen[i] != device)
+		i++;
+	return i < walk->n;
 }
 
 /* Whether the path leads to this mount: another one may be on top of it. */
-static bool is_on_top(const char *path, const char *device)
+static bool is_on_top(const struct mount_entry *entry)
 {
 	struct stat found;
-	char present[32];
 
-	if (stat(path, &found) < 0)
-		return false;
-	snprintf(present, sizeof(present), "%u:%u", major(found.st_dev), minor(found.st_dev));
-	return strcmp(present, device) == 0;
+	return stat(entry->path, &found) == 0 && found.st_dev == entry->device;
 }
 
-#define DEVICES 64 /* file systems told apart; further ones may be visited more than once */
+static int look_at_mount(const struct mount_entry *entry, void *context)
+{
+	struct walk *walk = context;
+
+	/* a part of a file system may be mounted elsewhere */
+	if (strcmp(entry->type, TYPE) != 0 || strcmp(entry->root, "/") != 0 ||
+	    was_seen(walk, entry->device) || !is_on_top(entry))
+		return 0;
+	if (walk->n < DEVICES)
+		walk->seen[walk->n++] = entry->device;
+	walk->visit(entry->path, walk->context);
+	return 0;
+}
 
 int name_each_mount(void (*visit)(const char *path, void *context), void *context)
 {
-	char seen[DEVICES][32];
-	size_t n = 0;
-	char *line = NULL;
-	size_t size = 0;
-	FILE *table = fopen(MOUNT_TABLE, "re");
+	struct walk walk = {.visit = visit, .context = context};
 
-	if (!table)
-		return -errno;
-	while (getline(&line, &size, table) > 0) {
-		char *point = NULL;
-		char *device = NULL;
-		size_t i = 0;
-
-		if (!is_segfs(line, &point, &device))
-			continue;
-		unescape(point);
-		while (i < n && strcmp(seen[i], device) != 0)
-			i++;
-		if (i < n || !is_on_top(point, device))
-			continue;
-		if (n < DEVICES)
-			snprintf(seen[n++], sizeof(seen[0]), "%s", device);
-		visit(point, context);
-	}
-	free(line);
-	fclose(table);
-	return 0;
+	return mounts_walk(look_at_mount, &walk);
 }
 
 struct only {
@@ -112,18 +69,19 @@ static void take_only(const char *path, void *context)
 		snprintf(only->path, PATH_MAX, "%s", path);
 }
 
+static int copy_path(char path[PATH_MAX], const char *from)
+{
+	return snprintf(path, PATH_MAX, "%s", from) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 int name_root(char path[PATH_MAX])
 {
 	const char *given = secure_getenv("SEGFS_MOUNT");
 	struct only only = {.path = path};
 	int result;
 
-	if (given && *given) {
-		if (strlen(given) >= PATH_MAX)
-			return -ENAMETOOLONG;
-		snprintf(path, PATH_MAX, "%s", given);
-		return 0;
-	}
+	if (given && *given)
+		return copy_path(path, given);
 	result = name_each_mount(take_only, &only);
 	if (result < 0)
 		return result;
@@ -147,12 +105,8 @@ int name_resolve(const char *name, bool may_be_empty, char path[PATH_MAX])
 
 	if (!name || (!*name && !may_be_empty))
 		return -EINVAL;
-	if (*name == '/') {
-		if (strlen(name) >= PATH_MAX)
-			return -ENAMETOOLONG;
-		snprintf(path, PATH_MAX, "%s", name);
-		return 0;
-	}
+	if (*name == '/')
+		return copy_path(path, name);
 	if (goes_up(name))
 		return -EINVAL;
 	result = name_root(path);
@@ -185,45 +139,36 @@ static void add_mount(const char *path, void *context)
 	list->length += n > 0 ? (size_t)n : 0;
 }
 
+/* What strerror(3) would not say of this library's errors. */
+static const struct {
+	int error;
+	char text[72]; /* no pointer, which the loader would have to write */
+} sentences[] = {
+	{ENODEV, "no segfs is mounted; mount one, or set SEGFS_MOUNT to a directory"},
+	{ENOTUNIQ, "segfs is mounted more than once; set SEGFS_MOUNT to one of: "},
+	{ERANGE, "the size is not as demanded, or the value is too long"},
+	{EBADMSG, "not a synchronization object"},
+	{EPROTOTYPE, "an object of another kind"},
+	{EPROTONOSUPPORT, "an object of another version of libsegfs"},
+	{EOPNOTSUPP, "not possible on this file system or mount"},
+};
+
 char *segfs_explain(const char *name, int error, char *text, size_t size)
 {
 	char mounts[1024] = "";
 	struct list list = {.text = mounts, .size = sizeof(mounts)};
-	const char *subject = name ? name : "segment";
+	const int number = error < 0 ? -error : error;
+	const char *sentence = NULL;
+	char buffer[128];
 
 	if (size == 0)
 		return text;
-	switch (error) {
-	case -ENODEV:
-		snprintf(text, size, "%s: no segfs is mounted; mount one, or set SEGFS_MOUNT to a directory",
-			 subject);
-		break;
-	case -ENOTUNIQ:
+	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]) && !sentence; i++)
+		if (sentences[i].error == number)
+			sentence = sentences[i].text;
+	if (number == ENOTUNIQ)
 		name_each_mount(add_mount, &list);
-		snprintf(text, size, "%s: segfs is mounted more than once; set SEGFS_MOUNT to one of: %s",
-			 subject, mounts);
-		break;
-	case -ERANGE:
-		snprintf(text, size, "%s: the size is not as demanded, or the value is too long", subject);
-		break;
-	case -EBADMSG:
-		snprintf(text, size, "%s: not a synchronization object", subject);
-		break;
-	case -EPROTOTYPE:
-		snprintf(text, size, "%s: an object of another kind", subject);
-		break;
-	case -EPROTONOSUPPORT:
-		snprintf(text, size, "%s: an object of another version of libsegfs", subject);
-		break;
-	case -EOPNOTSUPP:
-		snprintf(text, size, "%s: not possible on this file system or mount", subject);
-		break;
-	default: {
-		char buffer[128];
-
-		snprintf(text, size, "%s: %s", subject,
-			 strerror_r(error < 0 ? -error : error, buffer, sizeof(buffer)));
-	}
-	}
+	snprintf(text, size, "%s: %s%s", name ? name : "segment",
+		 sentence ? sentence : strerror_r(number, buffer, sizeof(buffer)), mounts);
 	return text;
 }

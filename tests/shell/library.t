@@ -65,6 +65,8 @@ listed=$(sed -n 's/^\t\(segfs_[a-z_]*\);$/\1/p' "$SEGFS_TOP/lib/libsegfs.map" | 
 declared=$(sed -n 's/^SEGFS_API .*\<\(segfs_[a-z_]*\)(.*/\1/p' "$root/usr/include/segfs.h" | sort)
 is "it exports the functions that are listed" "$exported" "$listed"
 is "... which are those of the header" "$declared" "$listed"
+is "... and nothing else has a name in the static library" \
+	"$(nm -g --defined-only "$root/usr/lib/libsegfs.a" | awk 'NF == 3 {print $3}' | sort)" "$listed"
 is "it needs nothing but the C library" \
 	"$(objdump -p "$root/usr/lib/libsegfs.so.0" | awk '$1 == "NEEDED" {print $2}' | grep -v '^libc\.so')" ""
 is "its name has the version of its interface" \

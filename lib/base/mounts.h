@@ -3,14 +3,14 @@
  * Reads /proc/self/mountinfo. This touches no file system, so it is safe with dead and hanging mounts; and it
  * uses stack memory only, so that a mount can be found and removed even without free memory.
  */
-#ifndef SEGFS_SETUP_MOUNTS_H
-#define SEGFS_SETUP_MOUNTS_H
+#ifndef SEGFS_BASE_MOUNTS_H
+#define SEGFS_BASE_MOUNTS_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 /* A mount, valid during the callback. */
 struct mount_entry {
+	const char *root;   /* what of the file system is mounted, as escaped by the kernel; "/" = all */
 	const char *path;   /* mount point, absolute */
 	const char *type;   /* file system type */
 	const char *source; /* the source of the mount, as escaped by the kernel */
@@ -28,8 +28,5 @@ int mounts_walk(int (*visit)(const struct mount_entry *entry, void *context), vo
  * device, type: set if there is one; type has room for `size` bytes. Returns 0, -ENOENT, or a negative errno.
  */
 int mounts_find(const char *path, dev_t *device, char *type, size_t size);
-
-/* Unmounts a FUSE file system lazily with fusermount3, as an ordinary user may. Waits for it. */
-void unmount_as_user(const char *path);
 
 #endif

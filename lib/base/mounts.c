@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "fs/setup/mounts.h"
+#include "lib/base/mounts.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Decodes in place what the kernel has escaped as three octal digits: blanks and backslashes. */
@@ -37,18 +35,24 @@ static bool parse_line(char *line, struct mount_entry *entry)
 	char *separator = strstr(line, " - ");
 	char *fields = line;
 	char *source;
+	char *root;
 	char *path;
 	char *end;
 
 	if (!separator || sscanf(line, "%*u %*u %u:%u", &major_number, &minor_number) != 2)
 		return false;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 3; i++) {
 		fields = strchr(fields, ' ');
 		if (!fields)
 			return false;
 		fields++;
 	}
-	path = fields;
+	root = fields;
+	end = strchr(root, ' ');
+	if (!end)
+		return false;
+	*end = '\0';
+	path = end + 1;
 	end = strchr(path, ' ');
 	if (!end)
 		return false;
@@ -65,6 +69,7 @@ static bool parse_line(char *line, struct mount_entry *entry)
 		return false;
 	*end = '\0';
 	*entry = (struct mount_entry){
+		.root = root,
 		.path = path,
 		.type = separator,
 		.source = source,
@@ -132,14 +137,4 @@ int mounts_find(const char *path, dev_t *device, char *type, size_t size)
 	int result = mounts_walk(compare, &search);
 
 	return result < 0 ? result : search.found ? 0 : -ENOENT;
-}
-
-void unmount_as_user(const char *path)
-{
-	static char name[] = "fusermount3", unmount[] = "-u", quiet[] = "-q", lazy[] = "-z", end[] = "--";
-	char *const arguments[] = {name, unmount, quiet, lazy, end, (char *)(uintptr_t)path, NULL};
-	pid_t pid;
-
-	if (posix_spawnp(&pid, name, NULL, NULL, arguments, environ) == 0)
-		waitpid(pid, NULL, 0);
 }
