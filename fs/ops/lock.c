@@ -173,16 +173,16 @@ int op_setlk(struct request *request)
 	return result < 0 ? result : lock_set(&request->fs->state, &lock);
 }
 
-/* Keeps the request for the next worker. Returns false, and the request no longer waits, without memory. */
+/* Stores the request for the next worker. Returns false without memory; the request no longer waits then. */
 static bool wait_for_lock(struct request *request)
 {
 	struct state *state = &request->fs->state;
 	struct lock_outcome outcome;
 
-	if (message_save(state, request->unique, request->header, request->length) < 0) {
-		lock_cancel(state, request->unique, &outcome);
+	/* a request that cannot be cancelled was decided, and gets its reply by lock_next_outcome() */
+	if (message_save(state, request->unique, request->header, request->length) < 0 &&
+	    lock_cancel(state, request->unique, &outcome))
 		return false;
-	}
 	reply_later(request);
 	return true;
 }

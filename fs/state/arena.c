@@ -16,25 +16,29 @@ static size_t nodes_offset(void)
 	return ROUND_UP(sizeof(struct arena_header), COMMIT_STEP);
 }
 
+size_t arena_size_for(uint32_t max, size_t slot_size)
+{
+	return ROUND_UP(max * slot_size, COMMIT_STEP);
+}
+
 static size_t handles_offset(uint32_t max_nodes)
 {
-	return nodes_offset() + ROUND_UP(max_nodes * sizeof(struct node_slot), COMMIT_STEP);
+	return nodes_offset() + arena_size_for(max_nodes, sizeof(struct node_slot));
 }
 
 static size_t locks_offset(uint32_t max_nodes, uint32_t max_handles)
 {
-	return handles_offset(max_nodes) + ROUND_UP(max_handles * sizeof(struct handle_slot), COMMIT_STEP);
+	return handles_offset(max_nodes) + arena_size_for(max_handles, sizeof(struct handle_slot));
 }
 
 static size_t size_for(uint32_t max_nodes, uint32_t max_handles, uint32_t max_locks)
 {
-	return locks_offset(max_nodes, max_handles) +
-	       ROUND_UP(max_locks * sizeof(struct lock_slot), COMMIT_STEP);
+	return locks_offset(max_nodes, max_handles) + arena_size_for(max_locks, sizeof(struct lock_slot));
 }
 
-static int reserve(const struct arena *arena, size_t offset, size_t length)
+int arena_reserve(int fd, size_t offset, size_t length)
 {
-	while (fallocate(arena->fd, 0, (off_t)offset, (off_t)length) < 0) {
+	while (fallocate(fd, 0, (off_t)offset, (off_t)length) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
@@ -57,7 +61,7 @@ int arena_create(struct arena *arena, uint32_t max_nodes, uint32_t max_handles, 
 		result = -errno;
 		goto fail;
 	}
-	result = reserve(&made, 0, nodes_offset());
+	result = arena_reserve(made.fd, 0, nodes_offset());
 	if (result < 0)
 		goto fail;
 	memory = mmap(NULL, made.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, made.fd, 0);
@@ -176,8 +180,8 @@ void arena_destroy(struct arena *arena)
 	arena->fd = -1;
 }
 
-static int commit_slot(struct arena *arena, size_t offset, size_t slot_size, uint32_t high, uint32_t max,
-		       _Atomic uint64_t *committed)
+int arena_commit(int fd, size_t offset, size_t slot_size, uint32_t high, uint32_t max,
+		 _Atomic uint64_t *committed)
 {
 	size_t needed = ((size_t)high + 1) * slot_size;
 	uint64_t have = atomic_load(committed);
@@ -187,7 +191,7 @@ static int commit_slot(struct arena *arena, size_t offset, size_t slot_size, uin
 		return -ENFILE;
 	if (needed <= have)
 		return 0;
-	result = reserve(arena, offset + have, COMMIT_STEP);
+	result = arena_reserve(fd, offset + have, COMMIT_STEP);
 	if (result < 0)
 		return result;
 	atomic_store(committed, have + COMMIT_STEP);
@@ -198,23 +202,23 @@ int arena_commit_node(struct arena *arena)
 {
 	struct arena_header *header = arena->header;
 
-	return commit_slot(arena, nodes_offset(), sizeof(struct node_slot), header->nodes_high,
-			   header->max_nodes, &header->nodes_committed);
+	return arena_commit(arena->fd, nodes_offset(), sizeof(struct node_slot), header->nodes_high,
+			    header->max_nodes, &header->nodes_committed);
 }
 
 int arena_commit_handle(struct arena *arena)
 {
 	struct arena_header *header = arena->header;
 
-	return commit_slot(arena, handles_offset(header->max_nodes), sizeof(struct handle_slot),
-			   header->handles_high, header->max_handles, &header->handles_committed);
+	return arena_commit(arena->fd, handles_offset(header->max_nodes), sizeof(struct handle_slot),
+			    header->handles_high, header->max_handles, &header->handles_committed);
 }
 
 int arena_commit_lock(struct arena *arena)
 {
 	struct arena_header *header = arena->header;
 
-	return commit_slot(arena, locks_offset(header->max_nodes, header->max_handles),
-			   sizeof(struct lock_slot), header->locks_high, header->max_locks,
-			   &header->locks_committed);
+	return arena_commit(arena->fd, locks_offset(header->max_nodes, header->max_handles),
+			    sizeof(struct lock_slot), header->locks_high, header->max_locks,
+			    &header->locks_committed);
 }

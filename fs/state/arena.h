@@ -311,6 +311,17 @@ int arena_check(const struct arena *arena);
 void arena_destroy(struct arena *arena);
 
 /*
+ * For files of slots like the arena's. arena_size_for(): bytes of `max` slots, in whole steps of reservation.
+ * arena_reserve(): reserves memory for `length` bytes from `offset`. arena_commit(): does so for slot `high`
+ * of those that begin at `offset`; *committed: the bytes of them that have memory. Return 0; -ENOMEM or
+ * -ENOSPC without memory; -ENFILE if `high` is `max`.
+ */
+size_t arena_size_for(uint32_t max, size_t slot_size);
+int arena_reserve(int fd, size_t offset, size_t length);
+int arena_commit(int fd, size_t offset, size_t slot_size, uint32_t high, uint32_t max,
+		 _Atomic uint64_t *committed);
+
+/*
  * Reserves memory for the slot after the highest one in use.
  * Returns 0; -ENOMEM or -ENOSPC without memory; -ENFILE if all slots are in use.
  */

@@ -24,6 +24,8 @@ static struct journal_slot *find_old(uint64_t unique)
 {
 	struct journal_slot *found = NULL;
 
+	/* relaxed: it is set before the threads start, and only falls; the slots are looked at under the lock
+	 */
 	if (atomic_load_explicit(&journal.n_old, memory_order_relaxed) == 0)
 		return NULL;
 	pthread_mutex_lock(&journal.lock);

@@ -14,7 +14,6 @@
 #define BLOCKS_LEAST  16u
 #define MESSAGE_LEAST 40u             /* bytes: a message has a header; none needs more blocks per byte */
 #define BUCKETS       65536u          /* a power of two */
-#define COMMIT_STEP   (256u * 1024u)  /* granularity of reservation, in bytes */
 #define RESERVED_IDLE (1024u * 1024u) /* bytes of blocks that stay reserved when no message is stored */
 #define PAYLOAD       sizeof(((struct message_block *)0)->bytes)
 #define UNSEEN        UINT32_MAX /* while indexing: no message has the block */
@@ -53,12 +52,9 @@ static size_t blocks_offset(void)
 	return (size_t)ARENA_THREADS * MESSAGE_MAX;
 }
 
-/* Blocks in whole steps: a reservation beyond its end would enlarge the file. */
 static size_t size_for(uint32_t max_blocks)
 {
-	const size_t blocks = max_blocks * sizeof(struct message_block);
-
-	return blocks_offset() + (blocks + COMMIT_STEP - 1) / COMMIT_STEP * COMMIT_STEP;
+	return blocks_offset() + arena_size_for(max_blocks, sizeof(struct message_block));
 }
 
 uint32_t message_blocks(uint64_t bytes, uint64_t n)
@@ -68,23 +64,21 @@ uint32_t message_blocks(uint64_t bytes, uint64_t n)
 	return blocks < UNSEEN ? (uint32_t)blocks : UNSEEN - 1;
 }
 
-static int reserve(int fd, size_t offset, size_t length)
-{
-	while (fallocate(fd, 0, (off_t)offset, (off_t)length) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
-}
-
 int message_create(struct arena_header *header, uint32_t max_blocks)
 {
 	_cleanup_close_ int fd = -1;
+	int result = 0;
 
 	if (max_blocks < BLOCKS_LEAST)
 		return -EINVAL;
 	fd = memfd_create("segfs-messages", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, (off_t)size_for(max_blocks)) < 0)
 		return -errno;
+	/* the first word of each buffer, at which every worker looks */
+	for (unsigned int i = 0; i < ARENA_THREADS && result == 0; i++)
+		result = arena_reserve(fd, (size_t)i * MESSAGE_MAX, sizeof(uint32_t));
+	if (result < 0)
+		return result;
 	header->max_blocks = max_blocks;
 	header->blocks_high = 1;
 	header->messages_fd = take_fd(&fd);
@@ -112,7 +106,7 @@ static int populate(const struct messages *messages, char *buffer)
 {
 	const size_t offset = (size_t)(buffer - messages->buffers);
 	const size_t before = offset % (size_t)sysconf(_SC_PAGESIZE);
-	int result = reserve(messages->fd, offset, MESSAGE_MAX);
+	int result = arena_reserve(messages->fd, offset, MESSAGE_MAX);
 
 	if (result < 0)
 		return -ENOMEM;
@@ -182,20 +176,15 @@ static uint32_t take_block(struct messages *messages)
 {
 	struct arena_header *header = messages->header;
 	uint32_t block = messages->free_block;
-	uint64_t committed = atomic_load(&header->blocks_committed);
 
 	if (block) {
 		messages->free_block = messages->index[block].next;
 		return block;
 	}
 	block = atomic_load(&header->blocks_high);
-	if (block >= header->max_blocks)
+	if (arena_commit(messages->fd, blocks_offset(), sizeof(struct message_block), block,
+			 header->max_blocks, &header->blocks_committed) < 0)
 		return 0;
-	if ((block + UINT64_C(1)) * sizeof(struct message_block) > committed) {
-		if (reserve(messages->fd, blocks_offset() + committed, COMMIT_STEP) < 0)
-			return 0;
-		atomic_store(&header->blocks_committed, committed + COMMIT_STEP);
-	}
 	atomic_store(&header->blocks_high, block + 1);
 	return block;
 }
@@ -359,31 +348,31 @@ size_t message_take(struct state *state, void *buffer)
 
 /* --- a new worker --- */
 
-/* Follows the chain of a message, whose blocks no other one may have. Returns whether it is whole. */
+/*
+ * Marks the blocks of a message, which no other one may have. Returns whether it is whole; otherwise none of
+ * them stays marked.
+ */
 static bool claim_chain(struct messages *messages, uint32_t first)
 {
 	const uint32_t high = atomic_load(&messages->header->blocks_high);
 	const uint32_t length = messages->blocks[first].length;
+	const size_t wanted = (length + PAYLOAD - 1) / PAYLOAD;
 	uint32_t block = first;
-	uint64_t room = 0;
+	size_t n = 0;
 
 	if (length < sizeof(uint32_t) || length > MESSAGE_MAX)
 		return false;
-	for (; block && block < high && messages->index[block].next == UNSEEN && room < length;
-	     block = messages->blocks[block].next) {
+	for (; n < wanted && block && block < high && messages->index[block].next == UNSEEN; n++) {
 		messages->index[block].next = 0;
-		room += PAYLOAD;
+		block = messages->blocks[block].next;
 	}
-	return block == 0 && room >= length;
-}
-
-static void unclaim_chain(struct messages *messages, uint32_t first)
-{
-	const uint32_t high = atomic_load(&messages->header->blocks_high);
-
-	for (uint32_t block = first; block && block < high && messages->index[block].next == 0;
-	     block = messages->blocks[block].next)
+	if (n == wanted && block == 0)
+		return true;
+	for (block = first; n > 0; n--) {
 		messages->index[block].next = UNSEEN;
+		block = messages->blocks[block].next;
+	}
+	return false;
 }
 
 /* Finds the stored messages. Those that are not whole, which no death leaves, are dropped. */
@@ -400,7 +389,6 @@ static void index_blocks(struct messages *messages)
 			link_message(messages, i);
 			messages->index[i].left = 1;
 		} else {
-			unclaim_chain(messages, i);
 			atomic_store(&messages->blocks[i].state, SLOT_FREE);
 		}
 	}

@@ -20,7 +20,8 @@
 
 /*
  * Creates the memory, and records its descriptor in the header of the arena. max_blocks: blocks for stored
- * messages, at least 16. Returns 0; -EINVAL; the negative errno of memfd_create(2) or ftruncate(2).
+ * messages, at least 16. Returns 0; -EINVAL; the negative errno of memfd_create(2), ftruncate(2) or
+ * fallocate(2).
  */
 int message_create(struct arena_header *header, uint32_t max_blocks);
 

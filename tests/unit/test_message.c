@@ -282,6 +282,28 @@ static void drops_corrupt_messages(void **state)
 	assert_int_equal(save(4000, 40), -ENOMEM);
 }
 
+/* What a corrupt message claims of an earlier one stays with that. */
+static void keeps_what_a_corrupt_one_claims(void **state)
+{
+	void *buffer = NULL;
+
+	(void)state;
+	assert_int_equal(save(2, 3 * PAYLOAD), 0);
+	assert_int_equal(save(4, 3 * PAYLOAD), 0);
+	/* into the middle of the first */
+	blocks[5].next = 2;
+	next_worker();
+	assert_true(is_saved(2));
+	assert_false(is_saved(4));
+	for (uint64_t unique = 20; unique < 20 + 2 * (BLOCKS - 4); unique += 2)
+		assert_int_equal(save(unique, 40), 0);
+	assert_int_equal(save(4000, 40), -ENOMEM);
+	assert_int_equal(message_get_buffer(&slots.state, &buffer), 0);
+	assert_int_equal(message_take(&slots.state, buffer), 3 * PAYLOAD);
+	assert_true(holds(buffer, 3 * PAYLOAD, 2));
+	message_clear_buffer(buffer);
+}
+
 static void refuses_another_size(void **state)
 {
 	struct arena_header *header = slots.arena.header;
@@ -435,6 +457,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(buffers_keep_their_message, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads_never_run_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(drops_corrupt_messages, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(keeps_what_a_corrupt_one_claims, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses_another_size, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(is_whole_or_gone_at_every_store, set_up, tear_down),
 	};
