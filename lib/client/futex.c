@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "lib/client/futex.h"
+#include "lib/segfs.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -9,7 +10,6 @@
 
 #define SLICE_SECONDS 1       /* of sleep at a time */
 #define STEP          1000000 /* ns between looks at several words, without futex_waitv(2) */
-#define WORDS_MAX     128
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
@@ -31,26 +31,6 @@ static bool is_earlier(const struct timespec *left, const struct timespec *right
 	       (left->tv_sec == right->tv_sec && left->tv_nsec < right->tv_nsec);
 }
 
-bool futex_is_past(const struct timespec *deadline)
-{
-	struct timespec now;
-
-	if (!deadline)
-		return false;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return !is_earlier(&now, deadline);
-}
-
-/* The end of this sleep: the deadline, or that of a slice. */
-static struct timespec end_of_sleep(const struct timespec *deadline)
-{
-	struct timespec end;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += SLICE_SECONDS;
-	return deadline && is_earlier(deadline, &end) ? *deadline : end;
-}
-
 static long sleep_for_one(const struct futex_wait *wait, const struct timespec *end)
 {
 	return syscall(SYS_futex, wait->word, FUTEX_WAIT_BITSET, wait->value, end, NULL,
@@ -67,7 +47,7 @@ static long sleep_a_step(void)
 
 static long sleep_for_any(const struct futex_wait *waits, size_t n, const struct timespec *end)
 {
-	struct waiter waiters[WORDS_MAX];
+	struct waiter waiters[SEGFS_OBJECTS_MAX];
 	long result;
 
 	for (size_t i = 0; i < n; i++)
@@ -82,12 +62,16 @@ static long sleep_for_any(const struct futex_wait *waits, size_t n, const struct
 
 int futex_sleep(const struct futex_wait *waits, size_t n, const struct timespec *deadline, bool interruptible)
 {
-	const struct timespec end = end_of_sleep(deadline);
 	const int saved = errno;
+	struct timespec end;
 	int result = 0;
 
-	if (futex_is_past(deadline))
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	if (deadline && !is_earlier(&end, deadline))
 		return -ETIMEDOUT;
+	end.tv_sec += SLICE_SECONDS;
+	if (deadline && is_earlier(deadline, &end))
+		end = *deadline;
 	if ((n == 1 ? sleep_for_one(waits, &end) : sleep_for_any(waits, n, &end)) < 0)
 		result = errno;
 	errno = saved;

@@ -21,7 +21,7 @@ struct futex_wait {
 };
 
 /*
- * Sleeps while all `n` words, at most 128, have their values.
+ * Sleeps while all `n` words, at most SEGFS_OBJECTS_MAX, have their values.
  * deadline: CLOCK_MONOTONIC; NULL = none. interruptible: a signal handler ends the wait.
  * Returns 0: look again; -ETIMEDOUT; -EINTR; -EFAULT: the words are no longer mapped.
  */
@@ -30,8 +30,5 @@ int futex_sleep(const struct futex_wait *waits, size_t n, const struct timespec 
 
 /* Wakes at most `n` of those who sleep for this word. Returns how many. */
 unsigned int futex_wake(_Atomic uint32_t *word, unsigned int n);
-
-/* Whether a deadline has passed; NULL = never. */
-bool futex_is_past(const struct timespec *deadline);
 
 #endif

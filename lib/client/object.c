@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "lib/client/object.h"
-#include "lib/base/cleanup.h"
 #include "lib/client/futex.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define MAGIC   0x6a626f7366676573u /* "segfsobj" in memory */
 #define VERSION 1u

@@ -98,6 +98,17 @@ struct making {
 	bool is_refused;
 };
 
+static int write_content(int fd, const struct making *making)
+{
+	const ssize_t written = pwrite(fd, making->content, making->length, 0);
+
+	if (written < 0)
+		return -errno;
+	if ((size_t)written < making->length)
+		return -ENOSPC;
+	return attribute_is_known(fd) ? attribute_set(fd, "size-policy", "fixed") : 0;
+}
+
 /* Makes the file what the segment is to be. */
 static int complete(int fd, struct making *making)
 {
@@ -108,11 +119,8 @@ static int complete(int fd, struct making *making)
 		result = -errno;
 	if (result == 0 && fchmod(fd, creation->mode) < 0)
 		result = -errno;
-	if (result == 0 && making->content &&
-	    pwrite(fd, making->content, making->length, 0) != (ssize_t)making->length)
-		result = errno ? -errno : -ENOSPC;
-	if (result == 0 && making->content && attribute_is_known(fd))
-		result = attribute_set(fd, "size-policy", "fixed");
+	if (result == 0 && making->content)
+		result = write_content(fd, making);
 	if (result == 0)
 		result = set_attributes(fd, creation, false);
 	making->is_refused = result < 0;
