@@ -513,6 +513,14 @@ static bool status_says(const struct mount *mount, const char *line)
 	return strstr(text, line);
 }
 
+long long milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 bool kernel_has(const char *feature)
 {
 	static char answers[8192];

@@ -163,6 +163,9 @@ int milliseconds_until(const struct deadline *deadline);
 		met_;                                                                                        \
 	})
 
+/* CLOCK_BOOTTIME in milliseconds. */
+long long milliseconds(void);
+
 /* Skips the case for a feature that this machine lacks. */
 #define skip_missing(feature)                                                                                \
 	do {                                                                                                 \

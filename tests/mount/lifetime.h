@@ -112,14 +112,6 @@ static inline void start_again(void)
 	assert_int_equal(mount_start(&mounted, &spec), 0);
 }
 
-static inline long long milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 static inline void perhaps_replace_worker(bool really)
 {
 	if (really)

@@ -8,7 +8,7 @@
 #include "tests/lib/job.h"
 #include "tests/lib/process.h"
 #include "tests/lib/worker.h"
-#include "tests/mount/harness.h"
+#include "tests/mount/library.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,15 +27,6 @@
 #define MILLISECOND UINT64_C(1000000)
 #define SECOND      UINT64_C(1000000000)
 #define SIZE        4096
-
-static struct mount mounted;
-static const char *place;
-static bool on_segfs;
-
-static const char *at(const char *name)
-{
-	return path_of("%s/%s", place, name);
-}
 
 static struct segfs_object *make(const char *name, enum segfs_kind kind, uint32_t initial, uint32_t maximum)
 {
@@ -58,14 +49,6 @@ static int wait_for_a_while(struct segfs_object *object, uint64_t nanoseconds)
 	struct timespec deadline;
 
 	return segfs_wait(object, segfs_deadline(&deadline, nanoseconds), 0);
-}
-
-static long long now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
 /* --- files --- */
@@ -100,7 +83,7 @@ static void created_and_opened(void **unused)
 	assert_int_equal(segfs_object_open("semaphore", SEGFS_DOORBELL, &second), -EPROTOTYPE);
 	assert_int_equal(segfs_object_open("semaphore", SEGFS_SEGMENT, &second), -EINVAL);
 	assert_int_equal(segfs_object_open("none", 0, &second), -ENOENT);
-	if (on_segfs)
+	if (is_on_segfs())
 		check_error(EPERM, truncate(at("semaphore"), 0));
 	end(first, "semaphore");
 	segfs_object_close(NULL);
@@ -178,14 +161,14 @@ static void what_is_no_object(void **unused)
 static void semaphores_count(void **unused)
 {
 	struct segfs_object *object = make("semaphore", SEGFS_SEMAPHORE, 2, 4);
-	long long begin = now();
+	long long begin = milliseconds();
 
 	(void)unused;
 	assert_int_equal(segfs_wait(object, NULL, 0), 0);
 	assert_int_equal(segfs_wait(object, NULL, SEGFS_TRY), 0);
 	assert_int_equal(segfs_wait(object, NULL, SEGFS_TRY), -EAGAIN);
 	assert_int_equal(wait_for_a_while(object, 50 * MILLISECOND), -ETIMEDOUT);
-	assert_true(now() - begin >= 50);
+	assert_true(milliseconds() - begin >= 50);
 	assert_int_equal(segfs_post(object, 0), 0);
 	assert_int_equal(segfs_post(object, 5), -EOVERFLOW);
 	assert_int_equal(segfs_post(object, 3), 0);
@@ -289,18 +272,18 @@ static void woken_by_each_kind(void **unused)
 		for (size_t j = 0; j < 2; j++) {
 			struct segfs_object *object = make("object", kinds[i], 0, 0);
 			struct job *job = start_waiter(&waiters[j]);
-			long long begin = now();
+			long long begin = milliseconds();
 
-			if (mounted.supervisor > 0 && j == 0)
+			if (is_on_segfs() && j == 0)
 				worker_replace(&mounted);
-			begin = now();
+			begin = milliseconds();
 			assert_int_equal(kinds[i] == SEGFS_SEMAPHORE  ? segfs_post(object, 1)
 					 : kinds[i] == SEGFS_DOORBELL ? segfs_ring(object)
 								      : segfs_set_event(object),
 					 0);
 			assert_int_equal(job_end(&job), 0);
 			/* not by looking again after a second */
-			assert_true(now() - begin < 900);
+			assert_true(milliseconds() - begin < 900);
 			end(object, "object");
 		}
 	}
@@ -423,11 +406,11 @@ static void no_wakeup_is_lost(void **unused)
 	(void)unused;
 	assert_non_null(job);
 	for (int i = 0; i < ROUNDS; i++) {
-		long long begin = now();
+		long long begin = milliseconds();
 
 		assert_int_equal(segfs_set_event(ping), 0);
 		assert_int_equal(wait_for_a_while(pong, 60 * SECOND), 0);
-		longest = now() - begin > longest ? now() - begin : longest;
+		longest = milliseconds() - begin > longest ? milliseconds() - begin : longest;
 	}
 	assert_int_equal(job_end(&job), 0);
 	print_message("longest turn: %lld ms\n", longest);
@@ -494,7 +477,7 @@ static void dies_everywhere(enum segfs_kind kind, uint32_t initial, void (*funct
 	uint32_t before = initial;
 
 	/* all of them once: the instructions are the same everywhere */
-	for (unsigned int n = 1;; n += on_segfs || SANITIZED ? 1 + n / 8 : 1) {
+	for (unsigned int n = 1;; n += is_on_segfs() || SANITIZED ? 1 + n / 8 : 1) {
 		const bool waits = adds && n % 2 == 0;
 		struct job *job = NULL;
 		bool killed;
@@ -601,10 +584,10 @@ static void nonsense_harms_nobody(void **unused)
 			struct timespec deadline;
 			int result;
 
-			begin = now();
+			begin = milliseconds();
 			result = segfs_wait(object, segfs_deadline(&deadline, MILLISECOND), 0);
 			assert_true(result == 0 || result == -ETIMEDOUT);
-			assert_true(now() - begin < 5000);
+			assert_true(milliseconds() - begin < 5000);
 			segfs_post(object, 1);
 			segfs_set_event(object);
 			segfs_reset_event(object);
@@ -617,9 +600,7 @@ static void nonsense_harms_nobody(void **unused)
 	}
 }
 
-/* --- groups --- */
-
-static int run(const char *group)
+int main(void)
 {
 #define CASE(function) cmocka_unit_test(function)
 	static const struct CMUnitTest cases[] = {
@@ -639,44 +620,5 @@ static int run(const char *group)
 		CASE(nonsense_harms_nobody),
 	};
 
-	return _cmocka_run_group_tests(group, cases, sizeof(cases) / sizeof(cases[0]), NULL, NULL);
-}
-
-static int run_on_segfs(const char *mode)
-{
-	const struct mount_spec spec = {.tag = mode, .options = path_of("io_mode=%s", mode)};
-	int failed;
-
-	if (mount_start(&mounted, &spec) < 0 || setenv("SEGFS_MOUNT", mounted.path, 1) < 0)
-		return 1;
-	place = mounted.path;
-	failed = run(mode);
-	return failed + (mount_stop(&mounted) < 0);
-}
-
-/* A directory of another file system. */
-static int run_elsewhere(void)
-{
-	char directory[PATH_MAX];
-
-	snprintf(directory, sizeof(directory), "%s/elsewhere", test_directory());
-	if (mkdir(directory, 0777) < 0 || chmod(directory, 0777) < 0 ||
-	    setenv("SEGFS_MOUNT", directory, 1) < 0)
-		return 1;
-	mounted = (struct mount){0};
-	place = getenv("SEGFS_MOUNT");
-	return run("elsewhere");
-}
-
-int main(void)
-{
-	int failed;
-
-	if (geteuid() != 0)
-		skip_program("root");
-	on_segfs = true;
-	failed = run_on_segfs("direct");
-	failed += run_on_segfs("relayed");
-	on_segfs = false;
-	return failed + run_elsewhere();
+	return library_run(cases, sizeof(cases) / sizeof(cases[0]));
 }

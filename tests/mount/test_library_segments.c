@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * libsegfs: names, segments, attributes, lists. On a mount of segfs, and on a tmpfs, where all but attributes
- * is the same.
+ * libsegfs: names, segments, attributes, lists. On a mount of segfs, with and without passthrough, and in a
+ * directory of another file system, where all but attributes is the same.
  */
 #include "lib/segfs.h"
 #include "tests/lib/job.h"
 #include "tests/lib/process.h"
-#include "tests/mount/harness.h"
+#include "tests/mount/library.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,15 +20,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static struct mount mounted;
-static bool on_segfs;
-static const char *place; /* SEGFS_MOUNT */
-
-static const char *at(const char *name)
-{
-	return path_of("%s/%s", place, name);
-}
 
 static int create(const char *name, uint64_t size, uint32_t flags, struct segfs_segment **segment)
 {
@@ -277,7 +268,7 @@ static void attributes(void **unused)
 	char value[64];
 
 	(void)unused;
-	if (!on_segfs) {
+	if (!is_on_segfs()) {
 		assert_int_equal(segfs_create("policies", &creation, &segment), -EOPNOTSUPP);
 		assert_int_equal(count_names(), 0);
 		assert_int_equal(create("policies", 1, 0, &segment), 0);
@@ -321,7 +312,7 @@ static void as_many_writers_as_allowed(void **unused)
 	struct segfs_segment *segment, *second;
 
 	(void)unused;
-	if (!on_segfs)
+	if (!is_on_segfs())
 		return;
 	assert_int_equal(segfs_create("one", &creation, &segment), 0);
 	assert_int_equal(segfs_open("one", SEGFS_WRITE, 0, &second), -EBUSY);
@@ -372,7 +363,7 @@ static void lists(void **unused)
 	assert_int_equal(seen.directories, 1);
 	assert_int_equal(seen.bytes, 110);
 	/* the directory is unknown; one process has b open */
-	assert_int_equal(seen.attached, on_segfs ? 1 - 1 : -3);
+	assert_int_equal(seen.attached, is_on_segfs() ? 1 - 1 : -3);
 	segfs_close(segment);
 	make("list/c", 1);
 	seen = (struct seen){0};
@@ -452,7 +443,7 @@ static int find_mounts(void *unused)
 static void mounts_are_found(void **unused)
 {
 	(void)unused;
-	if (!on_segfs)
+	if (!is_on_segfs())
 		return;
 	make("file", 1);
 	assert_int_equal(as_user(0, 0, find_mounts, NULL), 0);
@@ -475,27 +466,7 @@ static void sentences(void **unused)
 	assert_int_equal(text[0], 'x');
 }
 
-/* --- groups --- */
-
-static int begin(void **unused)
-{
-	(void)unused;
-	return setenv("SEGFS_MOUNT", place, 1);
-}
-
-static int start(void **unused)
-{
-	(void)unused;
-	return mount_start(&mounted, &(struct mount_spec){0});
-}
-
-static int stop(void **unused)
-{
-	(void)unused;
-	return mount_stop(&mounted);
-}
-
-static int run(const char *group)
+int main(void)
 {
 #define CASE(function) cmocka_unit_test(function)
 	static const struct CMUnitTest cases[] = {
@@ -514,22 +485,5 @@ static int run(const char *group)
 		CASE(sentences),
 	};
 
-	return _cmocka_run_group_tests(group, cases, sizeof(cases) / sizeof(cases[0]), begin, NULL);
-}
-
-int main(void)
-{
-	int failed;
-
-	if (geteuid() != 0)
-		skip_program("root");
-	if (start(NULL) < 0)
-		return 1;
-	on_segfs = true;
-	place = mounted.path;
-	failed = run("segfs");
-	on_segfs = false;
-	place = mounted.store;
-	failed += run("tmpfs");
-	return failed + (stop(NULL) < 0);
+	return library_run(cases, sizeof(cases) / sizeof(cases[0]));
 }

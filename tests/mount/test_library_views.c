@@ -6,7 +6,7 @@
 #include "lib/segfs.h"
 #include "tests/lib/process.h"
 #include "tests/lib/worker.h"
-#include "tests/mount/harness.h"
+#include "tests/mount/library.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -20,7 +20,6 @@
 
 #define PAGES 8
 
-static struct mount mounted;
 static struct segfs_segment *segment; /* of PAGES pages, each filled with a letter */
 static size_t page;
 
@@ -255,7 +254,7 @@ static void outlives_all(void **unused)
 	segfs_close(other);
 	assert_int_equal(segfs_remove("other"), 0);
 	snprintf(segfs_view_data(view), page, "still here");
-	if (mounted.supervisor > 0)
+	if (is_on_segfs())
 		worker_replace(&mounted);
 	assert_string_equal(segfs_view_data(view), "still here");
 	segfs_unmap(view);
@@ -345,7 +344,7 @@ static void over_a_fork(void **unused)
 	segfs_unmap(view);
 }
 
-static int run(const char *group)
+int main(void)
 {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	static const struct CMUnitTest cases[] = {
@@ -363,41 +362,6 @@ static int run(const char *group)
 		CASE(over_a_fork),
 	};
 
-	return _cmocka_run_group_tests(group, cases, sizeof(cases) / sizeof(cases[0]), NULL, NULL);
-}
-
-static int run_on_segfs(const char *mode)
-{
-	const struct mount_spec spec = {.tag = mode, .options = path_of("io_mode=%s", mode)};
-	int failed;
-
-	if (mount_start(&mounted, &spec) < 0 || setenv("SEGFS_MOUNT", mounted.path, 1) < 0)
-		return 1;
-	failed = run(mode);
-	return failed + (mount_stop(&mounted) < 0);
-}
-
-/* A directory of another file system. */
-static int run_elsewhere(void)
-{
-	char directory[PATH_MAX];
-
-	snprintf(directory, sizeof(directory), "%s/elsewhere", test_directory());
-	if (mkdir(directory, 0777) < 0 || chmod(directory, 0777) < 0 ||
-	    setenv("SEGFS_MOUNT", directory, 1) < 0)
-		return 1;
-	mounted = (struct mount){0};
-	return run("elsewhere");
-}
-
-int main(void)
-{
-	int failed;
-
-	if (geteuid() != 0)
-		skip_program("root");
 	page = (size_t)sysconf(_SC_PAGESIZE);
-	failed = run_on_segfs("direct");
-	failed += run_on_segfs("relayed");
-	return failed + run_elsewhere();
+	return library_run(cases, sizeof(cases) / sizeof(cases[0]));
 }
