@@ -70,8 +70,8 @@ static void unmap(struct place *place, const struct workload *workload, unsigned
 {
 	(void)workload;
 	(void)count;
-	/* otherwise a peer would write back during the next target's measurement */
-	if (place->which == ON_BINDFS || place->which == ON_PASSTHROUGH)
+	/* otherwise what relays would write back during the next target's measurement */
+	if (place->which != ON_TMPFS)
 		must(msync(place->view, place->view_size, MS_SYNC));
 	munmap(place->view, place->view_size);
 	place->view = NULL;
