@@ -95,7 +95,7 @@ program_sources := $(sort $(filter-out $(generator_sources),$(wildcard fs/*.c fs
 # all that knows no FUSE, for unit tests and fuzzers
 client_sources := $(wildcard lib/client/*.c)
 core_sources := $(sort $(wildcard fs/config/*.c fs/state/*.c fs/source/*.c)) $(base_sources) $(client_sources)
-library_sources := $(client_sources) lib/base/mounts.c
+library_sources := $(client_sources) lib/base/mounts.c lib/base/object_format.c
 support_sources := $(wildcard tests/mount/harness.c tests/lib/*.c)
 stress_sources := $(wildcard tests/stress/*.c)
 
@@ -323,7 +323,9 @@ install_pc = printf 'Name: segfs\nDescription: named segments of shared memory\n
 # pages that describe more than one function: each further name is a page that refers to it
 man_aliases := $(foreach name,open close fd size resize get set remove,segfs_$(name):segfs_create) \
 	$(foreach name,view_data view_length remap flush unmap,segfs_$(name):segfs_map) segfs_explain:libsegfs \
-	$(foreach name,object_open object_close object_kind object_value post set_event reset_event ring wait wait_any deadline,segfs_$(name):segfs_object_create)
+	$(foreach name,object_open object_close object_kind object_value post set_event reset_event ring wait wait_any wait_all deadline,segfs_$(name):segfs_object_create) \
+	$(foreach name,lock_shared unlock abandoned clear_abandoned,segfs_$(name):segfs_lock) \
+	$(foreach name,notify barrier_wait,segfs_$(name):segfs_condition_wait)
 
 # one line per file: mode, or link or text, source, destination below PREFIX; install and uninstall both read it
 installed := \

@@ -180,10 +180,15 @@ SEGFS_API int segfs_remove(const char *name);
 enum segfs_kind {
 	SEGFS_SEGMENT = 1,
 	SEGFS_DIRECTORY = 2,
-	SEGFS_SEMAPHORE = 3,  /* a count; a wait takes one of it */
-	SEGFS_EVENT = 4,      /* set until it is reset; all waits end while it is set */
-	SEGFS_AUTO_EVENT = 5, /* set until a wait ends, which resets it */
-	SEGFS_DOORBELL = 6,   /* counts how often it was rung; a wait ends with the next ring */
+	SEGFS_SEMAPHORE = 3,       /* a count; a wait takes one of it */
+	SEGFS_EVENT = 4,           /* set until it is reset; all waits end while it is set */
+	SEGFS_AUTO_EVENT = 5,      /* set until a wait ends, which resets it */
+	SEGFS_DOORBELL = 6,        /* counts how often it was rung; a wait ends with the next ring */
+	SEGFS_MUTEX = 7,           /* held by one thread */
+	SEGFS_RECURSIVE_MUTEX = 8, /* which its thread can lock several times */
+	SEGFS_RWLOCK = 9,          /* held by readers, or by one writer */
+	SEGFS_CONDITION = 10,      /* waits that release a mutex end when it is notified */
+	SEGFS_BARRIER = 11,        /* waits end when so many threads have arrived */
 };
 
 /* A name in a directory. Only valid during the call that gets it. */
@@ -263,56 +268,69 @@ SEGFS_API void segfs_unmap(struct segfs_view *view);
 /* --- synchronization objects --- */
 
 /*
- * Files of 4096 bytes, with names, owners, modes and lifetimes like segments, shared by all who may write
- * them. Operations that find nobody waiting, and waits for what is there, make no system call. A process may
- * die at any instruction of an operation: then it is done or not, and those who wait go on, at worst a second
- * later. Peers that may write an object can spoil its meaning, but not the memory of others, as long as they
- * cannot truncate it: on segfs its size is fixed; elsewhere give modes to those who are trusted.
+ * Files of one page, with names, owners, modes and lifetimes like segments, shared by all who may write them.
+ * (That of a reader-writer lock has 65 pages, which take memory when they are used.) Operations that find
+ * nobody waiting, and waits for what is there, make no system call. A process may die at any instruction of
+ * an operation: then it is done or not, and those who wait go on, at worst a second later.
+ *
+ * Peers that may write an object can spoil its meaning, but not the memory of others, as long as they cannot
+ * truncate it: on segfs its size is fixed; elsewhere give modes to those who are trusted. What a peer has
+ * spoilt makes an operation fail with EBADMSG, if it is noticed.
  */
 struct segfs_object;
 
-#define SEGFS_OBJECTS_MAX 128 /* that can be waited for at a time */
+#define SEGFS_OBJECTS_MAX 128   /* that can be waited for at a time */
+#define SEGFS_READERS_MAX 64    /* threads that can hold a reader-writer lock for reading at a time */
+#define SEGFS_BARRIER_MAX 65535 /* threads of a barrier */
 
 /* How to create an object. All members that are not needed are 0. */
 struct segfs_object_creation {
 	uint32_t mode;    /* permission bits, whatever the umask; whoever uses it needs to read and write */
 	uint32_t flags;   /* SEGFS_OPEN_EXISTING or 0 */
-	uint32_t initial; /* of a semaphore: its count; of an event: 1 = set; of a doorbell: 0 */
-	uint32_t maximum; /* of a semaphore's count, up to 2^31-1; 0 = that. Others: 0 */
+	uint32_t initial; /* of a semaphore: its count; of an event: 1 = set; of others: 0 */
+	uint32_t maximum; /* of a semaphore's count, up to 2^31-1, 0 = that; of a barrier: its threads, 1 to
+			     SEGFS_BARRIER_MAX; of others: 0 */
 	uint32_t reserved[4]; /* 0 */
 };
 
 /*
  * Creates an object, and opens it. Its name appears when it is complete.
- * kind: SEGFS_SEMAPHORE to SEGFS_DOORBELL. object: receives it; released by segfs_object_close().
+ * kind: SEGFS_SEMAPHORE to SEGFS_BARRIER. object: receives it; released by segfs_object_close().
  * Returns 0: created; 1: one of this kind exists, and was opened (SEGFS_OPEN_EXISTING). Errors: those of
  * segfs_create() and segfs_object_open();
- *   EINVAL  not a kind of object; initial is more than maximum, or not a state; reserved is not 0
+ *   EINVAL  not a kind of object; initial is more than maximum, or not a state; no or too many threads of a
+ *           barrier; reserved is not 0
  */
 SEGFS_API int segfs_object_create(const char *name, enum segfs_kind kind,
 				  const struct segfs_object_creation *creation, struct segfs_object **object);
 
 /*
  * Opens an object.
- * kind: SEGFS_SEMAPHORE to SEGFS_DOORBELL; 0 = any. object: receives it; released by segfs_object_close().
+ * kind: SEGFS_SEMAPHORE to SEGFS_BARRIER; 0 = any. object: receives it; released by segfs_object_close().
  * Returns 0. Errors: those of segfs_open();
- *   EBADMSG          the file is no object
+ *   EBADMSG          the file is no object, or one of a machine with pages of another size
  *   EPROTONOSUPPORT  it is one of another version of the library
  *   EPROTOTYPE       it is an object of another kind
  *   EINVAL           not a kind of object
  */
 SEGFS_API int segfs_object_open(const char *name, enum segfs_kind kind, struct segfs_object **object);
 
-/* Releases an object, for which no thread waits. NULL is fine. */
+/*
+ * Releases an object, for which no thread waits. A mutex or reader-writer lock that the calling thread holds
+ * is abandoned, as if it had died; one that another thread of the process holds stays mapped, and held until
+ * that thread ends. NULL is fine.
+ */
 SEGFS_API void segfs_object_close(struct segfs_object *object);
 
 SEGFS_API enum segfs_kind segfs_object_kind(const struct segfs_object *object);
 
 /*
- * A semaphore's count, 1 or 0 for an event that is set or not, the number of a doorbell's rings modulo 2^31.
- * Others may have changed it since.
+ * Its present state, which others may have changed since: a semaphore's count; 1 or 0 for an event that is
+ * set or not, and for a mutex that is held or not; the number of rings of a doorbell and of notifications of
+ * a condition, modulo 2^31; how many have arrived at a barrier; how many read under a reader-writer lock, or
+ * UINT32_MAX while one writes.
  */
-SEGFS_API uint32_t segfs_object_value(const struct segfs_object *object);
+SEGFS_API uint32_t segfs_object_value(struct segfs_object *object);
 
 /*
  * Adds n to the count of a semaphore. Returns 0. Errors:
@@ -337,25 +355,126 @@ SEGFS_API int segfs_ring(struct segfs_object *object);
  * rung since the last such wait through this segfs_object, or since that was opened.
  * deadline: CLOCK_MONOTONIC, see segfs_deadline(); NULL = none. flags: SEGFS_TRY and SEGFS_INTERRUPTIBLE.
  * Returns 0. Errors:
- *   EAGAIN     not there (SEGFS_TRY)
- *   ETIMEDOUT  the deadline has passed, and it was not there
- *   EINTR      a signal handler ran (SEGFS_INTERRUPTIBLE)
- *   EINVAL     unknown flags; no time
- *   EFAULT     the file was truncated
+ *   EAGAIN      not there (SEGFS_TRY)
+ *   ETIMEDOUT   the deadline has passed, and it was not there
+ *   EINTR       a signal handler ran (SEGFS_INTERRUPTIBLE)
+ *   EPROTOTYPE  it is an object of another kind
+ *   EINVAL      unknown flags; no time
+ *   EFAULT      the file was truncated
  */
 SEGFS_API int segfs_wait(struct segfs_object *object, const struct timespec *deadline, unsigned int flags);
 
 /*
- * Waits for one of n objects, 1 to SEGFS_OBJECTS_MAX; looks at them in their order. On Linux before 5.16 it
- * looks once a millisecond.
+ * Waits for one of n semaphores, events and doorbells, 1 to SEGFS_OBJECTS_MAX; looks at them in their order.
+ * On Linux before 5.16 it looks once a millisecond.
  * Returns the index of the one for which the wait ended, by which alone something was taken. Errors: those of
  * segfs_wait(); EINVAL, too few or too many.
  */
 SEGFS_API int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct timespec *deadline,
 			     unsigned int flags);
 
+/*
+ * Waits for all of n semaphores, events and doorbells, 1 to SEGFS_OBJECTS_MAX. Nothing is taken of any as
+ * long as one is missing. All are taken one after the other: if one has gone meanwhile, the others are given
+ * back, so that other processes may see them gone for a moment; a process that dies just then has taken some.
+ * Returns 0. Errors: those of segfs_wait_any().
+ */
+SEGFS_API int segfs_wait_all(struct segfs_object *const *objects, size_t n, const struct timespec *deadline,
+			     unsigned int flags);
+
 /* Sets a deadline so many nanoseconds from now. Returns it. */
 SEGFS_API struct timespec *segfs_deadline(struct timespec *deadline, uint64_t nanoseconds);
+
+/* --- mutexes and reader-writer locks --- */
+
+/*
+ * They are held by threads. One that is held by a thread that dies, by its end, that of its process, or
+ * execve(2), is released by the kernel. Then all who lock it are told, until one clears that: what it
+ * protects may be half changed. In a child of fork(2) nothing is held. They are of the same kind as robust
+ * mutexes of pthread_mutexattr_setrobust(3), with which they can be mixed, and like them not for signal
+ * handlers.
+ */
+#define SEGFS_ABANDONED   1 /* a thread died while it held the mutex, or wrote */
+#define SEGFS_READER_DIED 2 /* a thread died while it read; a writer or another reader has noticed it */
+
+/*
+ * Locks a mutex, or a reader-writer lock for writing: waits until nobody holds it. A writer that waits keeps
+ * new readers waiting. A recursive mutex is locked as often as it has to be unlocked.
+ * deadline, flags: see segfs_wait().
+ * Returns 0, or SEGFS_ABANDONED, SEGFS_READER_DIED or both: also then it is locked. Errors:
+ *   EAGAIN      somebody holds it (SEGFS_TRY)
+ *   ETIMEDOUT, EINTR, EINVAL, EFAULT: see segfs_wait()
+ *   EDEADLK     the calling thread holds it through this segfs_object
+ *   EOVERFLOW   it has been locked 2^32-1 times
+ *   EPROTOTYPE  it is an object of another kind
+ *   EOPNOTSUPP  the C library is not the GNU one for machines of 64 bits
+ *   EBADMSG     a peer has spoilt it: another thread of this process holds it
+ *   ENOMEM      a reader's page could not be mapped
+ */
+SEGFS_API int segfs_lock(struct segfs_object *object, const struct timespec *deadline, unsigned int flags);
+
+/*
+ * Locks a reader-writer lock for reading: waits until nobody writes or waits for that, except that a thread
+ * which reads already may do so once more. If SEGFS_READERS_MAX threads read, it waits for one of them.
+ * Returns and errors: as segfs_lock(); EDEADLK, the calling thread writes.
+ */
+SEGFS_API int segfs_lock_shared(struct segfs_object *object, const struct timespec *deadline,
+				unsigned int flags);
+
+/*
+ * Unlocks what the calling thread has locked through this segfs_object. Returns 0. Errors:
+ *   EPERM       it has not
+ *   EPROTOTYPE  it is an object of another kind
+ *   EBADMSG     a peer has spoilt it, so that others may have held it as well; now the thread does not hold
+ * it
+ */
+SEGFS_API int segfs_unlock(struct segfs_object *object);
+
+/*
+ * What segfs_lock() would tell now: 0, SEGFS_ABANDONED, SEGFS_READER_DIED or both. Of use after a wait for a
+ * condition that has failed. Error: EPROTOTYPE.
+ */
+SEGFS_API int segfs_abandoned(struct segfs_object *object);
+
+/*
+ * Says that what was abandoned is in order again. The caller holds the mutex, or the reader-writer lock for
+ * writing. Returns 0. Errors: EPERM, it does not; EPROTOTYPE.
+ */
+SEGFS_API int segfs_clear_abandoned(struct segfs_object *object);
+
+/* --- conditions and barriers --- */
+
+/*
+ * Unlocks a mutex, waits until the condition is notified, and locks the mutex. The wait may end without: look
+ * again at what is waited for. A recursive mutex is unlocked entirely, and then locked as often as before.
+ * mutex: held by the calling thread. deadline, flags: see segfs_wait(), without SEGFS_TRY; the mutex is
+ * waited for as long as it takes. Returns 0, or SEGFS_ABANDONED. Errors: ETIMEDOUT, EINTR  the mutex is
+ * locked; see segfs_abandoned() EINVAL            see segfs_wait() EPERM             the calling thread does
+ * not hold the mutex EPROTOTYPE        they are not a condition and a mutex EBADMSG, EFAULT   see
+ * segfs_lock(); the mutex is not locked
+ */
+SEGFS_API int segfs_condition_wait(struct segfs_object *condition, struct segfs_object *mutex,
+				   const struct timespec *deadline, unsigned int flags);
+
+/*
+ * Ends n waits for a condition; UINT32_MAX = all. Others may end as well, a second later. To be sure that
+ * those who wait see what was changed, change it under their mutex. Returns 0. Error: EPROTOTYPE, it is no
+ * condition.
+ */
+SEGFS_API int segfs_notify(struct segfs_object *object, uint32_t n);
+
+/*
+ * Waits until as many threads have arrived at a barrier as it was created for. A thread whose wait fails has
+ * not arrived; one that dies while it waits has.
+ * deadline, flags: see segfs_wait().
+ * Returns 1 in the thread that was the last, and 0 in the others. Errors:
+ *   EAGAIN      the others have not arrived (SEGFS_TRY); they change it without end
+ *   ETIMEDOUT, EINTR, EINVAL, EFAULT: see segfs_wait()
+ *   EPROTOTYPE  it is no barrier
+ *   EBADMSG     a peer has spoilt it
+ */
+SEGFS_API int segfs_barrier_wait(struct segfs_object *object, const struct timespec *deadline,
+				 unsigned int flags);
 
 #ifdef __cplusplus
 }

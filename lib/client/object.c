@@ -1,62 +1,110 @@
 // SPDX-License-Identifier: MIT
 #include "lib/client/object.h"
+#include "lib/base/cleanup.h"
+#include "lib/client/barrier.h"
 #include "lib/client/futex.h"
+#include "lib/client/rwlock.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <string.h>
+#include <unistd.h>
 
-#define MAGIC   0x6a626f7366676573u /* "segfsobj" in memory */
-#define VERSION 1u
+#define SAME(name) _Static_assert((int)SEGFS_##name == (int)OBJECT_##name, "kinds have the same numbers")
+SAME(SEMAPHORE);
+SAME(EVENT);
+SAME(AUTO_EVENT);
+SAME(DOORBELL);
+SAME(MUTEX);
+SAME(RECURSIVE_MUTEX);
+SAME(RWLOCK);
+SAME(CONDITION);
+SAME(BARRIER);
+_Static_assert(SEGFS_READERS_MAX == OBJECT_READERS_MAX, "as the file has pages");
+_Static_assert(offsetof(struct object_words, word) == sizeof(struct object_words) - 8, "see robust.h");
 
-_Static_assert(sizeof(struct object_file) == OBJECT_SIZE, "an object is one page");
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static struct object_words *words_of(void *page)
+{
+	return (struct object_words *)(void *)((char *)page + page_size() - sizeof(struct object_words));
+}
 
 static bool is_kind(enum segfs_kind kind)
 {
-	return kind >= SEGFS_SEMAPHORE && kind <= SEGFS_DOORBELL;
+	return object_pages(kind) > 0;
 }
 
-/* Fills the file of a new object. */
-static int fill(struct object_file *file, enum segfs_kind kind, const struct segfs_object_creation *creation)
+/* The limit that the creator of an object sets. Returns 0; -EINVAL. */
+static int find_limit(enum segfs_kind kind, const struct segfs_object_creation *creation, uint32_t *limit)
 {
-	const bool counts = kind == SEGFS_SEMAPHORE;
-	const bool has_state = kind == SEGFS_EVENT || kind == SEGFS_AUTO_EVENT;
-	const uint32_t maximum = counts && creation->maximum == 0 ? OBJECT_MAX : creation->maximum;
+	uint32_t initial = 0; /* the highest */
+
+	*limit = creation->maximum;
+	if (kind == SEGFS_SEMAPHORE) {
+		if (creation->maximum == 0)
+			*limit = OBJECT_MAX;
+		initial = *limit;
+		if (*limit > OBJECT_MAX)
+			return -EINVAL;
+	} else if (kind == SEGFS_BARRIER) {
+		if (*limit == 0 || *limit > SEGFS_BARRIER_MAX)
+			return -EINVAL;
+	} else if (*limit) {
+		return -EINVAL;
+	}
+	if (kind == SEGFS_EVENT || kind == SEGFS_AUTO_EVENT)
+		initial = 1;
+	return creation->initial > initial ? -EINVAL : 0;
+}
+
+/* Makes the first page of the file of a new object; freed by the caller. */
+static int fill(enum segfs_kind kind, const struct segfs_object_creation *creation, void **page)
+{
+	struct object_header header = {.magic = OBJECT_MAGIC, .version = OBJECT_VERSION, .kind = kind};
+	int result;
 
 	for (size_t i = 0; i < sizeof(creation->reserved) / sizeof(creation->reserved[0]); i++)
 		if (creation->reserved[i])
 			return -EINVAL;
-	if (!is_kind(kind) || (!counts && maximum) || maximum > OBJECT_MAX ||
-	    creation->initial > (counts ? maximum : has_state))
+	if (!is_kind(kind))
 		return -EINVAL;
-	*file = (struct object_file){
-		.magic = MAGIC,
-		.version = VERSION,
-		.kind = kind,
-		.limit = maximum,
-		.word = creation->initial * OBJECT_UNIT,
-	};
+	result = find_limit(kind, creation, &header.limit);
+	if (result < 0)
+		return result;
+	header.page = (uint32_t)page_size();
+	*page = calloc(1, page_size());
+	if (!*page)
+		return -ENOMEM;
+	memcpy(*page, &header, sizeof(header));
+	words_of(*page)->word = creation->initial * OBJECT_UNIT;
 	return 0;
 }
 
-/* Checks a file that anybody may have written. Values are read once. */
-static int check(struct segfs_object *object, enum segfs_kind kind)
+/* Checks a file that anybody may have written. size: of the file. */
+static int check(struct segfs_object *object, enum segfs_kind kind, uint64_t size)
 {
-	const volatile struct object_file *file = object->file;
-	const uint32_t found = file->kind;
+	struct object_header header;
 
-	if (file->magic != MAGIC)
+	/* once: a peer may change it meanwhile */
+	memcpy(&header, object->page, sizeof(header));
+	if (header.magic != OBJECT_MAGIC)
 		return -EBADMSG;
-	if (file->version != VERSION)
+	if (header.version != OBJECT_VERSION)
 		return -EPROTONOSUPPORT;
-	if (!is_kind((enum segfs_kind)found))
+	if (!object_kind_name(&header, size) || header.page != page_size())
 		return -EBADMSG;
-	if (kind && found != kind)
+	if (kind && header.kind != kind)
 		return -EPROTOTYPE;
-	object->kind = (enum segfs_kind)found;
-	object->limit = file->limit;
-	if (object->kind == SEGFS_SEMAPHORE && (object->limit == 0 || object->limit > OBJECT_MAX))
+	object->kind = (enum segfs_kind)header.kind;
+	object->limit = header.limit;
+	if ((object->kind == SEGFS_SEMAPHORE && (header.limit == 0 || header.limit > OBJECT_MAX)) ||
+	    (object->kind == SEGFS_BARRIER && (header.limit == 0 || header.limit > SEGFS_BARRIER_MAX)))
 		return -EBADMSG;
 	return 0;
 }
@@ -68,22 +116,25 @@ static int attach(const struct segfs_segment *segment, enum segfs_kind kind, str
 	uint64_t size = 0;
 	int result = segfs_size(segment, &size);
 
-	if (result == 0 && size != OBJECT_SIZE)
+	if (result == 0 && size < page_size())
 		result = -EBADMSG;
 	if (result < 0)
 		return result;
 	made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	made->file = mmap(NULL, OBJECT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
-	result = made->file == MAP_FAILED ? -errno : check(made, kind);
+	made->page = robust_map(segment->fd, 0, &made->lock);
+	result = made->page ? check(made, kind, size) : -errno;
+	if (result == 0) {
+		made->words = words_of(made->page);
+		atomic_store(&made->seen, atomic_load(&made->words->word) / OBJECT_UNIT);
+		if (made->kind == SEGFS_RWLOCK && !(made->others = readers_new(segment->fd)))
+			result = -errno;
+	}
 	if (result < 0) {
-		if (made->file != MAP_FAILED)
-			munmap(made->file, OBJECT_SIZE);
-		free(made);
+		segfs_object_close(made);
 		return result;
 	}
-	atomic_store(&made->seen, atomic_load(&made->file->word) / OBJECT_UNIT);
 	*object = made;
 	return 0;
 }
@@ -92,15 +143,15 @@ int segfs_object_create(const char *name, enum segfs_kind kind, const struct seg
 			struct segfs_object **object)
 {
 	const struct segfs_creation file = {
-		.size = OBJECT_SIZE, .mode = creation->mode, .flags = creation->flags};
+		.size = object_pages(kind) * page_size(), .mode = creation->mode, .flags = creation->flags};
+	_cleanup_free_ void *content = NULL;
 	struct segfs_segment *segment;
-	struct object_file content;
-	int result = fill(&content, kind, creation);
+	int result = fill(kind, creation, &content);
 	int existed;
 
 	if (result < 0)
 		return result;
-	existed = segment_create(name, &file, &content, sizeof(content), &segment);
+	existed = segment_create(name, &file, content, page_size(), &segment);
 	if (existed < 0)
 		return existed;
 	result = attach(segment, kind, object);
@@ -134,31 +185,44 @@ void segfs_object_close(struct segfs_object *object)
 {
 	if (!object)
 		return;
-	munmap(object->file, OBJECT_SIZE);
+	readers_free(object->others);
+	if (object->page)
+		robust_unmap(object->page, &object->lock);
 	free(object);
 }
 
-uint32_t segfs_object_value(const struct segfs_object *object)
+uint32_t segfs_object_value(struct segfs_object *object)
 {
-	return atomic_load(&object->file->word) / OBJECT_UNIT;
+	const uint32_t word = atomic_load(&object->words->word);
+
+	switch (object->kind) {
+	case SEGFS_MUTEX:
+	case SEGFS_RECURSIVE_MUTEX:
+		return word & ROBUST_THREAD ? 1 : 0;
+	case SEGFS_RWLOCK:
+		return rwlock_value(object);
+	case SEGFS_BARRIER:
+		return barrier_arrived(word);
+	default:
+		return word / OBJECT_UNIT;
+	}
 }
 
 /* --- changes --- */
 
 #define TRIES 1000000 /* of a change, while others change the word without end */
 
-/* Wakes at most `n` sleepers after a change of the word to `value`, if bit 0 of it is set. */
-static void changed(struct segfs_object *object, uint32_t value, unsigned int n)
+void object_changed(struct segfs_object *object, uint32_t value, unsigned int n)
 {
 	if (!(value & OBJECT_WAITERS))
 		return;
-	if (futex_wake(&object->file->word, n) == 0)
-		atomic_compare_exchange_strong(&object->file->word, &value, value & ~OBJECT_WAITERS);
+	if (futex_wake(&object->words->word, n) == 0)
+		atomic_compare_exchange_strong(&object->words->word, &value, value & ~OBJECT_WAITERS);
 }
 
 int segfs_post(struct segfs_object *object, uint32_t n)
 {
-	_Atomic uint32_t *word = &object->file->word;
+	_Atomic uint32_t *word = &object->words->word;
 	uint32_t old = atomic_load(word);
 
 	if (object->kind != SEGFS_SEMAPHORE)
@@ -172,7 +236,7 @@ int segfs_post(struct segfs_object *object, uint32_t n)
 		if (n == 0)
 			return 0;
 		if (atomic_compare_exchange_weak(word, &old, value)) {
-			changed(object, value, n);
+			object_changed(object, value, n);
 			return 0;
 		}
 	}
@@ -190,9 +254,9 @@ int segfs_set_event(struct segfs_object *object)
 
 	if (!is_event(object))
 		return -EPROTOTYPE;
-	old = atomic_fetch_or(&object->file->word, OBJECT_UNIT);
+	old = atomic_fetch_or(&object->words->word, OBJECT_UNIT);
 	/* also if it was set: who set it may have died before he woke anybody */
-	changed(object, old | OBJECT_UNIT, object->kind == SEGFS_EVENT ? INT_MAX : 1);
+	object_changed(object, old | OBJECT_UNIT, object->kind == SEGFS_EVENT ? INT_MAX : 1);
 	return 0;
 }
 
@@ -200,7 +264,7 @@ int segfs_reset_event(struct segfs_object *object)
 {
 	if (!is_event(object))
 		return -EPROTOTYPE;
-	atomic_fetch_and(&object->file->word, OBJECT_WAITERS);
+	atomic_fetch_and(&object->words->word, OBJECT_WAITERS);
 	return 0;
 }
 
@@ -208,6 +272,15 @@ int segfs_ring(struct segfs_object *object)
 {
 	if (object->kind != SEGFS_DOORBELL)
 		return -EPROTOTYPE;
-	changed(object, atomic_fetch_add(&object->file->word, OBJECT_UNIT) + OBJECT_UNIT, INT_MAX);
+	object_changed(object, atomic_fetch_add(&object->words->word, OBJECT_UNIT) + OBJECT_UNIT, INT_MAX);
+	return 0;
+}
+
+int segfs_notify(struct segfs_object *object, uint32_t n)
+{
+	if (object->kind != SEGFS_CONDITION)
+		return -EPROTOTYPE;
+	if (n)
+		object_changed(object, atomic_fetch_add(&object->words->word, OBJECT_UNIT) + OBJECT_UNIT, n);
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#define KNOWN (SEGFS_TRY | SEGFS_INTERRUPTIBLE)
 #define TRIES 1000 /* of taking, while others change the word; then the deadline is looked at */
 
 /* What the word becomes by a wait that finds this in it. Returns false if there is nothing to take. */
@@ -26,24 +27,27 @@ static bool take(struct segfs_object *object, uint32_t old, uint32_t *value)
 	}
 }
 
+#define TAKES  1u /* what is there */
+#define SLEEPS 2u /* if it is not: others have to wake the caller */
+
 /*
- * Takes what there is, without waiting. Returns whether there was something; else *value receives that of the
- * word on which to sleep, with bit 0 set.
+ * Looks whether a wait would end, and with TAKES ends it. If not, *value receives the word, in which
+ * OBJECT_WAITERS is set with SLEEPS.
  */
-static bool try(struct segfs_object *object, uint32_t *value)
+static bool try(struct segfs_object *object, unsigned int how, uint32_t *value)
 {
-	_Atomic uint32_t *word = &object->file->word;
+	_Atomic uint32_t *word = &object->words->word;
 	uint32_t old = atomic_load(word);
 
 	for (int tries = 0; tries < TRIES; tries++) {
 		if (take(object, old, value)) {
-			if (*value != old && !atomic_compare_exchange_weak(word, &old, *value))
+			if (how & TAKES && *value != old && !atomic_compare_exchange_weak(word, &old, *value))
 				continue;
-			if (object->kind == SEGFS_DOORBELL)
+			if (how & TAKES && object->kind == SEGFS_DOORBELL)
 				atomic_store(&object->seen, old / OBJECT_UNIT);
 			return true;
 		}
-		*value = old | OBJECT_WAITERS;
+		*value = how & SLEEPS ? old | OBJECT_WAITERS : old;
 		if (*value == old || atomic_compare_exchange_weak(word, &old, *value))
 			return false;
 	}
@@ -52,45 +56,44 @@ static bool try(struct segfs_object *object, uint32_t *value)
 	return false;
 }
 
-/* Without a trace, for those who do not wait. */
-static bool is_there(struct segfs_object *object)
+/* One of several sleepers was woken for what an object has. If he leaves that, he wakes the next one. */
+static void pass_on(struct segfs_object *object)
 {
 	uint32_t value;
 
-	return take(object, atomic_load(&object->file->word), &value);
+	if (object->kind != SEGFS_DOORBELL && try(object, 0, &value))
+		futex_wake(&object->words->word, 1);
 }
 
-/*
- * One of several waiters of an object is woken for what it has got. If this one takes that of another object,
- * it wakes the next one.
- */
-static void pass_on(struct segfs_object *const *objects, size_t n, size_t taken)
+/* Returns 0, or the error of what a wait for several was called with. */
+static int check(struct segfs_object *const *objects, size_t n, const struct timespec *deadline,
+		 unsigned int flags)
 {
+	if (n == 0 || n > SEGFS_OBJECTS_MAX || flags & ~KNOWN || (deadline && !is_deadline(deadline)))
+		return -EINVAL;
 	for (size_t i = 0; i < n; i++)
-		if (i != taken && objects[i]->kind != SEGFS_DOORBELL && is_there(objects[i]))
-			futex_wake(&objects[i]->file->word, 1);
+		if (objects[i]->kind > SEGFS_DOORBELL)
+			return -EPROTOTYPE;
+	return 0;
 }
 
 int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct timespec *deadline,
 		   unsigned int flags)
 {
+	const unsigned int how = TAKES | (flags & SEGFS_TRY ? 0 : SLEEPS);
 	struct futex_wait waits[SEGFS_OBJECTS_MAX];
+	int result = check(objects, n, deadline, flags);
 	bool has_slept = false;
-	int result = 0;
 
-	if (n == 0 || n > SEGFS_OBJECTS_MAX || flags & ~(SEGFS_TRY | SEGFS_INTERRUPTIBLE) ||
-	    (deadline && (deadline->tv_nsec < 0 || deadline->tv_nsec >= 1000000000)))
-		return -EINVAL;
 	while (result == 0) {
 		for (size_t i = 0; i < n; i++) {
-			if (flags & SEGFS_TRY && !is_there(objects[i]))
+			waits[i].word = &objects[i]->words->word;
+			if (!try(objects[i], how, &waits[i].value))
 				continue;
-			waits[i].word = &objects[i]->file->word;
-			if (try(objects[i], &waits[i].value)) {
-				if (has_slept)
-					pass_on(objects, n, i);
-				return (int)i;
-			}
+			for (size_t j = 0; has_slept && j < n; j++)
+				if (j != i)
+					pass_on(objects[j]);
+			return (int)i;
 		}
 		result = flags & SEGFS_TRY ? -EAGAIN
 					   : futex_sleep(waits, n, deadline, flags & SEGFS_INTERRUPTIBLE);
@@ -101,7 +104,81 @@ int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct t
 
 int segfs_wait(struct segfs_object *object, const struct timespec *deadline, unsigned int flags)
 {
+	uint32_t old = atomic_load_explicit(&object->words->word, memory_order_relaxed);
+
+	/* what is there is taken at once */
+	if (object->kind == SEGFS_SEMAPHORE && old >= OBJECT_UNIT && !(flags & ~KNOWN) &&
+	    (!deadline || is_deadline(deadline)) &&
+	    atomic_compare_exchange_strong(&object->words->word, &old, old - OBJECT_UNIT))
+		return 0;
 	return segfs_wait_any(&object, 1, deadline, flags);
+}
+
+/* --- all of several --- */
+
+/* Undoes a wait that took something. seen: of a doorbell, before it. */
+static void give_back(struct segfs_object *object, uint32_t seen)
+{
+	switch (object->kind) {
+	case SEGFS_SEMAPHORE:
+		segfs_post(object, 1);
+		break;
+	case SEGFS_AUTO_EVENT:
+		segfs_set_event(object);
+		break;
+	case SEGFS_DOORBELL:
+		atomic_store(&object->seen, seen);
+		break;
+	default: /* nothing was taken */
+		break;
+	}
+}
+
+/*
+ * Takes all, or none. Returns n; else the index of one that is missing, and the value of its word.
+ * how: SLEEPS or 0.
+ */
+static size_t take_all(struct segfs_object *const *objects, size_t n, unsigned int how, uint32_t *value)
+{
+	uint32_t seen[SEGFS_OBJECTS_MAX];
+
+	/* nothing is taken, for others to miss, while one is known to be missing */
+	for (size_t i = 0; i < n; i++)
+		if (!try(objects[i], how, value))
+			return i;
+	for (size_t i = 0; i < n; i++) {
+		seen[i] = atomic_load(&objects[i]->seen);
+		if (try(objects[i], TAKES | how, value))
+			continue;
+		for (size_t j = 0; j < i; j++)
+			give_back(objects[j], seen[j]);
+		return i;
+	}
+	return n;
+}
+
+int segfs_wait_all(struct segfs_object *const *objects, size_t n, const struct timespec *deadline,
+		   unsigned int flags)
+{
+	int result = check(objects, n, deadline, flags);
+	size_t slept_for = n;
+
+	while (result == 0) {
+		struct futex_wait wait = {0};
+		const size_t missing = take_all(objects, n, flags & SEGFS_TRY ? 0 : SLEEPS, &wait.value);
+
+		if (missing == n)
+			return 0;
+		if (slept_for < n && slept_for != missing)
+			pass_on(objects[slept_for]);
+		slept_for = missing;
+		wait.word = &objects[missing]->words->word;
+		result = flags & SEGFS_TRY ? -EAGAIN
+					   : futex_sleep(&wait, 1, deadline, flags & SEGFS_INTERRUPTIBLE);
+	}
+	if (slept_for < n)
+		pass_on(objects[slept_for]);
+	return result;
 }
 
 struct timespec *segfs_deadline(struct timespec *deadline, uint64_t nanoseconds)

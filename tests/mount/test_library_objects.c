@@ -4,52 +4,22 @@
  * libsegfs: semaphores, events, doorbells, and waiting for several. On a mount of segfs, with and without
  * passthrough, and in a directory of another file system.
  */
-#include "lib/segfs.h"
-#include "tests/lib/job.h"
 #include "tests/lib/process.h"
 #include "tests/lib/worker.h"
-#include "tests/mount/library.h"
+#include "tests/mount/objects.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define MILLISECOND UINT64_C(1000000)
-#define SECOND      UINT64_C(1000000000)
-#define SIZE        4096
-
-static struct segfs_object *make(const char *name, enum segfs_kind kind, uint32_t initial, uint32_t maximum)
-{
-	const struct segfs_object_creation creation = {.mode = 0666, .initial = initial, .maximum = maximum};
-	struct segfs_object *object = NULL;
-
-	unlink(at(name));
-	assert_int_equal(segfs_object_create(name, kind, &creation, &object), 0);
-	return object;
-}
-
-static void end(struct segfs_object *object, const char *name)
-{
-	segfs_object_close(object);
-	assert_int_equal(segfs_remove(name), 0);
-}
-
-static int wait_for_a_while(struct segfs_object *object, uint64_t nanoseconds)
-{
-	struct timespec deadline;
-
-	return segfs_wait(object, segfs_deadline(&deadline, nanoseconds), 0);
-}
+#define SIZE 4096
 
 /* --- files --- */
 
@@ -96,7 +66,7 @@ static void refused(void **unused)
 		struct segfs_object_creation creation;
 	} wrong[] = {
 		{SEGFS_SEGMENT, {.mode = 0600}},
-		{SEGFS_DOORBELL + 1, {.mode = 0600}},
+		{SEGFS_BARRIER + 1, {.mode = 0600, .maximum = 1}},
 		{SEGFS_SEMAPHORE, {.initial = 2, .maximum = 1}},
 		{SEGFS_SEMAPHORE, {.maximum = 1u << 31}},
 		{SEGFS_SEMAPHORE, {.initial = 1u << 31}},
@@ -106,6 +76,12 @@ static void refused(void **unused)
 		{SEGFS_EVENT, {.initial = 2}},
 		{SEGFS_EVENT, {.maximum = 1}},
 		{SEGFS_DOORBELL, {.initial = 1}},
+		{SEGFS_MUTEX, {.initial = 1}},
+		{SEGFS_RWLOCK, {.maximum = 1}},
+		{SEGFS_CONDITION, {.maximum = 1}},
+		{SEGFS_BARRIER, {.maximum = 0}},
+		{SEGFS_BARRIER, {.maximum = SEGFS_BARRIER_MAX + 1}},
+		{SEGFS_BARRIER, {.initial = 1, .maximum = 2}},
 	};
 	struct segfs_object *object = NULL;
 
@@ -442,33 +418,6 @@ static void do_take_event(void)
 	segfs_wait(victim, NULL, 0);
 }
 
-/* Runs a function in a child that is killed after n instructions. Returns whether it was; else it has ended.
- */
-static bool dies_after(void (*function)(void), unsigned int n)
-{
-	int status;
-	pid_t child;
-
-	fflush(NULL);
-	child = (pid_t)check(fork());
-	if (child == 0) {
-		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		raise(SIGSTOP);
-		function();
-		_exit(0);
-	}
-	check(waitpid(child, &status, 0));
-	for (unsigned int i = 0; i < n && WIFSTOPPED(status); i++) {
-		check(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL));
-		check(waitpid(child, &status, 0));
-	}
-	if (!WIFSTOPPED(status))
-		return false;
-	check(kill(child, SIGKILL));
-	check(waitpid(child, &status, 0));
-	return true;
-}
-
 /* Dies at each instruction, with the word as it is without and with waiters. */
 static void dies_everywhere(enum segfs_kind kind, uint32_t initial, void (*function)(void), bool adds)
 {
@@ -561,7 +510,8 @@ static void scribble(struct job *job, void *unused)
 	job_must(job, fd >= 0 && words != MAP_FAILED);
 	for (;;) {
 		random = random * 1103515245u + 12345u;
-		((volatile uint32_t *)words)[(random >> 8) % 16] = random;
+		/* the header, and the words at the end */
+		((volatile uint32_t *)words)[((random >> 8) % 16 + SIZE / 4 - 8) % (SIZE / 4)] = random;
 		atomic_fetch_add(&job->steps, 1);
 	}
 }

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A robust word: a word of shared memory with the id of the thread that holds it, which the kernel releases
+ * when that thread dies (Documentation/locking/robust-futex-ABI.rst).
+ *
+ * Design. The kernel finds the words that a dead thread held in a list of its: each entry is at a fixed
+ * distance from its word. Threads have one such list, and the C library has registered it for its own robust
+ * mutexes, with a distance of 32 bytes. Here entries are linked into that list, so that mutexes of both kinds
+ * can be held together. But pointers in shared memory would let a peer write anywhere in this process.
+ * Therefore the word is at the end of its page of the file, and the entry, 32 bytes on, is in a private page
+ * that is mapped behind it. No pointer is shared, and nothing that a process must rely on.
+ *
+ * What is private also says who holds the word: the id in the word itself serves the kernel and those who
+ * wait. So a peer that writes the id of a thread into the word does not make that thread unlink an entry that
+ * is not in its list. A page holds one entry, since one thread can hold a word.
+ *
+ * fork(2): the private page is empty in the child (MADV_WIPEONFORK), who holds nothing, and sees by that that
+ * ids have to be asked for again.
+ *
+ * PID namespaces: ids of threads are those of their own namespaces, and two threads can have the same. The
+ * kernel takes a word with the id of a dying thread for one that it held if its entry is in the list, or is
+ * pending. Hence an entry is pending only for the few instructions of an attempt, never during a wait: only
+ * a thread that is killed just there, while one with the same id in another namespace takes the word, has it
+ * released. Its holder is told by EBADMSG. (Robust mutexes of the C library are pending while they wait.)
+ *
+ * Alternatives: mutexes of the C library, which write through pointers of the shared memory; a list of our
+ * own with set_robust_list(2), which would take the thread's list from the C library; locks of fcntl(2) for
+ * each holder, which are system calls, and which a child of fork(2) keeps or the close of any descriptor
+ * drops.
+ */
+#ifndef SEGFS_CLIENT_ROBUST_H
+#define SEGFS_CLIENT_ROBUST_H
+
+#include "lib/client/futex.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/single_threaded.h>
+#include <sys/types.h>
+
+#define ROBUST_WAITERS    ((uint32_t)FUTEX_WAITERS)    /* somebody may sleep */
+#define ROBUST_OWNER_DIED ((uint32_t)FUTEX_OWNER_DIED) /* set by the kernel; stays until it is removed */
+#define ROBUST_THREAD     ((uint32_t)FUTEX_TID_MASK)   /* who holds it; 0 = nobody */
+
+/* The calling thread. */
+struct thread {
+	pid_t process;                 /* to which the rest belongs; 0 = not asked for yet */
+	uint32_t id;                   /* as gettid(2) says */
+	struct robust_list_head *list; /* NULL if the C library has none of the form described above */
+};
+
+/* What a process knows of a word, in the private page behind it. */
+struct holding {
+	char unused[16];
+	void *previous; /* the next two are an entry of the list, as in pthread_mutex_t */
+	void *next;
+	_Atomic uint32_t thread;       /* of this process, that holds the word; 0 = none */
+	uint32_t depth;                /* how often the holder has locked it, used by the holder alone */
+	struct robust_list_head *list; /* the holder's */
+	_Atomic pid_t process;         /* 0 in a child of fork(2) until it uses it */
+};
+
+/* A word and what is private of it. */
+struct robust {
+	_Atomic uint32_t *word;
+	struct holding *holding;
+};
+
+/* A few bytes, which the C library has room for when the library is loaded later: no call to find them. */
+extern _Thread_local struct thread thread_current __attribute__((tls_model("initial-exec")));
+
+/* Asks again who the calling thread is, where `holding` is new to the process. */
+const struct thread *thread_ask(struct holding *holding);
+
+/* The calling thread, without a system call unless it or its process is new. */
+static inline const struct thread *thread_self(struct holding *holding)
+{
+	if (__builtin_expect(thread_current.process &&
+				     thread_current.process ==
+					     atomic_load_explicit(&holding->process, memory_order_relaxed),
+			     1))
+		return &thread_current;
+	return thread_ask(holding);
+}
+
+/*
+ * Maps a page of a file, at whose end the word is, and a private page.
+ * offset: of the page, in bytes. lock: receives both. Returns the address of the page, which robust_unmap()
+ * takes, or NULL with errno.
+ */
+void *robust_map(int fd, off_t offset, struct robust *lock);
+
+/*
+ * Unmaps both. If the calling thread holds the word, that is the death of its holder; if another thread of
+ * the process does, they stay mapped, as they are in its list.
+ */
+void robust_unmap(void *page, struct robust *lock);
+
+#define ROBUST_TRIES 1000 /* of a change, while others change the word */
+
+/* --- the list: only its thread changes it, and the kernel when that is dead --- */
+
+/* The compiler keeps the order of stores before and after it; the kernel sees those of this thread in order.
+ */
+static inline void in_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* An entry may have a flag, of a mutex with priority inheritance, in bit 0. */
+static inline void **entry_of(void *pointer)
+{
+	return (void **)((uintptr_t)pointer & ~(uintptr_t)1);
+}
+
+static inline void set_pending(const struct thread *self, void *entry)
+{
+	in_order();
+	self->list->list_op_pending = entry;
+	in_order();
+}
+
+/* As in the C library, the pointer to the entry before is in front of that to the next one. */
+static inline void list_add(struct robust_list_head *list, struct holding *holding)
+{
+	holding->next = list->list.next;
+	holding->previous = &list->list.next;
+	entry_of(list->list.next)[-1] = &holding->next;
+	in_order();
+	list->list.next = (struct robust_list *)(void *)&holding->next;
+}
+
+static inline void list_remove(struct holding *holding)
+{
+	entry_of(holding->next)[-1] = holding->previous;
+	*entry_of(holding->previous) = holding->next;
+}
+
+/* Whether an entry that is not the first is in the list. */
+bool list_has(struct robust_list_head *list, const struct holding *holding);
+
+/* --- taking and releasing --- */
+
+/* Makes a holding the caller's that is not free. Returns false if a thread has it that lives. */
+bool holding_adopt(struct holding *holding, const struct thread *self);
+
+/* The caller has taken the word, and its holding becomes the caller's. Returns false if it is another's. */
+static inline bool holding_take(struct holding *holding, const struct thread *self)
+{
+	uint32_t before = atomic_load_explicit(&holding->thread, memory_order_relaxed);
+
+	if (__builtin_expect(__libc_single_threaded && before == 0, 1))
+		atomic_store_explicit(&holding->thread, self->id, memory_order_relaxed);
+	else if ((before || !atomic_compare_exchange_strong(&holding->thread, &before, self->id)) &&
+		 !holding_adopt(holding, self))
+		return false;
+	holding->list = self->list;
+	holding->depth = 1;
+	list_add(self->list, holding);
+	return true;
+}
+
+/*
+ * Takes the word if nobody holds it.
+ * self: with a list. waiters: ROBUST_WAITERS, if others may sleep; 0. seen: receives what is in the word if
+ * it is held. Returns 0, or 1 if the word has ROBUST_OWNER_DIED; -EAGAIN: somebody holds it; -EBADMSG: the
+ * word was free, but a thread of this process that holds it is alive: a peer has changed it.
+ */
+static inline int robust_try(const struct robust *lock, const struct thread *self, uint32_t waiters,
+			     uint32_t *seen)
+{
+	uint32_t old = atomic_load_explicit(lock->word, memory_order_relaxed);
+	int result = -EAGAIN;
+
+	for (int tries = 0; tries < ROBUST_TRIES && !(old & ROBUST_THREAD) && result == -EAGAIN; tries++) {
+		uint32_t value = old | waiters | self->id;
+
+		set_pending(self, &lock->holding->next);
+		if (__builtin_expect(atomic_compare_exchange_strong(lock->word, &old, value), 1)) {
+			result = old & ROBUST_OWNER_DIED ? 1 : 0;
+			if (!holding_take(lock->holding, self)) {
+				atomic_compare_exchange_strong(lock->word, &value, old);
+				result = -EBADMSG;
+			}
+		}
+		set_pending(self, NULL);
+	}
+	if (result == -EAGAIN)
+		*seen = old;
+	return result;
+}
+
+/* Whether the calling thread holds it. */
+static inline bool robust_is_held(const struct robust *lock, const struct thread *self)
+{
+	return atomic_load_explicit(&lock->holding->thread, memory_order_relaxed) == self->id &&
+	       ((void *)self->list->list.next == &lock->holding->next || list_has(self->list, lock->holding));
+}
+
+/*
+ * Releases a word that the calling thread holds; waiters are woken.
+ * keep: bits that stay in the word, ROBUST_OWNER_DIED or 0. n: how many waiters are woken.
+ * Returns 0; -EBADMSG: the word has another id than the holder's; it stays as it is.
+ */
+static inline int robust_release(const struct robust *lock, const struct thread *self, uint32_t keep,
+				 unsigned int n)
+{
+	uint32_t old = atomic_load_explicit(lock->word, memory_order_relaxed);
+	int result = -EBADMSG;
+
+	set_pending(self, &lock->holding->next);
+	list_remove(lock->holding);
+	/* before the word: whoever takes that finds the holding free */
+	atomic_store_explicit(&lock->holding->thread, 0, memory_order_relaxed);
+	for (int tries = 0; tries < ROBUST_TRIES && result && (old & ROBUST_THREAD) == self->id; tries++)
+		if (atomic_compare_exchange_strong(lock->word, &old, keep))
+			result = 0;
+	if (__builtin_expect(old & ROBUST_WAITERS && result == 0, 0))
+		futex_wake(lock->word, n);
+	set_pending(self, NULL);
+	return result;
+}
+
+/* Sets ROBUST_WAITERS in a word in which `seen` was found. Returns the value on which to sleep. */
+uint32_t robust_announce(const struct robust *lock, uint32_t seen);
+
+#endif

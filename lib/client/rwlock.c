@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reader-writer locks.
+ *
+ * The word of the first page is held by a writer, as a mutex is. Each further page has a word for one thread
+ * that reads: a robust word, so that the kernel releases it when that thread dies. Whoever reads takes a word
+ * of a page, and then looks whether there is a writer; a writer takes the word of the first page, and then
+ * looks at those of readers, one after the other. Both operations on words are sequentially consistent, so
+ * that at least one sees the other. A reader who sees a writer gives way; a writer waits for each reader. New
+ * readers wait as soon as a writer does, which so comes to its turn; a thread that reads already may read
+ * once more.
+ *
+ * A page per reader costs memory only where it was used, and readers on different CPUs write different cache
+ * lines. Which pages have been used says a bitmap, so that a writer touches no others. A thread prefers the
+ * page that its id selects.
+ *
+ * A writer that dies leaves the word with ROBUST_OWNER_DIED. It may have died before it wrote, while it
+ * waited for readers: MARK_WRITING says that it did write, MARK_ABANDONED that one has not finished, until
+ * that is cleared.
+ */
+#include "lib/client/rwlock.h"
+#include "lib/client/futex.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MARK_ABANDONED   1u
+#define MARK_READER_DIED 2u
+#define MARK_WRITING     4u
+
+#define BIT(i) (UINT64_C(1) << (i))
+
+_Static_assert(SEGFS_READERS_MAX == 64, "a bit for each");
+
+/* A page for a reader, as this process has mapped it. */
+struct reader {
+	void *page;
+	struct robust lock;
+};
+
+struct readers {
+	int fd;                  /* of the file: a page is mapped when it is needed first */
+	_Atomic uint64_t mapped; /* which are, a bit each */
+	_Atomic(struct reader *) readers[SEGFS_READERS_MAX];
+};
+
+struct readers *readers_new(int fd)
+{
+	struct readers *readers = calloc(1, sizeof(*readers));
+
+	if (!readers)
+		return NULL;
+	readers->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (readers->fd < 0) {
+		const int error = errno;
+
+		free(readers);
+		errno = error;
+		return NULL;
+	}
+	return readers;
+}
+
+void readers_free(struct readers *readers)
+{
+	if (!readers)
+		return;
+	for (size_t i = 0; i < SEGFS_READERS_MAX; i++) {
+		struct reader *reader = atomic_load(&readers->readers[i]);
+
+		if (reader)
+			robust_unmap(reader->page, &reader->lock);
+		free(reader);
+	}
+	close(readers->fd);
+	free(readers);
+}
+
+/* Maps a page for readers. Returns it; NULL with errno. */
+static struct reader *reader_get(struct readers *readers, size_t i)
+{
+	struct reader *reader = atomic_load_explicit(&readers->readers[i], memory_order_acquire);
+	struct reader *made;
+
+	if (reader)
+		return reader;
+	made = malloc(sizeof(*made));
+	if (!made)
+		return NULL;
+	made->page = robust_map(readers->fd, (off_t)(i + 1) * sysconf(_SC_PAGESIZE), &made->lock);
+	if (made->page && atomic_compare_exchange_strong(&readers->readers[i], &reader, made)) {
+		atomic_fetch_or(&readers->mapped, BIT(i));
+		return made;
+	}
+	/* another thread was faster */
+	if (made->page)
+		robust_unmap(made->page, &made->lock);
+	free(made);
+	return reader;
+}
+
+static bool is_used(const struct segfs_object *object, size_t i)
+{
+	return atomic_load_explicit(&object->words->readers, memory_order_relaxed) & BIT(i);
+}
+
+/* A dead reader was found. */
+static void mark_dead_reader(struct segfs_object *object, const struct robust *lock)
+{
+	/* first: it is not forgotten by a death of the caller */
+	atomic_fetch_or(&object->words->marks, MARK_READER_DIED);
+	atomic_fetch_and(lock->word, ~ROBUST_OWNER_DIED);
+}
+
+/* --- what the caller holds --- */
+
+/* The page that a thread prefers. */
+static size_t preferred(const struct thread *self)
+{
+	return self->id % SEGFS_READERS_MAX;
+}
+
+/* The page by which the calling thread reads, NULL if it does not. */
+static struct reader *find_own(const struct segfs_object *object, const struct thread *self)
+{
+	const struct readers *others = object->others;
+	struct reader *reader = atomic_load_explicit(&others->readers[preferred(self)], memory_order_acquire);
+	uint64_t mapped;
+
+	if (reader && robust_is_held(&reader->lock, self))
+		return reader;
+	/* another thread had it */
+	for (mapped = atomic_load(&others->mapped); mapped; mapped &= mapped - 1) {
+		reader = atomic_load(&others->readers[__builtin_ctzll(mapped)]);
+		if (robust_is_held(&reader->lock, self))
+			return reader;
+	}
+	return NULL;
+}
+
+int rwlock_abandoned(struct segfs_object *object)
+{
+	const uint32_t word = atomic_load(object->lock.word);
+	const uint32_t marks = atomic_load(&object->words->marks);
+	const bool died_writing = word & ROBUST_OWNER_DIED && marks & MARK_WRITING;
+
+	return (died_writing || marks & MARK_ABANDONED ? SEGFS_ABANDONED : 0) |
+	       (marks & MARK_READER_DIED ? SEGFS_READER_DIED : 0);
+}
+
+void rwlock_clear(struct segfs_object *object)
+{
+	atomic_fetch_and(&object->words->marks, ~(MARK_ABANDONED | MARK_READER_DIED));
+}
+
+uint32_t rwlock_value(struct segfs_object *object)
+{
+	uint64_t used = atomic_load(&object->words->readers);
+	uint32_t n = 0;
+
+	if (atomic_load(object->lock.word) & ROBUST_THREAD &&
+	    atomic_load(&object->words->marks) & MARK_WRITING)
+		return UINT32_MAX;
+	for (; used; used &= used - 1) {
+		const struct reader *reader = reader_get(object->others, (size_t)__builtin_ctzll(used));
+
+		n += reader && atomic_load(reader->lock.word) & ROBUST_THREAD;
+	}
+	return n;
+}
+
+/* --- reading --- */
+
+#define READS_ALREADY 2 /* the caller held a page before, and holds it once more */
+
+/* By a thread that reads already. */
+static int read_again(const struct reader *reader)
+{
+	if (reader->lock.holding->depth == UINT32_MAX)
+		return -EOVERFLOW;
+	reader->lock.holding->depth++;
+	return READS_ALREADY;
+}
+
+/*
+ * Takes the word of one page. taken: receives the page. Returns 0; READS_ALREADY; -EAGAIN: all are taken, and
+ * `wait` receives one for which to wait; -EOVERFLOW; -EBADMSG; -ENOMEM.
+ */
+static int take_page(struct segfs_object *object, const struct thread *self, struct reader **taken,
+		     struct futex_wait *wait)
+{
+	int result = -EAGAIN;
+
+	for (size_t n = 0; n < SEGFS_READERS_MAX && result == -EAGAIN; n++) {
+		const size_t i = (preferred(self) + n) % SEGFS_READERS_MAX;
+		struct reader *reader = reader_get(object->others, i);
+		uint32_t seen;
+
+		if (!reader)
+			return -ENOMEM;
+		if (robust_is_held(&reader->lock, self))
+			return read_again(reader);
+		/* before the word is taken: no writer overlooks it */
+		if (!is_used(object, i))
+			atomic_fetch_or(&object->words->readers, BIT(i));
+		result = robust_try(&reader->lock, self, 0, &seen);
+		if (result == 1)
+			mark_dead_reader(object, &reader->lock);
+		if (result >= 0)
+			*taken = reader;
+		else if (n == 0 && result == -EAGAIN)
+			*wait = (struct futex_wait){reader->lock.word, seen};
+	}
+	return result < 0 ? result : 0;
+}
+
+/* Ends a reading. Writers and readers may wait for it. */
+static int end_reading(const struct reader *reader, const struct thread *self)
+{
+	return robust_release(&reader->lock, self, 0, INT_MAX);
+}
+
+/* The kernel wakes one of those who wait for a dead writer; a reader lets the others read, too. */
+static void wake_others(struct segfs_object *object, uint32_t word)
+{
+	if (word & ROBUST_OWNER_DIED && word & ROBUST_WAITERS &&
+	    atomic_compare_exchange_strong(object->lock.word, &word, word & ~ROBUST_WAITERS))
+		futex_wake(object->lock.word, INT_MAX);
+}
+
+/*
+ * Reads by the page that the thread prefers, if all is as usual. Returns false, without having taken it, if
+ * anything is not.
+ */
+static bool read_at_once(struct segfs_object *object, const struct thread *self)
+{
+	const size_t i = preferred(self);
+	const struct reader *reader = atomic_load_explicit(&object->others->readers[i], memory_order_acquire);
+	uint32_t seen;
+
+	if (!reader || !is_used(object, i) || robust_is_held(&reader->lock, self) ||
+	    atomic_load_explicit(reader->lock.word, memory_order_relaxed) & ROBUST_OWNER_DIED ||
+	    robust_try(&reader->lock, self, 0, &seen) != 0)
+		return false;
+	if (!(atomic_load(object->lock.word) & (ROBUST_THREAD | ROBUST_OWNER_DIED)) &&
+	    !atomic_load(&object->words->marks))
+		return true;
+	end_reading(reader, self);
+	return false;
+}
+
+/* One attempt. Returns 0, or the flags of an abandoned lock; -EAGAIN: not now, wait for *wait. */
+static int read_once(struct segfs_object *object, const struct thread *self, struct futex_wait *wait)
+{
+	struct reader *own, *page = NULL;
+	uint32_t word;
+	int result = take_page(object, self, &page, wait);
+
+	if (result < 0)
+		return result;
+	word = atomic_load(object->lock.word);
+	if (result == READS_ALREADY || !(word & ROBUST_THREAD)) {
+		wake_others(object, word);
+		return rwlock_abandoned(object);
+	}
+	/* a writer waits, or writes */
+	result = end_reading(page, self);
+	own = result < 0 ? NULL : find_own(object, self);
+	if (own) {
+		result = read_again(own);
+		return result < 0 ? result : rwlock_abandoned(object);
+	}
+	*wait = (struct futex_wait){object->lock.word, word};
+	return result < 0 ? result : -EAGAIN;
+}
+
+/* Whatever read_at_once() leaves. */
+static int wait_to_read(struct segfs_object *object, const struct thread *self,
+			const struct timespec *deadline, unsigned int flags)
+{
+	struct futex_wait wait;
+	int result;
+
+	if (object->kind != SEGFS_RWLOCK)
+		return -EPROTOTYPE;
+	if (flags & ~(SEGFS_TRY | SEGFS_INTERRUPTIBLE) || (deadline && !is_deadline(deadline)))
+		return -EINVAL;
+	if (!self->list)
+		return -EOPNOTSUPP;
+	if (robust_is_held(&object->lock, self))
+		return -EDEADLK;
+	while ((result = read_once(object, self, &wait)) == -EAGAIN && !(flags & SEGFS_TRY)) {
+		const struct robust lock = {.word = wait.word};
+
+		wait.value = robust_announce(&lock, wait.value);
+		result = futex_sleep(&wait, 1, deadline, flags & SEGFS_INTERRUPTIBLE);
+		if (result < 0)
+			return result;
+	}
+	return result;
+}
+
+int segfs_lock_shared(struct segfs_object *object, const struct timespec *deadline, unsigned int flags)
+{
+	const struct thread *self = thread_self(object->lock.holding);
+
+	if (object->kind == SEGFS_RWLOCK && self->list && !deadline && !flags && read_at_once(object, self))
+		return 0;
+	return wait_to_read(object, self, deadline, flags);
+}
+
+/* --- writing --- */
+
+/* Waits until a thread does not read. */
+static int wait_for_reader(struct segfs_object *object, const struct reader *reader,
+			   const struct timespec *deadline, unsigned int flags)
+{
+	struct futex_wait wait = {.word = reader->lock.word};
+	int result = 0;
+
+	while (result == 0 && (wait.value = atomic_load(wait.word)) & ROBUST_THREAD) {
+		if (flags & SEGFS_TRY)
+			return -EAGAIN;
+		wait.value = robust_announce(&reader->lock, wait.value);
+		result = futex_sleep(&wait, 1, deadline, flags & SEGFS_INTERRUPTIBLE);
+	}
+	if (wait.value & ROBUST_OWNER_DIED)
+		mark_dead_reader(object, &reader->lock);
+	return result;
+}
+
+/* Waits until no thread reads. */
+static int wait_for_readers(struct segfs_object *object, const struct timespec *deadline, unsigned int flags)
+{
+	int result = 0;
+
+	for (uint64_t used = atomic_load(&object->words->readers); used && result == 0; used &= used - 1) {
+		const struct reader *reader = reader_get(object->others, (size_t)__builtin_ctzll(used));
+
+		result = reader ? wait_for_reader(object, reader, deadline, flags) : -ENOMEM;
+	}
+	return result;
+}
+
+/* The caller has taken the word of the first page. died: who had it before has died. */
+static int begin_writing(struct segfs_object *object, const struct thread *self, bool died,
+			 const struct timespec *deadline, unsigned int flags)
+{
+	int result;
+
+	if (died) {
+		if (atomic_load(&object->words->marks) & MARK_WRITING)
+			atomic_fetch_or(&object->words->marks, MARK_ABANDONED);
+		atomic_fetch_and(&object->words->marks, ~MARK_WRITING);
+		atomic_fetch_and(object->lock.word, ~ROBUST_OWNER_DIED);
+	}
+	result = wait_for_readers(object, deadline, flags);
+	if (result < 0) {
+		robust_release(&object->lock, self, 0, INT_MAX);
+		return result;
+	}
+	atomic_fetch_or(&object->words->marks, MARK_WRITING);
+	return rwlock_abandoned(object);
+}
+
+int rwlock_lock(struct segfs_object *object, const struct thread *self, const struct timespec *deadline,
+		unsigned int flags)
+{
+	uint32_t seen;
+	int result;
+
+	if (robust_is_held(&object->lock, self) || find_own(object, self))
+		return -EDEADLK;
+	result = robust_try(&object->lock, self, 0, &seen);
+	while (result == -EAGAIN && !(flags & SEGFS_TRY)) {
+		const struct futex_wait wait = {object->lock.word, robust_announce(&object->lock, seen)};
+
+		result = futex_sleep(&wait, 1, deadline, flags & SEGFS_INTERRUPTIBLE);
+		if (result < 0)
+			return result;
+		result = robust_try(&object->lock, self, ROBUST_WAITERS, &seen);
+	}
+	return result < 0 ? result : begin_writing(object, self, result == 1, deadline, flags);
+}
+
+int rwlock_unlock(struct segfs_object *object, const struct thread *self)
+{
+	struct reader *own;
+
+	if (robust_is_held(&object->lock, self)) {
+		/* first: a death before the word is released leaves nothing half written */
+		atomic_fetch_and(&object->words->marks, ~MARK_WRITING);
+		return robust_release(&object->lock, self, 0, INT_MAX);
+	}
+	own = find_own(object, self);
+	if (!own)
+		return -EPERM;
+	return --own->lock.holding->depth > 0 ? 0 : end_reading(own, self);
+}
