@@ -355,7 +355,7 @@ static ssize_t idle_since(struct state *state, const struct node_slot *node, cha
 }
 
 static const struct source_fact store_facts[] = {
-	{.name = "orphan", .value = users_print_orphan},
+	{.name = "orphan", .value = users_print_orphan, .scans = true},
 	{.name = "idle-since", .applies = was_closed, .value = idle_since},
 	{.name = NULL},
 };

@@ -33,6 +33,9 @@ int segments_clean(void **unused);
 /* Sets a limit: shmmni, shmall or shmmax. */
 void segments_limit(const char *name, unsigned long long value);
 
+/* The attributes user.segfs.NAME of all files and sources, policies included; terminated by NULL. */
+extern const char *const attribute_names[];
+
 /* The value of user.segfs.NAME, or the name of the errno; valid for 8 further calls. */
 const char *attribute(const char *path, const char *name);
 

@@ -7,12 +7,14 @@
 #include "tests/lib/machine.h"
 #include "tests/lib/operations.h"
 #include "tests/lib/preload.h"
+#include "tests/lib/segments.h"
 #include "tests/preload/reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static struct mount mount_here;
@@ -40,6 +42,35 @@ static int stop(void **unused)
 	return mount_stop(&mount_here);
 }
 
+/* Reports the calls since the last time, as far as they are recorded. */
+static void tell(const char *what)
+{
+	const unsigned int n = atomic_load(&calls->n);
+
+	for (; seen < n; seen++)
+		if (seen < READER_CALLS_MAX)
+			fprintf(stderr, "%s in %s/: the reader has called %s\n", what, scene_now()->below,
+				calls->calls[seen]);
+}
+
+/* Who uses a file is found out in other ways while somebody does. */
+static void read_attributes(const char *name)
+{
+	for (int used = 0; used < 2; used++) {
+		_cleanup_close_ int fd = used ? open(in_mount(name), O_RDONLY | O_CLOEXEC) : -1;
+
+		for (size_t i = 0; attribute_names[i]; i++) {
+			const char *attribute = path_of("user.segfs.%s", attribute_names[i]);
+			char value[4096];
+
+			/* not every file has each */
+			if (getxattr(in_mount(name), attribute, value, sizeof(value)) < 0)
+				assert_int_equal(errno, ENODATA);
+			tell(attribute);
+		}
+	}
+}
+
 static void carry_out(const struct operation *operation)
 {
 	int result;
@@ -49,9 +80,7 @@ static void carry_out(const struct operation *operation)
 	scene_settle();
 	if (result < 0)
 		fail_msg("%s: %s", operation->name, strerror(-result));
-	for (; seen < atomic_load(&calls->n); seen++)
-		fprintf(stderr, "%s in %s/: the reader has called %s\n", operation->name, scene_now()->below,
-			calls->calls[seen < READER_CALLS_MAX ? seen : READER_CALLS_MAX - 1]);
+	tell(operation->name);
 }
 
 static void walk(const struct scene *scene)
@@ -61,6 +90,10 @@ static void walk(const struct scene *scene)
 	scene_leave();
 	assert_int_equal(scene_enter(&mount_here, scene), 0);
 	operations_walk(operations_all, carry_out);
+	scene_lay();
+	read_attributes("file");
+	read_attributes("a");
+	scene_settle();
 	assert_int_equal(atomic_load(&calls->n) - before, 0);
 }
 

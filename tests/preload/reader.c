@@ -156,6 +156,35 @@ EXPORT int __openat64_2(int dir, const char *path, int flags)
 	return openat(dir, path, flags);
 }
 
+#define STAT(function, type, flags)                                                                          \
+	EXPORT int function(const char *path, struct type *stat)                                             \
+	{                                                                                                    \
+		look(#function, AT_FDCWD, path);                                                             \
+		return (int)syscall(SYS_newfstatat, AT_FDCWD, path, stat, flags);                            \
+	}
+
+STAT(stat, stat, 0)
+STAT(stat64, stat64, 0)
+STAT(lstat, stat, AT_SYMLINK_NOFOLLOW)
+STAT(lstat64, stat64, AT_SYMLINK_NOFOLLOW)
+
+EXPORT int statx(int dir, const char *path, int flags, unsigned int mask, struct statx *found)
+{
+	look("statx", dir, path);
+	return (int)syscall(SYS_statx, dir, path, flags, mask, found);
+}
+
+EXPORT int faccessat(int dir, const char *path, int mode, int flags)
+{
+	look("faccessat", dir, path);
+	return (int)syscall(SYS_faccessat2, dir, path, mode, flags);
+}
+
+EXPORT int access(const char *path, int mode)
+{
+	return faccessat(AT_FDCWD, path, mode, 0);
+}
+
 EXPORT DIR *opendir(const char *path)
 {
 	static DIR *(*next)(const char *path);
