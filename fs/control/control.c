@@ -51,10 +51,14 @@ static void print_config(struct control_text *text, struct state *state)
 static const struct control_file {
 	const char *name;
 	void (*print)(struct control_text *text, struct state *state);
-	bool scans; /* reading it searches all processes, or all locks of the machine */
+	/*
+	 * Reading it inspects all processes, which must queue for a place. What needs none never queues:
+	 * /proc/locks answers whatever processes do.
+	 */
+	bool scans;
 } files[] = {
 	{"version", print_version, false},  {"status", print_status, false},
-	{"config", print_config, false},    {"locks", control_print_locks, true},
+	{"config", print_config, false},    {"locks", control_print_locks, false},
 	{"attached", print_attached, true},
 };
 
