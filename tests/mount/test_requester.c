@@ -307,10 +307,34 @@ static void check_sticky(enum hold_call call, int (*function)(void))
 	check(rmdir(native("dir")));
 }
 
+static int rmdir_it(void)
+{
+	return rmdir(at("dir/below"));
+}
+
+/* The same for a directory. */
+static void check_sticky_directory(void)
+{
+	struct stat found;
+	pid_t pid;
+
+	check(mkdir(native("dir"), 0700));
+	check(chmod(native("dir"), 01777));
+	check(mkdir(native("dir/below"), 0700));
+	check(chown(native("dir/below"), USER, TEST_GID));
+	assert_int_equal(start_held(HOLD_UNLINKAT, rmdir_it, &pid), 0);
+	check(chown(native("dir/below"), OTHER, OTHER));
+	assert_int_equal(end_held(pid), EPERM);
+	check(stat(native("dir/below"), &found));
+	check(rmdir(native("dir/below")));
+	check(rmdir(native("dir")));
+}
+
 static void others_names_in_sticky_directories_stay(void **state)
 {
 	(void)state;
 	check_sticky(HOLD_UNLINKAT, unlink_it);
+	check_sticky_directory();
 	check_sticky(HOLD_RENAMEAT2, rename_it);
 	check_sticky(HOLD_RENAMEAT2, replace_it);
 }
@@ -396,6 +420,47 @@ static void a_creation_that_is_carried_out_again(void **state)
 		check(functions[i] == mkdir_it ? rmdir(native("dir/made")) : unlink(native("dir/made")));
 	}
 	check(rmdir(native("dir")));
+}
+
+static int symlink_it(void)
+{
+	return symlink("own", at("dir/made"));
+}
+
+static int mkfifo_it(void)
+{
+	return mkfifo(at("dir/made"), 0600);
+}
+
+/* The directory is given away between the kernel's check and the operation. */
+static void nothing_is_made_in_directories_of_others(void **state)
+{
+	static const struct {
+		enum hold_call call;
+		int (*function)(void);
+	} makes[] = {
+		{HOLD_MAKE, create_it},      {HOLD_MAKE, mknod_it},      {HOLD_MAKE, mkdir_it},
+		{HOLD_MAKE, link_it},        {HOLD_MAKE, symlink_it},    {HOLD_MAKE, mkfifo_it},
+		{HOLD_RENAMEAT2, rename_it}, {HOLD_UNLINKAT, unlink_it},
+	};
+	struct stat found;
+	pid_t pid;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(makes) / sizeof(makes[0]); i++) {
+		check(mkdir(native("dir"), 0700));
+		check(chown(native("dir"), USER, TEST_GID));
+		make(native("dir/own"), USER, TEST_GID, 0600);
+		make(native("dir/name"), USER, TEST_GID, 0600);
+		assert_int_equal(start_held(makes[i].call, makes[i].function, &pid), 0);
+		check(chown(native("dir"), OTHER, OTHER));
+		assert_int_equal(end_held(pid), EACCES);
+		check_error(ENOENT, lstat(native("dir/made"), &found));
+		check_error(ENOENT, lstat(native("dir/new"), &found));
+		check(unlink(native("dir/own")));
+		check(unlink(native("dir/name")));
+		check(rmdir(native("dir")));
+	}
 }
 
 static int truncate_it(void)
@@ -730,6 +795,7 @@ int main(void)
 		CASE(others_names_in_sticky_directories_stay),
 		CASE(others_names_stay_when_a_creation_is_undone),
 		CASE(a_creation_that_is_carried_out_again),
+		CASE(nothing_is_made_in_directories_of_others),
 		CASE(files_that_are_given_away_stay),
 		CASE(a_file_that_is_closed_meanwhile),
 		CASE(an_open_that_fails_is_a_close),

@@ -8,6 +8,8 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -74,6 +76,27 @@ BEFORE(HOLD_FTRUNCATE, ftruncate, (int fd, off_t size), (fd, size))
 BEFORE(HOLD_CHMOD, chmod, (const char *path, mode_t mode), (path, mode))
 BEFORE(HOLD_FCHOWNAT, fchownat, (int dir_fd, const char *name, uid_t uid, gid_t gid, int flags),
        (dir_fd, name, uid, gid, flags))
+
+BEFORE(HOLD_MAKE, mkdirat, (int dir_fd, const char *name, mode_t mode), (dir_fd, name, mode))
+BEFORE(HOLD_MAKE, mknodat, (int dir_fd, const char *name, mode_t mode, dev_t device),
+       (dir_fd, name, mode, device))
+BEFORE(HOLD_MAKE, symlinkat, (const char *target, int dir_fd, const char *name), (target, dir_fd, name))
+BEFORE(HOLD_MAKE, linkat, (int from_fd, const char *from, int to_fd, const char *to, int flags),
+       (from_fd, from, to_fd, to, flags))
+
+EXPORT int openat(int dir_fd, const char *path, int flags, ...);
+EXPORT int openat(int dir_fd, const char *path, int flags, ...)
+{
+	const bool makes = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
+	mode_t mode = 0;
+	va_list arguments;
+
+	va_start(arguments, flags);
+	if (makes)
+		mode = va_arg(arguments, mode_t);
+	va_end(arguments);
+	return makes && point(HOLD_MAKE) < 0 ? -1 : (int)syscall(SYS_openat, dir_fd, path, flags, mode);
+}
 
 EXPORT int name_to_handle_at(int dir_fd, const char *name, struct file_handle *handle, int *mount_id,
 			     int flags);
