@@ -49,6 +49,7 @@ struct piece {
 struct target {
 	pid_t pid;
 	bool is_ready;
+	bool may_execute; /* target_that_executes() may go on */
 	unsigned int n;
 	struct piece pieces[PIECES_MAX];
 };
@@ -202,14 +203,35 @@ static void target_in_a_user_namespace(struct target *target)
 	wait_as_target(target, true);
 }
 
+static void execute_set_user_id_program(void)
+{
+	execl(path_of("%s/set-uid", test_directory()), "set-uid", TARGET_ARGUMENT, getenv("TARGET_FD"),
+	      getenv("HERITAGE"), (char *)NULL);
+	_exit(106);
+}
+
 /* Begun as the user's process, then executing root's program. */
 static void target_of_a_set_user_id_program(struct target *target)
 {
 	(void)target;
 	become(USER, TEST_GID);
-	execl(path_of("%s/set-uid", test_directory()), "set-uid", TARGET_ARGUMENT, getenv("TARGET_FD"),
-	      getenv("HERITAGE"), (char *)NULL);
-	_exit(106);
+	execute_set_user_id_program();
+}
+
+/* The same, which shows memory as the user's process before. */
+static void target_that_executes(struct target *target)
+{
+	become(USER, TEST_GID);
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		_exit(108);
+	add_memfd(target, make_memfd("own"), "own");
+	add_anonymous(target);
+	target->pid = getpid();
+	atomic_thread_fence(memory_order_seq_cst);
+	target->is_ready = true;
+	while (!*(volatile bool *)&target->may_execute)
+		usleep(1000);
+	execute_set_user_id_program();
 }
 
 /* main() of the program above. */
@@ -742,6 +764,86 @@ static void descriptors_that_are_swapped(void **state)
 	assert_int_equal(byte, 's');
 }
 
+/* --- what was found before a set-user-id program is executed --- */
+
+struct found {
+	int directory; /* O_PATH */
+	int files[2];  /* O_PATH, of the pieces */
+	int open;      /* for reading and writing, of the first */
+};
+
+static bool is_refused(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	return fd < 0;
+}
+
+/* Returns 0, or the number of what is wrong. */
+static int find_before(const struct target *target, struct found *found)
+{
+	const char *path = path_of("%s/process/%d", mount_here.path, target->pid);
+
+	found->directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < 2; i++) {
+		found->files[i] = openat(found->directory, target->pieces[i].name, O_PATH | O_CLOEXEC);
+		if (is_refused(open_again(found->files[i], O_RDWR)))
+			return 1;
+	}
+	found->open = open_again(found->files[0], O_RDWR);
+	return is_refused(openat(found->directory, ".", O_RDONLY | O_DIRECTORY)) ? 2 : 0;
+}
+
+static int look_after(const struct target *target, const struct found *found)
+{
+	struct stat stat;
+	char byte;
+
+	if (!is_refused(open(path_of("/proc/%d/fd/%d", target->pid, target->pieces[0].fd), O_RDONLY)))
+		return 3;
+	for (int i = 0; i < 2; i++)
+		if (!is_refused(openat(found->directory, target->pieces[i].name, O_RDONLY)) ||
+		    fstatat(found->directory, target->pieces[i].name, &stat, 0) == 0)
+			return 4;
+	/* natively, too, a memfd that is open can be opened again as its mode permits */
+	if (!is_refused(open_again(found->files[1], O_RDONLY)))
+		return 5;
+	if (!is_refused(openat(found->directory, ".", O_RDONLY | O_DIRECTORY)) || is_listed(target->pid))
+		return 6;
+	return pread(found->open, &byte, 1, 0) == 1 ? 0 : 7;
+}
+
+static int look_before_and_after(void *context)
+{
+	struct target *target = context;
+	struct found found = {-1, {-1, -1}, -1};
+	int result = find_before(target, &found);
+
+	if (result != 0)
+		return result;
+	target->is_ready = false;
+	target->may_execute = true;
+	/* the program adds its pieces to those of before */
+	if (!wait_for(*(volatile bool *)&target->is_ready))
+		return 8;
+	return look_after(target, &found);
+}
+
+static void a_set_user_id_program_is_executed(void **state)
+{
+	static const struct kind kind = {"executes", target_that_executes, false, false};
+	struct target *target;
+	pid_t child;
+	int result;
+
+	(void)state;
+	if (start_target(&kind, &target, &child) < 0)
+		skip_missing("set-user-id programs");
+	result = as_user(USER, TEST_GID, look_before_and_after, target);
+	end_target(target, child);
+	assert_int_equal(result, 0);
+}
+
 /* --- setting up --- */
 
 static int make_heritage(void)
@@ -804,6 +906,7 @@ int main(int n, char **arguments)
 		cmocka_unit_test(hidden_processes_are_hidden),
 		cmocka_unit_test_teardown(what_others_list_stays_hidden, end_many),
 		cmocka_unit_test(yama_decides),
+		cmocka_unit_test(a_set_user_id_program_is_executed),
 		cmocka_unit_test(mappings_that_are_swapped),
 		cmocka_unit_test(descriptors_that_are_swapped),
 	};
