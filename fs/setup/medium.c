@@ -205,15 +205,18 @@ static int make_mount(const struct medium *medium)
 	return fd < 0 ? fail_path(medium, -errno) : fd;
 }
 
-/* Nobody can have opened anything on this detached mount, so only the stored policy needs to change. */
-static int set_policy(const struct medium *medium, int fd)
-{
+/* What a section changes of a directory of another file system, as it was before. */
+struct before {
+	struct stat stat;
 	struct policy policy;
-	int result = apply_read_policy(medium->application, fd, &policy);
+};
 
-	if (result == 0)
-		result = apply_store_policy(medium->application, fd, &policy,
-					    &medium->directory->store.policy);
+/* Nobody can have opened anything on this detached mount, so only the stored policy needs to change. */
+static int set_policy(const struct medium *medium, int fd, const struct before *before)
+{
+	struct policy policy = before->policy;
+	int result = apply_store_policy(medium->application, fd, &policy, &medium->directory->store.policy);
+
 	return result < 0 ? fail_with(medium, result, "the policy") : 0;
 }
 
@@ -232,11 +235,27 @@ static int attach(struct medium *medium, struct place *place, int mount_fd)
 	return fail_with(medium, result, "the mount");
 }
 
-/* Restores a directory of another file system that could not be shown. */
-static void restore(int fd, const struct stat *before)
+static int read_before(const struct medium *medium, int fd, struct before *before)
 {
-	if (fchown(fd, before->st_uid, before->st_gid) == 0)
-		fchmod(fd, before->st_mode & 07777);
+	int result = fstat(fd, &before->stat) < 0 ? -errno : 0;
+
+	before->policy = (struct policy){0};
+	if (result == 0 && medium->directory->source == SOURCE_STORE)
+		result = apply_read_policy(medium->application, fd, &before->policy);
+	return result;
+}
+
+/* Restores a directory of another file system that could not be shown. */
+static void restore(const struct medium *medium, int fd, const struct before *before)
+{
+	static const struct config_policy nothing;
+	struct policy policy = before->policy;
+
+	if (medium->directory->source != SOURCE_STORE)
+		return;
+	if (fchown(fd, before->stat.st_uid, before->stat.st_gid) == 0)
+		fchmod(fd, before->stat.st_mode & 07777);
+	apply_store_policy(medium->application, fd, &policy, &nothing);
 }
 
 static int register_and_attach(struct medium *medium, struct place *place, int mount_fd, int *root_fd)
@@ -265,7 +284,7 @@ static int add_mount(struct medium *medium, struct place *place)
 	_cleanup_close_ int mount_fd = -1;
 	_cleanup_close_ int root_fd = -1;
 	_cleanup_close_ int kept_fd = -1;
-	struct stat before;
+	struct before before;
 	int result = *place->rest ? 0 : check_empty(place->fd);
 
 	if (result == -ENOTEMPTY)
@@ -277,18 +296,22 @@ static int add_mount(struct medium *medium, struct place *place)
 	if (mount_fd < 0)
 		return mount_fd;
 	root_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (root_fd < 0 || fstat(root_fd, &before) < 0)
+	/* a refused change is undone by this one */
+	kept_fd = root_fd < 0 ? -1 : fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
+	if (kept_fd < 0)
 		return fail_with(medium, -errno, "the root");
-	kept_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
+	result = read_before(medium, root_fd, &before);
+	if (result < 0)
+		return fail_with(medium, result, "the root");
 	if (medium->directory->source == SOURCE_STORE) {
-		result = set_policy(medium, root_fd);
+		result = set_policy(medium, root_fd, &before);
 		if (result == 0)
 			result = set_mode_and_owner(medium, root_fd);
 	}
 	if (result == 0)
 		result = register_and_attach(medium, place, mount_fd, &root_fd);
-	if (result < 0 && kept_fd >= 0)
-		restore(kept_fd, &before);
+	if (result < 0)
+		restore(medium, kept_fd, &before);
 	return result;
 }
 
