@@ -11,6 +11,7 @@
 #include "fs/setup/adopt.h"
 #include "fs/setup/application.h"
 #include "fs/setup/instance.h"
+#include "fs/setup/undo.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
@@ -175,12 +176,6 @@ static int set_owner_and_mode(const struct config_segment *segment, int fd)
 	return segment->has_mode && fchmod(fd, segment->mode) < 0 ? -errno : 0;
 }
 
-static void restore(int fd, const struct stat *before)
-{
-	if (fchown(fd, before->st_uid, before->st_gid) == 0)
-		fchmod(fd, before->st_mode & 07777);
-}
-
 /*
  * Changes owner and mode while holding the lease. If somebody whom the old mode permits opens the file for
  * writing meanwhile, he breaks the lease and waits: the change is undone, and he gets the file as it was.
@@ -206,7 +201,7 @@ int adopt_finish(const struct application *application, const struct config_segm
 	result = set_owner_and_mode(segment, reading);
 	if (result == 0 && (!is_leased || !lease_is_broken(reading)))
 		return 0;
-	restore(reading, &adoption->stat);
+	undo_owner_and_mode(reading, &adoption->stat);
 	return result < 0 ? refuse(application, segment, result, strerror(-result))
 			  : refuse_writers(application, segment);
 }

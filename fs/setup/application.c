@@ -6,8 +6,10 @@
 #include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/xattr.h>
 
 int apply_fail(const struct application *application, int result, unsigned int line, const char *format, ...)
 {
@@ -75,6 +77,43 @@ int apply_policy(const struct application *application, int fd, const struct con
 	}
 	apply_forget(application, id);
 	return result;
+}
+
+int apply_read_policy(const struct application *application, int fd, struct policy *policy)
+{
+	char text[POLICY_TEXT_MAX];
+	ssize_t length = fgetxattr(fd, source_policy_attribute(application->state), text, sizeof(text));
+
+	*policy = (struct policy){0};
+	if (length < 0)
+		return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -errno;
+	policy_load(policy, text, (size_t)length);
+	return 0;
+}
+
+void apply_merge_policy(struct policy *policy, const struct config_policy *given)
+{
+	for (int field = 0; field < POLICY_FIELDS; field++)
+		if (given->given[field])
+			policy_copy(policy, (enum policy_field)field, &given->policy);
+}
+
+int apply_store_policy(const struct application *application, int fd, struct policy *policy,
+		       const struct config_policy *given)
+{
+	char text[POLICY_TEXT_MAX];
+	int length;
+
+	apply_merge_policy(policy, given);
+	length = policy_store(policy, text);
+	if (length > 0)
+		return fsetxattr(fd, source_policy_attribute(application->state), text, (size_t)length, 0) < 0
+			       ? -errno
+			       : 0;
+	if (fremovexattr(fd, source_policy_attribute(application->state)) < 0 && errno != ENODATA &&
+	    errno != EOPNOTSUPP)
+		return -errno;
+	return 0;
 }
 
 struct claim claim_of_directory(const struct config_directory *directory)

@@ -46,6 +46,19 @@ void apply_forget(const struct application *application, uint64_t id);
  */
 int apply_policy(const struct application *application, int fd, const struct config_policy *policy);
 
+/* Reads the policy stored with a file or directory. Returns 0 or the negative errno of fgetxattr(2). */
+int apply_read_policy(const struct application *application, int fd, struct policy *policy);
+
+/*
+ * Merges the configured fields into a policy and stores it, for a file that nobody has open. Returns 0 or the
+ * negative errno of fsetxattr(2).
+ */
+int apply_store_policy(const struct application *application, int fd, struct policy *policy,
+		       const struct config_policy *given);
+
+/* Sets the configured fields of a policy. */
+void apply_merge_policy(struct policy *policy, const struct config_policy *given);
+
 /* The claim of a directory's section. */
 struct claim claim_of_directory(const struct config_directory *directory);
 

@@ -8,6 +8,7 @@
 #include "fs/setup/register.h"
 #include "fs/setup/segment.h"
 #include "fs/setup/sources.h"
+#include "fs/setup/undo.h"
 #include "fs/source/backing.h"
 #include "lib/base/cleanup.h"
 
@@ -24,8 +25,8 @@ static int fail_with(const struct application *application, const struct config_
 }
 
 /* The mode is set last; until then only root has access to a new directory. */
-static int finish_directory(const struct application *application, const struct config_directory *directory,
-			    int fd, bool is_new)
+static int set_all(const struct application *application, const struct config_directory *directory, int fd,
+		   bool is_new)
 {
 	struct config_store store = directory->store;
 	int result = apply_policy(application, fd, &store.policy);
@@ -37,11 +38,26 @@ static int finish_directory(const struct application *application, const struct 
 		store.mode = APPLY_DIRECTORY_MODE;
 	}
 	result = apply_mode_and_owner(fd, &store);
+	return result < 0 ? fail_with(application, directory, result, "mode and owner") : 0;
+}
+
+static int finish_directory(const struct application *application, const struct config_directory *directory,
+			    int fd, bool is_new)
+{
+	struct undo undo;
+	int result = undo_note(application, fd, &undo);
+
 	if (result < 0)
-		return fail_with(application, directory, result, "mode and owner");
-	adopt_mark(application, fd, directory->name);
+		return fail_with(application, directory, result, "inspection");
+	result = set_all(application, directory, fd, is_new);
+	if (result == 0) {
+		adopt_mark(application, fd, directory->name);
+	} else if (!is_new) {
+		undo_owner_and_mode(fd, &undo.stat);
+		undo_policy(application, fd, &undo, &directory->store.policy);
+	}
 	apply_notify(application, fd);
-	return 0;
+	return result;
 }
 
 static int apply_plain(const struct application *application, const struct config_directory *directory,

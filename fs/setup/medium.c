@@ -12,6 +12,7 @@
 #include "fs/setup/segment.h"
 #include "fs/setup/sources.h"
 #include "fs/setup/tmpfs.h"
+#include "fs/setup/undo.h"
 #include "fs/source/paths.h"
 #include "fs/source/posix.h"
 #include "lib/base/cleanup.h"
@@ -141,13 +142,44 @@ static int set_mode_and_owner(const struct medium *medium, int fd)
 	return result < 0 ? fail_with(medium, result, "mode and owner") : 0;
 }
 
+/* The limits come last: they cannot be undone. */
+static int change_policy_and_limits(const struct medium *medium, int fd)
+{
+	const struct config_directory *directory = medium->directory;
+	char why[TMPFS_ERROR_MAX];
+	int result = apply_policy(medium->application, fd, &directory->store.policy);
+
+	if (result < 0)
+		return fail_with(medium, result, "the policy");
+	result = set_mode_and_owner(medium, fd);
+	if (result < 0 || medium->path)
+		return result;
+	result = tmpfs_change(fd, &directory->store, why);
+	return result < 0 ? fail_medium(medium, result, why) : 0;
+}
+
+static int change_store(const struct medium *medium, int fd)
+{
+	struct undo undo;
+	int result = undo_note(medium->application, fd, &undo);
+
+	if (result < 0)
+		return fail_with(medium, result, "the root");
+	result = change_policy_and_limits(medium, fd);
+	if (result < 0) {
+		undo_owner_and_mode(fd, &undo.stat);
+		undo_policy(medium->application, fd, &undo, &medium->directory->store.policy);
+	}
+	apply_notify(medium->application, fd);
+	return result;
+}
+
 /* Adjusts a mount attached by an earlier start or reload. */
 static int change_mounted(struct medium *medium, int fd)
 {
 	const struct config_directory *directory = medium->directory;
 	struct state *state = medium->application->state;
 	enum source_kind source = (enum source_kind)directory->source;
-	char why[TMPFS_ERROR_MAX];
 	int result = check_mounted(medium, fd);
 	int index;
 
@@ -159,11 +191,6 @@ static int change_mounted(struct medium *medium, int fd)
 		return fail_medium(medium, -EBUSY,
 				   "it shows another IPC namespace, which cannot change while mounted; "
 				   "unmount and start again");
-	if (!medium->path && source == SOURCE_STORE) {
-		result = tmpfs_change(fd, &directory->store, why);
-		if (result < 0)
-			return fail_medium(medium, result, why);
-	}
 	if (index == -ENOENT) {
 		_cleanup_close_ int root_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
@@ -176,14 +203,7 @@ static int change_mounted(struct medium *medium, int fd)
 	}
 	if (index < 0)
 		return fail_with(medium, index, "the store");
-	if (source != SOURCE_STORE)
-		return 0;
-	result = apply_policy(medium->application, fd, &directory->store.policy);
-	if (result < 0)
-		return fail_with(medium, result, "the policy");
-	result = set_mode_and_owner(medium, fd);
-	apply_notify(medium->application, fd);
-	return result;
+	return source == SOURCE_STORE ? change_store(medium, fd) : 0;
 }
 
 /* Returns an O_PATH descriptor of a detached mount, which lasts as long as the descriptor. */
@@ -205,16 +225,10 @@ static int make_mount(const struct medium *medium)
 	return fd < 0 ? fail_path(medium, -errno) : fd;
 }
 
-/* What a section changes of a directory of another file system, as it was before. */
-struct before {
-	struct stat stat;
-	struct policy policy;
-};
-
 /* Nobody can have opened anything on this detached mount, so only the stored policy needs to change. */
-static int set_policy(const struct medium *medium, int fd, const struct before *before)
+static int set_policy(const struct medium *medium, int fd, const struct undo *undo)
 {
-	struct policy policy = before->policy;
+	struct policy policy = undo->policy;
 	int result = apply_store_policy(medium->application, fd, &policy, &medium->directory->store.policy);
 
 	return result < 0 ? fail_with(medium, result, "the policy") : 0;
@@ -233,29 +247,6 @@ static int attach(struct medium *medium, struct place *place, int mount_fd)
 		return 0;
 	place_remove(place);
 	return fail_with(medium, result, "the mount");
-}
-
-static int read_before(const struct medium *medium, int fd, struct before *before)
-{
-	int result = fstat(fd, &before->stat) < 0 ? -errno : 0;
-
-	before->policy = (struct policy){0};
-	if (result == 0 && medium->directory->source == SOURCE_STORE)
-		result = apply_read_policy(medium->application, fd, &before->policy);
-	return result;
-}
-
-/* Restores a directory of another file system that could not be shown. */
-static void restore(const struct medium *medium, int fd, const struct before *before)
-{
-	static const struct config_policy nothing;
-	struct policy policy = before->policy;
-
-	if (medium->directory->source != SOURCE_STORE)
-		return;
-	if (fchown(fd, before->stat.st_uid, before->stat.st_gid) == 0)
-		fchmod(fd, before->stat.st_mode & 07777);
-	apply_store_policy(medium->application, fd, &policy, &nothing);
 }
 
 static int register_and_attach(struct medium *medium, struct place *place, int mount_fd, int *root_fd)
@@ -284,7 +275,7 @@ static int add_mount(struct medium *medium, struct place *place)
 	_cleanup_close_ int mount_fd = -1;
 	_cleanup_close_ int root_fd = -1;
 	_cleanup_close_ int kept_fd = -1;
-	struct before before;
+	struct undo undo;
 	int result = *place->rest ? 0 : check_empty(place->fd);
 
 	if (result == -ENOTEMPTY)
@@ -300,18 +291,18 @@ static int add_mount(struct medium *medium, struct place *place)
 	kept_fd = root_fd < 0 ? -1 : fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
 	if (kept_fd < 0)
 		return fail_with(medium, -errno, "the root");
-	result = read_before(medium, root_fd, &before);
+	if (medium->directory->source != SOURCE_STORE)
+		return register_and_attach(medium, place, mount_fd, &root_fd);
+	result = undo_note(medium->application, root_fd, &undo);
 	if (result < 0)
 		return fail_with(medium, result, "the root");
-	if (medium->directory->source == SOURCE_STORE) {
-		result = set_policy(medium, root_fd, &before);
-		if (result == 0)
-			result = set_mode_and_owner(medium, root_fd);
-	}
+	result = set_policy(medium, root_fd, &undo);
+	if (result == 0)
+		result = set_mode_and_owner(medium, root_fd);
 	if (result == 0)
 		result = register_and_attach(medium, place, mount_fd, &root_fd);
 	if (result < 0)
-		restore(medium, kept_fd, &before);
+		undo_detached(medium->application, kept_fd, &undo);
 	return result;
 }
 

@@ -5,6 +5,7 @@
 #include "fs/setup/adopt.h"
 #include "fs/setup/application.h"
 #include "fs/setup/place.h"
+#include "fs/setup/undo.h"
 #include "fs/source/source.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #define COPY_PART (1024u * 1024u) /* bytes loaded at a time */
 
@@ -104,43 +104,6 @@ static int set_size(const struct application *application, const struct config_s
 		return fail_segment(application, segment, -errno, "setting its size");
 	if (policy->commit && size > 0 && fallocate(fd, 0, 0, size) < 0)
 		return fail_segment(application, segment, -errno, "reserving its memory");
-	return 0;
-}
-
-int apply_read_policy(const struct application *application, int fd, struct policy *policy)
-{
-	char text[POLICY_TEXT_MAX];
-	ssize_t length = fgetxattr(fd, source_policy_attribute(application->state), text, sizeof(text));
-
-	*policy = (struct policy){0};
-	if (length < 0)
-		return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -errno;
-	policy_load(policy, text, (size_t)length);
-	return 0;
-}
-
-static void give(struct policy *policy, const struct config_policy *given)
-{
-	for (int field = 0; field < POLICY_FIELDS; field++)
-		if (given->given[field])
-			policy_copy(policy, (enum policy_field)field, &given->policy);
-}
-
-int apply_store_policy(const struct application *application, int fd, struct policy *policy,
-		       const struct config_policy *given)
-{
-	char text[POLICY_TEXT_MAX];
-	int length;
-
-	give(policy, given);
-	length = policy_store(policy, text);
-	if (length > 0)
-		return fsetxattr(fd, source_policy_attribute(application->state), text, (size_t)length, 0) < 0
-			       ? -errno
-			       : 0;
-	if (fremovexattr(fd, source_policy_attribute(application->state)) < 0 && errno != ENODATA &&
-	    errno != EOPNOTSUPP)
-		return -errno;
 	return 0;
 }
 
@@ -250,46 +213,78 @@ static int reserve(const struct config_segment *segment, const struct policy *po
 	return fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)segment->size) < 0 ? -errno : 0;
 }
 
-/* found: O_PATH descriptor of the file, which is checked and changed whatever happens to its name. */
-static int adjust_segment(const struct application *application, const struct config_segment *segment,
-			  int found)
+/* Before any visible change: what may be refused for want of memory. undo: receives the file as it is. */
+static int prepare_change(const struct application *application, const struct config_segment *segment,
+			  int found, struct undo *undo)
 {
-	_cleanup_close_ int fd = -1;
-	struct policy policy = {0};
-	struct adoption adoption;
-	int result = adopt_segment(application, segment, found, &adoption);
+	_cleanup_close_ int fd = procfs_fd_open(found, O_RDWR | O_NONBLOCK);
+	struct policy policy;
+	int result;
 
-	if (result < 0)
-		return result;
-	fd = procfs_fd_open(found, O_RDWR | O_NONBLOCK);
 	if (fd < 0)
 		return fail_segment(application, segment, fd, "opening the existing one");
-	result = apply_read_policy(application, fd, &policy);
-	give(&policy, &segment->policy);
+	result = undo_note(application, fd, undo);
+	policy = undo->policy;
+	apply_merge_policy(&policy, &segment->policy);
 	if (result == 0)
 		result = reserve(segment, &policy, fd);
-	if (result < 0)
-		return fail_segment(application, segment, result, "reserving its memory");
-	result = apply_policy(application, fd, &segment->policy);
+	return result < 0 ? fail_segment(application, segment, result, "reserving its memory") : 0;
+}
+
+static int change_policy(const struct application *application, const struct config_segment *segment,
+			 int found)
+{
+	int result = apply_policy(application, found, &segment->policy);
+
 	if (result == -EBUSY)
 		return apply_fail(
 			application, result, segment->line,
 			"segment '%s': it is open in a mode that its new policy excludes; close it first",
 			segment->name);
-	if (result < 0)
-		return fail_segment(application, segment, result, "its policy");
-	result = set_size(application, segment, &policy, fd, adoption.stat.st_size);
+	return result < 0 ? fail_segment(application, segment, result, "its policy") : 0;
+}
+
+static int change_size(const struct application *application, const struct config_segment *segment, int found,
+		       const struct undo *undo)
+{
+	_cleanup_close_ int fd = procfs_fd_open(found, O_RDWR | O_NONBLOCK);
+	struct policy policy = undo->policy;
+
+	if (fd < 0)
+		return fail_segment(application, segment, fd, "opening the existing one");
+	apply_merge_policy(&policy, &segment->policy);
+	return set_size(application, segment, &policy, fd, undo->stat.st_size);
+}
+
+/*
+ * found: O_PATH descriptor of the file, which is checked and changed whatever happens to its name. No
+ * descriptor of ours is open for writing while it changes hands: it would conflict.
+ */
+static int adjust_segment(const struct application *application, const struct config_segment *segment,
+			  int found)
+{
+	struct adoption adoption;
+	struct undo undo = {0};
+	int result = adopt_segment(application, segment, found, &adoption);
+
+	if (result == 0)
+		result = prepare_change(application, segment, found, &undo);
+	if (result == 0)
+		result = change_policy(application, segment, found);
 	if (result < 0)
 		return result;
-	/* our own open for writing would conflict */
-	cleanup_close(&fd);
-	fd = -1;
 	result = adopt_finish(application, segment, found, &adoption);
-	if (result < 0)
-		return result;
-	adopt_mark(application, found, segment->name);
+	/* last, since it cannot be undone */
+	if (result == 0)
+		result = change_size(application, segment, found, &undo);
+	if (result == 0) {
+		adopt_mark(application, found, segment->name);
+	} else {
+		undo_owner_and_mode(found, &adoption.stat);
+		undo_policy(application, found, &undo, &segment->policy);
+	}
 	apply_notify(application, found);
-	return 0;
+	return result;
 }
 
 int apply_segment(const struct application *application, const struct config_segment *segment)

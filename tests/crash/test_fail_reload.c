@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -140,10 +141,102 @@ static void each_section_is_whole(void **unused)
 	assert_false(log_has(&mount, "internal error"));
 }
 
+/* --- changes of what exists --- */
+
+/* Values of the keys of three sections. */
+struct keys {
+	int mode; /* of others, of the mode 075x or 064x */
+	unsigned int owner;
+	int writers;
+	unsigned int room; /* KiB, of the medium */
+	unsigned int size; /* KiB, of the segment */
+};
+
+static const struct keys old_keys = {0, 11, 3, 64, 4};
+static const struct keys new_keys = {4, 21, 5, 128, 8};
+
+static void write_config(char config[1024], unsigned int n, const struct keys *keys)
+{
+	snprintf(config, 1024,
+		 "[mount]\nsources = none\nfsync = always\n"
+		 "[directory c%u]\nmedium = memory\nsize = %uK\nmode = 075%d\nowner = %u:12\nwriters = %d\n"
+		 "[directory p%u]\nmode = 075%d\nowner = %u:12\nwriters = %d\n"
+		 "[segment c%u/file]\nsize = %uK\nmode = 064%d\nowner = %u:12\nwriters = %d\n",
+		 n, keys->room, keys->mode, keys->owner, keys->writers, n, keys->mode, keys->owner,
+		 keys->writers, n, keys->size, keys->mode, keys->owner, keys->writers);
+}
+
+/* The same of a file or directory; room and size of the other one where there is none. */
+static void find_keys(const char *path, const struct keys *others, struct keys *keys)
+{
+	struct statvfs store;
+	struct stat found;
+	char value[8] = "";
+
+	check(stat(path, &found));
+	check(statvfs(path, &store));
+	check(getxattr(path, "user.segfs.writers", value, sizeof(value) - 1));
+	*keys = (struct keys){
+		.mode = (int)(found.st_mode & 07),
+		.owner = found.st_uid,
+		.writers = atoi(value),
+		.room = others->room,
+		.size = others->size,
+	};
+	if (S_ISREG(found.st_mode))
+		keys->size = (unsigned int)(found.st_size / 1024);
+	else if (strrchr(path, '/')[1] == 'c')
+		keys->room = (unsigned int)(store.f_blocks * store.f_frsize / 1024);
+}
+
+static void check_change(unsigned int n, const struct failed_call *failed, const char *path)
+{
+	struct keys found;
+
+	find_keys(path, &old_keys, &found);
+	if (memcmp(&found, &old_keys, sizeof(found)) == 0)
+		return;
+	find_keys(path, &new_keys, &found);
+	if (memcmp(&found, &new_keys, sizeof(found)) != 0)
+		failwalk_complain("point %u (%s): %s has mode %d, owner %u, writers %d, room %u, size %u", n,
+				  failed->name, path, found.mode, found.owner, found.writers, found.room,
+				  found.size);
+}
+
+static void each_change_is_whole(void **unused)
+{
+	struct failed_call failed = {0};
+	unsigned int n = 0;
+
+	(void)unused;
+	failwalk_complaints();
+	do {
+		char config[1024];
+
+		n++;
+		write_config(config, n, &old_keys);
+		reload(config, POINTS_MAX, &failed);
+		write_config(config, n, &new_keys);
+		reload(config, n, &failed);
+		check_change(n, &failed, path_of("%s/c%u", mount.path, n));
+		check_change(n, &failed, path_of("%s/p%u", mount.path, n));
+		check_change(n, &failed, path_of("%s/c%u/file", mount.path, n));
+		if (n % MOUNT_MAX == 0) {
+			assert_int_equal(mount_stop(&mount), 0);
+			assert_int_equal(start(NULL), 0);
+		}
+	} while (failed.name && n < POINTS_MAX);
+	print_message("%u points\n", n - 1);
+	assert_in_range(n, 50, POINTS_MAX - 1);
+	assert_int_equal(failwalk_complaints(), 0);
+	assert_false(log_has(&mount, "internal error"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest all[] = {
 		cmocka_unit_test(each_section_is_whole),
+		cmocka_unit_test(each_change_is_whole),
 	};
 
 	failwalk_require();
