@@ -146,8 +146,8 @@ static int fail_in_use(const struct instance *instance, const struct holder *hol
 
 	if (is_mounted(holder))
 		return fail(-EBUSY, error,
-			    "instance '%s' is in use by process %d, mounted on %s; unmount it first, or "
-			    "choose another name with --name",
+			    "instance '%s' is in use by process %d; unmount it first, or choose another name "
+			    "with --name; it is mounted on %s",
 			    instance->name, holder->pid, holder->mount_point);
 	if (holder->device)
 		holders_describe(holder->device, holders, sizeof(holders));

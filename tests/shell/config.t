@@ -239,6 +239,18 @@ ok "--purge" "$SEGFS" --purge "$name"
 not_ok "... leaves no mount" grep -q "$name" /proc/self/mountinfo
 not_ok "... and nothing else" test -e "/run/segfs/$name"
 
+# a mount point whose path is longer than a line of the log
+deep=$TMPDIR/$long/$long/$long
+mkdir -p "$deep"
+ok "a mount point with a long path" "$SEGFS" --name "$name" "$deep"
+ok "... is used" touch "$deep/file"
+"$SEGFS" --purge "$name" 2>"$TMPDIR/start.err"
+is "... --purge says to unmount it" "$? $(grep -c 'in use by process [0-9]*; unmount it first' "$TMPDIR/start.err")" "1 1"
+umount "$deep"
+ok "... --purge" until_true "$SEGFS" --purge "$name"
+not_ok "... leaves no mount" grep -q "$name" /proc/self/mountinfo
+not_ok "... and nothing else" test -e "/run/segfs/$name"
+
 # --- every kind of error -------------------------------------------------------------------------------------------
 
 # wrong NAME LINE PATTERN TEXT: the file is refused by --check and at the start, in one line with its number.
