@@ -176,7 +176,7 @@ SEGFS_API int segfs_remove(const char *name);
 
 /* --- lists --- */
 
-/* SEGFS_SEGMENT and SEGFS_DIRECTORY are what lists tell apart, the others what objects are. */
+/* What a name is: a segment, a directory, or a synchronization object, see below. */
 enum segfs_kind {
 	SEGFS_SEGMENT = 1,
 	SEGFS_DIRECTORY = 2,
@@ -193,9 +193,9 @@ enum segfs_kind {
 
 /* A name in a directory. Only valid during the call that gets it. */
 struct segfs_entry {
-	const char *name; /* without the directory */
-	enum segfs_kind kind;
-	uint32_t mode; /* permission bits */
+	const char *name;     /* without the directory */
+	enum segfs_kind kind; /* outside of segfs, SEGFS_SEGMENT for objects that may not be read */
+	uint32_t mode;        /* permission bits */
 	uid_t uid;
 	gid_t gid;
 	uint64_t size;    /* bytes */
@@ -246,7 +246,8 @@ SEGFS_API size_t segfs_view_length(const struct segfs_view *view);
 
 /*
  * Changes the length of a view, to follow a segment that has grown or shrunk. The address may change: no
- * thread may use the old one.
+ * thread may use the old one. In a store of segfs the attribute "generation" tells whether there is anything
+ * to follow: its value is another one whenever the size has changed, even if it is what it was before.
  * segment: the one of which it is a view. length: see segfs_map().
  * Returns 0. Errors: EINVAL, EOVERFLOW, see segfs_map(); EAGAIN, more memory would be locked; ENOMEM. After
  * an error the view is as before.

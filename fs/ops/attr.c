@@ -118,6 +118,8 @@ static int change_attributes(const struct request *request, struct source_change
 		reader_hand_over();
 	if (change->what & SOURCE_SET_SIZE) {
 		result = check_resize(fs, node, change->size, fd);
+		if (result == 0)
+			result = source_before_resize(&fs->state, node, change->size);
 		if (result < 0)
 			return result;
 	}

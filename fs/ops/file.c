@@ -34,6 +34,8 @@ static int truncate_opened(struct opening *opening, int fd)
 		result = -EAGAIN;
 	if (result == 0)
 		result = policy_before_resize(opening->policy, fd, 0);
+	if (result == 0)
+		result = source_before_resize(&opening->fs->state, opening->node, 0);
 	if (result == 0 && ftruncate(fd, 0) < 0)
 		result = -errno;
 	else if (result == 0 && in->open_flags & FUSE_OPEN_KILL_SUIDGID)

@@ -71,6 +71,19 @@ const char *source_use_attribute(const struct state *state)
 	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "use" : SOURCE_PUBLIC_PREFIX "use";
 }
 
+int source_before_resize(struct state *state, const struct node_slot *node, off_t size)
+{
+	const struct source *source = source_of(state, node);
+
+	return source->before_resize ? source->before_resize(state, node, size) : 0;
+}
+
+const char *source_generation_attribute(const struct state *state)
+{
+	return state->arena->header->privileged ? SOURCE_PRIVATE_PREFIX "generation"
+						: SOURCE_PUBLIC_PREFIX "generation";
+}
+
 void source_set_control(const struct source *source)
 {
 	control = source;

@@ -233,6 +233,9 @@ struct source {
 		      const char *name, const struct node_slot *new_dir, const char *new_name,
 		      unsigned int flags);
 
+	/* Before the size of a file changes, see source_before_resize(); may be NULL. */
+	int (*before_resize)(struct state *state, const struct node_slot *node, off_t size);
+
 	/* Applies a change and gets the attributes after it. */
 	int (*change)(struct state *state, const struct node_slot *node, const struct source_change *change,
 		      struct stat *stat);
@@ -283,6 +286,12 @@ const char *source_policy_attribute(const struct state *state);
  * fs/segment/lifetime.h.
  */
 const char *source_use_attribute(const struct state *state);
+
+/* The extended attribute that stores user.segfs.generation of a segment; see fs/source/store_facts.c. */
+const char *source_generation_attribute(const struct state *state);
+
+/* Before a file gets another size, in bytes. Returns 0; the errors of `before_resize`. */
+int source_before_resize(struct state *state, const struct node_slot *node, off_t size);
 
 /* The n-th builtin directory, n < SOURCE_KINDS; NULL if it is not shown. */
 const struct builtin *source_builtin(const struct state *state, unsigned int n);

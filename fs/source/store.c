@@ -10,12 +10,10 @@
 #include "fs/source/posix.h"
 #include "fs/source/requester.h"
 #include "fs/source/source.h"
+#include "fs/source/store_facts.h"
 #include "fs/source/store_make.h"
 #include "fs/source/store_names.h"
-#include "fs/source/users.h"
-#include "fs/state/handle.h"
 #include "lib/base/cleanup.h"
-#include "lib/base/clock.h"
 #include "lib/base/procfs.h"
 
 #include <errno.h>
@@ -337,32 +335,10 @@ static int store_removexattr(struct state *state, const struct node_slot *node, 
 	.getxattr = store_getxattr, .listxattr = store_listxattr, .setxattr = store_setxattr,                \
 	.removexattr = store_removexattr
 
-static int was_closed(struct state *state, const struct node_slot *node)
-{
-	uint32_t writers;
-
-	return atomic_load(&node->closed_at) && handle_count(state, node_id_of(state, node), &writers) == 0;
-}
-
-/* Time of the last close, while segfs knows it. */
-static ssize_t idle_since(struct state *state, const struct node_slot *node, char *value, size_t size)
-{
-	const uint64_t ago = boottime_nanoseconds() - atomic_load(&node->closed_at);
-
-	if (!was_closed(state, node))
-		return -ENODATA;
-	return fact_time((long long)((realtime_nanoseconds() - ago) / 1000000000), value, size);
-}
-
-static const struct source_fact store_facts[] = {
-	{.name = "orphan", .value = users_print_orphan, .scans = true},
-	{.name = "idle-since", .applies = was_closed, .value = idle_since},
-	{.name = NULL},
-};
-
 const struct source store_source = {
 	.name = "store",
 	.facts = store_facts,
+	.before_resize = store_before_resize,
 	STORE_FUNCTIONS,
 	.list = store_list,
 	.path = paths_find,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "lib/base/object_format.h"
 
+#include <string.h>
+
 #define KINDS (OBJECT_BARRIER + 1)
 
 static const struct {
@@ -31,4 +33,13 @@ const char *object_kind_name(const struct object_header *header, uint64_t size)
 	    size != pages * header->page)
 		return NULL;
 	return kinds[header->kind].name;
+}
+
+uint32_t object_kind_find(const char *name)
+{
+	uint32_t kind = KINDS - 1;
+
+	while (kind > 0 && strcmp(kinds[kind].name, name) != 0)
+		kind--;
+	return *name ? kind : 0;
 }

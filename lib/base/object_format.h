@@ -43,6 +43,9 @@ struct object_header {
  */
 const char *object_kind_name(const struct object_header *header, uint64_t size);
 
+/* The kind of that name; 0 if there is none. */
+uint32_t object_kind_find(const char *name);
+
 /* How many pages the file of an object of this kind has; 0 for what is no kind of object. */
 uint64_t object_pages(uint32_t kind);
 

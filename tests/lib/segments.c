@@ -80,11 +80,11 @@ void segments_limit(const char *name, unsigned long long value)
 	assert_int_equal(write_text(path_of("/proc/sys/kernel/%s", name), path_of("%llu\n", value)), 0);
 }
 
-const char *const attribute_names[] = {"attached",    "io-mode",     "source", "orphan",      "kind",
-				       "mapped",      "mapped-pids", "shmid",  "key",         "nattch",
-				       "creator-pid", "last-pid",    "locked", "removed",     "creator-uid",
-				       "lock",        "writers",     "commit", "size-policy", "lifetime",
-				       "seals",       "inode",       "users",  "idle-since",  NULL};
+const char *const attribute_names[] = {
+	"attached",    "io-mode", "source",     "orphan",      "kind",        "mapped",   "mapped-pids",
+	"shmid",       "key",     "nattch",     "creator-pid", "last-pid",    "locked",   "removed",
+	"creator-uid", "lock",    "writers",    "commit",      "size-policy", "lifetime", "seals",
+	"inode",       "users",   "idle-since", "object",      "generation",  NULL};
 
 const char *attribute(const char *path, const char *name)
 {

@@ -6,6 +6,7 @@
 #include "lib/segfs.h"
 #include "tests/lib/job.h"
 #include "tests/lib/process.h"
+#include "tests/lib/segments.h"
 #include "tests/mount/library.h"
 
 #include <errno.h>
@@ -377,6 +378,50 @@ static void lists(void **unused)
 
 /* --- names --- */
 
+struct found {
+	enum segfs_kind kinds[SEGFS_BARRIER + 1];
+	int n;
+};
+
+static int note_kind(const struct segfs_entry *entry, void *context)
+{
+	struct found *found = context;
+
+	/* each has the name of its number */
+	assert_in_range(atoi(entry->name), SEGFS_SEGMENT, SEGFS_BARRIER);
+	found->kinds[atoi(entry->name)] = entry->kind;
+	found->n++;
+	return 0;
+}
+
+static void lists_tell_kinds(void **unused)
+{
+	struct found found = {0};
+	const char *value;
+
+	(void)unused;
+	check(mkdir(at("kinds"), 0700));
+	make("kinds/1", 4096);
+	check(mkdir(at("kinds/2"), 0700));
+	for (enum segfs_kind kind = SEGFS_SEMAPHORE; kind <= SEGFS_BARRIER; kind++) {
+		const struct segfs_object_creation creation = {.mode = 0600,
+							       .maximum = kind == SEGFS_BARRIER ? 2 : 0};
+		struct segfs_object *object;
+
+		assert_int_equal(segfs_object_create(path_of("kinds/%d", kind), kind, &creation, &object), 0);
+		segfs_object_close(object);
+	}
+	assert_int_equal(segfs_list("kinds", note_kind, &found), 0);
+	assert_int_equal(found.n, SEGFS_BARRIER);
+	for (int kind = SEGFS_SEGMENT; kind <= SEGFS_BARRIER; kind++)
+		assert_int_equal(found.kinds[kind], kind);
+	if (!is_on_segfs())
+		return;
+	value = attribute(at("kinds/8"), "object");
+	assert_string_equal(value, "recursive-mutex");
+	assert_string_equal(attribute(at("kinds/1"), "object"), "ENODATA");
+}
+
 static void paths(void **unused)
 {
 	char long_path[PATH_MAX + 1] = "";
@@ -480,6 +525,7 @@ int main(void)
 		CASE(attributes),
 		CASE(as_many_writers_as_allowed),
 		CASE(lists),
+		CASE(lists_tell_kinds),
 		CASE(paths),
 		CASE(mounts_are_found),
 		CASE(sentences),

@@ -9,6 +9,7 @@
 #include "tests/mount/library.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,6 +288,58 @@ static void follows_a_growing_segment(void **unused)
 	segfs_unmap(view);
 }
 
+/* The generation, 0 outside of segfs. */
+static unsigned long long generation(void)
+{
+	char value[32];
+	ssize_t length = segfs_get(segment, "generation", value, sizeof(value));
+
+	assert_int_equal(length < 0 ? length : 0, is_on_segfs() ? 0 : -EOPNOTSUPP);
+	return length < 0 ? 0 : strtoull(value, NULL, 10);
+}
+
+static void each_change_of_size_is_seen(void **unused)
+{
+	const off_t size = (off_t)(PAGES * page);
+	unsigned long long last = generation();
+	int fd;
+
+	(void)unused;
+	if (!is_on_segfs())
+		return;
+	assert_true(last > 0);
+	/* of what changes no size it says nothing */
+	assert_int_equal(pwrite(segfs_fd(segment), "x", 1, 0), 1);
+	assert_int_equal(segfs_resize(segment, (uint64_t)size), 0);
+	assert_true(generation() == last);
+	for (int i = 0; i < 5; i++) {
+		switch (i) {
+		case 0: /* without a request, in direct mode */
+			assert_int_equal(pwrite(segfs_fd(segment), "x", 1, size), 1);
+			break;
+		case 1:
+			check(truncate(at("segment"), 10 * size));
+			break;
+		case 2: /* there and back */
+			assert_int_equal(segfs_resize(segment, (uint64_t)size), 0);
+			assert_int_equal(segfs_resize(segment, (uint64_t)(10 * size)), 0);
+			break;
+		case 3:
+			fd = (int)check(open(at("segment"), O_RDWR | O_TRUNC | O_CLOEXEC));
+			check(ftruncate(fd, 10 * size));
+			close(fd);
+			break;
+		default:
+			check(truncate(at("segment"), 1));
+			check(truncate(at("segment"), 10 * size));
+		}
+		assert_true(generation() > last);
+		last = generation();
+	}
+	worker_replace(&mounted);
+	assert_true(generation() == last);
+}
+
 static void beyond_the_end(void **unused)
 {
 	struct segfs_view *view;
@@ -357,6 +410,7 @@ int main(void)
 		CASE(locked_within_the_limit),
 		CASE(outlives_all),
 		CASE(follows_a_growing_segment),
+		CASE(each_change_of_size_is_seen),
 		CASE(beyond_the_end),
 		CASE(flushed),
 		CASE(over_a_fork),

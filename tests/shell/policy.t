@@ -95,6 +95,7 @@ is "... and getfattr -d lists nothing of it" "$(getfattr -d segment)" ""
 setfattr -n user.segfs.writers -v 2 segment
 is "... but a policy that is not the default" "$(getfattr -d segment | grep '^user')" 'user.segfs.writers="2"'
 setfattr -x user.segfs.writers segment
+is "... and is no synchronization object" "$(getfattr --only-values -n user.segfs.object segment 2>&1 | grep -c 'No such attribute')" 1
 since=$(date -d "$(policy idle-since segment)" +%s)
 ok "... also since when nobody has had it" test $((since > $(date +%s) - 10)) = 1
 exec 5<segment
