@@ -21,7 +21,8 @@
  * waiters, as in sem_t, errs for good after a death.)
  *
  * What a thread owns - mutexes and reader-writer locks - are words that the kernel releases when the thread
- * dies: robust.h. rwlock.c has one for each reader.
+ * dies: robust.h. rwlock.c has one for each reader. lib/client/models has models of the operations in
+ * Promela.
  */
 #ifndef SEGFS_CLIENT_OBJECT_H
 #define SEGFS_CLIENT_OBJECT_H
