@@ -74,6 +74,7 @@
  *   state/           what survives a worker
  *     arena            the shared memory, and the layout of all that is in it
  *     node handle      slots and indexes; node_table node_list node_fd backing_id
+ *     name_change      names that are taken from files, and nodes that outlive them
  *     journal          requests in flight: what a worker dies over is done once
  *     message          what was read and has no reply: buffers, and messages of requests that wait
  *     lock             locks: lock_queue lock_table lock_tree lock_recover

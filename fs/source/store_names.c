@@ -6,11 +6,11 @@
 #include "fs/source/peek.h"
 #include "fs/source/requester.h"
 #include "fs/state/journal.h"
+#include "fs/state/name_change.h"
 #include "lib/base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,10 +25,10 @@ ino_t store_inode_of(int dir_fd, const char *name)
 struct victim {
 	bool last_name;
 	bool slow;      /* it has much memory to free */
-	bool known;     /* a node was found by inode number: `node` is valid, else `key` */
+	bool known;     /* a node was found by inode number: change.node is valid, else `key` */
 	uint64_t inode; /* 0 = no such file */
-	uint64_t node;
 	struct node_key key;
+	struct name_change change;
 	int fd;                      /* O_PATH; -1 if the node holds a descriptor, or none is needed */
 	struct journal_entry *entry; /* of the request, NULL = none */
 };
@@ -43,6 +43,7 @@ enum {
 
 static void cleanup_victim(struct victim *victim)
 {
+	name_change_end(&victim->change);
 	journal_disown_fd(victim->entry);
 	cleanup_close(&victim->fd);
 }
@@ -69,35 +70,34 @@ static void identify_victim(struct state *state, uint16_t store, struct victim *
 }
 
 /* The name was not removed. Returns `result`. */
-static int victim_stays(struct state *state, const struct victim *victim, int result)
+static int victim_stays(struct victim *victim, int result)
 {
-	if (victim->node)
-		node_unhold(state, victim->node);
+	name_change_failed(&victim->change);
 	return result;
 }
 
-/* Finds the file of a name, and keeps it reachable for those who still use its node. */
-static int find_victim(struct state *state, uint16_t store, int dir_fd, const char *name,
+/*
+ * Begins a change: finds the file of a name, and keeps it reachable for those who still use its node.
+ * is_frozen: as for name_change_begin(). Without a file, returns -ENOENT, and nothing is begun.
+ */
+static int find_victim(struct state *state, uint16_t store, int dir_fd, const char *name, bool is_frozen,
 		       struct victim *victim)
 {
 	struct stat stat;
-	bool held;
 	int result = peek_in_store(state, store, dir_fd, name, &stat);
 
 	if (result < 0)
 		return result;
 	victim->inode = stat.st_ino;
 	victim->last_name = S_ISDIR(stat.st_mode) || stat.st_nlink <= 1;
-	if (!victim->last_name)
-		return 0;
-	victim->slow = stat.st_blocks >= SOURCE_SLOW_BLOCKS;
-	victim->node = node_hold(state, store, stat.st_ino, &held);
-	victim->known = victim->node != 0;
-	if (held)
+	victim->slow = victim->last_name && stat.st_blocks >= SOURCE_SLOW_BLOCKS;
+	name_change_begin(state, store, victim->last_name ? victim->inode : 0, is_frozen, &victim->change);
+	victim->known = victim->change.node != 0;
+	if (!victim->last_name || victim->change.held)
 		return 0;
 	victim->fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (victim->fd < 0)
-		return victim_stays(state, victim, -errno);
+		return victim_stays(victim, -errno);
 	if (!victim->known || !has_inode(victim->fd, stat.st_ino))
 		identify_victim(state, store, victim);
 	return 0;
@@ -108,7 +108,7 @@ static void note_victim(const struct victim *victim, uint64_t other)
 {
 	const struct journal_note note = {
 		.inode = {victim->inode, other},
-		.node = victim->known ? victim->node : 0,
+		.node = victim->known ? victim->change.node : 0,
 		.flags = (victim->last_name ? VICTIM_LAST_NAME : 0u) | (victim->slow ? VICTIM_SLOW : 0u),
 		.fd = victim->fd,
 	};
@@ -127,7 +127,7 @@ static void recall_victim(struct state *state, uint16_t store, const struct jour
 		.slow = note->flags & VICTIM_SLOW,
 		.known = note->node != 0,
 		.inode = note->inode[0],
-		.node = note->node,
+		.change = {.state = state, .node = note->node},
 		.fd = note->fd,
 		.entry = victim->entry,
 	};
@@ -135,23 +135,24 @@ static void recall_victim(struct state *state, uint16_t store, const struct jour
 		identify_victim(state, store, victim);
 		/* the node may have closed this descriptor, and its number may have been reused */
 		victim->last_name &= victim->key.inode == victim->inode;
-		victim->node = victim->last_name ? node_find(state, &victim->key) : 0;
+		victim->change.node = victim->last_name ? node_find(state, &victim->key) : 0;
 	}
 	/* the node has taken over the descriptor */
-	node = node_get(state, victim->node);
+	node = node_get(state, victim->change.node);
 	if (node && atomic_load(&node->fd) == victim->fd)
 		victim->fd = -1;
 }
 
 static void victim_is_gone(struct state *state, struct victim *victim)
 {
-	uint64_t node;
+	const uint32_t flags = victim->slow ? NODE_SLOW_END : 0;
 
 	if (!victim->last_name)
 		return;
-	node = victim->known ? victim->node : node_find(state, &victim->key);
-	if (node)
-		node_unlinked(state, node, victim->slow ? NODE_SLOW_END : 0, &victim->fd);
+	if (victim->known)
+		name_change_unlinked(&victim->change, flags, &victim->fd);
+	else
+		name_change_unlinked_key(state, &victim->key, flags, &victim->fd);
 }
 
 /* Discards the note; the victim is looked up again. */
@@ -161,9 +162,6 @@ static void close_noted(struct journal_entry *entry, const struct journal_note *
 	if (note->fd >= 0)
 		close(note->fd);
 }
-
-/* Write-locked while a segment is ended, when its name must not change; a leaf, except for state.lock. */
-static pthread_rwlock_t names = PTHREAD_RWLOCK_INITIALIZER;
 
 /*
  * Whether a worker that died during this request had removed the name; only a change outside of the mount
@@ -219,18 +217,19 @@ static int rename_for_requester(const struct state *state, const struct change_o
 		       : 0;
 }
 
+/* is_frozen: as for name_change_begin(). */
 static int remove_name(struct state *state, struct journal_entry *entry, uint16_t store, int dir_fd,
-		       const char *name, int flags)
+		       const char *name, int flags, bool is_frozen)
 {
 	_cleanup_victim_ struct victim victim = VICTIM_OF(entry);
-	int result = find_victim(state, store, dir_fd, name, &victim);
+	int result = find_victim(state, store, dir_fd, name, is_frozen, &victim);
 
 	if (result < 0)
 		return result;
 	note_victim(&victim, 0);
 	result = unlink_for_requester(state, store, dir_fd, name, flags);
 	if (result < 0)
-		return victim_stays(state, &victim, result);
+		return victim_stays(&victim, result);
 	victim_is_gone(state, &victim);
 	return 0;
 }
@@ -243,11 +242,9 @@ int store_remove(struct state *state, struct journal_entry *entry, const struct 
 
 	if (result < 0)
 		return result;
-	pthread_rwlock_rdlock(&names);
-	if (!was_removed(state, entry, dir->store, parent.fd, name))
-		result = remove_name(state, entry, dir->store, parent.fd, name, flags);
-	pthread_rwlock_unlock(&names);
-	return result;
+	if (was_removed(state, entry, dir->store, parent.fd, name))
+		return 0;
+	return remove_name(state, entry, dir->store, parent.fd, name, flags, false);
 }
 
 int store_end(struct state *state, const struct node_slot *node, struct source_name *gone)
@@ -274,14 +271,14 @@ int store_end(struct state *state, const struct node_slot *node, struct source_n
 		return result;
 	gone->dir = dir.key;
 	/* the name may refer to another file by now, but cannot change from here on */
-	pthread_rwlock_wrlock(&names);
+	names_freeze(state);
 	if (fstatat(dir_fd, gone->name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
 		result = -errno;
 	else if (stat.st_ino != node->inode)
 		result = -ESTALE;
 	else
-		result = remove_name(state, NULL, node->store, dir_fd, gone->name, 0);
-	pthread_rwlock_unlock(&names);
+		result = remove_name(state, NULL, node->store, dir_fd, gone->name, 0, true);
+	names_thaw(state);
 	return result;
 }
 
@@ -315,13 +312,16 @@ static int rename_name(struct state *state, const struct change_of_names *change
 	if (change->flags & RENAME_EXCHANGE)
 		victim.inode = store_inode_of(change->to_fd, change->new_name);
 	else if (!(change->flags & RENAME_NOREPLACE))
-		result = find_victim(state, change->store, change->to_fd, change->new_name, &victim);
+		result = find_victim(state, change->store, change->to_fd, change->new_name, false, &victim);
 	if (result < 0 && result != -ENOENT)
 		return result;
+	/* nothing loses its last name */
+	if (!victim.change.entry)
+		name_change_begin(state, change->store, 0, false, &victim.change);
 	note_victim(&victim, store_inode_of(change->from_fd, change->name));
 	result = rename_for_requester(state, change);
 	if (result < 0)
-		return victim_stays(state, &victim, result);
+		return victim_stays(&victim, result);
 	/* a rename of a file with one name onto itself is a no-op in the kernel and never comes here */
 	victim_is_gone(state, &victim);
 	return 0;
@@ -345,9 +345,5 @@ int store_rename(struct state *state, struct journal_entry *entry, const struct 
 		return result;
 	change.from_fd = from.fd;
 	change.to_fd = to.fd;
-	pthread_rwlock_rdlock(&names);
-	if (!was_renamed(state, &change))
-		result = rename_name(state, &change);
-	pthread_rwlock_unlock(&names);
-	return result;
+	return was_renamed(state, &change) ? 0 : rename_name(state, &change);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/state/node.h"
 #include "fs/state/backing_id.h"
+#include "fs/state/name_change.h"
 #include "fs/state/node_fd.h"
 #include "fs/state/node_list.h"
 #include "fs/state/node_table.h"
@@ -53,12 +54,10 @@ static bool is_idle(const struct state *state, uint32_t index)
 static void drop_locked(struct state *state, uint32_t index)
 {
 	struct node_slot *slot = &state->arena->nodes[index];
-	int fd = atomic_load(&slot->fd);
 
 	node_table_remove(state, index);
 	atomic_store(&slot->state, SLOT_FREE);
-	atomic_store(&slot->fd, -1);
-	node_fd_close_locked(state, fd);
+	node_close_fd_locked(state, slot);
 	state->index[index].hash_next = state->free_node;
 	state->free_node = index;
 	state->n_nodes--;
@@ -74,10 +73,7 @@ static void drop_oldest_idle(struct state *state)
 
 void node_close_fd_locked(struct state *state, struct node_slot *slot)
 {
-	int fd = atomic_load(&slot->fd);
-
-	atomic_store(&slot->fd, -1);
-	node_fd_close_locked(state, fd);
+	node_fd_close_locked(state, atomic_exchange(&slot->fd, -1));
 }
 
 void node_became_idle_locked(struct state *state, uint32_t index)
@@ -101,6 +97,20 @@ void node_became_idle_locked(struct state *state, uint32_t index)
 		drop_oldest_idle(state);
 }
 
+/* Takes a slot from the free list that no change of names uses. Returns 0 if there is none. */
+static uint32_t take_free_slot(struct state *state)
+{
+	uint32_t *link = &state->free_node;
+	uint32_t index;
+
+	while (*link && name_change_uses_locked(state, *link))
+		link = &state->index[*link].hash_next;
+	index = *link;
+	if (index)
+		*link = state->index[index].hash_next;
+	return index;
+}
+
 /* Takes a slot from the free list, an unused one, or that of the oldest idle node. */
 static int take_slot_locked(struct state *state, uint32_t *index)
 {
@@ -114,20 +124,20 @@ static int take_slot_locked(struct state *state, uint32_t *index)
 			return -ENFILE;
 		drop_oldest_idle(state);
 	}
-	if (!state->free_node) {
-		result = arena_commit_node(state->arena);
-		if (result == 0) {
-			*index = header->nodes_high;
-			atomic_store(&header->nodes_high, *index + 1);
-			return 0;
-		}
-		if (!state->lists[NODE_LIST_IDLE].head)
-			return result;
-		drop_oldest_idle(state);
+	*index = take_free_slot(state);
+	if (*index)
+		return 0;
+	result = arena_commit_node(state->arena);
+	if (result == 0) {
+		*index = header->nodes_high;
+		atomic_store(&header->nodes_high, *index + 1);
+		return 0;
 	}
-	*index = state->free_node;
-	state->free_node = state->index[*index].hash_next;
-	return 0;
+	while (!*index && state->lists[NODE_LIST_IDLE].head) {
+		drop_oldest_idle(state);
+		*index = take_free_slot(state);
+	}
+	return *index ? 0 : result;
 }
 
 static void fill_slot(struct state *state, uint32_t index, const struct node_key *key, mode_t mode,
@@ -249,15 +259,19 @@ void node_unpin_slot(struct state *state, int *backing_id)
 	state_unlock(state);
 }
 
+uint64_t node_find_locked(const struct state *state, const struct node_key *key)
+{
+	uint32_t index = node_table_find(state, key);
+
+	return index ? node_id(state, index) : 0;
+}
+
 uint64_t node_find(struct state *state, const struct node_key *key)
 {
-	uint32_t index;
-	uint64_t id = 0;
+	uint64_t id;
 
 	pthread_mutex_lock(&state->lock);
-	index = node_table_find(state, key);
-	if (index)
-		id = node_id(state, index);
+	id = node_find_locked(state, key);
 	pthread_mutex_unlock(&state->lock);
 	return id;
 }
@@ -336,31 +350,20 @@ void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_
 	state_unlock(state);
 }
 
-uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *held)
+uint64_t node_hold_locked(struct state *state, uint16_t store, uint64_t inode, bool *held, bool *is_flagged)
 {
-	struct node_slot *slot;
-	uint32_t index;
-	uint64_t id;
+	uint32_t index = node_table_find_inode(state, store, inode);
+	struct node_slot *slot = &state->arena->nodes[index];
 
-	pthread_mutex_lock(&state->lock);
-	index = node_table_find_inode(state, store, inode);
-	slot = &state->arena->nodes[index];
-	id = index ? node_id(state, index) : 0;
-	*held = index && (atomic_load(&slot->backing_id) > 0 || atomic_load(&slot->fd) >= 0);
-	if (index && atomic_load(&slot->backing_id) > 0) {
+	if (!index)
+		return 0;
+	*is_flagged = atomic_load(&slot->backing_id) > 0;
+	*held = *is_flagged || atomic_load(&slot->fd) >= 0;
+	if (*is_flagged) {
 		atomic_fetch_or(&slot->flags, NODE_HELD);
 		node_list_remove(state, NODE_LIST_HOT, index);
 	}
-	pthread_mutex_unlock(&state->lock);
-	return id;
-}
-
-void node_unhold(struct state *state, uint64_t id)
-{
-	pthread_mutex_lock(&state->lock);
-	if (node_get(state, id))
-		backing_id_unhold(state, node_index_of(id));
-	pthread_mutex_unlock(&state->lock);
+	return node_id(state, index);
 }
 
 int node_take_id(struct state *state, uint32_t limit)
@@ -393,24 +396,21 @@ void node_add_fd(struct state *state, uint64_t id, int *fd)
 	pthread_mutex_unlock(&state->lock);
 }
 
-void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd)
+void node_unlinked_locked(struct state *state, uint64_t id, uint32_t flags, int *fd)
 {
 	uint32_t index = node_index_of(id);
-	struct node_slot *slot;
+	struct node_slot *slot = node_get(state, id);
 
-	pthread_mutex_lock(&state->lock);
-	slot = node_get(state, id);
-	if (slot) {
-		atomic_fetch_or(&slot->flags, NODE_UNLINKED | flags);
-		if (is_idle(state, index)) {
-			leave_idle(state, index);
-			drop_locked(state, index);
-		} else if (atomic_load(&slot->fd) < 0 &&
-			   (!node_is_external(slot) || state->index[index].handles > 0)) {
-			atomic_store(&slot->fd, take_fd(fd));
-		}
+	if (!slot)
+		return;
+	atomic_fetch_or(&slot->flags, NODE_UNLINKED | flags);
+	if (is_idle(state, index)) {
+		leave_idle(state, index);
+		drop_locked(state, index);
+	} else if (atomic_load(&slot->fd) < 0 &&
+		   (!node_is_external(slot) || state->index[index].handles > 0)) {
+		atomic_store(&slot->fd, take_fd(fd));
 	}
-	state_unlock(state);
 }
 
 void node_opened_locked(struct state *state, uint32_t index)

@@ -29,7 +29,7 @@ enum node_flags {
 	NODE_REFUSED = 2,     /* the kernel refused its backing file for passthrough */
 	NODE_SLOW_END = 8,    /* may have much memory, so freeing it may take long */
 	NODE_NEEDS_FD = 4,    /* reachable by its own descriptor only: dropped when the kernel forgets it */
-	NODE_HELD = 16,       /* keeps its passthrough id until the kernel forgets it, see node_hold() */
+	NODE_HELD = 16,       /* keeps its passthrough id until the kernel forgets it, see name_change.h */
 	NODE_FIXED = 64,      /* has a fixed index and is never dropped */
 	NODE_FILLING = 128,   /* created empty, and never closed by a writer: `fixed` does not apply yet */
 	NODE_SENT_SUID = 256, /* the attributes last sent to the kernel were set-user-id */
@@ -151,30 +151,23 @@ uint64_t node_find_inode(struct state *state, uint16_t store, uint64_t inode);
 void node_forget(struct state *state, uint64_t id, uint64_t count, int *backing_id);
 
 /*
- * To be called before the last name of a file is removed: makes the file outlive its name while the kernel
- * refers to its node. A node with a descriptor does so anyway; one with a passthrough id is flagged.
- * store, inode: identify the file.
- * held: receives whether the node holds the file; if not, the caller must hold it by a descriptor.
- * Returns the node id; 0, and not held, unless exactly one node has this inode number.
- */
-uint64_t node_hold(struct state *state, uint16_t store, uint64_t inode, bool *held);
-
-/* Undoes node_hold(), if the name was not removed. */
-void node_unhold(struct state *state, uint64_t id);
-
-/*
  * Gives an open node a descriptor of its file until its last handle is released, so that the file stays
  * reachable whatever happens to its name. fd: O_PATH; moved if the node is open and has none, then *fd is -1.
  */
 void node_add_fd(struct state *state, uint64_t id, int *fd);
 
 /*
- * Records that the last name of a node was removed.
- * flags: enum node_flags to add, NODE_SLOW_END or 0.
- * fd: O_PATH descriptor that keeps the file reachable, or -1 after node_hold(); moved if the kernel still
- * refers to the node and it has none, then *fd is -1.
+ * Used by name_change.c, under the lock.
+ * node_hold_locked(): makes the file of the node with this inode number, if there is exactly one, outlive its
+ * last name, and returns its id. held: receives whether the node holds its file; is_flagged: whether it was
+ * flagged as NODE_HELD. Unchanged if there is no such node.
+ * node_unlinked_locked(): name_change_unlinked(); without effect for a stale id.
+ * node_find_locked(): node_find().
+ * After node_unlinked_locked(), state_unlock() is called.
  */
-void node_unlinked(struct state *state, uint64_t id, uint32_t flags, int *fd);
+uint64_t node_hold_locked(struct state *state, uint16_t store, uint64_t inode, bool *held, bool *is_flagged);
+void node_unlinked_locked(struct state *state, uint64_t id, uint32_t flags, int *fd);
+uint64_t node_find_locked(const struct state *state, const struct node_key *key);
 
 /*
  * Used by handle.c, under the lock, when a handle is added or released. The latter may drop the node, and

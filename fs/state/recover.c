@@ -149,6 +149,7 @@ int state_recover(struct state *state, struct arena *arena, uint32_t max_idle)
 		return result;
 	*state = (struct state){.arena = arena, .max_idle = max_idle, .max_fd = INT_MAX};
 	pthread_mutex_init(&state->lock, NULL);
+	pthread_cond_init(&state->change_ended, NULL);
 	result = share_open(state);
 	if (result < 0)
 		return result;

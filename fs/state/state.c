@@ -37,6 +37,7 @@ void state_close(struct state *state)
 	index_unmap(state->index, header->max_nodes, sizeof(*state->index));
 	index_unmap(state->free_handles, header->max_handles, sizeof(*state->free_handles));
 	free(state->buckets);
+	pthread_cond_destroy(&state->change_ended);
 	pthread_mutex_destroy(&state->lock);
 }
 

@@ -46,6 +46,8 @@ struct node_index {
 	_Atomic uint32_t sent_at; /* time of sending its attributes, ms; 0 = not by this worker */
 };
 
+#define NAME_CHANGES (ARENA_THREADS + 2) /* changes of names in progress at a time: one per thread */
+
 #define NODE_FD_PINS     64 /* descriptors of nodes in use at a time; see node_fd.h */
 #define NODE_FDS_CLOSING 8  /* ... closed outside of the lock; any more are closed under it */
 
@@ -68,6 +70,15 @@ struct state {
 	struct node_list lists[NODE_LISTS];
 	uint32_t max_idle;    /* limit of idle nodes; the oldest are dropped */
 	uint32_t pinned_node; /* see node_pin_slot(); 0 = none */
+
+	/*
+	 * Changes of names in progress, see name_change.h: the index of the node that loses its name, which
+	 * is not reused meanwhile, or UINT32_MAX; 0 = free. Taken under the lock, freed without it.
+	 */
+	_Atomic uint32_t changes[NAME_CHANGES];
+	_Atomic unsigned int n_change_waiters; /* threads that wait for `change_ended` */
+	pthread_cond_t change_ended;
+	bool names_are_frozen; /* see names_freeze(); guarded by the lock */
 
 	uint32_t *free_handles; /* next in the free list, one per handle slot */
 	uint32_t free_handle;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "fs/state/handle.h"
+#include "fs/state/name_change.h"
 #include "fs/state/node.h"
 #include "fs/state/node_list.h"
 #include "fs/state/recover.h"
@@ -29,6 +30,7 @@
 struct slots {
 	struct arena arena;
 	struct state state;
+	struct name_change change; /* between hold() and unlinked() or unhold() */
 };
 
 /* The key of a file with this inode number, as of a file system with handles of 12 bytes. */
@@ -41,13 +43,22 @@ static inline struct node_key key_of(uint64_t inode)
 	return key;
 }
 
-/* node_hold(): returns the node's id if the node holds its file, else 0. */
+/*
+ * Begins a change that may remove the last name of a file. Returns the id of its node if that holds the file,
+ * else 0.
+ */
 static inline uint64_t hold(struct slots *slots, uint16_t store, uint64_t inode)
 {
-	bool held = false;
-	uint64_t id = node_hold(&slots->state, store, inode, &held);
+	name_change_end(&slots->change);
+	name_change_begin(&slots->state, store, inode, false, &slots->change);
+	return slots->change.held ? slots->change.node : 0;
+}
 
-	return held ? id : 0;
+/* The name was not removed. */
+static inline void unhold(struct slots *slots)
+{
+	name_change_failed(&slots->change);
+	name_change_end(&slots->change);
 }
 
 static inline void slots_check(struct slots *slots)
@@ -70,6 +81,7 @@ static inline void slots_open(struct slots *slots, uint32_t max_nodes, uint32_t 
 {
 	struct node_key root = key_of(1);
 
+	slots->change = (struct name_change){0};
 	assert_int_equal(arena_create(&slots->arena, max_nodes, max_handles, 4096), 0);
 	slots->arena.header->limit_hot = SLOTS_HOT;
 	assert_int_equal(state_recover(&slots->state, &slots->arena, max_idle), 0);
@@ -88,6 +100,7 @@ static inline void slots_again(struct slots *slots)
 {
 	uint32_t max_idle = slots->state.max_idle;
 
+	slots->change = (struct name_change){0};
 	state_close(&slots->state);
 	assert_int_equal(state_recover(&slots->state, &slots->arena, max_idle), 0);
 }
@@ -128,13 +141,22 @@ static inline int forget(struct slots *slots, uint64_t id, uint64_t count)
 }
 
 /*
- * Removes the last name of a file, which a descriptor or nothing keeps. Returns the descriptor unless it was
- * moved to the node.
+ * Removes the last name of a file, which a descriptor or nothing keeps: by the change that hold() has begun,
+ * if it is of this node. Returns the descriptor unless it was moved to the node.
  */
+static inline int unlinked_with(struct slots *slots, uint64_t id, uint32_t flags, int fd)
+{
+	struct name_change other = {.state = &slots->state, .node = id};
+	bool is_begun = slots->change.entry && slots->change.node == id;
+
+	name_change_unlinked(is_begun ? &slots->change : &other, flags, &fd);
+	name_change_end(&slots->change);
+	return fd;
+}
+
 static inline int unlinked(struct slots *slots, uint64_t id, int fd)
 {
-	node_unlinked(&slots->state, id, 0, &fd);
-	return fd;
+	return unlinked_with(slots, id, 0, fd);
 }
 
 static inline int new_fd(void)

@@ -114,7 +114,6 @@ static void refuses_ids_that_were_never_given(void **state)
 	forget(&slots, UINT64_MAX, 1);
 	forget(&slots, 0, 1);
 	node_attributes_sent(&slots.state, 17, 1);
-	node_unhold(&slots.state, 17);
 	assert_int_equal(unlinked(&slots, 17, 900), 900);
 	slots_close(&slots);
 }

@@ -39,12 +39,11 @@ static void notes_a_slow_end(void **state)
 {
 	struct slots slots;
 	uint64_t id;
-	int none = -1;
 
 	(void)state;
 	slots_open(&slots, 16, 16, 4);
 	id = reference(&slots, 100);
-	node_unlinked(&slots.state, id, NODE_SLOW_END, &none);
+	assert_int_equal(unlinked_with(&slots, id, NODE_SLOW_END, -1), -1);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_UNLINKED | NODE_SLOW_END);
 	slots_close(&slots);
 }
@@ -116,13 +115,13 @@ static void holds_files(void **state)
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_HELD);
 	assert_false(is_hot(&slots, 2));
 	slots_check(&slots);
-	node_unhold(&slots.state, id);
+	unhold(&slots);
 	assert_int_equal(node_get(&slots.state, id)->flags, 0);
 	assert_true(is_hot(&slots, 2));
 	/* without a cache place it stays pinned */
 	hold(&slots, 0, 100);
 	slots.arena.header->limit_hot = 0;
-	node_unhold(&slots.state, id);
+	unhold(&slots);
 	assert_int_equal(node_get(&slots.state, id)->flags, NODE_HELD);
 	slots.arena.header->limit_hot = SLOTS_HOT;
 	slots_check(&slots);

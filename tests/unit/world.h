@@ -236,7 +236,7 @@ static inline void world_unlink(struct world *world, struct slots *slots, int fi
 		return;
 	id = hold(slots, 0, world->files[file].inode);
 	if (variant == 1) {
-		node_unhold(&slots->state, id);
+		unhold(slots);
 		return;
 	}
 	if (!id) {
