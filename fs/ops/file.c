@@ -154,6 +154,47 @@ int op_open(struct request *request)
 	return 0;
 }
 
+/* Adds the node and the handle of a file that others can change. It has no policy. */
+static int open_external(struct opening *opening, struct source_file *file, struct fuse_entry_param *entry)
+{
+	struct fs *fs = opening->fs;
+	int result = entry_from_file(fs, file, entry);
+
+	if (result < 0)
+		return result;
+	opening->id = entry->ino;
+	opening->node = node_get(&fs->state, entry->ino);
+	result = opening->node ? opening_establish(opening) : -ESTALE;
+	if (result < 0)
+		entry_forget(fs, entry->ino, 1);
+	return result;
+}
+
+/* Adds the node and the handle of a file that was created, or neither. */
+static int open_created(struct opening *opening, struct source_file *file, const struct policy *policy,
+			struct fuse_entry_param *entry)
+{
+	const struct request *request = opening->request;
+	struct node_new node = {
+		.key = file->key,
+		.mode = file->stat.st_mode,
+		.flags = entry_node_flags(file),
+		.fd = &file->fd,
+	};
+	const bool is_limited = policy_of_new(policy, request_pid(request), request->creator, &node);
+	int result = opening_establish_new(opening, &node);
+
+	if (result < 0) {
+		if (opening->id)
+			entry_forget(opening->fs, opening->id, 1);
+		return result;
+	}
+	entry_of_node(opening->fs, opening->id, file, entry);
+	if (is_limited)
+		lifetime_changed(opening->id);
+	return 0;
+}
+
 /* Creates the file, its node and its handle, or nothing. */
 static int create(struct opening *opening, mode_t mode, mode_t umask, struct fuse_entry_param *entry)
 {
@@ -184,16 +225,9 @@ static int create(struct opening *opening, mode_t mode, mode_t umask, struct fus
 	opening->flags &= ~O_TRUNC; /* it is empty */
 	opening->is_new = true;
 	opening->mode_bits = file.stat.st_mode;
-	result = entry_from_file(fs, &file, entry);
-	if (result == 0) {
-		opening->id = entry->ino;
-		opening->node = node_get(&fs->state, entry->ino);
-		if (policy_made(&fs->state, entry->ino, &policy, request_pid(request), request->creator))
-			lifetime_changed(entry->ino);
-		result = opening->node ? opening_establish(opening) : -ESTALE;
-		if (result < 0)
-			entry_forget(fs, entry->ino, 1);
-	}
+	result = file.flags & NODE_EXTERNAL ? open_external(opening, &file, entry)
+					    : open_created(opening, &file, &policy, entry);
+	cleanup_close(&file.fd);
 	if (result != 0 && name) {
 		journal_begin_undo(&request->journal);
 		opening->source->remove(&fs->state, &request->journal, dir, name, 0);

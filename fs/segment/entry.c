@@ -61,9 +61,31 @@ double attr_timeout(struct fs *fs, const struct node_slot *node, mode_t mode)
 		       : 0;
 }
 
+uint32_t entry_node_flags(const struct source_file *file)
+{
+	return file->flags | (file->stat.st_nlink == 0 ? NODE_UNLINKED : 0);
+}
+
+void entry_of_node(struct fs *fs, uint64_t id, const struct source_file *file, struct fuse_entry_param *entry)
+{
+	const bool is_external = file->flags & NODE_EXTERNAL;
+
+	if (!is_external)
+		node_attributes_sent(&fs->state, id, now_milliseconds());
+	*entry = (struct fuse_entry_param){
+		.ino = id,
+		.generation = id >> 32,
+		.attr = file->stat,
+		.attr_timeout = attr_timeout(fs, node_get(&fs->state, id), file->stat.st_mode),
+	};
+	/* of external files, only the names in the root never change */
+	if (!is_external || node_index_of(id) <= NODE_CONTROL)
+		entry->entry_timeout = fs->options.entry_timeout;
+}
+
 int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_param *entry)
 {
-	uint32_t flags = file->flags | (file->stat.st_nlink == 0 ? NODE_UNLINKED : 0);
+	const uint32_t flags = entry_node_flags(file);
 	uint64_t id = 0;
 	int result;
 
@@ -74,17 +96,7 @@ int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_p
 	file->fd = -1;
 	if (result < 0)
 		return result;
-	if (!(flags & NODE_EXTERNAL))
-		node_attributes_sent(&fs->state, id, now_milliseconds());
-	*entry = (struct fuse_entry_param){
-		.ino = id,
-		.generation = id >> 32,
-		.attr = file->stat,
-		.attr_timeout = attr_timeout(fs, node_get(&fs->state, id), file->stat.st_mode),
-	};
-	/* of external files, only the names in the root never change */
-	if (!(flags & NODE_EXTERNAL) || node_index_of(id) <= NODE_CONTROL)
-		entry->entry_timeout = fs->options.entry_timeout;
+	entry_of_node(fs, id, file, entry);
 	return 0;
 }
 

@@ -35,6 +35,11 @@ void node_was_listed(struct fs *fs, const struct node_slot *dir);
  */
 int entry_from_file(struct fs *fs, struct source_file *file, struct fuse_entry_param *entry);
 
+/* The parts of entry_from_file(): flags of the node of a file; the entry of a referenced node. */
+uint32_t entry_node_flags(const struct source_file *file);
+void entry_of_node(struct fs *fs, uint64_t id, const struct source_file *file,
+		   struct fuse_entry_param *entry);
+
 /*
  * Whether the kernel got the file with this inode number recently and still caches it, so a listing can omit
  * it.

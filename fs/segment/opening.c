@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/segment/opening.h"
 #include "fs/fuse/passthrough.h"
+#include "fs/fuse/prune.h"
 #include "fs/fuse/reader.h"
 #include "fs/fuse/request.h"
 #include "fs/segment/attached.h"
@@ -112,8 +113,10 @@ static int register_backing(void *context)
 	return opening->path_fd < 0 ? -EAGAIN : passthrough_open(opening->fs, opening->path_fd);
 }
 
-static int add_handle(struct opening *opening)
+/* file: the file that was made by this open, without a node; NULL = there is a node. */
+static int add_handle(struct opening *opening, const struct node_new *file)
 {
+	struct state *state = &opening->fs->state;
 	struct handle_open open = {
 		.node = opening->id,
 		.unique = opening->request->unique,
@@ -125,14 +128,20 @@ static int add_handle(struct opening *opening)
 		.policy = opening->policy,
 		.views = opening->views,
 		.closes = opening->closes,
+		.is_new = opening->is_new,
 		.register_backing = opening->registered ? register_backing : NULL,
 		.context = opening,
 	};
 	int none = -1;
-
 	/* in direct mode no request needs the descriptor */
-	return handle_add(&opening->fs->state, &open, opening->mode == IO_DIRECT ? &none : &opening->fd,
-			  &opening->number, &opening->backing_id);
+	int *fd = opening->mode == IO_DIRECT ? &none : &opening->fd;
+	int result;
+
+	if (!file)
+		return handle_add(state, &open, fd, &opening->number, &opening->backing_id);
+	result = handle_add_new(state, file, &open, fd, &opening->number, &opening->backing_id);
+	opening->id = open.node;
+	return result;
 }
 
 /* Opens what the mode needs. A direct open of a node with a known passthrough id needs nothing. */
@@ -195,7 +204,7 @@ int opening_establish(struct opening *opening)
 			result = open_for_mode(opening, id_known);
 		if (result < 0)
 			return result;
-		result = add_handle(opening);
+		result = add_handle(opening, NULL);
 		if (result == -EAGAIN) {
 			/* another thread has closed the id, or changed the policy, since they were read */
 			id_known = atomic_load(&opening->node->backing_id) > 0;
@@ -209,4 +218,45 @@ int opening_establish(struct opening *opening)
 			return result;
 		}
 	}
+}
+
+/* node_fd: the descriptor that the node of a new file is to hold, or -1: the file is registered by a copy. */
+static int open_new_for_mode(struct opening *opening, int node_fd)
+{
+	if (opening->registered && node_fd >= 0) {
+		opening->path_fd = fcntl(node_fd, F_DUPFD_CLOEXEC, 0);
+		if (opening->path_fd < 0)
+			return -errno;
+	}
+	return open_for_mode(opening, false);
+}
+
+int opening_establish_new(struct opening *opening, const struct node_new *file)
+{
+	struct state *state = &opening->fs->state;
+	struct node_slot draft = {0};
+	int result;
+
+	node_draft(file, &draft);
+	opening->node = &draft;
+	opening->policy = file->policy;
+	result = opening->policy & NODE_POLICY_MANDATORY ? mandatory_available(opening->fs) : 0;
+	if (result == 0)
+		result = choose_mode(opening);
+	if (result == 0)
+		result = open_new_for_mode(opening, *file->fd);
+	if (result == 0)
+		result = add_handle(opening, file);
+	if (result == -ENFILE && !opening->id && prune_for_room(opening->fs))
+		result = add_handle(opening, file);
+	opening->node = node_get(state, opening->id);
+	if (!opening->node)
+		return result < 0 ? result : -ESTALE;
+	if (is_refusal(result) && opening->registered) {
+		atomic_fetch_or(&opening->node->flags, NODE_REFUSED);
+		return opening_establish(opening);
+	}
+	if (result == 0)
+		lifetime_opened(opening->fs, opening->id, opening->policy);
+	return result;
 }

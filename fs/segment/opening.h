@@ -47,6 +47,15 @@ struct opening {
  */
 int opening_establish(struct opening *opening);
 
+/*
+ * The same for a file that this open has made, and which has no node yet: the node and the handle are added
+ * at once.
+ * file: the node. opening: is_new; `node` and `id` are results, too. If `id` is set on failure, the open has
+ * referenced the node.
+ * Returns the same, and what node_reference() does.
+ */
+int opening_establish_new(struct opening *opening, const struct node_new *file);
+
 /* Whether the open may change the file's bytes. */
 bool opening_writes(const struct opening *opening);
 

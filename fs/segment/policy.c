@@ -304,29 +304,40 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 }
 
 /* The mark detects reuse of the thread id; without one there is no creator. */
-static void note_creator(struct node_slot *node, pid_t thread, uint64_t identity)
+static void note_creator(struct node_new *file, pid_t thread, uint64_t identity)
 {
 	if (procfs_identity_waits())
 		identity = boottime_nanoseconds() / 100000000;
 	if (identity == 0)
 		return;
-	node->creator_mark = (uint32_t)identity;
-	node->creator = thread;
+	file->creator_mark = (uint32_t)identity;
+	file->creator = thread;
+}
+
+bool policy_of_new(const struct policy *policy, pid_t requester, uint64_t requester_identity,
+		   struct node_new *file)
+{
+	file->policy = policy_pack(policy);
+	if (!S_ISREG(file->mode))
+		return false;
+	file->flags |= NODE_FILLING;
+	note_creator(file, requester, requester_identity);
+	return policy->lifetime != LIFETIME_PERSISTENT;
 }
 
 bool policy_made(struct state *state, uint64_t id, const struct policy *policy, pid_t requester,
 		 uint64_t requester_identity)
 {
 	struct node_slot *node = node_get(state, id);
+	struct node_new file;
+	bool is_limited;
 
 	if (!node || node_is_external(node))
 		return false;
-	atomic_store(&node->policy, policy_pack(policy));
-	if (node->type != S_IFREG >> 12)
-		return false;
-	atomic_fetch_or(&node->flags, NODE_FILLING);
-	note_creator(node, requester, requester_identity);
-	return policy->lifetime != LIFETIME_PERSISTENT;
+	file = (struct node_new){.mode = (mode_t)node->type << 12};
+	is_limited = policy_of_new(policy, requester, requester_identity, &file);
+	node_complete(node, &file);
+	return is_limited;
 }
 
 /* Keeps the size: the write behind the gap may still fail, or write nothing. */

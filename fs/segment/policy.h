@@ -46,10 +46,15 @@ int policy_inherit(struct state *state, const struct node_slot *dir, bool is_fil
 		   struct policy *policy, char text[POLICY_TEXT_MAX]);
 
 /*
- * Records the policy with which a node was created, and the creator of a file. requester_identity: of that
- * thread, as of procfs_thread_identity(); 0 = unknown. Returns whether its lifetime is limited: the caller
- * must call lifetime_changed().
+ * Completes what the node of a file that was created will be, by its policy and its creator; file->mode is
+ * set.
+ * requester_identity: of that thread, as of procfs_thread_identity(); 0 = unknown.
+ * Returns whether its lifetime is limited: the caller must call lifetime_changed() for the node.
  */
+bool policy_of_new(const struct policy *policy, pid_t requester, uint64_t requester_identity,
+		   struct node_new *file);
+
+/* The same for a node that exists. */
 bool policy_made(struct state *state, uint64_t id, const struct policy *policy, pid_t requester,
 		 uint64_t requester_identity);
 

@@ -118,20 +118,19 @@ static int check_policy(const struct state *state, const struct node_slot *node,
 		return 0;
 	if (index->writers + open->views >= writers)
 		return -EBUSY;
+	if (open->is_new)
+		return 0;
 	/* a writer has closed, but its view may remain */
 	return index->closes != open->closes ? -EAGAIN : 0;
 }
 
-int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number,
-	       int *backing_id)
+static int add_locked(struct state *state, const struct handle_open *open, int *fd, uint64_t *number,
+		      int *backing_id)
 {
-	struct node_slot *node;
+	struct node_slot *node = node_get(state, open->node);
 	uint32_t index = 0;
-	int result;
+	int result = node ? check_policy(state, node, open) : -ESTALE;
 
-	pthread_mutex_lock(&state->lock);
-	node = node_get(state, open->node);
-	result = node ? check_policy(state, node, open) : -ESTALE;
 	if (result == 0 && *fd >= state->max_fd && !is_exempt(open))
 		result = -ENFILE;
 	if (result == 0)
@@ -145,7 +144,32 @@ int handle_add(struct state *state, const struct handle_open *open, int *fd, uin
 		*backing_id = result;
 		result = 0;
 	}
+	return result;
+}
+
+int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number,
+	       int *backing_id)
+{
+	int result;
+
+	pthread_mutex_lock(&state->lock);
+	result = add_locked(state, open, fd, number, backing_id);
 	pthread_mutex_unlock(&state->lock);
+	return result;
+}
+
+int handle_add_new(struct state *state, const struct node_new *file, struct handle_open *open, int *fd,
+		   uint64_t *number, int *backing_id)
+{
+	int result;
+
+	pthread_mutex_lock(&state->lock);
+	result = node_reference_locked(state, &file->key, file->mode, file->flags, file->fd, &open->node);
+	if (result == 0) {
+		node_complete(node_get(state, open->node), file);
+		result = add_locked(state, open, fd, number, backing_id);
+	}
+	state_unlock(state);
 	return result;
 }
 

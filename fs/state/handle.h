@@ -37,6 +37,7 @@ struct handle_open {
 	uint32_t policy; /* of the node, when `mode` was chosen */
 	uint32_t views;  /* writers without a handle that still have a view */
 	uint32_t closes; /* handle_closes() before `views` were counted */
+	bool is_new;     /* of a file that was just made: it has no views */
 	/*
 	 * Called under the lock for a direct or mediated open of a node without passthrough id. Returns a new
 	 * id, which the node keeps until its last handle is released, or a negative errno, which handle_add()
@@ -45,6 +46,8 @@ struct handle_open {
 	int (*register_backing)(void *context);
 	void *context;
 };
+
+struct node_new;
 
 /* "direct", "mediated" or "relayed". */
 const char *io_mode_name(enum io_mode mode);
@@ -59,6 +62,15 @@ const char *io_mode_name(enum io_mode mode);
  */
 int handle_add(struct state *state, const struct handle_open *open, int *fd, uint64_t *number,
 	       int *backing_id);
+
+/*
+ * node_reference() and handle_add() at once, for a file that was just made: nobody can see its node before it
+ * is complete.
+ * open: `node` receives the node id, once it is referenced. It stays so if the handle cannot be added.
+ * Returns 0; otherwise, with `node` unchanged, as node_reference(); with `node` set, as handle_add().
+ */
+int handle_add_new(struct state *state, const struct node_new *file, struct handle_open *open, int *fd,
+		   uint64_t *number, int *backing_id);
 
 /*
  * Returns a live handle, or NULL for a number that was never issued or was released; the caller replies

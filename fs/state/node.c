@@ -140,11 +140,8 @@ static int take_slot_locked(struct state *state, uint32_t *index)
 	return *index ? 0 : result;
 }
 
-static void fill_slot(struct state *state, uint32_t index, const struct node_key *key, mode_t mode,
-		      uint32_t flags, uint64_t lookups, int fd)
+static void set_file(struct node_slot *slot, const struct node_key *key, mode_t mode)
 {
-	struct node_slot *slot = &state->arena->nodes[index];
-
 	slot->inode = key->inode;
 	slot->store = key->store;
 	slot->type = (uint8_t)((mode & S_IFMT) >> 12);
@@ -152,6 +149,32 @@ static void fill_slot(struct state *state, uint32_t index, const struct node_key
 	slot->handle_type = key->handle_type;
 	memcpy(slot->handle, key->handle, key->handle_bytes);
 	memset(slot->handle + key->handle_bytes, 0, sizeof(slot->handle) - key->handle_bytes);
+}
+
+void node_draft(const struct node_new *file, struct node_slot *draft)
+{
+	set_file(draft, &file->key, file->mode);
+	atomic_store(&draft->flags, file->flags);
+	atomic_store(&draft->policy, file->policy);
+	atomic_store(&draft->fd, -1);
+}
+
+void node_complete(struct node_slot *slot, const struct node_new *file)
+{
+	atomic_fetch_or(&slot->flags, file->flags & NODE_FILLING);
+	atomic_store(&slot->policy, file->policy);
+	if (file->creator) {
+		slot->creator_mark = file->creator_mark;
+		slot->creator = file->creator;
+	}
+}
+
+static void fill_slot(struct state *state, uint32_t index, const struct node_key *key, mode_t mode,
+		      uint32_t flags, uint64_t lookups, int fd)
+{
+	struct node_slot *slot = &state->arena->nodes[index];
+
+	set_file(slot, key, mode);
 	atomic_store(&slot->flags, flags);
 	atomic_store(&slot->policy, 0);
 	slot->creator = 0;
@@ -189,14 +212,12 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
 	return result;
 }
 
-int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags, int *fd,
-		   uint64_t *id)
+int node_reference_locked(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags,
+			  int *fd, uint64_t *id)
 {
-	uint32_t index;
+	uint32_t index = node_table_find(state, key);
 	int result = 0;
 
-	pthread_mutex_lock(&state->lock);
-	index = node_table_find(state, key);
 	if (index) {
 		struct node_slot *slot = &state->arena->nodes[index];
 
@@ -219,6 +240,16 @@ int node_reference(struct state *state, const struct node_key *key, mode_t mode,
 	}
 	if (result == 0)
 		*id = node_id(state, index);
+	return result;
+}
+
+int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags, int *fd,
+		   uint64_t *id)
+{
+	int result;
+
+	pthread_mutex_lock(&state->lock);
+	result = node_reference_locked(state, key, mode, flags, fd, id);
 	state_unlock(state);
 	return result;
 }

@@ -72,6 +72,17 @@ struct node_key {
 	uint8_t handle[sizeof(((struct node_slot *)0)->handle)];
 };
 
+/* The node of a file that was made: what it is from the start. */
+struct node_new {
+	struct node_key key;
+	mode_t mode;           /* st_mode */
+	uint32_t flags;        /* enum node_flags */
+	uint32_t policy;       /* summary of its policy: enum node_policy */
+	int32_t creator;       /* as in struct node_slot */
+	uint32_t creator_mark; /* ... */
+	int *fd;               /* descriptor for the node to hold, or -1; moved, then it is -1 */
+};
+
 static inline uint32_t node_index_of(uint64_t id)
 {
 	return (uint32_t)id;
@@ -108,6 +119,18 @@ int node_add_fixed(struct state *state, uint32_t index, const struct node_key *k
  */
 int node_reference(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags, int *fd,
 		   uint64_t *id);
+
+/*
+ * Gives a node what node_reference() does not: its policy and its creator. A worker that died may have made
+ * the node, or somebody has looked it up.
+ */
+void node_complete(struct node_slot *slot, const struct node_new *file);
+
+/*
+ * Makes a private copy of what the node of a file will be, for functions that only look at a node.
+ * draft: zeros; gets no descriptor.
+ */
+void node_draft(const struct node_new *file, struct node_slot *draft);
 
 /*
  * Prevents a node from being dropped, and its slot from being reused, until node_unpin_slot(). For one thread
@@ -162,12 +185,14 @@ void node_add_fd(struct state *state, uint64_t id, int *fd);
  * last name, and returns its id. held: receives whether the node holds its file; is_flagged: whether it was
  * flagged as NODE_HELD. Unchanged if there is no such node.
  * node_unlinked_locked(): name_change_unlinked(); without effect for a stale id.
- * node_find_locked(): node_find().
- * After node_unlinked_locked(), state_unlock() is called.
+ * The others, and for handle.c: the functions without _locked. After all but node_hold_locked() and
+ * node_find_locked(), state_unlock() is called.
  */
 uint64_t node_hold_locked(struct state *state, uint16_t store, uint64_t inode, bool *held, bool *is_flagged);
 void node_unlinked_locked(struct state *state, uint64_t id, uint32_t flags, int *fd);
 uint64_t node_find_locked(const struct state *state, const struct node_key *key);
+int node_reference_locked(struct state *state, const struct node_key *key, mode_t mode, uint32_t flags,
+			  int *fd, uint64_t *id);
 
 /*
  * Used by handle.c, under the lock, when a handle is added or released. The latter may drop the node, and

@@ -47,7 +47,7 @@ static inline void compare_file(const struct view *view, int file)
 	uint64_t most = least;
 	const struct node_slot *node;
 
-	if (is_under_way(view, file) && step->operation == OP_REFERENCE)
+	if (is_under_way(view, file) && (step->operation == OP_REFERENCE || step->operation == OP_CREATE))
 		most++;
 	if (is_under_way(view, file) && step->operation == OP_FORGET)
 		least = step->variant < least ? least - step->variant : 0;
@@ -90,13 +90,16 @@ static inline void compare_new_open(const struct view *view)
 	uint64_t number = handle_find_by_request(&view->slots->state, view->world->unique);
 	const struct handle_slot *slot = number ? handle_get(&view->slots->state, number) : NULL;
 
-	if (view->world->under_way.operation != OP_OPEN || view->world->unique == 0 || !slot)
+	const struct step *step = &view->world->under_way;
+
+	if ((step->operation != OP_OPEN && step->operation != OP_CREATE) || view->world->unique == 0 || !slot)
 		return;
 	for (int i = 0; i < WORLD_OPENS; i++)
 		if (view->world->opens[i].number == number)
 			return;
 	expect(number >> 32 > view->world->given_handles[(uint32_t)number] >> 32);
-	expect(slot->node == view->world->files[view->world->under_way.file].id);
+	expect(find(view->slots, view->world->files[step->file].inode) == slot->node);
+	expect(node_get(&view->slots->state, slot->node)->lookups > 0);
 	expect((slot->fd >= 0) == (slot->mode != IO_DIRECT));
 	if (slot->mode != IO_RELAYED)
 		expect(node_get(&view->slots->state, slot->node)->backing_id > 0);

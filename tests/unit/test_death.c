@@ -76,6 +76,16 @@ static const struct step script[] = {
 	{OP_OPEN, 5, IO_RELAYED},
 	{OP_CLOSE, 0, 0},
 	{OP_FORGET, 5, 1},
+	/* created in each mode; again, as a replay does; without an id; and then removed */
+	{OP_CREATE, 4, IO_DIRECT},
+	{OP_CREATE, 3, IO_RELAYED},
+	{OP_CREATE, 4, IO_DIRECT},
+	{OP_CREATE, 2, IO_DIRECT + 4},
+	{OP_CLOSE, 0, 0},
+	{OP_CLOSE, 1, 0},
+	{OP_CLOSE, 2, 0},
+	{OP_UNLINK, 4, 0},
+	{OP_UNLINK, 3, 0},
 };
 
 #define SCRIPT (sizeof(script) / sizeof(script[0]))
@@ -266,7 +276,7 @@ static void note_what_was_under_way(void)
 			world->opens[file].number = 0;
 		return;
 	}
-	if (step.operation == OP_OPEN)
+	if (step.operation == OP_OPEN || step.operation == OP_CREATE)
 		note_new_open(file);
 	id = find(&slots, world->files[file].inode);
 	node = id ? node_get(&slots.state, id) : NULL;

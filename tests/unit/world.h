@@ -30,6 +30,7 @@ enum operation {
 	OP_FORGET,    /* variant: number of references, at most */
 	OP_UNLINK,    /* variant: 1 fails and undoes the hold */
 	OP_OPEN,      /* variant: enum io_mode, + 4: no passthrough id available */
+	OP_CREATE,    /* variant: as of OP_OPEN */
 	OP_CLOSE,     /* variant: 1 = twice */
 	OPERATIONS,
 };
@@ -63,7 +64,7 @@ struct world {
 	uint64_t given[WORLD_NODES]; /* newest node id of a slot known to the kernel */
 	uint64_t given_handles[WORLD_OPENS + 1];
 	struct step under_way;
-	uint64_t unique;       /* of an OP_OPEN in flight, 0 before it has one */
+	uint64_t unique;       /* of an OP_OPEN or OP_CREATE in flight, 0 before it has one */
 	_Atomic uint32_t done; /* operations */
 	int null_fd;
 };
@@ -252,25 +253,44 @@ static inline void world_unlink(struct world *world, struct slots *slots, int fi
 		world_file_is_gone(world, file);
 }
 
-static inline void world_open_file(struct world *world, struct slots *slots, int file, uint64_t variant)
+/* is_new: references the node as well, which may exist, as after a replay. */
+static inline void world_open_file(struct world *world, struct slots *slots, int file, uint64_t variant,
+				   bool is_new)
 {
-	struct handle_open open = {.node = world->files[file].id,
+	struct handle_open open = {.node = is_new ? 0 : world->files[file].id,
 				   .unique = ++world->last_unique,
 				   .mode = (enum io_mode)(variant % 4 % 3),
+				   .is_new = is_new,
 				   .register_backing = world_give_id,
 				   .context = world};
+	struct node_new made = {.key = key_of(world->files[file].inode), .mode = S_IFREG | 0600};
 	uint64_t number;
 	int place = 0;
 	int backing_id, fd;
+	int none = -1;
+	int result;
 
 	while (place < WORLD_OPENS && world->opens[place].number)
 		place++;
-	if (place == WORLD_OPENS || world->files[file].lookups == 0)
+	if (place == WORLD_OPENS || (is_new ? world->files[file].unlinked : world->files[file].lookups == 0))
 		return;
 	world->unique = open.unique;
 	world->no_id = variant >= 4;
 	fd = open.mode == IO_DIRECT ? -1 : world_new_fd(world);
-	if (handle_add(&slots->state, &open, &fd, &number, &backing_id) == 0) {
+	made.fd = &none;
+	if (is_new)
+		result = handle_add_new(&slots->state, &made, &open, &fd, &number, &backing_id);
+	else
+		result = handle_add(&slots->state, &open, &fd, &number, &backing_id);
+	if (is_new) {
+		/* it stays referenced without the handle */
+		if (!open.node)
+			_exit(6);
+		world->files[file].id = open.node;
+		world->files[file].lookups++;
+		world->given[node_index_of(open.node)] = open.node;
+	}
+	if (result == 0) {
 		world->opens[place].unique = open.unique;
 		world->opens[place].file = file;
 		world->opens[place].fd = handle_get(&slots->state, number)->fd;
@@ -316,7 +336,8 @@ static inline void world_do(struct world *world, struct slots *slots, const stru
 		world_unlink(world, slots, step->file, step->variant);
 		break;
 	case OP_OPEN:
-		world_open_file(world, slots, step->file, step->variant);
+	case OP_CREATE:
+		world_open_file(world, slots, step->file, step->variant, step->operation == OP_CREATE);
 		break;
 	default:
 		world_close_file(world, slots, step->file, step->variant);
@@ -329,12 +350,13 @@ static inline void world_do(struct world *world, struct slots *slots, const stru
 
 static inline void world_do_something(struct world *world, struct slots *slots)
 {
-	static const enum operation often[] = {OP_REFERENCE, OP_FORGET, OP_FORGET, OP_UNLINK,
-					       OP_OPEN,      OP_OPEN,   OP_CLOSE,  OP_CLOSE};
-	struct step step = {.operation = often[world_random(&world->random, 8)]};
+	static const enum operation often[] = {OP_REFERENCE, OP_FORGET, OP_FORGET, OP_UNLINK, OP_OPEN,
+					       OP_OPEN,      OP_CREATE, OP_CLOSE,  OP_CLOSE};
+	struct step step = {.operation = often[world_random(&world->random, 9)]};
 
 	step.file = (int)world_random(&world->random, step.operation == OP_CLOSE ? WORLD_OPENS : WORLD_FILES);
-	step.variant = world_random(&world->random, step.operation == OP_OPEN ? 6 : 3);
+	step.variant = world_random(&world->random,
+				    step.operation == OP_OPEN || step.operation == OP_CREATE ? 6 : 3);
 	if (step.operation == OP_FORGET)
 		step.variant = 1 + world_random(&world->random, world->files[step.file].lookups + 1);
 	world_do(world, slots, &step);
