@@ -8,11 +8,12 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* guards changes of records; a leaf */
+/* The id of a record that a thread changes; of no node, and after a death the record is free. */
+#define CHANGING UINT64_MAX
 
 /*
  * Uses of a record's descriptor in this process. A user counts itself before it reads the record's id, and
- * who changes a record clears its id before it reads the count: so one of both sees the other.
+ * who changes a record replaces its id by CHANGING before it reads the count: so one of both sees the other.
  */
 static atomic_uint users[ARENA_CACHED_FDS];
 
@@ -38,13 +39,13 @@ static int place_of(uint64_t id)
 }
 
 /*
- * Clears the id of a record that nobody uses; under the lock. Returns false, with the record unchanged, if
- * somebody does.
+ * Begins to change a record with this id, 0 = a free one, that nobody uses: the caller stores another id.
+ * Returns false, with the record unchanged, if somebody uses or changes it.
  */
-static bool take_record(struct cached_fd_record *record, int place)
+static bool take_record(struct cached_fd_record *record, int place, uint64_t id)
 {
-	uint64_t id = atomic_exchange(&record->id, 0);
-
+	if (id == CHANGING || !atomic_compare_exchange_strong(&record->id, &id, CHANGING))
+		return false;
 	if (atomic_load(&users[place]) == 0)
 		return true;
 	atomic_store(&record->id, id);
@@ -97,9 +98,8 @@ int fd_cache_get(struct state *state, const struct node_slot *node, struct cache
 	if (fd < 0)
 		return fd;
 	*out = (struct cached_fd){.fd = fd, .slot = CACHED_FD_PRIVATE};
-	pthread_mutex_lock(&table_lock);
 	known = atomic_load(&record->id);
-	if (fd < state->max_fd && known != id && may_be_cached(node) && take_record(record, place)) {
+	if (fd < state->max_fd && known != id && may_be_cached(node) && take_record(record, place, known)) {
 		/* the id is written last, so that a record never names another node's descriptor */
 		old = known ? record->fd : -1;
 		record->fd = fd;
@@ -107,7 +107,6 @@ int fd_cache_get(struct state *state, const struct node_slot *node, struct cache
 		atomic_store(&record->id, id);
 		out->slot = place;
 	}
-	pthread_mutex_unlock(&table_lock);
 	return 0;
 }
 
@@ -131,14 +130,13 @@ void fd_cache_put(struct cached_fd *cached)
 /* Takes the descriptor of a record, unless it is in use. id: only if it is this node's; 0 = any. */
 static int take_unused(struct cached_fd_record *record, int place, uint64_t id)
 {
-	int fd = -1;
-	uint64_t known;
+	uint64_t known = atomic_load(&record->id);
+	int fd;
 
-	pthread_mutex_lock(&table_lock);
-	known = atomic_load(&record->id);
-	if (known && (id == 0 || known == id) && take_record(record, place))
-		fd = record->fd;
-	pthread_mutex_unlock(&table_lock);
+	if (!known || (id != 0 && known != id) || !take_record(record, place, known))
+		return -1;
+	fd = record->fd;
+	atomic_store(&record->id, 0);
 	return fd;
 }
 

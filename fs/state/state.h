@@ -8,7 +8,9 @@
  * Threads: `lock` guards the indexes, creation and freeing of slots, and lookup counts. Slots may be read
  * without it by anyone who holds a reference: a request holds its node, because the kernel sends FORGET only
  * when no request on the node is in flight, and RELEASE after the last request of the handle.
- * `lock` is a leaf: no other lock is taken and no blocking system call is made under it.
+ * `lock` is a leaf: no other lock is taken and no blocking system call is made under it. A request for a
+ * name, an attribute or an open, whose file is in memory and has no policy, takes it once at most, and no
+ * other lock; what takes more, see tests/README.md.
  */
 #ifndef SEGFS_STATE_STATE_H
 #define SEGFS_STATE_STATE_H
