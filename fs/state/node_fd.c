@@ -5,20 +5,50 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Returns the pin of a descriptor, or a free entry; NULL if there is neither. */
+static bool is_used(unsigned int users)
+{
+	return (users & ~NODE_FD_CLOSING) > 0;
+}
+
+/*
+ * Adds `more` to the users of an entry, unless the last one has ended meanwhile, which takes no lock. more:
+ * 1, or NODE_FD_CLOSING.
+ */
+static bool add_unless_unused(struct node_fd_pin *pin, unsigned int more)
+{
+	unsigned int users = atomic_load(&pin->users);
+
+	while (is_used(users))
+		if (atomic_compare_exchange_weak(&pin->users, &users, users + more))
+			return true;
+	return false;
+}
+
+/* Returns the entry of a descriptor in use, or NULL. */
 static struct node_fd_pin *find_pin(struct state *state, int fd)
 {
-	struct node_fd_pin *vacant = NULL;
-
 	for (unsigned int i = 0; i < NODE_FD_PINS; i++) {
 		struct node_fd_pin *pin = &state->pins[i];
 
-		if (pin->users > 0 && pin->fd == fd)
+		/* in this order: the descriptor of an entry is set before its users */
+		if (is_used(atomic_load(&pin->users)) && atomic_load(&pin->fd) == fd)
 			return pin;
-		if (pin->users == 0 && !vacant)
-			vacant = pin;
 	}
-	return vacant;
+	return NULL;
+}
+
+static bool take_free_pin(struct state *state, int fd)
+{
+	for (unsigned int i = 0; i < NODE_FD_PINS; i++) {
+		struct node_fd_pin *pin = &state->pins[i];
+
+		if (atomic_load(&pin->users) == 0) {
+			atomic_store(&pin->fd, fd);
+			atomic_store(&pin->users, 1);
+			return true;
+		}
+	}
+	return false;
 }
 
 int node_fd_get(struct state *state, const struct node_slot *node)
@@ -31,32 +61,21 @@ int node_fd_get(struct state *state, const struct node_slot *node)
 	pthread_mutex_lock(&state->lock);
 	fd = atomic_load(&node->fd);
 	pin = fd >= 0 ? find_pin(state, fd) : NULL;
-	if (fd >= 0 && !pin)
+	if (fd >= 0 && !(pin && add_unless_unused(pin, 1)) && !take_free_pin(state, fd))
 		fd = -ENFILE;
-	if (pin) {
-		pin->fd = fd;
-		pin->users++;
-	}
 	pthread_mutex_unlock(&state->lock);
 	return fd;
 }
 
 void node_fd_put(struct state *state, int fd)
 {
-	struct node_fd_pin *pin;
-	bool is_last = false;
+	struct node_fd_pin *pin = find_pin(state, fd);
 
-	pthread_mutex_lock(&state->lock);
-	pin = find_pin(state, fd);
-	if (pin && pin->users > 0) {
-		pin->users--;
-		is_last = pin->users == 0 && pin->is_closing;
-		if (pin->users == 0)
-			*pin = (struct node_fd_pin){0};
-	}
-	pthread_mutex_unlock(&state->lock);
-	if (is_last)
+	/* the last one closes what was to be closed; until then its entry is neither in use nor free */
+	if (pin && atomic_fetch_sub(&pin->users, 1) == (NODE_FD_CLOSING | 1)) {
 		close(fd);
+		atomic_store(&pin->users, 0);
+	}
 }
 
 void node_fd_close_locked(struct state *state, int fd)
@@ -66,9 +85,9 @@ void node_fd_close_locked(struct state *state, int fd)
 	if (fd < 0)
 		return;
 	pin = find_pin(state, fd);
-	if (pin && pin->users > 0)
-		pin->is_closing = true;
-	else if (state->n_closing < NODE_FDS_CLOSING)
+	if (pin && add_unless_unused(pin, NODE_FD_CLOSING))
+		return;
+	if (state->n_closing < NODE_FDS_CLOSING)
 		state->closing[state->n_closing++] = fd;
 	else
 		close(fd);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pins descriptors of nodes. Another thread may remove a node's descriptor at any time, and its number would
- * be reused for another file. A user pins it, so that it is closed with the last pin.
+ * be reused for another file. A user pins it, under the lock, so that it is closed with the last pin, which
+ * ends without it.
  *
  * Closing the last descriptor of a file frees its memory, which takes long, so it is not done under
  * state.lock.

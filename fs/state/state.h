@@ -53,12 +53,13 @@ struct node_index {
 #define NODE_FD_PINS     64 /* descriptors of nodes in use at a time; see node_fd.h */
 #define NODE_FDS_CLOSING 8  /* ... closed outside of the lock; any more are closed under it */
 
-/* A descriptor of a node in use by threads. */
+/* A descriptor of a node in use by threads. The lock guards all but the end of a use. */
 struct node_fd_pin {
-	int fd;
-	unsigned int users; /* 0 = the entry is free */
-	bool is_closing;    /* removed from its node */
+	_Atomic int fd;
+	_Atomic unsigned int users; /* and NODE_FD_CLOSING: removed from its node; 0 = the entry is free */
 };
+
+#define NODE_FD_CLOSING 0x80000000u
 
 struct state {
 	struct arena *arena;
@@ -90,8 +91,8 @@ struct state {
 	int max_fd;
 	_Atomic bool is_crowded; /* nodes hold nearly as many descriptors as they may */
 
-	struct node_fd_pin pins[NODE_FD_PINS]; /* guarded by the lock */
-	int closing[NODE_FDS_CLOSING];         /* guarded by the lock; see state_unlock() */
+	struct node_fd_pin pins[NODE_FD_PINS];
+	int closing[NODE_FDS_CLOSING]; /* guarded by the lock; see state_unlock() */
 	unsigned int n_closing;
 
 	struct locks *locks;   /* see lock.h; has its own mutex */

@@ -62,6 +62,14 @@ static void opened(void)
 	make_open("a");
 }
 
+/* It was never open, so that its node holds a descriptor. */
+static void removed(void)
+{
+	make_cold("a");
+	kept = (int)check(open(at("a"), O_PATH | O_CLOEXEC));
+	check(unlink(at("a")));
+}
+
 static void linked(void)
 {
 	make_hot("a");
@@ -270,6 +278,7 @@ static const struct measured using[] = {
 	{"LOOKUP", FUSE_LOOKUP, hot, look_up},
 	{"LOOKUP of no file", FUSE_LOOKUP, NULL, look_up_nothing},
 	{"GETATTR", FUSE_GETATTR, opened, get_attributes},
+	{"GETATTR of a removed file", FUSE_GETATTR, removed, get_attributes},
 	{"GETXATTR", FUSE_GETXATTR, hot, get_attribute},
 	{"OPEN of a hot file", FUSE_OPEN, hot, open_again},
 	{"OPEN of a cold file", FUSE_OPEN, cold, open_again},

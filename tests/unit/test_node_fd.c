@@ -6,6 +6,8 @@
 #include "fs/state/node_fd.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 
 #define INODE 77u
 
@@ -133,6 +135,69 @@ static void what_was_reached_by_it_only_is_stale(void **state)
 	slots_close(&slots);
 }
 
+/* --- with other threads --- */
+
+#define USERS  3
+#define ROUNDS 100
+
+static struct slots shared;
+static _Atomic uint64_t current; /* node id; 0 = end */
+static atomic_uint uses;
+static atomic_bool is_wrong; /* a pinned descriptor was not open */
+
+static void *use(void *unused)
+{
+	uint64_t id;
+
+	while ((id = atomic_load(&current))) {
+		const struct node_slot *node = node_get(&shared.state, id);
+		const int fd = node ? node_fd_get(&shared.state, node) : -1;
+
+		if (fd < 0)
+			continue;
+		if (!is_open(fd))
+			atomic_store(&is_wrong, true);
+		node_fd_put(&shared.state, fd);
+		atomic_fetch_add(&uses, 1);
+	}
+	return unused;
+}
+
+static void the_last_user_closes_it(void **state)
+{
+	pthread_t threads[USERS];
+	uint64_t id;
+	int first, fd;
+
+	(void)state;
+	slots_open(&shared, 16, 16, 16);
+	id = make_held(&shared, &first);
+	atomic_store(&current, id);
+	for (size_t i = 0; i < USERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use, NULL), 0);
+	for (int round = 0; round < ROUNDS; round++) {
+		const unsigned int before = atomic_load(&uses);
+
+		while (atomic_load(&uses) - before < 2 * USERS)
+			sched_yield();
+		forget(&shared, id, 1);
+		id = make_held(&shared, &fd);
+		atomic_store(&current, id);
+	}
+	forget(&shared, id, 1);
+	atomic_store(&current, 0);
+	for (size_t i = 0; i < USERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_false(atomic_load(&is_wrong));
+	/* all are closed */
+	fd = new_fd();
+	assert_int_equal(fd, first);
+	close(fd);
+	for (size_t i = 0; i < NODE_FD_PINS; i++)
+		assert_int_equal(atomic_load(&shared.state.pins[i].users), 0);
+	slots_close(&shared);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +206,7 @@ int main(void)
 		cmocka_unit_test(one_that_stays_with_its_node_is_not_closed),
 		cmocka_unit_test(all_places_are_taken),
 		cmocka_unit_test(what_was_reached_by_it_only_is_stale),
+		cmocka_unit_test(the_last_user_closes_it),
 	};
 
 	return cmocka_run_group_tests_name("descriptors of nodes", tests, NULL, NULL);
