@@ -202,10 +202,18 @@ $(clients): $(OUT)/%: $(OBJ)/%.o $(OBJ)/link.flags
 	@mkdir -p $(@D)
 	$(Q)$(link) -o $@ $(filter %.o,$^) -lm
 
-$(bench_program): $(call object,$(bench_sources)) $(OBJ)/bench.list $(OBJ)/link.flags
+# with the shared library, as programs have it
+$(bench_program): $(call object,$(bench_sources)) $(OBJ)/bench.list $(OUT)/libsegfs.so.0 $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) -o $@ $(filter %.o,$^) -lm $(libraries)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(OUT)/libsegfs.so.0 -Wl,-rpath,$(abspath $(OUT)) -lm -ldl $(libraries)
+
+# a peer, which the bench does without if it cannot be built
+boost := $(OUT)/tests/bench/boost.so
+$(boost): tests/bench/boost.cc tests/bench/library.h
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -I. -std=c++17 -O2 -fPIC -pthread -shared -o $@ $<
 
 # for LD_PRELOAD of the daemon; without sanitizers, whose library has to come first
 $(preloads): $(OUT)/%.so: %.c Makefile $(BUILD)/bootstrap.mk $(OBJ)/compile.flags $(wildcard tests/preload/*.h)
@@ -295,6 +303,7 @@ fuzz-seeds: tests $(BUILD)/bootstrap-fuzz.stamp ## record requests of some tests
 		tests/fuzz/record $(addprefix $(OUT)/tests/mount/test_,$(recorded))
 
 bench: all $(bench_program) $(BUILD)/bootstrap-bench.stamp ## compare with tmpfs and other FUSE servers, as root; 25 minutes; build/bench.md, .json, .svg
+	$(Q)$(MAKE) --no-print-directory $(boost) || echo "missing: Boost.Interprocess"
 	$(Q)SEGFS=$(abspath $(OUT)/segfs) SEGFS_OUT=$(abspath $(OUT)) tests/bench/run
 
 # the kernels of Debian 12 and 13, and what each is to run in 15 minutes

@@ -11,6 +11,9 @@
 #define SLICE_SECONDS 1       /* of sleep at a time */
 #define STEP          1000000 /* ns between looks at several words, without futex_waitv(2) */
 
+#define SPIN_AT_LEAST 10 /* looks; the CPU rests some 40 ns between them */
+#define SPIN_AT_MOST  200
+
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
 #endif
@@ -79,6 +82,34 @@ int futex_sleep(const struct futex_wait *waits, size_t n, const struct timespec 
 		return interruptible ? -EINTR : 0;
 	/* a word that changed, and the end of a slice */
 	return result == EFAULT ? -EFAULT : 0;
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+bool futex_spin(const _Atomic uint32_t *word, uint32_t value, _Atomic uint32_t *spins)
+{
+	const uint32_t learnt = atomic_load_explicit(spins, memory_order_relaxed);
+	const uint32_t limit =
+		2 * learnt + SPIN_AT_LEAST < SPIN_AT_MOST ? 2 * learnt + SPIN_AT_LEAST : SPIN_AT_MOST;
+	uint32_t n = 0;
+
+	if (learnt == SPIN_NEVER)
+		return false;
+	while (n < limit && atomic_load_explicit(word, memory_order_relaxed) == value) {
+		relax();
+		n++;
+	}
+	/* threads may overwrite what others have learnt */
+	atomic_store_explicit(spins, n < limit ? learnt - learnt / 8 + n / 8 : learnt - (learnt + 7) / 8,
+			      memory_order_relaxed);
+	return n < limit;
 }
 
 unsigned int futex_wake(_Atomic uint32_t *word, unsigned int n)

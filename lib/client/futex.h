@@ -28,6 +28,17 @@ struct futex_wait {
 int futex_sleep(const struct futex_wait *waits, size_t n, const struct timespec *deadline,
 		bool interruptible);
 
+/*
+ * Looks at a word for a moment, since who changes it is perhaps just doing that on another CPU: much shorter
+ * than a sleep. How long depends on whether it was worth it lately.
+ * value: of the word, beside which it waits. spins: what was learnt, of this process; SPIN_NEVER = does not.
+ * Returns whether the word has another value.
+ */
+bool futex_spin(const _Atomic uint32_t *word, uint32_t value, _Atomic uint32_t *spins);
+
+#define SPIN_NEVER UINT32_MAX
+#define SPIN_FIRST 100u /* before anything is learnt */
+
 /* Wakes at most `n` of those who sleep for this word. Returns how many. */
 unsigned int futex_wake(_Atomic uint32_t *word, unsigned int n);
 

@@ -27,6 +27,8 @@ static int wait_for_mutex(struct segfs_object *object, const struct thread *self
 {
 	int result = flags & SEGFS_TRY ? -EBUSY : -EAGAIN;
 
+	if (result == -EAGAIN && futex_spin(object->lock.word, seen, &object->spins))
+		result = robust_try(&object->lock, self, 0, &seen);
 	while (result == -EAGAIN) {
 		const struct futex_wait wait = {object->lock.word, robust_announce(&object->lock, seen)};
 

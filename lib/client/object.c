@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,14 @@ static int check(struct segfs_object *object, enum segfs_kind kind, uint64_t siz
 	return 0;
 }
 
+/* Otherwise nobody changes anything while this process looks. */
+static bool has_several_cpus(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 1;
+}
+
 /* Maps the file of an object, and checks it. */
 static int attach(const struct segfs_segment *segment, enum segfs_kind kind, struct segfs_object **object)
 {
@@ -127,6 +136,7 @@ static int attach(const struct segfs_segment *segment, enum segfs_kind kind, str
 	result = made->page ? check(made, kind, size) : -errno;
 	if (result == 0) {
 		made->words = words_of(made->page);
+		atomic_store(&made->spins, has_several_cpus() ? SPIN_FIRST : SPIN_NEVER);
 		atomic_store(&made->seen, atomic_load(&made->words->word) / OBJECT_UNIT);
 		if (made->kind == SEGFS_RWLOCK && !(made->others = readers_new(segment->fd)))
 			result = -errno;

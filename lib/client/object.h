@@ -52,6 +52,7 @@ struct segfs_object {
 	struct robust lock;
 	enum segfs_kind kind;
 	uint32_t limit;
+	_Atomic uint32_t spins; /* see futex_spin() */
 	_Atomic uint32_t seen;  /* of a doorbell: the rings that this object has waited for */
 	struct readers *others; /* of a reader-writer lock */
 };

@@ -111,6 +111,8 @@ int segfs_wait(struct segfs_object *object, const struct timespec *deadline, uns
 	    (!deadline || is_deadline(deadline)) &&
 	    atomic_compare_exchange_strong(&object->words->word, &old, old - OBJECT_UNIT))
 		return 0;
+	if (object->kind <= SEGFS_DOORBELL && !(flags & ~SEGFS_INTERRUPTIBLE) && !try(object, 0, &old))
+		futex_spin(&object->words->word, old, &object->spins);
 	return segfs_wait_any(&object, 1, deadline, flags);
 }
 

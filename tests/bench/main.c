@@ -22,6 +22,7 @@
  *   locks.c       table "locks": setting, releasing and handing over locks
  *   held.c        ... and their cost when there are many
  *   sources.c     table "sources": cost of `ls -l` of the machine's own shared memory
+ *   library.c     table "library": objects of libsegfs beside those of the C library and Boost (boost.cc)
  *   kills.c       table "kills": time that worker deaths and upgrades add to calls
  *   null.c        the null daemon: a FUSE server of names in memory
  *   calls.c       table "calls": round trips and system calls of each operation
@@ -40,10 +41,11 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*print)(const char *base);
 	} tables[] = {
-		{"data", bench_data},   {"names", bench_names},   {"scale", bench_scale},
-		{"locks", bench_locks}, {"calls", bench_calls},   {"sources", bench_sources},
-		{"kills", bench_kills}, {"kernel", bench_kernel}, {"programs", bench_programs},
-		{"cold", bench_cold},   {"null", null_serve},     {"relayed", bench_relayed},
+		{"data", bench_data},       {"names", bench_names},   {"scale", bench_scale},
+		{"locks", bench_locks},     {"calls", bench_calls},   {"sources", bench_sources},
+		{"kills", bench_kills},     {"kernel", bench_kernel}, {"programs", bench_programs},
+		{"cold", bench_cold},       {"null", null_serve},     {"relayed", bench_relayed},
+		{"library", bench_library},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -54,7 +56,8 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: bench data|relayed|names|cold|kernel|programs|scale|locks|calls|sources|kills BASE "
+	fputs("usage: bench data|relayed|names|cold|kernel|programs|scale|locks|calls|sources|kills|library "
+	      "BASE "
 	      "[ONLY]\n"
 	      "       bench null MOUNTPOINT\n",
 	      stderr);
