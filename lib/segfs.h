@@ -98,7 +98,7 @@ struct segfs_creation {
  * several processes create it at a time, one does.
  * segment: receives it; released by segfs_close().
  * Returns 0: created; 1: it exists, and was opened for reading and writing (SEGFS_OPEN_EXISTING). Errors:
- *   EEXIST         it exists (without SEGFS_OPEN_EXISTING)
+ *   EEXIST         it exists (without SEGFS_OPEN_EXISTING), or is a symbolic link that leads nowhere
  *   EINVAL         unknown mode or flags; reserved is not 0; not a value of an attribute
  *   EISDIR, ENXIO  what exists is a directory, or no regular file (SEGFS_OPEN_EXISTING)
  *   EACCES         the directory may not be written, or what exists may not be opened

@@ -35,6 +35,9 @@ int attribute_set(int fd, const char *name, const char *value);
 int segment_create(const char *name, const struct segfs_creation *creation, const void *content,
 		   size_t length, struct segfs_segment **segment);
 
+/* Removes the name of a new segment, unless it is another one's by now. */
+void segment_forget(const char *name, const struct segfs_segment *segment);
+
 struct segfs_segment {
 	int fd;
 	bool writable;

@@ -165,9 +165,9 @@ int segfs_object_create(const char *name, enum segfs_kind kind, const struct seg
 	if (existed < 0)
 		return existed;
 	result = attach(segment, kind, object);
-	segfs_close(segment);
 	if (result < 0 && !existed)
-		segfs_remove(name);
+		segment_forget(name, segment);
+	segfs_close(segment);
 	return result < 0 ? result : existed;
 }
 

@@ -232,6 +232,15 @@ static int create_path(const char *path, struct making *making)
 	return result;
 }
 
+/* Whether a symbolic link that leads nowhere has the name. */
+static bool is_dangling(const char *path)
+{
+	struct stat found;
+
+	return lstat(path, &found) == 0 && S_ISLNK(found.st_mode) && stat(path, &found) < 0 &&
+	       errno == ENOENT;
+}
+
 /* Opens or creates. Returns a descriptor; *existed tells which. */
 static int obtain(const char *path, struct making *making, bool *existed)
 {
@@ -244,7 +253,7 @@ static int obtain(const char *path, struct making *making, bool *existed)
 		*existed = fd != -ENOENT;
 		if (fd == -ENOENT)
 			fd = create_path(path, making);
-		if (fd != -EEXIST || !may_exist)
+		if (fd != -EEXIST || !may_exist || is_dangling(path))
 			return fd;
 	}
 	return -EAGAIN;
@@ -275,6 +284,16 @@ int segment_create(const char *name, const struct segfs_creation *creation, cons
 	*made = (struct segfs_segment){.fd = fd, .writable = true};
 	*segment = made;
 	return existed;
+}
+
+void segment_forget(const char *name, const struct segfs_segment *segment)
+{
+	struct stat made, found;
+	char path[PATH_MAX];
+
+	if (name_resolve(name, false, path) == 0 && fstat(segment->fd, &made) == 0 &&
+	    lstat(path, &found) == 0 && found.st_dev == made.st_dev && found.st_ino == made.st_ino)
+		unlink(path);
 }
 
 int segfs_create(const char *name, const struct segfs_creation *creation, struct segfs_segment **segment)

@@ -96,6 +96,13 @@ static void an_existing_one_stays(void **unused)
 	assert_int_equal(create("other", 5000, SEGFS_OPEN_EXISTING, &segment), 0);
 	segfs_close(segment);
 	assert_int_equal(segfs_remove("old") + segfs_remove("other"), 0);
+	/* a link that leads nowhere */
+	check(symlink("nowhere", at("link")));
+	assert_int_equal(create("link", 1, SEGFS_OPEN_EXISTING, &segment), -EEXIST);
+	check(symlink("link-to", at("nowhere")));
+	assert_int_equal(create("link", 1, SEGFS_OPEN_EXISTING, &segment), -EEXIST);
+	check(unlink(at("nowhere")));
+	check(unlink(at("link")));
 }
 
 static void refused(void **unused)
