@@ -426,8 +426,7 @@ SEGFS_API int segfs_lock_shared(struct segfs_object *object, const struct timesp
  * Unlocks what the calling thread has locked through this segfs_object. Returns 0. Errors:
  *   EPERM       it has not
  *   EPROTOTYPE  it is an object of another kind
- *   EBADMSG     a peer has spoilt it, so that others may have held it as well; now the thread does not hold
- * it
+ *   EBADMSG     a peer has spoilt it, so that others may have held it as well; it is no longer held
  */
 SEGFS_API int segfs_unlock(struct segfs_object *object);
 
@@ -449,10 +448,13 @@ SEGFS_API int segfs_clear_abandoned(struct segfs_object *object);
  * Unlocks a mutex, waits until the condition is notified, and locks the mutex. The wait may end without: look
  * again at what is waited for. A recursive mutex is unlocked entirely, and then locked as often as before.
  * mutex: held by the calling thread. deadline, flags: see segfs_wait(), without SEGFS_TRY; the mutex is
- * waited for as long as it takes. Returns 0, or SEGFS_ABANDONED. Errors: ETIMEDOUT, EINTR  the mutex is
- * locked; see segfs_abandoned() EINVAL            see segfs_wait() EPERM             the calling thread does
- * not hold the mutex EPROTOTYPE        they are not a condition and a mutex EBADMSG, EFAULT   see
- * segfs_lock(); the mutex is not locked
+ * waited for as long as it takes.
+ * Returns 0, or SEGFS_ABANDONED. Errors:
+ *   ETIMEDOUT, EINTR  the mutex is locked; see segfs_abandoned()
+ *   EINVAL            see segfs_wait()
+ *   EPERM             the calling thread does not hold the mutex
+ *   EPROTOTYPE        they are not a condition and a mutex
+ *   EBADMSG, EFAULT   see segfs_lock(); the mutex is not locked
  */
 SEGFS_API int segfs_condition_wait(struct segfs_object *condition, struct segfs_object *mutex,
 				   const struct timespec *deadline, unsigned int flags);

@@ -141,6 +141,9 @@ int segfs_condition_wait(struct segfs_object *condition, struct segfs_object *mu
 		atomic_fetch_or(word, OBJECT_WAITERS);
 		result = futex_sleep(&wait, 1, deadline, flags & SEGFS_INTERRUPTIBLE);
 	}
+	/* as after a mutex that cannot be locked, so that the caller knows that it does not hold it */
+	if (result == -EFAULT)
+		return result;
 	if (locked == 0)
 		locked = mutex_lock(mutex, self, NULL, 0);
 	if (locked < 0)
