@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The examples, built with the installed library by each compiler that is there, in a directory and on a mount.
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$SEGFS_TOP/tests/lib/tap.sh"
+
+root=$TMPDIR/root
+examples=$SEGFS_TOP/lib/examples
+trap 'rm -rf "$root"' EXIT
+ok "make install" make install DESTDIR="$root" PREFIX=/usr
+cd "$TMPDIR" || exit 1
+mkdir directory bin
+export PKG_CONFIG_PATH=$root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
+read -ra flags <<<"$(pkg-config --cflags --libs segfs)"
+export LD_LIBRARY_PATH=$root/usr/lib
+export SEGFS_MOUNT=$TMPDIR/directory
+
+c() { "$cc" -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror "$@" "${flags[@]}"; }
+
+# Whether a compiler is there, with its library.
+compiles() { # COMPILER LANGUAGE HEADER
+	printf '#include <%s>\n' "$3" | "$1" -x "$2" -fsyntax-only - 2>/dev/null
+}
+
+run_c_examples() { # WHAT; programs are in bin
+	local pid worker other
+	timeout 60 bin/ring read >lines &
+	pid=$!
+	ok "$1: ring" timeout 60 bin/ring write < <(seq 10000)
+	wait "$pid"
+	is "... moves each line, in order" "$(md5sum <lines)" "$(seq 10000 | md5sum)"
+	is "... and ends with nothing left" "$(ls "$SEGFS_MOUNT"/ring* 2>/dev/null)" ""
+
+	timeout 60 bin/queue work >first &
+	worker=$!
+	timeout 60 bin/queue work >second &
+	other=$!
+	# shellcheck disable=SC2046
+	ok "$1: queue" timeout 60 bin/queue add $(seq 100)
+	ok "... is stopped" timeout 60 bin/queue stop
+	wait "$worker" "$other"
+	is "... has done each job once" "$(sort -n first second)" "$(for i in $(seq 100); do echo "$i squared is $((i * i))"; done)"
+	ok "... and keeps what comes later" timeout 60 bin/queue add 7
+	is "... for a later worker" "$(timeout 60 bin/queue work)" "7 squared is 49"
+	rm "$SEGFS_MOUNT"/queue*
+
+	timeout 60 bin/doorbell watch 30 >values &
+	pid=$!
+	for i in 10 20 30; do
+		ok "$1: doorbell $i" timeout 60 bin/doorbell set "$i"
+	done
+	wait "$pid"
+	is "... is heard" "$(tail -n 1 values)" 30
+	rm "$SEGFS_MOUNT"/thermometer*
+}
+
+# --- each compiler ---
+
+for cc in gcc clang; do
+	if ! compiles "$cc" c stdio.h; then
+		tap_skip "examples in C" "$cc"
+		continue
+	fi
+	for example in "$examples"/*.c; do
+		ok "$cc compiles ${example##*/}" c "$example" -o "bin/$(basename "$example" .c)"
+	done
+	run_c_examples "$cc"
+done
+
+# --- on a mount ---
+
+if [ "$(id -u)" -ne 0 ]; then
+	tap_skip "the same on a mount" root
+	tap_done
+fi
+# shellcheck source=tests/lib/segfs.sh
+. "$SEGFS_TOP/tests/lib/segfs.sh"
+start || tap_skip "the same on a mount" "a mount"
+if is_mounted; then
+	export SEGFS_MOUNT=$mnt
+	[ ! -x bin/ring ] || run_c_examples "on a mount"
+	ok "... is unmounted" stop
+	"$SEGFS" --purge "$name" >/dev/null 2>&1
+fi
+
+tap_done
