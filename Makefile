@@ -340,6 +340,8 @@ man_aliases := $(foreach name,open close fd size resize get set remove,segfs_$(n
 installed := \
 	755:$(OUT)/segfs:bin/segfs \
 	644:lib/segfs.h:include/segfs.h \
+	644:lib/segfs.hpp:include/segfs.hpp \
+	$(foreach header,$(wildcard lib/segfs/*.hpp),644:$(header):include/segfs/$(notdir $(header))) \
 	755:$(OUT)/libsegfs.so.0:lib/libsegfs.so.0 \
 	link:libsegfs.so.0:lib/libsegfs.so \
 	644:$(OUT)/libsegfs.a:lib/libsegfs.a \
@@ -358,7 +360,7 @@ install: all ## install program and library below PREFIX (/usr/local), in DESTDI
 
 uninstall: ## remove what install put there
 	$(Q)set -e; $(foreach entry,$(installed),rm -f '$(DESTDIR)$(PREFIX)/$(call field,3,$(entry))';)
-	$(Q)rmdir '$(DESTDIR)$(PREFIX)/share/doc/segfs' 2>/dev/null || true
+	$(Q)for directory in share/doc/segfs include/segfs; do rmdir "$(DESTDIR)$(PREFIX)/$$directory" 2>/dev/null || true; done
 
 clean: ## remove build/, except for the library that bootstrap built
 	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name 'deps*' -exec rm -rf {} +

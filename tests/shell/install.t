@@ -15,6 +15,12 @@ leftovers() { find "$destination" ! -type d; }
 ok "make install" make install DESTDIR="$destination" PREFIX=/usr
 is "what is installed, with its modes" "$(files)" "755 usr/bin/segfs
 644 usr/include/segfs.h
+644 usr/include/segfs.hpp
+644 usr/include/segfs/error.hpp
+644 usr/include/segfs/lock.hpp
+644 usr/include/segfs/object.hpp
+644 usr/include/segfs/segment.hpp
+644 usr/include/segfs/time.hpp
 644 usr/lib/libsegfs.a
 777 usr/lib/libsegfs.so
 755 usr/lib/libsegfs.so.0
@@ -29,7 +35,7 @@ ok "the installed program runs" "$destination/usr/bin/segfs" --version
 echo kept >"$destination/usr/bin/other"
 ok "make uninstall" make uninstall DESTDIR="$destination" PREFIX=/usr
 is "nothing of ours is left, what others put there stays" "$(leftovers)" "$destination/usr/bin/other"
-not_ok "nor a folder of ours" test -e "$destination/usr/share/doc/segfs"
+not_ok "nor a folder of ours" test -e "$destination/usr/share/doc/segfs" -o -e "$destination/usr/include/segfs"
 ok "make uninstall again" make uninstall DESTDIR="$destination" PREFIX=/usr
 
 ok "make install below another prefix" make install DESTDIR="$destination" PREFIX=/opt/segfs

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# The examples, built with the installed library by each compiler that is there, in a directory and on a mount.
+# The installed library in C and C++: headers, classes and the examples, with each compiler that is there, in a directory and
+# on a mount.
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$SEGFS_TOP/tests/lib/tap.sh"
@@ -18,10 +19,23 @@ export LD_LIBRARY_PATH=$root/usr/lib
 export SEGFS_MOUNT=$TMPDIR/directory
 
 c() { "$cc" -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror "$@" "${flags[@]}"; }
+cxx() { "$cc" -std="c++$standard" -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror "$@" "${flags[@]}" -pthread; }
 
 # Whether a compiler is there, with its library.
 compiles() { # COMPILER LANGUAGE HEADER
 	printf '#include <%s>\n' "$3" | "$1" -x "$2" -fsyntax-only - 2>/dev/null
+}
+
+# Reads a name from each line of a list, and runs the case.
+run_cases() { # WHAT PROGRAM...
+	local what=$1 name status
+	shift
+	for name in $("$@" list); do
+		"$@" "$name" >out 2>&1
+		status=$?
+		ok "$what: $name" sh -c "cat out; exit $status"
+		is "... leaves nothing" "$(find "$SEGFS_MOUNT" -maxdepth 1 -type f | head -n 3)" ""
+	done
 }
 
 run_c_examples() { # WHAT; programs are in bin
@@ -56,6 +70,12 @@ run_c_examples() { # WHAT; programs are in bin
 	rm "$SEGFS_MOUNT"/thermometer*
 }
 
+run_parameters() { # WHAT
+	ok "$1: parameters" timeout 60 bin/parameters set 1.5 2.5 -7
+	is "... are shown" "$(timeout 60 bin/parameters show)" "1 changes: 1.5 2.5 -7 0 0 0 0 0"
+	rm "$SEGFS_MOUNT"/parameters*
+}
+
 # --- each compiler ---
 
 for cc in gcc clang; do
@@ -67,6 +87,26 @@ for cc in gcc clang; do
 		ok "$cc compiles ${example##*/}" c "$example" -o "bin/$(basename "$example" .c)"
 	done
 	run_c_examples "$cc"
+done
+
+for cc in g++ clang++; do
+	if ! compiles "$cc" c++ vector; then
+		tap_skip "C++" "$cc"
+		continue
+	fi
+	for standard in 17 20; do
+		for header in "$root"/usr/include/segfs.hpp "$root"/usr/include/segfs/*.hpp; do
+			[ $standard -eq 17 ] || continue
+			printf '#include <%s>\n' "${header#"$root/usr/include/"}" >alone.cc
+			ok "$cc: ${header##*/} alone" "$cc" -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only "-I$root/usr/include" alone.cc
+		done
+		for example in "$examples"/*.cc; do
+			ok "$cc, C++$standard: ${example##*/}" cxx "$example" -o "bin/$(basename "$example" .cc)"
+		done
+		run_parameters "$cc, C++$standard"
+		ok "$cc, C++$standard: the cases" cxx "$SEGFS_TOP/tests/languages/classes.cc" -o bin/classes
+		run_cases "$cc, C++$standard" bin/classes
+	done
 done
 
 # --- on a mount ---
@@ -81,6 +121,8 @@ start || tap_skip "the same on a mount" "a mount"
 if is_mounted; then
 	export SEGFS_MOUNT=$mnt
 	[ ! -x bin/ring ] || run_c_examples "on a mount"
+	[ ! -x bin/parameters ] || run_parameters "on a mount"
+	[ ! -x bin/classes ] || run_cases "C++ on a mount" bin/classes
 	ok "... is unmounted" stop
 	"$SEGFS" --purge "$name" >/dev/null 2>&1
 fi
