@@ -346,6 +346,7 @@ installed := \
 	link:libsegfs.so.0:lib/libsegfs.so \
 	644:$(OUT)/libsegfs.a:lib/libsegfs.a \
 	pc:-:lib/pkgconfig/segfs.pc \
+	644:lib/python/segfs.py:lib/python3/dist-packages/segfs.py \
 	$(foreach page,$(wildcard packaging/man/*.3),644:$(page):share/man/man3/$(notdir $(page))) \
 	$(foreach alias,$(man_aliases),so:$(call field,2,$(alias)).3:share/man/man3/$(call field,1,$(alias)).3) \
 	644:packaging/man/segfs.ini.5:share/man/man5/segfs.ini.5 \
@@ -360,6 +361,7 @@ install: all ## install program and library below PREFIX (/usr/local), in DESTDI
 
 uninstall: ## remove what install put there
 	$(Q)set -e; $(foreach entry,$(installed),rm -f '$(DESTDIR)$(PREFIX)/$(call field,3,$(entry))';)
+	$(Q)rm -f '$(DESTDIR)$(PREFIX)'/lib/python3/dist-packages/__pycache__/segfs.*.pyc
 	$(Q)for directory in share/doc/segfs include/segfs; do rmdir "$(DESTDIR)$(PREFIX)/$$directory" 2>/dev/null || true; done
 
 clean: ## remove build/, except for the library that bootstrap built

@@ -25,6 +25,7 @@ is "what is installed, with its modes" "$(files)" "755 usr/bin/segfs
 777 usr/lib/libsegfs.so
 755 usr/lib/libsegfs.so.0
 644 usr/lib/pkgconfig/segfs.pc
+644 usr/lib/python3/dist-packages/segfs.py
 644 usr/lib/systemd/system/segfs@.service
 644 usr/share/doc/segfs/segfs.ini.example
 644 usr/share/man/man5/segfs.ini.5
@@ -33,6 +34,8 @@ is "what is installed, with its modes" "$(files)" "755 usr/bin/segfs
 ok "the installed program runs" "$destination/usr/bin/segfs" --version
 
 echo kept >"$destination/usr/bin/other"
+mkdir "$destination/usr/lib/python3/dist-packages/__pycache__"
+touch "$destination/usr/lib/python3/dist-packages/__pycache__/segfs.cpython-311.pyc"
 ok "make uninstall" make uninstall DESTDIR="$destination" PREFIX=/usr
 is "nothing of ours is left, what others put there stays" "$(leftovers)" "$destination/usr/bin/other"
 not_ok "nor a folder of ours" test -e "$destination/usr/share/doc/segfs" -o -e "$destination/usr/include/segfs"
