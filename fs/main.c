@@ -105,6 +105,7 @@
 #include "fs/state/recover.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/base/delegate.h"
 #include "lib/base/log.h"
 #include "lib/base/names.h"
 
@@ -493,5 +494,6 @@ int main(int argc, char *argv[])
 	}
 	if (role == UPGRADE_CHECK)
 		return check_take_over(&program);
+	delegate_calibrate();
 	return role == UPGRADE_TAKE_OVER ? take_over(&program) : mount_segfs(&program);
 }

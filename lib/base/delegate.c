@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "lib/base/delegate.h"
+#include "lib/base/clock.h"
 #include "lib/base/procfs.h"
 #include "lib/base/sanitizer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,6 +22,12 @@
 #define RUNNING    64 /* delegates tracked at one time; more than there are threads */
 #define STACK_SIZE (64u * 1024u)
 
+#define USUAL_NS UINT64_C(250000) /* what a delegate that makes three system calls takes on a usual machine  \
+				   */
+#define TRIALS       8
+#define SLOWNESS_MAX 10u
+
+static unsigned int slowness = 1;      /* set before there are threads; see delegate_calibrate() */
 static _Atomic pid_t running[RUNNING]; /* 0 = free, -1 = reserved, else the pid of a delegate */
 
 struct run {
@@ -65,7 +73,7 @@ static int prepare(const struct delegate *how, pid_t caller)
 	int result = end_with(caller);
 
 	if (result == 0)
-		result = set_deadline(how->milliseconds);
+		result = set_deadline(how->milliseconds * slowness);
 
 	/* descriptors above 2 are not even copied */
 	if (result == 0 && how->own_descriptors && syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_UNSHARE) < 0)
@@ -134,4 +142,34 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
 	munmap(stack, STACK_SIZE);
 	errno = saved;
 	return result < 0 ? result : run.result;
+}
+
+static int look_at_nothing(void *unused)
+{
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	char byte;
+	ssize_t length = fd < 0 ? 0 : read(fd, &byte, 1);
+
+	(void)unused;
+	close(fd);
+	return length == 1;
+}
+
+void delegate_calibrate(void)
+{
+	const struct delegate how = {.milliseconds = 1000, .own_descriptors = true};
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < TRIALS; i++) {
+		uint64_t begin = monotonic_nanoseconds();
+		uint64_t taken;
+
+		if (delegate_run(&how, look_at_nothing, NULL) < 0)
+			return;
+		taken = monotonic_nanoseconds() - begin;
+		best = taken < best ? taken : best;
+	}
+	slowness = best < USUAL_NS                  ? 1
+		   : best < SLOWNESS_MAX * USUAL_NS ? (unsigned int)(best / USUAL_NS)
+						    : SLOWNESS_MAX;
 }

@@ -15,7 +15,8 @@
 /* How a delegate runs. */
 struct delegate {
 	const struct credentials *credentials; /* see credentials_set(); NULL: the calling thread's */
-	unsigned int milliseconds;             /* deadline, after which it is killed; at least 1 */
+	/* deadline on a usual machine, after which it is killed; at least 1. See delegate_calibrate() */
+	unsigned int milliseconds;
 
 	/*
 	 * true: the delegate has a descriptor table of its own with 0 to 2 only, so it leaks no descriptor
@@ -34,6 +35,14 @@ struct delegate {
  * run.
  */
 int delegate_run(const struct delegate *how, int (*call)(void *context), void *context);
+
+/*
+ * Measures what a delegate takes that nothing holds up, and makes the deadlines of later ones, in this
+ * process and its future children, longer in proportion, up to tenfold. Otherwise each look at a process
+ * would time out on a machine that is slow enough, such as an emulated one. Call it before there are threads.
+ * Takes 2 ms on a usual machine.
+ */
+void delegate_calibrate(void);
 
 /*
  * Whether a process is a delegate running for this process now. Code that scans processes treats it as part
