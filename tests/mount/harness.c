@@ -72,11 +72,22 @@ int milliseconds_until(const struct deadline *deadline)
 	return left > 0 ? (int)left : 0;
 }
 
+static unsigned int next_path;
+
+unsigned int path_mark(void)
+{
+	return next_path;
+}
+
+void path_return(unsigned int mark)
+{
+	next_path = mark;
+}
+
 const char *path_of(const char *format, ...)
 {
 	static char paths[16][PATH_MAX];
-	static unsigned int next;
-	char *path = paths[next++ % 16];
+	char *path = paths[next_path++ % 16];
 	va_list arguments;
 	int length;
 
@@ -541,6 +552,11 @@ bool kernel_has(const char *feature)
 	}
 	fail_msg("segfs --features does not know %s", feature);
 	return false;
+}
+
+bool kernel_maps_sources(void)
+{
+	return kernel_has("passthrough") || kernel_has("mmap-direct-io");
 }
 
 bool mount_has_feature(const struct mount *mount, const char *feature)

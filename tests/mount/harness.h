@@ -90,6 +90,12 @@ void preload_with_sanitizers(const char *options);
 
 /* Formats a path like printf(3); valid for 16 further calls. Ends the program if it is too long. */
 const char *path_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * The paths formatted between path_mark() and path_return() are valid no longer, and do not count: so a loop
+ * that formats paths keeps those from before it valid.
+ */
+unsigned int path_mark(void);
+void path_return(unsigned int mark);
 
 /* Writes a text to a new or existing file. Returns 0 or -errno. */
 int write_text(const char *path, const char *text);
@@ -133,6 +139,12 @@ bool kernel_has(const char *feature);
 /* Whether MOUNT/.segfs/status says that the kernel has a feature. */
 bool mount_has_feature(const struct mount *mount, const char *feature);
 
+/*
+ * Whether files can be mapped that others may change behind the mount: those of posix/, sysv/ and process/.
+ * They bypass the page cache, so without passthrough the kernel must permit mmap(2) with FOPEN_DIRECT_IO.
+ */
+bool kernel_maps_sources(void);
+
 /* Whether segfs keeps the locks of its users, instead of the kernel. */
 bool mount_keeps_locks(const struct mount *mount);
 
@@ -157,9 +169,10 @@ int milliseconds_until(const struct deadline *deadline);
 #define wait_for(condition)                                                                                  \
 	__extension__({                                                                                      \
 		const struct deadline deadline_ = deadline_in(WAIT_SECONDS);                                 \
+		const unsigned int mark_ = path_mark();                                                      \
 		bool met_;                                                                                   \
 		while (!(met_ = (condition)) && deadline_wait(&deadline_))                                   \
-			;                                                                                    \
+			path_return(mark_);                                                                  \
 		met_;                                                                                        \
 	})
 
@@ -171,6 +184,13 @@ long long milliseconds(void);
 	do {                                                                                                 \
 		print_message("missing: %s\n", feature);                                                     \
 		skip();                                                                                      \
+	} while (0)
+
+/* Skips a case that maps files of posix/, sysv/ or process/ where the kernel can't. */
+#define need_views_of_sources()                                                                              \
+	do {                                                                                                 \
+		if (!kernel_maps_sources())                                                                  \
+			skip_missing("mmap-direct-io");                                                      \
 	} while (0)
 
 /* Skips the whole program, before any group has run. */

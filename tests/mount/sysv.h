@@ -43,8 +43,10 @@ static inline char *attach(int id, int flags)
 
 static inline char *map(int fd, size_t size, int protection)
 {
-	char *view = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+	char *view;
 
+	need_views_of_sources();
+	view = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(view, MAP_FAILED);
 	return view;
 }

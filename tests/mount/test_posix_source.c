@@ -91,8 +91,7 @@ static char *map(int fd, size_t size, int protection)
 {
 	char *view;
 
-	if (!kernel_has("passthrough") && !kernel_has("mmap-direct-io"))
-		skip_missing("mmap-direct-io");
+	need_views_of_sources();
 	view = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(view, MAP_FAILED);
 	return view;

@@ -36,7 +36,8 @@ static void what_is_open_stays(void **state)
 	const char *paths[3];
 	int fds[3];
 	int writer;
-	char *view;
+	const bool maps = kernel_maps_sources();
+	char *view = NULL;
 	char text[64];
 	struct stat stat;
 
@@ -48,7 +49,8 @@ static void what_is_open_stays(void **state)
 	for (int i = 0; i < 3; i++)
 		fds[i] = (int)check(open(paths[i], O_RDONLY));
 	writer = (int)check(open(paths[1], O_RDWR));
-	view = mmap(NULL, TARGET_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, writer, 0);
+	if (maps)
+		view = mmap(NULL, TARGET_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, writer, 0);
 	assert_ptr_not_equal(view, MAP_FAILED);
 	target_end(&target);
 	for (int i = 0; i < 3; i++) {
@@ -60,16 +62,20 @@ static void what_is_open_stays(void **state)
 		close((int)check(open(path_of("/proc/self/fd/%d", fds[i]), O_RDONLY)));
 		check_error(EPERM, open(path_of("/proc/self/fd/%d", fds[i]), O_RDWR));
 	}
-	assert_string_equal(view, TARGET_TEXT_ANONYMOUS);
+	if (maps)
+		assert_string_equal(view, TARGET_TEXT_ANONYMOUS);
 	assert_int_equal(check(pwrite(writer, "still", 5, 0)), 5);
-	assert_memory_equal(view, "still", 5);
+	if (maps)
+		assert_memory_equal(view, "still", 5);
 	mount_kill_worker(&mount_here);
 	assert_int_equal(check(pwrite(writer, "again", 5, 0)), 5);
-	assert_memory_equal(view, "again", 5);
+	if (maps)
+		assert_memory_equal(view, "again", 5);
 	assert_int_equal(check(pread(fds[1], text, 5, 0)), 5);
 	assert_memory_equal(text, "again", 5);
 	check(fstat(fds[1], &stat));
-	check(munmap(view, TARGET_SIZE));
+	if (maps)
+		check(munmap(view, TARGET_SIZE));
 	close(writer);
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
