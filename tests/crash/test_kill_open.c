@@ -697,7 +697,7 @@ int main(void)
 	if (geteuid() != 0)
 		skip_program("root");
 	failed = run_in_mode("direct", cases, n_cases, start, stop);
-	failed += run_in_mode("direct-mand", closes, sizeof(closes) / sizeof(closes[0]), start, stop);
+	failed += run_in_mode("usual-mand", closes, sizeof(closes) / sizeof(closes[0]), start, stop);
 	failed += run_in_mode("mediated", cases + 1, n_cases - 1, start, stop);
 	failed += run_in_mode("relayed", cases + 1, n_cases - 1, start, stop);
 	return failed;

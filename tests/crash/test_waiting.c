@@ -420,7 +420,7 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	failed = run_in_mode("direct", direct, sizeof(direct) / sizeof(direct[0]), start, stop);
+	failed = run_in_mode("usual", direct, sizeof(direct) / sizeof(direct[0]), start, stop);
 	failed += run_in_mode("mediated", mediated, sizeof(mediated) / sizeof(mediated[0]), start, stop);
 	failed += run_in_mode("relayed", relayed, sizeof(relayed) / sizeof(relayed[0]), start, stop);
 	return failed;

@@ -261,7 +261,7 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	failed = run_in_mode("usual", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 	/* the others are the same there */
 	failed += run_in_mode("relayed", cases, 4, start, stop);
 	return failed;

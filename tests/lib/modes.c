@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lib/modes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CASES_MAX 128 /* of a group, if it is skipped */
@@ -33,15 +34,31 @@ static void skip_mode(void **unused)
 	skip_missing("passthrough");
 }
 
-/* Without passthrough these modes are relayed; but mandatory locks need mediation there, too. */
+/* Without passthrough these modes are relayed, with "-mand" as well. */
 static bool is_relayed_instead(const char *mode)
 {
-	return (strcmp(mode, "direct") == 0 || strcmp(mode, "mediated") == 0) && !kernel_has("passthrough");
+	return (strncmp(mode, "direct", strlen("direct")) == 0 ||
+		strncmp(mode, "mediated", strlen("mediated")) == 0) &&
+	       !kernel_has("passthrough");
 }
 
 const char *usual_mode(void)
 {
 	return kernel_has("passthrough") ? "direct" : "relayed";
+}
+
+/* Replaces "usual" in the name of a mode. Valid until the next call. */
+static const char *resolve(const char *mode)
+{
+	static const char usual[] = "usual";
+	static char resolved[64];
+	const char *at = strstr(mode, usual);
+
+	if (!at)
+		return mode;
+	snprintf(resolved, sizeof(resolved), "%.*s%s%s", (int)(at - mode), mode, usual_mode(),
+		 at + strlen(usual));
+	return resolved;
 }
 
 static int skip_group(const char *mode, const struct CMUnitTest *cases, size_t n)
@@ -56,6 +73,7 @@ static int skip_group(const char *mode, const struct CMUnitTest *cases, size_t n
 int run_in_mode(const char *mode, const struct CMUnitTest *cases, size_t n, int (*start)(const char *mode),
 		CMFixtureFunction stop)
 {
+	mode = resolve(mode);
 	if (is_relayed_instead(mode))
 		return skip_group(mode, cases, n);
 	group.mode = mode;

@@ -6,8 +6,8 @@
 #include "tests/mount/harness.h"
 
 /*
- * A name of a mode is direct, mediated or relayed; with "-mand" appended, the mount keeps the locks of its
- * users instead of leaving them to the kernel.
+ * A name of a mode is direct, mediated or relayed, or usual, which stands for usual_mode(); with "-mand"
+ * appended, the mount keeps the locks of its users instead of leaving them to the kernel.
  */
 
 /* The mode of most mounts by root: direct, or relayed where the kernel has no passthrough. */

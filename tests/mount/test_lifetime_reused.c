@@ -67,5 +67,5 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	return run_in_mode("direct", direct, sizeof(direct) / sizeof(direct[0]), start, stop);
+	return run_in_mode("usual", direct, sizeof(direct) / sizeof(direct[0]), start, stop);
 }

@@ -269,10 +269,10 @@ int main(void)
 
 	if (geteuid() != 0)
 		skip_program("root");
-	failed += run_in_mode("direct", direct, sizeof(direct) / sizeof(direct[0]), start, stop);
+	failed += run_in_mode("usual", direct, sizeof(direct) / sizeof(direct[0]), start, stop);
 	failed += run_in_mode("mediated", mediated, sizeof(mediated) / sizeof(mediated[0]), start, stop);
 	failed += run_in_mode("relayed", relayed, sizeof(relayed) / sizeof(relayed[0]), start, stop);
 	if (disk_directory())
-		failed += run_in_mode("disk-direct", disk, sizeof(disk) / sizeof(disk[0]), start, stop);
+		failed += run_in_mode("disk-usual", disk, sizeof(disk) / sizeof(disk[0]), start, stop);
 	return failed;
 }

@@ -507,9 +507,9 @@ int main(void)
 	if (getenv("TEST_FILTER"))
 		cmocka_set_test_filter(getenv("TEST_FILTER"));
 	failed = run_in_mode("tmpfs", everywhere, COUNT(everywhere), start, stop);
-	failed += run_in_mode("direct", everywhere, COUNT(everywhere), start, stop);
-	failed += run_in_mode("direct-mand", everywhere, COUNT(everywhere), start, stop);
-	failed += run_in_mode("direct-mand", kept, COUNT(kept), start, stop);
+	failed += run_in_mode("usual", everywhere, COUNT(everywhere), start, stop);
+	failed += run_in_mode("usual-mand", everywhere, COUNT(everywhere), start, stop);
+	failed += run_in_mode("usual-mand", kept, COUNT(kept), start, stop);
 	failed += run_in_mode("mediated-mand", everywhere, 1, start, stop);
 	failed += run_in_mode("relayed-mand", everywhere, 1, start, stop);
 	return failed;

@@ -483,5 +483,5 @@ int main(void)
 	if (geteuid() != 0)
 		skip_program("root");
 	return run_in_each_mode(cases, sizeof(cases) / sizeof(cases[0]), start, stop) +
-	       run_in_mode("direct-mand", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
+	       run_in_mode("usual-mand", cases, sizeof(cases) / sizeof(cases[0]), start, stop);
 }
