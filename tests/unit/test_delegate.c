@@ -130,6 +130,20 @@ static void test_is_ended_at_its_deadline(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+/* Deadlines stay deadlines, on a slow machine as well. */
+static void test_is_ended_after_calibration(void **state)
+{
+	const struct delegate how = {.milliseconds = 20};
+	int value = 0;
+
+	(void)state;
+	need_shared_memory();
+	delegate_calibrate();
+	assert_int_equal(delegate_run(&how, answer, &value), -ENOTTY);
+	assert_int_equal(value, 7);
+	assert_int_equal(delegate_run(&how, wait_for_ever, NULL), -ETIMEDOUT);
+}
+
 struct opened {
 	int fd;
 	bool has_other; /* descriptor `other` is open */
@@ -343,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_runs_on_the_callers_memory),
 		cmocka_unit_test(test_is_told_from_other_processes),
 		cmocka_unit_test(test_is_ended_at_its_deadline),
+		cmocka_unit_test(test_is_ended_after_calibration),
 		cmocka_unit_test(test_leaves_no_marks_of_its_stack),
 		cmocka_unit_test(test_shares_descriptors),
 		cmocka_unit_test(test_has_its_own_descriptors),
