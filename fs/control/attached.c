@@ -5,6 +5,7 @@
 #include "fs/state/handle.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/base/delegate.h"
 #include "lib/base/procfs.h"
 #include "lib/base/procfs_scan.h"
 #include "lib/base/procfs_users.h"
@@ -158,7 +159,8 @@ static void print_views(struct control_text *text, struct state *state, const st
 void control_print_attached(struct control_text *text, struct state *state, const struct control_facts *facts)
 {
 	_cleanup_free_ struct procfs_view *views = NULL;
-	struct openers openers = {.end = monotonic_nanoseconds() + OPENERS_TIME * UINT64_C(1000000)};
+	struct openers openers = {.end = monotonic_nanoseconds() +
+					 delegate_time(OPENERS_TIME) * UINT64_C(1000000)};
 	struct listed_segment segment = {0};
 	size_t n;
 	_cleanup_free_ struct handle_slot *handles = collect_handles(state, &n);

@@ -22,8 +22,9 @@
 #define RUNNING    64 /* delegates tracked at one time; more than there are threads */
 #define STACK_SIZE (64u * 1024u)
 
-#define USUAL_NS UINT64_C(250000) /* what a delegate that makes three system calls takes on a usual machine  \
-				   */
+#define USUAL_NS                                                                                             \
+	UINT64_C(250000) /* what a delegate that makes three system calls takes on a usual machine           \
+			  */
 #define TRIALS       8
 #define SLOWNESS_MAX 10u
 
@@ -73,7 +74,7 @@ static int prepare(const struct delegate *how, pid_t caller)
 	int result = end_with(caller);
 
 	if (result == 0)
-		result = set_deadline(how->milliseconds * slowness);
+		result = set_deadline(delegate_time(how->milliseconds));
 
 	/* descriptors above 2 are not even copied */
 	if (result == 0 && how->own_descriptors && syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_UNSHARE) < 0)
@@ -142,6 +143,11 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
 	munmap(stack, STACK_SIZE);
 	errno = saved;
 	return result < 0 ? result : run.result;
+}
+
+unsigned int delegate_time(unsigned int milliseconds)
+{
+	return milliseconds * slowness;
 }
 
 static int look_at_nothing(void *unused)

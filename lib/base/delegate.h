@@ -44,6 +44,9 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
  */
 void delegate_calibrate(void);
 
+/* What `milliseconds` on a usual machine are on this one, for a time that covers several delegates. */
+unsigned int delegate_time(unsigned int milliseconds);
+
 /*
  * Whether a process is a delegate running for this process now. Code that scans processes treats it as part
  * of this program. Makes no system call.

@@ -112,7 +112,7 @@ static int ask(void *context)
 	for (; asking->at < asking->n && now() < asking->end; asking->at++) {
 		if (asking->answers[asking->at] != asking->of)
 			continue;
-		arm(asking->timeout);
+		arm(delegate_time(asking->timeout));
 		scan->first = scan->n;
 		result = scan->look(scan, asking->processes[asking->at]);
 		if (result)
@@ -302,7 +302,8 @@ static int scan_listed(struct asking *asking)
 
 int procfs_scan(struct procfs_scan *scan)
 {
-	struct asking asking = {.scan = scan, .end = now() + PROCFS_SCAN_TIME * UINT64_C(1000000)};
+	struct asking asking = {.scan = scan,
+				.end = now() + delegate_time(PROCFS_SCAN_TIME) * UINT64_C(1000000)};
 	int result = list_processes(&asking);
 
 	if (result == 0) {

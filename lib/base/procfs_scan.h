@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROCFS_SCAN_TIME    500u   /* milliseconds for a whole scan */
+#define PROCFS_SCAN_TIME    500u   /* milliseconds for a whole scan; see delegate_time() */
 #define PROCFS_SCAN_BACKOFF 3000u  /* milliseconds for which an unresponsive process is skipped */
 #define PROCFS_SCAN_TEXT    16384u /* bytes of scratch text for look() */
 
