@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Selects the points of an operation to try, since all of them take minutes. `make check` tries every eighth,
- * others each day; with SEGFS_POINTS=all, as in `make check-crash`, all of them.
+ * others each day; with SEGFS_POINTS=all, as in `make check-crash`, all of them; with SEGFS_POINTS=N, a multiple
+ * of 8, every N-th, as in an emulator.
  */
 #ifndef SEGFS_TESTS_SAMPLE_H
 #define SEGFS_TESTS_SAMPLE_H
@@ -14,8 +15,9 @@
 static inline unsigned int sample_step(void)
 {
 	const char *points = getenv("SEGFS_POINTS");
+	const int step = points ? atoi(points) : 0;
 
-	return points && strcmp(points, "all") == 0 ? 1 : 8;
+	return points && strcmp(points, "all") == 0 ? 1 : step > 8 ? (unsigned int)step : 8;
 }
 
 /* The first point, counted from 1. */
@@ -26,11 +28,13 @@ static inline unsigned int sample_first(void)
 
 /*
  * Whether the n-th operation is disturbed, where the number of points does not depend on sample_step(): every
- * second one, the others the next day.
+ * second one, or fewer with SEGFS_POINTS=N, others the next day.
  */
 static inline bool sample_takes(unsigned int n)
 {
-	return sample_step() == 1 || n % 2 == sample_first() % 2;
+	const unsigned int each = sample_step() / 4;
+
+	return sample_step() == 1 || n % each == sample_first() % each;
 }
 
 #endif
