@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #define WALK_STEPS 1500
-#define WALK_KILLS 40  /* one in so many steps */
-#define KILLS      40  /* in the storm */
-#define POINTS_MAX 300 /* more than any operation makes */
+#define WALK_KILLS 40                 /* one in so many steps */
+#define KILLS      (int)rounds_of(40) /* in the storm */
+#define POINTS_MAX 300                /* more than any operation makes */
 
 static struct mount mount;
 static bool keeps_locks; /* segfs does, not the kernel */
@@ -166,7 +166,7 @@ static void with_worker(pid_t before)
 static void random_locks(void **unused)
 {
 	(void)unused;
-	lockwalk(&mount, WALK_STEPS, WALK_KILLS);
+	lockwalk(&mount, rounds_of(WALK_STEPS), WALK_KILLS);
 }
 
 static void run_storm(bool interrupts)

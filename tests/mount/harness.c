@@ -40,6 +40,18 @@ unsigned int wait_seconds(unsigned int usual)
 	return seconds > 0 ? (unsigned int)seconds : usual;
 }
 
+unsigned int rounds_of(unsigned int usual)
+{
+	static bool is_said;
+
+	if (wait_seconds(10) <= 10 || usual <= 2)
+		return usual;
+	if (!is_said)
+		print_message("# TEST_WAIT tells of a slow machine: a tenth of the rounds\n");
+	is_said = true;
+	return usual < 20 ? 2 : usual / 10;
+}
+
 struct deadline deadline_in(unsigned int seconds)
 {
 	struct deadline deadline;

@@ -157,6 +157,12 @@ bool is_stopped(pid_t pid);
 /* TEST_WAIT of the environment, which a slow machine sets, or what is `usual`. */
 unsigned int wait_seconds(unsigned int usual);
 
+/*
+ * How many rounds of random or repeated work to do: `usual`, or where TEST_WAIT tells of a slow machine a
+ * tenth, at least 2; that is printed once.
+ */
+unsigned int rounds_of(unsigned int usual);
+
 /* Deadlines; `wait_for(condition)` is true once the condition is, and false after WAIT_SECONDS. */
 struct deadline {
 	struct timespec at;

@@ -324,7 +324,7 @@ static void interrupted_as_wanted(void **unused)
 
 #define PROCESSES 6
 #define TOKENS    3
-#define ROUNDS    3000
+#define ROUNDS    (int)rounds_of(3000)
 
 static void pass_tokens(struct job *job, void *unused)
 {

@@ -24,8 +24,8 @@
 #define READERS   2
 #define ACCOUNTS  200u
 #define BALANCE   1000                /* initial amount of each account */
-#define TRANSFERS 200                 /* minimum by each writer without deaths */
-#define WALKS     50                  /* per reader */
+#define TRANSFERS rounds_of(200)      /* minimum by each writer without deaths */
+#define WALKS     rounds_of(50)       /* per reader */
 #define DEATHS    8                   /* of the worker */
 #define VICTIMS   6                   /* writers that are killed */
 #define NUMBERS   (WRITERS + VICTIMS) /* numbers of writers; readers follow */

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define FILES  10
-#define ROUNDS 20
+#define ROUNDS (int)rounds_of(20)
 
 #define COUNT(cases) (sizeof(cases) / sizeof((cases)[0]))
 

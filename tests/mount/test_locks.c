@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-#define STEPS 4000
+#define STEPS rounds_of(4000)
 
 static struct mount mount;
 

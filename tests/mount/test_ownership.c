@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define CREATORS 4
-#define ROUNDS   250 /* per creator, with all types of files */
+#define ROUNDS   (int)rounds_of(250) /* per creator, with all types of files */
 
 /* Identities of creators, which determine the attributes of their files. */
 static const struct creator {
