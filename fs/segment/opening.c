@@ -144,10 +144,19 @@ static int add_handle(struct opening *opening, const struct node_new *file)
 	return result;
 }
 
-/* Opens what the mode needs. A direct open of a node with a known passthrough id needs nothing. */
+/* An external file may vanish, so an open node holds an O_PATH descriptor of it, which is no open. */
+static bool needs_pin(const struct opening *opening)
+{
+	return node_is_external(opening->node) && atomic_load(&opening->node->fd) < 0;
+}
+
+/*
+ * Opens what the mode needs. A direct open of a node with a known passthrough id needs nothing. What pins the
+ * file is opened before the handle exists: afterwards the file may be gone, and the open would not show it.
+ */
 static int open_for_mode(struct opening *opening, bool id_known)
 {
-	int result = opening->registered && !id_known ? open_to_register(opening) : 0;
+	int result = (opening->registered && !id_known) || needs_pin(opening) ? open_to_register(opening) : 0;
 
 	if (result == 0 && (opening->mode != IO_DIRECT || opening->flags & O_TRUNC))
 		result = open_fully(opening);
@@ -176,12 +185,9 @@ static int count_views(struct opening *opening)
 	return result;
 }
 
-/* An external file may vanish, so an open node holds an O_PATH descriptor of it, which is no open. */
 static void pin(struct opening *opening)
 {
-	if (!node_is_external(opening->node) || atomic_load(&opening->node->fd) >= 0)
-		return;
-	if (open_to_register(opening) == 0)
+	if (needs_pin(opening) && open_to_register(opening) == 0)
 		node_add_fd(&opening->fs->state, opening->id, &opening->path_fd);
 }
 
