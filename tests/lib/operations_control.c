@@ -78,11 +78,14 @@ static int op_locks(void)
 	return tells("locks", texts);
 }
 
-/* An open file, and a view of another file whose descriptor is closed. */
+/* An open file, and a view of another file whose descriptor is closed. Without passthrough it is still open.
+ */
 static int op_attached(void)
 {
 	const char *const texts[] = {path_of("%d ", getpid()), " rw ", " a\n", NULL};
-	const char *const views[] = {path_of("%d ", getpid()), " rw view - file\n", NULL};
+	const bool is_open = !kernel_has("passthrough");
+	const char *const views[] = {path_of("%d ", getpid()), is_open ? " rw relayed " : " rw view - ",
+				     "file\n", NULL};
 	_cleanup_close_ int fd = open(in_mount("a"), O_RDWR | O_CLOEXEC);
 	_cleanup_close_ int other = open(in_mount("file"), O_RDWR | O_CLOEXEC);
 	void *view;
@@ -95,7 +98,7 @@ static int op_attached(void)
 		return -errno;
 	close(take_fd(&other));
 	/* RELEASE follows close(2) asynchronously */
-	result = mount_verify(scene_mount(), 1) < 0 ? -ETIMEDOUT : tells("attached", texts);
+	result = mount_verify(scene_mount(), is_open ? 2 : 1) < 0 ? -ETIMEDOUT : tells("attached", texts);
 	result = and_also(result, tells("attached", views));
 	munmap(view, SCENE_SIZE);
 	return result;

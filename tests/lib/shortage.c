@@ -120,7 +120,8 @@ void shortage_walk(const struct mount *mount, const struct shortage_operation *o
 		int tries = 0;
 		int n = 1;
 
-		if (filter && !strstr(operations[i].name, filter))
+		if ((filter && !strstr(operations[i].name, filter)) ||
+		    (operations[i].needs && !kernel_has(operations[i].needs)))
 			continue;
 		while (n < FAILURES_MAX && try_with(mount, &operations[i], n, n) > 0) {
 			n += n < EACH ? 1 : n / 4;

@@ -36,6 +36,7 @@ struct shortage_operation {
 	int (*run)(void);      /* 0, or -errno; -EBADMSG for a wrong result */
 	bool (*done)(void);    /* whether it has been done, according to the store; or NULL */
 	int found_done;        /* errno of a repetition if the call failed after it was done; 0 = never */
+	const char *needs;     /* a feature of the kernel, see kernel_has(); NULL = none */
 };
 
 /*

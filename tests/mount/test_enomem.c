@@ -56,7 +56,8 @@ static void prepare(void)
 	rmdir(stored("dir"));
 	check(write_text(stored("a"), "a"));
 	check(write_text(stored("b"), "b"));
-	check(setxattr(stored("a"), "user.old", "old", 3, 0));
+	if (kernel_has("tmpfs-user-xattr"))
+		check(setxattr(stored("a"), "user.old", "old", 3, 0));
 }
 
 static void prepare_directory(void)
@@ -493,12 +494,12 @@ static int op_list_locks(void)
 static void governing(void **unused)
 {
 	static const struct shortage_operation operations[] = {
-		{"lock", prepare, op_lock, NULL, 0},
-		{"flock", prepare, op_flock, NULL, 0},
-		{"mandatory", prepare, op_mandatory, NULL, 0},
-		{"set policy", prepare, op_set_policy, set_policy, 0},
-		{"create with policy", prepare, op_create_with_policy, NULL, 0},
-		{"list locks", prepare, op_list_locks, NULL, 0},
+		{"lock", prepare, op_lock, NULL, 0, NULL},
+		{"flock", prepare, op_flock, NULL, 0, NULL},
+		{"mandatory", prepare, op_mandatory, NULL, 0, NULL},
+		{"set policy", prepare, op_set_policy, set_policy, 0, NULL},
+		{"create with policy", prepare, op_create_with_policy, NULL, 0, NULL},
+		{"list locks", prepare, op_list_locks, NULL, 0, NULL},
 	};
 
 	(void)unused;
@@ -508,19 +509,19 @@ static void governing(void **unused)
 static void looking(void **unused)
 {
 	static const struct shortage_operation operations[] = {
-		{"stat", prepare, op_stat, NULL, 0},
-		{"lookup missing", prepare, op_lookup_missing, NULL, 0},
-		{"statx", prepare, op_statx, NULL, 0},
-		{"statfs", prepare, op_statfs, NULL, 0},
-		{"readlink", prepare, op_readlink, NULL, 0},
-		{"list", prepare, op_list, NULL, 0},
-		{"list control", prepare, op_list_control, NULL, 0},
-		{"control", prepare, op_control, NULL, 0},
-		{"inode flags", prepare, op_inode_flags, NULL, 0},
-		{"handle", prepare, op_handle, NULL, 0},
-		{"getxattr", prepare, op_getxattr, NULL, 0},
-		{"own xattr", prepare, op_own_xattr, NULL, 0},
-		{"listxattr", prepare, op_listxattr, NULL, 0},
+		{"stat", prepare, op_stat, NULL, 0, NULL},
+		{"lookup missing", prepare, op_lookup_missing, NULL, 0, NULL},
+		{"statx", prepare, op_statx, NULL, 0, NULL},
+		{"statfs", prepare, op_statfs, NULL, 0, NULL},
+		{"readlink", prepare, op_readlink, NULL, 0, NULL},
+		{"list", prepare, op_list, NULL, 0, NULL},
+		{"list control", prepare, op_list_control, NULL, 0, NULL},
+		{"control", prepare, op_control, NULL, 0, NULL},
+		{"inode flags", prepare, op_inode_flags, NULL, 0, NULL},
+		{"handle", prepare, op_handle, NULL, 0, NULL},
+		{"getxattr", prepare, op_getxattr, NULL, 0, "tmpfs-user-xattr"},
+		{"own xattr", prepare, op_own_xattr, NULL, 0, NULL},
+		{"listxattr", prepare, op_listxattr, NULL, 0, "tmpfs-user-xattr"},
 	};
 
 	(void)unused;
@@ -531,22 +532,22 @@ static void changing(void **unused)
 {
 	static const struct shortage_operation operations[] = {
 		/* having made it, the kernel asks for the attributes of the file */
-		{"create", prepare, op_create, created, EEXIST},
-		{"nameless", prepare, op_nameless, linked_nameless, 0},
-		{"mkdir", prepare, op_mkdir, has_directory, 0},
-		{"rmdir", prepare_directory, op_rmdir, has_no_directory, 0},
-		{"symlink", prepare, op_symlink, has_symlink, 0},
-		{"mkfifo", prepare, op_mkfifo, has_fifo, 0},
-		{"link", prepare, op_link, has_link, 0},
-		{"unlink", prepare, op_unlink, unlinked, 0},
-		{"unlink open", prepare, op_unlink_open, unlinked, 0},
-		{"rename", prepare, op_rename, renamed, 0},
-		{"rename over", prepare, op_rename_over, renamed_over, 0},
-		{"exchange", prepare, op_exchange, exchanged, 0},
-		{"setxattr", prepare, op_setxattr, set_xattr, 0},
-		{"removexattr", prepare, op_removexattr, removed_xattr, 0},
-		{"chmod", prepare, op_chmod, changed_mode, 0},
-		{"truncate", prepare, op_truncate, truncated, 0},
+		{"create", prepare, op_create, created, EEXIST, NULL},
+		{"nameless", prepare, op_nameless, linked_nameless, 0, NULL},
+		{"mkdir", prepare, op_mkdir, has_directory, 0, NULL},
+		{"rmdir", prepare_directory, op_rmdir, has_no_directory, 0, NULL},
+		{"symlink", prepare, op_symlink, has_symlink, 0, NULL},
+		{"mkfifo", prepare, op_mkfifo, has_fifo, 0, NULL},
+		{"link", prepare, op_link, has_link, 0, NULL},
+		{"unlink", prepare, op_unlink, unlinked, 0, NULL},
+		{"unlink open", prepare, op_unlink_open, unlinked, 0, NULL},
+		{"rename", prepare, op_rename, renamed, 0, NULL},
+		{"rename over", prepare, op_rename_over, renamed_over, 0, NULL},
+		{"exchange", prepare, op_exchange, exchanged, 0, NULL},
+		{"setxattr", prepare, op_setxattr, set_xattr, 0, "tmpfs-user-xattr"},
+		{"removexattr", prepare, op_removexattr, removed_xattr, 0, "tmpfs-user-xattr"},
+		{"chmod", prepare, op_chmod, changed_mode, 0, NULL},
+		{"truncate", prepare, op_truncate, truncated, 0, NULL},
 	};
 
 	(void)unused;

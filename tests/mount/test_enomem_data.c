@@ -275,20 +275,20 @@ static bool copied(void)
 static void bytes_and_opens(void **unused)
 {
 	static const struct shortage_operation operations[] = {
-		{"open", prepare, op_open, NULL, 0},
-		{"open twice", prepare, op_open_twice, NULL, 0},
-		{"open truncating", prepare, op_open_truncating, is_empty, 0},
-		{"read", prepare, op_read, NULL, 0},
-		{"read little", prepare, op_read_little, NULL, 0},
-		{"write", prepare, op_write, written, 0},
-		{"write little", prepare, op_write_little, written_little, 0},
-		{"view", prepare, op_view, NULL, 0},
-		{"fstat", prepare, op_fstat, NULL, 0},
-		{"ftruncate", prepare, op_ftruncate, is_empty, 0},
-		{"seek", prepare, op_seek, NULL, 0},
-		{"allocate", prepare, op_allocate, allocated, 0},
-		{"allocate long", prepare, op_allocate_long, allocated_long, 0},
-		{"copy", prepare, op_copy, copied, 0},
+		{"open", prepare, op_open, NULL, 0, NULL},
+		{"open twice", prepare, op_open_twice, NULL, 0, NULL},
+		{"open truncating", prepare, op_open_truncating, is_empty, 0, NULL},
+		{"read", prepare, op_read, NULL, 0, NULL},
+		{"read little", prepare, op_read_little, NULL, 0, NULL},
+		{"write", prepare, op_write, written, 0, NULL},
+		{"write little", prepare, op_write_little, written_little, 0, NULL},
+		{"view", prepare, op_view, NULL, 0, NULL},
+		{"fstat", prepare, op_fstat, NULL, 0, NULL},
+		{"ftruncate", prepare, op_ftruncate, is_empty, 0, NULL},
+		{"seek", prepare, op_seek, NULL, 0, NULL},
+		{"allocate", prepare, op_allocate, allocated, 0, NULL},
+		{"allocate long", prepare, op_allocate_long, allocated_long, 0, NULL},
+		{"copy", prepare, op_copy, copied, 0, NULL},
 	};
 
 	(void)unused;
