@@ -123,7 +123,7 @@ static void lifetime_of_an_owner_that_hangs(void **unused)
 /* --- many of them --- */
 
 #define HANGING 20
-#define PENDING 100
+#define PENDING 100 /* or a tenth of them, on a slow machine */
 
 /* Each attribute of files of the user who is to be served, one of each source. */
 static struct {
@@ -247,7 +247,7 @@ static pid_t pending[PENDING];
 /* Requests of the user whose processes hang: they query mappings, over and over. */
 static void start_pending(void)
 {
-	for (int i = 0; i < PENDING; i++) {
+	for (int i = 0; i < (int)rounds_of(PENDING); i++) {
 		pending[i] = (pid_t)check(fork());
 		if (pending[i] == 0) {
 			char value[4096];
@@ -310,8 +310,8 @@ static void expect_service(uid_t uid)
 /* A deferred request ends with its requester. */
 static void expect_death(void)
 {
-	for (int i = 0; i < PENDING; i += 7) {
-		struct deadline deadline = deadline_in(SANITIZED ? 20 : 2);
+	for (int i = 0; i < (int)rounds_of(PENDING); i += 7) {
+		struct deadline deadline = deadline_in(SANITIZED ? 20 : wait_seconds(10) / 5);
 		int status;
 
 		check(kill(pending[i], SIGKILL));
@@ -363,7 +363,9 @@ static void what_is_not_known_is_told(void **unused)
 	assert_int_equal(as_user(ATTACKER, ATTACKER, make_theirs, NULL), 0);
 	pid = hanging_start(ATTACKER, ATTACKER, map_theirs, NULL);
 	assert_true(read_text(in_mount(".segfs/attached"), text, sizeof(text)) > 0);
-	assert_non_null(strstr(text, path_of("%d test_hanging - unknown - -\n", pid)));
+	/* otherwise a view keeps the handle of its file, and nobody is asked for views */
+	if (kernel_has("passthrough"))
+		assert_non_null(strstr(text, path_of("%d test_hanging - unknown - -\n", pid)));
 	/* the kernel knows of a user of the file, whoever it is */
 	assert_int_equal(check(getxattr(in_mount("theirs"), "user.segfs.attached", value, sizeof(value))), 1);
 	assert_string_equal(value, "1");
