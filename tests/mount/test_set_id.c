@@ -409,7 +409,7 @@ static void changed_while_it_is_executed(void **unused)
 	if (SANITIZED)
 		return;
 	let_go_of_early();
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < (int)rounds_of(ROUNDS); i++) {
 		assert_int_equal(copy_self(), 0);
 		race(i * 2);
 	}
