@@ -8,6 +8,7 @@
 #   start ARGUMENT...          segfs ARGUMENT... $mnt, in the background; its errors are in $TMPDIR/start.err
 #   stop                       unmounts and waits until the daemon has ended
 #   until_true COMMAND...      waits until the command succeeds; fails after some seconds
+#   $usual_mode                the mode of most opens by root, see tests/lib/modes.h
 #   status KEY                 the number or text that .segfs/status has for a key
 #   gone PID                   whether a process has ended
 #   is_mounted [DIRECTORY]     whether a segfs is mounted there
@@ -31,6 +32,9 @@ until_true() {
 is_mounted() { findmnt --noheadings --types fuse.segfs --mountpoint "${1:-$mnt}" >/dev/null 2>&1; }
 gone() { [ ! -e "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status"; }
 status() { sed -n "s/^.*\"$1\": \"\{0,1\}\([^,\"]*\).*$/\1/p" "$mnt/.segfs/status" | head -n 1; }
+usual_mode=relayed
+if "$SEGFS" --features | grep -q '^passthrough *yes'; then usual_mode=direct; fi
+
 start() { "$SEGFS" "$@" "$mnt" 2>"$TMPDIR/start.err"; }
 
 stop() {

@@ -88,7 +88,7 @@ is "... operations by kind" "$(json 'd["operations"]["open"] > 0 and d["operatio
 is "... handles by mode" "$(json 'sorted(d["handles"])')" "['direct', 'directories', 'mediated', 'relayed']"
 is "... the store" "$(json '[(s["path"], s["bytes_used"] <= s["bytes_limit"]) for s in d["stores"]]')" "[('.', True)]"
 exec 9<"$mnt/segment"
-is "... an open file" "$(json 'd["handles"]["direct"]')" 1
+is "... an open file" "$(json "d['handles']['$usual_mode']")" 1
 exec 9<&-
 no_handle() { [ "$(json 'd["handles"]["direct"]')" = 0 ]; }
 ok "... and none" until_true no_handle

@@ -87,7 +87,7 @@ rm "$disk/file"
 ok "start" "$SEGFS" -o mand "$mnt"
 cd "$mnt" || exit 1
 echo data >segment
-for attribute in attached=0 commit=no io-mode=direct lifetime=persistent lock=advisory orphan=yes size-policy=variable source=store \
+for attribute in attached=0 commit=no io-mode=$usual_mode lifetime=persistent lock=advisory orphan=yes size-policy=variable source=store \
 	writers=0; do
 	is "a new segment has ${attribute%=*}" "$(policy "${attribute%=*}" segment)" "${attribute#*=}"
 done
@@ -145,18 +145,18 @@ lists() {
 	waiter=$!
 	ok "... who waits for it" until_true waits
 	is ".segfs/attached: who has it open" "$(awk '{print $2, $3, $4, $6}' "$attached" | sort)" \
-		"$(printf 'flock r direct hidden\\040place/a\npolicy.t rw direct hidden\\040place/a')"
+		"$(printf 'flock r %s hidden\\040place/a\npolicy.t rw %s hidden\\040place/a' "$usual_mode" "$usual_mode")"
 	is "... and when" "$(awk '{print $5}' "$attached" | grep -c "^$(date -u +%Y-)[0-9-]*T[0-9:]*\.[0-9]*Z$")" 2
 	is "user.segfs.attached" "$(policy attached "hidden place/a")" 2
 	is "others see nothing of it" "$(as_other cat "$locks" "$attached")" ""
 	touch shared
 	chmod 0666 shared
-	is "... but what is their own" "$(as_other flock shared cat "$locks" "$attached" | awk '{print $NF, $(NF - 2)}')" "$(printf -- '- EOF\n- direct')"
+	is "... but what is their own" "$(as_other flock shared cat "$locks" "$attached" | awk '{print $NF, $(NF - 2)}')" "$(printf -- '- EOF\n- %s' "$usual_mode")"
 	chown 4711 shared
 	exec 6<shared
 	flock --exclusive 6
 	is "... and all that concerns what they own" "$(as_other cat "$locks" "$attached" | awk '{print $1 == "1:" ? $2 : $2 " " $4, $NF}')" \
-		"$(printf 'FLOCK shared\npolicy.t direct shared')"
+		"$(printf 'FLOCK shared\npolicy.t %s shared' "$usual_mode")"
 	exec 6<&-
 	rm shared
 	exec 5<&-
