@@ -185,10 +185,23 @@ static int count_views(struct opening *opening)
 	return result;
 }
 
-static void pin(struct opening *opening)
+/*
+ * Gives the node what pins it, now that the handle keeps that open. Returns false, without the handle, if
+ * another open pinned it before and has been closed since.
+ */
+static bool pin(struct opening *opening)
 {
-	if (needs_pin(opening) && open_to_register(opening) == 0)
+	int backing_id;
+
+	if (!needs_pin(opening))
+		return true;
+	if (opening->path_fd >= 0) {
 		node_add_fd(&opening->fs->state, opening->id, &opening->path_fd);
+		return true;
+	}
+	if (handle_remove(&opening->fs->state, opening->number, &backing_id) == 0)
+		passthrough_close(opening->fs, backing_id);
+	return false;
 }
 
 int opening_establish(struct opening *opening)
@@ -217,8 +230,11 @@ int opening_establish(struct opening *opening)
 		} else if (is_refusal(result) && opening->registered) {
 			atomic_fetch_or(&opening->node->flags, NODE_REFUSED);
 		} else {
+			if (result == 0 && !pin(opening)) {
+				id_known = atomic_load(&opening->node->backing_id) > 0;
+				continue;
+			}
 			if (result == 0) {
-				pin(opening);
 				lifetime_opened(opening->fs, opening->id, opening->policy);
 			}
 			return result;
