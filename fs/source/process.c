@@ -4,6 +4,7 @@
 #include "fs/source/records.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
+#include "lib/base/procfs_scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,8 +187,19 @@ static int list_task(struct state *state, struct listing *listing, pid_t pid)
 	_cleanup_task_ struct task task = TASK_NONE;
 	struct process_key key;
 	char name[16];
-	int result = task_open(process_proc_fd(state, listing->store), pid, &task);
+	bool asked = !procfs_is_unresponsive(pid);
+	int result = asked ? task_open(process_proc_fd(state, listing->store), pid, &task) : -ETIMEDOUT;
 
+	/*
+	 * Before Linux 6.9 the identity of a process in execve(2) cannot be read, but its name is known: it
+	 * must not hide all others.
+	 */
+	if (result == -ETIMEDOUT) {
+		if (asked)
+			procfs_mark_unresponsive(pid);
+		task.pid = pid;
+		result = 0;
+	}
 	if (result < 0)
 		return result == -ESRCH ? 0 : result;
 	key = process_key_of_task(&task, PROCESS_DIRECTORY);
