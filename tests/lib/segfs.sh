@@ -33,7 +33,7 @@ is_mounted() { findmnt --noheadings --types fuse.segfs --mountpoint "${1:-$mnt}"
 gone() { [ ! -e "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status"; }
 status() { sed -n "s/^.*\"$1\": \"\{0,1\}\([^,\"]*\).*$/\1/p" "$mnt/.segfs/status" | head -n 1; }
 usual_mode=relayed
-if "$SEGFS" --features | grep -q '^passthrough *yes'; then usual_mode=direct; fi
+if kernel_has passthrough; then usual_mode=direct; fi
 
 start() { "$SEGFS" "$@" "$mnt" 2>"$TMPDIR/start.err"; }
 

@@ -6,6 +6,8 @@
 #   ok NAME COMMAND...       passes if the command succeeds
 #   not_ok NAME COMMAND...   passes if it fails
 #   is NAME GOT WANTED       passes if both strings are equal
+#   needs FEATURE is|ok|not_ok NAME...   the case, skipped where `segfs --features` lacks the feature
+#   kernel_has FEATURE       whether it has
 #   tap_skip NAME FEATURE    skips one case for a missing feature
 #   tap_skip_all FEATURE     ends the test, skipped as a whole
 #
@@ -55,6 +57,12 @@ is() {
 		tap_diag "got:    $2"
 		tap_diag "wanted: $3"
 	fi
+}
+
+kernel_has() { "$SEGFS" --features | grep -q "^$1 *yes"; }
+
+needs() {
+	if kernel_has "$1"; then "${@:2}"; else tap_skip "$3" "$1"; fi
 }
 
 tap_skip() {

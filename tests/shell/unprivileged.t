@@ -91,7 +91,7 @@ ok "rename" as $user mv "$mnt/text" "$mnt/renamed"
 ok "fifo" as $user mkfifo "$mnt/fifo"
 is "what is listed" "$(as $user ls -A "$mnt" | LC_ALL=C sort | tr '\n' ' ')" ".segfs dir fifo link posix process renamed segment "
 ok "chmod" as $user chmod 0640 "$mnt/renamed"
-ok "an attribute" as $user setfattr -n user.note -v mine "$mnt/renamed"
+needs tmpfs-user-xattr ok "an attribute" as $user setfattr -n user.note -v mine "$mnt/renamed"
 not_ok "chown is not for ordinary users" as $user chown 0:0 "$mnt/renamed"
 not_ok "nor mknod of a device" as $user mknod "$mnt/device" c 1 3
 is "an open file without a name goes on" "$(as $user sh -c "exec 5<'$mnt/dir/second'; rm '$mnt/dir/second'; cat <&5")" text
@@ -140,7 +140,7 @@ ok "stop" stop
 ok "start again" as $user "$SEGFS" "$mnt"
 is "segments survive" "$(as $user cat "$mnt/renamed")" text
 is "... with modes" "$(as $user stat -c %a "$mnt/renamed")" 640
-is "... and attributes" "$(as $user getfattr --only-values -n user.note "$mnt/renamed" 2>/dev/null)" mine
+needs tmpfs-user-xattr is "... and attributes" "$(as $user getfattr --only-values -n user.note "$mnt/renamed" 2>/dev/null)" mine
 not_ok "--purge while it runs" as $user "$SEGFS" --purge "$name"
 ok "SIGTERM" as $user bash -c 'kill -TERM "$1"' kill "$(status supervisor_pid)"
 not_mounted() { ! is_mounted; }
