@@ -408,7 +408,8 @@ static void the_supervisor_dies(void **unused)
 		assert_true(wait_for(access(path_of("/proc/%d/fd/0", worker), F_OK) < 0));
 		assert_true(wait_for(stat(at("segment"), &stat_buffer) < 0 && errno == ENOTCONN));
 		check_error(ENOTCONN, open(at("segment"), O_RDONLY));
-		/* views are memory and need no daemon; without passthrough it reads what they have not touched */
+		/* views are memory and need no daemon; without passthrough it reads what they have not
+		 * touched */
 		if (kernel_has("passthrough")) {
 			assert_int_equal(view[0], 'o');
 			view[0] = 'O';

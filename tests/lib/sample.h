@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Selects the points of an operation to try, since all of them take minutes. `make check` tries every eighth,
- * others each day; with SEGFS_POINTS=all, as in `make check-crash`, all of them; with SEGFS_POINTS=N, a multiple
- * of 8, every N-th, as in an emulator.
+ * others each day; with SEGFS_POINTS=all, as in `make check-crash`, all of them; with SEGFS_POINTS=N, a
+ * multiple of 8, every N-th, as in an emulator.
  */
 #ifndef SEGFS_TESTS_SAMPLE_H
 #define SEGFS_TESTS_SAMPLE_H
