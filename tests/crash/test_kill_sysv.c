@@ -7,6 +7,7 @@
 #include "lib/base/cleanup.h"
 #include "tests/lib/job.h"
 #include "tests/lib/leaks.h"
+#include "tests/lib/modes.h"
 #include "tests/lib/segments.h"
 #include "tests/lib/worker.h"
 
@@ -129,7 +130,7 @@ static void incarnations(bool killed)
 	jobs[0] = job_start(reincarnate, NULL);
 	for (int i = 1; i <= READERS; i++)
 		jobs[i] = job_start(look_at_incarnations, NULL);
-	for (int i = 0; i < KILLS; i++) {
+	for (int i = 0; i < (int)rounds_of(KILLS); i++) {
 		for (int n = 0; n <= READERS; n++)
 			if (!jobs[n] || !job_goes_on(jobs[n], 40))
 				goto out;
@@ -212,7 +213,7 @@ static void objects_are_not_mixed(void **state)
 	jobs[0] = job_start(remake_object, NULL);
 	for (int i = 1; i <= READERS; i++)
 		jobs[i] = job_start(look_at_objects, NULL);
-	for (int i = 0; i < KILLS; i++) {
+	for (int i = 0; i < (int)rounds_of(KILLS); i++) {
 		for (int n = 0; n <= READERS; n++)
 			if (!jobs[n] || !job_goes_on(jobs[n], 40))
 				goto out;
@@ -226,10 +227,9 @@ out:
 	assert_true(no_lost_backing_ids(&mount));
 }
 
-static int set_up(void **unused)
+static int start(const char *mode)
 {
-	(void)unused;
-	return mount_start(&mount, &(struct mount_spec){0});
+	return mount_start(&mount, &(struct mount_spec){.tag = mode, .options = mode_options(mode)});
 }
 
 static int tear_down(void **unused)
@@ -248,10 +248,13 @@ int main(void)
 		CASE(nor_where_workers_die),
 		CASE(objects_are_not_mixed),
 	};
+	int failed;
 
 	if (geteuid() != 0)
 		skip_program("root");
 	snprintf(object, sizeof(object), "/segfs_test.%d.object", getpid());
 	segments_isolate();
-	return cmocka_run_group_tests(cases, set_up, tear_down);
+	failed = run_in_mode("direct", cases, sizeof(cases) / sizeof(cases[0]), start, tear_down);
+	/* an open file that has gone is what the open has pinned */
+	return failed + run_in_mode("relayed", cases, sizeof(cases) / sizeof(cases[0]), start, tear_down);
 }
