@@ -64,7 +64,7 @@ void procfs_mark_unresponsive(pid_t process)
 	const struct unresponsive found = {
 		.process = process,
 		.identity = identity_of(process),
-		.until = now() + PROCFS_SCAN_BACKOFF * UINT64_C(1000000),
+		.until = now() + delegate_time(PROCFS_SCAN_BACKOFF) * UINT64_C(1000000),
 	};
 
 	pthread_mutex_lock(&unresponsive_processes.lock);
