@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* tests/run: alone: processes that do not answer are unknown users of whatever other tests ask about */
 /*
  * Processes of one user that hang in execve(2) delay nobody else: inspecting them blocks for as long as they
  * hang.
