@@ -310,7 +310,7 @@ bench: all $(bench_program) $(BUILD)/bootstrap-bench.stamp ## compare with tmpfs
 KERNELS ?= debian12 debian13
 KERNEL_TESTS ?= $(addprefix $(OUT)/tests/,$(addprefix crash/test_,upgrade waiting kill_mandatory kill_sysv kill_open) $(addprefix mount/test_, \
 	hot reload sharing lock_calls mandatory mandatory_nonblock policy_switching posix_open posix_source posix_io process process_life \
-	requester sysv sysv_memory hanging reader lifetime_owner)) $(addprefix tests/shell/,features.t sources.t unprivileged.t)
+	requester sysv sysv_memory hanging reader)) $(addprefix tests/shell/,features.t sources.t unprivileged.t)
 check-kernels: tests $(BUILD)/bootstrap-kernels.stamp ## a part of the tests under the kernels of Debian 12 and 13, emulated, as root; at most 15 minutes each
 	$(Q)status=0; for kernel in $(KERNELS); do \
 		SEGFS_OUT=$(abspath $(OUT)) tests/kernels/run -t 900 $$kernel $(KERNEL_TESTS) || status=1; done; exit $$status
