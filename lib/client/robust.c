@@ -33,6 +33,21 @@ static struct robust_list_head *list_of(uint32_t thread)
 	return list;
 }
 
+/* The id of a thread in the low bits. */
+#define ID_BITS         22 /* as many as an id can have: PID_MAX_LIMIT of the kernel */
+#define ID_OF(identity) ((uint32_t)((identity) & ((1u << ID_BITS) - 1)))
+
+_Static_assert(ROBUST_THREAD >= (1u << ID_BITS) - 1, "an id is in the word");
+
+/*
+ * What tells a thread from a later one with the same id: where its list is. One value, so that it is taken
+ * and compared in one step.
+ */
+static uint64_t identity_of(uint32_t id, const struct robust_list_head *list)
+{
+	return (uint64_t)(uintptr_t)list >> 4 << ID_BITS | id;
+}
+
 const struct thread *thread_ask(struct holding *holding)
 {
 	const int saved = errno;
@@ -45,6 +60,7 @@ const struct thread *thread_ask(struct holding *holding)
 		if (thread_current.list &&
 		    (sizeof(void *) != 8 || thread_current.list->futex_offset != -DISTANCE))
 			thread_current.list = NULL;
+		thread_current.identity = identity_of(thread_current.id, thread_current.list);
 		thread_current.process = process;
 	}
 	atomic_store(&holding->process, process);
@@ -86,12 +102,10 @@ void *robust_map(int fd, off_t offset, struct robust *lock)
 	return page;
 }
 
-/* Whether a thread of the process has it in its list. */
-static bool lives_and_holds(const struct holding *holding)
+/* Whether a thread lives. What the kernel does for a dead one comes before the thread ends. */
+static bool lives(uint64_t identity)
 {
-	const uint32_t thread = atomic_load(&holding->thread);
-
-	return thread && list_of(thread) == holding->list;
+	return identity_of(ID_OF(identity), list_of(ID_OF(identity))) == identity;
 }
 
 void robust_unmap(void *page, struct robust *lock)
@@ -101,25 +115,21 @@ void robust_unmap(void *page, struct robust *lock)
 
 	if (self->list && robust_is_held(lock, self))
 		robust_release(lock, self, ROBUST_OWNER_DIED, INT_MAX);
-	else if (lives_and_holds(lock->holding))
-		return;
+	else if (atomic_load(&lock->holding->holder) && lives(atomic_load(&lock->holding->holder)))
+		return; /* a thread of the process has it in its list */
 	munmap(page, 2 * size);
 }
 
 /* --- taking and releasing --- */
 
-/*
- * Waits until a thread that was seen to hold the word is dead, so that its list is of no more use: what the
- * kernel does for a dead thread comes before the thread ends. Returns false if it lives.
- */
-static bool is_dead(const struct holding *holding, uint32_t thread)
+/* Waits until a thread that was seen to hold the word is dead. Returns false if it lives. */
+static bool is_dead(uint64_t identity)
 {
 	const struct timespec step = {.tv_nsec = 1000000};
 	const int saved = errno;
 	int i = 0;
 
-	/* a thread with the same id and another list is a later one */
-	while (i < LOOKS && list_of(thread) == holding->list) {
+	while (i < LOOKS && lives(identity)) {
 		nanosleep(&step, NULL);
 		i++;
 	}
@@ -129,13 +139,13 @@ static bool is_dead(const struct holding *holding, uint32_t thread)
 
 bool holding_adopt(struct holding *holding, const struct thread *self)
 {
-	uint32_t before = atomic_load(&holding->thread);
+	uint64_t before = atomic_load(&holding->holder);
 
-	/* that of a thread that had the same id */
-	if (before == self->id)
+	/* that of a thread that had the same id, and its list at the same place */
+	if (before == self->identity)
 		return !list_has(self->list, holding);
-	return (before == 0 || is_dead(holding, before)) &&
-	       atomic_compare_exchange_strong(&holding->thread, &before, self->id);
+	return (before == 0 || is_dead(before)) &&
+	       atomic_compare_exchange_strong(&holding->holder, &before, self->identity);
 }
 
 uint32_t robust_announce(const struct robust *lock, uint32_t seen)

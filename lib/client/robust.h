@@ -50,6 +50,7 @@ struct thread {
 	pid_t process;                 /* to which the rest belongs; 0 = not asked for yet */
 	uint32_t id;                   /* as gettid(2) says */
 	struct robust_list_head *list; /* NULL if the C library has none of the form described above */
+	uint64_t identity;             /* tells it from a later thread with the same id */
 };
 
 /* What a process knows of a word, in the private page behind it. */
@@ -57,10 +58,9 @@ struct holding {
 	char unused[16];
 	void *previous; /* the next two are an entry of the list, as in pthread_mutex_t */
 	void *next;
-	_Atomic uint32_t thread;       /* of this process, that holds the word; 0 = none */
-	uint32_t depth;                /* how often the holder has locked it, used by the holder alone */
-	struct robust_list_head *list; /* the holder's */
-	_Atomic pid_t process;         /* 0 in a child of fork(2) until it uses it */
+	_Atomic uint64_t holder; /* identity of the thread of this process that holds the word; 0 = none */
+	uint32_t depth;          /* how often the holder has locked it, used by the holder alone */
+	_Atomic pid_t process;   /* 0 in a child of fork(2) until it uses it */
 };
 
 /* A word and what is private of it. */
@@ -150,14 +150,13 @@ bool holding_adopt(struct holding *holding, const struct thread *self);
 /* The caller has taken the word, and its holding becomes the caller's. Returns false if it is another's. */
 static inline bool holding_take(struct holding *holding, const struct thread *self)
 {
-	uint32_t before = atomic_load_explicit(&holding->thread, memory_order_relaxed);
+	uint64_t before = atomic_load_explicit(&holding->holder, memory_order_relaxed);
 
 	if (__builtin_expect(__libc_single_threaded && before == 0, 1))
-		atomic_store_explicit(&holding->thread, self->id, memory_order_relaxed);
-	else if ((before || !atomic_compare_exchange_strong(&holding->thread, &before, self->id)) &&
+		atomic_store_explicit(&holding->holder, self->identity, memory_order_relaxed);
+	else if ((before || !atomic_compare_exchange_strong(&holding->holder, &before, self->identity)) &&
 		 !holding_adopt(holding, self))
 		return false;
-	holding->list = self->list;
 	holding->depth = 1;
 	list_add(self->list, holding);
 	return true;
@@ -196,7 +195,7 @@ static inline int robust_try(const struct robust *lock, const struct thread *sel
 /* Whether the calling thread holds it. */
 static inline bool robust_is_held(const struct robust *lock, const struct thread *self)
 {
-	return atomic_load_explicit(&lock->holding->thread, memory_order_relaxed) == self->id &&
+	return atomic_load_explicit(&lock->holding->holder, memory_order_relaxed) == self->identity &&
 	       ((void *)self->list->list.next == &lock->holding->next || list_has(self->list, lock->holding));
 }
 
@@ -213,8 +212,8 @@ static inline int robust_release(const struct robust *lock, const struct thread 
 
 	set_pending(self, &lock->holding->next);
 	list_remove(lock->holding);
-	/* before the word: whoever takes that finds the holding free */
-	atomic_store_explicit(&lock->holding->thread, 0, memory_order_relaxed);
+	/* before the word: whoever takes that finds the holding free. A peer may free the word earlier. */
+	atomic_store_explicit(&lock->holding->holder, 0, memory_order_release);
 	for (int tries = 0; tries < ROBUST_TRIES && result && (old & ROBUST_THREAD) == self->id; tries++)
 		if (atomic_compare_exchange_strong(lock->word, &old, keep))
 			result = 0;
