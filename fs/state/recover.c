@@ -116,6 +116,11 @@ static void settle_unopened(struct state *state)
 
 		if (atomic_load(&slot->state) != SLOT_LIVE || state->index[i].handles > 0)
 			continue;
+		/* no node removes more than one */
+		if (state->n_closing == NODE_FDS_CLOSING) {
+			state_unlock(state);
+			pthread_mutex_lock(&state->lock);
+		}
 		backing_id_drop_closing(state, i);
 		if (node_is_external(slot) && !(atomic_load(&slot->flags) & NODE_NEEDS_FD))
 			node_close_fd_locked(state, slot);
