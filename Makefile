@@ -176,6 +176,7 @@ $(OBJ)/%.flags: FORCE
 	@mkdir -p $(@D) && printf '%s\n' $(call quote,$($*)) | cmp -s - $@ || printf '%s\n' $(call quote,$($*)) >$@
 
 $(OUT)/tests/unit/test_filter: $(OBJ)/filter_programs.o
+$(OUT)/tests/unit/test_listed: $(call object,fs/control/listed.c fs/control/locks.c fs/control/text.c)
 $(unit_tests): $(OUT)/%: $(OBJ)/%.o $(OBJ)/core.a $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

@@ -136,11 +136,14 @@ static ssize_t collect_kernels(struct state *state, struct listed_lock **out)
 static bool is_own_lock(const struct state *state, const struct lock_entry *lock)
 {
 	const struct handle_slot *handle;
+	bool is_own;
 
 	if (!state->arena->header->keeps_locks)
 		return lock->pid > 0 && listed_is_own_process(state, lock->pid);
 	handle = handle_get(state, lock->handle);
-	return handle && handle->uid == listed_for();
+	is_own = handle && handle->uid == listed_for();
+	/* the slot may have been reused meanwhile, for an open of this user */
+	return is_own && handle_get(state, lock->handle);
 }
 
 void control_print_locks(struct control_text *text, struct state *state)
