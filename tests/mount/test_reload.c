@@ -4,8 +4,11 @@
  * directories of an accepted one appear with owner, mode and policy, or not at all.
  */
 #include "lib/base/cleanup.h"
+#include "tests/lib/leaks.h"
+#include "tests/lib/preload.h"
 #include "tests/lib/worker.h"
 #include "tests/mount/harness.h"
+#include "tests/preload/hold.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,16 +17,21 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define LOG_MAX (256 * 1024)
 
+#define SETTLE 64 /* requests after which a FORGET is done: the kernel sends it after 16 others at most */
+
 static struct mount mount;
+static struct hold *hold;
 
 static int start(void **unused)
 {
 	const struct mount_spec spec = {.config = "[mount]\nfsync = always\n[directory there]\nmode = 0755\n",
-					.options = "attr_timeout=600,entry_timeout=600"};
+					.options = "attr_timeout=600,entry_timeout=600",
+					.preload = preload_path("holdcall")};
 
 	(void)unused;
 	return geteuid() == 0 ? mount_start(&mount, &spec) : 0;
@@ -40,13 +48,18 @@ static const char *at(const char *name)
 	return path_of("%s/%s", mount.path, name);
 }
 
+static void begin_reload(const char *config)
+{
+	check(write_text(mount.config, config));
+	check(kill(mount.supervisor, SIGHUP));
+}
+
 /* Reloads; returns when `text` has appeared in the log once more. */
 static void reload(const char *config, const char *text)
 {
 	unsigned int before = log_count(&mount, text);
 
-	check(write_text(mount.config, config));
-	check(kill(mount.supervisor, SIGHUP));
+	begin_reload(config);
 	assert_true(wait_for(log_count(&mount, text) > before));
 }
 
@@ -165,15 +178,50 @@ static void a_mount_appears_as_a_whole(void **unused)
 	assert_int_equal(mount_verify(&mount, 0), 0);
 }
 
+/*
+ * A segment is removed, and the kernel forgets it, while its policy is being stored: the reload has the last
+ * reference to its node, and with that ends its passthrough id, which would hold the memory.
+ */
+static void a_segment_is_removed_meanwhile(void **unused)
+{
+	static const char text[] = "[segment there/file]\nsize = 4K\nmode = 0640\n";
+	struct holdings before;
+	struct statfs found;
+	unsigned int done;
+
+	(void)unused;
+	reload(text, "is in force");
+	before = holdings_of(&mount);
+	/* its id is kept for the next open */
+	check(close((int)check(open(at("there/file"), O_RDWR | O_CLOEXEC))));
+	assert_true(wait_for(mount_handles(&mount) == 0));
+	done = log_count(&mount, "is in force");
+	atomic_store(&hold->call, HOLD_SETXATTR);
+	begin_reload(path_of("%swriters = 1\n", text));
+	assert_true(wait_for(atomic_load(&hold->reached)));
+	check(unlink(at("there/file")));
+	for (int i = 0; i < SETTLE; i++)
+		check(statfs(mount.path, &found));
+	atomic_store(&hold->go, 1);
+	assert_true(wait_for(log_count(&mount, "is in force") > done));
+	assert_true(has_the_same(&mount, &before));
+	assert_true(no_lost_backing_ids(&mount));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest all[] = {
 		cmocka_unit_test(nothing_of_a_refused_one_is_seen),
 		cmocka_unit_test(a_segment_stays_as_it_was),
 		cmocka_unit_test(a_mount_appears_as_a_whole),
+		cmocka_unit_test(a_segment_is_removed_meanwhile),
 	};
 
 	if (geteuid() != 0)
 		skip_program("root");
+	hold = preload_plan("holdcall", "HOLD_CALL", sizeof(*hold));
+	if (!hold)
+		return 1;
+	preload_with_sanitizers("");
 	return cmocka_run_group_tests_name("reload", all, start, stop);
 }

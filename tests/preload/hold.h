@@ -13,6 +13,7 @@ enum hold_call {
 	HOLD_CHMOD,
 	HOLD_FCHOWNAT,
 	HOLD_FTRUNCATE,
+	HOLD_SETXATTR,
 	HOLD_MAKE,     /* whatever makes a file, a directory, a link */
 	HOLD_IDENTIFY, /* name_to_handle_at(2) of a descriptor, or of HOLD_NAME; held after its execution */
 };

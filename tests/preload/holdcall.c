@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -73,6 +74,9 @@ BEFORE(HOLD_RENAMEAT2, renameat2,
        (int from_fd, const char *from, int to_fd, const char *to, unsigned int flags),
        (from_fd, from, to_fd, to, flags))
 BEFORE(HOLD_FTRUNCATE, ftruncate, (int fd, off_t size), (fd, size))
+BEFORE(HOLD_SETXATTR, setxattr,
+       (const char *path, const char *name, const void *value, size_t size, int flags),
+       (path, name, value, size, flags))
 BEFORE(HOLD_CHMOD, chmod, (const char *path, mode_t mode), (path, mode))
 BEFORE(HOLD_FCHOWNAT, fchownat, (int dir_fd, const char *name, uid_t uid, gid_t gid, int flags),
        (dir_fd, name, uid, gid, flags))
