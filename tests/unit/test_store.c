@@ -5,6 +5,8 @@
  */
 #include "tests/unit/store.h"
 
+#include <sys/resource.h>
+
 #define ALL (&store.slots.state)
 
 static void finds_files(void **state)
@@ -416,6 +418,35 @@ static void says_why_it_does_not_remove(void **state)
 	store_end(&store);
 }
 
+/* A file that is identified by a descriptor of its own, while no further one can be had. */
+static void identifies_nothing_without_descriptors(void **state)
+{
+	struct source_file file = {.fd = -9, .flags = 77};
+	struct store store;
+	struct rlimit before;
+	struct rlimit few;
+	uint64_t id;
+	int fd;
+
+	(void)state;
+	store_begin(&store);
+	id = make_file(&store, root_of(&store), "file", "");
+	fd = backing_open(ALL, slot_of(&store, id), O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	if (store_without_handles) {
+		assert_int_equal(backing_identify(ALL, 0, fd, "", &file), -EMFILE);
+		assert_int_equal(backing_open(ALL, slot_of(&store, id), O_PATH), -EMFILE);
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(file.fd, -9);
+	assert_int_equal(file.flags, 77);
+	close(fd);
+	store_end(&store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +463,7 @@ int main(void)
 		cmocka_unit_test(notes_removed_files_with_much_memory),
 		cmocka_unit_test(renames_files),
 		cmocka_unit_test(says_why_it_does_not_remove),
+		cmocka_unit_test(identifies_nothing_without_descriptors),
 	};
 
 	return run_on_both_stores(tests);
