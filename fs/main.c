@@ -258,6 +258,7 @@ static int make_content(struct program *program)
 	char error[CONFIG_ERROR_MAX];
 	struct config_where mandatory;
 	struct state state;
+	bool is_open;
 	int root_fd;
 	int result;
 
@@ -288,6 +289,7 @@ static int make_content(struct program *program)
 	snprintf(program->arena.header->config_file, ARENA_PATH_MAX, "%s", program->config_file);
 	snprintf(program->arena.header->instance, ARENA_NAME_MAX, "%s", program->instance.name);
 	result = state_recover(&state, &program->arena, 0);
+	is_open = result == 0;
 	if (result == 0)
 		result = apply_root(&state, root_fd);
 	if (result == 0)
@@ -296,6 +298,8 @@ static int make_content(struct program *program)
 		result = program_store_config(&program->arena, &program->config);
 	if (result < 0) {
 		log_error("the state of the mount: %s", strerror(-result));
+		if (is_open)
+			state_close(&state);
 		return EXIT_FAILURE;
 	}
 	result = apply_config(&state, &program->config, program->config_file, NULL, error);
