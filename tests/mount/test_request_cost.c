@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What the daemon's own code spends on requests for names, attributes and opens: at most one lock each, and
- * no allocation. tests/preload/cost.c counts both.
+ * no allocation. tests/preload/cost.c counts both. Nothing is closed under a lock: that of a large file frees
+ * its memory, which takes long.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/preload.h"
@@ -60,6 +61,19 @@ static void hot(void)
 static void opened(void)
 {
 	make_open("a");
+}
+
+static void removed_while_open(void)
+{
+	make_open("a");
+	check(unlink(at("a")));
+}
+
+/* An open that appends has a descriptor of its own. */
+static void removed_while_appended_to(void)
+{
+	kept = (int)check(open(at("a"), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644));
+	check(unlink(at("a")));
 }
 
 /* It was never open, so that its node holds a descriptor. */
@@ -229,6 +243,7 @@ static void open_again(void)
 	kept = (int)check(open(at("a"), O_RDWR | O_CLOEXEC));
 }
 
+/* Also the last use of a removed file, which the kernel then forgets. */
 static void close_again(void)
 {
 	check(close(kept));
@@ -285,6 +300,17 @@ static const struct measured using[] = {
 	{"RELEASE", FUSE_RELEASE, opened, close_again},
 };
 
+/* The ends of files; these may take more locks. */
+static const struct measured ending[] = {
+	{"RELEASE of a removed file", FUSE_RELEASE, removed_while_open, close_again},
+	{"RELEASE of a removed file that was appended to", FUSE_RELEASE, removed_while_appended_to,
+	 close_again},
+	{"FORGET of a removed file", FUSE_FORGET, removed, close_again},
+	{"FORGET of a removed file that was open", FUSE_FORGET, removed_while_open, close_again},
+	{"FORGET of a hot file", FUSE_FORGET, hot, remove_name},
+	{"UNLINK of a hot file", FUSE_UNLINK, hot, remove_name},
+};
+
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Until its answer, requests without a waiter are done: RELEASE. */
@@ -307,8 +333,11 @@ static void carry_out(const struct measured *measured, unsigned int *locks, unsi
 	before = atomic_load(&of->requests);
 	atomic_store(&of->most_locks, 0);
 	atomic_store(&of->most_allocations, 0);
+	atomic_store(&of->closed_locked, 0);
 	measured->run();
 	assert_true(wait_for(atomic_load(&of->requests) > before));
+	if (atomic_load(&of->closed_locked) > 0)
+		fail_msg("%s: %u closed under a lock", measured->name, atomic_load(&of->closed_locked));
 	*locks = atomic_load(&of->most_locks);
 	*allocations = atomic_load(&of->most_allocations);
 	clear();
@@ -355,6 +384,15 @@ static void using_files(void **unused)
 	measure_each(using, N(using));
 }
 
+static void ending_files(void **unused)
+{
+	unsigned int locks, allocations;
+
+	(void)unused;
+	for (size_t i = 0; i < N(ending); i++)
+		carry_out(&ending[i], &locks, &allocations);
+}
+
 /* They have shares of what the daemon holds. */
 static void for_ordinary_users(void **unused)
 {
@@ -363,6 +401,7 @@ static void for_ordinary_users(void **unused)
 	removing_names(unused);
 	changing_names(unused);
 	using_files(unused);
+	ending_files(unused);
 }
 
 static int as_root_again(void **unused)
@@ -429,14 +468,14 @@ int main(void)
 		cmocka_unit_test(removing_names),
 		cmocka_unit_test(changing_names),
 		cmocka_unit_test(using_files),
+		cmocka_unit_test(ending_files),
 		cmocka_unit_test_teardown(for_ordinary_users, as_root_again),
 	};
 	/* requests come without those that use their descriptors before */
 	static const struct CMUnitTest cached[] = {
-		cmocka_unit_test(making_names),
-		cmocka_unit_test(removing_names),
-		cmocka_unit_test(changing_names),
-		cmocka_unit_test(using_directories),
+		cmocka_unit_test(making_names),   cmocka_unit_test(removing_names),
+		cmocka_unit_test(changing_names), cmocka_unit_test(using_directories),
+		cmocka_unit_test(ending_files),
 	};
 	int failed;
 
