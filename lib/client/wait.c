@@ -102,18 +102,28 @@ int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct t
 	return result;
 }
 
+/* A function of its own: what it needs on the stack would cost those who need not wait. */
+__attribute__((noinline)) static int wait_for_one(struct segfs_object *object,
+						  const struct timespec *deadline, unsigned int flags)
+{
+	uint32_t value;
+
+	if (object->kind <= SEGFS_DOORBELL && !(flags & ~SEGFS_INTERRUPTIBLE) && !try(object, 0, &value))
+		futex_spin(&object->words->word, value, &object->spins);
+	return segfs_wait_any(&object, 1, deadline, flags);
+}
+
 int segfs_wait(struct segfs_object *object, const struct timespec *deadline, unsigned int flags)
 {
-	uint32_t old = atomic_load_explicit(&object->words->word, memory_order_relaxed);
+	_Atomic uint32_t *word = &object->words->word;
+	uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
 
 	/* what is there is taken at once */
 	if (object->kind == SEGFS_SEMAPHORE && old >= OBJECT_UNIT && !(flags & ~KNOWN) &&
 	    (!deadline || is_deadline(deadline)) &&
-	    atomic_compare_exchange_strong(&object->words->word, &old, old - OBJECT_UNIT))
+	    atomic_compare_exchange_strong(word, &old, old - OBJECT_UNIT))
 		return 0;
-	if (object->kind <= SEGFS_DOORBELL && !(flags & ~SEGFS_INTERRUPTIBLE) && !try(object, 0, &old))
-		futex_spin(&object->words->word, old, &object->spins);
-	return segfs_wait_any(&object, 1, deadline, flags);
+	return wait_for_one(object, deadline, flags);
 }
 
 /* --- all of several --- */

@@ -308,6 +308,21 @@ static const struct workload shared[] = {
 	 .run = get_attribute,
 	 SHARED},
 	{.name = "readdir, of 1,000, 4", .count = 8 * SMALL, .argument = SMALL, .run = readdir_only, SHARED},
+	/* as many as a mount has to serve; on files that all share */
+	{.name = "open+close, to read, 1000",
+	 .count = 8000,
+	 .argument = O_RDONLY,
+	 .run = open_and_close,
+	 .clients = 1000,
+	 .rounds = 6,
+	 .peer_goal = 1},
+	{.name = "getxattr, 1000",
+	 .count = 8000,
+	 .prepare = set_attribute,
+	 .run = get_attribute,
+	 .clients = 1000,
+	 .rounds = 6,
+	 .peer_goal = 1},
 };
 
 static void make_old_files(void)
