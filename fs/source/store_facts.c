@@ -129,7 +129,7 @@ static ssize_t generation_of(struct state *state, const struct node_slot *node, 
 int store_before_resize(struct state *state, const struct node_slot *node, off_t size)
 {
 	_cleanup_cached_fd_ struct cached_fd cached = CACHED_FD_NONE;
-	struct generation generation;
+	struct generation generation = {0};
 	char path[PROCFS_FD_MAX];
 	struct stat stat;
 	int result;

@@ -24,17 +24,16 @@ static bool add_unless_unused(struct node_fd_pin *pin, unsigned int more)
 	return false;
 }
 
-/* Returns the entry of a descriptor in use, or NULL. */
-static struct node_fd_pin *find_pin(struct state *state, int fd)
+/* Returns the index of the entry of a descriptor in use, or NODE_FD_PINS. */
+static unsigned int find_pin(const struct state *state, int fd)
 {
-	for (unsigned int i = 0; i < NODE_FD_PINS; i++) {
-		struct node_fd_pin *pin = &state->pins[i];
+	unsigned int i = 0;
 
-		/* in this order: the descriptor of an entry is set before its users */
-		if (is_used(atomic_load(&pin->users)) && atomic_load(&pin->fd) == fd)
-			return pin;
-	}
-	return NULL;
+	/* in this order: the descriptor of an entry is set before its users */
+	while (i < NODE_FD_PINS &&
+	       !(is_used(atomic_load(&state->pins[i].users)) && atomic_load(&state->pins[i].fd) == fd))
+		i++;
+	return i;
 }
 
 static bool take_free_pin(struct state *state, int fd)
@@ -53,15 +52,16 @@ static bool take_free_pin(struct state *state, int fd)
 
 int node_fd_get(struct state *state, const struct node_slot *node)
 {
-	struct node_fd_pin *pin;
+	unsigned int i;
 	int fd;
 
 	if (atomic_load(&node->fd) < 0)
 		return -1;
 	pthread_mutex_lock(&state->lock);
 	fd = atomic_load(&node->fd);
-	pin = fd >= 0 ? find_pin(state, fd) : NULL;
-	if (fd >= 0 && !(pin && add_unless_unused(pin, 1)) && !take_free_pin(state, fd))
+	i = fd >= 0 ? find_pin(state, fd) : NODE_FD_PINS;
+	if (fd >= 0 && !(i < NODE_FD_PINS && add_unless_unused(&state->pins[i], 1)) &&
+	    !take_free_pin(state, fd))
 		fd = -ENFILE;
 	pthread_mutex_unlock(&state->lock);
 	return fd;
@@ -69,23 +69,23 @@ int node_fd_get(struct state *state, const struct node_slot *node)
 
 void node_fd_put(struct state *state, int fd)
 {
-	struct node_fd_pin *pin = find_pin(state, fd);
+	const unsigned int i = find_pin(state, fd);
 
 	/* the last one closes what was to be closed; until then its entry is neither in use nor free */
-	if (pin && atomic_fetch_sub(&pin->users, 1) == (NODE_FD_CLOSING | 1)) {
+	if (i < NODE_FD_PINS && atomic_fetch_sub(&state->pins[i].users, 1) == (NODE_FD_CLOSING | 1)) {
 		close(fd);
-		atomic_store(&pin->users, 0);
+		atomic_store(&state->pins[i].users, 0);
 	}
 }
 
 void node_fd_close_locked(struct state *state, int fd)
 {
-	struct node_fd_pin *pin;
+	unsigned int i;
 
 	if (fd < 0)
 		return;
-	pin = find_pin(state, fd);
-	if (pin && add_unless_unused(pin, NODE_FD_CLOSING))
+	i = find_pin(state, fd);
+	if (i < NODE_FD_PINS && add_unless_unused(&state->pins[i], NODE_FD_CLOSING))
 		return;
 	if (state->n_closing < NODE_FDS_CLOSING)
 		state->closing[state->n_closing++] = fd;

@@ -453,7 +453,7 @@ static void measure_row(const struct row *row)
 	for (int i = 0; i < LIBRARIES; i++)
 		print_cost(median(costs[i], ROUNDS));
 	printf("   %5.2f +-%.2f", ratio, spread);
-	if (row->goal)
+	if (row->goal > 0)
 		printf("  at most %.1f: %s", row->goal, judge(row->goal, ratio, spread));
 	putchar('\n');
 }
@@ -517,18 +517,26 @@ static void measure_events(void)
 	segfs_object_close(back);
 }
 
+/* The path of another file in the directory of one. */
+static const char *beside(const char *path, const char *name)
+{
+	static char other[PATH_MAX + 16];
+
+	snprintf(other, sizeof(other), "%.*s/%s", (int)(strrchr(path, '/') - path), path, name);
+	return other;
+}
+
 static const struct library *load_boost(void)
 {
 	char path[PATH_MAX];
-	const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("boost.so"));
+	const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	const struct library *(*get)(void) = NULL;
 	void *loaded;
 
 	if (length <= 0)
 		return NULL;
 	path[length] = '\0';
-	strcpy(strrchr(path, '/') + 1, "boost.so");
-	loaded = dlopen(path, RTLD_NOW);
+	loaded = dlopen(beside(path, "boost.so"), RTLD_NOW);
 	if (loaded)
 		*(void **)&get = dlsym(loaded, "boost_library");
 	return get ? get() : NULL;

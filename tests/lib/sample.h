@@ -34,7 +34,7 @@ static inline bool sample_takes(unsigned int n)
 {
 	const unsigned int each = sample_step() / 4;
 
-	return sample_step() == 1 || n % each == sample_first() % each;
+	return each == 0 || n % each == sample_first() % each;
 }
 
 #endif

@@ -57,7 +57,7 @@ static void tell(const char *what)
 static void read_attributes(const char *name)
 {
 	for (int used = 0; used < 2; used++) {
-		_cleanup_close_ int fd = used ? open(in_mount(name), O_RDONLY | O_CLOEXEC) : -1;
+		int fd = used ? open(in_mount(name), O_RDONLY | O_CLOEXEC) : -1;
 
 		for (size_t i = 0; attribute_names[i]; i++) {
 			const char *attribute = path_of("user.segfs.%s", attribute_names[i]);
@@ -68,6 +68,8 @@ static void read_attributes(const char *name)
 				assert_int_equal(errno, ENODATA);
 			tell(attribute);
 		}
+		if (fd >= 0)
+			close(fd);
 	}
 }
 
