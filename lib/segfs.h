@@ -28,12 +28,17 @@
  *   ENOENT, EACCES, ENOTDIR, ELOOP, EROFS: see path_resolution(7)
  *
  * Threads. Any functions may run at a time, also on the same object, except segfs_close(), segfs_unmap() and
- * segfs_remap(), which must be alone with theirs. Nothing is kept in global variables.
+ * segfs_remap(), which must be alone with theirs. Nothing is kept in global variables, except that a thread
+ * remembers who it is.
  *
  * fork(2). A child has the segments and views of its parent, and releases them separately. execve(2) closes
  * the descriptors.
  *
  * Death. A process that dies leaves nothing but the segments that it has created, each complete.
+ *
+ * Restart. Nothing of this is noticed when segfs is upgraded, or its worker dies. If its supervisor dies,
+ * views and synchronization objects that are open go on; other calls fail with ENOTCONN, and what the next
+ * mount shows has to be opened again.
  */
 #ifndef SEGFS_H
 #define SEGFS_H

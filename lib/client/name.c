@@ -147,7 +147,7 @@ static const struct {
 	{ENODEV, "no segfs is mounted; mount one, or set SEGFS_MOUNT to a directory"},
 	{ENOTUNIQ, "segfs is mounted more than once; set SEGFS_MOUNT to one of: "},
 	{ERANGE, "the size is not as demanded, or the value is too long"},
-	{EBADMSG, "not a synchronization object"},
+	{EBADMSG, "not a synchronization object, or overwritten by a peer"},
 	{EPROTOTYPE, "an object of another kind"},
 	{EPROTONOSUPPORT, "an object of another version of libsegfs"},
 	{EOPNOTSUPP, "not possible on this file system or mount"},
