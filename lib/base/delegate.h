@@ -40,7 +40,7 @@ int delegate_run(const struct delegate *how, int (*call)(void *context), void *c
  * Measures what a delegate takes that nothing holds up, and makes the deadlines of later ones, in this
  * process and its future children, longer in proportion, up to tenfold. Otherwise each look at a process
  * would time out on a machine that is slow enough, such as an emulated one. Call it before there are threads.
- * Takes 2 ms on a usual machine.
+ * Takes 1 ms on a usual machine.
  */
 void delegate_calibrate(void);
 
