@@ -61,7 +61,7 @@ int segfs_barrier_wait(struct segfs_object *object, const struct timespec *deadl
 
 	if (object->kind != SEGFS_BARRIER)
 		return -EPROTOTYPE;
-	if (flags & ~(SEGFS_TRY | SEGFS_INTERRUPTIBLE) || (deadline && !is_deadline(deadline)))
+	if (!is_wait(deadline, flags, WAIT_FLAGS))
 		return -EINVAL;
 	for (int tries = 0; tries < TRIES; tries++) {
 		const uint32_t arrived = ARRIVED(old) + 1;

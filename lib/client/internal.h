@@ -7,6 +7,13 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <unistd.h>
+
+/* Bytes of a page. */
+static inline size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
 
 /*
  * Where a relative name begins: the directory of SEGFS_MOUNT, or the only mount of segfs.

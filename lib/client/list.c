@@ -62,7 +62,7 @@ static enum segfs_kind kind_of(int fd, bool on_segfs, uint64_t size)
 	char value[32];
 	uint32_t kind = 0;
 
-	if (!on_segfs && size > 0 && size % (uint64_t)sysconf(_SC_PAGESIZE) == 0)
+	if (!on_segfs && size > 0 && size % page_size() == 0)
 		kind = kind_of_content(fd, size);
 	else if (on_segfs && get(fd, "user.segfs.object", value, sizeof(value)) == 0)
 		kind = object_kind_find(value);

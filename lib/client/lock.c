@@ -21,35 +21,12 @@ static int lock_again(struct segfs_object *object)
 	return segfs_abandoned(object);
 }
 
-/* What somebody else has. */
-static int wait_for_mutex(struct segfs_object *object, const struct thread *self, uint32_t seen,
-			  const struct timespec *deadline, unsigned int flags)
-{
-	int result = flags & SEGFS_TRY ? -EBUSY : -EAGAIN;
-
-	if (result == -EAGAIN && futex_spin(object->lock.word, seen, &object->spins))
-		result = robust_try(&object->lock, self, 0, &seen);
-	while (result == -EAGAIN) {
-		const struct futex_wait wait = {object->lock.word, robust_announce(&object->lock, seen)};
-
-		result = futex_sleep(&wait, 1, deadline, flags & SEGFS_INTERRUPTIBLE);
-		if (result == 0)
-			/* others may sleep, whose bit was removed when this one was woken */
-			result = robust_try(&object->lock, self, ROBUST_WAITERS, &seen);
-	}
-	return result == -EBUSY ? -EAGAIN : result;
-}
-
 static int mutex_lock(struct segfs_object *object, const struct thread *self, const struct timespec *deadline,
 		      unsigned int flags)
 {
-	uint32_t seen;
-	int result;
-
 	if (robust_is_held(&object->lock, self))
 		return lock_again(object);
-	result = robust_try(&object->lock, self, 0, &seen);
-	return result == -EAGAIN ? wait_for_mutex(object, self, seen, deadline, flags) : result;
+	return robust_lock(&object->lock, self, &object->spins, deadline, flags);
 }
 
 static int mutex_unlock(struct segfs_object *object, const struct thread *self)
@@ -69,7 +46,7 @@ int segfs_lock(struct segfs_object *object, const struct timespec *deadline, uns
 {
 	const struct thread *self = thread_self(object->lock.holding);
 
-	if (flags & ~(SEGFS_TRY | SEGFS_INTERRUPTIBLE) || (deadline && !is_deadline(deadline)))
+	if (!is_wait(deadline, flags, WAIT_FLAGS))
 		return -EINVAL;
 	if (!is_mutex(object) && object->kind != SEGFS_RWLOCK)
 		return -EPROTOTYPE;
@@ -126,7 +103,7 @@ int segfs_condition_wait(struct segfs_object *condition, struct segfs_object *mu
 
 	if (condition->kind != SEGFS_CONDITION || !is_mutex(mutex))
 		return -EPROTOTYPE;
-	if (flags & ~SEGFS_INTERRUPTIBLE || (deadline && !is_deadline(deadline)))
+	if (!is_wait(deadline, flags, SEGFS_INTERRUPTIBLE))
 		return -EINVAL;
 	if (!self->list || !robust_is_held(&mutex->lock, self))
 		return -EPERM;

@@ -26,11 +26,6 @@ SAME(BARRIER);
 _Static_assert(SEGFS_READERS_MAX == OBJECT_READERS_MAX, "as the file has pages");
 _Static_assert(offsetof(struct object_words, word) == sizeof(struct object_words) - 8, "see robust.h");
 
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
 static struct object_words *words_of(void *page)
 {
 	return (struct object_words *)(void *)((char *)page + page_size() - sizeof(struct object_words));

@@ -60,10 +60,12 @@ struct segfs_object {
 /* Wakes at most `n` sleepers after a change of the word to `value`, if OBJECT_WAITERS of it is set. */
 void object_changed(struct segfs_object *object, uint32_t value, unsigned int n);
 
-/* Whether a time is one. */
-static inline bool is_deadline(const struct timespec *deadline)
+/* Whether a wait has a deadline that is a time, or none, and only flags that are `known`. */
+static inline bool is_wait(const struct timespec *deadline, unsigned int flags, unsigned int known)
 {
-	return deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000;
+	return !(flags & ~known) && (!deadline || (deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000));
 }
+
+#define WAIT_FLAGS (SEGFS_TRY | SEGFS_INTERRUPTIBLE)
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "lib/client/robust.h"
+#include "lib/client/internal.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -84,7 +85,7 @@ bool list_has(struct robust_list_head *list, const struct holding *holding)
 
 void *robust_map(int fd, off_t offset, struct robust *lock)
 {
-	const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t size = page_size();
 	char *page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int error;
 
@@ -110,7 +111,7 @@ static bool lives(uint64_t identity)
 
 void robust_unmap(void *page, struct robust *lock)
 {
-	const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t size = page_size();
 	const struct thread *self = thread_self(lock->holding);
 
 	if (self->list && robust_is_held(lock, self))
@@ -146,6 +147,26 @@ bool holding_adopt(struct holding *holding, const struct thread *self)
 		return !list_has(self->list, holding);
 	return (before == 0 || is_dead(before)) &&
 	       atomic_compare_exchange_strong(&holding->holder, &before, self->identity);
+}
+
+int robust_wait(const struct robust *lock, const struct thread *self, uint32_t seen, _Atomic uint32_t *spins,
+		const struct timespec *deadline, unsigned int flags)
+{
+	int result = -EAGAIN;
+
+	if (flags & SEGFS_TRY)
+		return -EAGAIN;
+	if (futex_spin(lock->word, seen, spins))
+		result = robust_try(lock, self, 0, &seen);
+	while (result == -EAGAIN) {
+		const struct futex_wait wait = {lock->word, robust_announce(lock, seen)};
+
+		result = futex_sleep(&wait, 1, deadline, flags & SEGFS_INTERRUPTIBLE);
+		if (result == 0)
+			/* others may sleep, whose bit was removed when this one was woken */
+			result = robust_try(lock, self, ROBUST_WAITERS, &seen);
+	}
+	return result;
 }
 
 uint32_t robust_announce(const struct robust *lock, uint32_t seen)

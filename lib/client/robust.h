@@ -3,25 +3,29 @@
  * A robust word: a word of shared memory with the id of the thread that holds it, which the kernel releases
  * when that thread dies (Documentation/locking/robust-futex-ABI.rst).
  *
- * Design. The kernel finds the words that a dead thread held in a list of its: each entry is at a fixed
- * distance from its word. Threads have one such list, and the C library has registered it for its own robust
- * mutexes, with a distance of 32 bytes. Here entries are linked into that list, so that mutexes of both kinds
- * can be held together. But pointers in shared memory would let a peer write anywhere in this process.
- * Therefore the word is at the end of its page of the file, and the entry, 32 bytes on, is in a private page
- * that is mapped behind it. No pointer is shared, and nothing that a process must rely on.
+ * Design. At the death of a thread, the kernel walks a list that the thread has registered. Each entry is at
+ * a fixed distance from the word that it stands for, and the kernel releases each word that has the id of the
+ * thread. A thread has one such list. The C library has registered it for its own robust mutexes, with a
+ * distance of 32 bytes; entries of libsegfs are linked into the same list, so that a thread can hold both
+ * kinds at a time.
  *
- * What is private also says who holds the word: the id in the word itself serves the kernel and those who
- * wait. So a peer that writes the id of a thread into the word does not make that thread unlink an entry that
- * is not in its list. A page holds one entry, since one thread can hold a word.
+ * An entry consists of pointers. In shared memory, a peer could make this process write anywhere by them. So
+ * the word is at the end of its page of the file, and the entry, 32 bytes further, is in a private page that
+ * is mapped behind it. A page has one word, thus one entry: one thread at a time holds the word.
  *
- * fork(2): the private page is empty in the child (MADV_WIPEONFORK), who holds nothing, and sees by that that
- * ids have to be asked for again.
+ * Whether a thread of this process holds the word is in the private page, too. The id in the word is for the
+ * kernel and for those who wait: a peer may write any id into it, and nobody unlinks an entry because of
+ * that.
  *
- * PID namespaces: ids of threads are those of their own namespaces, and two threads can have the same. The
- * kernel takes a word with the id of a dying thread for one that it held if its entry is in the list, or is
- * pending. Hence an entry is pending only for the few instructions of an attempt, never during a wait: only
- * a thread that is killed just there, while one with the same id in another namespace takes the word, has it
- * released. Its holder is told by EBADMSG. (Robust mutexes of the C library are pending while they wait.)
+ * fork(2): in the child, the kernel has emptied the private page (MADV_WIPEONFORK). So the child holds
+ * nothing, and the missing `process` tells that the ids of the parent are not its own.
+ *
+ * PID namespaces: two threads of different namespaces can have the same id. When one dies, the kernel
+ * releases each word that has its id and whose entry is in its list, or pending there, although the other one
+ * may have taken the word. For robust mutexes of the C library, an entry is pending as long as the thread
+ * waits. Here it is pending only during an attempt to take the word, for a few instructions. If the thread is
+ * killed just then, and the other one has taken the word, that one loses it: its segfs_unlock() returns
+ * EBADMSG.
  *
  * Alternatives: mutexes of the C library, which write through pointers of the shared memory; a list of our
  * own with set_robust_list(2), which would take the thread's list from the C library; locks of fcntl(2) for
@@ -221,6 +225,24 @@ static inline int robust_release(const struct robust *lock, const struct thread 
 		futex_wake(lock->word, n);
 	set_pending(self, NULL);
 	return result;
+}
+
+/* Waits until the word, in which `seen` was found, can be taken; see robust_lock(). */
+int robust_wait(const struct robust *lock, const struct thread *self, uint32_t seen, _Atomic uint32_t *spins,
+		const struct timespec *deadline, unsigned int flags);
+
+/*
+ * Takes the word, and waits for that until nobody holds it.
+ * spins: see futex_spin(). deadline, flags: as for segfs_wait(), checked. Returns as robust_try(), -EAGAIN
+ * with SEGFS_TRY; the errors of futex_sleep().
+ */
+static inline int robust_lock(const struct robust *lock, const struct thread *self, _Atomic uint32_t *spins,
+			      const struct timespec *deadline, unsigned int flags)
+{
+	uint32_t seen;
+	const int result = robust_try(lock, self, 0, &seen);
+
+	return result == -EAGAIN ? robust_wait(lock, self, seen, spins, deadline, flags) : result;
 }
 
 /* Sets ROBUST_WAITERS in a word in which `seen` was found. Returns the value on which to sleep. */

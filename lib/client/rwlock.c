@@ -90,7 +90,7 @@ static struct reader *reader_get(struct readers *readers, size_t i)
 	made = malloc(sizeof(*made));
 	if (!made)
 		return NULL;
-	made->page = robust_map(readers->fd, (off_t)(i + 1) * sysconf(_SC_PAGESIZE), &made->lock);
+	made->page = robust_map(readers->fd, (off_t)((i + 1) * page_size()), &made->lock);
 	if (made->page && atomic_compare_exchange_strong(&readers->readers[i], &reader, made)) {
 		atomic_fetch_or(&readers->mapped, BIT(i));
 		return made;
@@ -286,7 +286,7 @@ static int wait_to_read(struct segfs_object *object, const struct thread *self,
 
 	if (object->kind != SEGFS_RWLOCK)
 		return -EPROTOTYPE;
-	if (flags & ~(SEGFS_TRY | SEGFS_INTERRUPTIBLE) || (deadline && !is_deadline(deadline)))
+	if (!is_wait(deadline, flags, WAIT_FLAGS))
 		return -EINVAL;
 	if (!self->list)
 		return -EOPNOTSUPP;
@@ -369,20 +369,11 @@ static int begin_writing(struct segfs_object *object, const struct thread *self,
 int rwlock_lock(struct segfs_object *object, const struct thread *self, const struct timespec *deadline,
 		unsigned int flags)
 {
-	uint32_t seen;
 	int result;
 
 	if (robust_is_held(&object->lock, self) || find_own(object, self))
 		return -EDEADLK;
-	result = robust_try(&object->lock, self, 0, &seen);
-	while (result == -EAGAIN && !(flags & SEGFS_TRY)) {
-		const struct futex_wait wait = {object->lock.word, robust_announce(&object->lock, seen)};
-
-		result = futex_sleep(&wait, 1, deadline, flags & SEGFS_INTERRUPTIBLE);
-		if (result < 0)
-			return result;
-		result = robust_try(&object->lock, self, ROBUST_WAITERS, &seen);
-	}
+	result = robust_lock(&object->lock, self, &object->spins, deadline, flags);
 	return result < 0 ? result : begin_writing(object, self, result == 1, deadline, flags);
 }
 

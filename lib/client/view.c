@@ -18,11 +18,6 @@ struct segfs_view {
 	unsigned int flags;
 };
 
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /*
  * Replaces a length of 0 by that up to the end of the segment. Returns 0; -EINVAL if there is no byte;
  * -EOVERFLOW.

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#define KNOWN (SEGFS_TRY | SEGFS_INTERRUPTIBLE)
 #define TRIES 1000 /* of taking, while others change the word; then the deadline is looked at */
 
 /* What the word becomes by a wait that finds this in it. Returns false if there is nothing to take. */
@@ -69,7 +68,7 @@ static void pass_on(struct segfs_object *object)
 static int check(struct segfs_object *const *objects, size_t n, const struct timespec *deadline,
 		 unsigned int flags)
 {
-	if (n == 0 || n > SEGFS_OBJECTS_MAX || flags & ~KNOWN || (deadline && !is_deadline(deadline)))
+	if (n == 0 || n > SEGFS_OBJECTS_MAX || !is_wait(deadline, flags, WAIT_FLAGS))
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++)
 		if (objects[i]->kind > SEGFS_DOORBELL)
@@ -119,8 +118,7 @@ int segfs_wait(struct segfs_object *object, const struct timespec *deadline, uns
 	uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
 
 	/* what is there is taken at once */
-	if (object->kind == SEGFS_SEMAPHORE && old >= OBJECT_UNIT && !(flags & ~KNOWN) &&
-	    (!deadline || is_deadline(deadline)) &&
+	if (object->kind == SEGFS_SEMAPHORE && old >= OBJECT_UNIT && is_wait(deadline, flags, WAIT_FLAGS) &&
 	    atomic_compare_exchange_strong(word, &old, old - OBJECT_UNIT))
 		return 0;
 	return wait_for_one(object, deadline, flags);

@@ -64,14 +64,6 @@ class lockable : public object
 		}
 		return true;
 	}
-	bool lock_by(const timespec *deadline, unsigned int flags)
-	{
-		return is_locked(segfs_lock(native_handle(), deadline, flags));
-	}
-	bool lock_shared_by(const timespec *deadline, unsigned int flags)
-	{
-		return is_locked(segfs_lock_shared(native_handle(), deadline, flags));
-	}
 	void lock_anyway()
 	{
 		check(segfs_lock(native_handle(), nullptr, 0));
@@ -83,18 +75,14 @@ class lockable : public object
 
 } /* namespace detail */
 
-/*
- * As std::timed_mutex or std::recursive_timed_mutex, between processes: for std::lock_guard, std::unique_lock
- * and std::scoped_lock. Errors of what locks: abandoned_error; those of segfs_lock(), such as EDEADLK.
- */
-template <segfs_kind Kind> class basic_mutex : public detail::lockable
+namespace detail
+{
+
+/* What mutexes, and locks of writers, have in common. Self: the class that derives from this. */
+template <class Self> class exclusive : public lockable
 {
       public:
-	explicit basic_mutex(std::string name, opening how = opening::open_or_create,
-			     std::uint32_t mode = 0600, on_abandoned policy = on_abandoned::fail)
-	    : lockable(std::move(name), Kind, how, mode, policy)
-	{
-	}
+	using lockable::lockable;
 	void lock()
 	{
 		lock_by(nullptr, 0);
@@ -106,28 +94,50 @@ template <segfs_kind Kind> class basic_mutex : public detail::lockable
 	}
 	template <class Rep, class Period> bool try_lock_for(const std::chrono::duration<Rep, Period> &time)
 	{
-		return detail::wait_for(time, [this](const timespec *end) { return lock_by(end, 0); });
+		return wait_for(time, [this](const timespec *end) { return lock_by(end, 0); });
 	}
 	template <class Clock, class Duration>
 	bool try_lock_until(const std::chrono::time_point<Clock, Duration> &time)
 	{
-		return detail::wait_until(time, [this](const timespec *end) { return lock_by(end, 0); });
+		return wait_until(time, [this](const timespec *end) { return lock_by(end, 0); });
 	}
 	/* The caller holds it: nothing fails but what a peer has spoilt, which checked_unlock() tells. */
 	void unlock() noexcept
 	{
 		segfs_unlock(native_handle());
 	}
-	/* Errors: those of segfs_unlock() */
+	/* Errors: those of segfs_unlock(). Ends a reading, too. */
 	void checked_unlock()
 	{
 		check(segfs_unlock(native_handle()));
 	}
-	/* Locks it even if it is abandoned. */
-	[[nodiscard]] std::unique_lock<basic_mutex> repair()
+	/* Locks it even if it is abandoned; for writing. */
+	[[nodiscard]] std::unique_lock<Self> repair()
 	{
 		lock_anyway();
-		return {*this, std::adopt_lock};
+		return {static_cast<Self &>(*this), std::adopt_lock};
+	}
+
+      private:
+	bool lock_by(const timespec *deadline, unsigned int flags)
+	{
+		return is_locked(segfs_lock(native_handle(), deadline, flags));
+	}
+};
+
+} /* namespace detail */
+
+/*
+ * As std::timed_mutex or std::recursive_timed_mutex, between processes: for std::lock_guard, std::unique_lock
+ * and std::scoped_lock. Errors of what locks: abandoned_error; those of segfs_lock(), such as EDEADLK.
+ */
+template <segfs_kind Kind> class basic_mutex : public detail::exclusive<basic_mutex<Kind>>
+{
+      public:
+	explicit basic_mutex(std::string name, opening how = opening::open_or_create,
+			     std::uint32_t mode = 0600, on_abandoned policy = on_abandoned::fail)
+	    : detail::exclusive<basic_mutex>(std::move(name), Kind, how, mode, policy)
+	{
 	}
 };
 
@@ -138,34 +148,13 @@ using recursive_mutex = basic_mutex<SEGFS_RECURSIVE_MUTEX>;
  * As std::shared_timed_mutex, between processes: for std::shared_lock as well. A reader's death changes no
  * data: it is not an error, and reader_died() tells.
  */
-class shared_mutex : public detail::lockable
+class shared_mutex : public detail::exclusive<shared_mutex>
 {
       public:
 	explicit shared_mutex(std::string name, opening how = opening::open_or_create,
 			      std::uint32_t mode = 0600, on_abandoned policy = on_abandoned::fail)
-	    : lockable(std::move(name), SEGFS_RWLOCK, how, mode, policy)
+	    : exclusive(std::move(name), SEGFS_RWLOCK, how, mode, policy)
 	{
-	}
-	void lock()
-	{
-		lock_by(nullptr, 0);
-	}
-	bool try_lock()
-	{
-		return lock_by(nullptr, SEGFS_TRY);
-	}
-	template <class Rep, class Period> bool try_lock_for(const std::chrono::duration<Rep, Period> &time)
-	{
-		return detail::wait_for(time, [this](const timespec *end) { return lock_by(end, 0); });
-	}
-	template <class Clock, class Duration>
-	bool try_lock_until(const std::chrono::time_point<Clock, Duration> &time)
-	{
-		return detail::wait_until(time, [this](const timespec *end) { return lock_by(end, 0); });
-	}
-	void unlock() noexcept
-	{
-		segfs_unlock(native_handle());
 	}
 	void lock_shared()
 	{
@@ -190,21 +179,16 @@ class shared_mutex : public detail::lockable
 	{
 		segfs_unlock(native_handle());
 	}
-	/* Errors: those of segfs_unlock(), for both kinds */
-	void checked_unlock()
-	{
-		check(segfs_unlock(native_handle()));
-	}
-	/* Locks it for writing, even if it is abandoned. */
-	[[nodiscard]] std::unique_lock<shared_mutex> repair()
-	{
-		lock_anyway();
-		return {*this, std::adopt_lock};
-	}
 	/* Whether a thread died while it read; clear_abandoned() clears that as well. */
 	bool reader_died() const noexcept
 	{
 		return segfs_abandoned(native_handle()) & SEGFS_READER_DIED;
+	}
+
+      private:
+	bool lock_shared_by(const timespec *deadline, unsigned int flags)
+	{
+		return is_locked(segfs_lock_shared(native_handle(), deadline, flags));
 	}
 };
 

@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #define MILLISECOND UINT64_C(1000000)
@@ -61,6 +62,32 @@ static inline int read_for_a_while(struct segfs_object *object, uint64_t nanosec
 	struct timespec deadline;
 
 	return segfs_lock_shared(object, segfs_deadline(&deadline, nanoseconds), 0);
+}
+
+static inline void do_nothing(int number)
+{
+	(void)number;
+}
+
+/*
+ * A signal comes every 20 ms, whose handler does nothing, until interrupt_no_more().
+ * before: receives what interrupt_no_more() restores.
+ */
+static inline void interrupt_often(struct sigaction *before)
+{
+	const struct sigaction action = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+	const struct itimerval often = {{0, 20000}, {0, 20000}};
+
+	check(sigaction(SIGALRM, &action, before));
+	check(setitimer(ITIMER_REAL, &often, NULL));
+}
+
+static inline void interrupt_no_more(const struct sigaction *before)
+{
+	const struct itimerval never = {{0, 0}, {0, 0}};
+
+	check(setitimer(ITIMER_REAL, &never, NULL));
+	check(sigaction(SIGALRM, before, NULL));
 }
 
 /* Runs a function in a child that is killed after n instructions. Returns whether it was; else it has ended.

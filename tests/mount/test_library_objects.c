@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #define SIZE 4096
@@ -295,28 +294,18 @@ static void woken_by_one_of_several(void **unused)
 	end(bell, "bell");
 }
 
-static void do_nothing(int number)
-{
-	(void)number;
-}
-
 static void interrupted_as_wanted(void **unused)
 {
 	struct segfs_object *object = make("object", SEGFS_SEMAPHORE, 0, 0);
-	struct sigaction action = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
-	const struct itimerval often = {{0, 20000}, {0, 20000}};
-	const struct itimerval never = {{0, 0}, {0, 0}};
 	struct sigaction before;
 	struct timespec deadline;
 
 	(void)unused;
-	check(sigaction(SIGALRM, &action, &before));
-	check(setitimer(ITIMER_REAL, &often, NULL));
+	interrupt_often(&before);
 	assert_int_equal(segfs_wait(object, segfs_deadline(&deadline, 20 * SECOND), SEGFS_INTERRUPTIBLE),
 			 -EINTR);
 	assert_int_equal(wait_for_a_while(object, 200 * MILLISECOND), -ETIMEDOUT);
-	check(setitimer(ITIMER_REAL, &never, NULL));
-	check(sigaction(SIGALRM, &before, NULL));
+	interrupt_no_more(&before);
 	end(object, "object");
 }
 

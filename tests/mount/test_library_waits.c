@@ -12,13 +12,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
-
-static void do_nothing(int number)
-{
-	(void)number;
-}
 
 /* Starts a job, and waits until it sleeps. */
 static struct job *start_sleeper(void (*function)(struct job *job, void *context), void *context)
@@ -129,23 +123,18 @@ static void interrupted_as_wanted(void **unused)
 	struct segfs_object *mutex = make("mutex", SEGFS_MUTEX, 0, 0);
 	struct segfs_object *condition = make("condition", SEGFS_CONDITION, 0, 0);
 	struct segfs_object *barrier = make("barrier", SEGFS_BARRIER, 0, 2);
-	struct sigaction action = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
-	const struct itimerval often = {{0, 20000}, {0, 20000}};
-	const struct itimerval never = {{0, 0}, {0, 0}};
 	struct sigaction before;
 	struct timespec deadline;
 
 	(void)unused;
 	assert_int_equal(segfs_lock(mutex, NULL, 0), 0);
-	check(sigaction(SIGALRM, &action, &before));
-	check(setitimer(ITIMER_REAL, &often, NULL));
+	interrupt_often(&before);
 	segfs_deadline(&deadline, 20 * SECOND);
 	assert_int_equal(segfs_condition_wait(condition, mutex, &deadline, SEGFS_INTERRUPTIBLE), -EINTR);
 	assert_int_equal(segfs_barrier_wait(barrier, &deadline, SEGFS_INTERRUPTIBLE), -EINTR);
 	segfs_deadline(&deadline, 100 * MILLISECOND);
 	assert_int_equal(segfs_condition_wait(condition, mutex, &deadline, 0), -ETIMEDOUT);
-	check(setitimer(ITIMER_REAL, &never, NULL));
-	check(sigaction(SIGALRM, &before, NULL));
+	interrupt_no_more(&before);
 	assert_int_equal(segfs_object_value(barrier), 0);
 	assert_int_equal(segfs_unlock(mutex), 0);
 	end(mutex, "mutex");
