@@ -224,19 +224,19 @@ int opening_establish(struct opening *opening)
 		if (result < 0)
 			return result;
 		result = add_handle(opening, NULL);
+		if (result == 0 && !pin(opening))
+			result = -EAGAIN;
 		if (result == -EAGAIN) {
-			/* another thread has closed the id, or changed the policy, since they were read */
+			/*
+			 * Another thread has closed the id or what pinned the file, or changed the policy,
+			 * since they were read.
+			 */
 			id_known = atomic_load(&opening->node->backing_id) > 0;
 		} else if (is_refusal(result) && opening->registered) {
 			atomic_fetch_or(&opening->node->flags, NODE_REFUSED);
 		} else {
-			if (result == 0 && !pin(opening)) {
-				id_known = atomic_load(&opening->node->backing_id) > 0;
-				continue;
-			}
-			if (result == 0) {
+			if (result == 0)
 				lifetime_opened(opening->fs, opening->id, opening->policy);
-			}
 			return result;
 		}
 	}

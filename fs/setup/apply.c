@@ -50,12 +50,10 @@ static int finish_directory(const struct application *application, const struct 
 	if (result < 0)
 		return fail_with(application, directory, result, "inspection");
 	result = set_all(application, directory, fd, is_new);
-	if (result == 0) {
+	if (result == 0)
 		adopt_mark(application, fd, directory->name);
-	} else if (!is_new) {
-		undo_owner_and_mode(fd, &undo.stat);
-		undo_policy(application, fd, &undo, &directory->store.policy);
-	}
+	else if (!is_new)
+		undo_change(application, fd, &undo, &directory->store.policy);
 	apply_notify(application, fd);
 	return result;
 }

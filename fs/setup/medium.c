@@ -166,10 +166,8 @@ static int change_store(const struct medium *medium, int fd)
 	if (result < 0)
 		return fail_with(medium, result, "the root");
 	result = change_policy_and_limits(medium, fd);
-	if (result < 0) {
-		undo_owner_and_mode(fd, &undo.stat);
-		undo_policy(medium->application, fd, &undo, &medium->directory->store.policy);
-	}
+	if (result < 0)
+		undo_change(medium->application, fd, &undo, &medium->directory->store.policy);
 	apply_notify(medium->application, fd);
 	return result;
 }

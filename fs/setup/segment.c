@@ -277,12 +277,10 @@ static int adjust_segment(const struct application *application, const struct co
 	/* last, since it cannot be undone */
 	if (result == 0)
 		result = change_size(application, segment, found, &undo);
-	if (result == 0) {
+	if (result == 0)
 		adopt_mark(application, found, segment->name);
-	} else {
-		undo_owner_and_mode(found, &adoption.stat);
-		undo_policy(application, found, &undo, &segment->policy);
-	}
+	else
+		undo_change(application, found, &undo, &segment->policy);
 	apply_notify(application, found);
 	return result;
 }

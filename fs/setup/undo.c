@@ -26,11 +26,12 @@ void undo_owner_and_mode(int fd, const struct stat *before)
 		chmod(path, before->st_mode & 07777);
 }
 
-void undo_policy(const struct application *application, int fd, const struct undo *undo,
+void undo_change(const struct application *application, int fd, const struct undo *undo,
 		 const struct config_policy *given)
 {
 	struct config_policy before = {.policy = undo->policy};
 
+	undo_owner_and_mode(fd, &undo->stat);
 	memcpy(before.given, given->given, sizeof(before.given));
 	apply_policy(application, fd, &before);
 }

@@ -22,8 +22,8 @@ int undo_note(const struct application *application, int fd, struct undo *undo);
 /* Restores owner and mode, if they differ. fd: may be O_PATH. */
 void undo_owner_and_mode(int fd, const struct stat *before);
 
-/* Restores the fields of a policy that the section gives. fd: may be O_PATH. */
-void undo_policy(const struct application *application, int fd, const struct undo *undo,
+/* Restores owner, mode, and the fields of the policy that the section gives. fd: may be O_PATH. */
+void undo_change(const struct application *application, int fd, const struct undo *undo,
 		 const struct config_policy *given);
 
 /* Restores all of a directory that is in no store yet. fd: not O_PATH. */

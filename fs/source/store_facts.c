@@ -132,20 +132,18 @@ int store_before_resize(struct state *state, const struct node_slot *node, off_t
 	struct generation generation = {0};
 	char path[PROCFS_FD_MAX];
 	struct stat stat;
-	int result;
+	int result = fd_cache_get(state, node, &cached);
 
-	if (node_is_external(node))
-		return 0;
-	result = fd_cache_get(state, node, &cached);
 	if (result < 0)
 		return result;
+	if (fstatat(cached.fd, "", &stat, AT_EMPTY_PATH) < 0)
+		return -errno;
+	/* it grows, as when it is made */
+	if (size >= stat.st_size)
+		return 0;
 	procfs_fd_name(path, cached.fd);
 	/* nobody has asked yet */
 	if (load(state, path, &generation) < 0)
-		return 0;
-	if (fstatat(cached.fd, "", &stat, AT_EMPTY_PATH) < 0)
-		return -errno;
-	if (size >= stat.st_size)
 		return 0;
 	generation.size = (uint64_t)stat.st_size;
 	return store_next(state, path, generation.number, &generation);
