@@ -108,6 +108,22 @@ static void check_sources(unsigned int n, const struct failed_call *failed)
 		failwalk_complain("point %u (%s): objects are shown as %o", n, failed->name, at.st_mode);
 }
 
+/* After point n. Mounts anew when there are many directories. */
+static bool walk_goes_on(unsigned int n, const struct failed_call *failed)
+{
+	if (n % MOUNT_MAX == 0) {
+		assert_int_equal(mount_stop(&mount), 0);
+		assert_int_equal(start(NULL), 0);
+	}
+	if (failed->name && n < POINTS_MAX)
+		return true;
+	print_message("%u points\n", n - 1);
+	assert_in_range(n, 50, POINTS_MAX - 1);
+	assert_int_equal(failwalk_complaints(), 0);
+	assert_false(log_has(&mount, "internal error"));
+	return false;
+}
+
 static void each_section_is_whole(void **unused)
 {
 	struct failed_call failed = {0};
@@ -130,15 +146,7 @@ static void each_section_is_whole(void **unused)
 		reload(config, n, &failed);
 		check_sections(n, &failed);
 		check_sources(n, &failed);
-		if (n % MOUNT_MAX == 0) {
-			assert_int_equal(mount_stop(&mount), 0);
-			assert_int_equal(start(NULL), 0);
-		}
-	} while (failed.name && n < POINTS_MAX);
-	print_message("%u points\n", n - 1);
-	assert_in_range(n, 50, POINTS_MAX - 1);
-	assert_int_equal(failwalk_complaints(), 0);
-	assert_false(log_has(&mount, "internal error"));
+	} while (walk_goes_on(n, &failed));
 }
 
 /* --- changes of what exists --- */
@@ -221,15 +229,7 @@ static void each_change_is_whole(void **unused)
 		check_change(n, &failed, path_of("%s/c%u", mount.path, n));
 		check_change(n, &failed, path_of("%s/p%u", mount.path, n));
 		check_change(n, &failed, path_of("%s/c%u/file", mount.path, n));
-		if (n % MOUNT_MAX == 0) {
-			assert_int_equal(mount_stop(&mount), 0);
-			assert_int_equal(start(NULL), 0);
-		}
-	} while (failed.name && n < POINTS_MAX);
-	print_message("%u points\n", n - 1);
-	assert_in_range(n, 50, POINTS_MAX - 1);
-	assert_int_equal(failwalk_complaints(), 0);
-	assert_false(log_has(&mount, "internal error"));
+	} while (walk_goes_on(n, &failed));
 }
 
 int main(void)

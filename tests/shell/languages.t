@@ -6,17 +6,12 @@
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$SEGFS_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/installed.sh
+. "$SEGFS_TOP/tests/lib/installed.sh"
 
-root=$TMPDIR/root
-examples=$SEGFS_TOP/lib/examples
-trap 'rm -rf "$root"' EXIT
-ok "make install" make install DESTDIR="$root" PREFIX=/usr
-cd "$TMPDIR" || exit 1
-mkdir directory bin
+mkdir bin
 export PKG_CONFIG_PATH=$root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
 read -ra flags <<<"$(pkg-config --cflags --libs segfs)"
-export LD_LIBRARY_PATH=$root/usr/lib
-export SEGFS_MOUNT=$TMPDIR/directory
 
 c() { "$cc" -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror "$@" "${flags[@]}"; }
 cxx() { "$cc" -std="c++$standard" -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror "$@" "${flags[@]}" -pthread; }
@@ -111,20 +106,9 @@ done
 
 # --- on a mount ---
 
-if [ "$(id -u)" -ne 0 ]; then
-	tap_skip "the same on a mount" root
-	tap_done
-fi
-# shellcheck source=tests/lib/segfs.sh
-. "$SEGFS_TOP/tests/lib/segfs.sh"
-start || tap_skip "the same on a mount" "a mount"
-if is_mounted; then
-	export SEGFS_MOUNT=$mnt
+what_was_built() {
 	[ ! -x bin/ring ] || run_c_examples "on a mount"
 	[ ! -x bin/parameters ] || run_parameters "on a mount"
 	[ ! -x bin/classes ] || run_cases "C++ on a mount" bin/classes
-	ok "... is unmounted" stop
-	"$SEGFS" --purge "$name" >/dev/null 2>&1
-fi
-
-tap_done
+}
+on_a_mount what_was_built

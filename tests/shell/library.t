@@ -5,31 +5,27 @@
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$SEGFS_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/installed.sh
+. "$SEGFS_TOP/tests/lib/installed.sh"
 
-root=$TMPDIR/root
-trap 'rm -rf "$root"' EXIT
-ok "make install" make install DESTDIR="$root" PREFIX=/usr
-cd "$TMPDIR" || exit 1
 export PKG_CONFIG_PATH=$root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
 read -ra flags <<<"$(pkg-config --cflags --libs segfs)"
 ok "pkg-config knows it" test ${#flags[@]} -ge 2
-mkdir mount
-export LD_LIBRARY_PATH=$root/usr/lib SEGFS_MOUNT=$TMPDIR/mount
 
 # --- C, with the shared and the static library ---
 
 compile() { "${CC:-cc}" -std=c99 -Wall -Wextra -pedantic -Werror "$@"; }
-ok "a C program" compile -o hello "$SEGFS_TOP/lib/examples/hello.c" "${flags[@]}"
+ok "a C program" compile -o hello "$examples/hello.c" "${flags[@]}"
 is "... is linked with the shared library" "$(ldd hello | grep -c "$root/usr/lib/libsegfs.so.0")" 1
 is "... says what is not there" "$(./hello read 2>&1)" "hello: No such file or directory"
 ok "... creates a segment" ./hello write "said by C"
 is "... and reads it" "$(./hello read)" "said by C"
-is "... which is a file of the mount" "$(stat -c '%a %s' mount/hello)" "600 4096"
-truncate -s 100 mount/hello
+is "... which is a file of the mount" "$(stat -c '%a %s' directory/hello)" "600 4096"
+truncate -s 100 directory/hello
 is "... and says what is too small" "$(./hello read 2>&1)" \
 	"hello: the size is not as demanded, or the value is too long"
-rm mount/hello
-ok "the same, linked statically" compile -o hello-static "$SEGFS_TOP/lib/examples/hello.c" \
+rm directory/hello
+ok "the same, linked statically" compile -o hello-static "$examples/hello.c" \
 	"-I$root/usr/include" "$root/usr/lib/libsegfs.a"
 ok "... creates a segment" env -u LD_LIBRARY_PATH ./hello-static write "said by C"
 is "... and reads it" "$(env -u LD_LIBRARY_PATH ./hello-static read)" "said by C"

@@ -9,14 +9,10 @@ set -u
 
 python3 -c 'import ctypes, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || tap_skip_all "Python 3.11 with ctypes"
 
-root=$TMPDIR/root
-examples=$SEGFS_TOP/lib/examples
-trap 'rm -rf "$root"' EXIT
-ok "make install" make install DESTDIR="$root" PREFIX=/usr
-cd "$TMPDIR" || exit 1
-mkdir directory elsewhere
-export LD_LIBRARY_PATH=$root/usr/lib PYTHONPATH=$root/usr/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1
-export SEGFS_MOUNT=$TMPDIR/directory
+# shellcheck source=tests/lib/installed.sh
+. "$SEGFS_TOP/tests/lib/installed.sh"
+mkdir elsewhere
+export PYTHONPATH=$root/usr/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1
 
 run_cases() { # WHERE
 	local name status
@@ -55,19 +51,8 @@ is "... or the one that the loader finds" "$(PYTHONPATH=elsewhere loaded)" libse
 
 # --- on a mount ---
 
-if [ "$(id -u)" -ne 0 ]; then
-	tap_skip "the same on a mount" root
-	tap_done
-fi
-# shellcheck source=tests/lib/segfs.sh
-. "$SEGFS_TOP/tests/lib/segfs.sh"
-start || tap_skip "the same on a mount" "a mount"
-if is_mounted; then
-	export SEGFS_MOUNT=$mnt
+cases_and_reader() {
 	run_cases "on a mount"
 	run_reader "on a mount"
-	ok "... is unmounted" stop
-	"$SEGFS" --purge "$name" >/dev/null 2>&1
-fi
-
-tap_done
+}
+on_a_mount cases_and_reader
