@@ -79,7 +79,7 @@ endif
 
 # _GNU_SOURCE is empty, so that a file may define it as well
 preprocessor := -I. -D_GNU_SOURCE= -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=317 -DSEGFS_VERSION='"$(VERSION)"' \
-	$(FUSE_CFLAGS) $(INIH_CFLAGS) $(CAPNG_CFLAGS) $(SECCOMP_CFLAGS)
+	$(FUSE_CFLAGS) $(INIH_CFLAGS) $(CAPNG_CFLAGS) $(SECCOMP_CFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
 language := -std=gnu17 -pthread -fPIE -fno-common -fvisibility=hidden
 compile = $(CC) $(preprocessor) $(CPPFLAGS) $(language) $(warnings) $(hardening) $(sanitizer) $(CFLAGS)
 link = $(CC) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(sanitizer) $(CFLAGS) $(LDFLAGS)
@@ -96,6 +96,7 @@ program_sources := $(sort $(filter-out $(generator_sources),$(wildcard fs/*.c fs
 client_sources := $(wildcard lib/client/*.c)
 core_sources := $(sort $(wildcard fs/config/*.c fs/state/*.c fs/source/*.c)) $(base_sources) $(client_sources)
 library_sources := $(client_sources) lib/base/mounts.c lib/base/object_format.c
+tool_sources := $(sort $(wildcard lib/tool/*.c lib/tool/*/*.c)) $(client_sources) $(base_sources)
 support_sources := $(wildcard tests/mount/harness.c tests/lib/*.c)
 stress_sources := $(wildcard tests/stress/*.c)
 
@@ -115,7 +116,7 @@ fuzzers := $(call program,$(wildcard tests/fuzz/fuzz_*.c))
 # what preloaded libraries of tests ask
 exported := -Wl,--export-dynamic-symbol=reader_is_self
 
-all: $(OUT)/segfs $(OUT)/libsegfs.so.0 $(OUT)/libsegfs.a ## build the program and the library: build/segfs, build/libsegfs.*
+all: $(OUT)/segfs $(OUT)/segctl $(OUT)/libsegfs.so.0 $(OUT)/libsegfs.a ## build programs and library: build/segfs, build/segctl, build/libsegfs.*
 
 deps: ## install what is missing, as root, for DEPS (build test bench lint fuzz)
 	$(Q)$(bootstrap) $(DEPS)
@@ -123,6 +124,10 @@ deps: ## install what is missing, as root, for DEPS (build test bench lint fuzz)
 $(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/filter_programs.o $(OBJ)/program.list $(OBJ)/link.flags
 	$(call say,LINK,$@)
 	$(Q)$(link) $(exported) -o $@ $(filter %.o,$^) $(FUSE_LIBS) $(INIH_LIBS) $(CAPNG_LIBS)
+
+$(OUT)/segctl: $(call object,$(tool_sources)) $(OBJ)/tool.list $(OBJ)/link.flags
+	$(call say,LINK,$@)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(SMARTCOLS_LIBS) $(JANSSON_LIBS) -lm
 
 $(OBJ)/generate-filters: $(call object,$(generator_sources)) $(OBJ)/generator.list $(OBJ)/link.flags
 	$(call say,LINK,$@)
@@ -341,6 +346,7 @@ man_aliases := $(foreach name,open close fd size resize get set remove,segfs_$(n
 # one line per file: mode, or link or text, source, destination below PREFIX; install and uninstall both read it
 installed := \
 	755:$(OUT)/segfs:bin/segfs \
+	755:$(OUT)/segctl:bin/segctl \
 	644:lib/segfs.h:include/segfs.h \
 	644:lib/segfs.hpp:include/segfs.hpp \
 	$(foreach header,$(wildcard lib/segfs/*.hpp),644:$(header):include/segfs/$(notdir $(header))) \

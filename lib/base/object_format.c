@@ -35,6 +35,11 @@ const char *object_kind_name(const struct object_header *header, uint64_t size)
 	return kinds[header->kind].name;
 }
 
+const char *object_kind_text(uint32_t kind)
+{
+	return object_pages(kind) ? kinds[kind].name : NULL;
+}
+
 uint32_t object_kind_find(const char *name)
 {
 	uint32_t kind = KINDS - 1;

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+#include "lib/tool/common/facts.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/object_format.h"
+#include "lib/segfs.h"
+#include "lib/tool/common/tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define PREFIX      "user.segfs."
+#define THREADS_MAX 4
+#define SHARE       64 /* subjects that a thread takes at a time; fewer need no further thread */
+
+void facts_clear(struct subject *subject)
+{
+	*subject = (struct subject){
+		.kind = "segment", .attached = -1, .shmid = -1, .creator_pid = -1, .last_pid = -1};
+}
+
+ssize_t survey_attribute(int fd, const char *attribute, char *value, size_t size)
+{
+	char path[64], name[XATTR_NAME_MAX + 1];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(name, sizeof(name), PREFIX "%s", attribute);
+	length = getxattr(path, name, value, size - 1);
+	if (length < 0)
+		return -errno;
+	value[length] = '\0';
+	return length;
+}
+
+/* The text of an attribute, which the caller frees; NULL without. */
+static char *text_of(int fd, const char *attribute)
+{
+	char value[256];
+
+	return survey_attribute(fd, attribute, value, sizeof(value)) < 0 ? NULL : strdup(value);
+}
+
+static int64_t number_of(int fd, const char *attribute)
+{
+	char value[32];
+	char *end;
+	long long number;
+
+	if (survey_attribute(fd, attribute, value, sizeof(value)) <= 0)
+		return -1;
+	errno = 0;
+	number = strtoll(value, &end, 10);
+	return errno || *end || number < 0 ? -1 : number;
+}
+
+/* --- kinds --- */
+
+static const char *kind_in_process(const char *name)
+{
+	const char *last = strrchr(name, '/');
+
+	last = last ? last + 1 : name;
+	return strncmp(last, "memfd-", 6) == 0  ? "memfd"
+	       : strncmp(last, "anon-", 5) == 0 ? "anonymous"
+						: "removed";
+}
+
+/* Objects have few sizes, whatever the pages of the machine that made them: others need not be asked. */
+static bool may_be_object(off_t size)
+{
+	const off_t page = size % (OBJECT_READERS_MAX + 1) == 0 ? size / (OBJECT_READERS_MAX + 1) : size;
+
+	return page == 4096 || page == 16384 || page == 65536;
+}
+
+static const char *kind_of_object(int fd)
+{
+	char value[32];
+	uint32_t kind;
+
+	if (survey_attribute(fd, "object", value, sizeof(value)) <= 0)
+		return "segment";
+	kind = object_kind_find(value);
+	return kind ? object_kind_text(kind) : "segment";
+}
+
+static const char *kind_of_posix(int fd, off_t size)
+{
+	char value[32];
+
+	if (size == (off_t)sizeof(sem_t) && survey_attribute(fd, "kind", value, sizeof(value)) > 0 &&
+	    strcmp(value, "semaphore") == 0)
+		return "posix-semaphore";
+	return "segment";
+}
+
+static const char *kind_of(int fd, const struct subject *subject)
+{
+	switch (subject->source) {
+	case SOURCE_STORE:
+		return may_be_object(subject->attr.st_size) ? kind_of_object(fd) : "segment";
+	case SOURCE_POSIX:
+		return kind_of_posix(fd, subject->attr.st_size);
+	case SOURCE_PROCESS:
+		return kind_in_process(subject->name);
+	default:
+		return "segment";
+	}
+}
+
+/* --- users --- */
+
+static void find_attached(int fd, const struct attached_list *users, struct subject *subject)
+{
+	const struct attached *found = NULL;
+	size_t n = 0;
+
+	if (users)
+		found = attached_find(users, subject->name, &n);
+	for (size_t i = 0; i < n; i++)
+		if (found[i].since && (!subject->since || found[i].since < subject->since))
+			subject->since = found[i].since;
+	switch (subject->source) {
+	case SOURCE_SYSV:
+		subject->attached = number_of(fd, "nattch");
+		break;
+	case SOURCE_POSIX:
+		subject->attached = number_of(fd, "mapped");
+		break;
+	case SOURCE_STORE:
+		subject->attached = users && attached_is_complete(subject->attr.st_uid)
+					    ? (int64_t)n
+					    : number_of(fd, "attached");
+		break;
+	default:
+		break;
+	}
+}
+
+static void find_orphan(int fd, const struct attached_list *users, struct subject *subject)
+{
+	char value[32];
+	size_t n = 0;
+
+	/* who is listed uses it */
+	if (users && attached_find(users, subject->name, &n)) {
+		subject->orphan = ORPHAN_NO;
+		return;
+	}
+	if (survey_attribute(fd, "orphan", value, sizeof(value)) <= 0)
+		return;
+	subject->orphan = strcmp(value, "yes") == 0  ? ORPHAN_YES
+			  : strcmp(value, "no") == 0 ? ORPHAN_NO
+						     : ORPHAN_UNKNOWN;
+}
+
+/* --- policy --- */
+
+/* What of the attributes is a policy, and differs from its default: "commit=yes writers=1"; NULL without
+ * memory. */
+static char *policy_of(int fd)
+{
+	char path[64], names[4096], value[64];
+	_cleanup_free_ char *text = strdup("");
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	length = listxattr(path, names, sizeof(names));
+	for (const char *name = names; text && name < names + length; name += strlen(name) + 1) {
+		char *longer;
+
+		if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 ||
+		    survey_attribute(fd, name + strlen(PREFIX), value, sizeof(value)) < 0)
+			continue;
+		if (asprintf(&longer, "%s%s%s=%s", text, *text ? " " : "", name + strlen(PREFIX), value) < 0)
+			return NULL;
+		free(text);
+		text = longer;
+	}
+	return length < 0 ? NULL : take_ptr(text);
+}
+
+static void find_sysv(int fd, struct subject *subject)
+{
+	char value[32];
+
+	subject->shmid = (long)number_of(fd, "shmid");
+	subject->creator_pid = (long)number_of(fd, "creator-pid");
+	subject->last_pid = (long)number_of(fd, "last-pid");
+	if (survey_attribute(fd, "key", value, sizeof(value)) > 0)
+		snprintf(subject->key, sizeof(subject->key), "%.15s", value);
+}
+
+void facts_find(const struct tool *tool, int fd, unsigned int facts, const struct attached_list *users,
+		struct subject *subject)
+{
+	if (!tool->is_segfs)
+		return;
+	if (facts & FACT_KIND)
+		subject->kind = kind_of(fd, subject);
+	if (facts & FACT_ATTACHED)
+		find_attached(fd, users, subject);
+	if ((facts & FACT_ORPHAN) && subject->source != SOURCE_PROCESS)
+		find_orphan(fd, users, subject);
+	if ((facts & FACT_POLICY) && subject->source == SOURCE_STORE)
+		subject->policy = policy_of(fd);
+	if (facts & FACT_IDLE)
+		subject->idle = text_of(fd, "idle-since");
+	if (facts & FACT_IO_MODE)
+		subject->io_mode = text_of(fd, "io-mode");
+	if ((facts & FACT_SYSV) && subject->source == SOURCE_SYSV)
+		find_sysv(fd, subject);
+}
+
+/* --- many --- */
+
+struct work {
+	const struct tool *tool;
+	const struct attached_list *users;
+	struct survey *survey;
+	unsigned int facts;
+	_Atomic size_t next;
+};
+
+static void look_at(const struct work *work, struct subject *subject)
+{
+	_cleanup_close_ int fd = openat(work->tool->mount_fd, subject->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat attr;
+
+	/* another file may have got the name: all that is said is of one */
+	if (fd < 0 || fstat(fd, &attr) < 0 || !S_ISREG(attr.st_mode)) {
+		subject->is_gone = true;
+		return;
+	}
+	subject->attr = attr;
+	facts_find(work->tool, fd, work->facts, work->users, subject);
+}
+
+static void *do_work(void *argument)
+{
+	struct work *work = argument;
+	const size_t n = work->survey->n;
+
+	for (size_t first; (first = atomic_fetch_add(&work->next, SHARE)) < n;)
+		for (size_t i = first; i < first + SHARE && i < n; i++)
+			look_at(work, &work->survey->subjects[i]);
+	return NULL;
+}
+
+void facts_find_all(const struct tool *tool, unsigned int facts, const struct attached_list *users,
+		    struct survey *survey)
+{
+	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct work work = {.tool = tool, .users = users, .survey = survey, .facts = facts};
+	pthread_t threads[THREADS_MAX];
+	int n = 0;
+
+	if (facts == 0)
+		return;
+	while (n < THREADS_MAX - 1 && n < cpus - 1 && survey->n > (size_t)(n + 1) * SHARE &&
+	       pthread_create(&threads[n], NULL, do_work, &work) == 0)
+		n++;
+	do_work(&work);
+	while (n > 0)
+		pthread_join(threads[--n], NULL);
+}

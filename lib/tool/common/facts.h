@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Asks the mount for the facts of a survey. Thread-safe, as long as each subject belongs to one thread. */
+#ifndef SEGFS_TOOL_FACTS_H
+#define SEGFS_TOOL_FACTS_H
+
+#include "lib/tool/common/survey.h"
+
+/* A subject of which nothing is known. */
+void facts_clear(struct subject *subject);
+
+/*
+ * Sets the facts of one file by its descriptor, which may be O_PATH. facts: FACT_*. users: of
+ * attached_read(); NULL = each file is asked.
+ */
+void facts_find(const struct tool *tool, int fd, unsigned int facts, const struct attached_list *users,
+		struct subject *subject);
+
+/* The same for all subjects of a survey, with a thread for each CPU. */
+void facts_find_all(const struct tool *tool, unsigned int facts, const struct attached_list *users,
+		    struct survey *survey);
+
+#endif

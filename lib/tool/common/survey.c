@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+#include "lib/tool/common/survey.h"
+#include "lib/base/cleanup.h"
+#include "lib/tool/common/command.h"
+#include "lib/tool/common/facts.h"
+#include "lib/tool/common/report.h"
+#include "lib/tool/common/tool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 64 /* directories in one another */
+
+/* --- names --- */
+
+static const struct {
+	enum subject_source source;
+	const char *name;
+} sources[] = {
+	{SOURCE_STORE, "store"}, {SOURCE_POSIX, "posix"}, {SOURCE_SYSV, "sysv"}, {SOURCE_PROCESS, "process"}};
+
+const char *survey_source_name(enum subject_source source)
+{
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+		if (sources[i].source == source)
+			return sources[i].name;
+	return "none";
+}
+
+enum subject_source survey_source_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+		if (strcmp(sources[i].name, name) == 0)
+			return sources[i].source;
+	return 0;
+}
+
+bool survey_matches(const char *pattern, const char *name)
+{
+	size_t length;
+	const char *last;
+
+	while (*pattern == '/')
+		pattern++;
+	length = strlen(pattern);
+	while (length > 0 && pattern[length - 1] == '/')
+		length--;
+	if (length == 0)
+		return true;
+	if (strncmp(pattern, name, length) == 0 && (name[length] == '\0' || name[length] == '/'))
+		return true;
+	if (fnmatch(pattern, name, FNM_PATHNAME) == 0)
+		return true;
+	last = strrchr(name, '/');
+	return !memchr(pattern, '/', length) && last && fnmatch(pattern, last + 1, 0) == 0;
+}
+
+/* --- the walk --- */
+
+struct walk {
+	struct tool *tool;
+	const struct survey_request *request;
+	struct survey *survey;
+	size_t max;
+};
+
+static bool is_wanted(const struct survey_request *request, const char *name)
+{
+	if (request->n_patterns == 0)
+		return true;
+	for (size_t i = 0; i < request->n_patterns; i++)
+		if (survey_matches(request->patterns[i], name))
+			return true;
+	return false;
+}
+
+/* Whether a pattern without wildcards leads into another directory, so that this one need not be read. */
+static bool may_contain(const struct survey_request *request, const char *name)
+{
+	for (size_t i = 0; i < request->n_patterns; i++) {
+		const char *pattern = request->patterns[i] + strspn(request->patterns[i], "/");
+		const size_t plain = strcspn(pattern, "*?[\\");
+		const size_t length = strlen(name);
+		const size_t common = plain < length ? plain : length;
+
+		if (!strchr(pattern, '/') || strncmp(pattern, name, common) == 0)
+			return true;
+	}
+	return request->n_patterns == 0;
+}
+
+static int add(struct walk *walk, const char *name, enum subject_source source, const struct stat *attr)
+{
+	struct survey *survey = walk->survey;
+	struct subject *subject;
+
+	if (survey->n == walk->max) {
+		const size_t max = walk->max ? 2 * walk->max : 256;
+		struct subject *larger = reallocarray(survey->subjects, max, sizeof(*larger));
+
+		if (!larger)
+			return -ENOMEM;
+		survey->subjects = larger;
+		walk->max = max;
+	}
+	subject = &survey->subjects[survey->n];
+	facts_clear(subject);
+	subject->name = strdup(name);
+	if (!subject->name)
+		return -ENOMEM;
+	subject->source = source;
+	subject->attr = *attr;
+	survey->n++;
+	return 0;
+}
+
+static enum subject_source source_of(int fd, enum subject_source parent)
+{
+	enum subject_source source;
+	char value[32];
+
+	/* what others fill has no directories of another source */
+	if (parent & (SOURCE_POSIX | SOURCE_SYSV | SOURCE_PROCESS))
+		return parent;
+	if (survey_attribute(fd, "source", value, sizeof(value)) <= 0)
+		return SOURCE_NONE;
+	source = survey_source_find(value);
+	return source ? source : SOURCE_NONE;
+}
+
+static int walk_directory(struct walk *walk, int fd, const char *name, enum subject_source parent,
+			  unsigned int depth);
+
+/* Takes a directory's entry. prefix: the directory with a slash, or "". */
+static int take(struct walk *walk, int dir_fd, const char *prefix, const char *entry,
+		enum subject_source source, unsigned int depth)
+{
+	struct stat attr;
+	char name[PATH_MAX];
+	int fd;
+
+	if (snprintf(name, sizeof(name), "%s%s", prefix, entry) >= (int)sizeof(name) ||
+	    fstatat(dir_fd, entry, &attr, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (S_ISREG(attr.st_mode))
+		return is_wanted(walk->request, name) ? add(walk, name, source, &attr) : 0;
+	if (!S_ISDIR(attr.st_mode) || depth >= DEPTH_MAX || !may_contain(walk->request, name))
+		return 0;
+	fd = openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		walk->survey->unreadable += errno == EACCES;
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+	}
+	return walk_directory(walk, fd, name, source, depth + 1);
+}
+
+/* Closes fd. */
+static int walk_directory(struct walk *walk, int fd, const char *name, enum subject_source parent,
+			  unsigned int depth)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	enum subject_source source = source_of(fd, parent);
+	const struct dirent *entry;
+	char prefix[PATH_MAX] = "";
+	int result = 0;
+
+	if (walk->request->sources && !(walk->request->sources & source) && source != SOURCE_STORE) {
+		close(fd);
+		return 0;
+	}
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	if (*name)
+		snprintf(prefix, sizeof(prefix), "%s/", name);
+	while (result == 0 && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    !(depth == 0 && strcmp(entry->d_name, ".segfs") == 0))
+			result = take(walk, dirfd(dir), prefix, entry->d_name, source, depth);
+	return result;
+}
+
+/* --- a survey --- */
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(((const struct subject *)a)->name, ((const struct subject *)b)->name);
+}
+
+static void drop_unwanted(struct survey *survey, unsigned int wanted)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < survey->n; i++) {
+		if (survey->subjects[i].is_gone || (wanted && !(survey->subjects[i].source & wanted)))
+			subject_free(&survey->subjects[i]);
+		else
+			survey->subjects[kept++] = survey->subjects[i];
+	}
+	survey->n = kept;
+}
+
+static int open_root(const struct tool *tool)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", tool->mount_fd);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int survey_take(struct tool *tool, const struct survey_request *request, struct survey *survey)
+{
+	struct walk walk = {.tool = tool, .request = request, .survey = survey};
+	struct attached_list users = {0};
+	int status = tool_find_mount(tool, true);
+	int result;
+
+	*survey = (struct survey){0};
+	if (status != STATUS_DONE)
+		return status;
+	result = open_root(tool);
+	if (result >= 0)
+		result = walk_directory(&walk, result, "", SOURCE_STORE, 0);
+	if (result < 0) {
+		survey_free(survey);
+		return report_error(tool, tool->mount, result);
+	}
+	drop_unwanted(survey, request->sources);
+	if ((request->facts & (FACT_ATTACHED | FACT_ORPHAN)) && tool->is_segfs && survey->n > 0)
+		status = attached_read(tool, &users);
+	if (status == STATUS_DONE) {
+		survey->has_unknown = users.has_unknown;
+		facts_find_all(tool, request->facts, &users, survey);
+		drop_unwanted(survey, 0);
+		if (survey->n > 0)
+			qsort(survey->subjects, survey->n, sizeof(*survey->subjects), compare);
+	} else {
+		survey_free(survey);
+	}
+	attached_free(&users);
+	return status;
+}
+
+int survey_look(struct tool *tool, const char *name, unsigned int facts, const struct attached_list *users,
+		struct subject *subject)
+{
+	_cleanup_close_ int fd = openat(tool->mount_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int dir_fd = -1;
+	char parent[PATH_MAX];
+	char *slash;
+
+	facts_clear(subject);
+	if (fd < 0 || fstat(fd, &subject->attr) < 0)
+		return -errno;
+	if (!S_ISREG(subject->attr.st_mode))
+		return S_ISDIR(subject->attr.st_mode) ? -EISDIR : -EINVAL;
+	subject->name = strdup(name);
+	if (!subject->name)
+		return -ENOMEM;
+	snprintf(parent, sizeof(parent), "%s", name);
+	slash = strrchr(parent, '/');
+	*(slash ? slash : parent) = '\0';
+	dir_fd = openat(tool->mount_fd, *parent ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	subject->source = dir_fd < 0 ? SOURCE_STORE : source_of(dir_fd, SOURCE_STORE);
+	facts_find(tool, fd, facts, users, subject);
+	return 0;
+}
+
+void subject_free(struct subject *subject)
+{
+	free(subject->name);
+	free(subject->policy);
+	free(subject->idle);
+	free(subject->io_mode);
+	facts_clear(subject);
+}
+
+void survey_free(struct survey *survey)
+{
+	for (size_t i = 0; i < survey->n; i++)
+		subject_free(&survey->subjects[i]);
+	free(survey->subjects);
+	*survey = (struct survey){0};
+}

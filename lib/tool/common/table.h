@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tables for people, for scripts and as JSON, by libsmartcols. A table belongs to one thread.
+ *
+ * A command describes all columns that it has; the user chooses among them with -o. Names in cells are given
+ * as they are: the table quotes them for people, and makes valid text of them for JSON.
+ */
+#ifndef SEGFS_TOOL_TABLE_H
+#define SEGFS_TOOL_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+struct tool;
+struct table;
+
+enum table_type {
+	TABLE_TEXT,
+	TABLE_NAME, /* may have any bytes; in JSON a second member NAME_hex has them if they are not UTF-8,
+		       else null */
+	TABLE_NUMBER,
+	TABLE_SIZE, /* bytes; rounded for people */
+	TABLE_TIME, /* seconds since 1970 */
+	TABLE_TRUTH,
+};
+
+struct table_column {
+	const char *name; /* as in the heading; in lower case in JSON; NULL ends the array */
+	enum table_type type;
+	bool right;       /* aligned to the right */
+	bool tree;        /* has the branches of a tree */
+	bool wide;        /* may be cut off on a terminal */
+	const char *help; /* for '-o help' */
+};
+
+/* How it is printed. Members of settings of commands that print tables. */
+struct table_style {
+	const char *columns; /* of -o: "NAME,SIZE", "+SIZE" to add to the default, "help"; NULL = default */
+	bool json;
+	bool bytes; /* sizes are not rounded */
+	bool no_headings;
+};
+
+/*
+ * Chooses columns. all: the columns that there are. by_default: names, separated by commas.
+ * chosen: receives a malloc'd array of indexes, which the caller frees; n: their number.
+ * Returns a STATUS_*, after a message; -1 if the columns were listed since "help" was asked for.
+ */
+int table_choose(struct tool *tool, const struct table_column *all, const char *by_default,
+		 const struct table_style *style, size_t **chosen, size_t *n);
+
+/*
+ * Makes a table. title: of the array in JSON. Returns it, released by table_free(); NULL without memory.
+ */
+struct table *table_new(const struct tool *tool, const struct table_column *all, const size_t *chosen,
+			size_t n, const struct table_style *style, const char *title);
+void table_free(struct table *table);
+
+#define TABLE_NO_PARENT ((size_t)-1)
+
+/* Adds a line; those of a tree have a parent. Returns its index; a failure is remembered for table_print().
+ */
+size_t table_add(struct table *table, size_t parent);
+
+/*
+ * Sets a cell by the index of its column among all; does nothing if that was not chosen. A cell that is not
+ * set is empty, and null in JSON.
+ */
+void table_text(struct table *table, size_t line, size_t column, const char *text);
+void table_number(struct table *table, size_t line, size_t column, int64_t number);
+void table_size(struct table *table, size_t line, size_t column, uint64_t bytes);
+void table_time(struct table *table, size_t line, size_t column, time_t time);
+void table_truth(struct table *table, size_t line, size_t column, bool truth);
+
+/* Colours a line, such as "red" or "yellow", if the terminal takes colours. */
+void table_colour(struct table *table, size_t line, const char *colour);
+
+/* Prints it to standard output. Returns 0; -ENOMEM. */
+int table_print(struct table *table);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of segctl. */
+#ifndef SEGFS_TOOL_INTERNAL_H
+#define SEGFS_TOOL_INTERNAL_H
+
+#include "lib/tool/common/command.h"
+
+/* In the order of the help, with a final NULL. */
+extern const struct command *const commands[];
+
+extern const struct command ls_command;
+
+#endif
