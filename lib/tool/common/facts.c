@@ -26,7 +26,7 @@ void facts_clear(struct subject *subject)
 		.kind = "segment", .attached = -1, .shmid = -1, .creator_pid = -1, .last_pid = -1};
 }
 
-ssize_t survey_attribute(int fd, const char *attribute, char *value, size_t size)
+ssize_t facts_attribute(int fd, const char *attribute, char *value, size_t size)
 {
 	char path[64], name[XATTR_NAME_MAX + 1];
 	ssize_t length;
@@ -45,7 +45,7 @@ static char *text_of(int fd, const char *attribute)
 {
 	char value[256];
 
-	return survey_attribute(fd, attribute, value, sizeof(value)) < 0 ? NULL : strdup(value);
+	return facts_attribute(fd, attribute, value, sizeof(value)) < 0 ? NULL : strdup(value);
 }
 
 static int64_t number_of(int fd, const char *attribute)
@@ -54,7 +54,7 @@ static int64_t number_of(int fd, const char *attribute)
 	char *end;
 	long long number;
 
-	if (survey_attribute(fd, attribute, value, sizeof(value)) <= 0)
+	if (facts_attribute(fd, attribute, value, sizeof(value)) <= 0)
 		return -1;
 	errno = 0;
 	number = strtoll(value, &end, 10);
@@ -86,7 +86,7 @@ static const char *kind_of_object(int fd)
 	char value[32];
 	uint32_t kind;
 
-	if (survey_attribute(fd, "object", value, sizeof(value)) <= 0)
+	if (facts_attribute(fd, "object", value, sizeof(value)) <= 0)
 		return "segment";
 	kind = object_kind_find(value);
 	return kind ? object_kind_text(kind) : "segment";
@@ -96,7 +96,7 @@ static const char *kind_of_posix(int fd, off_t size)
 {
 	char value[32];
 
-	if (size == (off_t)sizeof(sem_t) && survey_attribute(fd, "kind", value, sizeof(value)) > 0 &&
+	if (size == (off_t)sizeof(sem_t) && facts_attribute(fd, "kind", value, sizeof(value)) > 0 &&
 	    strcmp(value, "semaphore") == 0)
 		return "posix-semaphore";
 	return "segment";
@@ -155,7 +155,7 @@ static void find_orphan(int fd, const struct attached_list *users, struct subjec
 		subject->orphan = ORPHAN_NO;
 		return;
 	}
-	if (survey_attribute(fd, "orphan", value, sizeof(value)) <= 0)
+	if (facts_attribute(fd, "orphan", value, sizeof(value)) <= 0)
 		return;
 	subject->orphan = strcmp(value, "yes") == 0  ? ORPHAN_YES
 			  : strcmp(value, "no") == 0 ? ORPHAN_NO
@@ -178,7 +178,7 @@ static char *policy_of(int fd)
 		char *longer;
 
 		if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 ||
-		    survey_attribute(fd, name + strlen(PREFIX), value, sizeof(value)) < 0)
+		    facts_attribute(fd, name + strlen(PREFIX), value, sizeof(value)) < 0)
 			continue;
 		if (asprintf(&longer, "%s%s%s=%s", text, *text ? " " : "", name + strlen(PREFIX), value) < 0)
 			return NULL;
@@ -195,7 +195,7 @@ static void find_sysv(int fd, struct subject *subject)
 	subject->shmid = (long)number_of(fd, "shmid");
 	subject->creator_pid = (long)number_of(fd, "creator-pid");
 	subject->last_pid = (long)number_of(fd, "last-pid");
-	if (survey_attribute(fd, "key", value, sizeof(value)) > 0)
+	if (facts_attribute(fd, "key", value, sizeof(value)) > 0)
 		snprintf(subject->key, sizeof(subject->key), "%.15s", value);
 }
 

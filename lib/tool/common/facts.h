@@ -19,4 +19,10 @@ void facts_find(const struct tool *tool, int fd, unsigned int facts, const struc
 void facts_find_all(const struct tool *tool, unsigned int facts, const struct attached_list *users,
 		    struct survey *survey);
 
+/*
+ * Gets an attribute by its short name. fd: of the file, may be O_PATH. Returns the length, with a 0 after it;
+ * or a negative errno.
+ */
+ssize_t facts_attribute(int fd, const char *attribute, char *value, size_t size);
+
 #endif

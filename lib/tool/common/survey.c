@@ -128,7 +128,7 @@ static enum subject_source source_of(int fd, enum subject_source parent)
 	/* what others fill has no directories of another source */
 	if (parent & (SOURCE_POSIX | SOURCE_SYSV | SOURCE_PROCESS))
 		return parent;
-	if (survey_attribute(fd, "source", value, sizeof(value)) <= 0)
+	if (facts_attribute(fd, "source", value, sizeof(value)) <= 0)
 		return SOURCE_NONE;
 	source = survey_source_find(value);
 	return source ? source : SOURCE_NONE;

@@ -87,12 +87,6 @@ int survey_look(struct tool *tool, const char *name, unsigned int facts, const s
 void subject_free(struct subject *subject);
 
 /*
- * Gets an attribute by its short name. fd: of the file, may be O_PATH. Returns the length, with a 0 after it;
- * or a negative errno.
- */
-ssize_t survey_attribute(int fd, const char *attribute, char *value, size_t size);
-
-/*
  * Whether a name matches a pattern: the name itself, a directory above it, or a pattern of glob(7), in which
  * * does not match a slash; one without a slash is also compared with the last component alone.
  */

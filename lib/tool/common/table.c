@@ -239,7 +239,7 @@ void table_text(struct table *table, size_t line, size_t column, const char *tex
 		return;
 	if (table->is_json) {
 		set_json_name(table, line, column, text);
-	} else if (table->all[column].type == TABLE_NAME) {
+	} else if (table->all[column].type != TABLE_TEXT) {
 		quoted = text_quote(text);
 		set(table, line, table->place[column], quoted);
 	} else {

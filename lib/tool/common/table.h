@@ -17,9 +17,9 @@ struct tool;
 struct table;
 
 enum table_type {
-	TABLE_TEXT,
-	TABLE_NAME, /* may have any bytes; in JSON a second member NAME_hex has them if they are not UTF-8,
-		       else null */
+	TABLE_TEXT,  /* printable ASCII */
+	TABLE_LABEL, /* may have any bytes */
+	TABLE_NAME,  /* the same; JSON also has NAME_hex: all bytes if they are not UTF-8, else null */
 	TABLE_NUMBER,
 	TABLE_SIZE, /* bytes; rounded for people */
 	TABLE_TIME, /* seconds since 1970 */

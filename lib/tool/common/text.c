@@ -13,7 +13,7 @@
 #include <wctype.h>
 
 /* What bash gives a meaning. */
-#define SHELL_CHARACTERS " \t\n\\'\"`$&|;<>()[]{}*?!#~="
+#define SHELL_CHARACTERS " \t\n\\'\"`$&|;<>()[]{}*?!#~"
 
 /* Bytes of the printable character at `at`; 0 if there is none. */
 static size_t printable(const char *at, mbstate_t *state)
@@ -29,12 +29,10 @@ static size_t printable(const char *at, mbstate_t *state)
 	return wcwidth(character) > 0 ? n : 0;
 }
 
-static bool is_plain(const char *name)
+static bool is_printable(const char *name)
 {
 	mbstate_t state = {0};
 
-	if (!*name || *name == '-' || strpbrk(name, SHELL_CHARACTERS))
-		return false;
 	for (size_t n; *name; name += n) {
 		n = printable(name, &state);
 		if (n == 0)
@@ -60,8 +58,11 @@ char *text_quote(const char *name)
 	mbstate_t state = {0};
 	char *text, *to;
 
-	if (is_plain(name))
-		return strdup(name);
+	if (is_printable(name) && !strchr(name, '\'')) {
+		const char *mark = *name && !strpbrk(name, SHELL_CHARACTERS) ? "" : "'";
+
+		return asprintf(&text, "%s%s%s", mark, name, mark) < 0 ? NULL : text;
+	}
 	text = malloc(4 * strlen(name) + sizeof("$''"));
 	if (!text)
 		return NULL;

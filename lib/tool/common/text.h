@@ -13,8 +13,8 @@
 
 /*
  * A name for a message or a table. One of printable characters without meaning to a shell is returned as it
- * is; others as $'...', in which nothing is raw that a terminal could take for a command, and which bash
- * takes back. Returns a malloc'd text that the caller frees; NULL without memory.
+ * is; others as '...' or $'...', in which nothing is raw that a terminal could take for a command, and which
+ * bash takes back. Returns a malloc'd text that the caller frees; NULL without memory.
  */
 char *text_quote(const char *name);
 

@@ -65,8 +65,11 @@ static int no_mount(struct tool *tool, int error)
 static int open_mount(struct tool *tool, bool any)
 {
 	tool->mount_fd = open(tool->mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (tool->mount_fd < 0)
-		return report_error(tool, tool->mount, -errno);
+	if (tool->mount_fd < 0) {
+		int status = report_error(tool, tool->mount, -errno);
+
+		return status == STATUS_NO_RIGHT ? status : STATUS_NO_MOUNT;
+	}
 	tool->is_segfs = is_segfs(tool->mount_fd);
 	if (any || tool->is_segfs)
 		return STATUS_DONE;
