@@ -4,6 +4,13 @@
 #include <stddef.h>
 
 const struct command *const commands[] = {
+	/* what there is */
 	&ls_command,
+	&stat_command,
+	&attached_command,
+	&locks_command,
+	/* what to do with it */
+	&gc_command,
+	/* the end */
 	NULL,
 };

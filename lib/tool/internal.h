@@ -9,5 +9,9 @@
 extern const struct command *const commands[];
 
 extern const struct command ls_command;
+extern const struct command stat_command;
+extern const struct command attached_command;
+extern const struct command locks_command;
+extern const struct command gc_command;
 
 #endif

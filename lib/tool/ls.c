@@ -302,14 +302,11 @@ static int print(struct tool *tool, const struct survey *survey, const struct se
 		 const size_t *chosen, size_t n)
 {
 	struct table *table = table_new(tool, columns, chosen, n, &settings->style, "segments");
-	int result = -ENOMEM;
 
-	if (table) {
-		add_lines(table, survey, settings);
-		result = table_print(table);
-	}
-	table_free(table);
-	return result < 0 ? report_error(tool, NULL, result) : STATUS_DONE;
+	if (!table)
+		return report_error(tool, NULL, -ENOMEM);
+	add_lines(table, survey, settings);
+	return table_close(tool, table);
 }
 
 static int list_once(struct tool *tool, const struct settings *settings, const struct survey_request *request,
@@ -336,25 +333,6 @@ static int list_once(struct tool *tool, const struct settings *settings, const s
 	return status;
 }
 
-/* The source that was asked for. Returns a STATUS_*. */
-static int parse_sources(struct tool *tool, const char *list, unsigned int *sources)
-{
-	while (list && *list) {
-		const size_t length = strcspn(list, ",");
-		char name[32];
-		enum subject_source source;
-
-		snprintf(name, sizeof(name), "%.*s", (int)(length < sizeof(name) ? length : 0), list);
-		source = survey_source_find(name);
-		if (!source)
-			return report(tool, STATUS_USAGE, list,
-				      "no such source; there are store, posix, sysv and process");
-		*sources |= source;
-		list += length + (list[length] == ',');
-	}
-	return STATUS_DONE;
-}
-
 static int run(struct tool *tool, void *given, int argc, char **argv)
 {
 	const struct settings *settings = given;
@@ -369,7 +347,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 	if (status == STATUS_DONE)
 		status = find_order(tool, settings, &order);
 	if (status == STATUS_DONE)
-		status = parse_sources(tool, settings->source, &request.sources);
+		status = survey_parse_sources(tool, settings->source, &request.sources);
 	if (status != STATUS_DONE)
 		return status;
 	if (settings->tree && (order.column != NAME || order.reverse))
@@ -381,8 +359,6 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 }
 
 static const struct command_option options[] = {
-	COMMAND_OPTION(OPTION_TEXT, settings, style.columns, "columns", 'o', "LIST",
-		       "columns, or +COLUMN to add one; 'help' lists them"),
 	COMMAND_OPTION(OPTION_TEXT, settings, sort, "sort", 's', "COLUMN", "sort by this column"),
 	COMMAND_OPTION(OPTION_FLAG, settings, reverse, "reverse", 'r', NULL, "sort the other way round"),
 	COMMAND_OPTION(OPTION_FLAG, settings, tree, "tree", 't', NULL, "draw directories as a tree"),
@@ -392,10 +368,8 @@ static const struct command_option options[] = {
 	COMMAND_OPTION(OPTION_FLAG, settings, mine, "mine", 0, NULL, "only my own"),
 	COMMAND_OPTION(OPTION_TIME, settings, watch, "watch", 'w', "TIME",
 		       "again and again, at this interval"),
-	COMMAND_OPTION(OPTION_FLAG, settings, style.bytes, "bytes", 'b', NULL, "sizes in bytes"),
-	COMMAND_OPTION(OPTION_FLAG, settings, style.json, "json", 'J', NULL, "as JSON"),
-	COMMAND_OPTION(OPTION_FLAG, settings, style.no_headings, "noheadings", 'n', NULL, "without headings"),
 	COMMAND_OPTION(OPTION_FLAG, settings, null, "null", '0', NULL, "names only, each ended by a 0 byte"),
+	TABLE_SIZE_OPTIONS(settings),
 	{0},
 };
 

@@ -11,6 +11,8 @@
 #   hostile_names DIRECTORY    makes small segments with names that terminals, shells and parsers can stumble over
 #   help_fits COMMAND          passes if the help of a command fits a screen of 80 x 24 and has examples
 #   as_user COMMAND...         as a user without rights (nobody)
+#   hold WAY PATH              starts a process that uses a segment so, see tests/tool/hold.py; $holder is its pid
+#   let_go                     kills it
 #
 # A terminal of tmux, which is removed when the test ends:
 #
@@ -89,7 +91,20 @@ shows() { until_true screen_has "$1"; }
 screen_has() { screen | grep -qF -- "$1"; }
 ended() { shows "status "; }
 
+hold() {
+	rm -f "$TMPDIR/held"
+	/usr/bin/python3 "$SEGFS_TOP/tests/tool/hold.py" "$@" >"$TMPDIR/held" &
+	holder=$!
+	until_true grep -q ready "$TMPDIR/held"
+}
+let_go() {
+	kill -9 "$holder"
+	wait "$holder" 2>/dev/null
+	holder=
+}
+
 segctl_clean_up() {
+	[ -z "${holder-}" ] || kill -9 "$holder" 2>/dev/null
 	[ -z "${tmux_socket-}" ] || tmux -S "$tmux_socket" kill-server 2>/dev/null
 	segfs_clean_up
 }

@@ -16,6 +16,7 @@ user=nobody
 
 cleanup() {
 	[ ! -e "$data/postmaster.pid" ] || as "$bin/pg_ctl" -D "$data" -m immediate stop >/dev/null 2>&1
+	for object in ${objects-}; do rm -f "/dev/shm/${object#posix/}"; done
 	segfs_clean_up
 }
 trap cleanup EXIT
@@ -72,6 +73,12 @@ as head -c 4 "$buffers" >"$TMPDIR/own"
 is "... can be read by its own user" "$(magic "$TMPDIR/own")" 679834894
 not_ok "... and by no other" setpriv --reuid=12345 --regid=12345 --clear-groups head -c 1 "$buffers"
 
+# --- segctl
+offered() { SEGFS_MOUNT=$mnt "$SEGFS_OUT/segctl" gc --dry-run -n -o NAME --source sysv,posix "sysv/$key" "posix/PostgreSQL.*" | sed 's/ *$//' | sort; }
+is "segctl lists its memory" "$(SEGFS_MOUNT=$mnt "$SEGFS_OUT/segctl" ls -n -o OWNER,ORPHAN "sysv/$key" "posix/$object" | sort -u | sed 's/  */ /g')" \
+	"$user no"
+is "... and leaves it alone" "$(offered)" ""
+
 # --- work goes on meanwhile
 ok "a database is made" as "$bin/pgbench" -i -q -s 1 -U tester postgres
 as "$bin/pgbench" -n -c 2 -t 300 -U tester postgres >"$TMPDIR/pgbench" 2>&1 &
@@ -85,6 +92,20 @@ is "... all its transactions" "$(sed -n 's/^number of transactions actually proc
 ok "... while all of its memory is read" test $reads -gt 0
 as "$bin/psql" -q -U tester -c "create table t as select 'a text that nobody else writes' as c" -c "select * from t" postgres >/dev/null
 ok "what a table holds is in shared_buffers" grep -qa "a text that nobody else writes" "$buffers"
+
+# --- what a killed server leaves behind
+objects=$(posix_names "$mnt/posix" | awk '{ print "posix/" $1 }')
+pids=$(pgrep -P "$server")
+kill -9 "$server"
+for pid in $server $pids; do until_true gone "$pid"; done
+rm "$data/postmaster.pid" "$data"/.s.PGSQL.*.lock
+ok "it is killed: segctl offers what it left" until_true eval '[ "$(offered)" = "$(sort <<<"$objects
+sysv/$key")" ]'
+ok "the server starts again" as "$bin/pg_ctl" -D "$data" -w -t 30 -l "$data/log" start
+is "... and its memory is left alone" "$(offered)" ""
+key=$(awk 'NR == 7 { printf "0x%08x", $1 }' "$data/postmaster.pid")
+segment=$mnt/sysv/$key
+buffers=$(find "$mnt/process/$(head -n 1 "$data/postmaster.pid")" -name 'anon-*' -size +32M | head -n 1)
 
 ok "the server stops" as "$bin/pg_ctl" -D "$data" -m fast -w stop
 not_ok "the segment is gone" test -e "$segment"

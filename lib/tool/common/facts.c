@@ -6,7 +6,6 @@
 #include "lib/tool/common/tool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -232,7 +231,7 @@ struct work {
 
 static void look_at(const struct work *work, struct subject *subject)
 {
-	_cleanup_close_ int fd = openat(work->tool->mount_fd, subject->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = tool_open(work->tool, subject->name);
 	struct stat attr;
 
 	/* another file may have got the name: all that is said is of one */

@@ -22,23 +22,41 @@
 static const struct {
 	enum subject_source source;
 	const char *name;
-} sources[] = {
+} source_names[] = {
 	{SOURCE_STORE, "store"}, {SOURCE_POSIX, "posix"}, {SOURCE_SYSV, "sysv"}, {SOURCE_PROCESS, "process"}};
 
 const char *survey_source_name(enum subject_source source)
 {
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-		if (sources[i].source == source)
-			return sources[i].name;
+	for (size_t i = 0; i < sizeof(source_names) / sizeof(source_names[0]); i++)
+		if (source_names[i].source == source)
+			return source_names[i].name;
 	return "none";
 }
 
 enum subject_source survey_source_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-		if (strcmp(sources[i].name, name) == 0)
-			return sources[i].source;
+	for (size_t i = 0; i < sizeof(source_names) / sizeof(source_names[0]); i++)
+		if (strcmp(source_names[i].name, name) == 0)
+			return source_names[i].source;
 	return 0;
+}
+
+int survey_parse_sources(struct tool *tool, const char *list, unsigned int *sources)
+{
+	while (list && *list) {
+		const size_t length = strcspn(list, ",");
+		char name[32];
+		enum subject_source source;
+
+		snprintf(name, sizeof(name), "%.*s", (int)(length < sizeof(name) ? length : 0), list);
+		source = survey_source_find(name);
+		if (!source)
+			return report(tool, STATUS_USAGE, list,
+				      "no such source; there are store, posix, sysv and process");
+		*sources |= source;
+		list += length + (list[length] == ',');
+	}
+	return STATUS_DONE;
 }
 
 bool survey_matches(const char *pattern, const char *name)
@@ -251,27 +269,25 @@ int survey_take(struct tool *tool, const struct survey_request *request, struct 
 	return status;
 }
 
-int survey_look(struct tool *tool, const char *name, unsigned int facts, const struct attached_list *users,
-		struct subject *subject)
+int survey_look(const struct tool *tool, const char *name, int fd, unsigned int facts,
+		const struct attached_list *users, struct subject *subject)
 {
-	_cleanup_close_ int fd = openat(tool->mount_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_close_ int dir_fd = -1;
-	char parent[PATH_MAX];
-	char *slash;
+	enum subject_source source;
+	char value[32];
 
 	facts_clear(subject);
-	if (fd < 0 || fstat(fd, &subject->attr) < 0)
+	if (fstat(fd, &subject->attr) < 0)
 		return -errno;
 	if (!S_ISREG(subject->attr.st_mode))
 		return S_ISDIR(subject->attr.st_mode) ? -EISDIR : -EINVAL;
 	subject->name = strdup(name);
 	if (!subject->name)
 		return -ENOMEM;
-	snprintf(parent, sizeof(parent), "%s", name);
-	slash = strrchr(parent, '/');
-	*(slash ? slash : parent) = '\0';
-	dir_fd = openat(tool->mount_fd, *parent ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	subject->source = dir_fd < 0 ? SOURCE_STORE : source_of(dir_fd, SOURCE_STORE);
+	subject->source = SOURCE_NONE;
+	if (facts_attribute(fd, "source", value, sizeof(value)) > 0) {
+		source = survey_source_find(value);
+		subject->source = source ? source : SOURCE_NONE;
+	}
 	facts_find(tool, fd, facts, users, subject);
 	return 0;
 }

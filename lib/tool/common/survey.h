@@ -79,11 +79,12 @@ int survey_take(struct tool *tool, const struct survey_request *request, struct 
 void survey_free(struct survey *survey);
 
 /*
- * Looks at one name, which is relative to the mount. subject: released by subject_free().
+ * Looks at one file by its descriptor, which may be O_PATH. name: relative to the mount. users: of
+ * attached_read(), or NULL. subject: released by subject_free(), also after a failure.
  * Returns 0; a negative errno; -EISDIR for a directory, -EINVAL for what is no regular file.
  */
-int survey_look(struct tool *tool, const char *name, unsigned int facts, const struct attached_list *users,
-		struct subject *subject);
+int survey_look(const struct tool *tool, const char *name, int fd, unsigned int facts,
+		const struct attached_list *users, struct subject *subject);
 void subject_free(struct subject *subject);
 
 /*
@@ -96,6 +97,9 @@ const char *survey_source_name(enum subject_source source);
 
 /* The source of that name; 0 = none. */
 enum subject_source survey_source_find(const char *name);
+
+/* Sets the bits of a list of sources with commas; NULL = all. Returns a STATUS_*, after a message. */
+int survey_parse_sources(struct tool *tool, const char *list, unsigned int *sources);
 
 /* Bytes in memory. */
 static inline uint64_t subject_resident(const struct subject *subject)

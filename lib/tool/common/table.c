@@ -298,3 +298,24 @@ int table_print(struct table *table)
 		table->result = -ENOMEM;
 	return table->result;
 }
+
+int table_open(struct tool *tool, const struct table_column *all, const char *by_default,
+	       const struct table_style *style, const char *title, struct table **table)
+{
+	_cleanup_free_ size_t *chosen = NULL;
+	size_t n = 0;
+	int status = table_choose(tool, all, by_default, style, &chosen, &n);
+
+	if (status != STATUS_DONE)
+		return status;
+	*table = table_new(tool, all, chosen, n, style, title);
+	return *table ? STATUS_DONE : report_error(tool, NULL, -ENOMEM);
+}
+
+int table_close(const struct tool *tool, struct table *table)
+{
+	int result = table_print(table);
+
+	table_free(table);
+	return result < 0 ? report_error(tool, NULL, result) : STATUS_DONE;
+}

@@ -8,6 +8,8 @@
 #ifndef SEGFS_TOOL_TABLE_H
 #define SEGFS_TOOL_TABLE_H
 
+#include "lib/tool/common/command.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +45,19 @@ struct table_style {
 	bool no_headings;
 };
 
+/* Rows of a table of options, for settings with a member `style`. */
+#define TABLE_OPTIONS(settings)                                                                              \
+	COMMAND_OPTION(OPTION_TEXT, settings, style.columns, "columns", 'o', "LIST",                         \
+		       "columns, or +COLUMN to add one; 'help' lists them"),                                 \
+		COMMAND_OPTION(OPTION_FLAG, settings, style.json, "json", 'J', NULL, "as JSON"),             \
+		COMMAND_OPTION(OPTION_FLAG, settings, style.no_headings, "noheadings", 'n', NULL,            \
+			       "without headings")
+
+/* The same for a table with sizes. */
+#define TABLE_SIZE_OPTIONS(settings)                                                                         \
+	COMMAND_OPTION(OPTION_FLAG, settings, style.bytes, "bytes", 'b', NULL, "sizes in bytes"),            \
+		TABLE_OPTIONS(settings)
+
 /*
  * Chooses columns. all: the columns that there are. by_default: names, separated by commas.
  * chosen: receives a malloc'd array of indexes, which the caller frees; n: their number.
@@ -57,6 +72,13 @@ int table_choose(struct tool *tool, const struct table_column *all, const char *
 struct table *table_new(const struct tool *tool, const struct table_column *all, const size_t *chosen,
 			size_t n, const struct table_style *style, const char *title);
 void table_free(struct table *table);
+
+/* table_choose() and table_new(). Returns as table_choose(). */
+int table_open(struct tool *tool, const struct table_column *all, const char *by_default,
+	       const struct table_style *style, const char *title, struct table **table);
+
+/* Prints a table of table_open(), and frees it. Returns a STATUS_*, after a message. */
+int table_close(const struct tool *tool, struct table *table);
 
 #define TABLE_NO_PARENT ((size_t)-1)
 

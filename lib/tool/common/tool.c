@@ -9,10 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -132,6 +134,17 @@ int tool_find_name(struct tool *tool, const char *name, bool any, const char **r
 	status = open_mount(tool, any);
 	*relative = name + search.length + strspn(name + search.length, "/");
 	return status;
+}
+
+int tool_open(const struct tool *tool, const char *name)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+	};
+	const long fd = syscall(SYS_openat2, tool->mount_fd, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
 }
 
 int tool_read(struct tool *tool, const char *file, char **text, size_t *length)

@@ -33,6 +33,12 @@ int tool_find_mount(struct tool *tool, bool any);
 int tool_find_name(struct tool *tool, const char *name, bool any, const char **relative);
 
 /*
+ * Opens a name relative to the mount as O_PATH, without following symbolic links, so that nobody can lead it
+ * elsewhere meanwhile. Returns a descriptor that the caller closes; or a negative errno.
+ */
+int tool_open(const struct tool *tool, const char *name);
+
+/*
  * Reads a file of .segfs, such as "status".
  * text: malloc'd, with a final 0; the caller frees it. Returns a STATUS_*, after a message.
  */
