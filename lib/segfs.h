@@ -18,9 +18,9 @@
  * lists, those of the system calls that it makes can occur. segfs_explain() makes a sentence of an error.
  *
  * Names. A name that begins with '/' is a path. Any other is relative to a mount of segfs: the one that the
- * environment variable SEGFS_MOUNT names, else the only one of the mount table. SEGFS_MOUNT may name any
- * other directory, on a tmpfs or on disk; what segfs alone offers fails there with EOPNOTSUPP, as each
- * function says. A set-user-ID program ignores it. All functions that take a name return for it
+ * environment variable SEGFS_MOUNT names, else the only one that root or the caller has mounted. SEGFS_MOUNT
+ * may name any other directory, on a tmpfs or on disk; what segfs alone offers fails there with EOPNOTSUPP,
+ * as each function says. A set-user-ID program ignores it. All functions that take a name return for it
  *   EINVAL        it is empty, or relative with a component ".."
  *   ENAMETOOLONG  it has more than 4095 bytes with the path of the mount, or a component more than 255
  *   ENODEV        it is relative, and no segfs is mounted

@@ -4,6 +4,7 @@
 #include "fs/state/handle.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 /* A consistent count of handles and nodes. */
@@ -102,6 +103,40 @@ static void print_features(struct control_text *text, const struct arena_header 
 	control_print(text, "},\n");
 }
 
+/* The text of an outcome, which its writer may be changing. */
+static void print_error(struct control_text *text, const char *key, const struct outcome_record *outcome)
+{
+	char error[ARENA_ERROR_MAX];
+
+	memcpy(error, outcome->error, sizeof(error));
+	error[sizeof(error) - 1] = '\0';
+	control_print(text, "  \"%s\": ", key);
+	if (*error)
+		control_print_json_string(text, error);
+	else
+		control_print(text, "null");
+	control_print(text, ",\n");
+}
+
+/* A reading that is wanted, or not finished, ends with "reloads" being another number. */
+static void print_outcomes(struct control_text *text, const struct arena_header *header)
+{
+	const uint32_t reload = atomic_load(&header->reload);
+
+	control_print(text, "  \"reloads_requested\": %u,\n  \"reloads\": %u,\n  \"reloading\": %s,\n",
+		      reload >> 8, atomic_load(&header->reloads.n), reload & 0xffu ? "true" : "false");
+	print_error(text, "reload_error", &header->reloads);
+	control_print(text, "  \"upgrades\": %u,\n  \"upgrades_refused\": %u,\n", header->upgrades,
+		      atomic_load(&header->refusals.n));
+	print_error(text, "upgrade_error", &header->refusals);
+}
+
+/* A limit of the configuration, 0 = none; the slots are one, too. */
+static uint32_t limit_of(uint32_t limit, uint32_t slots)
+{
+	return limit && limit < slots ? limit : slots;
+}
+
 static double seconds_since(uint64_t nanoseconds)
 {
 	struct timespec now;
@@ -121,11 +156,10 @@ void control_print_status(struct control_text *text, struct state *state, const 
 	control_print(text, ",\n  \"mount_point\": ");
 	control_print_json_string(text, facts->mount_point);
 	control_print(text, ",\n  \"uptime\": %.3f,\n", seconds_since(header->started_at));
-	control_print(text,
-		      "  \"supervisor_pid\": %d,\n  \"worker_pid\": %d,\n  \"workers_started\": %u,\n  "
-		      "\"upgrades\": %u,\n",
+	control_print(text, "  \"supervisor_pid\": %d,\n  \"worker_pid\": %d,\n  \"workers_started\": %u,\n",
 		      header->supervisor_pid, atomic_load(&header->worker_pid),
-		      atomic_load(&header->workers_started), header->upgrades);
+		      atomic_load(&header->workers_started));
+	print_outcomes(text, header);
 	control_print(
 		text,
 		"  \"privileged\": %s,\n  \"passthrough\": %s,\n  \"locks\": \"%s\",\n  \"syncs\": %s,\n",
@@ -134,6 +168,9 @@ void control_print_status(struct control_text *text, struct state *state, const 
 	print_features(text, header);
 	control_print(text, "  \"requests\": %llu,\n", (unsigned long long)atomic_load(&header->requests));
 	print_operations(text, header, facts);
+	control_print(text, "  \"limits\": {\"nodes\": %u, \"handles\": %u},\n",
+		      limit_of(atomic_load(&header->limit_nodes), header->max_nodes),
+		      limit_of(atomic_load(&header->limit_handles), header->max_handles));
 	control_print(text, "  \"nodes\": %u,\n  \"nodes_idle\": %u,\n  \"nodes_hot\": %u,\n", counts.nodes,
 		      counts.nodes_idle, counts.nodes_hot);
 	control_print(

@@ -220,6 +220,9 @@ bool program_begin_reload(struct arena_header *header, uint32_t *reading)
 			log_error("%d workers have died while reading the configuration; the old one stays "
 				  "in force",
 				  RELOAD_TRIES);
+			arena_record_outcome(&header->reloads,
+					     "workers have died while reading the configuration; the old one "
+					     "stays in force");
 			return false;
 		}
 		*reading = before - 1;
@@ -237,6 +240,40 @@ bool program_reloads(const struct arena_header *header)
 	return (atomic_load(&header->reload) & RELOAD_TRIES_MASK) != 0;
 }
 
+/* Returns 0; otherwise a negative errno, and in `error` what is wrong. */
+static int apply(const struct program *program, struct state *state, void (*changed)(uint64_t id),
+		 void (*named)(uint64_t dir, const char *name), const struct config *config,
+		 char error[CONFIG_ERROR_MAX])
+{
+	int result = check_bounds(state->arena->header, config, program->config_file, error);
+
+	if (result == 0)
+		result = program_check_kind(state->arena->header, config, program->config_file, error);
+	if (result < 0) {
+		log_error("%s; nothing was changed", error);
+		return result;
+	}
+	result = apply_default_store(state, &config->root, program->config_file, error);
+	if (result == 0)
+		changed(NODE_ROOT);
+	if (result == 0)
+		result = apply_config(state, config, program->config_file, changed, error);
+	names_of_config(state, config, named);
+	if (result < 0) {
+		log_error("%s; this and what follows was not changed", error);
+		return result;
+	}
+	result = program_store_config(state->arena, config);
+	if (result < 0) {
+		snprintf(error, CONFIG_ERROR_MAX,
+			 "%.300s is in force, but .segfs/config does not show it: %s", program->config_file,
+			 strerror(-result));
+		log_error("%s", error);
+	}
+	tell_what_stays(program, config);
+	return result;
+}
+
 int program_reload(const struct program *program, struct state *state, void (*changed)(uint64_t id),
 		   void (*named)(uint64_t dir, const char *name))
 {
@@ -246,36 +283,17 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 
 	if (!*program->config_file) {
 		log_notice("there is no configuration to read again");
+		arena_record_outcome(&state->arena->header->reloads,
+				     "there is no configuration to read again");
 		return -ENOENT;
 	}
 	result = config_read(program->config_file, &config, error);
 	if (result < 0) {
 		log_error("%s; nothing was changed", error);
-		return result;
-	}
-	result = check_bounds(state->arena->header, &config, program->config_file, error);
-	if (result == 0)
-		result = program_check_kind(state->arena->header, &config, program->config_file, error);
-	if (result < 0) {
-		log_error("%s; nothing was changed", error);
-		config_free(&config);
-		return result;
-	}
-	result = apply_default_store(state, &config.root, program->config_file, error);
-	if (result == 0)
-		changed(NODE_ROOT);
-	if (result == 0)
-		result = apply_config(state, &config, program->config_file, changed, error);
-	names_of_config(state, &config, named);
-	if (result < 0) {
-		log_error("%s; this and what follows was not changed", error);
 	} else {
-		result = program_store_config(state->arena, &config);
-		if (result < 0)
-			log_error("%s is in force, but .segfs/config does not show it: %s",
-				  program->config_file, strerror(-result));
-		tell_what_stays(program, &config);
+		result = apply(program, state, changed, named, &config, error);
+		config_free(&config);
 	}
-	config_free(&config);
+	arena_record_outcome(&state->arena->header->reloads, result < 0 ? error : NULL);
 	return result;
 }

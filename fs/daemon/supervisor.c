@@ -202,6 +202,7 @@ static void report_reloaded(void)
 static void refuse_upgrade(const char *why)
 {
 	log_error("upgrade refused: %s; this version continues", why);
+	arena_record_outcome(&self.program->arena.header->refusals, why);
 	if (!self.upgrade_again)
 		report_reloaded();
 }

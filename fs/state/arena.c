@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -170,6 +171,12 @@ int arena_check(const struct arena *arena)
 		if (!is_store(&header->stores[i]))
 			return -EUCLEAN;
 	return 0;
+}
+
+void arena_record_outcome(struct outcome_record *outcome, const char *error)
+{
+	snprintf(outcome->error, sizeof(outcome->error), "%s", error ? error : "");
+	atomic_fetch_add(&outcome->n, 1);
 }
 
 void arena_destroy(struct arena *arena)

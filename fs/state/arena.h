@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define ARENA_MAGIC      0x6172656e61736567u /* "gesanera" in memory */
-#define ARENA_LAYOUT     12u                 /* incremented with every change of a struct below */
+#define ARENA_LAYOUT     13u                 /* incremented with every change of a struct below */
 #define ARENA_SOURCES    4                   /* kinds of sources */
 #define ARENA_STORES     128  /* stores per mount: the default store and those of [directory] sections */
 #define ARENA_BASE_FDS   64   /* descriptors open in the supervisor before the first worker */
@@ -34,6 +34,7 @@
 #define ARENA_NAME_MAX   256
 #define ARENA_OPERATIONS 64  /* opcodes counted; more than exist */
 #define ARENA_INIT_MAX   256 /* bytes of the kernel's INIT request */
+#define ARENA_ERROR_MAX  512 /* bytes of the text of an error, including the final 0 */
 #define ARENA_STORE_PATH 512 /* bytes of a store's path below the mount, including the final 0 */
 
 enum slot_state {
@@ -205,6 +206,15 @@ enum arena_death {
 	ARENA_DEATH_FAULT = 2,   /* another signal, a failure, or a hang */
 };
 
+/*
+ * How the requests of an administrator have ended. The count grows when the text is complete. A reader bounds
+ * the text by its size: the writer may die, or write the next one.
+ */
+struct outcome_record {
+	_Atomic uint32_t n;          /* how many have ended */
+	char error[ARENA_ERROR_MAX]; /* why the last one failed; "" = it did not */
+};
+
 struct arena_header {
 	uint64_t magic;
 	uint32_t layout;    /* ARENA_LAYOUT */
@@ -263,9 +273,11 @@ struct arena_header {
 	_Atomic uint64_t requests;     /* requests read from the kernel, by all workers */
 	_Atomic uint32_t operations[ARENA_OPERATIONS]; /* requests executed, by opcode; each replay counts */
 
-	_Atomic int32_t config_fd; /* memfd of the configuration in force */
-	_Atomic uint32_t reload;   /* reread the configuration, see program_request_reload() */
-	int32_t ready_fd;          /* pipe to the launcher; -1 once it was notified */
+	_Atomic int32_t config_fd;      /* memfd of the configuration in force */
+	_Atomic uint32_t reload;        /* reread the configuration, see program_request_reload() */
+	struct outcome_record reloads;  /* readings of the configuration */
+	struct outcome_record refusals; /* upgrades that were refused */
+	int32_t ready_fd;               /* pipe to the launcher; -1 once it was notified */
 	uint32_t n_base_fds;
 	int32_t base_fds[ARENA_BASE_FDS]; /* not in any slot; kept open by recovery */
 
@@ -306,6 +318,9 @@ void arena_locate(struct arena *arena);
  * counts are within the mapping. Slots are validated when they are indexed. Returns 0, or -EUCLEAN.
  */
 int arena_check(const struct arena *arena);
+
+/* Records how a request has ended. error: why it failed, cut off if it is long; NULL = it did not. */
+void arena_record_outcome(struct outcome_record *outcome, const char *error);
 
 /* Unmaps and closes the arena. */
 void arena_destroy(struct arena *arena);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@ static bool parse_line(char *line, struct mount_entry *entry)
 	unsigned int minor_number;
 	char *separator = strstr(line, " - ");
 	char *fields = line;
+	char *options;
 	char *source;
 	char *root;
 	char *path;
@@ -68,11 +70,13 @@ static bool parse_line(char *line, struct mount_entry *entry)
 	if (!end)
 		return false;
 	*end = '\0';
+	options = end + 1;
 	*entry = (struct mount_entry){
 		.root = root,
 		.path = path,
 		.type = separator,
 		.source = source,
+		.options = options,
 		.device = makedev(major_number, minor_number),
 	};
 	return true;
@@ -109,6 +113,18 @@ int mounts_walk(int (*visit)(const struct mount_entry *entry, void *context), vo
 		filled += (size_t)length;
 	}
 	return result;
+}
+
+uid_t mounts_user(const struct mount_entry *entry)
+{
+	static const char key[] = "user_id=";
+	const char *at = entry->options;
+
+	while (at && strncmp(at, key, sizeof(key) - 1) != 0) {
+		at = strchr(at, ',');
+		at = at ? at + 1 : NULL;
+	}
+	return at ? (uid_t)strtoul(at + sizeof(key) - 1, NULL, 10) : (uid_t)-1;
 }
 
 struct search {

@@ -10,11 +10,12 @@
 
 /* A mount, valid during the callback. */
 struct mount_entry {
-	const char *root;   /* what of the file system is mounted, as escaped by the kernel; "/" = all */
-	const char *path;   /* mount point, absolute */
-	const char *type;   /* file system type */
-	const char *source; /* the source of the mount, as escaped by the kernel */
-	dev_t device;       /* st_dev of its files */
+	const char *root;    /* what of the file system is mounted, as escaped by the kernel; "/" = all */
+	const char *path;    /* mount point, absolute */
+	const char *type;    /* file system type */
+	const char *source;  /* the source of the mount, as escaped by the kernel */
+	const char *options; /* those of the file system, with commas */
+	dev_t device;        /* st_dev of its files */
 };
 
 /*
@@ -22,6 +23,9 @@ struct mount_entry {
  * Stops at the first non-zero result and returns it; else 0, or a negative errno.
  */
 int mounts_walk(int (*visit)(const struct mount_entry *entry, void *context), void *context);
+
+/* The user who made a mount of FUSE, of its option user_id; (uid_t)-1 = none is told. */
+uid_t mounts_user(const struct mount_entry *entry);
 
 /*
  * Finds the topmost mount on `path`, which must be absolute and free of symbolic links.

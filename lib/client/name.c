@@ -27,6 +27,17 @@ static bool was_seen(const struct walk *walk, dev_t device)
 	return i < walk->n;
 }
 
+/*
+ * Whether nobody else can be behind a mount. An ordinary user can mount a file system of any name, which
+ * answers what he likes, or never.
+ */
+static bool is_trusted(const struct mount_entry *entry)
+{
+	const uid_t user = mounts_user(entry);
+
+	return user == 0 || user == geteuid();
+}
+
 /* Whether the path leads to this mount: another one may be on top of it. */
 static bool is_on_top(const struct mount_entry *entry)
 {
@@ -40,7 +51,7 @@ static int look_at_mount(const struct mount_entry *entry, void *context)
 	struct walk *walk = context;
 
 	/* a part of a file system may be mounted elsewhere */
-	if (strcmp(entry->type, TYPE) != 0 || strcmp(entry->root, "/") != 0 ||
+	if (strcmp(entry->type, TYPE) != 0 || strcmp(entry->root, "/") != 0 || !is_trusted(entry) ||
 	    was_seen(walk, entry->device) || !is_on_top(entry))
 		return 0;
 	if (walk->n < DEVICES)

@@ -11,6 +11,13 @@ const struct command *const commands[] = {
 	&locks_command,
 	/* what to do with it */
 	&gc_command,
+	/* the daemon */
+	&status_command,
+	&reload_command,
+	&upgrade_command,
+	&check_command,
+	&purge_command,
+	&doctor_command,
 	/* the end */
 	NULL,
 };

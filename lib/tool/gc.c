@@ -4,6 +4,7 @@
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/declared.h"
 #include "lib/tool/common/facts.h"
+#include "lib/tool/common/prompt.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/survey.h"
 #include "lib/tool/common/table.h"
@@ -183,20 +184,6 @@ static int remove_one(struct tool *tool, const struct subject *subject)
 	return result < 0 ? report_error(tool, subject->name, result) : STATUS_DONE;
 }
 
-/* Asks on the terminal. No answer is no. */
-static bool confirmed(const char *question)
-{
-	char answer[16] = "";
-
-	fprintf(stderr, "%s [y/N] ", question);
-	fflush(stderr);
-	if (!fgets(answer, sizeof(answer), stdin)) {
-		fputc('\n', stderr);
-		return false;
-	}
-	return strcmp(answer, "y\n") == 0 || strcmp(answer, "Y\n") == 0 || strcmp(answer, "yes\n") == 0;
-}
-
 static bool confirmed_one(const struct subject *subject)
 {
 	_cleanup_free_ char *name = text_quote(subject->name);
@@ -204,7 +191,7 @@ static bool confirmed_one(const struct subject *subject)
 
 	if (asprintf(&question, "Remove %s?", name ? name : "?") < 0)
 		return false;
-	return confirmed(question);
+	return prompt_confirmed(question);
 }
 
 static bool confirmed_all(const struct survey *survey)
@@ -216,7 +203,7 @@ static bool confirmed_all(const struct survey *survey)
 		bytes += (uint64_t)survey->subjects[i].attr.st_size;
 	text_size(bytes, size);
 	snprintf(question, sizeof(question), "Remove these %zu (%s)?", survey->n, size);
-	return confirmed(question);
+	return prompt_confirmed(question);
 }
 
 /* Removes what was offered, as far as that is wanted. Returns a STATUS_*. */

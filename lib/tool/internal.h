@@ -13,5 +13,11 @@ extern const struct command stat_command;
 extern const struct command attached_command;
 extern const struct command locks_command;
 extern const struct command gc_command;
+extern const struct command status_command;
+extern const struct command reload_command;
+extern const struct command upgrade_command;
+extern const struct command check_command;
+extern const struct command purge_command;
+extern const struct command doctor_command;
 
 #endif

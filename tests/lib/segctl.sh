@@ -16,7 +16,7 @@
 #
 # A terminal of tmux, which is removed when the test ends:
 #
-#   terminal COLUMNS ROWS COMMAND...   runs the command in one
+#   terminal COLUMNS ROWS COMMAND...   runs the command in a new one, and removes the last one
 #   keys KEY...                types, as tmux send-keys
 #   screen                     what is on the screen
 #   shows TEXT                 waits until the screen contains it
@@ -75,13 +75,15 @@ help_fits() { # COMMAND
 	local text
 	text=$("$segctl" "$1" --help)
 	is "the help of $1 fits a screen" "$(wc -l <<<"$text" | awk '{ print ($1 <= 24) }') $(awk 'length > 80' <<<"$text" | wc -l)" "1 0"
-	says "... and has examples" "segctl $1 " printf '%s' "${text#*$'\n'}"
+	says "... and has examples" "  segctl $1" printf '%s' "${text#*$'\n'}"
 }
 
 as_user() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 
 terminal() { # COLUMNS ROWS COMMAND...
-	tmux_socket=$TMPDIR/tmux
+	[ -z "${tmux_socket-}" ] || tmux -S "$tmux_socket" kill-server 2>/dev/null
+	terminals=$((${terminals-0} + 1))
+	tmux_socket=$TMPDIR/tmux$terminals
 	tmux -S "$tmux_socket" -f /dev/null new-session -d -x "$1" -y "$2" "${*:3}; echo \"status \$?\"; exec sleep 1000"
 }
 keys() { tmux -S "$tmux_socket" send-keys "$@"; }

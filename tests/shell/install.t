@@ -13,7 +13,8 @@ files() { (cd "$destination" && find . ! -type d ! -name '*.3' -printf '%m %P\n'
 leftovers() { find "$destination" ! -type d; }
 
 ok "make install" make install DESTDIR="$destination" PREFIX=/usr
-is "what is installed, with its modes" "$(files)" "755 usr/bin/segfs
+is "what is installed, with its modes" "$(files)" "755 usr/bin/segctl
+755 usr/bin/segfs
 644 usr/include/segfs.h
 644 usr/include/segfs.hpp
 644 usr/include/segfs/error.hpp

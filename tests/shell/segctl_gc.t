@@ -121,7 +121,6 @@ if command -v tmux >/dev/null; then
 	keys Enter
 	ended
 	is "no answer is no" "$(screen | grep -c 'nothing was removed')" 1
-	tmux -S "$tmux_socket" kill-server
 	terminal 80 24 "$segctl" gc -i one two
 	ok "it asks for each" shows "Remove one? [y/N]"
 	keys y Enter

@@ -58,17 +58,17 @@ is "... that is open" "$(list NAME,ATTACHED,ORPHAN video/ring)" "video/ring 1 no
 is "... since when" "$("$segctl" ls --json video/ring | jq -r '.segments[0].since | test("^20.*Z$")')" true
 exec 5>&-
 is "sizes in bytes" "$(list SIZE --bytes video/ring)" 67108864
-is "by size" "$(list NAME --sort size)" "video/ring
+is "by size" "$(list NAME --source store --sort size)" "video/ring
 video/frame"
-is "... the other way round" "$(list NAME --sort size -r)" "video/frame
+is "... the other way round" "$(list NAME --source store --sort size -r)" "video/frame
 video/ring"
 is "a directory" "$(list NAME video)" "video/frame
 video/ring"
 is "the last component" "$(list NAME 'fr*')" video/frame
-is "a tree" "$("$segctl" ls -n --tree -o NAME)" "video
+is "a tree" "$("$segctl" ls -n --tree -o NAME --source store)" "video
 ├─frame
 └─ring"
-is "names for xargs" "$("$segctl" ls --null | xargs -0 -n 1 echo)" "video/frame
+is "names for xargs" "$("$segctl" ls --null --source store | xargs -0 -n 1 echo)" "video/frame
 video/ring"
 is "the help of columns" "$("$segctl" ls -o help | grep -c '^[A-Z-]* ')" 20
 is "a column more" "$("$segctl" ls -o +INODE | head -n 1 | awk '{ print $NF }')" INODE

@@ -77,7 +77,7 @@ static void keeps_its_layout(void **state)
 	struct arena arena;
 
 	(void)state;
-	assert_int_equal(ARENA_LAYOUT, 12);
+	assert_int_equal(ARENA_LAYOUT, 13);
 	assert_int_equal(sizeof(struct node_slot), 128);
 	assert_int_equal(offsetof(struct node_slot, handle), 64);
 	assert_int_equal(sizeof(struct handle_slot), 64);
@@ -90,6 +90,7 @@ static void keeps_its_layout(void **state)
 	assert_int_equal(offsetof(struct message_block, bytes), 20);
 	assert_int_equal(sizeof(struct store_record), 28 + ARENA_STORE_PATH);
 	assert_int_equal(sizeof(struct cached_fd_record), 16);
+	assert_int_equal(sizeof(struct outcome_record), 4 + ARENA_ERROR_MAX);
 	assert_int_equal(offsetof(struct arena_header, magic), 0);
 	assert_int_equal(offsetof(struct arena_header, layout), 8);
 	assert_int_equal(arena_create(&arena, 4096, 16, 16), 0);
