@@ -194,8 +194,10 @@ static int walk_directory(struct walk *walk, int fd, const char *name, enum subj
 	}
 	dir = fdopendir(fd);
 	if (!dir) {
+		/* that of a process may be gone by now */
+		result = errno == ENOMEM || depth == 0 ? -errno : 0;
 		close(fd);
-		return -ENOMEM;
+		return result;
 	}
 	if (*name)
 		snprintf(prefix, sizeof(prefix), "%s/", name);
