@@ -9,6 +9,7 @@ const struct command *const commands[] = {
 	&stat_command,
 	&attached_command,
 	&locks_command,
+	&top_command,
 	/* what to do with it */
 	&gc_command,
 	/* the daemon */

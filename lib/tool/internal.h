@@ -12,6 +12,7 @@ extern const struct command ls_command;
 extern const struct command stat_command;
 extern const struct command attached_command;
 extern const struct command locks_command;
+extern const struct command top_command;
 extern const struct command gc_command;
 extern const struct command status_command;
 extern const struct command reload_command;

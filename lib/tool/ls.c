@@ -3,6 +3,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/report.h"
+#include "lib/tool/common/screen.h"
 #include "lib/tool/common/survey.h"
 #include "lib/tool/common/table.h"
 #include "lib/tool/common/text.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 struct settings {
@@ -298,38 +300,118 @@ static void print_names(const struct survey *survey)
 		fwrite(survey->subjects[i].name, strlen(survey->subjects[i].name) + 1, 1, stdout);
 }
 
-static int print(struct tool *tool, const struct survey *survey, const struct settings *settings,
-		 const size_t *chosen, size_t n)
-{
-	struct table *table = table_new(tool, columns, chosen, n, &settings->style, "segments");
+struct list {
+	struct tool *tool;
+	const struct settings *settings;
+	const struct survey_request *request;
+	struct order order;
+	const size_t *chosen; /* columns */
+	size_t n;
+};
 
-	if (!table)
-		return report_error(tool, NULL, -ENOMEM);
-	add_lines(table, survey, settings);
-	return table_close(tool, table);
-}
-
-static int list_once(struct tool *tool, const struct settings *settings, const struct survey_request *request,
-		     struct order order, const size_t *chosen, size_t n)
+/* Takes stock, and drops what is not asked for. survey: released by survey_free(). Returns a STATUS_*. */
+static int take(struct list *list, struct survey *survey)
 {
-	struct survey survey;
-	int status = survey_take(tool, request, &survey);
+	int status = survey_take(list->tool, list->request, survey);
 
 	if (status != STATUS_DONE)
 		return status;
-	choose(&survey, settings);
-	if (order.column != NAME || order.reverse)
-		qsort_r(survey.subjects, survey.n, sizeof(*survey.subjects), compare, &order);
-	if (settings->null)
+	choose(survey, list->settings);
+	if (list->order.column != NAME || list->order.reverse)
+		qsort_r(survey->subjects, survey->n, sizeof(*survey->subjects), compare, &list->order);
+	return STATUS_DONE;
+}
+
+/* The lines of a survey as a table; NULL without memory. */
+static struct table *make_table(const struct list *list, const struct survey *survey)
+{
+	struct table *table =
+		table_new(list->tool, columns, list->chosen, list->n, &list->settings->style, "segments");
+
+	if (table)
+		add_lines(table, survey, list->settings);
+	return table;
+}
+
+static int list_once(struct list *list)
+{
+	struct survey survey;
+	struct table *table;
+	int status = take(list, &survey);
+
+	if (status != STATUS_DONE)
+		return status;
+	if (list->settings->null) {
 		print_names(&survey);
-	else
-		status = print(tool, &survey, settings, chosen, n);
-	if (survey.unreadable && tool->is_terminal)
-		report(tool, STATUS_DONE, NULL, "left out: %zu directories that you may not read",
+	} else {
+		table = make_table(list, &survey);
+		status = table ? table_close(list->tool, table) : report_error(list->tool, NULL, -ENOMEM);
+	}
+	if (survey.unreadable && list->tool->is_terminal)
+		report(list->tool, STATUS_DONE, NULL, "left out: %zu directories that you may not read",
 		       survey.unreadable);
-	if (status == STATUS_DONE && survey.n == 0 && request->n_patterns > 0)
-		status = report(tool, STATUS_NOT_AS_ASKED, request->patterns[0], "there is no such segment");
+	if (status == STATUS_DONE && survey.n == 0 && list->request->n_patterns > 0)
+		status = report(list->tool, STATUS_NOT_AS_ASKED, list->request->patterns[0],
+				"there is no such segment");
 	survey_free(&survey);
+	return status;
+}
+
+/* --- again and again --- */
+
+static int draw(struct list *list)
+{
+	struct survey survey;
+	struct table *table;
+	_cleanup_free_ char *text = NULL;
+	int status = take(list, &survey);
+
+	if (status != STATUS_DONE)
+		return status;
+	table = make_table(list, &survey);
+	text = table ? table_take_text(table) : NULL;
+	survey_free(&survey);
+	if (!text)
+		return report_error(list->tool, NULL, -ENOMEM);
+	screen_begin();
+	for (const char *line = text; *line; line += *line == '\n') {
+		screen_line(line == text && !list->settings->style.no_headings ? "7" : NULL, line);
+		line = strchrnul(line, '\n');
+	}
+	screen_show();
+	return STATUS_DONE;
+}
+
+static int watch_screen(struct list *list, uint64_t interval)
+{
+	int status = STATUS_DONE;
+	int key = SCREEN_NONE;
+
+	while (status == STATUS_DONE && key != SCREEN_QUIT && key != 'q') {
+		status = draw(list);
+		if (status == STATUS_DONE)
+			key = screen_wait(interval);
+	}
+	screen_close();
+	return screen_ends() ? STATUS_DONE : status;
+}
+
+static int watch(struct list *list, uint64_t interval)
+{
+	const struct timespec pause = {.tv_sec = (time_t)(interval / 1000000000u),
+				       .tv_nsec = (long)(interval % 1000000000u)};
+	int status;
+
+	if (list->tool->is_terminal && !list->settings->style.json && !list->settings->null &&
+	    screen_open() == 0)
+		return watch_screen(list, interval);
+	do {
+		status = list_once(list);
+		putchar('\n');
+		fflush(stdout);
+		if (status == STATUS_DONE)
+			nanosleep(&pause, NULL);
+	} while (status == STATUS_DONE && !ferror(stdout));
 	return status;
 }
 
@@ -339,6 +421,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 	struct survey_request request = {.patterns = (const char *const *)argv, .n_patterns = (size_t)argc};
 	_cleanup_free_ size_t *chosen = NULL;
 	struct order order;
+	struct list list;
 	size_t n = 0;
 	int status = table_choose(tool, columns, BY_DEFAULT, &settings->style, &chosen, &n);
 
@@ -350,12 +433,20 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		status = survey_parse_sources(tool, settings->source, &request.sources);
 	if (status != STATUS_DONE)
 		return status;
+	if (settings->watch.is_given && settings->watch.value < 100000000)
+		return report(tool, STATUS_USAGE, "--watch", "it is at least 100ms");
 	if (settings->tree && (order.column != NAME || order.reverse))
 		return report(tool, STATUS_USAGE, "--tree", "a tree is sorted by name");
 	for (size_t i = 0; i < n && !settings->null; i++)
 		request.facts |= NEEDS(chosen[i]);
 	request.facts |= NEEDS(order.column) | (settings->orphans ? FACT_ORPHAN : 0);
-	return list_once(tool, settings, &request, order, chosen, n);
+	list = (struct list){.tool = tool,
+			     .settings = settings,
+			     .request = &request,
+			     .order = order,
+			     .chosen = chosen,
+			     .n = n};
+	return settings->watch.is_given ? watch(&list, settings->watch.value) : list_once(&list);
 }
 
 static const struct command_option options[] = {

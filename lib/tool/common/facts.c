@@ -117,7 +117,8 @@ static const char *kind_of(int fd, const struct subject *subject)
 
 /* --- users --- */
 
-static void find_attached(int fd, const struct attached_list *users, struct subject *subject)
+static void find_attached(int fd, unsigned int facts, const struct attached_list *users,
+			  struct subject *subject)
 {
 	const struct attached *found = NULL;
 	size_t n = 0;
@@ -132,7 +133,8 @@ static void find_attached(int fd, const struct attached_list *users, struct subj
 		subject->attached = number_of(fd, "nattch");
 		break;
 	case SOURCE_POSIX:
-		subject->attached = number_of(fd, "mapped");
+		if (!(facts & FACT_CHEAP))
+			subject->attached = number_of(fd, "mapped");
 		break;
 	case SOURCE_STORE:
 		subject->attached = users && attached_is_complete(subject->attr.st_uid)
@@ -206,7 +208,7 @@ void facts_find(const struct tool *tool, int fd, unsigned int facts, const struc
 	if (facts & FACT_KIND)
 		subject->kind = kind_of(fd, subject);
 	if (facts & FACT_ATTACHED)
-		find_attached(fd, users, subject);
+		find_attached(fd, facts, users, subject);
 	if ((facts & FACT_ORPHAN) && subject->source != SOURCE_PROCESS)
 		find_orphan(fd, users, subject);
 	if ((facts & FACT_POLICY) && subject->source == SOURCE_STORE)

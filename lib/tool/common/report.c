@@ -3,6 +3,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/segfs.h"
 #include "lib/tool/common/command.h"
+#include "lib/tool/common/screen.h"
 #include "lib/tool/common/text.h"
 #include "lib/tool/common/tool.h"
 
@@ -17,6 +18,10 @@ static void print(const struct tool *tool, const char *name, const char *text)
 	_cleanup_free_ char *quoted = name ? text_quote(name) : NULL;
 	char line[8192];
 
+	/* what is written on a screen vanishes with it */
+	screen_close();
+	if (screen_ends())
+		return;
 	snprintf(line, sizeof(line), "segctl: %s%s%s%s%s\n", tool->command ? tool->command : "",
 		 tool->command ? ": " : "", quoted ? quoted : "", quoted ? ": " : "", text);
 	fflush(stdout);

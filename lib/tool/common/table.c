@@ -319,3 +319,14 @@ int table_close(const struct tool *tool, struct table *table)
 	table_free(table);
 	return result < 0 ? report_error(tool, NULL, result) : STATUS_DONE;
 }
+
+char *table_take_text(struct table *table)
+{
+	char *text = NULL;
+
+	scols_table_enable_colors(table->scols, 0);
+	if (table->result == 0 && scols_print_table_to_string(table->scols, &text) != 0)
+		text = NULL;
+	table_free(table);
+	return text;
+}

@@ -80,6 +80,9 @@ int table_open(struct tool *tool, const struct table_column *all, const char *by
 /* Prints a table of table_open(), and frees it. Returns a STATUS_*, after a message. */
 int table_close(const struct tool *tool, struct table *table);
 
+/* A table of table_open() as text, which the caller frees; NULL without memory. Frees the table. */
+char *table_take_text(struct table *table);
+
 #define TABLE_NO_PARENT ((size_t)-1)
 
 /* Adds a line; those of a tree have a parent. Returns its index; a failure is remembered for table_print().
