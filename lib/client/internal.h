@@ -35,12 +35,19 @@ bool attribute_is_known(int fd);
 /* fsetxattr(2) of an attribute by its short name. Returns 0 or a negative errno. */
 int attribute_set(int fd, const char *name, const char *value);
 
-/*
- * segfs_create() of a segment that begins with `length` bytes of content from the moment when its name is
- * visible, and whose size is fixed where segfs can fix it.
- */
-int segment_create(const char *name, const struct segfs_creation *creation, const void *content,
-		   size_t length, struct segfs_segment **segment);
+/* What a new file is given before its name is visible, besides what its creator asks for in segfs.h. */
+struct segment_filling {
+	int (*fill)(int fd, void *context); /* its size is set; a negative errno ends the creation */
+	void *context;
+};
+
+/* segfs_create(). filling: NULL = zeroes. */
+int segment_create(const char *name, const struct segfs_creation *creation,
+		   const struct segment_filling *filling, struct segfs_segment **segment);
+
+/* segfs_object_create(). filling: what is done after the object is written; NULL = nothing. */
+int object_create(const char *name, enum segfs_kind kind, const struct segfs_object_creation *creation,
+		  const struct segment_filling *filling, struct segfs_object **object);
 
 /* Removes the name of a new segment, unless it is another one's by now. */
 void segment_forget(const char *name, const struct segfs_segment *segment);

@@ -144,19 +144,44 @@ static int attach(const struct segfs_segment *segment, enum segfs_kind kind, str
 	return 0;
 }
 
-int segfs_object_create(const char *name, enum segfs_kind kind, const struct segfs_object_creation *creation,
-			struct segfs_object **object)
+/* What the file of a new object is filled with. */
+struct content {
+	const void *page; /* the first one */
+	const struct segment_filling *more;
+};
+
+/* A file of segfs keeps its size from then on. */
+static int write_content(int fd, void *context)
+{
+	const struct content *content = context;
+	const ssize_t written = pwrite(fd, content->page, page_size(), 0);
+	int result = 0;
+
+	if (written < 0)
+		return -errno;
+	if ((size_t)written < page_size())
+		return -ENOSPC;
+	if (attribute_is_known(fd))
+		result = attribute_set(fd, "size-policy", "fixed");
+	return result == 0 && content->more ? content->more->fill(fd, content->more->context) : result;
+}
+
+int object_create(const char *name, enum segfs_kind kind, const struct segfs_object_creation *creation,
+		  const struct segment_filling *filling, struct segfs_object **object)
 {
 	const struct segfs_creation file = {
 		.size = object_pages(kind) * page_size(), .mode = creation->mode, .flags = creation->flags};
-	_cleanup_free_ void *content = NULL;
+	struct content content = {.more = filling};
+	const struct segment_filling with_page = {.fill = write_content, .context = &content};
+	_cleanup_free_ void *page = NULL;
 	struct segfs_segment *segment;
-	int result = fill(kind, creation, &content);
+	int result = fill(kind, creation, &page);
 	int existed;
 
 	if (result < 0)
 		return result;
-	existed = segment_create(name, &file, content, page_size(), &segment);
+	content.page = page;
+	existed = segment_create(name, &file, &with_page, &segment);
 	if (existed < 0)
 		return existed;
 	result = attach(segment, kind, object);
@@ -164,6 +189,12 @@ int segfs_object_create(const char *name, enum segfs_kind kind, const struct seg
 		segment_forget(name, segment);
 	segfs_close(segment);
 	return result < 0 ? result : existed;
+}
+
+int segfs_object_create(const char *name, enum segfs_kind kind, const struct segfs_object_creation *creation,
+			struct segfs_object **object)
+{
+	return object_create(name, kind, creation, NULL, object);
 }
 
 int segfs_object_open(const char *name, enum segfs_kind kind, struct segfs_object **object)

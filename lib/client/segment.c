@@ -92,22 +92,9 @@ static int set_attributes(int fd, const struct segfs_creation *creation, bool of
 /* What is to be created, and whether it cannot be, wherever and however its file is made. */
 struct making {
 	const struct segfs_creation *creation;
-	const void
-		*content; /* its first bytes, NULL = zeroes; then the size is fixed, where that is possible */
-	size_t length;
+	const struct segment_filling *filling; /* NULL = zeroes */
 	bool is_refused;
 };
-
-static int write_content(int fd, const struct making *making)
-{
-	const ssize_t written = pwrite(fd, making->content, making->length, 0);
-
-	if (written < 0)
-		return -errno;
-	if ((size_t)written < making->length)
-		return -ENOSPC;
-	return attribute_is_known(fd) ? attribute_set(fd, "size-policy", "fixed") : 0;
-}
 
 /* Makes the file what the segment is to be. */
 static int complete(int fd, struct making *making)
@@ -117,10 +104,11 @@ static int complete(int fd, struct making *making)
 
 	if (result == 0 && ftruncate(fd, (off_t)creation->size) < 0)
 		result = -errno;
+	if (result == 0 && making->filling)
+		result = making->filling->fill(fd, making->filling->context);
+	/* a write or another owner would clear set-id bits */
 	if (result == 0 && fchmod(fd, creation->mode) < 0)
 		result = -errno;
-	if (result == 0 && making->content)
-		result = write_content(fd, making);
 	if (result == 0)
 		result = set_attributes(fd, creation, false);
 	making->is_refused = result < 0;
@@ -259,10 +247,10 @@ static int obtain(const char *path, struct making *making, bool *existed)
 	return -EAGAIN;
 }
 
-int segment_create(const char *name, const struct segfs_creation *creation, const void *content,
-		   size_t length, struct segfs_segment **segment)
+int segment_create(const char *name, const struct segfs_creation *creation,
+		   const struct segment_filling *filling, struct segfs_segment **segment)
 {
-	struct making making = {.creation = creation, .content = content, .length = length};
+	struct making making = {.creation = creation, .filling = filling};
 	int result = check_creation(creation);
 	struct segfs_segment *made;
 	char path[PATH_MAX];
@@ -298,7 +286,7 @@ void segment_forget(const char *name, const struct segfs_segment *segment)
 
 int segfs_create(const char *name, const struct segfs_creation *creation, struct segfs_segment **segment)
 {
-	return segment_create(name, creation, NULL, 0, segment);
+	return segment_create(name, creation, NULL, segment);
 }
 
 /* --- using --- */
