@@ -11,7 +11,18 @@ const struct command *const commands[] = {
 	&locks_command,
 	&top_command,
 	/* what to do with it */
+	&new_command,
+	&set_command,
+	&get_command,
+	&resize_command,
+	&rm_command,
 	&gc_command,
+	/* locks and objects */
+	&wait_command,
+	&post_command,
+	&ring_command,
+	&reset_command,
+	&value_command,
 	/* the daemon */
 	&status_command,
 	&reload_command,

@@ -4,9 +4,9 @@
  *
  *   main.c, commands.c   the options before the command, and the table of commands
  *   NAME.c               the command NAME
- *   common/              what commands share: options (command), the mount (tool), messages (report), text,
- *                        tables, what is known of segments (survey), lists of .segfs (fields, attached,
- * locks)
+ *   common/              what commands share: options (command), the mount (tool), messages (report, remedy),
+ *                        text, tables, what is known of segments (survey), lists of .segfs (fields, attached,
+ *                        locks), arguments (target, policies, users, load), objects, creation
  *
  * Segments are reached by files and attributes of the mount, and by libsegfs.
  */

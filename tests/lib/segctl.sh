@@ -22,6 +22,7 @@
 #   shows TEXT                 waits until the screen contains it
 #   resize COLUMNS ROWS
 #   ended                      waits until the command has ended
+#   close_terminal             ends it, for another one
 
 # shellcheck source=tests/lib/segfs.sh
 . "$SEGFS_TOP/tests/lib/segfs.sh"
@@ -92,6 +93,11 @@ resize() { tmux -S "$tmux_socket" resize-window -x "$1" -y "$2"; }
 shows() { until_true screen_has "$1"; }
 screen_has() { screen | grep -qF -- "$1"; }
 ended() { shows "status "; }
+close_terminal() {
+	tmux -S "$tmux_socket" kill-server
+	until_true no_terminal
+}
+no_terminal() { ! tmux -S "$tmux_socket" has-session 2>/dev/null; }
 
 hold() {
 	rm -f "$TMPDIR/held"

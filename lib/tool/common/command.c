@@ -139,11 +139,11 @@ static int set(struct tool *tool, const struct command_option *option, void *set
 
 /* Fills the tables of getopt_long(3) from that of a command. Returns the number of options. */
 static size_t make_tables(const struct command *command, struct option options[OPTIONS_MAX + 2],
-			  char letters[2 * OPTIONS_MAX + 4])
+			  char letters[2 * OPTIONS_MAX + 5])
 {
 	size_t n = 0;
 
-	letters += sprintf(letters, ":h");
+	letters += sprintf(letters, "%s:h", command->options_first ? "+" : "");
 	for (const struct command_option *option = command->options;
 	     option && option->name && n < OPTIONS_MAX; option++, n++) {
 		options[n] = (struct option){
@@ -182,7 +182,7 @@ static int refuse(struct tool *tool, const struct command *command, int id, char
 static int parse(const struct command *command, struct tool *tool, void *settings, int argc, char **argv)
 {
 	struct option options[OPTIONS_MAX + 2];
-	char letters[2 * OPTIONS_MAX + 4];
+	char letters[2 * OPTIONS_MAX + 5];
 	int status = STATUS_DONE;
 	int id;
 

@@ -68,6 +68,7 @@ struct command {
 	const char *more;                     /* further lines of --help, examples among them */
 	size_t settings_size;                 /* of the settings, which are 0 at first */
 	size_t min, max;                      /* number of arguments */
+	bool options_first;                   /* what follows the first argument may begin with '-' */
 	enum command_argument completes;
 	/* argv: argc arguments without options, and NULL. Returns a STATUS_*. */
 	int (*run)(struct tool *tool, void *settings, int argc, char **argv);

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "lib/tool/common/objects.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/object_format.h"
+#include "lib/tool/common/command.h"
+#include "lib/tool/common/facts.h"
+#include "lib/tool/common/remedy.h"
+#include "lib/tool/common/report.h"
+#include "lib/tool/common/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+enum segfs_kind objects_kind_of(int fd, uint64_t size)
+{
+	struct object_header header;
+	_cleanup_close_ int file = -1;
+	char value[32], path[32];
+
+	if (facts_attribute(fd, "source", value, sizeof(value)) > 0) {
+		const ssize_t length = facts_attribute(fd, "object", value, sizeof(value));
+		const uint32_t kind = length > 0 ? object_kind_find(value) : 0;
+
+		return kind ? (enum segfs_kind)kind : SEGFS_SEGMENT;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (file < 0 || pread(file, &header, sizeof(header), 0) != sizeof(header) ||
+	    !object_kind_name(&header, size))
+		return SEGFS_SEGMENT;
+	return (enum segfs_kind)header.kind;
+}
+
+const char *objects_kind(enum segfs_kind kind)
+{
+	const char *text = object_kind_text(kind);
+
+	return text ? text : "segment";
+}
+
+const char *objects_article(enum segfs_kind kind)
+{
+	return strchr("aeiou", *objects_kind(kind)) ? "an" : "a";
+}
+
+int objects_open(struct tool *tool, const char *name, struct segfs_object **object)
+{
+	static const struct remedy remedies[] = {
+		{ENOENT, "there is no such object; 'segctl new --kind' creates one"},
+		{EACCES, "you may not read and write it, which whoever uses an object must"},
+		{EBADMSG, "this is a segment, not a synchronization object; 'segctl ls' shows what is"},
+		{EISDIR, "this is a directory; name an object in it"},
+		{ENXIO, "this is no regular file, so no synchronization object"},
+		{EPROTONOSUPPORT, "an object of another version of libsegfs; use segctl of that version"},
+		{0},
+	};
+	char path[PATH_MAX];
+	int status = target_find(tool, name, path);
+	int result;
+
+	if (status != STATUS_DONE)
+		return status;
+	result = segfs_object_open(name, 0, object);
+	return result < 0 ? remedy_report(tool, name, result, remedies) : STATUS_DONE;
+}
+
+int objects_refuse(const struct tool *tool, const char *name, enum segfs_kind kind)
+{
+	const char *remedy;
+
+	switch (kind) {
+	case SEGFS_SEMAPHORE:
+		remedy = "use 'segctl wait' and 'segctl post'";
+		break;
+	case SEGFS_EVENT:
+	case SEGFS_AUTO_EVENT:
+		remedy = "use 'segctl wait', 'segctl set' and 'segctl reset'";
+		break;
+	case SEGFS_DOORBELL:
+		remedy = "use 'segctl wait' and 'segctl ring'";
+		break;
+	case SEGFS_MUTEX:
+	case SEGFS_RECURSIVE_MUTEX:
+	case SEGFS_RWLOCK:
+		remedy = "use 'segctl lock'";
+		break;
+	default:
+		remedy = "only programs use it; 'segctl value' shows its state";
+		break;
+	}
+	return report(tool, STATUS_NOT_AS_ASKED, name, "this is %s %s; %s", objects_article(kind),
+		      objects_kind(kind), remedy);
+}
+
+int objects_change(struct tool *tool, const char *name, int (*change)(struct segfs_object *object))
+{
+	struct segfs_object *object;
+	int status = objects_open(tool, name, &object);
+	int result;
+
+	if (status != STATUS_DONE)
+		return status;
+	result = change(object);
+	if (result == -EPROTOTYPE)
+		status = objects_refuse(tool, name, segfs_object_kind(object));
+	else if (result < 0)
+		status = report_error(tool, name, result);
+	segfs_object_close(object);
+	return status;
+}
