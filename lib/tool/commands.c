@@ -18,6 +18,7 @@ const struct command *const commands[] = {
 	&rm_command,
 	&gc_command,
 	/* locks and objects */
+	&lock_command,
 	&wait_command,
 	&post_command,
 	&ring_command,

@@ -19,6 +19,7 @@ extern const struct command get_command;
 extern const struct command resize_command;
 extern const struct command rm_command;
 extern const struct command gc_command;
+extern const struct command lock_command;
 extern const struct command wait_command;
 extern const struct command post_command;
 extern const struct command ring_command;

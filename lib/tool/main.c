@@ -6,7 +6,8 @@
  *   NAME.c               the command NAME
  *   common/              what commands share: options (command), the mount (tool), messages (report, remedy),
  *                        text, tables, what is known of segments (survey), lists of .segfs (fields, attached,
- *                        locks), arguments (target, policies, users, load), objects, creation
+ *                        locks), arguments (target, policies, users, load), objects, creation, and what lock
+ *                        needs (filelock, child)
  *
  * Segments are reached by files and attributes of the mount, and by libsegfs.
  */
