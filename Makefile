@@ -355,6 +355,7 @@ installed := \
 	644:$(OUT)/libsegfs.a:lib/libsegfs.a \
 	pc:-:lib/pkgconfig/segfs.pc \
 	644:lib/python/segfs.py:lib/python3/dist-packages/segfs.py \
+	$(foreach page,$(wildcard packaging/man/*.1),644:$(page):share/man/man1/$(notdir $(page))) \
 	$(foreach page,$(wildcard packaging/man/*.3),644:$(page):share/man/man3/$(notdir $(page))) \
 	$(foreach alias,$(man_aliases),so:$(call field,2,$(alias)).3:share/man/man3/$(call field,1,$(alias)).3) \
 	644:packaging/man/segfs.ini.5:share/man/man5/segfs.ini.5 \
