@@ -79,7 +79,8 @@ endif
 
 # _GNU_SOURCE is empty, so that a file may define it as well
 preprocessor := -I. -D_GNU_SOURCE= -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=317 -DSEGFS_VERSION='"$(VERSION)"' \
-	$(FUSE_CFLAGS) $(INIH_CFLAGS) $(CAPNG_CFLAGS) $(SECCOMP_CFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS)
+	$(FUSE_CFLAGS) $(INIH_CFLAGS) $(CAPNG_CFLAGS) $(SECCOMP_CFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS) \
+	$(ARCHIVE_CFLAGS) $(XXHASH_CFLAGS)
 language := -std=gnu17 -pthread -fPIE -fno-common -fvisibility=hidden
 compile = $(CC) $(preprocessor) $(CPPFLAGS) $(language) $(warnings) $(hardening) $(sanitizer) $(CFLAGS)
 link = $(CC) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(sanitizer) $(CFLAGS) $(LDFLAGS)
@@ -127,7 +128,7 @@ $(OUT)/segfs: $(call object,$(program_sources)) $(OBJ)/filter_programs.o $(OBJ)/
 
 $(OUT)/segctl: $(call object,$(tool_sources)) $(OBJ)/tool.list $(OBJ)/link.flags
 	$(call say,LINK,$@)
-	$(Q)$(link) -o $@ $(filter %.o,$^) $(SMARTCOLS_LIBS) $(JANSSON_LIBS) -lm
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(ARCHIVE_LIBS) $(XXHASH_LIBS) -lm
 
 $(OBJ)/generate-filters: $(call object,$(generator_sources)) $(OBJ)/generator.list $(OBJ)/link.flags
 	$(call say,LINK,$@)

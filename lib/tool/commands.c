@@ -32,5 +32,7 @@ const struct command *const commands[] = {
 	&purge_command,
 	&doctor_command,
 	/* the end */
+	&save_command,
+	&load_command,
 	NULL,
 };

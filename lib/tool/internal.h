@@ -8,6 +8,7 @@
 /* In the order of the help, with a final NULL. */
 extern const struct command *const commands[];
 
+extern const struct command load_command;
 extern const struct command ls_command;
 extern const struct command stat_command;
 extern const struct command attached_command;
@@ -31,5 +32,6 @@ extern const struct command upgrade_command;
 extern const struct command check_command;
 extern const struct command purge_command;
 extern const struct command doctor_command;
+extern const struct command save_command;
 
 #endif

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include "lib/tool/common/landing.h"
+#include "lib/base/cleanup.h"
+#include "lib/tool/common/copying.h"
+#include "lib/tool/common/facts.h"
+#include "lib/tool/common/place.h"
+#include "lib/tool/common/tool.h"
+#include "lib/tool/common/waiting.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* --- beginning --- */
+
+static bool has_source(int dir_fd, const char *source)
+{
+	char value[32];
+
+	return facts_attribute(dir_fd, "source", value, sizeof(value)) > 0 && strcmp(value, source) == 0;
+}
+
+/* A name that sysv/ can create: that of a key. */
+static bool is_key(const char *name)
+{
+	return strlen(name) == 10 && strncmp(name, "0x", 2) == 0 && strspn(name + 2, "0123456789abcdef") == 8;
+}
+
+static int make_memory(void)
+{
+	const int fd = memfd_create("segctl-load", MFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int begin_hidden(int dir_fd, const struct landing_style *style, struct landing *landing)
+{
+	int result;
+
+	if (!style->resume)
+		place_sweep(dir_fd);
+	landing->fd = place_create(dir_fd, landing->name, style->resume, &landing->is_resumed);
+	if (landing->fd < 0)
+		return landing->fd;
+	/* what it has got from the directory could fix its size, or commit memory */
+	result = properties_clear(landing->fd);
+	return result;
+}
+
+int landing_begin(const struct tool *tool, const char *name, const struct landing_style *style,
+		  bool needs_memory, struct landing *landing)
+{
+	_cleanup_close_ int dir_fd = -1;
+	struct stat found;
+	bool exists;
+
+	*landing = (struct landing){.fd = -1};
+	snprintf(landing->name, sizeof(landing->name), "%s", name);
+	dir_fd = place_open_nearest(tool->mount_fd, name, &landing->above);
+	if (dir_fd < 0)
+		return dir_fd;
+	exists = fstatat(tool->mount_fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
+	if (exists && !S_ISREG(found.st_mode))
+		return S_ISDIR(found.st_mode) ? -EISDIR : -EINVAL;
+	if (has_source(dir_fd, "process") && !(exists && style->in_place))
+		return -EROFS;
+	if (exists && !style->replace && !style->in_place)
+		return -EEXIST;
+	landing->is_new = !exists;
+	landing->is_written = (exists && style->in_place) || has_source(dir_fd, "sysv");
+	if (!landing->is_written)
+		return begin_hidden(dir_fd, style, landing);
+	/* nothing can be renamed in sysv/ */
+	if (exists && !style->in_place)
+		return -EXDEV;
+	if (!exists && !is_key(name + landing->above + (landing->above > 0)))
+		return -ENOTSUP;
+	if (needs_memory)
+		landing->fd = make_memory();
+	return needs_memory && landing->fd < 0 ? landing->fd : 0;
+}
+
+/* --- directories --- */
+
+static int make_directory(int dir_fd, const char *component, const struct manifest_entry *entry,
+			  unsigned int flags)
+{
+	const char *what;
+	int result, fd;
+
+	if (mkdirat(dir_fd, component, entry ? 0700 : 0777) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	if (!entry)
+		return 0;
+	fd = openat(dir_fd, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	result = properties_set(fd, &entry->properties, flags, &what);
+	close(fd);
+	return result;
+}
+
+static const struct manifest_entry *find_directory(const struct manifest *manifest, const char *name)
+{
+	size_t n;
+	const size_t *found = manifest_find(manifest, name, &n);
+
+	while (found && n > 0)
+		if (manifest->entries[found[--n]].is_directory)
+			return &manifest->entries[found[n]];
+	return NULL;
+}
+
+int landing_make_directories(const struct tool *tool, const char *name, size_t skip,
+			     const struct manifest *manifest, const struct landing_style *style)
+{
+	const unsigned int flags = style->no_policy || !tool->is_segfs ? PROPERTIES_NO_POLICY : 0;
+	int result = 0;
+
+	for (const char *slash = strchr(name, '/'); slash && result == 0; slash = strchr(slash + 1, '/')) {
+		const size_t length = (size_t)(slash - name);
+		_cleanup_close_ int dir_fd = -1;
+		const char *last;
+		char directory[PATH_MAX];
+
+		snprintf(directory, sizeof(directory), "%.*s", (int)length, name);
+		dir_fd = place_open_directory(tool->mount_fd, directory, &last);
+		if (dir_fd < 0)
+			return dir_fd;
+		result = make_directory(dir_fd, last,
+					length > skip ? find_directory(manifest, directory + skip) : NULL,
+					flags);
+	}
+	return result;
+}
+
+/* --- publishing --- */
+
+/* Locks a segment that is to be replaced, if only against those who change it. */
+static int lock_present(const struct tool *tool, const char *name, uint64_t timeout)
+{
+	bool exclusive = true;
+	int fd = place_open_file(tool->mount_fd, name, O_RDWR);
+	int result;
+
+	if (fd == -EACCES || fd == -EBUSY || fd == -EPERM) {
+		exclusive = false;
+		fd = place_open_file(tool->mount_fd, name, O_RDONLY);
+	}
+	/* it cannot be locked by one who may not open it, but the directory may be his */
+	if (fd < 0)
+		return fd;
+	result = waiting_lock(fd, exclusive, timeout);
+	if (result < 0)
+		close(fd);
+	return result < 0 ? result : fd;
+}
+
+static int publish_hidden(const struct tool *tool, struct landing *landing,
+			  const struct manifest_entry *entry, const struct landing_style *style,
+			  const char **what)
+{
+	const unsigned int flags = style->no_policy || !tool->is_segfs ? PROPERTIES_NO_POLICY : 0;
+	_cleanup_close_ int present = -1;
+	_cleanup_close_ int from_fd = -1;
+	_cleanup_close_ int to_fd = -1;
+	char beside[PATH_MAX];
+	const char *last;
+	size_t length;
+	int result;
+
+	if (style->replace) {
+		present = lock_present(tool, landing->name, style->timeout);
+		if (present == -EAGAIN)
+			return present;
+	}
+	snprintf(beside, sizeof(beside), "%.*s/x", (int)landing->above, landing->name);
+	from_fd = place_open_nearest(tool->mount_fd, landing->above ? beside : "x", &length);
+	to_fd = place_open_directory(tool->mount_fd, landing->name, &last);
+	if (from_fd < 0 || to_fd < 0)
+		return from_fd < 0 ? from_fd : to_fd;
+	/* a policy is refused while there is a lock */
+	flock(landing->fd, LOCK_UN);
+	result = properties_set(landing->fd, &entry->properties, flags, what);
+	if (result < 0)
+		return result;
+	*what = NULL;
+	result = place_publish(from_fd, landing->name, to_fd, last, style->replace);
+	if (result == 0) {
+		close(landing->fd);
+		landing->fd = -1;
+	}
+	return result;
+}
+
+/* Writes the bytes into a segment that is there. */
+static int overwrite(int fd, const struct manifest_entry *entry, int content, struct progress *progress)
+{
+	struct checksum checksum;
+	const struct copying copying = {
+		.from = content,
+		.to = fd,
+		.size = entry->checksum.size,
+		.may_have_data = true,
+		.checksum = &checksum,
+		.progress = progress,
+	};
+	struct stat found;
+	uint64_t first;
+	bool is_target;
+	int result = fstat(fd, &found) < 0 ? -errno : 0;
+
+	if (result == 0 && (uint64_t)found.st_size != copying.size && ftruncate(fd, (off_t)copying.size) < 0)
+		result = -errno;
+	if (result < 0)
+		return result;
+	result = checksum_begin(&checksum);
+	if (result == 0)
+		result = copying_run(&copying, &is_target);
+	if (result == 0 && !checksum_equals(&checksum, &entry->checksum, &first))
+		result = -EBADMSG;
+	checksum_free(&checksum);
+	return result;
+}
+
+static int write_present(const struct tool *tool, const struct landing *landing,
+			 const struct manifest_entry *entry, int content, const struct landing_style *style,
+			 struct progress *progress)
+{
+	_cleanup_close_ int fd = place_open_file(tool->mount_fd, landing->name, O_RDWR);
+	int result;
+
+	if (fd < 0)
+		return fd;
+	result = waiting_lock(fd, true, style->timeout);
+	return result < 0 ? result : overwrite(fd, entry, content, progress);
+}
+
+/* A segment of System V has its name at once: until it is complete nobody else may open it. */
+static int write_new(const struct tool *tool, const struct landing *landing,
+		     const struct manifest_entry *entry, int content, struct progress *progress,
+		     const char **what)
+{
+	struct properties properties = entry->properties;
+	_cleanup_close_ int fd = openat(tool->mount_fd, landing->name,
+					O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	result = ftruncate(fd, (off_t)entry->checksum.size) < 0 ? -errno : 0;
+	if (result == 0)
+		result = overwrite(fd, entry, content, progress);
+	/* it has neither attributes nor times of its own */
+	properties.n = 0;
+	properties.mode &= 0777;
+	if (result == 0)
+		result = properties_set(fd, &properties, PROPERTIES_ONLY_FILES, what);
+	if (result < 0)
+		unlinkat(tool->mount_fd, landing->name, 0);
+	else
+		*what = NULL;
+	return result;
+}
+
+int landing_publish(const struct tool *tool, struct landing *landing, const struct manifest_entry *entry,
+		    int content, const struct landing_style *style, struct progress *progress,
+		    const char **what)
+{
+	*what = NULL;
+	if (!landing->is_written)
+		return publish_hidden(tool, landing, entry, style, what);
+	if (landing->is_new)
+		return write_new(tool, landing, entry, content, progress, what);
+	return write_present(tool, landing, entry, content, style, progress);
+}
+
+void landing_end(const struct tool *tool, struct landing *landing)
+{
+	if (landing->fd >= 0 && !landing->is_written) {
+		char beside[PATH_MAX];
+		size_t length;
+		int dir_fd;
+
+		snprintf(beside, sizeof(beside), "%.*s/x", (int)landing->above, landing->name);
+		dir_fd = place_open_nearest(tool->mount_fd, landing->above ? beside : "x", &length);
+		if (dir_fd >= 0) {
+			place_remove(dir_fd, landing->name);
+			close(dir_fd);
+		}
+	}
+	if (landing->fd >= 0)
+		close(landing->fd);
+	landing->fd = -1;
+}

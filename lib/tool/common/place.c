@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "lib/tool/common/place.h"
+#include "lib/base/cleanup.h"
+#include "lib/tool/common/checksum.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OURS   ".segctl-"
+#define SUFFIX ".part"
+#define TRIES  10 /* to create a file that sweeping runs remove */
+
+/* --- directories --- */
+
+int place_open_nearest(int root_fd, const char *name, size_t *length)
+{
+	_cleanup_close_ int fd = openat(root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	size_t at = 0;
+
+	*length = 0;
+	if (fd < 0)
+		return -errno;
+	for (size_t n; name[at + (n = strcspn(name + at, "/"))] == '/'; at += n + 1) {
+		char component[NAME_MAX + 1];
+		int next;
+
+		if (n > NAME_MAX)
+			return -ENAMETOOLONG;
+		snprintf(component, sizeof(component), "%.*s", (int)n, name + at);
+		next = openat(fd, component, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			return errno == ENOENT ? take_fd(&fd) : -errno;
+		close(fd);
+		fd = next;
+		*length = at + n;
+	}
+	return take_fd(&fd);
+}
+
+int place_open_directory(int root_fd, const char *name, const char **last)
+{
+	const char *slash = strrchr(name, '/');
+	size_t length;
+	_cleanup_close_ int fd = place_open_nearest(root_fd, name, &length);
+
+	if (fd < 0)
+		return fd;
+	*last = slash ? slash + 1 : name;
+	return length == (slash ? (size_t)(slash - name) : 0) ? take_fd(&fd) : -ENOENT;
+}
+
+int place_open_file(int root_fd, const char *name, int flags)
+{
+	const char *last;
+	_cleanup_close_ int dir_fd = place_open_directory(root_fd, name, &last);
+	_cleanup_close_ int fd = -1;
+	struct stat found;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	/* a fifo or a device is opened without waiting, found out, and closed again */
+	fd = openat(dir_fd, last, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &found) < 0)
+		return -errno;
+	if (!S_ISREG(found.st_mode))
+		return S_ISDIR(found.st_mode) ? -EISDIR : -EINVAL;
+	/* otherwise reads and writes would not wait for mandatory locks */
+	if (fcntl(fd, F_SETFL, 0) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+/* --- hidden names --- */
+
+static void hide(const char *name, char text[PLACE_TEMPORARY_MAX])
+{
+	snprintf(text, PLACE_TEMPORARY_MAX, OURS "%016llx" SUFFIX,
+		 (unsigned long long)checksum_text(name, strlen(name)));
+}
+
+bool place_is_hidden(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return strncmp(slash ? slash + 1 : name, OURS, strlen(OURS)) == 0;
+}
+
+/* Whether a descriptor is that of a name still. */
+static bool has_name(int dir_fd, const char *name, int fd)
+{
+	struct stat here, there;
+
+	return fstat(fd, &here) == 0 && fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
+/* Opens one that a run has left, and takes it over. */
+static int open_left(int dir_fd, const char *hidden)
+{
+	_cleanup_close_ int fd =
+		openat(dir_fd, hidden, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat found;
+
+	if (fd < 0 || fstat(fd, &found) < 0)
+		return -errno;
+	if (!S_ISREG(found.st_mode) || found.st_uid != geteuid())
+		return -EEXIST;
+	if (fcntl(fd, F_SETFL, 0) < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return has_name(dir_fd, hidden, fd) ? take_fd(&fd) : -ENOENT;
+}
+
+static int create_new(int dir_fd, const char *hidden)
+{
+	_cleanup_close_ int fd =
+		openat(dir_fd, hidden, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno != EWOULDBLOCK)
+		return -errno;
+	/* a run that sweeps may have been faster */
+	return has_name(dir_fd, hidden, fd) ? take_fd(&fd) : -EAGAIN;
+}
+
+int place_create(int dir_fd, const char *name, bool resumes, bool *is_resumed)
+{
+	char hidden[PLACE_TEMPORARY_MAX];
+	int result = -EAGAIN;
+
+	hide(name, hidden);
+	*is_resumed = false;
+	for (int i = 0; i < TRIES && (result == -EAGAIN || result == -ENOENT); i++) {
+		result = create_new(dir_fd, hidden);
+		if (result != -EEXIST)
+			continue;
+		result = open_left(dir_fd, hidden);
+		if (result >= 0 && resumes) {
+			*is_resumed = true;
+		} else if (result >= 0) {
+			unlinkat(dir_fd, hidden, 0);
+			close(result);
+			result = -EAGAIN;
+		}
+	}
+	return result;
+}
+
+void place_remove(int dir_fd, const char *name)
+{
+	char hidden[PLACE_TEMPORARY_MAX];
+
+	hide(name, hidden);
+	unlinkat(dir_fd, hidden, 0);
+}
+
+int place_publish(int dir_fd, const char *name, int to_fd, const char *last, bool replaces)
+{
+	char hidden[PLACE_TEMPORARY_MAX];
+
+	hide(name, hidden);
+	if (renameat2(dir_fd, hidden, to_fd, last, replaces ? 0 : RENAME_NOREPLACE) == 0)
+		return 0;
+	if (replaces || errno != EINVAL)
+		return -errno;
+	/* a file system without that flag */
+	if (linkat(dir_fd, hidden, to_fd, last, 0) < 0)
+		return -errno;
+	unlinkat(dir_fd, hidden, 0);
+	return 0;
+}
+
+void place_sweep(int dir_fd)
+{
+	const int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir && fd >= 0)
+		close(fd);
+	while (dir && (entry = readdir(dir))) {
+		const size_t length = strlen(entry->d_name);
+		int left;
+
+		if (strncmp(entry->d_name, OURS, strlen(OURS)) != 0 || length < strlen(SUFFIX) ||
+		    strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) != 0)
+			continue;
+		left = open_left(dir_fd, entry->d_name);
+		if (left < 0)
+			continue;
+		unlinkat(dir_fd, entry->d_name, 0);
+		close(left);
+	}
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a file has besides its bytes, and what a copy of it is to have: mode, owner, times, attributes (those
+ * of the user, policies, access control lists). Belongs to one thread.
+ */
+#ifndef SEGFS_TOOL_PROPERTIES_H
+#define SEGFS_TOOL_PROPERTIES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define PROPERTIES_POLICY "user.segfs." /* how the names of policies begin */
+
+/* An extended attribute. */
+struct property {
+	char *name;
+	void *value;
+	size_t length;
+};
+
+struct properties {
+	uint32_t mode; /* permission bits, up to 07777 */
+	uid_t uid;
+	gid_t gid;
+	char *user, *group; /* names; or the numbers as text */
+	struct timespec atime, mtime;
+	struct property *attributes; /* user.*, and access control lists */
+	size_t n;
+};
+
+/*
+ * Gets those of a file. fd: may be O_PATH. properties: released by properties_free(), also after a failure.
+ * Returns 0; a negative errno.
+ */
+int properties_get(int fd, struct properties *properties);
+void properties_free(struct properties *properties);
+
+/* Adds an attribute. Returns 0; -ENOMEM; -EINVAL, it is none that is kept. */
+int properties_add(struct properties *properties, const char *name, const void *value, size_t length);
+
+/* The value of a policy; NULL = it is the default. */
+const struct property *properties_find(const struct properties *properties, const char *name);
+
+/* What properties_set() leaves out: bits. */
+#define PROPERTIES_NO_POLICY 1u
+#define PROPERTIES_ONLY_FILES                                                                                \
+	2u /* of a file that keeps a segment: what a file system lacks is not missed                         \
+	    */
+
+/*
+ * Removes what a new file has got from its directory: policies and access control lists. Returns 0; a
+ * negative errno.
+ */
+int properties_clear(int fd);
+
+/*
+ * Gives them to a file of the caller. The owner is set for root only, by name, else by number; without that,
+ * bits of set-id are left out. what: receives what could not be set, such as the name of an attribute.
+ * Returns 0; a negative errno.
+ */
+int properties_set(int fd, const struct properties *properties, unsigned int flags, const char **what);
+
+#endif
