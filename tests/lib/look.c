@@ -56,6 +56,9 @@ static void look_into_arena(int fd, struct finding *finding)
 	arena_locate(&arena);
 	for (uint32_t i = 0; i < arena.header->handles_high; i++)
 		finding->handles += atomic_load(&arena.handles[i].state) == SLOT_LIVE;
+	/* after the handles: a handle is freed before its RELEASE is completed */
+	for (uint32_t i = 0; i < ARENA_JOURNAL; i++)
+		finding->running += atomic_load(&arena.header->journal[i].state) != JOURNAL_FREE;
 	for (uint32_t i = 0; i < arena.header->locks_high; i++)
 		finding->waiting += atomic_load(&arena.locks[i].state) == LOCK_SLOT_WAITING;
 	if (state_recover(&state, &arena, 1u << 30) == 0)

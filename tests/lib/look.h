@@ -11,6 +11,7 @@
 struct finding {
 	int handles;   /* open handles, -1 = unknown */
 	int waiting;   /* requests that wait for a lock or for I/O */
+	int running;   /* requests that are being carried out */
 	char why[512]; /* the first violated invariant, "" = none */
 };
 

@@ -605,6 +605,13 @@ int mount_handles(const struct mount *mount)
 	return look_into(mount->supervisor).handles;
 }
 
+bool mount_is_idle(const struct mount *mount)
+{
+	const struct finding found = look_into(mount->supervisor);
+
+	return found.handles == 0 && found.running == 0;
+}
+
 static bool is_settled(const struct mount *mount, unsigned int handles, struct finding *found)
 {
 	*found = look_into(mount->supervisor);

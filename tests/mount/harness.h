@@ -130,6 +130,9 @@ int mount_verify(const struct mount *mount, unsigned int handles);
 /* The number of open handles, or -1. */
 int mount_handles(const struct mount *mount);
 
+/* Whether no handle is open and no request is being carried out. */
+bool mount_is_idle(const struct mount *mount);
+
 /* The number for a key in MOUNT/.segfs/status; -1 if there is none. */
 long long mount_status(const struct mount *mount, const char *key);
 
