@@ -104,7 +104,7 @@ static void look_at_incarnations(struct job *job, void *context)
 		job_must(job, found.st_size > 0 && found.st_size % PAGE == 0);
 		pages = (size_t)found.st_size / PAGE;
 		/* NULL: without views */
-		view = kernel_maps_sources() ? mmap(NULL, pages * PAGE, PROT_READ, MAP_SHARED, fd, 0) : NULL;
+		view = kernel_maps_uncached() ? mmap(NULL, pages * PAGE, PROT_READ, MAP_SHARED, fd, 0) : NULL;
 		job_must(job, view != MAP_FAILED);
 		for (int round = 0; round < 3; round++) {
 			for (size_t i = 0; i < pages; i++) {

@@ -58,7 +58,8 @@ static int op_view(void)
 		return -errno;
 	view = mmap(NULL, SCENE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (view == MAP_FAILED)
-		return errno == ENODEV && scene_now()->bit != IN_STORE && !kernel_maps_sources() ? 0 : -errno;
+		return errno == ENODEV && scene_now()->bit != IN_STORE && !kernel_maps_uncached() ? 0
+												  : -errno;
 	result = view[0] == 'f' && view[SCENE_SIZE - 1] == 'f' ? 0 : -EBADMSG;
 	memset(view, 'f', SCENE_SIZE);
 	if (msync(view, SCENE_SIZE, MS_SYNC) < 0)

@@ -566,7 +566,7 @@ bool kernel_has(const char *feature)
 	return false;
 }
 
-bool kernel_maps_sources(void)
+bool kernel_maps_uncached(void)
 {
 	return kernel_has("passthrough") || kernel_has("mmap-direct-io");
 }

@@ -143,10 +143,11 @@ bool kernel_has(const char *feature);
 bool mount_has_feature(const struct mount *mount, const char *feature);
 
 /*
- * Whether files can be mapped that others may change behind the mount: those of posix/, sysv/ and process/.
- * They bypass the page cache, so without passthrough the kernel must permit mmap(2) with FOPEN_DIRECT_IO.
+ * Whether files can be mapped that others may change behind the mount, those of posix/, sysv/ and process/,
+ * and mandatory ones. They bypass the page cache, so without passthrough the kernel must permit mmap(2) with
+ * FOPEN_DIRECT_IO.
  */
-bool kernel_maps_sources(void);
+bool kernel_maps_uncached(void);
 
 /* Whether segfs keeps the locks of its users, instead of the kernel. */
 bool mount_keeps_locks(const struct mount *mount);
@@ -195,10 +196,10 @@ long long milliseconds(void);
 		skip();                                                                                      \
 	} while (0)
 
-/* Skips a case that maps files of posix/, sysv/ or process/ where the kernel can't. */
-#define need_views_of_sources()                                                                              \
+/* Skips a case that maps such files where the kernel can't. */
+#define need_uncached_views()                                                                                \
 	do {                                                                                                 \
-		if (!kernel_maps_sources())                                                                  \
+		if (!kernel_maps_uncached())                                                                 \
 			skip_missing("mmap-direct-io");                                                      \
 	} while (0)
 

@@ -365,6 +365,8 @@ static void begin(void **state)
 {
 	flags = *(const unsigned int *)*state;
 	memset(tallies, 0, NUMBERS * sizeof(*tallies));
+	if (mandatory)
+		need_uncached_views();
 	check(mkdir(in_directory(""), 0755));
 	if (mandatory)
 		set_mandatory();

@@ -224,9 +224,7 @@ static long use_view(const struct access *access)
 static void views_pass(void **unused)
 {
 	(void)unused;
-	if (!mount_has_feature(&mandatory_mount, "passthrough") &&
-	    !mount_has_feature(&mandatory_mount, "mmap-direct-io"))
-		skip_missing("mmap-direct-io");
+	need_uncached_views();
 	lock(owner, F_SETLK, F_WRLCK, 0, 0);
 	assert_int_equal(now(one_byte(use_view, 10)), 0);
 	assert_int_equal(stored(10), 'v');

@@ -91,7 +91,7 @@ static char *map(int fd, size_t size, int protection)
 {
 	char *view;
 
-	need_views_of_sources();
+	need_uncached_views();
 	view = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(view, MAP_FAILED);
 	return view;

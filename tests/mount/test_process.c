@@ -274,7 +274,7 @@ static void another_process_shares(void **state)
 	int fd;
 
 	(void)state;
-	need_views_of_sources();
+	need_uncached_views();
 	fd = (int)check(open(memfd(), O_RDONLY));
 	view = map(fd, PROT_READ);
 	snprintf(number, sizeof(number), "%d", getpid());
@@ -424,7 +424,7 @@ static int owner_gets_in(void *unused)
 	    strcmp(bytes, TARGET_TEXT_MEMFD) != 0)
 		return 1;
 	view = mmap(NULL, TARGET_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (view == MAP_FAILED ? kernel_maps_sources() || errno != ENODEV
+	if (view == MAP_FAILED ? kernel_maps_uncached() || errno != ENODEV
 			       : strcmp(view, TARGET_TEXT_MEMFD) != 0)
 		return 2;
 	if (open(target_anonymous(&mount_here, &target), O_RDWR) < 0 ||

@@ -37,7 +37,7 @@ static void what_is_open_stays(void **state)
 	const char *paths[3];
 	int fds[3];
 	int writer;
-	const bool maps = kernel_maps_sources();
+	const bool maps = kernel_maps_uncached();
 	char *view = NULL;
 	char text[64];
 	struct stat stat;

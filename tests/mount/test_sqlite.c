@@ -33,8 +33,9 @@
 /* Parameters of a case. */
 struct journal {
 	const char *mode;
-	bool survives; /* a file exists from which another process rolls a dead writer's work back */
-	bool is_usual; /* the others differ from it in how the journal ends */
+	bool survives;   /* a file exists from which another process rolls a dead writer's work back */
+	bool is_usual;   /* the others differ from it in how the journal ends */
+	bool maps_index; /* a shared index, which is mapped */
 };
 
 static struct mount mount;
@@ -262,6 +263,8 @@ static void begin(void **state)
 {
 	const struct journal *journal = *state;
 
+	if (mandatory && journal->maps_index)
+		need_uncached_views();
 	journal_mode = journal->mode;
 	memset(tallies, 0, NUMBERS * sizeof(*tallies));
 	check(mkdir(in_directory(""), 0755));
@@ -372,8 +375,9 @@ static int stop(void **unused)
 static int run(const char *mode, bool usual)
 {
 	static const struct journal journals[] = {
-		{"delete", true, true}, {"truncate", true, false}, {"persist", true, false},
-		{"wal", true, true},    {"memory", false, false},  {"off", false, false},
+		{"delete", true, true, false},   {"truncate", true, false, false},
+		{"persist", true, false, false}, {"wal", true, true, true},
+		{"memory", false, false, false}, {"off", false, false, false},
 	};
 	static const struct {
 		const char *name;
