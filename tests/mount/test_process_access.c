@@ -508,9 +508,9 @@ static void expect_no_more(const char *who, const char *what, const struct piece
 			 mounted.writes);
 }
 
-static bool yama_restricts;
-
-static void check_viewer(const struct viewer *viewer, const struct kind *kind, const struct target *target)
+/* restricted: by Yama. */
+static void check_viewer(const struct viewer *viewer, const struct kind *kind, const struct target *target,
+			 bool restricted)
 {
 	struct answers *answers = ask_as(viewer, target);
 	bool any = false;
@@ -530,7 +530,7 @@ static void check_viewer(const struct viewer *viewer, const struct kind *kind, c
 	 * own memory; own memory by a read-only descriptor; shared anonymous memory; others' memory, stat
 	 * only; and read where mapped. Yama may forbid mappings, natively as well
 	 */
-	if (kind->is_open && viewer == &viewers[0] && !yama_restricts) {
+	if (kind->is_open && viewer == &viewers[0] && !restricted) {
 		static const struct answer expected[] = {{1, 1, 1}, {1, 1, 0}, {1, 1, 1},
 							 {1, 0, 0}, {1, 0, 0}, {1, 1, 0}};
 
@@ -544,7 +544,7 @@ static void check_viewer(const struct viewer *viewer, const struct kind *kind, c
 	munmap(answers, sizeof(*answers));
 }
 
-static void check_all_viewers(void)
+static void check_all_viewers(bool restricted)
 {
 	for (size_t k = 0; k < N_KINDS; k++) {
 		struct target *target;
@@ -555,7 +555,7 @@ static void check_all_viewers(void)
 			continue;
 		}
 		for (size_t v = 0; v < N_VIEWERS; v++)
-			check_viewer(&viewers[v], &kinds[k], target);
+			check_viewer(&viewers[v], &kinds[k], target, restricted);
 		end_target(target, child);
 	}
 }
@@ -563,7 +563,7 @@ static void check_all_viewers(void)
 static void nobody_gets_more_than_natively(void **state)
 {
 	(void)state;
-	check_all_viewers();
+	check_all_viewers(false);
 }
 
 /* The mount shows what the daemon's /proc shows. */
@@ -575,7 +575,7 @@ static void hidden_processes_are_hidden(void **state)
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		check(mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			    options[i]));
-		check_all_viewers();
+		check_all_viewers(false);
 	}
 	check(mount("proc", "/proc", "proc", MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		    "hidepid=0,gid=0"));
@@ -666,10 +666,8 @@ static void yama_decides(void **state)
 	for (int i = 0; i <= 2; i++) {
 		if (write_text(scope, path_of("%d", i)) < 0)
 			skip_missing("changing ptrace_scope");
-		yama_restricts = i > 0;
-		check_all_viewers();
+		check_all_viewers(i > 0);
 	}
-	yama_restricts = false;
 	write_text(scope, before);
 }
 
