@@ -362,6 +362,9 @@ installed := \
 	644:packaging/man/segfs.ini.5:share/man/man5/segfs.ini.5 \
 	644:packaging/man/segfs.7:share/man/man7/segfs.7 \
 	644:packaging/man/segfs.8:share/man/man8/segfs.8 \
+	644:packaging/completion/segctl.bash:share/bash-completion/completions/segctl \
+	644:packaging/completion/segctl.zsh:share/zsh/site-functions/_segctl \
+	644:packaging/completion/segctl.fish:share/fish/vendor_completions.d/segctl.fish \
 	644:packaging/segfs.ini.example:share/doc/segfs/segfs.ini.example \
 	644:packaging/systemd/segfs@.service:lib/systemd/system/segfs@.service
 

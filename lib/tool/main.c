@@ -14,6 +14,7 @@
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/tool.h"
+#include "lib/tool/complete.h"
 #include "lib/tool/internal.h"
 
 #include <locale.h>
@@ -92,6 +93,8 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	tool_init(&tool);
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0)
+		return complete(&tool, argc - 2, argv + 2);
 	at = parse(&tool, argc, argv, &status);
 	if (at < 0)
 		return finish(&tool, status);
