@@ -8,8 +8,8 @@ set -u
 
 destination=$TMPDIR/destination
 trap 'rm -rf "$destination"' EXIT
-# the pages of the library are those that library.t looks at
-files() { (cd "$destination" && find . ! -type d ! -name '*.3' -printf '%m %P\n' | sort -k 2); }
+# the pages of the library are those that library.t looks at, and manual.t looks at those of segctl
+files() { (cd "$destination" && find . ! -type d ! -name '*.[13]' -printf '%m %P\n' | sort -k 2); }
 leftovers() { find "$destination" ! -type d; }
 
 ok "make install" make install DESTDIR="$destination" PREFIX=/usr
