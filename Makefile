@@ -332,7 +332,7 @@ install_755 = install -D -m 755 $(1) $(2)
 install_644 = install -D -m 644 $(1) $(2)
 install_link = ln -sfn $(1) $(2)
 # a manual page that is another one
-install_so = echo '.so man3/$(1)' | install -D -m 644 /dev/stdin $(2)
+install_so = echo '.so man$(subst .,,$(suffix $(1)))/$(1)' | install -D -m 644 /dev/stdin $(2)
 # what pkg-config says
 install_pc = printf 'Name: segfs\nDescription: named segments of shared memory\nVersion: %s\nCflags: -I%s\nLibs: -L%s -lsegfs\n' \
 	'$(VERSION)' '$(PREFIX)/include' '$(PREFIX)/lib' | install -D -m 644 /dev/stdin $(2)
@@ -343,6 +343,11 @@ man_aliases := $(foreach name,open close fd size resize get set remove,segfs_$(n
 	$(foreach name,object_open object_close object_kind object_value post set_event reset_event ring wait wait_any wait_all deadline,segfs_$(name):segfs_object_create) \
 	$(foreach name,lock_shared unlock abandoned clear_abandoned,segfs_$(name):segfs_lock) \
 	$(foreach name,notify barrier_wait,segfs_$(name):segfs_condition_wait)
+
+man1_aliases := $(foreach name,stat attached locks top,segctl-$(name):segctl-ls) \
+	$(foreach name,set get resize rm,segctl-$(name):segctl-new) \
+	$(foreach name,wait post ring reset value,segctl-$(name):segctl-lock) segctl-dump:segctl-map segctl-load:segctl-save \
+	$(foreach name,reload upgrade check purge doctor,segctl-$(name):segctl-status)
 
 # one line per file: mode, or link or text, source, destination below PREFIX; install and uninstall both read it
 installed := \
@@ -358,6 +363,7 @@ installed := \
 	644:lib/python/segfs.py:lib/python3/dist-packages/segfs.py \
 	$(foreach page,$(wildcard packaging/man/*.1),644:$(page):share/man/man1/$(notdir $(page))) \
 	$(foreach page,$(wildcard packaging/man/*.3),644:$(page):share/man/man3/$(notdir $(page))) \
+	$(foreach alias,$(man1_aliases),so:$(call field,2,$(alias)).1:share/man/man1/$(call field,1,$(alias)).1) \
 	$(foreach alias,$(man_aliases),so:$(call field,2,$(alias)).3:share/man/man3/$(call field,1,$(alias)).3) \
 	644:packaging/man/segfs.ini.5:share/man/man5/segfs.ini.5 \
 	644:packaging/man/segfs.7:share/man/man7/segfs.7 \

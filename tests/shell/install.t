@@ -28,10 +28,13 @@ is "what is installed, with its modes" "$(files)" "755 usr/bin/segctl
 644 usr/lib/pkgconfig/segfs.pc
 644 usr/lib/python3/dist-packages/segfs.py
 644 usr/lib/systemd/system/segfs@.service
+644 usr/share/bash-completion/completions/segctl
 644 usr/share/doc/segfs/segfs.ini.example
+644 usr/share/fish/vendor_completions.d/segctl.fish
 644 usr/share/man/man5/segfs.ini.5
 644 usr/share/man/man7/segfs.7
-644 usr/share/man/man8/segfs.8"
+644 usr/share/man/man8/segfs.8
+644 usr/share/zsh/site-functions/_segctl"
 ok "the installed program runs" "$destination/usr/bin/segfs" --version
 
 echo kept >"$destination/usr/bin/other"

@@ -72,4 +72,28 @@ for page in segfs_*.3; do
 	ok "$page refers to libsegfs.3" refers "$page" libsegfs.3
 done
 
+# --- segctl: each command has a page, which describes its options; one page leads to the others
+
+page_of() { # COMMAND
+	local page=segctl-$1.1
+	[ -e "$page" ] || page=$(sed -n "s|.*'\.so man1/\(segctl-[a-z]*\.1\)'.*/man1/segctl-$1\.1'.*|\1|p" <<<"$installed")
+	echo "$page"
+}
+for command in $("$SEGFS_OUT/segctl" --complete ""  | cut -f 1); do
+	page=$(page_of "$command")
+	ok "segctl $command has a page" test -e "$page"
+	[ -e "$page" ] || continue
+	sed -n 's/^\.It //p' "$page" | sed 's/Fl Fl /--/g; s/Fl -/--/g; s/ , -/ , --/g' >"$TMPDIR/items"
+	ok "... that names it" grep -qE "^\.Nm segctl-$command( ,)?$" "$page"
+	for option in $("$SEGFS_OUT/segctl" --complete "$command" -- | cut -f 1); do
+		[ "$option" = --help ] || ok "... and describes $option" grep -qwF -e "$option" "$TMPDIR/items"
+	done
+done
+for page in segctl-*.1; do
+	ok "segctl.1 refers to $page" refers segctl.1 "$page"
+	ok "$page refers to segctl.1" refers "$page" segctl.1
+done
+ok "segfs.7 refers to segctl.1" refers segfs.7 segctl.1
+ok "segfs.8 refers to segctl.1" refers segfs.8 segctl.1
+
 tap_done
