@@ -52,14 +52,14 @@ static const struct control_file {
 	const char *name;
 	void (*print)(struct control_text *text, struct state *state);
 	/*
-	 * Reading it inspects all processes, which must queue for a place. What needs none never queues:
-	 * /proc/locks answers whatever processes do.
+	 * Reading it inspects all processes or all files, which must queue for a place. What needs none never
+	 * queues: /proc/locks answers whatever processes do.
 	 */
 	bool scans;
 } files[] = {
 	{"version", print_version, false},  {"status", print_status, false},
 	{"config", print_config, false},    {"locks", control_print_locks, false},
-	{"attached", print_attached, true},
+	{"attached", print_attached, true}, {"policies", control_print_policies, true},
 };
 
 #define N_FILES (sizeof(files) / sizeof(files[0]))

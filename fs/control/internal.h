@@ -21,8 +21,9 @@ void control_print(struct control_text *text, const char *format, ...) __attribu
 /* Appends a JSON string, including quotes. */
 void control_print_json_string(struct control_text *text, const char *string);
 
-/* Content of .segfs/locks and .segfs/attached. */
+/* Content of .segfs/locks, .segfs/policies and .segfs/attached. */
 void control_print_locks(struct control_text *text, struct state *state);
+void control_print_policies(struct control_text *text, struct state *state);
 void control_print_attached(struct control_text *text, struct state *state,
 			    const struct control_facts *facts);
 

@@ -75,17 +75,22 @@ int listed_find(struct state *state, uint64_t id, struct listed_segment *segment
 	return result;
 }
 
-void listed_print_path(struct control_text *text, const struct listed_segment *segment)
+void listed_print_name(struct control_text *text, const char *name)
 {
 	size_t plain;
 
-	for (const char *name = segment->path; *name; name += plain) {
+	for (; *name; name += plain) {
 		plain = strcspn(name, " \t\n\\");
 		control_print(text, "%.*s", (int)plain, name);
 		if (name[plain])
 			control_print(text, "\\%03o", (unsigned char)name[plain++]);
 	}
 	control_print(text, "\n");
+}
+
+void listed_print_path(struct control_text *text, const struct listed_segment *segment)
+{
+	listed_print_name(text, segment->path);
 }
 
 void listed_print_time(struct control_text *text, uint64_t nanoseconds)

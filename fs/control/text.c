@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define CONTROL_TEXT_MAX ((size_t)256 << 20) /* bytes of a file under .segfs */
+
 void control_fail(struct control_text *text, int result)
 {
 	if (result < 0 && text->result == 0)
@@ -18,6 +20,10 @@ static bool reserve(struct control_text *text, size_t more)
 	size_t size = text->size ? text->size : 1024;
 	char *bytes;
 
+	if (more > CONTROL_TEXT_MAX - text->length) {
+		control_fail(text, -EFBIG);
+		return false;
+	}
 	while (size < text->length + more + 1)
 		size *= 2;
 	if (size == text->size)

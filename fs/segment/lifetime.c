@@ -239,7 +239,7 @@ static void update_changed(struct fs *fs)
 }
 
 /* Examines a file that existed before segfs was started. */
-static void look_at_file(int dir_fd, const char *name, void *context)
+static void look_at_file(int dir_fd, const char *name, const char *below, void *context)
 {
 	struct fs *fs = context;
 	struct source_file file = {.fd = -1};
@@ -251,6 +251,7 @@ static void look_at_file(int dir_fd, const char *name, void *context)
 	uint64_t ago;
 	uint64_t id;
 
+	(void)below;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir_fd, name);
 	length = lgetxattr(path, source_policy_attribute(&fs->state), text, sizeof(text));
 	if (length < 0)

@@ -166,7 +166,7 @@ static int walk_tree(const struct state *state, struct walk *walk,
 }
 
 struct visitor {
-	void (*visit)(int dir_fd, const char *name, void *context);
+	void (*visit)(int dir_fd, const char *name, const char *path, void *context);
 	void *context;
 };
 
@@ -174,13 +174,12 @@ static bool visit_all(int dir_fd, const char *name, const char *path, void *cont
 {
 	const struct visitor *visitor = context;
 
-	(void)path;
-	visitor->visit(dir_fd, name, visitor->context);
+	visitor->visit(dir_fd, name, path, visitor->context);
 	return false;
 }
 
-int paths_walk(const struct state *state, void (*visit)(int dir_fd, const char *name, void *context),
-	       void *context)
+int paths_walk(const struct state *state,
+	       void (*visit)(int dir_fd, const char *name, const char *path, void *context), void *context)
 {
 	struct walk walk = {.path = ""};
 	struct visitor visitor = {visit, context};

@@ -37,10 +37,11 @@ int paths_open_beneath(int dir_fd, const char *path);
 int paths_open_directory(const struct state *state, const char *path);
 
 /*
- * Calls `visit` for each regular file of all stores, with a descriptor of its directory and its name.
- * Returns 0; -ENOMEM; the negative errno of opening the root.
+ * Calls `visit` for each regular file of all stores, with a descriptor of its directory, its name in that,
+ * and its path below the mount. Directories that this thread may not read are left out. Returns 0; -ENOMEM;
+ * the negative errno of opening the root.
  */
-int paths_walk(const struct state *state, void (*visit)(int dir_fd, const char *name, void *context),
-	       void *context);
+int paths_walk(const struct state *state,
+	       void (*visit)(int dir_fd, const char *name, const char *path, void *context), void *context);
 
 #endif

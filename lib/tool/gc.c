@@ -41,7 +41,7 @@ static const struct table_column columns[] = {
 };
 
 #define BY_DEFAULT "NAME,KIND,SIZE,AGE,OWNER,WHY"
-#define FACTS      (FACT_KIND | FACT_ATTACHED | FACT_ORPHAN | FACT_IDLE)
+#define FACTS      (FACT_EXACT | FACT_KIND | FACT_ATTACHED | FACT_ORPHAN | FACT_IDLE)
 
 /* --- what is offered --- */
 

@@ -439,7 +439,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		return report(tool, STATUS_USAGE, "--tree", "a tree is sorted by name");
 	for (size_t i = 0; i < n && !settings->null; i++)
 		request.facts |= NEEDS(chosen[i]);
-	request.facts |= NEEDS(order.column) | (settings->orphans ? FACT_ORPHAN : 0);
+	request.facts |= NEEDS(order.column) | (settings->orphans ? FACT_ORPHAN | FACT_EXACT : 0);
 	list = (struct list){.tool = tool,
 			     .settings = settings,
 			     .request = &request,

@@ -154,6 +154,7 @@ void bench_sources(const char *base);  /* sources.c */
 void bench_kills(const char *base);    /* kills.c */
 void bench_cold(const char *base);     /* cold.c */
 void bench_library(const char *base);  /* library.c */
+void bench_tool(const char *base);     /* tool.c */
 
 /* locks.c: pairs of calls on place->file. workload->argument of the first: the command of fcntl(2) */
 void lock_and_unlock(struct place *place, const struct workload *workload, unsigned int count);

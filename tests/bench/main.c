@@ -23,6 +23,7 @@
  *   held.c        ... and their cost when there are many
  *   sources.c     table "sources": cost of `ls -l` of the machine's own shared memory
  *   library.c     table "library": objects of libsegfs beside those of the C library and Boost (boost.cc)
+ *   tool.c        table "segctl": the command-line tool beside ls
  *   kills.c       table "kills": time that worker deaths and upgrades add to calls
  *   null.c        the null daemon: a FUSE server of names in memory
  *   calls.c       table "calls": round trips and system calls of each operation
@@ -45,7 +46,7 @@ int main(int argc, char **argv)
 		{"locks", bench_locks},     {"calls", bench_calls},   {"sources", bench_sources},
 		{"kills", bench_kills},     {"kernel", bench_kernel}, {"programs", bench_programs},
 		{"cold", bench_cold},       {"null", null_serve},     {"relayed", bench_relayed},
-		{"library", bench_library},
+		{"library", bench_library}, {"segctl", bench_tool},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -56,9 +57,8 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: bench data|relayed|names|cold|kernel|programs|scale|locks|calls|sources|kills|library "
-	      "BASE "
-	      "[ONLY]\n"
+	fputs("usage: bench data|relayed|names|cold|kernel|programs|scale|locks|calls|sources|kills|library|"
+	      "segctl BASE [ONLY]\n"
 	      "       bench null MOUNTPOINT\n",
 	      stderr);
 	return 2;

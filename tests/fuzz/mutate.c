@@ -247,7 +247,7 @@ static void add_text(const char *text)
 static void add_name(void)
 {
 	static const char *const names[] = {"file",   "file",      "dir",       "inner",    "link",   "fifo",
-					    ".segfs", "status",    "locks",     "attached", "config", ".",
+					    ".segfs", "status",    "locks",     "attached", "policies", "config", ".",
 					    "..",     "new",       "a",         "b",        "c",      "",
 					    "a/b",    "../beside", "dir/inner", "posix",    "version"};
 	char name[400];

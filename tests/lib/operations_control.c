@@ -104,6 +104,14 @@ static int op_attached(void)
 	return result;
 }
 
+static int op_policies(void)
+{
+	static const char *const texts[] = {"commit=yes a\n", NULL};
+	int result = result_of(setxattr(in_mount("a"), "user.segfs.commit", "yes", 3, 0));
+
+	return and_also(result, tells("policies", texts));
+}
+
 static int op_look(void)
 {
 	int flags = 0;
@@ -182,6 +190,7 @@ const struct operation operations_on_control[] = {
 	{.name = "config", .in = IN_STORE | IN_CONTROL, .run = op_config},
 	{.name = "locks", .in = IN_STORE | IN_CONTROL, .run = op_locks},
 	{.name = "attached", .in = IN_CONTROL, .run = op_attached, .looks_at_all = true, .alike = true},
+	{.name = "policies", .in = IN_CONTROL, .run = op_policies},
 	{.name = "look", .in = IN_CONTROL, .run = op_look},
 	{.name = "facts", .in = IN_CONTROL, .run = op_facts, .prepare = prepare_facts},
 	{.name = "lock control", .in = IN_CONTROL, .run = op_lock},

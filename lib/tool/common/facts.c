@@ -117,6 +117,12 @@ static const char *kind_of(int fd, const struct subject *subject)
 
 /* --- users --- */
 
+/* Whether the lists have all of a subject: it is the user's own, or he is root. */
+static bool is_listed(const struct subject *subject)
+{
+	return subject->source == SOURCE_STORE && attached_is_complete(subject->attr.st_uid);
+}
+
 static void find_attached(int fd, unsigned int facts, const struct attached_list *users,
 			  struct subject *subject)
 {
@@ -137,16 +143,15 @@ static void find_attached(int fd, unsigned int facts, const struct attached_list
 			subject->attached = number_of(fd, "mapped");
 		break;
 	case SOURCE_STORE:
-		subject->attached = users && attached_is_complete(subject->attr.st_uid)
-					    ? (int64_t)n
-					    : number_of(fd, "attached");
+		subject->attached = users && is_listed(subject) ? (int64_t)n : number_of(fd, "attached");
 		break;
 	default:
 		break;
 	}
 }
 
-static void find_orphan(int fd, const struct attached_list *users, struct subject *subject)
+static void find_orphan(int fd, unsigned int facts, const struct attached_list *users,
+			struct subject *subject)
 {
 	char value[32];
 	size_t n = 0;
@@ -154,6 +159,10 @@ static void find_orphan(int fd, const struct attached_list *users, struct subjec
 	/* who is listed uses it */
 	if (users && attached_find(users, subject->name, &n)) {
 		subject->orphan = ORPHAN_NO;
+		return;
+	}
+	if (users && !(facts & FACT_EXACT) && is_listed(subject)) {
+		subject->orphan = users->has_unknown ? ORPHAN_UNKNOWN : ORPHAN_YES;
 		return;
 	}
 	if (facts_attribute(fd, "orphan", value, sizeof(value)) <= 0)
@@ -167,7 +176,7 @@ static void find_orphan(int fd, const struct attached_list *users, struct subjec
 
 /* What of the attributes is a policy, and differs from its default: "commit=yes writers=1"; NULL without
  * memory. */
-static char *policy_of(int fd)
+static char *ask_policy(int fd)
 {
 	char path[64], names[4096], value[64];
 	_cleanup_free_ char *text = strdup("");
@@ -189,6 +198,18 @@ static char *policy_of(int fd)
 	return length < 0 ? NULL : take_ptr(text);
 }
 
+static char *policy_of(int fd, const struct stored_list *policies, const struct subject *subject)
+{
+	char *text;
+
+	if (!policies || !is_listed(subject))
+		return ask_policy(fd);
+	text = strdup(stored_find(policies, subject->name));
+	for (char *at = text; at && (at = strchr(at, ','));)
+		*at = ' ';
+	return text;
+}
+
 static void find_sysv(int fd, struct subject *subject)
 {
 	char value[32];
@@ -200,7 +221,7 @@ static void find_sysv(int fd, struct subject *subject)
 		snprintf(subject->key, sizeof(subject->key), "%.15s", value);
 }
 
-void facts_find(const struct tool *tool, int fd, unsigned int facts, const struct attached_list *users,
+void facts_find(const struct tool *tool, int fd, unsigned int facts, const struct facts_known *known,
 		struct subject *subject)
 {
 	if (!tool->is_segfs)
@@ -208,11 +229,11 @@ void facts_find(const struct tool *tool, int fd, unsigned int facts, const struc
 	if (facts & FACT_KIND)
 		subject->kind = kind_of(fd, subject);
 	if (facts & FACT_ATTACHED)
-		find_attached(fd, facts, users, subject);
+		find_attached(fd, facts, known->users, subject);
 	if ((facts & FACT_ORPHAN) && subject->source != SOURCE_PROCESS)
-		find_orphan(fd, users, subject);
+		find_orphan(fd, facts, known->users, subject);
 	if ((facts & FACT_POLICY) && subject->source == SOURCE_STORE)
-		subject->policy = policy_of(fd);
+		subject->policy = policy_of(fd, known->policies, subject);
 	if (facts & FACT_IDLE)
 		subject->idle = text_of(fd, "idle-since");
 	if (facts & FACT_IO_MODE)
@@ -221,11 +242,22 @@ void facts_find(const struct tool *tool, int fd, unsigned int facts, const struc
 		find_sysv(fd, subject);
 }
 
+/* Whether facts_find() needs a descriptor. */
+static bool must_ask(unsigned int facts, const struct facts_known *known, const struct subject *subject)
+{
+	if (!is_listed(subject) || (facts & (FACT_IDLE | FACT_IO_MODE)))
+		return true;
+	return ((facts & FACT_KIND) && may_be_object(subject->attr.st_size)) ||
+	       ((facts & FACT_ATTACHED) && !known->users) ||
+	       ((facts & FACT_ORPHAN) && (!known->users || (facts & FACT_EXACT))) ||
+	       ((facts & FACT_POLICY) && !known->policies);
+}
+
 /* --- many --- */
 
 struct work {
 	const struct tool *tool;
-	const struct attached_list *users;
+	const struct facts_known *known;
 	struct survey *survey;
 	unsigned int facts;
 	_Atomic size_t next;
@@ -233,16 +265,21 @@ struct work {
 
 static void look_at(const struct work *work, struct subject *subject)
 {
-	_cleanup_close_ int fd = tool_open(work->tool, subject->name);
+	_cleanup_close_ int fd = -1;
 	struct stat attr;
 
+	if (!must_ask(work->facts, work->known, subject)) {
+		facts_find(work->tool, -1, work->facts, work->known, subject);
+		return;
+	}
+	fd = tool_open(work->tool, subject->name);
 	/* another file may have got the name: all that is said is of one */
 	if (fd < 0 || fstat(fd, &attr) < 0 || !S_ISREG(attr.st_mode)) {
 		subject->is_gone = true;
 		return;
 	}
 	subject->attr = attr;
-	facts_find(work->tool, fd, work->facts, work->users, subject);
+	facts_find(work->tool, fd, work->facts, work->known, subject);
 }
 
 static void *do_work(void *argument)
@@ -256,11 +293,11 @@ static void *do_work(void *argument)
 	return NULL;
 }
 
-void facts_find_all(const struct tool *tool, unsigned int facts, const struct attached_list *users,
+void facts_find_all(const struct tool *tool, unsigned int facts, const struct facts_known *known,
 		    struct survey *survey)
 {
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	struct work work = {.tool = tool, .users = users, .survey = survey, .facts = facts};
+	struct work work = {.tool = tool, .known = known, .survey = survey, .facts = facts};
 	pthread_t threads[THREADS_MAX];
 	int n = 0;
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define DEPTH_MAX 64 /* directories in one another */
+#define MANY      64 /* files of which it is worth to read the policies of all that there are */
 
 /* --- names --- */
 
@@ -242,6 +243,8 @@ int survey_take(struct tool *tool, const struct survey_request *request, struct 
 {
 	struct walk walk = {.tool = tool, .request = request, .survey = survey};
 	struct attached_list users = {0};
+	struct stored_list policies = {0};
+	struct facts_known known = {0};
 	int status = tool_find_mount(tool, true);
 	int result;
 
@@ -256,11 +259,17 @@ int survey_take(struct tool *tool, const struct survey_request *request, struct 
 		return report_error(tool, tool->mount, result);
 	}
 	drop_unwanted(survey, request->sources);
-	if ((request->facts & (FACT_ATTACHED | FACT_ORPHAN)) && tool->is_segfs && survey->n > 0)
+	if ((request->facts & (FACT_ATTACHED | FACT_ORPHAN)) && tool->is_segfs && survey->n > 0) {
 		status = attached_read(tool, &users);
+		known.users = &users;
+	}
+	if (status == STATUS_DONE && (request->facts & FACT_POLICY) && survey->n >= MANY && tool->is_segfs) {
+		status = stored_read(tool, &policies);
+		known.policies = &policies;
+	}
 	if (status == STATUS_DONE) {
 		survey->has_unknown = users.has_unknown;
-		facts_find_all(tool, request->facts, &users, survey);
+		facts_find_all(tool, request->facts, &known, survey);
 		drop_unwanted(survey, 0);
 		if (survey->n > 0)
 			qsort(survey->subjects, survey->n, sizeof(*survey->subjects), compare);
@@ -268,12 +277,14 @@ int survey_take(struct tool *tool, const struct survey_request *request, struct 
 		survey_free(survey);
 	}
 	attached_free(&users);
+	stored_free(&policies);
 	return status;
 }
 
 int survey_look(const struct tool *tool, const char *name, int fd, unsigned int facts,
 		const struct attached_list *users, struct subject *subject)
 {
+	const struct facts_known known = {.users = users};
 	enum subject_source source;
 	char value[32];
 
@@ -290,7 +301,7 @@ int survey_look(const struct tool *tool, const char *name, int fd, unsigned int 
 		source = survey_source_find(value);
 		subject->source = source ? source : SOURCE_NONE;
 	}
-	facts_find(tool, fd, facts, users, subject);
+	facts_find(tool, fd, facts | FACT_EXACT, &known, subject);
 	return 0;
 }
 

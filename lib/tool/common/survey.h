@@ -39,6 +39,7 @@ enum subject_orphan {
 #define FACT_IDLE     16u
 #define FACT_IO_MODE  32u
 #define FACT_SYSV     64u  /* shmid, key, creator_pid, last_pid */
+#define FACT_EXACT    256u /* modifies FACT_ORPHAN: also who uses a segment without the mount is looked for */
 #define FACT_CHEAP    128u /* modifies FACT_ATTACHED: only what segfs knows without a look at all processes */
 
 /* A segment or an object. */

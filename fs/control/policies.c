@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Content of .segfs/policies: the segments of all stores whose policy differs from the default. Who lists
+ * many segments learns their policies by one read, instead of a request for each.
+ */
+#include "fs/control/internal.h"
+#include "fs/control/listed.h"
+#include "fs/source/paths.h"
+#include "fs/source/source.h"
+#include "lib/base/policy.h"
+#include "lib/base/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+struct listing {
+	struct control_text *text;
+	const struct state *state;
+};
+
+/* Gets the stored policy of a file. Returns false if it has none, or is gone. */
+static bool read_policy(const struct listing *listing, int dir_fd, const char *name, struct policy *policy)
+{
+	char path[PROCFS_FD_MAX + NAME_MAX + 1];
+	char stored[POLICY_TEXT_MAX];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir_fd, name);
+	length = lgetxattr(path, source_policy_attribute(listing->state), stored, sizeof(stored));
+	if (length < 0 && (errno == ENOMEM || errno == EMFILE || errno == ENFILE))
+		control_fail(listing->text, -errno);
+	if (length < 0)
+		return false;
+	/* unknown parts are left out */
+	policy_load(policy, stored, (size_t)length);
+	return true;
+}
+
+/* Whether the reader may know the name: as in the other lists, he is root or the owner. */
+static bool may_see(const struct listing *listing, int dir_fd, const char *name)
+{
+	struct stat found;
+
+	return listed_in_full(listing->state) ||
+	       (fstatat(dir_fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_uid == listed_for());
+}
+
+static void look_at_file(int dir_fd, const char *name, const char *path, void *context)
+{
+	static const struct policy by_default;
+	const struct listing *listing = context;
+	const char *separator = "";
+	struct policy policy;
+
+	if (!read_policy(listing, dir_fd, name, &policy) || !may_see(listing, dir_fd, name))
+		return;
+	for (int i = 0; i < POLICY_FIELDS; i++) {
+		const enum policy_field field = (enum policy_field)i;
+		char value[POLICY_VALUE_MAX];
+
+		if (policy_is_same(&policy, field, &by_default))
+			continue;
+		policy_format(&policy, field, value);
+		control_print(listing->text, "%s%s=%s", separator, policy_field_name(field), value);
+		separator = ",";
+	}
+	if (!*separator)
+		return;
+	control_print(listing->text, " ");
+	listed_print_name(listing->text, path);
+}
+
+void control_print_policies(struct control_text *text, struct state *state)
+{
+	struct listing listing = {.text = text, .state = state};
+
+	control_fail(text, paths_walk(state, look_at_file, &listing));
+}
