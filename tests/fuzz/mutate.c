@@ -246,10 +246,10 @@ static void add_text(const char *text)
 
 static void add_name(void)
 {
-	static const char *const names[] = {"file",   "file",      "dir",       "inner",    "link",   "fifo",
-					    ".segfs", "status",    "locks",     "attached", "policies", "config", ".",
-					    "..",     "new",       "a",         "b",        "c",      "",
-					    "a/b",    "../beside", "dir/inner", "posix",    "version"};
+	static const char *const names[] = {
+		"file",  "file",     "dir",      "inner",  "link",      "fifo",      ".segfs", "status",
+		"locks", "attached", "policies", "config", ".",         "..",        "new",    "a",
+		"b",     "c",        "",         "a/b",    "../beside", "dir/inner", "posix",  "version"};
 	char name[400];
 
 	if (any(40) == 0) {
