@@ -83,6 +83,8 @@ static const struct known_call {
 	/* the kernel never fails these: they only query, or the process exists */
 	NO_CALL(gettid), NO_CALL(getpid), NO_CALL(getppid), NO_CALL(geteuid), NO_CALL(getegid), NO_CALL(getuid), NO_CALL(getgid), NO_CALL(umask),
 	NO_CALL(kill), NO_CALL(tgkill), NO_CALL(wait4), NO_CALL(timer_settime), NO_CALL(timer_delete),
+	/* a call only where the machine has no clock that programs can read without one */
+	NO_CALL(clock_gettime),
 	/* placement of threads: affects speed only */
 	NO_CALL(sched_getaffinity), NO_CALL(sched_yield), NO_CALL(getcpu),
 	/* the C library falls back to another call if it does not exist */
