@@ -134,7 +134,7 @@ static struct {
 
 static size_t n_attributes;
 
-static const char *const control_files[] = {"version", "status", "config", "locks", "attached"};
+static const char *const control_files[] = {"version", "status", "config", "locks", "attached", "policies"};
 
 static int call_attribute(void *context)
 {
