@@ -17,6 +17,9 @@ const struct command *const commands[] = {
 	&resize_command,
 	&rm_command,
 	&gc_command,
+	&save_command,
+	&load_command,
+	&dump_command,
 	/* locks and objects */
 	&lock_command,
 	&wait_command,
@@ -31,8 +34,5 @@ const struct command *const commands[] = {
 	&check_command,
 	&purge_command,
 	&doctor_command,
-	/* the end */
-	&save_command,
-	&load_command,
 	NULL,
 };

@@ -8,6 +8,7 @@
 /* In the order of the help, with a final NULL. */
 extern const struct command *const commands[];
 
+extern const struct command dump_command;
 extern const struct command load_command;
 extern const struct command ls_command;
 extern const struct command stat_command;

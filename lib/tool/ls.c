@@ -403,7 +403,7 @@ static int watch(struct list *list, uint64_t interval)
 	int status;
 
 	if (list->tool->is_terminal && !list->settings->style.json && !list->settings->null &&
-	    screen_open() == 0)
+	    screen_open(true) == 0)
 		return watch_screen(list, interval);
 	do {
 		status = list_once(list);

@@ -503,7 +503,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		status = tool_find_mount(tool, false);
 	if (status != STATUS_DONE)
 		return status;
-	if (on_screen && screen_open() == 0) {
+	if (on_screen && screen_open(true) == 0) {
 		status = run_screen(&top, interval);
 		screen_close();
 	} else {

@@ -14,8 +14,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#define ENTER "\033[?1049h\033[?25l" /* another screen, no cursor */
-#define LEAVE "\033[?25h\033[?1049l"
+#define ENTER "\033[?1049h\033[?25l\033[?7l" /* another screen, no cursor, lines are cut off */
+#define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
 /* Signals that end the process: asked for, and faults. */
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -134,10 +134,14 @@ static void stop_now(void)
 
 /* --- the terminal --- */
 
-int screen_open(void)
+int screen_open(bool draws)
 {
 	int result;
 
+	if (!draws) {
+		handle(ending, LENGTH(ending), end, 0);
+		return 0;
+	}
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return -ENOTTY;
 	if (tcgetattr(STDIN_FILENO, &self.saved) < 0)
@@ -154,11 +158,11 @@ int screen_open(void)
 
 void screen_close(void)
 {
+	handle(ending, LENGTH(ending), SIG_DFL, 0);
 	if (!self.is_open)
 		return;
 	self.is_open = false;
 	restore();
-	handle(ending, LENGTH(ending), SIG_DFL, 0);
 	handle(faults, LENGTH(faults), SIG_DFL, 0);
 	handle((const int[]){SIGTSTP, SIGWINCH}, 2, SIG_DFL, 0);
 	free(self.picture);
@@ -244,6 +248,16 @@ void screen_line(const char *style, const char *text)
 	add_text(style ? "\033[0m\033[K" : "\033[K");
 }
 
+void screen_coloured(const char *text)
+{
+	if (self.row >= self.rows)
+		return;
+	if (self.row++ > 0)
+		add_text("\r\n");
+	add_text(text);
+	add_text("\033[0m\033[K");
+}
+
 void screen_linef(const char *style, const char *format, ...)
 {
 	char text[4096];
@@ -319,7 +333,7 @@ int screen_wait(uint64_t nanoseconds)
 
 	block(&before);
 	if (!self.ends && !self.stops)
-		result = ppoll(&input, 1, &timeout, &before);
+		result = ppoll(&input, self.is_open ? 1 : 0, &timeout, &before);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (self.ends)
 		return SCREEN_QUIT;

@@ -24,8 +24,11 @@ enum screen_key {
 	SCREEN_ESCAPE,
 };
 
-/* Takes the terminal. Returns 0; -ENOTTY if standard input or output is none; the errno of tcsetattr(3). */
-int screen_open(void);
+/*
+ * Takes the terminal. Without `draws` it takes only the signals that end the process, until screen_close().
+ * Returns 0; -ENOTTY if standard input or output is no terminal; the errno of tcsetattr(3).
+ */
+int screen_open(bool draws);
 
 /* Gives it back. */
 void screen_close(void);
@@ -42,6 +45,9 @@ void screen_begin(void);
 void screen_line(const char *style, const char *text);
 void screen_linef(const char *style, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void screen_show(void);
+
+/* Adds a line that contains its own styles, and is as wide as it likes: the terminal cuts it off. */
+void screen_coloured(const char *text);
 
 /* Whether a signal asks to end: system calls may have failed with EINTR. */
 bool screen_ends(void);

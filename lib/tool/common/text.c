@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <jansson.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,17 @@ char *text_utf8(const char *name, bool *is_exact)
 		*is_exact = false;
 	}
 	*to = '\0';
+	return text;
+}
+
+char *text_json(const char *name, bool *is_exact)
+{
+	char *utf8 = text_utf8(name, is_exact);
+	json_t *value = utf8 ? json_string(utf8) : NULL;
+	char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+
+	json_decref(value);
+	free(utf8);
 	return text;
 }
 

@@ -24,6 +24,9 @@ char *text_quote(const char *name);
  */
 char *text_utf8(const char *name, bool *is_exact);
 
+/* A name as a text of JSON with its quotes; as text_utf8(). */
+char *text_json(const char *name, bool *is_exact);
+
 /* The bytes of a name as hexadecimal digits; malloc'd; NULL without memory. */
 char *text_hex(const char *name);
 
