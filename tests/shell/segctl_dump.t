@@ -115,7 +115,7 @@ exits "more than can be compared" 2 "$segctl" dump sparse --follow
 if command -v tmux >/dev/null; then
 	head -c 64 /dev/zero >"$mnt/live"
 	terminal 90 10 "$segctl" dump live --follow -i 20ms
-	ok "on a terminal" shows "live, every 0.0 s; Ctrl-C ends"
+	ok "on a terminal" shows "live, every 0.0 s; q ends"
 	printf C | dd of="$mnt/live" bs=1 seek=40 conv=notrunc status=none
 	ok "... it is drawn in place" shows "|........C.......|"
 	is "... once" "$(screen | grep -c '^00000020')" 1
