@@ -3,9 +3,9 @@
 #include "lib/base/cleanup.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/depot.h"
+#include "lib/tool/common/filelock.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/tool.h"
-#include "lib/tool/common/waiting.h"
 #include "lib/tool/internal.h"
 #include "lib/tool/load_archive.h"
 #include "lib/tool/load_directory.h"
@@ -100,7 +100,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		return status;
 	loading.style.timeout = settings->nonblock           ? 0
 				: settings->timeout.is_given ? settings->timeout.value
-							     : WAITING_FOREVER;
+							     : FILELOCK_FOREVER;
 	loading.is_matched = calloc(loading.n_patterns + 1, sizeof(bool));
 	if (!loading.is_matched)
 		return report_error(tool, NULL, -ENOMEM);

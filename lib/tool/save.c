@@ -4,6 +4,7 @@
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/copying.h"
 #include "lib/tool/common/depot.h"
+#include "lib/tool/common/filelock.h"
 #include "lib/tool/common/place.h"
 #include "lib/tool/common/progress.h"
 #include "lib/tool/common/report.h"
@@ -12,7 +13,6 @@
 #include "lib/tool/common/tar.h"
 #include "lib/tool/common/text.h"
 #include "lib/tool/common/tool.h"
-#include "lib/tool/common/waiting.h"
 #include "lib/tool/internal.h"
 
 #include <errno.h>
@@ -105,7 +105,7 @@ static uint64_t timeout_of(const struct settings *settings)
 {
 	if (settings->nonblock)
 		return 0;
-	return settings->timeout.is_given ? settings->timeout.value : WAITING_FOREVER;
+	return settings->timeout.is_given ? settings->timeout.value : FILELOCK_FOREVER;
 }
 
 /* Returns 0; a negative errno. The caller releases source in any case. */
@@ -117,7 +117,7 @@ static int open_source(struct saving *saving, const struct subject *subject, str
 	*source = (struct source){.fd = place_open_file(saving->tool->mount_fd, subject->name, O_RDONLY)};
 	if (source->fd < 0)
 		return source->fd;
-	result = waiting_lock(source->fd, false, timeout_of(saving->settings));
+	result = filelock_take_all(source->fd, false, timeout_of(saving->settings));
 	if (result < 0)
 		return result;
 	if (fstat(source->fd, &found) < 0)

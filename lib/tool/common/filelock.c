@@ -86,12 +86,20 @@ int filelock_take(int fd, const struct filelock *lock, uint64_t timeout)
 
 	if (timeout == 0)
 		return try(fd, lock, false);
-	if (timeout != UINT64_MAX)
+	if (timeout != FILELOCK_FOREVER)
 		return wait_until(fd, lock, timeout);
 	do
 		result = try(fd, lock, true);
 	while (result == -EINTR);
 	return result;
+}
+
+int filelock_take_all(int fd, bool exclusive, uint64_t timeout)
+{
+	const struct filelock lock = {.shared = !exclusive};
+	const int result = filelock_take(fd, &lock, timeout);
+
+	return result == -ETIMEDOUT ? -EAGAIN : result;
 }
 
 long filelock_holder(int fd, const struct filelock *lock)

@@ -14,10 +14,15 @@ struct filelock {
 
 /*
  * Takes a lock. It ends when the descriptor is closed.
- * timeout: nanoseconds; 0 = does not wait; UINT64_MAX = as long as it takes. Uses SIGALRM and its timer.
- * Returns 0; -EAGAIN: another one has it; -ETIMEDOUT; the errno of fcntl(2) or flock(2).
+ * timeout: nanoseconds; 0 = does not wait; FILELOCK_FOREVER = as long as it takes. Uses SIGALRM and its
+ * timer. Returns 0; -EAGAIN: another one has it; -ETIMEDOUT; the errno of fcntl(2) or flock(2).
  */
 int filelock_take(int fd, const struct filelock *lock, uint64_t timeout);
+
+#define FILELOCK_FOREVER UINT64_MAX
+
+/* The same for the whole file, by fcntl(2). -EAGAIN also if the time is over. */
+int filelock_take_all(int fd, bool exclusive, uint64_t timeout);
 
 /* The process that is in the way of a lock of fcntl(2); 0 = unknown. */
 long filelock_holder(int fd, const struct filelock *lock);

@@ -3,9 +3,9 @@
 #include "lib/base/cleanup.h"
 #include "lib/tool/common/copying.h"
 #include "lib/tool/common/facts.h"
+#include "lib/tool/common/filelock.h"
 #include "lib/tool/common/place.h"
 #include "lib/tool/common/tool.h"
-#include "lib/tool/common/waiting.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,7 +155,7 @@ static int lock_present(const struct tool *tool, const char *name, uint64_t time
 	/* it cannot be locked by one who may not open it, but the directory may be his */
 	if (fd < 0)
 		return fd;
-	result = waiting_lock(fd, exclusive, timeout);
+	result = filelock_take_all(fd, exclusive, timeout);
 	if (result < 0)
 		close(fd);
 	return result < 0 ? result : fd;
@@ -237,7 +237,7 @@ static int write_present(const struct tool *tool, const struct landing *landing,
 
 	if (fd < 0)
 		return fd;
-	result = waiting_lock(fd, true, style->timeout);
+	result = filelock_take_all(fd, true, style->timeout);
 	return result < 0 ? result : overwrite(fd, entry, content, progress);
 }
 

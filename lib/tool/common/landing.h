@@ -17,7 +17,7 @@ struct progress;
 /* How to treat what is there. Members of settings of commands that load. */
 struct landing_style {
 	bool replace, in_place, resume, no_policy, quiet;
-	uint64_t timeout; /* nanoseconds to wait for a lock, WAITING_FOREVER */
+	uint64_t timeout; /* nanoseconds to wait for a lock, FILELOCK_FOREVER */
 };
 
 /* A segment that is to be. */
