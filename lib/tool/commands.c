@@ -19,6 +19,7 @@ const struct command *const commands[] = {
 	&gc_command,
 	&save_command,
 	&load_command,
+	&map_command,
 	&dump_command,
 	/* locks and objects */
 	&lock_command,

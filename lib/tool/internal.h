@@ -33,6 +33,7 @@ extern const struct command upgrade_command;
 extern const struct command check_command;
 extern const struct command purge_command;
 extern const struct command doctor_command;
+extern const struct command map_command;
 extern const struct command save_command;
 
 #endif

@@ -205,7 +205,7 @@ static char *policy_of(int fd, const struct stored_list *policies, const struct 
 	if (!policies || !is_listed(subject))
 		return ask_policy(fd);
 	text = strdup(stored_find(policies, subject->name));
-	for (char *at = text; at && (at = strchr(at, ','));)
+	for (char *at = text ? strchr(text, ',') : NULL; at; at = strchr(at, ','))
 		*at = ' ';
 	return text;
 }

@@ -121,6 +121,20 @@ static uint64_t get_bits(const uint8_t *data, size_t size, bool big_endian)
 	return bits;
 }
 
+static long long get_signed(uint64_t bits, size_t size)
+{
+	switch (size) {
+	case 1:
+		return (int8_t)bits;
+	case 2:
+		return (int16_t)bits;
+	case 4:
+		return (int32_t)bits;
+	default:
+		return (int64_t)bits;
+	}
+}
+
 static double get_float(uint64_t bits, size_t size)
 {
 	const uint32_t low = (uint32_t)bits;
@@ -151,12 +165,11 @@ static void format_field(const struct rows_layout *layout, const struct rows_fie
 			 const uint8_t *data, char text[32])
 {
 	const uint64_t bits = get_bits(data, field->size, layout->big_endian);
-	const unsigned int unused = 64 - 8u * field->size;
 
 	if (field->kind == 'f')
 		format_float(get_float(bits, field->size), field->size, text);
 	else if (field->kind == 'i')
-		snprintf(text, 32, "%lld", (long long)((int64_t)(bits << unused) >> unused));
+		snprintf(text, 32, "%lld", get_signed(bits, field->size));
 	else
 		snprintf(text, 32, "%llu", (unsigned long long)bits);
 }
