@@ -99,7 +99,7 @@ static void set_line(struct table *table, size_t line, const struct attached *us
 	if (user->name)
 		table_text(table, line, NAME, user->name);
 	table_number(table, line, PROCESS, user->process);
-	table_text(table, line, COMMAND, strcmp(user->command, "-") == 0 ? "?" : user->command);
+	table_text(table, line, COMMAND, user->command);
 	if (procfs_user(user->process, &owner) == 0) {
 		char *name = text_user(owner);
 

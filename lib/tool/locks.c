@@ -55,7 +55,7 @@ static const char *kind_name(const char *kind)
 
 static void set_line(struct table *table, size_t line, const struct lock_line *lock, bool is_deadlock)
 {
-	char command[PROCFS_COMMAND_MAX] = "?";
+	char command[PROCFS_COMMAND_MAX] = "-";
 
 	if (lock->name)
 		table_text(table, line, NAME, lock->name);

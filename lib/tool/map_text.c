@@ -45,12 +45,13 @@ static bool is_plain(void)
 
 static void prepare(const struct mapping *mapping, struct picture *picture)
 {
-	size_t columns = COLUMNS_MAX;
-	int rows;
+	size_t columns = COLUMNS_MAX, width, rows;
 
 	*picture = (struct picture){.mapping = mapping, .digits = 8, .is_plain = is_plain(), .width = 80};
-	if (mapping->tool->is_terminal)
-		screen_size(&rows, &picture->width);
+	if (mapping->tool->is_terminal) {
+		screen_size(&width, &rows);
+		picture->width = (int)width;
+	}
 	while (picture->digits < 16 && mapping->pages.size >> 4 * picture->digits)
 		picture->digits++;
 	while (columns > COLUMNS_MIN && (int)columns + picture->digits + 2 > picture->width)

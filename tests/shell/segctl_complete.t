@@ -13,9 +13,9 @@ start || tap_skip_all "a mount"
 mkdir "$mnt/video"
 touch "$mnt/video/ring" "$mnt/video/two words" "$mnt/vector" "$mnt/"$'esc\e[31m'
 
-is "commands" "$(words lo)" "locks
+is "commands" "$(words lo | sort)" "load
 lock
-load"
+locks"
 is "... all of them" "$(words "" | wc -l)" "$("$segctl" --help | grep -c '^  [a-z]')"
 is "options of all" "$(words --m)" --mount
 is "options of a command" "$(words ls --so)" "--sort

@@ -22,21 +22,23 @@ done
 
 PATH=$SEGFS_OUT:$PATH
 cd "$TMPDIR" || exit 1
+number=0
 set -m # %2 is the second job
 while IFS= read -r line <&7; do
 	status=0
-	eval "$line" >"$TMPDIR/output" 2>&1 </dev/null 7<&- || status=$?
+	number=$((number + 1)) # what a job in the background prints is its own
+	eval "$line" >"$TMPDIR/output$number" 2>&1 </dev/null 7<&- || status=$?
 	# a program that was killed says so
 	[[ $line != "wait \$PROGRAM" ]] || status=0
 	is "# $line" "$status" 0
-	[ "$status" = 0 ] || tap_diag "$(cat "$TMPDIR/output")"
+	[ "$status" = 0 ] || tap_diag "$(cat "$TMPDIR/output$number")"
 	case $line in
 	*"echo hello"*) ;;
-	*"segctl dump"*) is "... shows it" "$(grep -c hello "$TMPDIR/output")" 1 ;;
-	*"now it is mine"*) is "... waits" "$(cat "$TMPDIR/output")" "now it is mine" ;;
-	*"segctl value"*) is "... is one less" "$(cat "$TMPDIR/output")" 1 ;;
-	*"segctl get"*) is "... has its policy" "$(cat "$TMPDIR/output")" yes ;;
-	*"segctl gc --source sysv"*) is "... is offered" "$(grep -c '^sysv/' "$TMPDIR/output")" "$(ipcs -m | awk '$6 == 0' | wc -l)" ;;
+	*"segctl dump"*) is "... shows it" "$(grep -c hello "$TMPDIR/output$number")" 1 ;;
+	*"now it is mine"*) is "... waits" "$(cat "$TMPDIR/output$number")" "now it is mine" ;;
+	*"segctl value"*) is "... is one less" "$(cat "$TMPDIR/output$number")" 1 ;;
+	*"segctl get"*) is "... has its policy" "$(cat "$TMPDIR/output$number")" yes ;;
+	*"segctl gc --source sysv"*) is "... is offered" "$(grep -c '^sysv/' "$TMPDIR/output$number")" "$(ipcs -m | awk '$6 == 0' | wc -l)" ;;
 	esac
 done 7<"$TMPDIR/commands"
 not_ok "nothing is left" test -e "/run/segfs/$name"
