@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Fields of /proc/PID/stat, counted from 1. */
@@ -136,12 +137,9 @@ static int read_delegated(void *context)
 	return length < 0 ? -errno : (int)length;
 }
 
-/*
- * Like read_of(), for files that block while the process is in execve(2). -ETIMEDOUT after `timeout`
- * milliseconds.
- */
-static ssize_t read_with_timeout(pid_t process, const char *name, char *text, size_t size,
-				 unsigned int timeout)
+/* See read_with_timeout(). call: reads, in a delegate. */
+static ssize_t read_by_delegate(pid_t process, const char *name, int (*call)(void *context), char *text,
+				size_t size, unsigned int timeout)
 {
 	const struct delegate how = {.milliseconds = timeout, .own_descriptors = true};
 	struct reading reading = {.text = text, .size = size};
@@ -152,10 +150,20 @@ static ssize_t read_with_timeout(pid_t process, const char *name, char *text, si
 		return -ESRCH;
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)process, name);
 	reading.path = path;
-	length = delegate_run(&how, read_delegated, &reading);
+	length = delegate_run(&how, call, &reading);
 	if (length > 0)
 		text[length] = 0;
 	return length == 0 || (length < 0 && procfs_means_absent(-length)) ? -ESRCH : length;
+}
+
+/*
+ * Like read_of(), for files that block while the process is in execve(2). -ETIMEDOUT after `timeout`
+ * milliseconds.
+ */
+static ssize_t read_with_timeout(pid_t process, const char *name, char *text, size_t size,
+				 unsigned int timeout)
+{
+	return read_by_delegate(process, name, read_delegated, text, size, timeout);
 }
 
 /* --- pidfds --- */
@@ -419,12 +427,35 @@ int procfs_owner_open(const struct policy_owner *owner)
 	return take_fd(&fd);
 }
 
+/*
+ * A thread whose request has been read may not have gone to sleep yet: it is "running" for some more
+ * instructions, or until it gets a processor. The deadline ends the wait.
+ */
+static int read_call(void *context)
+{
+	static const char running[] = "running";
+	const struct timespec moment = {.tv_nsec = 50000};
+	const struct reading *reading = context;
+	int fd = open(reading->path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = -1;
+
+	while (fd >= 0 && (length = pread(fd, reading->text, reading->size - 1, 0)) > 0 &&
+	       memcmp(reading->text, running, sizeof(running) - 1) == 0)
+		nanosleep(&moment, NULL);
+	return length < 0 ? -errno : (int)length;
+}
+
+static ssize_t read_blocking_call(pid_t thread, char *text, size_t size)
+{
+	return read_by_delegate(thread, "syscall", read_call, text, size, PROCFS_REQUESTER_TIMEOUT);
+}
+
 long procfs_call(pid_t thread)
 {
 	char text[256];
 	long call;
 
-	if (read_with_timeout(thread, "syscall", text, sizeof(text), PROCFS_REQUESTER_TIMEOUT) <= 0)
+	if (read_blocking_call(thread, text, sizeof(text)) <= 0)
 		return -1;
 	return sscanf(text, "%ld", &call) == 1 ? call : -1;
 }
@@ -434,7 +465,7 @@ int procfs_fcntl_command(pid_t thread)
 	char text[256];
 	unsigned long command;
 
-	if (read_with_timeout(thread, "syscall", text, sizeof(text), PROCFS_REQUESTER_TIMEOUT) <= 0)
+	if (read_blocking_call(thread, text, sizeof(text)) <= 0)
 		return -1;
 	return sscanf(text, "%*d %*x %lx", &command) == 1 ? (int)command : -1;
 }

@@ -129,12 +129,15 @@ int procfs_pidfd_open(pid_t process);
  */
 int procfs_owner_open(const struct policy_owner *owner);
 
-/* Returns the number of the system call in which a thread is blocked; -1 as for procfs_fcntl_command(). */
+/*
+ * Returns the number of the system call in which a thread is blocked, or is about to be; -1 as for
+ * procfs_fcntl_command().
+ */
 long procfs_call(pid_t thread);
 
 /*
- * Returns the command argument of the fcntl(2) in which a thread is blocked; -1 if the thread is in no system
- * call, may not be inspected, or does not answer within PROCFS_REQUESTER_TIMEOUT. For a thread that waits
+ * Returns the command argument of the fcntl(2) in which a thread is blocked, or is about to be; -1 if the
+ * thread may not be inspected, or is not blocked within PROCFS_REQUESTER_TIMEOUT. For a thread that waits
  * for our reply.
  */
 int procfs_fcntl_command(pid_t thread);
