@@ -99,7 +99,7 @@ static int load_file(struct loading *loading, struct manifest *manifest, int fd,
 		     const struct manifest_entry *last)
 {
 	struct manifest_entry *entry = NULL;
-	struct landing landing;
+	struct landing landing = {.fd = -1};
 	char target[PATH_MAX];
 	int status, result = loading_target(loading, last->name, target);
 
@@ -107,8 +107,6 @@ static int load_file(struct loading *loading, struct manifest *manifest, int fd,
 		return STATUS_DONE;
 	if (result == 0)
 		result = landing_begin(loading->tool, target, &loading->style, false, &landing);
-	else
-		landing.fd = -1;
 	if (result < 0)
 		status = loading_complain(loading, target, result, NULL);
 	else if (landing.is_written)

@@ -236,7 +236,7 @@ static int get_attributes(const json_t *object, struct properties *properties)
 
 static int get_properties(const json_t *object, struct properties *properties)
 {
-	uint64_t mode, uid, gid;
+	uint64_t mode = 0, uid = 0, gid = 0;
 	int result = get_number(object, "mode", 07777, &mode);
 
 	if (result == 0)
