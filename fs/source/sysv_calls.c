@@ -104,6 +104,38 @@ int sysv_stat(const struct state *state, uint16_t store, int id, struct sysv_seg
 	return 0;
 }
 
+/* A line: key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime rss swap. */
+static bool parse_resident(const char *line, int id, uint64_t *bytes)
+{
+	int found;
+
+	return sscanf(line, "%*d %d %*o %*u %*d %*d %*u %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &found,
+		      bytes) == 2 &&
+	       found == id;
+}
+
+int sysv_resident(const struct state *state, uint16_t store, int id, uint64_t *bytes)
+{
+	_cleanup_stay_ struct stay stay;
+	_cleanup_fclose_ FILE *file = NULL;
+	char line[512];
+	uint64_t found;
+	int result = enter(state, store, &stay);
+
+	if (result < 0)
+		return result;
+	file = fopen("/proc/sysvipc/shm", "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		if (!parse_resident(line, id, &found))
+			continue;
+		*bytes = found;
+		return 0;
+	}
+	return -ENOENT;
+}
+
 int sysv_find(const struct state *state, uint16_t store, uint32_t key)
 {
 	_cleanup_stay_ struct stay stay;

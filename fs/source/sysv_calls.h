@@ -36,6 +36,12 @@ struct sysv_segment {
 /* Gets a segment. Returns 0; -ENOENT. */
 int sysv_stat(const struct state *state, uint16_t store, int id, struct sysv_segment *segment);
 
+/*
+ * Gets the memory of a segment in bytes, without what is swapped out, from /proc/sysvipc/shm: no call tells
+ * it. Returns 0; -ENOENT; the negative errno of fopen(3).
+ */
+int sysv_resident(const struct state *state, uint16_t store, int id, uint64_t *bytes);
+
 /* Finds a segment by its key, which must not be IPC_PRIVATE. Returns its id; -ENOENT. */
 int sysv_find(const struct state *state, uint16_t store, uint32_t key);
 

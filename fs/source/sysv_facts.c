@@ -53,6 +53,19 @@ static int is_segment(struct state *state, const struct node_slot *node)
 	return result == 0 ? 1 : result == -ENODATA ? 0 : result;
 }
 
+static ssize_t resident(struct state *state, const struct node_slot *node, char *value, size_t size)
+{
+	struct sysv_segment segment;
+	uint64_t bytes = 0;
+	int result = find_segment(state, node, &segment);
+
+	if (result == 0)
+		result = sysv_resident(state, node->store, segment.id, &bytes);
+	if (result < 0)
+		return result == -ENOENT ? -ENODATA : result;
+	return fact_number((long long)bytes, value, size);
+}
+
 /* Whether nobody has it attached, and nobody uses it through the mount. */
 static ssize_t orphan(struct state *state, const struct node_slot *node, char *value, size_t size)
 {
@@ -105,6 +118,7 @@ const struct source_fact sysv_facts[] = {
 	{.name = "creator-uid", .applies = is_segment, .value = creator_uid},
 	{.name = "locked", .applies = is_segment, .value = locked},
 	{.name = "removed", .applies = is_segment, .value = removed},
+	{.name = "resident", .applies = is_segment, .value = resident, .scans = true},
 	{.name = "orphan", .applies = is_segment, .value = orphan, .scans = true},
 	{.name = "idle-since", .applies = is_idle, .value = idle_since},
 	{.name = NULL},

@@ -77,9 +77,10 @@ static const struct table_column columns[] = {
 
 /* What each column needs. */
 static const unsigned int needs[] = {
-	[KIND] = FACT_KIND,     [ATTACHED] = FACT_ATTACHED, [SINCE] = FACT_ATTACHED,  [POLICY] = FACT_POLICY,
-	[ORPHAN] = FACT_ORPHAN, [IDLE] = FACT_IDLE,         [IO_MODE] = FACT_IO_MODE, [KEY] = FACT_SYSV,
-	[SHMID] = FACT_SYSV,    [CREATOR] = FACT_SYSV,      [LAST] = FACT_SYSV,
+	[KIND] = FACT_KIND,      [RESIDENT] = FACT_RESIDENT, [ATTACHED] = FACT_ATTACHED,
+	[SINCE] = FACT_ATTACHED, [POLICY] = FACT_POLICY,     [ORPHAN] = FACT_ORPHAN,
+	[IDLE] = FACT_IDLE,      [IO_MODE] = FACT_IO_MODE,   [KEY] = FACT_SYSV,
+	[SHMID] = FACT_SYSV,     [CREATOR] = FACT_SYSV,      [LAST] = FACT_SYSV,
 };
 
 #define NEEDS(column) ((column) < sizeof(needs) / sizeof(needs[0]) ? needs[column] : 0)
@@ -98,7 +99,7 @@ static int compare_by(const struct subject *a, const struct subject *b, enum col
 	case SIZE:
 		return compare_numbers(b->attr.st_size, a->attr.st_size);
 	case RESIDENT:
-		return compare_numbers(b->attr.st_blocks, a->attr.st_blocks);
+		return compare_numbers(b->resident, a->resident);
 	case ATTACHED:
 		return compare_numbers(b->attached, a->attached);
 	case OWNER:
@@ -214,8 +215,8 @@ static void set_line(struct table *table, size_t line, const struct subject *sub
 	table_text(table, line, SOURCE, survey_source_name(subject->source));
 	table_text(table, line, KIND, subject->kind);
 	table_size(table, line, SIZE, (uint64_t)subject->attr.st_size);
-	if (subject->source != SOURCE_SYSV)
-		table_size(table, line, RESIDENT, subject_resident(subject));
+	if (subject->resident >= 0)
+		table_size(table, line, RESIDENT, (uint64_t)subject->resident);
 	set_user(table, line, OWNER, text_user(subject->attr.st_uid));
 	set_user(table, line, GROUP, text_group(subject->attr.st_gid));
 	table_text(table, line, MODE, mode);

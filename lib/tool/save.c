@@ -629,10 +629,10 @@ static uint64_t count_bytes(const struct survey *survey)
 
 	for (size_t i = 0; i < survey->n; i++) {
 		const struct subject *subject = &survey->subjects[i];
-		const uint64_t resident = subject_resident(subject);
 		const uint64_t size = (uint64_t)subject->attr.st_size;
+		const uint64_t resident = subject->resident < 0 ? size : (uint64_t)subject->resident;
 
-		total += subject->source == SOURCE_SYSV || resident > size ? size : resident;
+		total += resident > size ? size : resident;
 	}
 	return total;
 }

@@ -76,12 +76,13 @@ __attribute__((format(printf, 2, 3))) static void line(const char *heading, cons
 
 static void print_size(const struct subject *subject)
 {
-	const uint64_t size = (uint64_t)subject->attr.st_size, resident = subject_resident(subject);
+	const uint64_t size = (uint64_t)subject->attr.st_size,
+		       resident = subject->resident < 0 ? 0 : (uint64_t)subject->resident;
 	char text[TEXT_SIZE_MAX], part[TEXT_SIZE_MAX];
 
 	text_size(size, text);
 	text_size(resident, part);
-	if (subject->source == SOURCE_SYSV || size == 0)
+	if (subject->resident < 0 || size == 0)
 		line("size", "%s (%" PRIu64 " bytes)", text, size);
 	else
 		line("size", "%s (%" PRIu64 " bytes), for %s of which there is memory (%.0f %%)", text, size,
@@ -304,9 +305,8 @@ static int print_json(const struct view *view)
 		"name", valid, "name_hex", is_exact ? NULL : hex, "source",
 		survey_source_name(subject->source), "kind", subject->kind, "size",
 		(json_int_t)subject->attr.st_size, "resident",
-		subject->source == SOURCE_SYSV ? json_null()
-					       : json_integer((json_int_t)subject_resident(subject)),
-		"owner", json_name(user ? user : "?"), "group", json_name(group ? group : "?"), "mode", mode,
+		subject->resident < 0 ? json_null() : json_integer((json_int_t)subject->resident), "owner",
+		json_name(user ? user : "?"), "group", json_name(group ? group : "?"), "mode", mode,
 		"attached", subject->attached < 0 ? json_null() : json_integer(subject->attached), "orphan",
 		orphans[subject->orphan], "idle", subject->idle, "users", json_users(view), "locks",
 		json_locks(view), "attributes", json_attributes(view), "modified",
@@ -332,10 +332,11 @@ static int look(struct view *view, const struct settings *settings)
 	if (status != STATUS_DONE)
 		return status;
 	view->fd = tool_open(view->tool, view->name);
-	result = view->fd < 0 ? view->fd
-			      : survey_look(view->tool, view->name, view->fd,
-					    FACT_KIND | FACT_ATTACHED | FACT_ORPHAN | FACT_IDLE, &view->users,
-					    &view->subject);
+	result = view->fd < 0
+			 ? view->fd
+			 : survey_look(view->tool, view->name, view->fd,
+				       FACT_KIND | FACT_ATTACHED | FACT_RESIDENT | FACT_ORPHAN | FACT_IDLE,
+				       &view->users, &view->subject);
 	if (result == -EISDIR)
 		return report(view->tool, STATUS_NOT_AS_ASKED, view->name,
 			      "it is a directory; 'segctl ls' lists what is in it");

@@ -218,8 +218,8 @@ static void format_line(const struct line *line, char *text, size_t size)
 				   attached[24] = "-", waits[16] = "";
 
 	text_size((uint64_t)subject->attr.st_size, bytes);
-	if (subject->source != SOURCE_SYSV)
-		text_size(subject_resident(subject), resident);
+	if (subject->resident >= 0)
+		text_size((uint64_t)subject->resident, resident);
 	if (line->growth != 0) {
 		*growth = line->growth < 0 ? '-' : '+';
 		text_size((uint64_t)(line->growth < 0 ? -line->growth : line->growth), growth + 1);
@@ -245,7 +245,8 @@ static void format_summary(const struct top *top, char *text, size_t size)
 
 	for (size_t i = 0; i < top->n; i++) {
 		sum += (uint64_t)top->lines[i].subject->attr.st_size;
-		sum_resident += subject_resident(top->lines[i].subject);
+		sum_resident +=
+			top->lines[i].subject->resident < 0 ? 0 : (uint64_t)top->lines[i].subject->resident;
 	}
 	for (size_t i = 0; i < top->now.locks.n; i++)
 		*(top->now.locks.locks[i].waits ? &waiting : &held) += 1;

@@ -131,6 +131,44 @@ static void what_is_no_object(void **unused)
 	assert_int_equal(segfs_remove("object"), 0);
 }
 
+/* A file whose size is another one is no object, and who has opened it before goes on. */
+static void grown_and_shrunk(void **unused)
+{
+	(void)unused;
+	for (int kind = SEGFS_SEMAPHORE; kind <= SEGFS_BARRIER; kind++) {
+		struct segfs_object *object = make("object", (enum segfs_kind)kind, 0, kind == SEGFS_BARRIER);
+		struct segfs_object *second = NULL;
+		struct stat found;
+
+		check(stat(at("object"), &found));
+		if (is_on_segfs()) {
+			check_error(EPERM, truncate(at("object"), 2 * found.st_size));
+			check_error(EPERM, truncate(at("object"), found.st_size / 2));
+			end(object, "object");
+			continue;
+		}
+		check(truncate(at("object"), 2 * found.st_size));
+		assert_int_equal(segfs_object_open("object", 0, &second), -EBADMSG);
+		assert_int_equal(segfs_object_value(object), 0);
+		if (kind == SEGFS_SEMAPHORE)
+			assert_int_equal(segfs_post(object, 1), 0);
+		else if (kind == SEGFS_MUTEX || kind == SEGFS_RWLOCK)
+			assert_int_equal(segfs_lock(object, NULL, 0), 0);
+		check(truncate(at("object"), found.st_size));
+		assert_int_equal(segfs_object_open("object", 0, &second), 0);
+		segfs_object_close(second);
+		if (kind == SEGFS_MUTEX || kind == SEGFS_RWLOCK)
+			assert_int_equal(segfs_unlock(object), 0);
+		/* whose pages would be missing is not used any more */
+		segfs_object_close(object);
+		check(truncate(at("object"), found.st_size - 1));
+		assert_int_equal(segfs_object_open("object", 0, &second), -EBADMSG);
+		check(truncate(at("object"), 0));
+		assert_int_equal(segfs_object_open("object", 0, &second), -EBADMSG);
+		assert_int_equal(segfs_remove("object"), 0);
+	}
+}
+
 /* --- each kind --- */
 
 static void semaphores_count(void **unused)
@@ -546,6 +584,7 @@ int main(void)
 		CASE(created_and_opened),
 		CASE(refused),
 		CASE(what_is_no_object),
+		CASE(grown_and_shrunk),
 		CASE(semaphores_count),
 		CASE(events_are_set),
 		CASE(doorbells_ring),

@@ -156,7 +156,7 @@ static void every_attribute_answers_by_name(void **state)
 {
 	static const char *const names[] = {"shmid",       "key",     "nattch",  "creator-pid", "last-pid",
 					    "creator-uid", "locked",  "removed", "orphan",      "idle-since",
-					    "attached",    "io-mode", "source"};
+					    "attached",    "io-mode", "source",  "resident"};
 	char value[64];
 
 	(void)state;

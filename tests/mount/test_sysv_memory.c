@@ -227,6 +227,20 @@ static void removed_while_open(void **state)
 	assert_true(wait_for(segments_pages() == 0));
 }
 
+static void resident(void **state)
+{
+	int id = segment_make(KEY, 16 * PAGE, 0600);
+	char *memory;
+
+	(void)state;
+	assert_string_equal(attribute(at_key(KEY), "resident"), "0");
+	memory = attach(id, 0);
+	memory[0] = memory[5 * PAGE] = 1;
+	assert_string_equal(attribute(at_key(KEY), "resident"), path_of("%d", 2 * PAGE));
+	check(shmdt(memory));
+	assert_string_equal(attribute(at_key(KEY), "resident"), path_of("%d", 2 * PAGE));
+}
+
 static void orphans(void **state)
 {
 	int id = segment_make(KEY, PAGE, 0600);
@@ -353,6 +367,7 @@ int main(void)
 		CASE(all_sizes),
 		CASE(more_than_four_gigabytes),
 		CASE(removed_while_open),
+		CASE(resident),
 		CASE(orphans),
 		CASE(orphan_in_flight),
 		CASE(idle_since_is_the_last_detach),

@@ -83,7 +83,9 @@ key=$(ipcs -m -i "$id" | sed -n 's/.*key=\([^ \t]*\).*/\1/p' | head -n 1)
 posix=segfs-test-$$
 head -c 10000 /dev/zero >"/dev/shm/$posix"
 key=$(ipcs -m | awk -v id="$id" '$2 == id { print $1 }')
-is "a System V segment" "$(list NAME,SIZE,ATTACHED,ORPHAN,SHMID --source sysv "sysv/$key")" "sysv/$key 1M 0 yes $id"
+is "a System V segment" "$(list NAME,SIZE,RESIDENT,ATTACHED,ORPHAN,SHMID --source sysv "sysv/$key")" "sysv/$key 1M 0 0 yes $id"
+printf x | dd "of=$mnt/sysv/$key" bs=1 seek=9000 conv=notrunc status=none
+is "... with memory" "$(list RESIDENT --bytes "sysv/$key" | tr -d ' ')" "$(getconf PAGESIZE)"
 is "a POSIX object" "$(list NAME,KIND,SIZE,ATTACHED,ORPHAN "posix/$posix")" "posix/$posix segment 9.8K 0 yes"
 is "only one source" "$(list SOURCE --source posix | sort -u)" posix
 is "only orphans" "$(list NAME --orphans --source posix | grep -c "posix/$posix")" 1

@@ -21,8 +21,12 @@
 
 void facts_clear(struct subject *subject)
 {
-	*subject = (struct subject){
-		.kind = "segment", .attached = -1, .shmid = -1, .creator_pid = -1, .last_pid = -1};
+	*subject = (struct subject){.kind = "segment",
+				    .attached = -1,
+				    .resident = -1,
+				    .shmid = -1,
+				    .creator_pid = -1,
+				    .last_pid = -1};
 }
 
 ssize_t facts_attribute(int fd, const char *attribute, char *value, size_t size)
@@ -238,6 +242,8 @@ void facts_find(const struct tool *tool, int fd, unsigned int facts, const struc
 		subject->idle = text_of(fd, "idle-since");
 	if (facts & FACT_IO_MODE)
 		subject->io_mode = text_of(fd, "io-mode");
+	if ((facts & FACT_RESIDENT) && subject->source == SOURCE_SYSV)
+		subject->resident = number_of(fd, "resident");
 	if ((facts & FACT_SYSV) && subject->source == SOURCE_SYSV)
 		find_sysv(fd, subject);
 }
@@ -278,7 +284,7 @@ static void look_at(const struct work *work, struct subject *subject)
 		subject->is_gone = true;
 		return;
 	}
-	subject->attr = attr;
+	subject_set(subject, &attr);
 	facts_find(work->tool, fd, work->facts, work->known, subject);
 }
 

@@ -134,7 +134,7 @@ static int add(struct walk *walk, const char *name, enum subject_source source, 
 	if (!subject->name)
 		return -ENOMEM;
 	subject->source = source;
-	subject->attr = *attr;
+	subject_set(subject, attr);
 	survey->n++;
 	return 0;
 }
@@ -301,6 +301,7 @@ int survey_look(const struct tool *tool, const char *name, int fd, unsigned int 
 		source = survey_source_find(value);
 		subject->source = source ? source : SOURCE_NONE;
 	}
+	subject_set(subject, &subject->attr);
 	facts_find(tool, fd, facts | FACT_EXACT, &known, subject);
 	return 0;
 }

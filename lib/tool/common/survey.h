@@ -39,6 +39,7 @@ enum subject_orphan {
 #define FACT_IDLE     16u
 #define FACT_IO_MODE  32u
 #define FACT_SYSV     64u  /* shmid, key, creator_pid, last_pid */
+#define FACT_RESIDENT 512u /* of sysv/; the others tell it without */
 #define FACT_EXACT    256u /* modifies FACT_ORPHAN: also who uses a segment without the mount is looked for */
 #define FACT_CHEAP    128u /* modifies FACT_ATTACHED: only what segfs knows without a look at all processes */
 
@@ -51,6 +52,7 @@ struct subject {
 	bool is_gone; /* it vanished meanwhile */
 
 	int64_t attached; /* how many use it; -1 = unknown */
+	int64_t resident; /* bytes in memory; -1 = unknown */
 	time_t since;     /* when the first of them came; 0 = unknown */
 	char *policy;     /* what differs from the default: "commit=yes writers=1"; NULL = unknown */
 	char *idle;       /* since when it has no user; NULL = unknown */
@@ -103,10 +105,12 @@ enum subject_source survey_source_find(const char *name);
 /* Sets the bits of a list of sources with commas; NULL = all. Returns a STATUS_*, after a message. */
 int survey_parse_sources(struct tool *tool, const char *list, unsigned int *sources);
 
-/* Bytes in memory. */
-static inline uint64_t subject_resident(const struct subject *subject)
+/* Sets what stat(2) tells. The blocks of a System V segment are those of its size. */
+static inline void subject_set(struct subject *subject, const struct stat *attr)
 {
-	return (uint64_t)subject->attr.st_blocks * 512;
+	subject->attr = *attr;
+	if (subject->source != SOURCE_SYSV)
+		subject->resident = (int64_t)attr->st_blocks * 512;
 }
 
 #endif
