@@ -21,7 +21,14 @@ struct listing {
 	const struct state *state;
 };
 
-/* Gets the stored policy of a file. Returns false if it has none, or is gone. */
+/* Whether a file has no policy: none is stored, or cannot be, or it is gone, or may not be looked at. */
+static bool means_none(int error)
+{
+	return error == ENODATA || error == EOPNOTSUPP || error == ERANGE || error == EACCES ||
+	       procfs_means_absent(error);
+}
+
+/* Gets the stored policy of a file. Returns false if it has none. */
 static bool read_policy(const struct listing *listing, int dir_fd, const char *name, struct policy *policy)
 {
 	char path[PROCFS_FD_MAX + NAME_MAX + 1];
@@ -30,10 +37,11 @@ static bool read_policy(const struct listing *listing, int dir_fd, const char *n
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir_fd, name);
 	length = lgetxattr(path, source_policy_attribute(listing->state), stored, sizeof(stored));
-	if (length < 0 && (errno == ENOMEM || errno == EMFILE || errno == ENFILE))
-		control_fail(listing->text, -errno);
-	if (length < 0)
+	if (length < 0) {
+		if (!means_none(errno))
+			control_fail(listing->text, -errno);
 		return false;
+	}
 	/* unknown parts are left out */
 	policy_load(policy, stored, (size_t)length);
 	return true;

@@ -110,8 +110,10 @@ static int push(struct walk *walk, int fd)
 		walk->levels = levels;
 	dir = levels ? fdopendir(fd) : NULL;
 	if (!dir) {
+		int result = levels ? -errno : -ENOMEM;
+
 		close(fd);
-		return -ENOMEM;
+		return result;
 	}
 	walk->levels[walk->n_levels++] = (struct level){.dir = dir, .path_length = strlen(walk->path)};
 	return 0;
@@ -120,6 +122,12 @@ static int push(struct walk *walk, int fd)
 static void pop(struct walk *walk)
 {
 	closedir(walk->levels[--walk->n_levels].dir);
+}
+
+/* Whether a directory that cannot be opened is skipped: it is gone, or may not be read. */
+static bool is_skipped(int error)
+{
+	return error == EACCES || error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
 /*
@@ -135,10 +143,13 @@ static int walk_tree(const struct state *state, struct walk *walk,
 
 	while (result == 0 && !done && walk->n_levels > 0) {
 		struct level *level = &walk->levels[walk->n_levels - 1];
-		const struct dirent *entry = readdir(level->dir);
+		const struct dirent *entry;
 		int length;
 
+		errno = 0;
+		entry = readdir(level->dir);
 		if (!entry) {
+			result = -errno;
 			pop(walk);
 			continue;
 		}
@@ -156,6 +167,8 @@ static int walk_tree(const struct state *state, struct walk *walk,
 
 			if (fd >= 0)
 				result = push(walk, fd);
+			else if (!is_skipped(errno))
+				result = -errno;
 		}
 	}
 	while (walk->n_levels > 0)

@@ -94,7 +94,7 @@ no_handle() { [ "$(json 'd["handles"]["direct"]')" = 0 ]; }
 ok "... and none" until_true no_handle
 is ".segfs is a read-only directory" "$(stat -c '%A %U' "$mnt/.segfs")" "dr-xr-xr-x root"
 is "... of read-only files" "$(stat -c '%A' "$mnt"/.segfs/* | sort -u)" "-r--r--r--"
-is "... which are listed" "$(cd "$mnt/.segfs" && ls -A | tr '\n' ' ')" "attached config locks status version "
+is "... which are listed" "$(cd "$mnt/.segfs" && ls -A | tr '\n' ' ')" "attached config locks policies status version "
 is "... beside the segments" "$(cd "$mnt" && ls -A | tr '\n' ' ')" ".segfs posix process segment sysv "
 not_ok "nothing is made in it" touch "$mnt/.segfs/file"
 not_ok "nothing is removed from it" rm -f "$mnt/.segfs/status"
