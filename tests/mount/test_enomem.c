@@ -139,7 +139,7 @@ static int op_list_control(void)
 	errno = 0;
 	while (readdir(dir))
 		n++;
-	return errno ? -errno : n == 7 ? 0 : -EBADMSG;
+	return errno ? -errno : n == 8 ? 0 : -EBADMSG;
 }
 
 static int op_control(void)
@@ -150,6 +150,22 @@ static int op_control(void)
 	if (length < 0)
 		return (int)length;
 	return length > 3 && strcmp(text + length - 3, "\n}\n") == 0 ? 0 : -EBADMSG;
+}
+
+static void prepare_policy(void)
+{
+	prepare();
+	check(setxattr(at("a"), "user.segfs.writers", "3", 1, 0));
+}
+
+static int op_policies(void)
+{
+	char text[256];
+	ssize_t length = read_text(at(".segfs/policies"), text, sizeof(text));
+
+	if (length < 0)
+		return (int)length;
+	return strcmp(text, "writers=3 a\n") == 0 ? 0 : -EBADMSG;
 }
 
 static int op_inode_flags(void)
@@ -517,6 +533,7 @@ static void looking(void **unused)
 		{"list", prepare, op_list, NULL, 0, NULL},
 		{"list control", prepare, op_list_control, NULL, 0, NULL},
 		{"control", prepare, op_control, NULL, 0, NULL},
+		{"policies", prepare_policy, op_policies, NULL, 0, NULL},
 		{"inode flags", prepare, op_inode_flags, NULL, 0, NULL},
 		{"handle", prepare, op_handle, NULL, 0, NULL},
 		{"getxattr", prepare, op_getxattr, NULL, 0, "tmpfs-user-xattr"},

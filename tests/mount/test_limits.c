@@ -325,7 +325,8 @@ static void many_opens(void **state)
 /* Names of .segfs only, each at most once. */
 static void expect_control_names(const char *records, long length)
 {
-	static const char *const names[] = {".", "..", "version", "status", "config", "locks", "attached"};
+	static const char *const names[] = {".",      "..",    "version",  "status",
+					    "config", "locks", "attached", "policies"};
 	const unsigned int n_names = sizeof(names) / sizeof(names[0]);
 	unsigned int seen = 0;
 
