@@ -119,10 +119,13 @@ others=$(findmnt --noheadings --types fuse.segfs -o TARGET | grep -cv "^$TMPDIR"
 pretend 1 1000
 if [ "$others" -eq 0 ]; then
 	exits "somebody else's mount is not the only one" 0 timeout 10 env -u SEGFS_MOUNT "$segctl" ls
-	timeout 10 env -u SEGFS_MOUNT PYTHONPATH="$SEGFS_TOP/lib/python" LD_LIBRARY_PATH="$SEGFS_OUT" /usr/bin/python3 -c '
-import segfs
-segfs.SharedMemory("made", create=True, size=10)'
-	ok "... the library does not take it either" test -e "$mnt/made"
+	in_python() { timeout 10 env -u SEGFS_MOUNT PYTHONPATH="$SEGFS_TOP/lib/python" LD_LIBRARY_PATH="$SEGFS_OUT" /usr/bin/python3 -c "$1"; }
+	if in_python 'import segfs' 2>/dev/null; then
+		in_python 'import segfs; segfs.SharedMemory("made", create=True, size=10)'
+		ok "... the library does not take it either" test -e "$mnt/made"
+	else
+		tap_skip "... the library does not take it either" "Python 3.11"
+	fi
 else
 	tap_skip "somebody else's mount is not the only one" "a machine without other mounts"
 fi
