@@ -106,6 +106,7 @@ is "... also for an ordinary user" "$(as_user "$segctl" doctor --json | jq '[.fi
 # Mounts one until unpretend.
 pretend() { # NAME USER [PID]
 	mkdir -p "$TMPDIR/pretended$1"
+	rm -f "$TMPDIR/pretending"
 	/usr/bin/python3 "$SEGFS_TOP/tests/tool/pretend.py" "$TMPDIR/pretended$1" "${@:2}" >"$TMPDIR/pretending" &
 	pretender=$!
 	until_true grep -q ready "$TMPDIR/pretending"
