@@ -99,6 +99,15 @@ is "umask" "$(as $user sh -c "umask 027; >'$mnt/masked'; stat -c %a '$mnt/masked
 ok "ACLs" as $user setfacl -m "u:$other:r" "$mnt/renamed"
 is "... are kept" "$(as $user getfacl -cpn "$mnt/renamed" 2>/dev/null | grep -c "user:$other:r--")" 1
 
+segctl() { as "$1" env SEGFS_MOUNT="$mnt" "$SEGFS_OUT/segctl" "${@:2}"; }
+ok "segctl creates a segment" segctl $user new --size 8K --policy commit=yes by-segctl
+is "... lists it" "$(segctl $user ls -n -o NAME,SIZE,POLICY by-segctl | sed 's/  */ /g')" "by-segctl 8K commit=yes"
+ok "... which is the caller's" grep -q "^by-segctl " <<<"$(segctl $user ls -n --mine -o NAME,SIZE --source store)"
+ok "... says how the mount is" grep -q "mounted by *an ordinary user" <<<"$(segctl $user status)"
+ok "... has the configuration read, of which there is none" grep -q "no configuration" <<<"$(segctl $user reload 2>&1)"
+ok "... removes what nobody uses" segctl $user gc --yes by-segctl
+segctl $other ls >/dev/null 2>&1
+is "... and says that others may not" $? 4
 not_ok "another user sees nothing of it" as $other ls "$mnt"
 not_ok "... nor a file" as $other cat "$mnt/renamed"
 not_ok "... nor of the store" as $other ls "$store"
