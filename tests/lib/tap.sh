@@ -8,6 +8,7 @@
 #   is NAME GOT WANTED       passes if both strings are equal
 #   needs FEATURE is|ok|not_ok NAME...   the case, skipped where `segfs --features` lacks the feature
 #   kernel_has FEATURE       whether it has
+#   wait_seconds USUAL       TEST_WAIT of the environment, which a slow machine sets, or what is usual
 #   tap_skip NAME FEATURE    skips one case for a missing feature
 #   tap_skip_all FEATURE     ends the test, skipped as a whole
 #
@@ -64,6 +65,8 @@ kernel_has() { "$SEGFS" --features | grep -q "^$1 *yes"; }
 needs() {
 	if kernel_has "$1"; then "${@:2}"; else tap_skip "$3" "$1"; fi
 }
+
+wait_seconds() { echo "${TEST_WAIT:-$1}"; }
 
 tap_skip() {
 	tap_count=$((tap_count + 1))

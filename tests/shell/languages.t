@@ -10,6 +10,7 @@ set -u
 . "$SEGFS_TOP/tests/lib/installed.sh"
 
 mkdir bin
+limit=$(wait_seconds 60)
 export PKG_CONFIG_PATH=$root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
 read -ra flags <<<"$(pkg-config --cflags --libs segfs)"
 
@@ -35,30 +36,30 @@ run_cases() { # WHAT PROGRAM...
 
 run_c_examples() { # WHAT; programs are in bin
 	local pid worker other
-	timeout 60 bin/ring read >lines &
+	timeout "$limit" bin/ring read >lines &
 	pid=$!
-	ok "$1: ring" timeout 60 bin/ring write < <(seq 10000)
+	ok "$1: ring" timeout "$limit" bin/ring write < <(seq 10000)
 	wait "$pid"
 	is "... moves each line, in order" "$(md5sum <lines)" "$(seq 10000 | md5sum)"
 	is "... and ends with nothing left" "$(ls "$SEGFS_MOUNT"/ring* 2>/dev/null)" ""
 
-	timeout 60 bin/queue work >first &
+	timeout "$limit" bin/queue work >first &
 	worker=$!
-	timeout 60 bin/queue work >second &
+	timeout "$limit" bin/queue work >second &
 	other=$!
 	# shellcheck disable=SC2046
-	ok "$1: queue" timeout 60 bin/queue add $(seq 100)
-	ok "... is stopped" timeout 60 bin/queue stop
+	ok "$1: queue" timeout "$limit" bin/queue add $(seq 100)
+	ok "... is stopped" timeout "$limit" bin/queue stop
 	wait "$worker" "$other"
 	is "... has done each job once" "$(sort -n first second)" "$(for i in $(seq 100); do echo "$i squared is $((i * i))"; done)"
-	ok "... and keeps what comes later" timeout 60 bin/queue add 7
-	is "... for a later worker" "$(timeout 60 bin/queue work)" "7 squared is 49"
+	ok "... and keeps what comes later" timeout "$limit" bin/queue add 7
+	is "... for a later worker" "$(timeout "$limit" bin/queue work)" "7 squared is 49"
 	rm "$SEGFS_MOUNT"/queue*
 
-	timeout 60 bin/doorbell watch 30 >values &
+	timeout "$limit" bin/doorbell watch 30 >values &
 	pid=$!
 	for i in 10 20 30; do
-		ok "$1: doorbell $i" timeout 60 bin/doorbell set "$i"
+		ok "$1: doorbell $i" timeout "$limit" bin/doorbell set "$i"
 	done
 	wait "$pid"
 	is "... is heard" "$(tail -n 1 values)" 30
@@ -66,8 +67,8 @@ run_c_examples() { # WHAT; programs are in bin
 }
 
 run_parameters() { # WHAT
-	ok "$1: parameters" timeout 60 bin/parameters set 1.5 2.5 -7
-	is "... are shown" "$(timeout 60 bin/parameters show)" "1 changes: 1.5 2.5 -7 0 0 0 0 0"
+	ok "$1: parameters" timeout "$limit" bin/parameters set 1.5 2.5 -7
+	is "... are shown" "$(timeout "$limit" bin/parameters show)" "1 changes: 1.5 2.5 -7 0 0 0 0 0"
 	rm "$SEGFS_MOUNT"/parameters*
 }
 

@@ -39,7 +39,7 @@ huge_pages = off
 fsync = off
 END
 ok "segfs mounts" start
-ok "the server starts" as "$bin/pg_ctl" -D "$data" -w -t 30 -l "$data/log" start
+ok "the server starts" as "$bin/pg_ctl" -D "$data" -w -t "$(wait_seconds 30)" -l "$data/log" start
 server=$(head -n 1 "$data/postmaster.pid")
 key=$(awk 'NR == 7 { printf "0x%08x", $1 }' "$data/postmaster.pid")
 id=$(awk 'NR == 7 { print $2 }' "$data/postmaster.pid")
@@ -101,7 +101,7 @@ for pid in $server $pids; do until_true gone "$pid"; done
 rm "$data/postmaster.pid" "$data"/.s.PGSQL.*.lock
 ok "it is killed: segctl offers what it left" until_true eval '[ "$(offered)" = "$(sort <<<"$objects
 sysv/$key")" ]'
-ok "the server starts again" as "$bin/pg_ctl" -D "$data" -w -t 30 -l "$data/log" start
+ok "the server starts again" as "$bin/pg_ctl" -D "$data" -w -t "$(wait_seconds 30)" -l "$data/log" start
 is "... and its memory is left alone" "$(offered)" ""
 key=$(awk 'NR == 7 { printf "0x%08x", $1 }' "$data/postmaster.pid")
 segment=$mnt/sysv/$key

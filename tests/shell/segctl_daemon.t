@@ -116,11 +116,12 @@ unpretend() {
 	kill -9 $pretender
 	wait $pretender 2>/dev/null
 }
+limit=$(wait_seconds 10)
 others=$(findmnt --noheadings --types fuse.segfs -o TARGET | grep -cv "^$TMPDIR")
 pretend 1 1000
 if [ "$others" -eq 0 ]; then
-	exits "somebody else's mount is not the only one" 0 timeout 10 env -u SEGFS_MOUNT "$segctl" ls
-	in_python() { timeout 10 env -u SEGFS_MOUNT PYTHONPATH="$SEGFS_TOP/lib/python" LD_LIBRARY_PATH="$SEGFS_OUT" /usr/bin/python3 -c "$1"; }
+	exits "somebody else's mount is not the only one" 0 timeout "$limit" env -u SEGFS_MOUNT "$segctl" ls
+	in_python() { timeout "$limit" env -u SEGFS_MOUNT PYTHONPATH="$SEGFS_TOP/lib/python" LD_LIBRARY_PATH="$SEGFS_OUT" /usr/bin/python3 -c "$1"; }
 	if in_python 'import segfs' 2>/dev/null; then
 		in_python 'import segfs; segfs.SharedMemory("made", create=True, size=10)'
 		ok "... the library does not take it either" test -e "$mnt/made"
@@ -134,7 +135,7 @@ unpretend 1
 sleep 1000 &
 victim=$!
 pretend 2 1000 $victim
-exits "root does not signal whom somebody else's mount names" 4 timeout 10 "$segctl" --mount "$TMPDIR/pretended2" upgrade
+exits "root does not signal whom somebody else's mount names" 4 timeout "$limit" "$segctl" --mount "$TMPDIR/pretended2" upgrade
 ok "... who lives" kill -0 $victim
 unpretend 2
 kill $victim

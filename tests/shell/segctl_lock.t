@@ -81,7 +81,7 @@ for name in seg mutex recursive-mutex rwlock; do
 	exits "... with another status" 75 "$segctl" lock -n --exit-code 75 $name -- true
 	exits "... as 0" 0 "$segctl" lock -n --exit-code 0 $name -- false
 	exits "... for some time" 1 "$segctl" lock --timeout 50ms $name -- true
-	exits "... for nearly a millisecond" 1 timeout 20 "$segctl" lock --timeout 0.9999999ms $name -- true
+	exits "... for nearly a millisecond" 1 timeout "$(wait_seconds 20)" "$segctl" lock --timeout 0.9999999ms $name -- true
 	exits "... for no time" 1 "$segctl" lock --timeout 0 $name -- true
 	"$segctl" lock --timeout 1h $name -- touch "$TMPDIR/later-$name" &
 	waiter=$!
@@ -132,7 +132,7 @@ for name in seg mutex recursive-mutex rwlock; do
 	keep $name
 	kill -9 $keeper
 	wait $keeper 2>/dev/null
-	exits "$name is free when segctl is killed" 0 "$segctl" lock --timeout 20s $name -- true
+	exits "$name is free when segctl is killed" 0 "$segctl" lock --timeout "$(wait_seconds 20)s" $name -- true
 	ok "... and the command ends" until_true gone "$held"
 	[ $name != seg ] || continue
 	says "... the next owner is told" "$name: its last owner died while it held it; with --clear" "$segctl" lock $name -- true
@@ -143,7 +143,7 @@ done
 keep -s rwlock
 kill -9 $keeper
 wait $keeper 2>/dev/null
-says "a reader that died is told" "rwlock: a process died while it read" "$segctl" lock --clear --timeout 20s rwlock -- true
+says "a reader that died is told" "rwlock: a process died while it read" "$segctl" lock --clear --timeout "$(wait_seconds 20)s" rwlock -- true
 is "... once it is cleared, no more" "$("$segctl" lock rwlock -- echo quiet 2>&1)" quiet
 keep mutex
 "$segctl" lock mutex -- touch "$TMPDIR/after" &

@@ -90,7 +90,7 @@ ln -s nowhere "$mnt/dangling"
 exits "... nor a link that leads nowhere" 1 "$segctl" new --existing --size 1 dangling
 says "... which is said" "a symbolic link that leads nowhere" "$segctl" new --existing --size 1 dangling
 mkfifo "$mnt/pipe"
-exits "... nor a fifo" 1 timeout 20 "$segctl" new --existing --size 1 pipe
+exits "... nor a fifo" 1 timeout "$(wait_seconds 20)" "$segctl" new --existing --size 1 pipe
 mkdir "$mnt/ending"
 "$segctl" set ending lifetime=last-close
 exits "a directory whose segments end with segctl" 1 "$segctl" new --size 1 ending/a

@@ -34,7 +34,7 @@ is "... by resident" "$("$segctl" top -c 1 --source store --sort resident | name
 is "... of a pattern" "$("$segctl" top -c 1 'b*' | names)" beta
 is "... without a control character" "$("$segctl" top -c 1 | LC_ALL=C grep -c $'[\001-\010\013-\037]')" 0
 is "two looks" "$("$segctl" top -c 2 -d 100ms | grep -c 'NAME$')" 2
-ok "a closed pipe ends it" timeout 10 bash -c "'$segctl' top -d 100ms | head -n 1"
+ok "a closed pipe ends it" timeout "$(wait_seconds 10)" bash -c "'$segctl' top -d 100ms | head -n 1"
 exec 5<>"$mnt/beta"
 is "who is attached" "$("$segctl" top -c 1 --sort attached --source store | names | head -n 1)" beta
 exec 5>&-
@@ -133,7 +133,7 @@ ok "... and not what is gone" until_true eval '! screen | grep -q alpha'
 keys q
 ended
 is "q ends it" "$(screen | grep -c 'status 0')" 1
-ok "ls --watch in a pipe" timeout 10 bash -c "'$segctl' ls --watch 100ms -n -o NAME | head -n 8 | grep -c delta"
+ok "ls --watch in a pipe" timeout "$(wait_seconds 10)" bash -c "'$segctl' ls --watch 100ms -n -o NAME | head -n 8 | grep -c delta"
 
 # --- the mount ends meanwhile ---
 
