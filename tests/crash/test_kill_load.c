@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define KILLS      60 /* per case, at least */
+#define KILLS      (int)rounds_of(60) /* per case, at least */
 #define CLIENTS    3
 #define OPERATIONS 2000 /* between two kills, at most */
 
