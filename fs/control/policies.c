@@ -7,6 +7,7 @@
 #include "fs/control/listed.h"
 #include "fs/source/paths.h"
 #include "fs/source/source.h"
+#include "lib/base/cleanup.h"
 #include "lib/base/policy.h"
 #include "lib/base/procfs.h"
 
@@ -21,39 +22,60 @@ struct listing {
 	const struct state *state;
 };
 
-/* Whether a file has no policy: none is stored, or cannot be, or it is gone, or may not be looked at. */
+/*
+ * Whether an error means that there is nothing to tell of a file: no policy is stored, or can be; it is gone,
+ * or may not be looked at.
+ */
 static bool means_none(int error)
 {
-	return error == ENODATA || error == EOPNOTSUPP || error == ERANGE || error == EACCES ||
-	       procfs_means_absent(error);
+	return error == ENODATA || error == EOPNOTSUPP || error == ERANGE || procfs_means_absent(error);
 }
 
-/* Gets the stored policy of a file. Returns false if it has none. */
-static bool read_policy(const struct listing *listing, int dir_fd, const char *name, struct policy *policy)
+/* Returns false, and fails the listing if it would otherwise be incomplete. error: a positive errno. */
+static bool leave_out(const struct listing *listing, int error)
+{
+	if (!means_none(error))
+		control_fail(listing->text, -error);
+	return false;
+}
+
+/* Whether a policy is stored for what has this name now; one system call, since most have none. */
+static bool may_have_policy(const struct listing *listing, int dir_fd, const char *name)
 {
 	char path[PROCFS_FD_MAX + NAME_MAX + 1];
-	char stored[POLICY_TEXT_MAX];
-	ssize_t length;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir_fd, name);
-	length = lgetxattr(path, source_policy_attribute(listing->state), stored, sizeof(stored));
-	if (length < 0) {
-		if (!means_none(errno))
-			control_fail(listing->text, -errno);
-		return false;
-	}
-	/* unknown parts are left out */
-	policy_load(policy, stored, (size_t)length);
-	return true;
+	return lgetxattr(path, source_policy_attribute(listing->state), NULL, 0) >= 0 ||
+	       leave_out(listing, errno);
 }
 
 /* Whether the reader may know the name: as in the other lists, he is root or the owner. */
-static bool may_see(const struct listing *listing, int dir_fd, const char *name)
+static bool may_see(const struct listing *listing, int fd)
 {
 	struct stat found;
 
-	return listed_in_full(listing->state) ||
-	       (fstatat(dir_fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_uid == listed_for());
+	return listed_in_full(listing->state) || (fstat(fd, &found) == 0 && found.st_uid == listed_for());
+}
+
+/* Gets the stored policy of a file that the reader may see. Returns false if there is none. */
+static bool read_policy(const struct listing *listing, int dir_fd, const char *name, struct policy *policy)
+{
+	_cleanup_close_ int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[PROCFS_FD_MAX];
+	char stored[POLICY_TEXT_MAX];
+	ssize_t length;
+
+	if (fd < 0)
+		return leave_out(listing, errno);
+	if (!may_see(listing, fd))
+		return false;
+	procfs_fd_name(path, fd);
+	length = getxattr(path, source_policy_attribute(listing->state), stored, sizeof(stored));
+	if (length < 0)
+		return leave_out(listing, errno);
+	/* unknown parts are left out */
+	policy_load(policy, stored, (size_t)length);
+	return true;
 }
 
 static void look_at_file(int dir_fd, const char *name, const char *path, void *context)
@@ -63,7 +85,7 @@ static void look_at_file(int dir_fd, const char *name, const char *path, void *c
 	const char *separator = "";
 	struct policy policy;
 
-	if (!read_policy(listing, dir_fd, name, &policy) || !may_see(listing, dir_fd, name))
+	if (!may_have_policy(listing, dir_fd, name) || !read_policy(listing, dir_fd, name, &policy))
 		return;
 	for (int i = 0; i < POLICY_FIELDS; i++) {
 		const enum policy_field field = (enum policy_field)i;
