@@ -107,7 +107,7 @@ static void print_handle(struct control_text *text, struct openers *openers, con
 		      mode < sizeof(access) / sizeof(access[0]) ? access[mode] : "-",
 		      io_mode_name((enum io_mode)handle->mode));
 	listed_print_time(text, handle->opened_at);
-	listed_print_path(text, segment);
+	listed_print_name(text, segment->path);
 }
 
 static void print_view(struct control_text *text, struct state *state, const struct procfs_view *view,
@@ -133,7 +133,7 @@ static void print_view(struct control_text *text, struct state *state, const str
 				       : "r",
 		      view->is_unknown ? "unknown" : "view");
 	listed_print_time(text, 0);
-	listed_print_path(text, segment);
+	listed_print_name(text, segment->path);
 }
 
 /*

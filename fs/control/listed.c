@@ -88,11 +88,6 @@ void listed_print_name(struct control_text *text, const char *name)
 	control_print(text, "\n");
 }
 
-void listed_print_path(struct control_text *text, const struct listed_segment *segment)
-{
-	listed_print_name(text, segment->path);
-}
-
 void listed_print_time(struct control_text *text, uint64_t nanoseconds)
 {
 	time_t seconds = (time_t)(nanoseconds / 1000000000u);

@@ -35,11 +35,8 @@ bool listed_is_own_process(const struct state *state, pid_t process);
  */
 int listed_find(struct state *state, uint64_t id, struct listed_segment *segment);
 
-/* Appends a name, escaped as in /proc/mounts, and ends the line. */
+/* Appends the path of a segment, escaped as in /proc/mounts, and ends the line. */
 void listed_print_name(struct control_text *text, const char *name);
-
-/* The same for the path of a segment. */
-void listed_print_path(struct control_text *text, const struct listed_segment *segment);
 
 /* Appends a time between blanks: ISO 8601, UTC. nanoseconds: of CLOCK_REALTIME; 0 = unknown, shown as "-". */
 void listed_print_time(struct control_text *text, uint64_t nanoseconds);

@@ -60,7 +60,7 @@ static void print_lock(struct control_text *text, dev_t device, size_t number, c
 	else
 		control_print(text, "%llu", (unsigned long long)lock->end);
 	listed_print_time(text, lock->since);
-	listed_print_path(text, segment);
+	listed_print_name(text, segment->path);
 }
 
 /*

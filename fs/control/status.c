@@ -118,13 +118,18 @@ static void print_error(struct control_text *text, const char *key, const struct
 	control_print(text, ",\n");
 }
 
-/* A reading that is wanted, or not finished, ends with "reloads" being another number. */
+/*
+ * By which a caller of SIGHUP learns how it went: once "reloading" is false, with "reloads" larger than
+ * before, "reload_error" is that of the last one. "reloads_requested" grows at the signal, "reloads" at the
+ * end.
+ */
 static void print_outcomes(struct control_text *text, const struct arena_header *header)
 {
 	const uint32_t reload = atomic_load(&header->reload);
 
 	control_print(text, "  \"reloads_requested\": %u,\n  \"reloads\": %u,\n  \"reloading\": %s,\n",
-		      reload >> 8, atomic_load(&header->reloads.n), reload & 0xffu ? "true" : "false");
+		      arena_reloads_requested(reload), atomic_load(&header->reloads.n),
+		      arena_reload_is_pending(reload) ? "true" : "false");
 	print_error(text, "reload_error", &header->reloads);
 	control_print(text, "  \"upgrades\": %u,\n  \"upgrades_refused\": %u,\n", header->upgrades,
 		      atomic_load(&header->refusals.n));

@@ -16,12 +16,7 @@
 #include <sys/mman.h>
 #include <sys/vfs.h>
 
-/*
- * header->reload: the upper bits number the latest wanted reload; the low byte is the attempts left, plus
- * one; 0 = none pending.
- */
-#define RELOAD_TRIES      3 /* workers that may die over one reload */
-#define RELOAD_TRIES_MASK 0xffu
+#define RELOAD_TRIES 3 /* workers that may die over one reload */
 
 uint32_t program_slots(uint64_t wanted, uint32_t by_default)
 {
@@ -200,8 +195,17 @@ void program_request_reload(struct arena_header *header)
 	uint32_t before = atomic_load(&header->reload);
 
 	while (!atomic_compare_exchange_weak(&header->reload, &before,
-					     (before | RELOAD_TRIES_MASK) + 1 + RELOAD_TRIES + 1))
+					     (before | ARENA_RELOAD_TRIES_MASK) + 1 + RELOAD_TRIES + 1))
 		;
+}
+
+static void abandon_reload(struct arena_header *header)
+{
+	static const char error[] =
+		"workers have died while reading the configuration; the old one stays in force";
+
+	log_error("%s", error);
+	arena_record_outcome(&header->reloads, error);
 }
 
 bool program_begin_reload(struct arena_header *header, uint32_t *reading)
@@ -209,20 +213,16 @@ bool program_begin_reload(struct arena_header *header, uint32_t *reading)
 	uint32_t before = atomic_load(&header->reload);
 
 	for (;;) {
-		uint32_t tries = before & RELOAD_TRIES_MASK;
+		uint32_t tries = before & ARENA_RELOAD_TRIES_MASK;
 
 		if (tries == 0)
 			return false;
 		if (!atomic_compare_exchange_weak(&header->reload, &before,
-						  tries == 1 ? before & ~RELOAD_TRIES_MASK : before - 1))
+						  tries == 1 ? before & ~ARENA_RELOAD_TRIES_MASK
+							     : before - 1))
 			continue;
 		if (tries == 1) {
-			log_error("%d workers have died while reading the configuration; the old one stays "
-				  "in force",
-				  RELOAD_TRIES);
-			arena_record_outcome(&header->reloads,
-					     "workers have died while reading the configuration; the old one "
-					     "stays in force");
+			abandon_reload(header);
 			return false;
 		}
 		*reading = before - 1;
@@ -232,12 +232,7 @@ bool program_begin_reload(struct arena_header *header, uint32_t *reading)
 
 void program_end_reload(struct arena_header *header, uint32_t reading)
 {
-	atomic_compare_exchange_strong(&header->reload, &reading, reading & ~RELOAD_TRIES_MASK);
-}
-
-bool program_reloads(const struct arena_header *header)
-{
-	return (atomic_load(&header->reload) & RELOAD_TRIES_MASK) != 0;
+	atomic_compare_exchange_strong(&header->reload, &reading, reading & ~ARENA_RELOAD_TRIES_MASK);
 }
 
 /* Returns 0; otherwise a negative errno, and in `error` what is wrong. */
@@ -282,9 +277,9 @@ int program_reload(const struct program *program, struct state *state, void (*ch
 	int result;
 
 	if (!*program->config_file) {
-		log_notice("there is no configuration to read again");
-		arena_record_outcome(&state->arena->header->reloads,
-				     "there is no configuration to read again");
+		snprintf(error, sizeof(error), "there is no configuration to read again");
+		log_notice("%s", error);
+		arena_record_outcome(&state->arena->header->reloads, error);
 		return -ENOENT;
 	}
 	result = config_read(program->config_file, &config, error);

@@ -66,9 +66,6 @@ bool program_begin_reload(struct arena_header *header, uint32_t *reading);
 /* Ends a reload. Another one may have been requested meanwhile. */
 void program_end_reload(struct arena_header *header, uint32_t reading);
 
-/* Whether a reload is pending or in progress. */
-bool program_reloads(const struct arena_header *header);
-
 /* Stores a configuration as the one in force, as text in the arena. Returns 0 or a negative errno. */
 int program_store_config(struct arena *arena, const struct config *config);
 

@@ -193,7 +193,8 @@ static void report_reloading(void)
 /* Tells it that we are ready, once nothing is pending any more. */
 static void report_reloaded(void)
 {
-	if (!self.reloading || !did_serve() || self.checker || program_reloads(self.program->arena.header))
+	if (!self.reloading || !did_serve() || self.checker ||
+	    arena_reload_is_pending(atomic_load(&self.program->arena.header->reload)))
 		return;
 	self.reloading = false;
 	notify_send("READY=1");

@@ -274,7 +274,7 @@ struct arena_header {
 	_Atomic uint32_t operations[ARENA_OPERATIONS]; /* requests executed, by opcode; each replay counts */
 
 	_Atomic int32_t config_fd;      /* memfd of the configuration in force */
-	_Atomic uint32_t reload;        /* reread the configuration, see program_request_reload() */
+	_Atomic uint32_t reload;        /* reread the configuration, see ARENA_RELOAD_TRIES_MASK */
 	struct outcome_record reloads;  /* readings of the configuration */
 	struct outcome_record refusals; /* upgrades that were refused */
 	int32_t ready_fd;               /* pipe to the launcher; -1 once it was notified */
@@ -318,6 +318,24 @@ void arena_locate(struct arena *arena);
  * counts are within the mapping. Slots are validated when they are indexed. Returns 0, or -EUCLEAN.
  */
 int arena_check(const struct arena *arena);
+
+/*
+ * header->reload: the upper bits number the latest wanted reload; the low byte is the attempts left, plus
+ * one; 0 = none pending.
+ */
+#define ARENA_RELOAD_TRIES_MASK 0xffu
+
+/* Whether a reload is wanted or in progress. reload: of the header. */
+static inline bool arena_reload_is_pending(uint32_t reload)
+{
+	return (reload & ARENA_RELOAD_TRIES_MASK) != 0;
+}
+
+/* How many reloads were requested. */
+static inline uint32_t arena_reloads_requested(uint32_t reload)
+{
+	return reload / (ARENA_RELOAD_TRIES_MASK + 1);
+}
 
 /* Records how a request has ended. error: why it failed, cut off if it is long; NULL = it did not. */
 void arena_record_outcome(struct outcome_record *outcome, const char *error);
