@@ -46,11 +46,6 @@ uint64_t procfs_ticks_per_second(void)
 	return ticks > 0 ? (uint64_t)ticks : 100;
 }
 
-void procfs_fd_path(char path[PROCFS_FD_MAX], int fd)
-{
-	snprintf(path, PROCFS_FD_MAX, "/proc/self/fd/%d", fd);
-}
-
 static bool is_in_fds; /* the current directory is /proc/self/fd */
 
 void procfs_enter_fds(void)

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #define PROCFS_COMMAND_MAX 64 /* bytes of a command name, including the final 0 */
@@ -25,7 +26,10 @@
 /*
  * Writes "/proc/self/fd/FD", the path by which calls without a descriptor variant reach an O_PATH descriptor.
  */
-void procfs_fd_path(char path[PROCFS_FD_MAX], int fd);
+static inline void procfs_fd_path(char path[PROCFS_FD_MAX], int fd)
+{
+	snprintf(path, PROCFS_FD_MAX, "/proc/self/fd/%d", fd);
+}
 
 /*
  * Makes /proc/self/fd the current directory of this process, so that procfs_fd_name() is short. Without /proc

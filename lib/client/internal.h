@@ -29,11 +29,27 @@ int name_resolve(const char *name, bool may_be_empty, char path[PATH_MAX]);
 /* Calls `visit` with the path of each mount of segfs, once for each file system. Returns 0 or an errno. */
 int name_each_mount(void (*visit)(const char *path, void *context), void *context);
 
-/* Whether a file is one of segfs, which alone knows the attributes. */
+/*
+ * Attributes by their short names. The descriptor may be O_PATH, which is no open that could change the
+ * lifetime of a file.
+ *
+ * attribute_is_known(): whether a file is one of segfs, which alone knows the attributes.
+ *
+ * attribute_get() gets one, with a 0 after it. Returns its length; -ENODATA or -EOPNOTSUPP without it;
+ * -ERANGE if it has no room in `size` bytes; -EINVAL for a name that cannot be one; the errno of getxattr(2).
+ *
+ * attribute_set() sets one. Returns 0; -EOPNOTSUPP outside of segfs; the errno of setxattr(2).
+ */
 bool attribute_is_known(int fd);
-
-/* fsetxattr(2) of an attribute by its short name. Returns 0 or a negative errno. */
+ssize_t attribute_get(int fd, const char *name, char *value, size_t size);
 int attribute_set(int fd, const char *name, const char *value);
+
+/*
+ * What a regular file is. fd: of it, may be O_PATH. on_segfs: it is one of segfs, which tells; another file
+ * is opened and says it itself, as far as it may be read. size: of it, bytes. Returns SEGFS_SEGMENT if it is
+ * no object.
+ */
+enum segfs_kind segment_kind_of(int fd, bool on_segfs, uint64_t size);
 
 /* What a new file is given before its name is visible, besides what its creator asks for in segfs.h. */
 struct segment_filling {

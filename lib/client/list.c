@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "lib/base/cleanup.h"
 #include "lib/base/object_format.h"
+#include "lib/base/procfs.h"
 #include "lib/client/internal.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
-
-/*
- * Gets an attribute of a file by an O_PATH descriptor, which is no open that could change its lifetime.
- * Returns 0, or -1 without it.
- */
-static int get(int fd, const char *attribute, char *value, size_t size)
-{
-	char path[32];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	length = getxattr(path, attribute, value, size - 1);
-	value[length > 0 ? length : 0] = '\0';
-	return length > 0 ? 0 : -1;
-}
 
 /* -1 = unknown. */
 static int64_t attached_of(int fd)
@@ -35,7 +19,7 @@ static int64_t attached_of(int fd)
 	char *end;
 	long long n;
 
-	if (get(fd, "user.segfs.attached", value, sizeof(value)) < 0)
+	if (attribute_get(fd, "attached", value, sizeof(value)) <= 0)
 		return -1;
 	errno = 0;
 	n = strtoll(value, &end, 10);
@@ -47,24 +31,23 @@ static uint32_t kind_of_content(int fd, uint64_t size)
 {
 	_cleanup_close_ int file = -1;
 	struct object_header header;
-	char path[32];
+	char path[PROCFS_FD_MAX];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	procfs_fd_path(path, fd);
+	file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (file < 0 || pread(file, &header, sizeof(header), 0) != sizeof(header))
 		return 0;
 	return object_kind_name(&header, size) ? header.kind : 0;
 }
 
-/* What a regular file is. on_segfs: segfs knows its attributes. */
-static enum segfs_kind kind_of(int fd, bool on_segfs, uint64_t size)
+enum segfs_kind segment_kind_of(int fd, bool on_segfs, uint64_t size)
 {
 	char value[32];
 	uint32_t kind = 0;
 
 	if (!on_segfs && size > 0 && size % page_size() == 0)
 		kind = kind_of_content(fd, size);
-	else if (on_segfs && get(fd, "user.segfs.object", value, sizeof(value)) == 0)
+	else if (on_segfs && attribute_get(fd, "object", value, sizeof(value)) > 0)
 		kind = object_kind_find(value);
 	return kind ? (enum segfs_kind)kind : SEGFS_SEGMENT;
 }
@@ -93,7 +76,7 @@ static int look(int dir_fd, const char *name, struct segfs_entry *entry)
 	if (S_ISREG(found.st_mode)) {
 		entry->size = (uint64_t)found.st_size;
 		entry->attached = attached_of(fd);
-		entry->kind = kind_of(fd, entry->attached >= 0, entry->size);
+		entry->kind = segment_kind_of(fd, entry->attached >= 0, entry->size);
 	}
 	return 1;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 #include "lib/client/internal.h"
 
 #include <errno.h>
@@ -119,7 +120,7 @@ static int complete(int fd, struct making *making)
 static int create_unnamed(const char *directory, const char *path, struct making *making)
 {
 	_cleanup_close_ int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	char self[32];
+	char self[PROCFS_FD_MAX];
 	int result;
 
 	if (fd < 0)
@@ -127,7 +128,7 @@ static int create_unnamed(const char *directory, const char *path, struct making
 	result = complete(fd, making);
 	if (result < 0)
 		return result;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	procfs_fd_path(self, fd);
 	if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
 	return take_fd(&fd);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* segctl reload, upgrade: what the supervisor does by signals, and how it ended. */
+#include "lib/base/clock.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/daemon.h"
 #include "lib/tool/common/report.h"
@@ -38,19 +39,11 @@ static bool upgrade_ended(const json_t *before, const json_t *now, const char **
 	return daemon_number(now, "upgrades") != daemon_number(before, "upgrades");
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Waits until it has ended. Returns a STATUS_*, after a message. */
 static int wait_until(struct tool *tool, const json_t *before, ended *has_ended, uint64_t timeout)
 {
 	const struct timespec interval = {.tv_nsec = INTERVAL_NS};
-	const uint64_t end = now_ns() + timeout;
+	const uint64_t end = monotonic_nanoseconds() + timeout;
 
 	do {
 		json_t *status;
@@ -69,7 +62,7 @@ static int wait_until(struct tool *tool, const json_t *before, ended *has_ended,
 		}
 		json_decref(status);
 		nanosleep(&interval, NULL);
-	} while (now_ns() < end);
+	} while (monotonic_nanoseconds() < end);
 	return report(tool, STATUS_NOT_AS_ASKED, NULL,
 		      "it has not ended in time; the log of segfs says more");
 }

@@ -3,7 +3,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/declared.h"
-#include "lib/tool/common/facts.h"
+#include "lib/tool/common/place.h"
 #include "lib/tool/common/prompt.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/survey.h"
@@ -134,18 +134,6 @@ static int print(struct tool *tool, const struct survey *survey, const struct se
 
 /* --- removal --- */
 
-/* Opens the directory of a name, without following symbolic links. last: receives the last component. */
-static int open_parent(const struct tool *tool, const char *name, const char **last)
-{
-	const char *slash = strrchr(name, '/');
-	char parent[PATH_MAX] = ".";
-
-	*last = slash ? slash + 1 : name;
-	if (slash)
-		snprintf(parent, sizeof(parent), "%.*s", (int)(slash - name), name);
-	return tool_open(tool, parent);
-}
-
 /*
  * Whether what has the name now is what was offered, and is still used by nobody. Who comes between this and
  * the removal keeps what he has opened.
@@ -171,7 +159,7 @@ static int check_again(const struct tool *tool, int dir_fd, const char *last, co
 static int remove_one(struct tool *tool, const struct subject *subject)
 {
 	const char *last;
-	_cleanup_close_ int dir_fd = open_parent(tool, subject->name, &last);
+	_cleanup_close_ int dir_fd = place_open_directory(tool->mount_fd, subject->name, &last);
 	int result = dir_fd < 0 ? dir_fd : check_again(tool, dir_fd, last, subject);
 
 	if (result == 0 && unlinkat(dir_fd, last, 0) < 0)

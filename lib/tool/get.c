@@ -2,8 +2,8 @@
 /* segctl get: policies and facts of a name. */
 #include "lib/base/cleanup.h"
 #include "lib/base/policy.h"
+#include "lib/client/internal.h"
 #include "lib/tool/common/command.h"
-#include "lib/tool/common/facts.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/table.h"
 #include "lib/tool/common/target.h"
@@ -115,12 +115,20 @@ static char *octal(mode_t mode)
 	return asprintf(&text, "%04o", mode & 07777u) < 0 ? NULL : text;
 }
 
-/* Facts that need no attribute. Returns false if the key is none of these; *text NULL: without memory. */
-static bool find_stat(const char *key, const struct stat *attr, char **text)
+/* System V segments tell by an attribute what of them is in memory; their blocks are those of the size. */
+static bool is_resident_told(const struct file *file)
 {
+	return strcmp(file->source, "sysv") == 0;
+}
+
+/* Facts that need no attribute. Returns false if the key is none of these; *text NULL: without memory. */
+static bool find_stat(const char *key, const struct file *file, char **text)
+{
+	const struct stat *attr = &file->attr;
+
 	if (strcmp(key, "size") == 0)
 		*text = number((uint64_t)attr->st_size);
-	else if (strcmp(key, "resident") == 0)
+	else if (strcmp(key, "resident") == 0 && !is_resident_told(file))
 		*text = number((uint64_t)attr->st_blocks * 512);
 	else if (strcmp(key, "owner") == 0)
 		*text = text_user(attr->st_uid);
@@ -139,14 +147,14 @@ static int find_value(const struct file *file, const char *key, char **text)
 	_cleanup_free_ char *buffer = NULL;
 	ssize_t length;
 
-	if (find_stat(key, &file->attr, text))
+	if (find_stat(key, file, text))
 		return *text ? 0 : -ENOMEM;
 	if (!file->is_segfs || strlen(key) > 200)
 		return -ENODATA;
 	buffer = malloc(VALUE_MAX);
 	if (!buffer)
 		return -ENOMEM;
-	length = facts_attribute(file->fd, key, buffer, VALUE_MAX);
+	length = attribute_get(file->fd, key, buffer, VALUE_MAX);
 	if (length < 0)
 		return (int)length;
 	*text = strdup(buffer);
@@ -172,12 +180,10 @@ static void free_values(struct values *values)
 	free(values->items);
 }
 
-/* System V segments do not tell what of them is in memory. */
+/* Directories have neither. */
 static bool is_told(const struct file *file, const char *key)
 {
-	if (strcmp(key, "resident") == 0)
-		return S_ISREG(file->attr.st_mode) && strcmp(file->source, "sysv") != 0;
-	return S_ISREG(file->attr.st_mode) || strcmp(key, "size") != 0;
+	return S_ISREG(file->attr.st_mode) || (strcmp(key, "size") != 0 && strcmp(key, "resident") != 0);
 }
 
 /* All that there is. An attribute that this file has not is no error. */
@@ -229,28 +235,18 @@ static bool is_number(const char *key, const char *text)
 
 static json_t *json_of(const struct value *value)
 {
-	bool is_exact;
-	char *valid;
-	json_t *made;
-
 	if (is_number(value->key, value->text))
 		return json_integer(strtoll(value->text, NULL, 10));
-	valid = text_utf8(value->text, &is_exact);
-	made = valid ? json_string(valid) : NULL;
-	free(valid);
-	return made;
+	return text_to_json(value->text);
 }
 
 static int print_json(const char *name, const struct values *values)
 {
-	_cleanup_free_ char *hex = text_hex(name);
-	bool is_exact = true;
-	_cleanup_free_ char *valid = text_utf8(name, &is_exact);
 	json_t *object = json_object(), *policies = json_object(), *facts = json_object();
 	int result = 0;
 
-	if (!valid || !hex || json_object_set_new(object, "name", json_string(valid)) < 0 ||
-	    json_object_set_new(object, "name_hex", is_exact ? json_null() : json_string(hex)) < 0 ||
+	if (json_object_set_new(object, "name", text_to_json(name)) < 0 ||
+	    json_object_set_new(object, "name_hex", text_hex_to_json(name)) < 0 ||
 	    json_object_set(object, "policies", policies) < 0 || json_object_set(object, "facts", facts) < 0)
 		result = -ENOMEM;
 	for (size_t i = 0; i < values->n && result == 0; i++) {
@@ -270,31 +266,19 @@ static int print_json(const char *name, const struct values *values)
 	return result;
 }
 
-/* One line for each key. What is read by a program gets the value as it is. */
-static int print_bare(const struct tool *tool, const struct values *values)
-{
-	for (size_t i = 0; i < values->n; i++) {
-		_cleanup_free_ char *quoted = tool->is_terminal && *values->items[i].text
-						      ? text_quote(values->items[i].text)
-						      : NULL;
-
-		printf("%s\n", quoted ? quoted : values->items[i].text);
-	}
-	return 0;
-}
-
 /* --- the command --- */
 
 /* n_keys: 0 = all. */
 static int print(const struct tool *tool, const char *name, const struct values *values, size_t n_keys,
 		 const struct settings *settings)
 {
-	int result;
+	int result = 0;
 
 	if (settings->style.json)
 		result = print_json(name, values);
 	else if (n_keys > 0)
-		result = print_bare(tool, values);
+		for (size_t i = 0; i < values->n; i++)
+			text_print_line(values->items[i].text, tool->is_terminal);
 	else
 		result = print_table(tool, values, settings);
 	return result < 0 ? report_error(tool, name, result) : STATUS_DONE;
@@ -321,7 +305,7 @@ static int take(struct tool *tool, const char *name, struct file *file)
 
 	if (status != STATUS_DONE)
 		return status;
-	length = facts_attribute(file->fd, "source", file->source, sizeof(file->source));
+	length = attribute_get(file->fd, "source", file->source, sizeof(file->source));
 	file->is_segfs = length != -ENODATA && length != -EOPNOTSUPP;
 	if (length < 0)
 		*file->source = '\0';

@@ -351,6 +351,9 @@ static int list_once(struct list *list)
 	if (survey.unreadable && list->tool->is_terminal)
 		report(list->tool, STATUS_DONE, NULL, "left out: %zu directories that you may not read",
 		       survey.unreadable);
+	if (survey.has_unknown && list->tool->is_terminal)
+		report(list->tool, STATUS_DONE, NULL,
+		       "a process did not answer: files of it may be missing, and counts too low");
 	if (status == STATUS_DONE && survey.n == 0 && list->request->n_patterns > 0)
 		status = report(list->tool, STATUS_NOT_AS_ASKED, list->request->patterns[0],
 				"there is no such segment");

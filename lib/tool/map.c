@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* segctl map: which pages of a segment are where, and who maps them. */
 #include "lib/base/cleanup.h"
+#include "lib/client/internal.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/depot.h"
-#include "lib/tool/common/facts.h"
 #include "lib/tool/common/place.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/tool.h"
@@ -28,17 +28,8 @@ static bool is_relayed(const struct tool *tool, int fd)
 {
 	char modes[64];
 
-	return tool->is_segfs && facts_attribute(fd, "io-mode", modes, sizeof(modes)) > 0 &&
+	return tool->is_segfs && attribute_get(fd, "io-mode", modes, sizeof(modes)) > 0 &&
 	       strstr(modes, "relayed");
-}
-
-static enum subject_source source_of(int fd)
-{
-	char value[32];
-
-	if (facts_attribute(fd, "source", value, sizeof(value)) <= 0)
-		return SOURCE_NONE;
-	return survey_source_find(value);
 }
 
 static int look(struct mapping *mapping, const char *relative, int fd)
@@ -46,7 +37,7 @@ static int look(struct mapping *mapping, const char *relative, int fd)
 	int result = pages_look(fd, is_relayed(mapping->tool, fd), &mapping->pages);
 
 	if (result == 0)
-		result = views_find(fd, source_of(fd), relative, &mapping->views);
+		result = views_find(fd, survey_source_of(fd), relative, &mapping->views);
 	return result;
 }
 

@@ -54,12 +54,10 @@ static json_t *make_views(const struct view_list *list)
 
 	for (size_t i = 0; i < list->n; i++) {
 		const struct view *view = &list->views[i];
-		bool is_exact;
-		_cleanup_free_ char *command = text_utf8(view->command, &is_exact);
 
 		json_array_append_new(array,
-				      json_pack("{s:i, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "process",
-						(int)view->process, "command", command ? command : "",
+				      json_pack("{s:i, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "process",
+						(int)view->process, "command", text_to_json(view->command),
 						"access", view->access, "offset", (json_int_t)view->offset,
 						"length", (json_int_t)view->length, "resident",
 						amount(view->resident), "dirty", amount(view->dirty), "huge",
@@ -92,17 +90,13 @@ static json_t *make_time(const struct look *look)
 int map_print_json(const struct mapping *mapping)
 {
 	const struct pages *pages = &mapping->pages;
-	bool is_exact = true;
-	_cleanup_free_ char *name = text_utf8(mapping->name, &is_exact);
-	_cleanup_free_ char *hex = text_hex(mapping->name);
 	json_t *map, *root;
 	int result;
 
-	if (!name || !hex)
-		return -ENOMEM;
-	map = json_pack("{s:s, s:s?, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name", name, "name_hex",
-			is_exact ? NULL : hex, "size", (json_int_t)pages->size, "page",
-			(json_int_t)pages->page, "data", (json_int_t)pages->all.data, "resident",
+	map = json_pack("{s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+			text_to_json(mapping->name), "name_hex", text_hex_to_json(mapping->name), "size",
+			(json_int_t)pages->size, "page", (json_int_t)pages->page, "data",
+			(json_int_t)pages->all.data, "resident",
 			known(pages->knows_resident, pages->all.resident), "huge",
 			known(pages->knows_huge, pages->all.huge), "dirty",
 			known(pages->knows_dirty, pages->all.dirty), "ranges", make_ranges(mapping), "views",

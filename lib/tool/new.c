@@ -4,7 +4,6 @@
 #include "lib/base/object_format.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/creation.h"
-#include "lib/tool/common/facts.h"
 #include "lib/tool/common/objects.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/target.h"

@@ -7,23 +7,6 @@
 #include "lib/tool/internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* Returns 0; -EINVAL. */
-static int parse_count(const char *text, uint32_t *n)
-{
-	unsigned long long value;
-
-	if (!*text || text[strspn(text, "0123456789")])
-		return -EINVAL;
-	errno = 0;
-	value = strtoull(text, NULL, 10);
-	if (errno || value == 0 || value > INT32_MAX)
-		return -EINVAL;
-	*n = (uint32_t)value;
-	return 0;
-}
 
 static int run(struct tool *tool, void *given, int argc, char **argv)
 {
@@ -33,16 +16,16 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		{0},
 	};
 	struct segfs_object *object;
-	uint32_t n = 1;
+	uint64_t n = 1;
 	int status, result;
 
 	(void)given;
-	if (argc > 1 && parse_count(argv[1], &n) < 0)
+	if (argc > 1 && (command_parse_number(argv[1], INT32_MAX, &n) < 0 || n == 0))
 		return report(tool, STATUS_USAGE, argv[1], "N is a number from 1 to 2147483647");
 	status = objects_open(tool, argv[0], &object);
 	if (status != STATUS_DONE)
 		return status;
-	result = segfs_post(object, n);
+	result = segfs_post(object, (uint32_t)n);
 	if (result == -EPROTOTYPE)
 		status = objects_refuse(tool, argv[0], segfs_object_kind(object));
 	else if (result < 0)

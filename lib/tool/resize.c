@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* segctl resize: another size. */
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 #include "lib/base/sizes.h"
+#include "lib/client/internal.h"
 #include "lib/tool/common/command.h"
-#include "lib/tool/common/facts.h"
 #include "lib/tool/common/remedy.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/target.h"
@@ -50,14 +51,14 @@ static int refuse(const struct tool *tool, const char *name, int fd, int error)
 	};
 	char value[32];
 
-	if (error == -EPERM && facts_attribute(fd, "object", value, sizeof(value)) > 0)
+	if (error == -EPERM && attribute_get(fd, "object", value, sizeof(value)) > 0)
 		return report(tool, STATUS_NOT_AS_ASKED, name,
 			      "the size of a synchronization object is fixed");
-	if (error == -EPERM && facts_attribute(fd, "size-policy", value, sizeof(value)) > 0 &&
+	if (error == -EPERM && attribute_get(fd, "size-policy", value, sizeof(value)) > 0 &&
 	    strcmp(value, "fixed") == 0)
 		return report(tool, STATUS_NOT_AS_ASKED, name,
 			      "its size is fixed; 'segctl set NAME size-policy=variable' changes that");
-	if (error == -EPERM && facts_attribute(fd, "source", value, sizeof(value)) > 0 &&
+	if (error == -EPERM && attribute_get(fd, "source", value, sizeof(value)) > 0 &&
 	    (strcmp(value, "sysv") == 0 || strcmp(value, "process") == 0))
 		return report(tool, STATUS_NOT_AS_ASKED, name,
 			      "memory of the source '%s' cannot be resized; create another one", value);
@@ -70,7 +71,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 	_cleanup_close_ int fd = -1;
 	struct stat attr;
 	uint64_t size = 0;
-	char path[32];
+	char path[PROCFS_FD_MAX];
 	int result = parse_size(argv[1], INT64_MAX / 2, &size);
 	int status;
 
@@ -92,7 +93,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 			      "it has %lld bytes, which cannot be changed by %s", (long long)attr.st_size,
 			      argv[1]);
 	/* no open, which a lifetime or a limit of writers would count */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	procfs_fd_path(path, fd);
 	return truncate(path, (off_t)size) < 0 ? refuse(tool, name, fd, -errno) : STATUS_DONE;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* segctl set: policies of a segment, or an event. */
 #include "lib/base/cleanup.h"
+#include "lib/client/internal.h"
 #include "lib/tool/common/command.h"
-#include "lib/tool/common/facts.h"
 #include "lib/tool/common/objects.h"
 #include "lib/tool/common/policies.h"
 #include "lib/tool/common/remedy.h"
@@ -11,19 +11,6 @@
 #include "lib/tool/internal.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/xattr.h>
-
-/* Sets a policy by an O_PATH descriptor. Returns 0 or a negative errno. */
-static int set_policy(int fd, const char *key, const char *value)
-{
-	char path[32], name[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	snprintf(name, sizeof(name), "user.segfs.%s", key);
-	return setxattr(path, name, value, strlen(value), 0) < 0 ? -errno : 0;
-}
 
 static int refuse(const struct tool *tool, const char *name, const struct segfs_attribute *policy, int error)
 {
@@ -37,15 +24,11 @@ static int refuse(const struct tool *tool, const char *name, const struct segfs_
 			     "and lock=mandatory is for mounts with -o mand"},
 		{0},
 	};
-	char text[POLICY_VALUE_MAX + 32];
+	const char *remedy = remedy_find(remedies, error);
 
-	for (const struct remedy *remedy = remedies; remedy->text; remedy++) {
-		if (remedy->error != -error)
-			continue;
-		snprintf(text, sizeof(text), "%s=%s", policy->name, policy->value);
-		return report(tool, report_status(error), name, "%s: %s", text, remedy->text);
-	}
-	return report_error(tool, name, error);
+	if (!remedy)
+		return report_error(tool, name, error);
+	return report(tool, report_status(error), name, "%s=%s: %s", policy->name, policy->value, remedy);
 }
 
 /* Returns whether all of the first n have their old values again. */
@@ -55,7 +38,7 @@ static bool undo(int fd, const struct policies *policies, char old[POLICY_FIELDS
 	bool is_done = true;
 
 	while (n-- > 0)
-		is_done = set_policy(fd, policies->items[n].name, old[n]) == 0 && is_done;
+		is_done = attribute_set(fd, policies->items[n].name, old[n]) == 0 && is_done;
 	return is_done;
 }
 
@@ -66,17 +49,14 @@ static int set_policies(const struct tool *tool, const char *name, int fd, const
 	int result = 0;
 	uint32_t n = 0;
 
-	/* anybody may store an attribute of any name elsewhere, and it would do nothing */
-	if (facts_attribute(fd, "source", old[0], sizeof(old[0])) == -ENODATA)
-		return refuse(tool, name, &policies->items[0], -EOPNOTSUPP);
 	for (uint32_t i = 0; i < policies->n; i++) {
-		length = facts_attribute(fd, policies->items[i].name, old[i], sizeof(old[i]));
+		length = attribute_get(fd, policies->items[i].name, old[i], sizeof(old[i]));
 		if (length < 0)
 			return refuse(tool, name, &policies->items[i],
 				      length == -ENODATA ? -EOPNOTSUPP : (int)length);
 	}
 	while (n < policies->n && result == 0) {
-		result = set_policy(fd, policies->items[n].name, policies->items[n].value);
+		result = attribute_set(fd, policies->items[n].name, policies->items[n].value);
 		if (result == 0)
 			n++;
 	}

@@ -2,9 +2,9 @@
 /* segctl stat: all that is known of one segment. */
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs.h"
+#include "lib/client/internal.h"
 #include "lib/tool/common/attached.h"
 #include "lib/tool/common/command.h"
-#include "lib/tool/common/facts.h"
 #include "lib/tool/common/locks.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/survey.h"
@@ -128,7 +128,7 @@ static void print_policies(const struct view *view)
 	char value[64];
 
 	for (size_t i = 0; i < LENGTH(policies); i++)
-		if (facts_attribute(view->fd, policies[i], value, sizeof(value)) > 0)
+		if (attribute_get(view->fd, policies[i], value, sizeof(value)) > 0)
 			line(i == 0 ? "policy" : "", "%s=%s", policies[i], value);
 }
 
@@ -139,7 +139,7 @@ static void print_attributes(const struct view *view)
 	for (size_t i = 0; i < LENGTH(attributes); i++) {
 		_cleanup_free_ char *quoted = NULL;
 
-		if (facts_attribute(view->fd, attributes[i].name, value, sizeof(value)) <= 0)
+		if (attribute_get(view->fd, attributes[i].name, value, sizeof(value)) <= 0)
 			continue;
 		/* lists of processes have blanks */
 		quoted = strspn(value, "0123456789 ,") == strlen(value) ? strdup(value) : text_quote(value);
@@ -218,15 +218,6 @@ static void print(const struct view *view)
 
 /* --- as JSON --- */
 
-/* A text of any bytes; the caller owns the reference. NULL without memory, which jansson passes on. */
-static json_t *json_name(const char *text)
-{
-	bool is_exact;
-	_cleanup_free_ char *valid = text_utf8(text, &is_exact);
-
-	return valid ? json_string(valid) : NULL;
-}
-
 static json_t *json_time(time_t time)
 {
 	char text[TEXT_TIME_MAX];
@@ -246,7 +237,7 @@ static json_t *json_users(const struct view *view)
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(
 			array, json_pack("{s:i, s:o, s:s, s:s, s:o}", "pid", (int)users[i].process, "command",
-					 json_name(users[i].command), "access", users[i].access, "mode",
+					 text_to_json(users[i].command), "access", users[i].access, "mode",
 					 users[i].mode, "since", json_time(users[i].since)));
 	return array;
 }
@@ -277,11 +268,11 @@ static json_t *json_attributes(const struct view *view)
 	char value[1024];
 
 	for (size_t i = 0; i < LENGTH(policies); i++)
-		if (facts_attribute(view->fd, policies[i], value, sizeof(value)) > 0)
-			json_object_set_new(object, policies[i], json_name(value));
+		if (attribute_get(view->fd, policies[i], value, sizeof(value)) > 0)
+			json_object_set_new(object, policies[i], text_to_json(value));
 	for (size_t i = 0; i < LENGTH(attributes); i++)
-		if (facts_attribute(view->fd, attributes[i].name, value, sizeof(value)) > 0)
-			json_object_set_new(object, attributes[i].name, json_name(value));
+		if (attribute_get(view->fd, attributes[i].name, value, sizeof(value)) > 0)
+			json_object_set_new(object, attributes[i].name, text_to_json(value));
 	return object;
 }
 
@@ -292,21 +283,18 @@ static int print_json(const struct view *view)
 	const struct subject *subject = &view->subject;
 	_cleanup_free_ char *user = text_user(subject->attr.st_uid);
 	_cleanup_free_ char *group = text_group(subject->attr.st_gid);
-	_cleanup_free_ char *hex = text_hex(view->name);
-	bool is_exact = true;
-	_cleanup_free_ char *valid = text_utf8(view->name, &is_exact);
 	char mode[TEXT_MODE_MAX];
 	json_t *object;
 	int result;
 
 	text_mode(subject->attr.st_mode, mode);
 	object = json_pack(
-		"{s:s?, s:s?, s:s, s:s, s:I, s:o, s:o, s:o, s:s, s:o, s:s?, s:s?, s:o, s:o, s:o, s:o}",
-		"name", valid, "name_hex", is_exact ? NULL : hex, "source",
+		"{s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:s, s:o, s:s?, s:s?, s:o, s:o, s:o, s:o}", "name",
+		text_to_json(view->name), "name_hex", text_hex_to_json(view->name), "source",
 		survey_source_name(subject->source), "kind", subject->kind, "size",
 		(json_int_t)subject->attr.st_size, "resident",
 		subject->resident < 0 ? json_null() : json_integer((json_int_t)subject->resident), "owner",
-		json_name(user ? user : "?"), "group", json_name(group ? group : "?"), "mode", mode,
+		text_to_json(user ? user : "?"), "group", text_to_json(group ? group : "?"), "mode", mode,
 		"attached", subject->attached < 0 ? json_null() : json_integer(subject->attached), "orphan",
 		orphans[subject->orphan], "idle", subject->idle, "users", json_users(view), "locks",
 		json_locks(view), "attributes", json_attributes(view), "modified",

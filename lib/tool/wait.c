@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* segctl wait: until a semaphore, an event or a doorbell lets it continue. */
-#include "lib/base/cleanup.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/objects.h"
 #include "lib/tool/common/report.h"
@@ -16,14 +15,6 @@ struct settings {
 	struct option_number timeout;
 	bool all, try, quiet;
 };
-
-/* What is read by a program gets the name as it is. */
-static void print_name(const struct tool *tool, const char *name)
-{
-	_cleanup_free_ char *quoted = tool->is_terminal ? text_quote(name) : NULL;
-
-	printf("%s\n", quoted ? quoted : name);
-}
 
 static int not_there(const struct tool *tool, const struct settings *settings, int error, size_t n,
 		     char **names)
@@ -54,7 +45,7 @@ static int wait_for(const struct tool *tool, const struct settings *settings,
 	if (result < 0)
 		return report_error(tool, n == 1 ? names[0] : NULL, result);
 	if (!settings->all && n > 1)
-		print_name(tool, names[result]);
+		text_print_line(names[result], tool->is_terminal);
 	return STATUS_DONE;
 }
 

@@ -145,6 +145,25 @@ is "JSON has all names" "$("$segctl" ls --json names | jq -r '.segments[].name' 
 is "... of odd bytes in full" "$("$segctl" ls --json names | jq -r '.segments[] | select(.name_hex) | .name_hex' | xxd -r -p)" $'names/invalid\xff\xfe'
 is "machine formats do not depend on the locale" "$(LC_ALL=C "$segctl" ls --json names | md5sum)" "$("$segctl" ls --json names | md5sum)"
 
+# --- what cannot be looked at ---
+
+# Runs segctl with the Nth call of a name failing: one that is for files of the mount alone.
+failing() { # CALL ERROR WHEN ARGUMENT...
+	ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:error=$2:when=$3" \
+		"$segctl" "${@:4}"
+}
+ask=(ls -n -o NAME,IDLE --source store)
+all=$("$segctl" "${ask[@]}" | wc -l)
+for call in openat2 getdents64; do
+	exits "not all can be looked at: $call, EMFILE" 1 failing "$call" EMFILE 3 "${ask[@]}"
+	exits "not all can be looked at: $call, EIO" 1 failing "$call" EIO 3 "${ask[@]}"
+	exits "not all can be looked at: $call, ENOTCONN" 3 failing "$call" ENOTCONN 3 "${ask[@]}"
+done
+says "... is said" "Too many open files" failing openat2 EMFILE 3 "${ask[@]}"
+for error in ENOENT ESTALE EACCES; do
+	is "what is gone by then is left out: $error" "$(failing openat2 "$error" 3 "${ask[@]}" | wc -l)" $((all - 1))
+done
+
 # --- a dead worker, two mounts ---
 
 kill -9 "$(status worker_pid)"

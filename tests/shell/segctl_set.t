@@ -104,7 +104,10 @@ id=$(ipcmk -M 64K | awk '{ print $NF }')
 key=$(ipcs -m | awk -v id="$id" '$2 == id { print $1 }')
 fits get "$segctl" get --json "sysv/$key"
 is "a System V segment" "$("$segctl" get "sysv/$key" shmid size nattch | xargs)" "$id 65536 0"
-is "... tells nothing of memory" "$("$segctl" get "sysv/$key" | grep -c resident)" 0
+is "... has nothing in memory" "$("$segctl" get "sysv/$key" resident)" 0
+printf x | dd of="$mnt/sysv/$key" conv=notrunc status=none
+is "... but what was written" "$("$segctl" get "sysv/$key" resident)" "$(getconf PAGESIZE)"
+is "... which a list tells, too" "$("$segctl" get -n "sysv/$key" | awk '$1 == "resident" { print $2 }')" "$(getconf PAGESIZE)"
 posix=segfs-test-$$
 truncate -s 4K "/dev/shm/$posix"
 fits get "$segctl" get --json "posix/$posix"

@@ -112,24 +112,3 @@ const struct attached *attached_find(const struct attached_list *list, const cha
 		++*n;
 	return *n > 0 ? &list->users[low] : NULL;
 }
-
-/* Whether uid 0 here is that of the machine. */
-static bool is_initial_namespace(void)
-{
-	unsigned int inside = 1, outside = 1, length = 0;
-	FILE *map = fopen("/proc/self/uid_map", "re");
-
-	if (map) {
-		if (fscanf(map, "%u %u %u", &inside, &outside, &length) != 3)
-			length = 0;
-		fclose(map);
-	}
-	return inside == 0 && outside == 0 && length == UINT32_MAX;
-}
-
-bool attached_is_complete(uid_t owner)
-{
-	const uid_t user = geteuid();
-
-	return user == owner || (user == 0 && is_initial_namespace());
-}

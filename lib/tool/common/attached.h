@@ -34,10 +34,4 @@ void attached_free(struct attached_list *list);
 /* The users of a segment: `n` elements of the list from the one that is returned; NULL if there are none. */
 const struct attached *attached_find(const struct attached_list *list, const char *name, size_t *n);
 
-/*
- * Whether the list has all users of a segment of this owner: the caller is its owner, or root outside of user
- * namespaces.
- */
-bool attached_is_complete(uid_t owner);
-
 #endif

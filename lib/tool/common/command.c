@@ -55,7 +55,7 @@ int command_parse_time(const char *text, uint64_t *nanoseconds)
 	return 0;
 }
 
-static int parse_digits(const char *text, int base, uint64_t *value)
+static int parse_digits(const char *text, int base, uint64_t max, uint64_t *value)
 {
 	const char *digits = base == 8 ? "01234567" : "0123456789";
 	unsigned long long parsed;
@@ -64,26 +64,28 @@ static int parse_digits(const char *text, int base, uint64_t *value)
 		return -EINVAL;
 	errno = 0;
 	parsed = strtoull(text, NULL, base);
-	if (errno)
+	if (errno || parsed > max)
 		return -ERANGE;
 	*value = parsed;
 	return 0;
 }
 
+int command_parse_number(const char *text, uint64_t max, uint64_t *value)
+{
+	return parse_digits(text, 10, max, value);
+}
+
 static int parse_number(enum option_type type, const char *text, uint64_t *value)
 {
-	int result = 0;
-
 	switch (type) {
 	case OPTION_SIZE:
 		return size_parse(text, value);
 	case OPTION_TIME:
 		return command_parse_time(text, value);
 	case OPTION_MODE:
-		result = parse_digits(text, 8, value);
-		return result < 0 ? result : *value > 07777 ? -ERANGE : 0;
+		return parse_digits(text, 8, 07777, value);
 	default:
-		return parse_digits(text, 10, value);
+		return command_parse_number(text, UINT64_MAX, value);
 	}
 }
 

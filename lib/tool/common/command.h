@@ -90,6 +90,9 @@ int command_run(const struct command *command, struct tool *tool, int argc, char
 /* Prints the help of a command to standard output, within 80 columns. */
 void command_print_help(const struct command *command);
 
+/* Parses decimal digits. Returns 0; -EINVAL; -ERANGE, more than `max`. */
+int command_parse_number(const char *text, uint64_t max, uint64_t *value);
+
 /*
  * Parses a time: a decimal number with an optional fraction, and an optional unit of ms, s (the default), m,
  * h or d. Returns 0; -EINVAL; -ERANGE.

@@ -2,7 +2,6 @@
 #include "lib/tool/common/creation.h"
 #include "lib/client/internal.h"
 #include "lib/tool/common/command.h"
-#include "lib/tool/common/facts.h"
 #include "lib/tool/common/remedy.h"
 #include "lib/tool/common/report.h"
 
@@ -22,7 +21,7 @@ static bool ends_with_this(int fd)
 {
 	char value[POLICY_VALUE_MAX];
 
-	if (facts_attribute(fd, "lifetime", value, sizeof(value)) <= 0)
+	if (attribute_get(fd, "lifetime", value, sizeof(value)) <= 0)
 		return false;
 	return strcmp(value, "last-close") == 0 || strcmp(value, "owner") == 0;
 }

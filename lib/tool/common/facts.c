@@ -2,7 +2,9 @@
 #include "lib/tool/common/facts.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/object_format.h"
-#include "lib/segfs.h"
+#include "lib/base/procfs.h"
+#include "lib/client/internal.h"
+#include "lib/tool/common/objects.h"
 #include "lib/tool/common/tool.h"
 
 #include <errno.h>
@@ -29,18 +31,14 @@ void facts_clear(struct subject *subject)
 				    .last_pid = -1};
 }
 
-ssize_t facts_attribute(int fd, const char *attribute, char *value, size_t size)
+int facts_judge(int error, enum subject_source source, _Atomic bool *has_unknown)
 {
-	char path[64], name[XATTR_NAME_MAX + 1];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	snprintf(name, sizeof(name), PREFIX "%s", attribute);
-	length = getxattr(path, name, value, size - 1);
-	if (length < 0)
-		return -errno;
-	value[length] = '\0';
-	return length;
+	if (procfs_means_absent(-error))
+		return 0;
+	if (source != SOURCE_PROCESS || error != -ETIMEDOUT)
+		return error;
+	atomic_store(has_unknown, true);
+	return 0;
 }
 
 /* The text of an attribute, which the caller frees; NULL without. */
@@ -48,7 +46,7 @@ static char *text_of(int fd, const char *attribute)
 {
 	char value[256];
 
-	return facts_attribute(fd, attribute, value, sizeof(value)) < 0 ? NULL : strdup(value);
+	return attribute_get(fd, attribute, value, sizeof(value)) < 0 ? NULL : strdup(value);
 }
 
 static int64_t number_of(int fd, const char *attribute)
@@ -57,7 +55,7 @@ static int64_t number_of(int fd, const char *attribute)
 	char *end;
 	long long number;
 
-	if (facts_attribute(fd, attribute, value, sizeof(value)) <= 0)
+	if (attribute_get(fd, attribute, value, sizeof(value)) <= 0)
 		return -1;
 	errno = 0;
 	number = strtoll(value, &end, 10);
@@ -84,22 +82,11 @@ static bool may_be_object(off_t size)
 	return page == 4096 || page == 16384 || page == 65536;
 }
 
-static const char *kind_of_object(int fd)
-{
-	char value[32];
-	uint32_t kind;
-
-	if (facts_attribute(fd, "object", value, sizeof(value)) <= 0)
-		return "segment";
-	kind = object_kind_find(value);
-	return kind ? object_kind_text(kind) : "segment";
-}
-
 static const char *kind_of_posix(int fd, off_t size)
 {
 	char value[32];
 
-	if (size == (off_t)sizeof(sem_t) && facts_attribute(fd, "kind", value, sizeof(value)) > 0 &&
+	if (size == (off_t)sizeof(sem_t) && attribute_get(fd, "kind", value, sizeof(value)) > 0 &&
 	    strcmp(value, "semaphore") == 0)
 		return "posix-semaphore";
 	return "segment";
@@ -109,7 +96,8 @@ static const char *kind_of(int fd, const struct subject *subject)
 {
 	switch (subject->source) {
 	case SOURCE_STORE:
-		return may_be_object(subject->attr.st_size) ? kind_of_object(fd) : "segment";
+		return may_be_object(subject->attr.st_size) ? objects_kind(segment_kind_of(fd, true, 0))
+							    : "segment";
 	case SOURCE_POSIX:
 		return kind_of_posix(fd, subject->attr.st_size);
 	case SOURCE_PROCESS:
@@ -121,14 +109,14 @@ static const char *kind_of(int fd, const struct subject *subject)
 
 /* --- users --- */
 
-/* Whether the lists have all of a subject: it is the user's own, or he is root. */
-static bool is_listed(const struct subject *subject)
+/* Whether the lists of .segfs have all of a subject. */
+static bool is_listed(const struct tool *tool, const struct subject *subject)
 {
-	return subject->source == SOURCE_STORE && attached_is_complete(subject->attr.st_uid);
+	return subject->source == SOURCE_STORE && tool_sees_all_of(tool, subject->attr.st_uid);
 }
 
-static void find_attached(int fd, unsigned int facts, const struct attached_list *users,
-			  struct subject *subject)
+static void find_attached(const struct tool *tool, int fd, unsigned int facts,
+			  const struct attached_list *users, struct subject *subject)
 {
 	const struct attached *found = NULL;
 	size_t n = 0;
@@ -147,15 +135,16 @@ static void find_attached(int fd, unsigned int facts, const struct attached_list
 			subject->attached = number_of(fd, "mapped");
 		break;
 	case SOURCE_STORE:
-		subject->attached = users && is_listed(subject) ? (int64_t)n : number_of(fd, "attached");
+		subject->attached =
+			users && is_listed(tool, subject) ? (int64_t)n : number_of(fd, "attached");
 		break;
 	default:
 		break;
 	}
 }
 
-static void find_orphan(int fd, unsigned int facts, const struct attached_list *users,
-			struct subject *subject)
+static void find_orphan(const struct tool *tool, int fd, unsigned int facts,
+			const struct attached_list *users, struct subject *subject)
 {
 	char value[32];
 	size_t n = 0;
@@ -165,11 +154,11 @@ static void find_orphan(int fd, unsigned int facts, const struct attached_list *
 		subject->orphan = ORPHAN_NO;
 		return;
 	}
-	if (users && !(facts & FACT_EXACT) && is_listed(subject)) {
+	if (users && !(facts & FACT_EXACT) && is_listed(tool, subject)) {
 		subject->orphan = users->has_unknown ? ORPHAN_UNKNOWN : ORPHAN_YES;
 		return;
 	}
-	if (facts_attribute(fd, "orphan", value, sizeof(value)) <= 0)
+	if (attribute_get(fd, "orphan", value, sizeof(value)) <= 0)
 		return;
 	subject->orphan = strcmp(value, "yes") == 0  ? ORPHAN_YES
 			  : strcmp(value, "no") == 0 ? ORPHAN_NO
@@ -182,17 +171,17 @@ static void find_orphan(int fd, unsigned int facts, const struct attached_list *
  * memory. */
 static char *ask_policy(int fd)
 {
-	char path[64], names[4096], value[64];
+	char path[PROCFS_FD_MAX], names[4096], value[64];
 	_cleanup_free_ char *text = strdup("");
 	ssize_t length;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	procfs_fd_path(path, fd);
 	length = listxattr(path, names, sizeof(names));
 	for (const char *name = names; text && name < names + length; name += strlen(name) + 1) {
 		char *longer;
 
 		if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 ||
-		    facts_attribute(fd, name + strlen(PREFIX), value, sizeof(value)) < 0)
+		    attribute_get(fd, name + strlen(PREFIX), value, sizeof(value)) < 0)
 			continue;
 		if (asprintf(&longer, "%s%s%s=%s", text, *text ? " " : "", name + strlen(PREFIX), value) < 0)
 			return NULL;
@@ -202,11 +191,12 @@ static char *ask_policy(int fd)
 	return length < 0 ? NULL : take_ptr(text);
 }
 
-static char *policy_of(int fd, const struct stored_list *policies, const struct subject *subject)
+static char *policy_of(const struct tool *tool, int fd, const struct stored_list *policies,
+		       const struct subject *subject)
 {
 	char *text;
 
-	if (!policies || !is_listed(subject))
+	if (!policies || !is_listed(tool, subject))
 		return ask_policy(fd);
 	text = strdup(stored_find(policies, subject->name));
 	for (char *at = text ? strchr(text, ',') : NULL; at; at = strchr(at, ','))
@@ -221,7 +211,7 @@ static void find_sysv(int fd, struct subject *subject)
 	subject->shmid = (long)number_of(fd, "shmid");
 	subject->creator_pid = (long)number_of(fd, "creator-pid");
 	subject->last_pid = (long)number_of(fd, "last-pid");
-	if (facts_attribute(fd, "key", value, sizeof(value)) > 0)
+	if (attribute_get(fd, "key", value, sizeof(value)) > 0)
 		snprintf(subject->key, sizeof(subject->key), "%.15s", value);
 }
 
@@ -233,11 +223,11 @@ void facts_find(const struct tool *tool, int fd, unsigned int facts, const struc
 	if (facts & FACT_KIND)
 		subject->kind = kind_of(fd, subject);
 	if (facts & FACT_ATTACHED)
-		find_attached(fd, facts, known->users, subject);
+		find_attached(tool, fd, facts, known->users, subject);
 	if ((facts & FACT_ORPHAN) && subject->source != SOURCE_PROCESS)
-		find_orphan(fd, facts, known->users, subject);
+		find_orphan(tool, fd, facts, known->users, subject);
 	if ((facts & FACT_POLICY) && subject->source == SOURCE_STORE)
-		subject->policy = policy_of(fd, known->policies, subject);
+		subject->policy = policy_of(tool, fd, known->policies, subject);
 	if (facts & FACT_IDLE)
 		subject->idle = text_of(fd, "idle-since");
 	if (facts & FACT_IO_MODE)
@@ -249,9 +239,10 @@ void facts_find(const struct tool *tool, int fd, unsigned int facts, const struc
 }
 
 /* Whether facts_find() needs a descriptor. */
-static bool must_ask(unsigned int facts, const struct facts_known *known, const struct subject *subject)
+static bool must_ask(const struct tool *tool, unsigned int facts, const struct facts_known *known,
+		     const struct subject *subject)
 {
-	if (!is_listed(subject) || (facts & (FACT_IDLE | FACT_IO_MODE)))
+	if (!is_listed(tool, subject) || (facts & (FACT_IDLE | FACT_IO_MODE)))
 		return true;
 	return ((facts & FACT_KIND) && may_be_object(subject->attr.st_size)) ||
 	       ((facts & FACT_ATTACHED) && !known->users) ||
@@ -267,18 +258,25 @@ struct work {
 	struct survey *survey;
 	unsigned int facts;
 	_Atomic size_t next;
+	_Atomic int error; /* a negative errno, after which nothing more is asked; 0 = none */
 };
 
-static void look_at(const struct work *work, struct subject *subject)
+static void look_at(struct work *work, struct subject *subject)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat attr;
+	int error;
 
-	if (!must_ask(work->facts, work->known, subject)) {
+	if (!must_ask(work->tool, work->facts, work->known, subject)) {
 		facts_find(work->tool, -1, work->facts, work->known, subject);
 		return;
 	}
 	fd = tool_open(work->tool, subject->name);
+	error = fd < 0 ? facts_judge(fd, subject->source, &work->survey->has_unknown) : 0;
+	if (error < 0) {
+		atomic_store(&work->error, error);
+		return;
+	}
 	/* another file may have got the name: all that is said is of one */
 	if (fd < 0 || fstat(fd, &attr) < 0 || !S_ISREG(attr.st_mode)) {
 		subject->is_gone = true;
@@ -299,8 +297,8 @@ static void *do_work(void *argument)
 	return NULL;
 }
 
-void facts_find_all(const struct tool *tool, unsigned int facts, const struct facts_known *known,
-		    struct survey *survey)
+int facts_find_all(const struct tool *tool, unsigned int facts, const struct facts_known *known,
+		   struct survey *survey)
 {
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct work work = {.tool = tool, .known = known, .survey = survey, .facts = facts};
@@ -308,11 +306,12 @@ void facts_find_all(const struct tool *tool, unsigned int facts, const struct fa
 	int n = 0;
 
 	if (facts == 0)
-		return;
+		return 0;
 	while (n < THREADS_MAX - 1 && n < cpus - 1 && survey->n > (size_t)(n + 1) * SHARE &&
 	       pthread_create(&threads[n], NULL, do_work, &work) == 0)
 		n++;
 	do_work(&work);
 	while (n > 0)
 		pthread_join(threads[--n], NULL);
+	return atomic_load(&work.error);
 }

@@ -21,15 +21,19 @@ struct facts_known {
 void facts_find(const struct tool *tool, int fd, unsigned int facts, const struct facts_known *known,
 		struct subject *subject);
 
-/* The same for all subjects of a survey, with a thread for each CPU; files that need not be asked are not
- * opened. */
-void facts_find_all(const struct tool *tool, unsigned int facts, const struct facts_known *known,
-		    struct survey *survey);
+/*
+ * The same for all subjects of a survey, with a thread for each CPU; files that need not be asked are not
+ * opened. Those that are gone, or that the user may not reach any more, are marked. Returns 0; the negative
+ * errno of opening a file that should be there.
+ */
+int facts_find_all(const struct tool *tool, unsigned int facts, const struct facts_known *known,
+		   struct survey *survey);
 
 /*
- * Gets an attribute by its short name. fd: of the file, may be O_PATH. Returns the length, with a 0 after it;
- * or a negative errno.
+ * What an error means that a file or directory, which a directory has shown, cannot be looked at: 0 if it is
+ * gone, another one by now, or kept from the user; if a process did not answer, that is noted; otherwise the
+ * errno. error: negative. has_unknown: see struct survey.
  */
-ssize_t facts_attribute(int fd, const char *attribute, char *value, size_t size);
+int facts_judge(int error, enum subject_source source, _Atomic bool *has_unknown);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/landing.h"
 #include "lib/base/cleanup.h"
+#include "lib/client/internal.h"
 #include "lib/tool/common/copying.h"
-#include "lib/tool/common/facts.h"
 #include "lib/tool/common/filelock.h"
 #include "lib/tool/common/place.h"
 #include "lib/tool/common/tool.h"
@@ -22,7 +22,7 @@ static bool has_source(int dir_fd, const char *source)
 {
 	char value[32];
 
-	return facts_attribute(dir_fd, "source", value, sizeof(value)) > 0 && strcmp(value, source) == 0;
+	return attribute_get(dir_fd, "source", value, sizeof(value)) > 0 && strcmp(value, source) == 0;
 }
 
 /* A name that sysv/ can create: that of a key. */

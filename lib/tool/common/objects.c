@@ -2,8 +2,8 @@
 #include "lib/tool/common/objects.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/object_format.h"
+#include "lib/client/internal.h"
 #include "lib/tool/common/command.h"
-#include "lib/tool/common/facts.h"
 #include "lib/tool/common/remedy.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/target.h"
@@ -15,22 +15,7 @@
 
 enum segfs_kind objects_kind_of(int fd, uint64_t size)
 {
-	struct object_header header;
-	_cleanup_close_ int file = -1;
-	char value[32], path[32];
-
-	if (facts_attribute(fd, "source", value, sizeof(value)) > 0) {
-		const ssize_t length = facts_attribute(fd, "object", value, sizeof(value));
-		const uint32_t kind = length > 0 ? object_kind_find(value) : 0;
-
-		return kind ? (enum segfs_kind)kind : SEGFS_SEGMENT;
-	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (file < 0 || pread(file, &header, sizeof(header), 0) != sizeof(header) ||
-	    !object_kind_name(&header, size))
-		return SEGFS_SEGMENT;
-	return (enum segfs_kind)header.kind;
+	return segment_kind_of(fd, attribute_is_known(fd), size);
 }
 
 const char *objects_kind(enum segfs_kind kind)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/pages.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 #include "lib/tool/common/extents.h"
 
 #include <errno.h>
@@ -197,9 +198,9 @@ static int look_at_window(struct pages *pages, int fd, int pagemap_fd, uint64_t 
 /* Whether the kernel tells this user the truth by mincore(2). */
 static bool may_see(int fd, const struct stat *found)
 {
-	char path[32];
+	char path[PROCFS_FD_MAX];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	procfs_fd_path(path, fd);
 	return geteuid() == 0 || geteuid() == found->st_uid || access(path, W_OK) == 0;
 }
 

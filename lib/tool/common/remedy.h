@@ -11,6 +11,9 @@ struct remedy {
 	const char *text; /* a constant */
 };
 
+/* The text for a negative errno; NULL if there is none. */
+const char *remedy_find(const struct remedy *remedies, int error);
+
 /*
  * Prints what a negative errno means: the text of `remedies`, else that of report_error(). Returns the
  * STATUS_* of the errno.

@@ -16,16 +16,14 @@
 static void print(const struct tool *tool, const char *name, const char *text)
 {
 	_cleanup_free_ char *quoted = name ? text_quote(name) : NULL;
-	char line[8192];
 
 	/* what is written on a screen vanishes with it */
 	screen_close();
 	if (screen_ends())
 		return;
-	snprintf(line, sizeof(line), "segctl: %s%s%s%s%s\n", tool->command ? tool->command : "",
-		 tool->command ? ": " : "", quoted ? quoted : "", quoted ? ": " : "", text);
 	fflush(stdout);
-	fputs(line, stderr);
+	fprintf(stderr, "segctl: %s%s%s%s%s\n", tool->command ? tool->command : "", tool->command ? ": " : "",
+		quoted ? quoted : "", quoted ? ": " : "", text);
 }
 
 int report(const struct tool *tool, int status, const char *name, const char *format, ...)

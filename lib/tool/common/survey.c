@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/survey.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
+#include "lib/client/internal.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/facts.h"
 #include "lib/tool/common/report.h"
@@ -40,6 +42,15 @@ enum subject_source survey_source_find(const char *name)
 		if (strcmp(source_names[i].name, name) == 0)
 			return source_names[i].source;
 	return 0;
+}
+
+enum subject_source survey_source_of(int fd)
+{
+	char value[32];
+	enum subject_source source =
+		attribute_get(fd, "source", value, sizeof(value)) > 0 ? survey_source_find(value) : 0;
+
+	return source ? source : SOURCE_NONE;
 }
 
 int survey_parse_sources(struct tool *tool, const char *list, unsigned int *sources)
@@ -139,18 +150,10 @@ static int add(struct walk *walk, const char *name, enum subject_source source, 
 	return 0;
 }
 
-static enum subject_source source_of(int fd, enum subject_source parent)
+/* What others fill has no directories of another source, and none of a store need be asked for. */
+static enum subject_source source_below(int fd, enum subject_source parent)
 {
-	enum subject_source source;
-	char value[32];
-
-	/* what others fill has no directories of another source */
-	if (parent & (SOURCE_POSIX | SOURCE_SYSV | SOURCE_PROCESS))
-		return parent;
-	if (facts_attribute(fd, "source", value, sizeof(value)) <= 0)
-		return SOURCE_NONE;
-	source = survey_source_find(value);
-	return source ? source : SOURCE_NONE;
+	return parent & (SOURCE_POSIX | SOURCE_SYSV | SOURCE_PROCESS) ? parent : survey_source_of(fd);
 }
 
 static int walk_directory(struct walk *walk, int fd, const char *name, enum subject_source parent,
@@ -164,9 +167,10 @@ static int take(struct walk *walk, int dir_fd, const char *prefix, const char *e
 	char name[PATH_MAX];
 	int fd;
 
-	if (snprintf(name, sizeof(name), "%s%s", prefix, entry) >= (int)sizeof(name) ||
-	    fstatat(dir_fd, entry, &attr, AT_SYMLINK_NOFOLLOW) < 0)
+	if (snprintf(name, sizeof(name), "%s%s", prefix, entry) >= (int)sizeof(name))
 		return 0;
+	if (fstatat(dir_fd, entry, &attr, AT_SYMLINK_NOFOLLOW) < 0)
+		return facts_judge(-errno, source, &walk->survey->has_unknown);
 	if (S_ISREG(attr.st_mode))
 		return is_wanted(walk->request, name) ? add(walk, name, source, &attr) : 0;
 	if (!S_ISDIR(attr.st_mode) || depth >= DEPTH_MAX || !may_contain(walk->request, name))
@@ -174,7 +178,7 @@ static int take(struct walk *walk, int dir_fd, const char *prefix, const char *e
 	fd = openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		walk->survey->unreadable += errno == EACCES;
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+		return facts_judge(-errno, source, &walk->survey->has_unknown);
 	}
 	return walk_directory(walk, fd, name, source, depth + 1);
 }
@@ -184,7 +188,7 @@ static int walk_directory(struct walk *walk, int fd, const char *name, enum subj
 			  unsigned int depth)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
-	enum subject_source source = source_of(fd, parent);
+	enum subject_source source = source_below(fd, parent);
 	const struct dirent *entry;
 	char prefix[PATH_MAX] = "";
 	int result = 0;
@@ -195,18 +199,18 @@ static int walk_directory(struct walk *walk, int fd, const char *name, enum subj
 	}
 	dir = fdopendir(fd);
 	if (!dir) {
-		/* that of a process may be gone by now */
-		result = errno == ENOMEM || depth == 0 ? -errno : 0;
+		result = facts_judge(-errno, source, &walk->survey->has_unknown);
 		close(fd);
 		return result;
 	}
 	if (*name)
 		snprintf(prefix, sizeof(prefix), "%s/", name);
-	while (result == 0 && (entry = readdir(dir)))
+	for (errno = 0; result == 0 && (entry = readdir(dir)); errno = 0)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 		    !(depth == 0 && strcmp(entry->d_name, ".segfs") == 0))
 			result = take(walk, dirfd(dir), prefix, entry->d_name, source, depth);
-	return result;
+	/* that of a process may be gone by now */
+	return result == 0 && errno ? facts_judge(-errno, source, &walk->survey->has_unknown) : result;
 }
 
 /* --- a survey --- */
@@ -231,10 +235,10 @@ static void drop_unwanted(struct survey *survey, unsigned int wanted)
 
 static int open_root(const struct tool *tool)
 {
-	char path[64];
+	char path[PROCFS_FD_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", tool->mount_fd);
+	procfs_fd_path(path, tool->mount_fd);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -268,8 +272,13 @@ int survey_take(struct tool *tool, const struct survey_request *request, struct 
 		known.policies = &policies;
 	}
 	if (status == STATUS_DONE) {
-		survey->has_unknown = users.has_unknown;
-		facts_find_all(tool, request->facts, &known, survey);
+		if (users.has_unknown)
+			survey->has_unknown = true;
+		result = facts_find_all(tool, request->facts, &known, survey);
+		if (result < 0)
+			status = report_error(tool, tool->mount, result);
+	}
+	if (status == STATUS_DONE) {
 		drop_unwanted(survey, 0);
 		if (survey->n > 0)
 			qsort(survey->subjects, survey->n, sizeof(*survey->subjects), compare);
@@ -285,8 +294,6 @@ int survey_look(const struct tool *tool, const char *name, int fd, unsigned int 
 		const struct attached_list *users, struct subject *subject)
 {
 	const struct facts_known known = {.users = users};
-	enum subject_source source;
-	char value[32];
 
 	facts_clear(subject);
 	if (fstat(fd, &subject->attr) < 0)
@@ -296,11 +303,7 @@ int survey_look(const struct tool *tool, const char *name, int fd, unsigned int 
 	subject->name = strdup(name);
 	if (!subject->name)
 		return -ENOMEM;
-	subject->source = SOURCE_NONE;
-	if (facts_attribute(fd, "source", value, sizeof(value)) > 0) {
-		source = survey_source_find(value);
-		subject->source = source ? source : SOURCE_NONE;
-	}
+	subject->source = survey_source_of(fd);
 	subject_set(subject, &subject->attr);
 	facts_find(tool, fd, facts | FACT_EXACT, &known, subject);
 	return 0;

@@ -72,8 +72,8 @@ struct survey_request {
 struct survey {
 	struct subject *subjects; /* sorted by name */
 	size_t n;
-	size_t unreadable; /* directories that the user may not read */
-	bool has_unknown;  /* a process did not answer: some counts may be too low */
+	size_t unreadable;        /* directories that the user may not read */
+	_Atomic bool has_unknown; /* a process did not answer: some counts may be too low, or files missing */
 };
 
 /*
@@ -101,6 +101,9 @@ const char *survey_source_name(enum subject_source source);
 
 /* The source of that name; 0 = none. */
 enum subject_source survey_source_find(const char *name);
+
+/* The source of a file or directory, of a descriptor that may be O_PATH; SOURCE_NONE outside of segfs. */
+enum subject_source survey_source_of(int fd);
 
 /* Sets the bits of a list of sources with commas; NULL = all. Returns a STATUS_*, after a message. */
 int survey_parse_sources(struct tool *tool, const char *list, unsigned int *sources);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/text.h"
+#include "lib/base/cleanup.h"
 #include "lib/base/textfile.h"
 
 #include <errno.h>
@@ -111,12 +112,11 @@ char *text_utf8(const char *name, bool *is_exact)
 
 char *text_json(const char *name, bool *is_exact)
 {
-	char *utf8 = text_utf8(name, is_exact);
+	_cleanup_free_ char *utf8 = text_utf8(name, is_exact);
 	json_t *value = utf8 ? json_string(utf8) : NULL;
 	char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
 
 	json_decref(value);
-	free(utf8);
 	return text;
 }
 
@@ -131,6 +131,31 @@ char *text_hex(const char *name)
 	while (*name)
 		to += sprintf(to, "%02x", (unsigned char)*name++);
 	return text;
+}
+
+json_t *text_to_json(const char *text)
+{
+	bool is_exact;
+	_cleanup_free_ char *valid = text_utf8(text, &is_exact);
+
+	return valid ? json_string(valid) : NULL;
+}
+
+json_t *text_hex_to_json(const char *text)
+{
+	_cleanup_free_ char *hex = NULL;
+
+	if (utf8_valid_length(text, strlen(text)) == strlen(text))
+		return json_null();
+	hex = text_hex(text);
+	return hex ? json_string(hex) : NULL;
+}
+
+void text_print_line(const char *text, bool is_terminal)
+{
+	_cleanup_free_ char *quoted = is_terminal && *text ? text_quote(text) : NULL;
+
+	printf("%s\n", quoted ? quoted : text);
 }
 
 void text_size(uint64_t bytes, char text[TEXT_SIZE_MAX])
@@ -239,9 +264,9 @@ static char *number(unsigned int id)
 char *text_user(uid_t user)
 {
 	struct passwd entry, *found = NULL;
-	char buffer[4096];
+	_cleanup_free_ char *buffer = malloc(TEXT_ENTRY_MAX);
 
-	if (getpwuid_r(user, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+	if (buffer && getpwuid_r(user, &entry, buffer, TEXT_ENTRY_MAX, &found) == 0 && found)
 		return strdup(found->pw_name);
 	return number(user);
 }
@@ -249,9 +274,9 @@ char *text_user(uid_t user)
 char *text_group(gid_t group)
 {
 	struct group entry, *found = NULL;
-	char buffer[4096];
+	_cleanup_free_ char *buffer = malloc(TEXT_ENTRY_MAX);
 
-	if (getgrgid_r(group, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+	if (buffer && getgrgid_r(group, &entry, buffer, TEXT_ENTRY_MAX, &found) == 0 && found)
 		return strdup(found->gr_name);
 	return number(group);
 }

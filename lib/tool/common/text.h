@@ -30,6 +30,17 @@ char *text_json(const char *name, bool *is_exact);
 /* The bytes of a name as hexadecimal digits; malloc'd; NULL without memory. */
 char *text_hex(const char *name);
 
+/*
+ * The same as values of JSON, of which the caller owns the reference; NULL without memory, which jansson
+ * passes on. text_to_json(): what is not valid UTF-8 is replaced. text_hex_to_json(): all bytes if any was,
+ * else null.
+ */
+struct json_t *text_to_json(const char *text);
+struct json_t *text_hex_to_json(const char *text);
+
+/* What a program reads gets a text as it is, what a terminal shows is quoted: prints it as a line. */
+void text_print_line(const char *text, bool is_terminal);
+
 #define TEXT_SIZE_MAX 16
 #define TEXT_MODE_MAX 11
 #define TEXT_TIME_MAX 32
@@ -51,6 +62,9 @@ void text_age(int64_t seconds, char text[TEXT_TIME_MAX]);
 
 /* Parses a time of .segfs, "2026-11-30T14:05:09.123Z". Returns 0; -EINVAL. */
 int text_parse_time(const char *text, time_t *time);
+
+#define TEXT_ENTRY_MAX                                                                                       \
+	65536 /* bytes for an entry of passwd(5) or group(5), one with many members among them */
 
 /* The name of a user or group, or its number. malloc'd; NULL without memory. */
 char *text_user(uid_t user);

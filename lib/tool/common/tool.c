@@ -15,17 +15,31 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define TEXT_MAX ((size_t)1 << 30) /* bytes of a file of .segfs */
+
+/* Whether uid 0 here is that of the machine. */
+static bool is_initial_namespace(void)
+{
+	unsigned int inside = 1, outside = 1, length = 0;
+	FILE *map = fopen("/proc/self/uid_map", "re");
+
+	if (map) {
+		if (fscanf(map, "%u %u %u", &inside, &outside, &length) != 3)
+			length = 0;
+		fclose(map);
+	}
+	return inside == 0 && outside == 0 && length == UINT32_MAX;
+}
 
 void tool_init(struct tool *tool)
 {
 	const char *no_colour = getenv("NO_COLOR");
 	const char *terminal = getenv("TERM");
 
-	*tool = (struct tool){.mount_fd = -1, .is_terminal = isatty(STDOUT_FILENO)};
+	*tool = (struct tool){.mount_fd = -1, .is_terminal = isatty(STDOUT_FILENO), .user = geteuid()};
+	tool->is_root = tool->user == 0 && is_initial_namespace();
 	tool->colour =
 		tool->is_terminal && !(no_colour && *no_colour) && terminal && strcmp(terminal, "dumb") != 0;
 }
@@ -43,24 +57,12 @@ static void forget_mount(struct tool *tool)
 	*tool->mount = '\0';
 }
 
-/* Whether a directory is one of segfs. */
-static bool is_segfs(int fd)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return getxattr(path, "user.segfs.source", NULL, 0) > 0;
-}
-
 static int no_mount(struct tool *tool, int error)
 {
 	if (error == -ENODEV)
 		return report(tool, STATUS_NO_MOUNT, NULL,
 			      "no segfs is mounted; as root: mkdir -p /mnt/seg && segfs /mnt/seg");
-	if (error == -ENOTUNIQ)
-		report_error(tool, NULL, error);
-	return error == -ENOTUNIQ ? STATUS_NO_MOUNT
-				  : report_error(tool, *tool->mount ? tool->mount : NULL, error);
+	return report_error(tool, NULL, error);
 }
 
 /* Opens the directory of tool->mount. */
@@ -72,7 +74,7 @@ static int open_mount(struct tool *tool, bool any)
 
 		return status == STATUS_NO_RIGHT ? status : STATUS_NO_MOUNT;
 	}
-	tool->is_segfs = is_segfs(tool->mount_fd);
+	tool->is_segfs = attribute_is_known(tool->mount_fd);
 	if (any || tool->is_segfs)
 		return STATUS_DONE;
 	close(tool->mount_fd);
@@ -127,10 +129,8 @@ int tool_find_name(struct tool *tool, const char *name, bool any, const char **r
 	name_each_mount(compare, &search);
 	if (search.length == 0 && !any)
 		return report(tool, STATUS_NO_MOUNT, name, "it is on no mount of segfs");
-	if (search.length == 0) {
+	if (search.length == 0)
 		snprintf(tool->mount, sizeof(tool->mount), "/");
-		search.length = 0;
-	}
 	status = open_mount(tool, any);
 	*relative = name + search.length + strspn(name + search.length, "/");
 	return status;

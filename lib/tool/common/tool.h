@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct tool {
 	const char *command;  /* for messages; NULL = none yet */
@@ -14,10 +15,18 @@ struct tool {
 	int mount_fd;         /* O_PATH; -1 = not found yet */
 	bool is_segfs;        /* of mount_fd; SEGFS_MOUNT may name another directory */
 	char mount[PATH_MAX]; /* its path */
+	uid_t user;           /* who calls: the effective user */
+	bool is_root;         /* he is root, outside of user namespaces */
 };
 
 void tool_init(struct tool *tool);
 void tool_close(struct tool *tool);
+
+/* Whether the lists of .segfs tell the caller all about segments of this owner. */
+static inline bool tool_sees_all_of(const struct tool *tool, uid_t owner)
+{
+	return tool->is_root || tool->user == owner;
+}
 
 /*
  * Finds the mount: that of SEGFS_MOUNT, else the only one. With `any` it may be any directory, otherwise it

@@ -2,6 +2,7 @@
 #include "lib/tool/common/users.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/report.h"
+#include "lib/tool/common/text.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -11,18 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUFFER 65536 /* for an entry, a group with many members among them */
-
 /* The greatest number means "none" to chown(2). */
 static bool parse_number(const char *text, uint32_t *id)
 {
-	unsigned long long number;
+	uint64_t number;
 
-	if (!*text || text[strspn(text, "0123456789")])
-		return false;
-	errno = 0;
-	number = strtoull(text, NULL, 10);
-	if (errno || number >= UINT32_MAX)
+	if (command_parse_number(text, UINT32_MAX - 1, &number) < 0)
 		return false;
 	*id = (uint32_t)number;
 	return true;
@@ -32,7 +27,7 @@ static int find_user(const struct tool *tool, const char *name, char *buffer, ui
 {
 	struct passwd entry, *found = NULL;
 
-	if (getpwnam_r(name, &entry, buffer, BUFFER, &found) == 0 && found)
+	if (getpwnam_r(name, &entry, buffer, TEXT_ENTRY_MAX, &found) == 0 && found)
 		*uid = found->pw_uid;
 	else if (!parse_number(name, uid))
 		return report(tool, STATUS_USAGE, name, "there is no such user; give a name or a number");
@@ -43,14 +38,14 @@ static int find_group(const struct tool *tool, const char *name, char *buffer, g
 {
 	struct group entry, *found = NULL;
 
-	if (getgrnam_r(name, &entry, buffer, BUFFER, &found) == 0 && found)
+	if (getgrnam_r(name, &entry, buffer, TEXT_ENTRY_MAX, &found) == 0 && found)
 		*gid = found->gr_gid;
 	else if (!parse_number(name, gid))
 		return report(tool, STATUS_USAGE, name, "there is no such group; give a name or a number");
 	return STATUS_DONE;
 }
 
-/* user: of a text USER:GROUP, cut at the colon. group: NULL = none. buffer: BUFFER bytes. */
+/* user: of a text USER:GROUP, cut at the colon. group: NULL = none. buffer: TEXT_ENTRY_MAX bytes. */
 static int find_both(const struct tool *tool, const char *user, const char *group, char *buffer, uid_t *uid,
 		     gid_t *gid)
 {
@@ -68,7 +63,7 @@ static int find_both(const struct tool *tool, const char *user, const char *grou
 int users_parse(const struct tool *tool, const char *text, uid_t *uid, gid_t *gid)
 {
 	char *user = strdup(text);
-	char *buffer = malloc(BUFFER);
+	char *buffer = malloc(TEXT_ENTRY_MAX);
 	char *group = user ? strchr(user, ':') : NULL;
 	int status;
 

@@ -2,8 +2,8 @@
 #include "lib/tool/common/views.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/procfs_users.h"
+#include "lib/client/internal.h"
 #include "lib/tool/common/copying.h"
-#include "lib/tool/common/facts.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -40,7 +40,7 @@ static void add_native(int fd, enum subject_source source, const char *name, str
 			return;
 		*file = (struct procfs_file){.device = found.st_dev, .inode = found.st_ino};
 	} else if ((source == SOURCE_SYSV || source == SOURCE_PROCESS) &&
-		   facts_attribute(fd, source == SOURCE_SYSV ? "shmid" : "inode", value, sizeof(value)) > 0) {
+		   attribute_get(fd, source == SOURCE_SYSV ? "shmid" : "inode", value, sizeof(value)) > 0) {
 		/* the kernel's own tmpfs, which has the first device without a disk */
 		*file = (struct procfs_file){.device = makedev(0, 1), .inode = strtoull(value, NULL, 10)};
 	} else {
