@@ -100,13 +100,8 @@ static void set_line(struct table *table, size_t line, const struct attached *us
 		table_text(table, line, NAME, user->name);
 	table_number(table, line, PROCESS, user->process);
 	table_text(table, line, COMMAND, user->command);
-	if (procfs_user(user->process, &owner) == 0) {
-		char *name = text_user(owner);
-
-		if (name)
-			table_text(table, line, USER, name);
-		free(name);
-	}
+	if (procfs_user(user->process, &owner) == 0)
+		table_user(table, line, USER, owner);
 	table_text(table, line, ACCESS, user->access);
 	table_text(table, line, MODE, user->mode);
 	if (user->since)

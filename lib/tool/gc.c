@@ -117,7 +117,6 @@ static int print(struct tool *tool, const struct survey *survey, const struct se
 	for (size_t i = 0; i < survey->n; i++) {
 		const struct subject *subject = &survey->subjects[i];
 		const size_t line = table_add(table, TABLE_NO_PARENT);
-		_cleanup_free_ char *owner = text_user(subject->attr.st_uid);
 		char age[TEXT_TIME_MAX];
 
 		text_age((int64_t)(now - idle_since(subject)), age);
@@ -125,7 +124,7 @@ static int print(struct tool *tool, const struct survey *survey, const struct se
 		table_text(table, line, KIND, subject->kind);
 		table_size(table, line, SIZE, (uint64_t)subject->attr.st_size);
 		table_text(table, line, AGE, age);
-		table_text(table, line, OWNER, owner ? owner : "?");
+		table_user(table, line, OWNER, subject->attr.st_uid);
 		table_text(table, line, WHY, reason(subject));
 		table_time(table, line, IDLE, idle_since(subject));
 	}

@@ -174,13 +174,6 @@ static const char *orphan_text(enum subject_orphan orphan)
 	return texts[orphan];
 }
 
-static void set_user(struct table *table, size_t line, size_t column, char *name)
-{
-	if (name)
-		table_text(table, line, column, name);
-	free(name);
-}
-
 /* Facts that files of this source have not stay empty. */
 static void set_facts(struct table *table, size_t line, const struct subject *subject)
 {
@@ -217,8 +210,8 @@ static void set_line(struct table *table, size_t line, const struct subject *sub
 	table_size(table, line, SIZE, (uint64_t)subject->attr.st_size);
 	if (subject->resident >= 0)
 		table_size(table, line, RESIDENT, (uint64_t)subject->resident);
-	set_user(table, line, OWNER, text_user(subject->attr.st_uid));
-	set_user(table, line, GROUP, text_group(subject->attr.st_gid));
+	table_user(table, line, OWNER, subject->attr.st_uid);
+	table_group(table, line, GROUP, subject->attr.st_gid);
 	table_text(table, line, MODE, mode);
 	table_time(table, line, MODIFIED, subject->attr.st_mtime);
 	table_number(table, line, INODE, (int64_t)subject->attr.st_ino);

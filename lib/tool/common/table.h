@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 struct tool;
@@ -97,6 +98,8 @@ void table_text(struct table *table, size_t line, size_t column, const char *tex
 void table_number(struct table *table, size_t line, size_t column, int64_t number);
 void table_size(struct table *table, size_t line, size_t column, uint64_t bytes);
 void table_time(struct table *table, size_t line, size_t column, time_t time);
+void table_user(struct table *table, size_t line, size_t column, uid_t user);   /* by name */
+void table_group(struct table *table, size_t line, size_t column, gid_t group); /* the same */
 void table_truth(struct table *table, size_t line, size_t column, bool truth);
 
 /* Colours a line, such as "red" or "yellow", if the terminal takes colours. */
