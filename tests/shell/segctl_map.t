@@ -34,7 +34,8 @@ let_go() {
 
 exits "a directory without a mount" 3 env SEGFS_MOUNT=/nowhere "$segctl" map name
 help_fits map
-printf '[directory huge]\nmedium = memory\nhuge = always\n' >"$TMPDIR/segfs.ini"
+mkdir "$TMPDIR/store"
+printf '[directory huge]\nmedium = memory\nhuge = always\n[directory disk]\nmedium = %s\n' "$TMPDIR/store" >"$TMPDIR/segfs.ini"
 start --config "$TMPDIR/segfs.ini" || tap_skip_all "a mount"
 direct=no
 [ "$usual_mode" != direct ] || direct=yes
@@ -79,6 +80,27 @@ else
 	tap_skip "huge pages" "PAGEMAP_SCAN"
 fi
 
+is "memory is not dirty, since it has no medium" "$(fact ring dirty)" 0
+if [ "$(stat -f -c %T "$TMPDIR/store")" != tmpfs ] && { [ $direct = no ] || [ -r /proc/kpageflags ]; }; then
+	# large folios are dirty as a whole, so the parts are far from each other
+	truncate -s 16M "$mnt/disk/file"
+	for at in 0 8388608; do
+		printf x | dd of="$mnt/disk/file" bs=1 seek=$at conv=notrunc status=none
+	done
+	sync "$mnt/disk/file"
+	is "what is on the medium is not dirty" "$(fact disk/file dirty)" 0
+	python3 -c '
+import mmap, sys
+with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 0) as view:
+    view[8388608] = 1' "$mnt/disk/file"
+	is "... and is, when it is changed" "$(fact disk/file 'ranges | map(select(.state == "dirty") | .offset)')" "[8388608]"
+	is "... which the picture shows" "$(map disk/file | grep -c '▚')" 2
+	sync "$mnt/disk/file"
+	is "... until it is written" "$(fact disk/file dirty)" 0
+else
+	tap_skip "dirty pages" "/proc/kpageflags, or a disk"
+fi
+
 # --- views ---
 
 is "no view" "$(map ring | grep -c '^No process has a view')" 1
@@ -93,6 +115,7 @@ chmod 644 "$mnt/ring"
 chmod 711 "$TMPDIR"
 as_user_map() { as_user env XDG_STATE_HOME= HOME=/nonexistent "$segctl" map "$@"; }
 is "an ordinary user is told what cannot be known" "$(as_user_map ring | grep -c '^Not known: \(which pages\|views of\)')" 2
+[ $direct = no ] || is "... which are dirty" "$(as_user_map ring | grep -c '^Not known: dirty pages: ')" 1
 exits "... and where a look cannot be kept" 1 as_user_map ring --diff
 chmod 600 "$mnt/ring"
 exits "... and what is not for him" 4 as_user_map ring

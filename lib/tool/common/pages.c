@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kernel-page-flags.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #define WINDOW  ((uint64_t)1 << 30) /* bytes that are mapped at a time */
 #define HUGE    ((uint64_t)2 << 20) /* where huge pages begin; larger ones begin there, too */
 #define REGIONS 256                 /* that one ioctl tells of */
+#define ENTRIES 512                 /* of a table of the kernel, read at a time */
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -42,6 +44,15 @@ struct cache_range {
 };
 struct cache_state {
 	uint64_t cache, dirty, writeback, evicted, recently_evicted;
+};
+
+/* Entries of /proc/self/pagemap: whether there is a page, and its number, which only root is told. */
+#define PRESENT ((uint64_t)1 << 63)
+#define NUMBER  (((uint64_t)1 << 55) - 1)
+
+/* Tables of the kernel, a word for each page: of our addresses, and of the machine. */
+struct tables {
+	int pagemap_fd, flags_fd; /* -1 = they may not be read */
 };
 
 /* A part of the file that is mapped. */
@@ -108,21 +119,21 @@ static void count_resident(struct pages *pages, const struct window *window, uin
 			    offsetof(struct pages_unit, resident));
 }
 
-/* --- huge pages --- */
-
-/* A page in memory is made present in our page table; if it belongs to a huge page, all of that is. */
-static void touch(const struct pages *pages, const struct window *window)
+/* Pages in memory are made present in our page table: of these its tables tell. */
+static void populate(const struct pages *pages, const struct window *window)
 {
 	const size_t n = window->length / pages->page;
-	const size_t step = HUGE / pages->page;
 
-	for (size_t first = 0; first < n; first += step)
-		for (size_t i = first; i < n && i < first + step; i++)
-			if (window->present[i] & 1) {
-				madvise(window->base + i * pages->page, pages->page, MADV_POPULATE_READ);
-				break;
-			}
+	for (size_t first = 0, i; first < n; first = i + 1) {
+		for (i = first; i < n && window->present[i] & 1; i++)
+			;
+		if (i > first)
+			madvise(window->base + first * pages->page, (i - first) * pages->page,
+				MADV_POPULATE_READ);
+	}
 }
+
+/* --- huge pages --- */
 
 static void count_huge(struct pages *pages, int pagemap_fd, const struct window *window)
 {
@@ -141,7 +152,6 @@ static void count_huge(struct pages *pages, int pagemap_fd, const struct window 
 
 	if (!pages->knows_huge)
 		return;
-	touch(pages, window);
 	do {
 		n = ioctl(pagemap_fd, SCAN, &scan);
 		if (n < 0) {
@@ -159,7 +169,7 @@ static void count_huge(struct pages *pages, int pagemap_fd, const struct window 
 /* --- dirty pages --- */
 
 /* Of the mount's own page cache. */
-static void count_dirty(struct pages *pages, int fd, uint64_t begin, uint64_t end)
+static void count_dirty_cache(struct pages *pages, int fd, uint64_t begin, uint64_t end)
 {
 	for (uint64_t at = begin; at < end && pages->knows_dirty;) {
 		const uint64_t next = (at / pages->unit + 1) * pages->unit;
@@ -179,9 +189,66 @@ static void count_dirty(struct pages *pages, int fd, uint64_t begin, uint64_t en
 	}
 }
 
+/* Words of /proc/kpageflags from a page on. */
+struct flags {
+	uint64_t first, words[ENTRIES];
+	size_t n;
+};
+
+/* Returns whether a page of the machine waits for its medium. That of a page of tmpfs is swap, if any. */
+static bool is_dirty(int flags_fd, uint64_t number, struct flags *flags)
+{
+	uint64_t word;
+
+	if (number < flags->first || number - flags->first >= flags->n) {
+		const ssize_t length = pread(flags_fd, flags->words, sizeof(flags->words),
+					     (off_t)(number * sizeof(uint64_t)));
+
+		flags->first = number;
+		flags->n = length > 0 ? (size_t)length / sizeof(uint64_t) : 0;
+		if (flags->n == 0)
+			return false;
+	}
+	word = flags->words[number - flags->first];
+	return word & (1u << KPF_DIRTY | 1u << KPF_WRITEBACK) && !(word & 1u << KPF_SWAPBACKED);
+}
+
+/* Of memory that is mapped. */
+static void count_dirty_memory(struct pages *pages, const struct tables *tables, const struct window *window,
+			       uint64_t from)
+{
+	const size_t n = window->length / pages->page;
+	uint64_t entries[ENTRIES];
+	struct flags flags = {0};
+
+	for (size_t i = (from - window->offset) / pages->page, read; i < n; i += read) {
+		const uint64_t address = (uintptr_t)window->base / pages->page + i;
+		const size_t wanted = n - i < ENTRIES ? n - i : ENTRIES;
+		const ssize_t length = pread(tables->pagemap_fd, entries, wanted * sizeof(uint64_t),
+					     (off_t)(address * sizeof(uint64_t)));
+
+		read = length > 0 ? (size_t)length / sizeof(uint64_t) : 0;
+		for (size_t at = 0; at < read; at++) {
+			if (!(entries[at] & PRESENT))
+				continue;
+			if (!(entries[at] & NUMBER))
+				pages->knows_dirty = false;
+			else if (is_dirty(tables->flags_fd, entries[at] & NUMBER, &flags))
+				add(pages, window->offset + (i + at) * pages->page,
+				    window->offset + (i + at + 1) * pages->page,
+				    offsetof(struct pages_unit, dirty));
+		}
+		if (read == 0 || !pages->knows_dirty) {
+			pages->knows_dirty = false;
+			return;
+		}
+	}
+}
+
 /* --- all --- */
 
-static int look_at_window(struct pages *pages, int fd, int pagemap_fd, uint64_t begin, uint64_t end)
+static int look_at_window(struct pages *pages, int fd, const struct tables *tables, uint64_t begin,
+			  uint64_t end)
 {
 	struct window window = {0};
 	const uint64_t from = begin / pages->page * pages->page;
@@ -189,7 +256,11 @@ static int look_at_window(struct pages *pages, int fd, int pagemap_fd, uint64_t 
 
 	if (result == 0) {
 		count_resident(pages, &window, from);
-		count_huge(pages, pagemap_fd, &window);
+		if (pages->knows_huge || pages->knows_dirty)
+			populate(pages, &window);
+		count_huge(pages, tables->pagemap_fd, &window);
+		if (pages->knows_dirty)
+			count_dirty_memory(pages, tables, &window, from);
 	}
 	close_window(&window);
 	return result;
@@ -204,21 +275,20 @@ static bool may_see(int fd, const struct stat *found)
 	return geteuid() == 0 || geteuid() == found->st_uid || access(path, W_OK) == 0;
 }
 
-static void prepare(int fd, bool is_relayed, const struct stat *found, struct pages *pages)
+static void prepare(int fd, bool is_relayed, const struct tables *tables, const struct stat *found,
+		    struct pages *pages)
 {
 	pages->knows_resident = !is_relayed && may_see(fd, found);
 	pages->knows_huge = pages->knows_resident;
 	pages->why_resident = pages->why_huge =
 		is_relayed ? "its views are relayed, so that the memory behind them cannot be seen"
 			   : "the kernel tells it only to the owner, and to those who may write";
-	/* otherwise the pages are those of a file that only the daemon can open */
-	pages->knows_dirty = is_relayed;
-	pages->why_dirty = "of pages that are not the mount's own, the kernel tells by view";
+	pages->knows_dirty = is_relayed || (pages->knows_resident && tables->flags_fd >= 0);
+	pages->why_dirty = "of pages that are not in the mount's own page cache, the kernel tells only root";
 }
 
-static int walk(int fd, struct pages *pages)
+static int walk(int fd, bool is_relayed, const struct tables *tables, struct pages *pages)
 {
-	_cleanup_close_ int pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	struct extent extent;
 	uint64_t at = 0;
 	int result;
@@ -227,17 +297,18 @@ static int walk(int fd, struct pages *pages)
 		const uint64_t end = extent.offset + extent.length;
 
 		add(pages, extent.offset, end, offsetof(struct pages_unit, data));
-		count_dirty(pages, fd, extent.offset, end);
+		if (is_relayed)
+			count_dirty_cache(pages, fd, extent.offset, end);
 		for (at = extent.offset; at < end && pages->knows_resident;) {
 			/* windows end where huge pages do */
 			uint64_t next = (at / WINDOW + 1) * WINDOW;
 
 			if (next > end)
 				next = end;
-			result = look_at_window(pages, fd, pagemap_fd, at, next);
+			result = look_at_window(pages, fd, tables, at, next);
 			if (result < 0) {
-				pages->knows_resident = pages->knows_huge = false;
-				pages->why_resident = pages->why_huge = strerror(-result);
+				pages->knows_resident = pages->knows_huge = pages->knows_dirty = false;
+				pages->why_resident = pages->why_huge = pages->why_dirty = strerror(-result);
 			}
 			at = next;
 		}
@@ -248,6 +319,9 @@ static int walk(int fd, struct pages *pages)
 
 int pages_look(int fd, bool is_relayed, struct pages *pages)
 {
+	_cleanup_close_ int pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int flags_fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	const struct tables tables = {.pagemap_fd = pagemap_fd, .flags_fd = flags_fd};
 	struct stat found;
 
 	*pages = (struct pages){.page = (uint64_t)sysconf(_SC_PAGESIZE)};
@@ -260,8 +334,8 @@ int pages_look(int fd, bool is_relayed, struct pages *pages)
 	pages->units = calloc(pages->n + 1, sizeof(*pages->units));
 	if (!pages->units)
 		return -ENOMEM;
-	prepare(fd, is_relayed, &found, pages);
-	return walk(fd, pages);
+	prepare(fd, is_relayed, &tables, &found, pages);
+	return walk(fd, is_relayed, &tables, pages);
 }
 
 void pages_free(struct pages *pages)
