@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: MIT
 /* segctl top: the segments that matter most, live. */
+#include "lib/tool/top.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/tool/common/command.h"
-#include "lib/tool/common/daemon.h"
-#include "lib/tool/common/locks.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/screen.h"
-#include "lib/tool/common/survey.h"
-#include "lib/tool/common/text.h"
 #include "lib/tool/common/tool.h"
 #include "lib/tool/internal.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
 #define INTERVAL_NS UINT64_C(2000000000)
-#define FILTER_MAX  64
 #define PLAIN_LINES 20 /* segments of a look that is not on a terminal */
 
 struct settings {
@@ -30,188 +24,25 @@ struct settings {
 	const char *sort, *source;
 };
 
-/* A segment with what has changed since the last look. */
-struct line {
-	const struct subject *subject;
-	int64_t growth; /* bytes of memory a second */
-	unsigned int waits;
-};
-
-/* What was seen at one time. */
-struct look {
-	struct survey survey;
-	struct lock_list locks;
-	json_t *status;
-	uint64_t time; /* CLOCK_BOOTTIME, nanoseconds */
-};
-
-enum order { BY_SIZE, BY_RESIDENT, BY_GROWTH, BY_ATTACHED, BY_WAITS, BY_NAME };
-
 static const struct {
 	char key;
 	const char *name;
 } orders[] = {
-	[BY_SIZE] = {'s', "size"},         [BY_RESIDENT] = {'r', "resident"}, [BY_GROWTH] = {'g', "growth"},
-	[BY_ATTACHED] = {'a', "attached"}, [BY_WAITS] = {'w', "waits"},       [BY_NAME] = {'n', "name"},
+	[TOP_BY_SIZE] = {'s', "size"},     [TOP_BY_RESIDENT] = {'r', "resident"},
+	[TOP_BY_GROWTH] = {'g', "growth"}, [TOP_BY_ATTACHED] = {'a', "attached"},
+	[TOP_BY_WAITS] = {'w', "waits"},   [TOP_BY_NAME] = {'n', "name"},
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-struct top {
-	struct tool *tool;
-	struct survey_request request;
-	struct look now, before;
-	struct line *lines; /* of `now`, those that the filter lets through */
-	size_t n;
-	enum order order;
-	bool reverse;
-	bool types_filter; /* keys are for the filter */
-	bool help;
-	char filter[FILTER_MAX];
-	size_t first; /* line at the top */
-};
-
-/* --- a look --- */
-
-static void look_free(struct look *look)
-{
-	survey_free(&look->survey);
-	locks_free(&look->locks);
-	json_decref(look->status);
-	*look = (struct look){0};
-}
-
-static int look_take(struct top *top)
-{
-	int status;
-
-	look_free(&top->before);
-	top->before = top->now;
-	top->now = (struct look){.time = boottime_nanoseconds()};
-	status = daemon_status(top->tool, &top->now.status);
-	if (status == STATUS_DONE)
-		status = locks_read(top->tool, &top->now.locks);
-	if (status == STATUS_DONE)
-		status = survey_take(top->tool, &top->request, &top->now.survey);
-	return status;
-}
-
-static double seconds_between(const struct top *top)
-{
-	return top->before.time ? (double)(top->now.time - top->before.time) / 1e9 : 0;
-}
-
-/* The same segment in the look before; NULL = there was none. Both are sorted by name. */
-static const struct subject *find_before(const struct survey *before, size_t *at,
-					 const struct subject *subject)
-{
-	while (*at < before->n && strcmp(before->subjects[*at].name, subject->name) < 0)
-		++*at;
-	if (*at == before->n || strcmp(before->subjects[*at].name, subject->name) != 0 ||
-	    before->subjects[*at].attr.st_ino != subject->attr.st_ino)
-		return NULL;
-	return &before->subjects[*at];
-}
-
-static unsigned int count_waits(const struct lock_list *locks, const char *name)
-{
-	unsigned int n = 0;
-
-	for (size_t i = 0; i < locks->n; i++)
-		n += locks->locks[i].waits && locks->locks[i].name && strcmp(locks->locks[i].name, name) == 0;
-	return n;
-}
-
-static bool has_waiting(const struct lock_list *locks)
-{
-	for (size_t i = 0; i < locks->n; i++)
-		if (locks->locks[i].waits)
-			return true;
-	return false;
-}
-
-static bool passes(const struct top *top, const struct subject *subject)
-{
-	return !*top->filter || strcasestr(subject->name, top->filter) ||
-	       fnmatch(top->filter, subject->name, FNM_CASEFOLD) == 0;
-}
-
-static int compare_numbers(int64_t a, int64_t b)
-{
-	return a < b ? -1 : a > b;
-}
-
-static int compare(const void *a, const void *b, void *context)
-{
-	const struct top *top = context;
-	const struct line *first = a, *second = b;
-	int result = 0;
-
-	switch (top->order) {
-	case BY_SIZE:
-		result = compare_numbers(second->subject->attr.st_size, first->subject->attr.st_size);
-		break;
-	case BY_RESIDENT:
-		result = compare_numbers(second->subject->attr.st_blocks, first->subject->attr.st_blocks);
-		break;
-	case BY_GROWTH:
-		result = compare_numbers(second->growth, first->growth);
-		break;
-	case BY_ATTACHED:
-		result = compare_numbers(second->subject->attached, first->subject->attached);
-		break;
-	case BY_WAITS:
-		result = compare_numbers(second->waits, first->waits);
-		break;
-	case BY_NAME:
-		break;
-	}
-	if (result == 0)
-		result = strcmp(first->subject->name, second->subject->name);
-	return top->reverse ? -result : result;
-}
-
-/* Makes the lines of the last look. Returns 0; -ENOMEM. */
-static int make_lines(struct top *top)
-{
-	const struct survey *survey = &top->now.survey;
-	const bool is_waited = has_waiting(&top->now.locks);
-	const double seconds = seconds_between(top);
-	struct line *lines = calloc(survey->n + 1, sizeof(*lines));
-	size_t at = 0;
-
-	if (!lines)
-		return -ENOMEM;
-	free(top->lines);
-	top->lines = lines;
-	top->n = 0;
-	for (size_t i = 0; i < survey->n; i++) {
-		const struct subject *subject = &survey->subjects[i];
-		const struct subject *before = find_before(&top->before.survey, &at, subject);
-		struct line *line = &lines[top->n];
-
-		if (!passes(top, subject))
-			continue;
-		line->subject = subject;
-		if (before && seconds > 0)
-			line->growth = (int64_t)((double)(subject->attr.st_blocks - before->attr.st_blocks) *
-						 512 / seconds);
-		if (is_waited)
-			line->waits = count_waits(&top->now.locks, subject->name);
-		top->n++;
-	}
-	qsort_r(lines, top->n, sizeof(*lines), compare, top);
-	return 0;
-}
 
 /* --- what is written --- */
 
 #define HEADING "    SIZE RESIDENT   GROWTH/s ATTACHED WAITS OWNER    NAME"
 
-static void format_line(const struct line *line, char *text, size_t size)
+static void format_line(struct top *top, const struct top_line *line, char *text, size_t size)
 {
 	const struct subject *subject = line->subject;
-	_cleanup_free_ char *owner = text_user(subject->attr.st_uid);
+	const char *owner = text_known_user(&top->owner, subject->attr.st_uid);
 	_cleanup_free_ char *owner_text = text_quote(owner ? owner : "?");
 	_cleanup_free_ char *name = text_quote(subject->name);
 	char bytes[TEXT_SIZE_MAX], resident[TEXT_SIZE_MAX] = "-", growth[TEXT_SIZE_MAX + 1] = "",
@@ -235,7 +66,7 @@ static void format_line(const struct line *line, char *text, size_t size)
 static void format_summary(const struct top *top, char *text, size_t size)
 {
 	const json_t *status = top->now.status;
-	const double seconds = seconds_between(top);
+	const double seconds = top_seconds(top);
 	const int64_t requests = daemon_number(status, "requests") -
 				 (top->before.status ? daemon_number(top->before.status, "requests") : 0);
 	const int64_t ended = daemon_number(status, "workers_started") - 1;
@@ -332,20 +163,20 @@ static void draw(struct top *top)
 	if (top->help)
 		draw_help();
 	for (size_t i = top->first; i < top->n && i < top->first + room && !top->help; i++) {
-		format_line(&top->lines[i], text, sizeof(text));
+		format_line(top, &top->lines[i], text, sizeof(text));
 		screen_line(top->lines[i].waits ? "33" : NULL, text);
 	}
 	screen_show();
 }
 
-static void print_plain(const struct top *top)
+static void print_plain(struct top *top)
 {
 	char text[4 * PATH_MAX + 256];
 
 	format_summary(top, text, sizeof(text));
 	printf("%s\n%s\n", text, HEADING);
 	for (size_t i = 0; i < top->n && i < PLAIN_LINES; i++) {
-		format_line(&top->lines[i], text, sizeof(text));
+		format_line(top, &top->lines[i], text, sizeof(text));
 		printf("%s\n", text);
 	}
 	putchar('\n');
@@ -404,7 +235,7 @@ static bool obey(struct top *top, int key, bool *looks_now)
 		return false;
 	for (size_t i = 0; i < LENGTH(orders); i++)
 		if (key == orders[i].key)
-			top->order = (enum order)i;
+			top->order = (enum top_order)i;
 	if (key == 'R')
 		top->reverse = !top->reverse;
 	else if (key == '/')
@@ -431,12 +262,12 @@ static int run_screen(struct top *top, uint64_t interval)
 		uint64_t end;
 		bool looks_now = false;
 
-		status = look_take(top);
+		status = top_take(top);
 		end = boottime_nanoseconds() + interval;
 		while (goes_on && status == STATUS_DONE && !looks_now) {
 			const uint64_t now = boottime_nanoseconds();
 
-			if (make_lines(top) < 0)
+			if (top_sort(top) < 0)
 				return report_error(top->tool, NULL, -ENOMEM);
 			draw(top);
 			if (now >= end)
@@ -457,10 +288,10 @@ static int run_plain(struct top *top, const struct settings *settings, uint64_t 
 
 		if (n > 0)
 			nanosleep(&pause, NULL);
-		status = look_take(top);
+		status = top_take(top);
 		if (status != STATUS_DONE)
 			return status;
-		if (make_lines(top) < 0)
+		if (top_sort(top) < 0)
 			return report_error(top->tool, NULL, -ENOMEM);
 		print_plain(top);
 		if (ferror(stdout))
@@ -469,12 +300,12 @@ static int run_plain(struct top *top, const struct settings *settings, uint64_t 
 	return STATUS_DONE;
 }
 
-static int find_order(struct tool *tool, const char *name, enum order *order)
+static int find_order(struct tool *tool, const char *name, enum top_order *order)
 {
 	for (size_t i = 0; name && i < LENGTH(orders); i++) {
 		if (strcasecmp(orders[i].name, name) != 0)
 			continue;
-		*order = (enum order)i;
+		*order = (enum top_order)i;
 		return STATUS_DONE;
 	}
 	return name ? report(tool, STATUS_USAGE, name,
@@ -488,7 +319,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 	const uint64_t interval = settings->delay.is_given ? settings->delay.value : INTERVAL_NS;
 	struct top top = {
 		.tool = tool,
-		.request = {.facts = FACT_ATTACHED | FACT_CHEAP,
+		.request = {.facts = FACT_ATTACHED | FACT_CHEAP | FACT_RESIDENT,
 			    .patterns = (const char *const *)argv,
 			    .n_patterns = (size_t)argc},
 	};
@@ -510,9 +341,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 	} else {
 		status = run_plain(&top, settings, interval);
 	}
-	look_free(&top.now);
-	look_free(&top.before);
-	free(top.lines);
+	top_free(&top);
 	return status;
 }
 

@@ -44,6 +44,16 @@ until_true grep -q NAME "$TMPDIR/growth"
 head -c 2M /dev/zero >"$mnt/beta"
 wait $growing
 is "what grows" "$(tac "$TMPDIR/growth" | awk '$3 ~ /^[+]/ { print $NF }')" beta
+id=$(ipcmk -M 4M | awk '{ print $NF }')
+key=$(ipcs -m | awk -v id="$id" '$2 == id { print $1 }')
+is "memory of System V counts as it is used" "$("$segctl" top -c 1 "sysv/$key" | awk 'END { print p } NF { p = $1 " " $2 }')" "4M 0"
+"$segctl" top -c 2 -d 1s --sort growth "sysv/$key" >"$TMPDIR/growth" &
+growing=$!
+until_true grep -q NAME "$TMPDIR/growth"
+head -c 2M /dev/zero | dd of="$mnt/sysv/$key" conv=notrunc status=none
+wait $growing
+is "... and grows" "$(tac "$TMPDIR/growth" | awk '$3 ~ /^[+]/ { print $2, $NF }')" "2M sysv/$key"
+ipcrm -m "$id"
 hostile_names "$mnt"
 is "no odd byte gets to a terminal" "$("$segctl" top -c 1 --source store | LC_ALL=C grep -v 'ml' | LC_ALL=C grep -c '[^[:print:]]')" 0
 find "$mnt" -maxdepth 1 -size 1 -type f -delete

@@ -16,13 +16,6 @@
 
 #define NONE ((size_t)-1)
 
-/* The name of a user or group that was looked up at last: most lines have the same, and a look-up reads
- * files. */
-struct known_name {
-	uint32_t id;
-	char *text; /* NULL = none yet */
-};
-
 struct table {
 	struct libscols_table *scols;
 	const struct table_column *all;
@@ -31,7 +24,7 @@ struct table {
 	struct libscols_line **lines;
 	size_t n_lines, max_lines;
 	time_t now;
-	struct known_name user, group;
+	struct text_known user, group; /* of the line before */
 	bool is_json, is_colour, bytes;
 	int result; /* the first failure */
 };
@@ -192,8 +185,8 @@ void table_free(struct table *table)
 	free(table->place);
 	free(table->place_hex);
 	free(table->lines);
-	free(table->user.text);
-	free(table->group.text);
+	text_forget(&table->user);
+	text_forget(&table->group);
 	free(table);
 }
 
@@ -287,29 +280,25 @@ void table_time(struct table *table, size_t line, size_t column, time_t time)
 	set(table, line, table->place[column], text);
 }
 
-static void set_known(struct table *table, size_t line, size_t column, struct known_name *known, uint32_t id,
-		      char *(*find)(uint32_t id))
+/* name: NULL = there was no memory for it. */
+static void set_owner(struct table *table, size_t line, size_t column, const char *name)
 {
-	if (table->place[column] == NONE)
-		return;
-	if (!known->text || known->id != id) {
-		free(known->text);
-		*known = (struct known_name){.id = id, .text = find(id)};
-	}
-	if (known->text)
-		table_text(table, line, column, known->text);
+	if (name)
+		table_text(table, line, column, name);
 	else
 		table->result = -ENOMEM;
 }
 
 void table_user(struct table *table, size_t line, size_t column, uid_t user)
 {
-	set_known(table, line, column, &table->user, user, text_user);
+	if (table->place[column] != NONE)
+		set_owner(table, line, column, text_known_user(&table->user, user));
 }
 
 void table_group(struct table *table, size_t line, size_t column, gid_t group)
 {
-	set_known(table, line, column, &table->group, group, text_group);
+	if (table->place[column] != NONE)
+		set_owner(table, line, column, text_known_group(&table->group, group));
 }
 
 void table_truth(struct table *table, size_t line, size_t column, bool truth)

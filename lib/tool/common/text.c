@@ -280,3 +280,28 @@ char *text_group(gid_t group)
 		return strdup(found->gr_name);
 	return number(group);
 }
+
+static const char *know(struct text_known *known, uint32_t id, char *(*find)(uint32_t id))
+{
+	if (!known->name || known->id != id) {
+		free(known->name);
+		*known = (struct text_known){.id = id, .name = find(id)};
+	}
+	return known->name;
+}
+
+const char *text_known_user(struct text_known *known, uid_t user)
+{
+	return know(known, user, text_user);
+}
+
+const char *text_known_group(struct text_known *known, gid_t group)
+{
+	return know(known, group, text_group);
+}
+
+void text_forget(struct text_known *known)
+{
+	free(known->name);
+	*known = (struct text_known){0};
+}

@@ -70,4 +70,16 @@ int text_parse_time(const char *text, time_t *time);
 char *text_user(uid_t user);
 char *text_group(gid_t group);
 
+/* The name that was looked up at last, which most lines of a list have in common: a look-up reads files. {0}
+ * = none yet. */
+struct text_known {
+	uint32_t id;
+	char *name; /* malloc'd */
+};
+
+/* The same names; the text belongs to `known`, until the next call or text_forget(). NULL without memory. */
+const char *text_known_user(struct text_known *known, uid_t user);
+const char *text_known_group(struct text_known *known, gid_t group);
+void text_forget(struct text_known *known);
+
 #endif
