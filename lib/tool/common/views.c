@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/views.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 #include "lib/base/procfs_users.h"
 #include "lib/client/internal.h"
 #include "lib/tool/common/copying.h"
@@ -131,21 +132,6 @@ static int take_line(void *context, const char *line, size_t length)
 	return 0;
 }
 
-static void set_command(struct view_list *list, size_t first, pid_t process)
-{
-	char path[64], command[64] = "?";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)process);
-	file = fopen(path, "re");
-	if (file && fgets(command, sizeof(command), file))
-		command[strcspn(command, "\n")] = '\0';
-	if (file)
-		fclose(file);
-	for (size_t i = first; i < list->n; i++)
-		snprintf(list->views[i].command, sizeof(list->views[i].command), "%s", command);
-}
-
 static int look_at_process(struct view_list *list, const struct identities *identities, pid_t process)
 {
 	struct search search = {.identities = identities, .list = list, .process = process};
@@ -155,7 +141,9 @@ static int look_at_process(struct view_list *list, const struct identities *iden
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)process);
 	result = procfs_walk_lines(AT_FDCWD, path, take_line, &search);
-	set_command(list, first, process);
+	for (size_t i = first; i < list->n; i++)
+		if (procfs_command(process, list->views[i].command) < 0)
+			snprintf(list->views[i].command, sizeof(list->views[i].command), "?");
 	return result == -ENOENT || result == -EACCES ? 0 : result;
 }
 

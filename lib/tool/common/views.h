@@ -6,6 +6,7 @@
 #ifndef SEGFS_TOOL_VIEWS_H
 #define SEGFS_TOOL_VIEWS_H
 
+#include "lib/base/procfs.h"
 #include "lib/tool/common/survey.h"
 
 #include <stdbool.h>
@@ -16,12 +17,12 @@
 /* A mapping. */
 struct view {
 	pid_t process;
-	char command[64];
-	char access[5];            /* "r", "rw", "rx", "rwx"; with "c" for a private copy */
-	uint64_t address;          /* in the process */
-	uint64_t offset, length;   /* of the segment, bytes */
-	int64_t resident;          /* bytes that its page table has; -1 = unknown */
-	int64_t dirty, huge, swap; /* bytes, of smaps; -1 = unknown */
+	char command[PROCFS_COMMAND_MAX]; /* "?" if it has ended */
+	char access[5];                   /* "r", "rw", "rx", "rwx"; with "c" for a private copy */
+	uint64_t address;                 /* in the process */
+	uint64_t offset, length;          /* of the segment, bytes */
+	int64_t resident;                 /* bytes that its page table has; -1 = unknown */
+	int64_t dirty, huge, swap;        /* bytes, of smaps; -1 = unknown */
 };
 
 struct view_list {
