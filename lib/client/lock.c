@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Mutexes, and the functions that they and reader-writer locks have in common. */
 #include "lib/client/futex.h"
+#include "lib/client/kept.h"
 #include "lib/client/rwlock.h"
 
 #include <errno.h>
@@ -56,7 +57,8 @@ int segfs_lock(struct segfs_object *object, const struct timespec *deadline, uns
 				: rwlock_lock(object, self, deadline, flags);
 }
 
-int segfs_unlock(struct segfs_object *object)
+/* Whatever is no reading once by a word that the thread keeps. */
+static __attribute__((noinline)) int unlock(struct segfs_object *object)
 {
 	const struct thread *self = thread_self(object->lock.holding);
 
@@ -65,6 +67,16 @@ int segfs_unlock(struct segfs_object *object)
 	if (!self->list)
 		return -EPERM;
 	return is_mutex(object) ? mutex_unlock(object, self) : rwlock_unlock(object, self);
+}
+
+int segfs_unlock(struct segfs_object *object)
+{
+	const struct thread *self = thread_known(object->lock.holding);
+	struct kept *kept = self ? kept_find(self, object->number) : NULL;
+
+	if (kept && kept->depth == 1)
+		return kept_release(kept, self);
+	return unlock(object);
 }
 
 int segfs_abandoned(struct segfs_object *object)

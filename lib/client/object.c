@@ -3,6 +3,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/client/barrier.h"
 #include "lib/client/futex.h"
+#include "lib/client/kept.h"
 #include "lib/client/rwlock.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define SAME(name) _Static_assert((int)SEGFS_##name == (int)OBJECT_##name, "kinds have the same numbers")
@@ -133,8 +135,13 @@ static int attach(const struct segfs_segment *segment, enum segfs_kind kind, str
 		made->words = words_of(made->page);
 		atomic_store(&made->spins, has_several_cpus() ? SPIN_FIRST : SPIN_NEVER);
 		atomic_store(&made->seen, atomic_load(&made->words->word) / OBJECT_UNIT);
-		if (made->kind == SEGFS_RWLOCK && !(made->others = readers_new(segment->fd)))
-			result = -errno;
+		if (made->kind == SEGFS_RWLOCK) {
+			/* without one, nothing is kept of it */
+			if (getrandom(&made->number, sizeof(made->number), GRND_NONBLOCK) < 0)
+				made->number = 0;
+			made->others = readers_new(segment->fd);
+			result = made->others ? 0 : -errno;
+		}
 	}
 	if (result < 0) {
 		segfs_object_close(made);
@@ -221,6 +228,8 @@ void segfs_object_close(struct segfs_object *object)
 {
 	if (!object)
 		return;
+	if (object->number)
+		kept_forget(thread_self(object->lock.holding), object->number);
 	readers_free(object->others);
 	if (object->page)
 		robust_unmap(object->page, &object->lock);

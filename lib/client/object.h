@@ -41,8 +41,10 @@
 struct object_words {
 	_Atomic uint64_t readers; /* of a reader-writer lock: which pages readers have used, a bit each */
 	_Atomic uint32_t marks;   /* of a reader-writer lock: MARK_* of rwlock.c */
-	uint32_t unused[3];
-	_Atomic uint32_t word; /* the object; 8 bytes before the end of the page, see robust.h */
+	uint32_t unused;
+	_Atomic uint64_t namespace; /* of a reader-writer lock: whose threads keep words, see kept.h; 0 =
+				       none's */
+	_Atomic uint32_t word;      /* the object; 8 bytes before the end of the page, see robust.h */
 	uint32_t last;
 };
 
@@ -55,6 +57,7 @@ struct segfs_object {
 	_Atomic uint32_t spins; /* see futex_spin() */
 	_Atomic uint32_t seen;  /* of a doorbell: the rings that this object has waited for */
 	struct readers *others; /* of a reader-writer lock */
+	uint64_t number;        /* likewise: no other one of the process has it; 0 = none */
 };
 
 /* Wakes at most `n` sleepers after a change of the word to `value`, if OBJECT_WAITERS of it is set. */

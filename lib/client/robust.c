@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/client/robust.h"
 #include "lib/client/internal.h"
+#include "lib/client/kept.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -62,6 +63,8 @@ const struct thread *thread_ask(struct holding *holding)
 		    (sizeof(void *) != 8 || thread_current.list->futex_offset != -DISTANCE))
 			thread_current.list = NULL;
 		thread_current.identity = identity_of(thread_current.id, thread_current.list);
+		thread_current.namespace = 0;
+		kept_reset(thread_current.kept);
 		thread_current.process = process;
 	}
 	atomic_store(&holding->process, process);

@@ -55,6 +55,8 @@ struct thread {
 	uint32_t id;                   /* as gettid(2) says */
 	struct robust_list_head *list; /* NULL if the C library has none of the form described above */
 	uint64_t identity;             /* tells it from a later thread with the same id */
+	uint64_t namespace;            /* see kept_is_allowed(); 0 = not asked for yet */
+	struct kept *kept;             /* what it keeps, see kept.h; NULL = nothing yet */
 };
 
 /* What a process knows of a word, in the private page behind it. */
@@ -79,15 +81,23 @@ extern _Thread_local struct thread thread_current __attribute__((tls_model("init
 /* Asks again who the calling thread is, where `holding` is new to the process. */
 const struct thread *thread_ask(struct holding *holding);
 
+/* The calling thread, if it has asked who it is since its process began; else NULL. Never a call. */
+static inline const struct thread *thread_known(const struct holding *holding)
+{
+	return __builtin_expect(thread_current.process &&
+					thread_current.process ==
+						atomic_load_explicit(&holding->process, memory_order_relaxed),
+				1)
+		       ? &thread_current
+		       : NULL;
+}
+
 /* The calling thread, without a system call unless it or its process is new. */
 static inline const struct thread *thread_self(struct holding *holding)
 {
-	if (__builtin_expect(thread_current.process &&
-				     thread_current.process ==
-					     atomic_load_explicit(&holding->process, memory_order_relaxed),
-			     1))
-		return &thread_current;
-	return thread_ask(holding);
+	const struct thread *self = thread_known(holding);
+
+	return self ? self : thread_ask(holding);
 }
 
 /*

@@ -11,8 +11,9 @@
  * once more.
  *
  * A page per reader costs memory only where it was used, and readers on different CPUs write different cache
- * lines. Which pages have been used says a bitmap, so that a writer touches no others. A thread prefers the
- * page that its id selects.
+ * lines. Which pages have been used says a bitmap, so that a writer touches no others. A thread keeps the
+ * word of the page that its id selects (kept.h), and takes that of another page only if somebody else reads
+ * by it, or if it may keep none.
  *
  * A writer that dies leaves the word with ROBUST_OWNER_DIED. It may have died before it wrote, while it
  * waited for readers: MARK_WRITING says that it did write, MARK_ABANDONED that one has not finished, until
@@ -20,6 +21,7 @@
  */
 #include "lib/client/rwlock.h"
 #include "lib/client/futex.h"
+#include "lib/client/kept.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,6 +109,13 @@ static bool is_used(const struct segfs_object *object, size_t i)
 	return atomic_load_explicit(&object->words->readers, memory_order_relaxed) & BIT(i);
 }
 
+/* Before a word is taken: no writer overlooks it. */
+static void mark_used(struct segfs_object *object, size_t i)
+{
+	if (!is_used(object, i))
+		atomic_fetch_or(&object->words->readers, BIT(i));
+}
+
 /* A dead reader was found. */
 static void mark_dead_reader(struct segfs_object *object, const struct robust *lock)
 {
@@ -123,7 +132,15 @@ static size_t preferred(const struct thread *self)
 	return self->id % SEGFS_READERS_MAX;
 }
 
-/* The page by which the calling thread reads, NULL if it does not. */
+/* The word by which the calling thread reads, if it is one that it keeps; else NULL. */
+static struct kept *find_kept(const struct segfs_object *object, const struct thread *self)
+{
+	struct kept *kept = kept_find(self, object->number);
+
+	return kept && kept->depth > 0 ? kept : NULL;
+}
+
+/* The page by which it reads otherwise, NULL if it does not. */
 static struct reader *find_own(const struct segfs_object *object, const struct thread *self)
 {
 	const struct readers *others = object->others;
@@ -176,25 +193,61 @@ uint32_t rwlock_value(struct segfs_object *object)
 
 #define READS_ALREADY 2 /* the caller held a page before, and holds it once more */
 
-/* By a thread that reads already. */
-static int read_again(const struct reader *reader)
+/* By a thread that reads already. depth: how often. */
+static int read_again(uint32_t *depth)
 {
-	if (reader->lock.holding->depth == UINT32_MAX)
+	if (*depth == UINT32_MAX)
 		return -EOVERFLOW;
-	reader->lock.holding->depth++;
+	++*depth;
 	return READS_ALREADY;
 }
 
+/* What a thread has taken to read by: a word that it keeps, or a page. */
+struct taken {
+	struct kept *kept;
+	const struct reader *reader;
+};
+
 /*
- * Takes the word of one page. taken: receives the page. Returns 0; READS_ALREADY; -EAGAIN: all are taken, and
- * `wait` receives one for which to wait; -EOVERFLOW; -EBADMSG; -ENOMEM.
+ * Takes the word that the thread keeps, or will keep from now on. Returns as take_page(); -EAGAIN without
+ * `wait`: it keeps none.
  */
-static int take_page(struct segfs_object *object, const struct thread *self, struct reader **taken,
+static int take_kept(struct segfs_object *object, const struct thread *self, struct taken *taken,
 		     struct futex_wait *wait)
+{
+	const size_t i = preferred(self);
+	struct kept *kept = kept_find(self, object->number);
+	uint32_t seen;
+	int result;
+
+	if (kept && kept->depth > 0)
+		return read_again(&kept->depth);
+	if (!kept)
+		kept = kept_make(self, object->number, object->others->fd, (off_t)((i + 1) * page_size()));
+	if (!kept)
+		return -EAGAIN;
+	mark_used(object, i);
+	result = kept_try(kept, self, &seen);
+	if (result == 1)
+		mark_dead_reader(object, &kept->lock);
+	if (result >= 0)
+		taken->kept = kept;
+	else
+		*wait = (struct futex_wait){kept->lock.word, seen};
+	return result < 0 ? result : 0;
+}
+
+/*
+ * Takes the word of one page. first: the first that is tried, after the preferred one. Returns 0;
+ * READS_ALREADY; -EAGAIN: all are taken, and `wait` receives one for which to wait; -EOVERFLOW; -EBADMSG;
+ * -ENOMEM.
+ */
+static int take_page(struct segfs_object *object, const struct thread *self, size_t first,
+		     struct taken *taken, struct futex_wait *wait)
 {
 	int result = -EAGAIN;
 
-	for (size_t n = 0; n < SEGFS_READERS_MAX && result == -EAGAIN; n++) {
+	for (size_t n = first; n < SEGFS_READERS_MAX && result == -EAGAIN; n++) {
 		const size_t i = (preferred(self) + n) % SEGFS_READERS_MAX;
 		struct reader *reader = reader_get(object->others, i);
 		uint32_t seen;
@@ -202,25 +255,37 @@ static int take_page(struct segfs_object *object, const struct thread *self, str
 		if (!reader)
 			return -ENOMEM;
 		if (robust_is_held(&reader->lock, self))
-			return read_again(reader);
-		/* before the word is taken: no writer overlooks it */
-		if (!is_used(object, i))
-			atomic_fetch_or(&object->words->readers, BIT(i));
+			return read_again(&reader->lock.holding->depth);
+		mark_used(object, i);
 		result = robust_try(&reader->lock, self, 0, &seen);
 		if (result == 1)
 			mark_dead_reader(object, &reader->lock);
 		if (result >= 0)
-			*taken = reader;
-		else if (n == 0 && result == -EAGAIN)
+			taken->reader = reader;
+		else if (!wait->word && result == -EAGAIN)
 			*wait = (struct futex_wait){reader->lock.word, seen};
 	}
 	return result < 0 ? result : 0;
 }
 
-/* Ends a reading. Writers and readers may wait for it. */
-static int end_reading(const struct reader *reader, const struct thread *self)
+/* Takes a word. wait: its word is NULL. Returns as take_page(). */
+static int take_any(struct segfs_object *object, const struct thread *self, struct taken *taken,
+		    struct futex_wait *wait)
 {
-	return robust_release(&reader->lock, self, 0, INT_MAX);
+	const bool keeps = kept_is_allowed(self, &object->words->namespace);
+	int result = -EAGAIN;
+
+	if (keeps && object->number && !find_own(object, self))
+		result = take_kept(object, self, taken, wait);
+	return result == -EAGAIN ? take_page(object, self, keeps ? 0 : 1, taken, wait) : result;
+}
+
+/* Ends a reading. Writers and readers may wait for it. */
+static int end_reading(const struct taken *taken, const struct thread *self)
+{
+	if (taken->kept)
+		return kept_release(taken->kept, self);
+	return taken->reader ? robust_release(&taken->reader->lock, self, 0, INT_MAX) : -EPERM;
 }
 
 /* The kernel wakes one of those who wait for a dead writer; a reader lets the others read, too. */
@@ -232,33 +297,34 @@ static void wake_others(struct segfs_object *object, uint32_t word)
 }
 
 /*
- * Reads by the page that the thread prefers, if all is as usual. Returns false, without having taken it, if
- * anything is not.
+ * Reads by the word that the calling thread keeps, if all is as usual, without a call of another function.
+ * Returns false, and does not read, if it is not.
  */
-static bool read_at_once(struct segfs_object *object, const struct thread *self)
+static inline bool read_at_once(struct segfs_object *object)
 {
-	const size_t i = preferred(self);
-	const struct reader *reader = atomic_load_explicit(&object->others->readers[i], memory_order_acquire);
-	uint32_t seen;
+	const struct thread *self = thread_known(object->lock.holding);
+	struct kept *kept = self ? kept_find(self, object->number) : NULL;
 
-	if (!reader || !is_used(object, i) || robust_is_held(&reader->lock, self) ||
-	    atomic_load_explicit(reader->lock.word, memory_order_relaxed) & ROBUST_OWNER_DIED ||
-	    robust_try(&reader->lock, self, 0, &seen) != 0)
+	if (__builtin_expect(!kept || kept->depth > 0 || !kept_take(kept, self), 0))
 		return false;
-	if (!(atomic_load(object->lock.word) & (ROBUST_THREAD | ROBUST_OWNER_DIED)) &&
-	    !atomic_load(&object->words->marks))
+	if (__builtin_expect(!(atomic_load(&object->words->word) & (ROBUST_THREAD | ROBUST_OWNER_DIED)) &&
+				     !atomic_load(&object->words->marks),
+			     1))
 		return true;
-	end_reading(reader, self);
+	kept_release(kept, self);
 	return false;
 }
 
 /* One attempt. Returns 0, or the flags of an abandoned lock; -EAGAIN: not now, wait for *wait. */
 static int read_once(struct segfs_object *object, const struct thread *self, struct futex_wait *wait)
 {
-	struct reader *own, *page = NULL;
+	struct taken taken = {0};
+	struct reader *own;
 	uint32_t word;
-	int result = take_page(object, self, &page, wait);
+	int result;
 
+	*wait = (struct futex_wait){0};
+	result = take_any(object, self, &taken, wait);
 	if (result < 0)
 		return result;
 	word = atomic_load(object->lock.word);
@@ -267,10 +333,10 @@ static int read_once(struct segfs_object *object, const struct thread *self, str
 		return rwlock_abandoned(object);
 	}
 	/* a writer waits, or writes */
-	result = end_reading(page, self);
+	result = end_reading(&taken, self);
 	own = result < 0 ? NULL : find_own(object, self);
 	if (own) {
-		result = read_again(own);
+		result = read_again(&own->lock.holding->depth);
 		return result < 0 ? result : rwlock_abandoned(object);
 	}
 	*wait = (struct futex_wait){object->lock.word, word};
@@ -278,9 +344,10 @@ static int read_once(struct segfs_object *object, const struct thread *self, str
 }
 
 /* Whatever read_at_once() leaves. */
-static int wait_to_read(struct segfs_object *object, const struct thread *self,
-			const struct timespec *deadline, unsigned int flags)
+static __attribute__((noinline)) int wait_to_read(struct segfs_object *object,
+						  const struct timespec *deadline, unsigned int flags)
 {
+	const struct thread *self = thread_self(object->lock.holding);
 	struct futex_wait wait;
 	int result;
 
@@ -305,11 +372,9 @@ static int wait_to_read(struct segfs_object *object, const struct thread *self,
 
 int segfs_lock_shared(struct segfs_object *object, const struct timespec *deadline, unsigned int flags)
 {
-	const struct thread *self = thread_self(object->lock.holding);
-
-	if (object->kind == SEGFS_RWLOCK && self->list && !deadline && !flags && read_at_once(object, self))
+	if (__builtin_expect(!deadline && !flags && read_at_once(object), 1))
 		return 0;
-	return wait_to_read(object, self, deadline, flags);
+	return wait_to_read(object, deadline, flags);
 }
 
 /* --- writing --- */
@@ -371,7 +436,7 @@ int rwlock_lock(struct segfs_object *object, const struct thread *self, const st
 {
 	int result;
 
-	if (robust_is_held(&object->lock, self) || find_own(object, self))
+	if (robust_is_held(&object->lock, self) || find_kept(object, self) || find_own(object, self))
 		return -EDEADLK;
 	result = robust_lock(&object->lock, self, &object->spins, deadline, flags);
 	return result < 0 ? result : begin_writing(object, self, result == 1, deadline, flags);
@@ -379,8 +444,13 @@ int rwlock_lock(struct segfs_object *object, const struct thread *self, const st
 
 int rwlock_unlock(struct segfs_object *object, const struct thread *self)
 {
+	struct kept *kept = find_kept(object, self);
 	struct reader *own;
 
+	if (kept && --kept->depth > 0)
+		return 0;
+	if (kept)
+		return kept_release(kept, self);
 	if (robust_is_held(&object->lock, self)) {
 		/* first: a death before the word is released leaves nothing half written */
 		atomic_fetch_and(&object->words->marks, ~MARK_WRITING);
@@ -389,5 +459,5 @@ int rwlock_unlock(struct segfs_object *object, const struct thread *self)
 	own = find_own(object, self);
 	if (!own)
 		return -EPERM;
-	return --own->lock.holding->depth > 0 ? 0 : end_reading(own, self);
+	return --own->lock.holding->depth > 0 ? 0 : robust_release(&own->lock, self, 0, INT_MAX);
 }

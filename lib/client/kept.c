@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#include "lib/client/kept.h"
+#include "lib/client/internal.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NO_NAMESPACE UINT64_MAX
+
+/* As in the C library: the file with this function stays loaded until it was called. */
+extern int __cxa_thread_atexit_impl(void (*function)(void *object), void *object, void *file)
+	__attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+static void let_go(struct kept *kept)
+{
+	list_remove(kept->lock.holding);
+	munmap(kept->page, 2 * page_size());
+	*kept = (struct kept){0};
+}
+
+void kept_reset(struct kept *table)
+{
+	for (size_t i = 0; table && i < KEPT_MAX; i++) {
+		if (table[i].readers)
+			munmap(table[i].page, 2 * page_size());
+		table[i] = (struct kept){0};
+	}
+}
+
+/* The calling thread ends. A reading stays in its list, where the kernel finds it. */
+static void end(void *table)
+{
+	struct kept *kept = table;
+
+	/* in a child of fork(2) that has not asked since, they are its parent's */
+	if (thread_current.process != getpid())
+		kept_reset(kept);
+	for (size_t i = 0; i < KEPT_MAX; i++)
+		if (kept[i].readers && kept[i].depth == 0)
+			let_go(&kept[i]);
+	if (thread_current.kept == kept)
+		thread_current.kept = NULL;
+	free(kept);
+}
+
+static struct kept *make_table(void)
+{
+	struct kept *table;
+
+	if (!__cxa_thread_atexit_impl)
+		return NULL;
+	table = calloc(KEPT_MAX, sizeof(*table));
+	if (table && __cxa_thread_atexit_impl(end, table, &__dso_handle) != 0) {
+		free(table);
+		table = NULL;
+	}
+	return table;
+}
+
+bool kept_is_allowed(const struct thread *self, _Atomic uint64_t *namespace)
+{
+	uint64_t of_file = atomic_load_explicit(namespace, memory_order_relaxed);
+
+	if (thread_current.namespace == 0) {
+		const int saved = errno;
+		struct stat found;
+
+		thread_current.namespace =
+			stat("/proc/self/ns/pid", &found) == 0 && found.st_ino ? found.st_ino : NO_NAMESPACE;
+		errno = saved;
+	}
+	if (self->namespace == NO_NAMESPACE)
+		return false;
+	return of_file == self->namespace ||
+	       (of_file == 0 && (atomic_compare_exchange_strong(namespace, &of_file, self->namespace) ||
+				 of_file == self->namespace));
+}
+
+struct kept *kept_make(const struct thread *self, uint64_t readers, int fd, off_t offset)
+{
+	const int saved = errno;
+	struct kept *kept;
+
+	if (!thread_current.kept)
+		thread_current.kept = make_table();
+	kept = self->kept ? &self->kept[readers % KEPT_MAX] : NULL;
+	if (kept && kept->readers && kept->depth == 0)
+		let_go(kept);
+	if (kept && !kept->readers)
+		kept->page = robust_map(fd, offset, &kept->lock);
+	errno = saved;
+	if (!kept || kept->readers || !kept->page)
+		return NULL;
+	atomic_store_explicit(&kept->lock.holding->holder, self->identity, memory_order_relaxed);
+	list_add(self->list, kept->lock.holding);
+	kept->readers = readers;
+	return kept;
+}
+
+void kept_forget(const struct thread *self, uint64_t readers)
+{
+	struct kept *kept = kept_find(self, readers);
+
+	if (!kept)
+		return;
+	if (kept->depth == 0) {
+		let_go(kept);
+		return;
+	}
+	robust_release(&kept->lock, self, ROBUST_OWNER_DIED, INT_MAX);
+	munmap(kept->page, 2 * page_size());
+	*kept = (struct kept){0};
+}
+
+int kept_try(struct kept *kept, const struct thread *self, uint32_t *seen)
+{
+	uint32_t old = atomic_load_explicit(kept->lock.word, memory_order_relaxed);
+
+	for (int tries = 0; tries < ROBUST_TRIES && !(old & ROBUST_THREAD); tries++)
+		if (atomic_compare_exchange_strong(kept->lock.word, &old, old | self->id)) {
+			kept->depth = 1;
+			return old & ROBUST_OWNER_DIED ? 1 : 0;
+		}
+	*seen = old;
+	return -EAGAIN;
+}
+
+int kept_release_and_wake(struct kept *kept, const struct thread *self)
+{
+	uint32_t old = atomic_load_explicit(kept->lock.word, memory_order_relaxed);
+	int result = -EBADMSG;
+
+	/* pending: if this thread dies before it has woken the others, the kernel wakes one */
+	set_pending(self, &kept->lock.holding->next);
+	for (int tries = 0; tries < ROBUST_TRIES && result && (old & ROBUST_THREAD) == self->id; tries++)
+		if (atomic_compare_exchange_strong(kept->lock.word, &old, 0))
+			result = 0;
+	if (old & ROBUST_WAITERS && result == 0)
+		futex_wake(kept->lock.word, INT_MAX);
+	set_pending(self, NULL);
+	return result;
+}

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT
+/* tests/run: waits: for sleepers whom the dead have not woken */
+/*
+ * libsegfs: the words that threads keep of reader-writer locks (lib/client/kept.h): over more locks than they
+ * keep, the ends of threads, closing, fork(2), and other PID namespaces.
+ */
+#include "tests/lib/process.h"
+#include "tests/mount/objects.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LOCKS 20 /* more than a thread keeps words of */
+
+/* How many mappings this process has of an object. */
+static unsigned int mappings_of(const char *name)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[PATH_MAX + 128];
+	unsigned int n = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		line[strcspn(line, "\n")] = '\0';
+		n += strlen(line) > strlen(name) && line[strlen(line) - strlen(name) - 1] == '/' &&
+		     strcmp(line + strlen(line) - strlen(name), name) == 0;
+	}
+	fclose(maps);
+	return n;
+}
+
+static void read_once(struct segfs_object *lock)
+{
+	assert_int_equal(segfs_lock_shared(lock, NULL, 0), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+}
+
+static void *read_in_thread(void *lock)
+{
+	for (int i = 0; i < 3; i++)
+		if (segfs_lock_shared(lock, NULL, 0) != 0 || segfs_unlock(lock) != 0)
+			return lock;
+	return NULL;
+}
+
+static void in_thread(void *(*function)(void *argument), void *argument)
+{
+	pthread_t thread;
+	void *result;
+
+	assert_int_equal(pthread_create(&thread, NULL, function, argument), 0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_null(result);
+}
+
+/* --- one thread --- */
+
+static void readings_count(void **unused)
+{
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
+
+	(void)unused;
+	assert_int_equal(segfs_unlock(lock), -EPERM);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(segfs_lock_shared(lock, NULL, i == 1 ? SEGFS_TRY : 0), 0);
+		assert_int_equal(segfs_object_value(lock), 1);
+		assert_int_equal(segfs_lock(lock, NULL, 0), -EDEADLK);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(segfs_unlock(lock), 0);
+		assert_int_equal(segfs_unlock(lock), -EPERM);
+		assert_int_equal(segfs_object_value(lock), 0);
+		assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), 0);
+		assert_int_equal(segfs_lock_shared(lock, NULL, 0), -EDEADLK);
+		assert_int_equal(segfs_unlock(lock), 0);
+	}
+	end(lock, "lock");
+}
+
+/* Words give way to those of other locks, and not while the thread reads by them. */
+static void more_locks_than_words(void **unused)
+{
+	struct segfs_object *locks[LOCKS];
+
+	(void)unused;
+	for (int i = 0; i < LOCKS; i++)
+		locks[i] = make(path_of("lock%d", i), SEGFS_RWLOCK, 0, 0);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < LOCKS; i++)
+			assert_int_equal(segfs_lock_shared(locks[i], NULL, 0), 0);
+		for (int i = 0; i < LOCKS; i++)
+			assert_int_equal(segfs_object_value(locks[i]), 1);
+		for (int i = 0; i < LOCKS; i++)
+			assert_int_equal(segfs_unlock(locks[i]), 0);
+		for (int i = 0; i < LOCKS; i++)
+			read_once(locks[i]);
+		for (int i = 0; i < LOCKS; i++)
+			assert_int_equal(segfs_object_value(locks[i]), 0);
+	}
+	for (int i = 0; i < LOCKS; i++)
+		end(locks[i], path_of("lock%d", i));
+	for (int i = 0; i < LOCKS; i++)
+		assert_int_equal(mappings_of(path_of("lock%d", i)), 0);
+}
+
+/* Another peer has the word that this thread keeps. */
+static void a_word_that_is_taken(void **unused)
+{
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
+	const long page = sysconf(_SC_PAGESIZE);
+	const uint32_t mine = (uint32_t)gettid();
+	const off_t word = (off_t)(mine % SEGFS_READERS_MAX + 2) * page - 8;
+	const uint32_t other = mine + 1, zero = 0;
+	int fd = (int)check(open(at("lock"), O_RDWR | O_CLOEXEC));
+	uint32_t now;
+
+	(void)unused;
+	read_once(lock);
+	assert_int_equal(pwrite(fd, &other, 4, word), 4);
+	assert_int_equal(segfs_lock_shared(lock, NULL, 0), 0);
+	assert_int_equal(segfs_object_value(lock), 2);
+	assert_int_equal(segfs_unlock(lock), 0);
+	assert_int_equal(pread(fd, &now, 4, word), 4);
+	assert_int_equal(now, other);
+	assert_int_equal(pwrite(fd, &zero, 4, word), 4);
+	/* it was taken away */
+	assert_int_equal(segfs_lock_shared(lock, NULL, 0), 0);
+	assert_int_equal(pwrite(fd, &zero, 4, word), 4);
+	assert_int_equal(segfs_unlock(lock), -EBADMSG);
+	assert_int_equal(segfs_unlock(lock), -EPERM);
+	read_once(lock);
+	close(fd);
+	end(lock, "lock");
+}
+
+/* --- threads --- */
+
+static void words_end_with_their_threads(void **unused)
+{
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
+	unsigned int before;
+
+	(void)unused;
+	in_thread(read_in_thread, lock);
+	before = mappings_of("lock");
+	for (int i = 0; i < 100; i++)
+		in_thread(read_in_thread, lock);
+	assert_int_equal(mappings_of("lock"), before);
+	assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+	end(lock, "lock");
+	assert_int_equal(mappings_of("lock"), 0);
+}
+
+struct meeting {
+	struct segfs_object *lock;
+	pthread_barrier_t barrier;
+};
+
+/* Reads, and reads once more when the object may be closed by another thread. */
+static void *outlive(void *context)
+{
+	struct meeting *meeting = context;
+	void *result = read_in_thread(meeting->lock);
+
+	pthread_barrier_wait(&meeting->barrier);
+	pthread_barrier_wait(&meeting->barrier);
+	for (int i = 0; i < LOCKS && !result; i++) {
+		struct segfs_object *other;
+
+		if (segfs_object_open("other", SEGFS_RWLOCK, &other) < 0)
+			return context;
+		result = read_in_thread(other);
+		segfs_object_close(other);
+	}
+	return result;
+}
+
+/* What another thread has kept of a closed object is never taken for a word of the next one. */
+static void closed_by_another_thread(void **unused)
+{
+	struct meeting meeting = {.lock = make("lock", SEGFS_RWLOCK, 0, 0)};
+	struct segfs_object *other = make("other", SEGFS_RWLOCK, 0, 0);
+	pthread_t thread;
+	void *result;
+
+	(void)unused;
+	pthread_barrier_init(&meeting.barrier, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, outlive, &meeting), 0);
+	pthread_barrier_wait(&meeting.barrier);
+	segfs_object_close(meeting.lock);
+	assert_int_equal(segfs_object_open("lock", SEGFS_RWLOCK, &meeting.lock), 0);
+	pthread_barrier_wait(&meeting.barrier);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_null(result);
+	pthread_barrier_destroy(&meeting.barrier);
+	assert_int_equal(segfs_lock(meeting.lock, NULL, SEGFS_TRY), 0);
+	assert_int_equal(segfs_unlock(meeting.lock), 0);
+	end(meeting.lock, "lock");
+	end(other, "other");
+	assert_int_equal(mappings_of("lock"), 0);
+}
+
+static void closed_while_it_reads(void **unused)
+{
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0), *closed;
+
+	(void)unused;
+	assert_int_equal(segfs_object_open("lock", SEGFS_RWLOCK, &closed), 0);
+	read_once(closed);
+	assert_int_equal(segfs_lock_shared(closed, NULL, 0), 0);
+	assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), -EAGAIN);
+	segfs_object_close(closed);
+	assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), SEGFS_READER_DIED);
+	assert_int_equal(segfs_clear_abandoned(lock), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+	read_once(lock);
+	end(lock, "lock");
+}
+
+static void *read_and_end(void *lock)
+{
+	return read_in_thread(lock) || segfs_lock_shared(lock, NULL, 0) != 0 ? lock : NULL;
+}
+
+static void a_thread_that_ends_reading(void **unused)
+{
+	struct segfs_object *lock;
+
+	(void)unused;
+	/* what stays mapped would keep the mount busy */
+	if (is_on_segfs())
+		return;
+	lock = make("lock", SEGFS_RWLOCK, 0, 0);
+	in_thread(read_and_end, lock);
+	assert_int_equal(lock_for_a_while(lock, 20 * SECOND), SEGFS_READER_DIED);
+	assert_int_equal(segfs_clear_abandoned(lock), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+	unlink(at("lock"));
+	segfs_object_close(lock);
+}
+
+/* --- processes --- */
+
+static void child_uses_it(struct job *job, void *lock)
+{
+	/* the parent reads: it has not */
+	job_must(job, segfs_unlock(lock) == -EPERM);
+	job_must(job, segfs_lock(lock, NULL, SEGFS_TRY) == -EAGAIN);
+	for (int i = 0; i < 3; i++) {
+		job_must(job, segfs_lock_shared(lock, NULL, 0) == 0);
+		job_must(job, segfs_object_value(lock) == 2);
+		job_must(job, segfs_unlock(lock) == 0);
+	}
+}
+
+static void child_ends_at_once(struct job *job, void *unused)
+{
+	(void)unused;
+	/* as exit(3) does: with what its thread has registered to be done */
+	if (fork() == 0)
+		exit(0);
+	job_must(job, wait(NULL) > 0);
+}
+
+static void children_keep_nothing(void **unused)
+{
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
+	int status;
+	pid_t child;
+
+	(void)unused;
+	read_once(lock);
+	assert_int_equal(segfs_lock_shared(lock, NULL, 0), 0);
+	assert_int_equal(job_run(child_uses_it, lock), 0);
+	assert_int_equal(job_run(child_ends_at_once, NULL), 0);
+	assert_int_equal(segfs_lock_shared(lock, NULL, 0), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+	/* a child that asks nothing of libsegfs while nobody reads */
+	child = (pid_t)check(fork());
+	if (child == 0)
+		quick_exit(0);
+	assert_int_equal(check(waitpid(child, &status, 0)), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+	end(lock, "lock");
+}
+
+/* --- deaths --- */
+
+static struct segfs_object *victim;
+static _Atomic int *progress; /* 1 while the victim surely reads */
+
+/* The second time by the word that it keeps. */
+static void read_twice(void)
+{
+	segfs_lock_shared(victim, NULL, 0);
+	segfs_unlock(victim);
+	segfs_lock_shared(victim, NULL, 0);
+	atomic_store(progress, 1);
+	atomic_store(progress, 2);
+	segfs_unlock(victim);
+}
+
+static void a_death_at_each_instruction(void **unused)
+{
+	unsigned int deaths = 0, held = 0;
+	bool killed = true;
+
+	(void)unused;
+	progress = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(progress, MAP_FAILED);
+	for (unsigned int n = 1; killed; n += is_on_segfs() || SANITIZED ? 1 + n / 32 : 1) {
+		int result;
+
+		victim = make("lock", SEGFS_RWLOCK, 0, 0);
+		atomic_store(progress, 0);
+		killed = dies_after(read_twice, n);
+		result = lock_for_a_while(victim, 20 * SECOND);
+		assert_true(result == 0 || result == SEGFS_READER_DIED);
+		if (killed && atomic_load(progress) == 1)
+			assert_int_equal(result, SEGFS_READER_DIED);
+		if (!killed)
+			assert_int_equal(result, 0);
+		held += result == SEGFS_READER_DIED;
+		assert_int_equal(segfs_clear_abandoned(victim), 0);
+		assert_int_equal(segfs_unlock(victim), 0);
+		end(victim, "lock");
+		deaths += killed;
+	}
+	print_message("%u deaths, %u while it read\n", deaths, held);
+	assert_true(deaths > 20 && held > 0 && held < deaths);
+	munmap(progress, 4096);
+}
+
+/* --- namespaces --- */
+
+/* fork(2) in a PID namespace with few processes, with this id. Returns -1 where the kernel cannot. */
+static pid_t fork_as(pid_t pid)
+{
+	int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+	const bool is_set = fd >= 0 && dprintf(fd, "%d", (int)pid - 1) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is_set ? fork() : -1;
+}
+
+struct twin {
+	_Atomic pid_t pid;       /* that both have, each in its namespace */
+	_Atomic int reads, ends; /* steps of the one in the other namespace */
+	_Atomic int result;
+};
+
+static struct twin *twin;
+
+static void keep_and_stay(struct job *job, void *name)
+{
+	struct segfs_object *lock = open_in_job(job, name);
+
+	for (int i = 0; i < 2; i++) {
+		job_must(job, segfs_lock_shared(lock, NULL, 0) == 0);
+		job_must(job, segfs_unlock(lock) == 0);
+	}
+	atomic_store(&twin->pid, getpid());
+	atomic_fetch_add(&job->steps, 1);
+	for (;;)
+		pause();
+}
+
+/* In a namespace of its own, with the id of the other. */
+static int read_as_twin(const char *name)
+{
+	struct segfs_object *lock;
+
+	if (getpid() != atomic_load(&twin->pid) || segfs_object_open(name, 0, &lock) < 0 ||
+	    segfs_lock_shared(lock, NULL, 0) != 0)
+		return 1;
+	atomic_store(&twin->reads, 1);
+	while (!atomic_load(&twin->ends))
+		usleep(1000);
+	return segfs_unlock(lock) == 0 ? 0 : 2;
+}
+
+static void make_twin(struct job *job, void *name)
+{
+	int status = -1;
+	pid_t first, second;
+
+	job_must(job, unshare(CLONE_NEWPID) == 0);
+	first = fork(); /* pid 1 there */
+	job_must(job, first >= 0);
+	if (first == 0) {
+		second = fork_as(atomic_load(&twin->pid));
+		if (second == 0)
+			_exit(read_as_twin(name));
+		_exit(second > 0 && waitpid(second, &status, 0) == second && WIFEXITED(status)
+			      ? WEXITSTATUS(status)
+			      : 3);
+	}
+	job_must(job, waitpid(first, &status, 0) == first);
+	atomic_store(&twin->result, status);
+}
+
+static void the_same_id_in_another_namespace(void **unused)
+{
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
+	struct job *keeper, *other;
+
+	(void)unused;
+	if (access("/proc/sys/kernel/ns_last_pid", W_OK) < 0) {
+		print_message("missing: CONFIG_CHECKPOINT_RESTORE\n");
+		skip();
+	}
+	twin = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(twin, MAP_FAILED);
+	assert_non_null(keeper = job_start(keep_and_stay, (void *)(uintptr_t) "lock"));
+	assert_true(wait_for(atomic_load(&keeper->steps) > 0));
+	assert_non_null(other = job_start(make_twin, (void *)(uintptr_t) "lock"));
+	assert_true(wait_for(atomic_load(&twin->reads)));
+	assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), -EAGAIN);
+	/* the death of the one that does not read does not end the reading of the other */
+	assert_int_equal(job_kill(&keeper), 0);
+	assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), -EAGAIN);
+	atomic_store(&twin->ends, 1);
+	assert_int_equal(job_end(&other), 0);
+	assert_int_equal(atomic_load(&twin->result), 0);
+	assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+	munmap(twin, 4096);
+	end(lock, "lock");
+}
+
+int main(void)
+{
+#define CASE(function) cmocka_unit_test(function)
+	static const struct CMUnitTest cases[] = {
+		CASE(readings_count),
+		CASE(more_locks_than_words),
+		CASE(a_word_that_is_taken),
+		CASE(words_end_with_their_threads),
+		CASE(closed_by_another_thread),
+		CASE(closed_while_it_reads),
+		CASE(children_keep_nothing),
+		CASE(a_death_at_each_instruction),
+		CASE(the_same_id_in_another_namespace),
+		CASE(a_thread_that_ends_reading),
+	};
+
+	return library_run(cases, sizeof(cases) / sizeof(cases[0]));
+}
