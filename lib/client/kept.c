@@ -2,6 +2,7 @@
 #include "lib/client/kept.h"
 #include "lib/client/internal.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -9,10 +10,11 @@
 
 #define NO_NAMESPACE UINT64_MAX
 
-/* As in the C library: the file with this function stays loaded until it was called. */
-extern int __cxa_thread_atexit_impl(void (*function)(void *object), void *object, void *file)
-	__attribute__((weak));
-extern void *__dso_handle __attribute__((visibility("hidden")));
+/* By which the table of a thread is freed at its end. All threads only read it. */
+static struct {
+	pthread_key_t key;
+	bool exists;
+} at_end;
 
 static void let_go(struct kept *kept)
 {
@@ -46,14 +48,23 @@ static void end(void *table)
 	free(kept);
 }
 
+static __attribute__((constructor)) void make_key(void)
+{
+	at_end.exists = pthread_key_create(&at_end.key, end) == 0;
+}
+
+/* The library is unloaded: what threads keep then stays. */
+static __attribute__((destructor)) void delete_key(void)
+{
+	if (at_end.exists)
+		pthread_key_delete(at_end.key);
+}
+
 static struct kept *make_table(void)
 {
-	struct kept *table;
+	struct kept *table = at_end.exists ? calloc(KEPT_MAX, sizeof(*table)) : NULL;
 
-	if (!__cxa_thread_atexit_impl)
-		return NULL;
-	table = calloc(KEPT_MAX, sizeof(*table));
-	if (table && __cxa_thread_atexit_impl(end, table, &__dso_handle) != 0) {
+	if (table && pthread_setspecific(at_end.key, table) != 0) {
 		free(table);
 		table = NULL;
 	}

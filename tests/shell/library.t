@@ -67,9 +67,9 @@ is "it needs nothing but the C library" \
 	"$(objdump -p "$root/usr/lib/libsegfs.so.0" | awk '$1 == "NEEDED" {print $2}' | grep -v '^libc\.so')" ""
 is "its name has the version of its interface" \
 	"$(objdump -p "$root/usr/lib/libsegfs.so.0" | awk '$1 == "SONAME" {print $2}')" "libsegfs.so.0"
-is "... and its only state is each thread's own" \
-	"$(objdump -t "$root/usr/lib/libsegfs.a" | awk '/ (\.data|\.bss|\.tdata|\.tbss|\*COM\*)\t/ && $NF !~ /^\./ {print $NF}')" \
-	"thread_current"
+is "... and its only state is each thread's own, and by which it ends with the thread" \
+	"$(objdump -t "$root/usr/lib/libsegfs.a" | awk '/ (\.data|\.bss|\.tdata|\.tbss|\*COM\*)\t/ && $NF !~ /^\./ {print $NF}' | sort | xargs)" \
+	"at_end thread_current"
 for function in $listed; do
 	ok "a page describes $function" grep -qw "$function" "$(
 		page=$root/usr/share/man/man3/$function.3
