@@ -15,6 +15,7 @@
 
 #include "lib/client/kept.h"
 #include "lib/client/object.h"
+#include "tests/unit/allocator.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,64 +29,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-
 static char directory[] = "/tmp/segfs-test-client.XXXXXX";
-static _Thread_local bool counting;
-static bool go_on_failing;
-static long allowed; /* allocations and mappings before the one that fails */
 
-#if defined(__GLIBC__) && !defined(SANITIZED)
-#define CAN_COUNT 1
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void __libc_free(void *block);
-
-static bool fails(void)
-{
-	if (!counting || (allowed != 0 && !(allowed < 0 && go_on_failing))) {
-		allowed -= counting;
-		return false;
-	}
-	allowed--;
-	errno = ENOMEM;
-	return true;
-}
-
-/* glibc allows replacing these four as a set */
-__attribute__((visibility("default"))) void *malloc(size_t size)
-{
-	return fails() ? NULL : __libc_malloc(size);
-}
-
-__attribute__((visibility("default"))) void *calloc(size_t count, size_t size)
-{
-	return fails() ? NULL : __libc_calloc(count, size);
-}
-
-__attribute__((visibility("default"))) void *realloc(void *old, size_t size)
-{
-	return fails() ? NULL : __libc_realloc(old, size);
-}
-
-__attribute__((visibility("default"))) void free(void *block)
-{
-	__libc_free(block);
-}
-
+#ifdef ALLOCATOR_FAILS
 /* MAP_FIXED replaces what is mapped: it needs nothing that could be missing. */
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
 {
-	if (!(flags & MAP_FIXED) && fails())
+	if (!(flags & MAP_FIXED) && allocator_fails())
 		return MAP_FAILED;
 	return (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
 }
@@ -109,7 +59,7 @@ static struct segfs_object *make_lock(enum segfs_kind kind)
 	return lock;
 }
 
-#ifdef CAN_COUNT
+#ifdef ALLOCATOR_FAILS
 static unsigned int count_descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -215,11 +165,11 @@ static int use_lock(int (*use)(struct segfs_object *lock))
 	struct segfs_object *lock;
 	int result;
 
-	counting = false;
+	allocator.counts = false;
 	assert_int_equal(segfs_object_open(at("lock"), SEGFS_RWLOCK, &lock), 0);
-	counting = true;
+	allocator.counts = true;
 	result = use(lock);
-	counting = false;
+	allocator.counts = false;
 	if (result == 0)
 		assert_int_equal(segfs_unlock(lock), 0);
 	else
@@ -252,6 +202,7 @@ static int write_lock(void)
 struct attempt {
 	int (*operation)(void);
 	long n;
+	bool all_after;
 	int result;
 };
 
@@ -259,19 +210,17 @@ static void *try(void *context)
 {
 	struct attempt *attempt = context;
 
-	allowed = attempt->n;
-	counting = true;
+	allocator_start(attempt->n, attempt->all_after);
 	attempt->result = attempt->operation();
-	counting = false;
+	allocator_stop();
 	return NULL;
 }
 
 static int try_with(int (*operation)(void), long n, bool all_after)
 {
-	struct attempt attempt = {.operation = operation, .n = n};
+	struct attempt attempt = {.operation = operation, .n = n, .all_after = all_after};
 	pthread_t thread;
 
-	go_on_failing = all_after;
 	assert_int_equal(pthread_create(&thread, NULL, try, &attempt), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	return attempt.result;
@@ -375,7 +324,7 @@ static int clean_up(void **unused)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-#ifdef CAN_COUNT
+#ifdef ALLOCATOR_FAILS
 		cmocka_unit_test(without_memory),
 #endif
 		cmocka_unit_test(as_often_as_possible),

@@ -23,89 +23,7 @@
 #include <unistd.h>
 
 #include "fs/config/parse.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-
-#if defined(__GLIBC__) && !defined(SANITIZED)
-#define CAN_COUNT 1
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void __libc_free(void *block);
-
-static bool counting;
-static bool go_on_failing;
-static long allowed; /* allocations before the one that fails */
-static long blocks;  /* allocated and not freed while counting */
-
-static bool fails(void)
-{
-	if (!counting)
-		return false;
-	if (allowed > 0) {
-		allowed--;
-		return false;
-	}
-	if (allowed == 0 || go_on_failing) {
-		allowed--;
-		errno = ENOMEM;
-		return true;
-	}
-	return false;
-}
-
-/* glibc allows replacing these four as a set */
-__attribute__((visibility("default"))) void *malloc(size_t size)
-{
-	void *block = fails() ? NULL : __libc_malloc(size);
-
-	blocks += counting && block;
-	return block;
-}
-
-__attribute__((visibility("default"))) void *calloc(size_t count, size_t size)
-{
-	void *block = fails() ? NULL : __libc_calloc(count, size);
-
-	blocks += counting && block;
-	return block;
-}
-
-__attribute__((visibility("default"))) void *realloc(void *old, size_t size)
-{
-	void *block = fails() ? NULL : __libc_realloc(old, size);
-
-	blocks += counting && block && !old;
-	return block;
-}
-
-__attribute__((visibility("default"))) void free(void *block)
-{
-	blocks -= counting && block;
-	__libc_free(block);
-}
-#else
-static bool counting;
-static bool go_on_failing;
-static long allowed;
-static long blocks;
-#endif
-
-static void start(long n, bool all_after)
-{
-	allowed = n;
-	go_on_failing = all_after;
-	blocks = 0;
-	counting = true;
-}
+#include "tests/unit/allocator.h"
 
 /* Numeric ids, so that the name service of the system, which keeps memory, isn't used. */
 static const char text[] =
@@ -123,12 +41,12 @@ static void check_parse(const char *what, size_t length, bool all_after)
 		char error[CONFIG_ERROR_MAX] = "";
 		int status;
 
-		start(n, all_after);
+		allocator_start(n, all_after);
 		status = config_parse(what, length, "t.ini", &config, error);
 		if (status == 0)
 			config_free(&config);
-		counting = false;
-		assert_int_equal(blocks, 0);
+		allocator_stop();
+		assert_int_equal(allocator.blocks, 0);
 		if (status == 0) {
 			assert_true(n > 10);
 			return;
@@ -142,7 +60,7 @@ static void check_parse(const char *what, size_t length, bool all_after)
 
 static void needs_counting(void)
 {
-#ifndef CAN_COUNT
+#ifndef ALLOCATOR_FAILS
 	print_message(
 		"missing: an allocator that can be replaced (a sanitizer or another libc has its own)\n");
 	skip();
@@ -174,12 +92,12 @@ static void formats_without_memory(void **state)
 		char *formatted;
 		bool done;
 
-		start(n, false);
+		allocator_start(n, false);
 		formatted = config_format(&config);
 		done = formatted != NULL;
 		free(formatted);
-		counting = false;
-		assert_int_equal(blocks, 0);
+		allocator_stop();
+		assert_int_equal(allocator.blocks, 0);
 		if (done) {
 			assert_true(n > 2);
 			break;
@@ -206,12 +124,12 @@ static void reads_without_memory(void **state)
 		struct config config;
 		char error[CONFIG_ERROR_MAX] = "";
 
-		start(n, true);
+		allocator_start(n, true);
 		status = config_read(path, &config, error);
 		if (!status)
 			config_free(&config);
-		counting = false;
-		assert_int_equal(blocks, 0);
+		allocator_stop();
+		assert_int_equal(allocator.blocks, 0);
 		if (status)
 			assert_non_null(strstr(error, ": out of memory; "));
 	}
@@ -237,9 +155,9 @@ static void looks_up_without_memory(void **state)
 		char error[CONFIG_ERROR_MAX] = "";
 
 		assert_true(n < 1000);
-		start(n, false);
+		allocator_start(n, false);
 		status = config_parse(named, sizeof(named) - 1, "t.ini", &config, error);
-		counting = false;
+		allocator_stop();
 		if (status)
 			assert_true(status == -ENOMEM || status == -EINVAL);
 		else
