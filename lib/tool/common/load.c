@@ -2,6 +2,8 @@
 #include "lib/tool/common/load.h"
 #include "lib/base/cleanup.h"
 #include "lib/tool/common/command.h"
+#include "lib/tool/common/copying.h"
+#include "lib/tool/common/extents.h"
 #include "lib/tool/common/remedy.h"
 #include "lib/tool/common/report.h"
 
@@ -32,8 +34,12 @@ int load_open(const struct tool *tool, const char *path, struct load *load)
 	if (S_ISDIR(attr.st_mode))
 		return report(tool, STATUS_NOT_AS_ASKED, load->name, "this is a directory; load a file");
 	if (S_ISREG(attr.st_mode)) {
-		load->start = lseek(fd, 0, SEEK_CUR);
-		load->size = attr.st_size > load->start ? (uint64_t)(attr.st_size - load->start) : 0;
+		const off_t start = lseek(fd, 0, SEEK_CUR);
+
+		if (start < 0)
+			return remedy_report(tool, load->name, -errno, remedies);
+		load->start = (uint64_t)start;
+		load->size = attr.st_size > start ? (uint64_t)(attr.st_size - start) : 0;
 	}
 	/* files of /proc do not tell their sizes */
 	load->is_stream = load->size == 0;
@@ -48,40 +54,21 @@ void load_close(struct load *load)
 	load->fd = -1;
 }
 
-static int write_all(int to, const char *bytes, size_t n, off_t at)
-{
-	while (n > 0) {
-		const ssize_t written = pwrite(to, bytes, n, at);
-
-		/* a request of FUSE ends by a stop and a continuation, too */
-		if (written < 0 && errno != EINTR)
-			return -errno;
-		if (written == 0)
-			return -ENOSPC;
-		if (written > 0) {
-			bytes += written;
-			n -= (size_t)written;
-			at += written;
-		}
-	}
-	return 0;
-}
-
-/* Returns the number of bytes, 0 at the end, or a negative errno. at: -1 of a stream. */
-static ssize_t read_some(int from, char *buffer, size_t n, off_t at)
+/* Reads from a stream. Returns the number of bytes, 0 at the end, or a negative errno. */
+static ssize_t read_some(int from, char *buffer, size_t n)
 {
 	ssize_t got;
 
 	do
-		got = at < 0 ? read(from, buffer, n) : pread(from, buffer, n, at);
+		got = read(from, buffer, n);
 	while (got < 0 && errno == EINTR);
 	return got < 0 ? -errno : got;
 }
 
-static int fail(struct load *load, ssize_t error)
+static int fail(struct load *load, int error)
 {
 	load->has_failed = true;
-	return (int)error;
+	return error;
 }
 
 static int copy_stream(struct load *load, int to, uint64_t limit, char *buffer)
@@ -92,14 +79,14 @@ static int copy_stream(struct load *load, int to, uint64_t limit, char *buffer)
 		return fail(load, -ESPIPE);
 	load->was_read = true;
 	for (;;) {
-		const ssize_t got = read_some(load->fd, buffer, BUFFER, -1);
+		const ssize_t got = read_some(load->fd, buffer, BUFFER);
 		int result;
 
 		if (got <= 0)
-			return got < 0 ? fail(load, got) : 0;
+			return got < 0 ? fail(load, (int)got) : 0;
 		if ((uint64_t)got > limit - copied)
 			return fail(load, -EFBIG);
-		result = write_all(to, buffer, (size_t)got, (off_t)copied);
+		result = copying_write(to, buffer, (size_t)got, copied);
 		if (result < 0)
 			return result;
 		copied += (uint64_t)got;
@@ -107,55 +94,43 @@ static int copy_stream(struct load *load, int to, uint64_t limit, char *buffer)
 }
 
 /* Copies the bytes of a file from `at` to `end`. */
-static int copy_range(struct load *load, int to, off_t at, off_t end, char *buffer)
+static int copy_range(struct load *load, int to, uint64_t at, uint64_t end, char *buffer)
 {
 	while (at < end) {
-		const size_t n = end - at < (off_t)BUFFER ? (size_t)(end - at) : BUFFER;
-		const ssize_t got = read_some(load->fd, buffer, n, at);
-		int result;
+		const size_t n = end - at < BUFFER ? (size_t)(end - at) : BUFFER;
+		int result = copying_read(load->fd, buffer, n, at);
 
-		if (got <= 0)
-			return fail(load, got < 0 ? got : -ESTALE);
-		result = write_all(to, buffer, (size_t)got, at - load->start);
+		if (result < 0)
+			return fail(load, result == -ENODATA ? -ESTALE : result);
+		result = copying_write(to, buffer, n, at - load->start);
 		if (result < 0)
 			return result;
-		at += got;
+		at += n;
 	}
 	return 0;
 }
 
-/* The next bytes that are no hole, from *at to *to. Returns false if there are none before `end`. */
-static bool find_data(int fd, off_t *at, off_t *to, off_t end)
-{
-	const off_t data = lseek(fd, *at, SEEK_DATA);
-	off_t hole;
-
-	/* where holes are not known, all is data */
-	if (data < 0 && errno != ENXIO) {
-		*to = end;
-		return *at < end;
-	}
-	if (data < 0 || data >= end)
-		return false;
-	hole = lseek(fd, data, SEEK_HOLE);
-	*at = data;
-	*to = hole > data && hole < end ? hole : end;
-	return true;
-}
-
 static int copy_file(struct load *load, int to, char *buffer)
 {
-	const off_t end = load->start + (off_t)load->size;
+	const uint64_t end = load->start + load->size;
+	uint64_t at = load->start;
+	struct extent extent;
 	struct stat attr;
-	int result = 0;
-	off_t stop;
+	int found;
 
-	for (off_t at = load->start; result == 0 && find_data(load->fd, &at, &stop, end); at = stop)
-		result = copy_range(load, to, at, stop, buffer);
+	while ((found = extent_next(load->fd, at, end, &extent)) > 0) {
+		const int result = copy_range(load, to, extent.offset, extent.offset + extent.length, buffer);
+
+		if (result < 0)
+			return result;
+		at = extent.offset + extent.length;
+	}
+	if (found < 0)
+		return fail(load, found);
 	/* what was cut off looks like a hole */
-	if (result == 0 && (fstat(load->fd, &attr) < 0 || attr.st_size < end))
-		return fail(load, -ESTALE);
-	return result;
+	if (fstat(load->fd, &attr) < 0)
+		return fail(load, -errno);
+	return (uint64_t)attr.st_size < end ? fail(load, -ESTALE) : 0;
 }
 
 int load_copy(struct load *load, int to, uint64_t limit)

@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct tool;
 
@@ -17,7 +16,7 @@ struct load {
 	int fd;
 	bool is_stream;  /* its size is not known before it was read: a pipe, a device, a file of /proc */
 	bool was_read;   /* of a stream: nothing is left to be read */
-	off_t start;     /* where it begins: standard input may have been read before */
+	uint64_t start;  /* where it begins: standard input may have been read before */
 	uint64_t size;   /* bytes from there; 0 of a stream */
 	bool has_failed; /* the error of load_copy() is one of reading */
 };
