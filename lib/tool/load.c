@@ -98,9 +98,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		status = tool_find_mount(tool, true);
 	if (status != STATUS_DONE)
 		return status;
-	loading.style.timeout = settings->nonblock           ? 0
-				: settings->timeout.is_given ? settings->timeout.value
-							     : FILELOCK_FOREVER;
+	loading.style.timeout = filelock_timeout(settings->nonblock, &settings->timeout);
 	loading.is_matched = calloc(loading.n_patterns + 1, sizeof(bool));
 	if (!loading.is_matched)
 		return report_error(tool, NULL, -ENOMEM);

@@ -62,14 +62,6 @@ static int check(const struct tool *tool, const struct settings *settings, struc
 	return STATUS_DONE;
 }
 
-/* What a wait is allowed to take, for filelock_take(). */
-static uint64_t timeout_of(const struct settings *settings)
-{
-	if (settings->nonblock)
-		return 0;
-	return settings->timeout.is_given ? settings->timeout.value : UINT64_MAX;
-}
-
 static int not_locked(const struct settings *settings)
 {
 	return settings->exit_code.is_given ? (int)settings->exit_code.value : STATUS_NOT_AS_ASKED;
@@ -89,7 +81,7 @@ static int run_command(const struct tool *tool, char **argv)
 static int lock_segment(const struct tool *tool, const struct settings *settings, const struct filelock *lock,
 			int fd, char **argv)
 {
-	const int result = filelock_take(fd, lock, timeout_of(settings));
+	const int result = filelock_take(fd, lock, filelock_timeout(settings->nonblock, &settings->timeout));
 	const bool is_held = result == -EAGAIN || result == -ETIMEDOUT;
 	long holder;
 
@@ -122,9 +114,9 @@ static void tell_deaths(const struct tool *tool, const struct settings *settings
 static int lock_object(const struct tool *tool, const struct settings *settings, struct segfs_object *object,
 		       char **argv)
 {
-	const uint64_t timeout = timeout_of(settings);
+	const uint64_t timeout = filelock_timeout(settings->nonblock, &settings->timeout);
 	struct timespec deadline;
-	const struct timespec *end = timeout == UINT64_MAX ? NULL : segfs_deadline(&deadline, timeout);
+	const struct timespec *end = timeout == FILELOCK_FOREVER ? NULL : segfs_deadline(&deadline, timeout);
 	const unsigned int flags = timeout == 0 ? SEGFS_TRY : 0;
 	int result =
 		settings->shared ? segfs_lock_shared(object, end, flags) : segfs_lock(object, end, flags);

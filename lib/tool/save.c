@@ -101,13 +101,6 @@ static void close_source(struct source *source)
 	manifest_entry_free(&source->entry);
 }
 
-static uint64_t timeout_of(const struct settings *settings)
-{
-	if (settings->nonblock)
-		return 0;
-	return settings->timeout.is_given ? settings->timeout.value : FILELOCK_FOREVER;
-}
-
 /* Returns 0; a negative errno. The caller releases source in any case. */
 static int open_source(struct saving *saving, const struct subject *subject, struct source *source)
 {
@@ -117,7 +110,8 @@ static int open_source(struct saving *saving, const struct subject *subject, str
 	*source = (struct source){.fd = place_open_file(saving->tool->mount_fd, subject->name, O_RDONLY)};
 	if (source->fd < 0)
 		return source->fd;
-	result = filelock_take_all(source->fd, false, timeout_of(saving->settings));
+	result = filelock_take_all(source->fd, false,
+				   filelock_timeout(saving->settings->nonblock, &saving->settings->timeout));
 	if (result < 0)
 		return result;
 	if (fstat(source->fd, &found) < 0)

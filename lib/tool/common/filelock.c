@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/filelock.h"
 #include "lib/segfs.h"
+#include "lib/tool/common/command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,13 @@
 #include <time.h>
 
 #define AGAIN 50000 /* microseconds between signals after the first: one may come before the call */
+
+uint64_t filelock_timeout(bool nonblock, const struct option_number *timeout)
+{
+	if (nonblock)
+		return 0;
+	return timeout->is_given ? timeout->value : FILELOCK_FOREVER;
+}
 
 static struct flock range_of(const struct filelock *lock)
 {

@@ -6,6 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct option_number;
+
+#define FILELOCK_FOREVER UINT64_MAX
+
+/* The timeout of the functions below that --nonblock and --timeout mean. */
+uint64_t filelock_timeout(bool nonblock, const struct option_number *timeout);
+
 struct filelock {
 	bool by_flock;          /* flock(2), which has no ranges; otherwise fcntl(2) */
 	bool shared;            /* otherwise exclusive */
@@ -18,8 +25,6 @@ struct filelock {
  * timer. Returns 0; -EAGAIN: another one has it; -ETIMEDOUT; the errno of fcntl(2) or flock(2).
  */
 int filelock_take(int fd, const struct filelock *lock, uint64_t timeout);
-
-#define FILELOCK_FOREVER UINT64_MAX
 
 /* The same for the whole file, by fcntl(2). -EAGAIN also if the time is over. */
 int filelock_take_all(int fd, bool exclusive, uint64_t timeout);
