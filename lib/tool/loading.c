@@ -2,6 +2,7 @@
 #include "lib/tool/loading.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/depot.h"
+#include "lib/tool/common/objects.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/selection.h"
 #include "lib/tool/common/text.h"
@@ -101,19 +102,9 @@ bool loading_is_wanted(struct loading *loading, const char *name)
 	return wanted;
 }
 
-static bool is_object(const struct manifest_entry *entry)
-{
-	static const char *const memory[] = {"segment", "memfd", "anonymous", "removed"};
-
-	for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)
-		if (strcmp(entry->kind, memory[i]) == 0)
-			return false;
-	return true;
-}
-
 bool loading_is_left_out(struct loading *loading, const struct manifest_entry *entry)
 {
-	if (!is_object(entry) || loading->objects || loading->verifies)
+	if (!objects_is_kind(entry->kind) || loading->objects || loading->verifies)
 		return false;
 	note(loading, entry->name,
 	     "left out: it is a synchronization object, whose state was that of running processes; --objects "

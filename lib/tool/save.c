@@ -5,6 +5,7 @@
 #include "lib/tool/common/copying.h"
 #include "lib/tool/common/depot.h"
 #include "lib/tool/common/filelock.h"
+#include "lib/tool/common/objects.h"
 #include "lib/tool/common/place.h"
 #include "lib/tool/common/progress.h"
 #include "lib/tool/common/report.h"
@@ -359,11 +360,6 @@ static int save_one(struct saving *saving, const struct subject *subject)
 	return status;
 }
 
-static bool is_object(const struct subject *subject)
-{
-	return strcmp(subject->kind, "segment") != 0 && subject->source != SOURCE_PROCESS;
-}
-
 static int save_all(struct saving *saving)
 {
 	int status = STATUS_DONE;
@@ -372,7 +368,7 @@ static int save_all(struct saving *saving)
 		const struct subject *subject = &saving->survey->subjects[i];
 		int one;
 
-		if (is_object(subject) && !saving->settings->objects) {
+		if (objects_is_kind(subject->kind) && !saving->settings->objects) {
 			note(saving, subject->name,
 			     "left out: it is a synchronization object, whose state is that of running "
 			     "processes; --objects saves it");

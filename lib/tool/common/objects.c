@@ -18,6 +18,16 @@ enum segfs_kind objects_kind_of(int fd, uint64_t size)
 	return segment_kind_of(fd, attribute_is_known(fd), size);
 }
 
+bool objects_is_kind(const char *kind)
+{
+	static const char *const memory[] = {"segment", "memfd", "anonymous", "removed"};
+
+	for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)
+		if (strcmp(kind, memory[i]) == 0)
+			return false;
+	return true;
+}
+
 const char *objects_kind(enum segfs_kind kind)
 {
 	const char *text = object_kind_text(kind);

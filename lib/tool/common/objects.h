@@ -5,6 +5,8 @@
 
 #include "lib/segfs.h"
 
+#include <stdbool.h>
+
 struct tool;
 
 /*
@@ -23,6 +25,9 @@ int objects_refuse(const struct tool *tool, const char *name, enum segfs_kind ki
  * size: of the file, bytes.
  */
 enum segfs_kind objects_kind_of(int fd, uint64_t size);
+
+/* Whether the kind of a subject or of a saved segment is one of objects, and not one of memory. */
+bool objects_is_kind(const char *kind);
 
 /* The name of a kind, such as "mutex", for messages. */
 const char *objects_kind(enum segfs_kind kind);
