@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/depot.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/procfs.h"
 #include "lib/base/textfile.h"
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/copying.h"
@@ -68,11 +69,11 @@ int depot_parse(struct tool *tool, const char *path, char *text, size_t length, 
 static int read_manifest(struct tool *tool, struct depot *depot, bool writes)
 {
 	_cleanup_free_ char *text = NULL;
-	char self[32];
+	char self[PROCFS_FD_MAX];
 	size_t length, complete;
 	int result, status;
 
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", depot->manifest_fd);
+	procfs_fd_path(self, depot->manifest_fd);
 	result = textfile_read(self, DEPOT_MANIFEST_MAX, &text, &length);
 	if (result < 0)
 		return depot_report(tool, depot->path, MANIFEST_NAME, result);
@@ -182,11 +183,11 @@ int depot_compact(struct depot *depot, bool (*is_settled)(const char *name, cons
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *text = NULL;
 	struct manifest manifest = {0};
-	char self[32];
+	char self[PROCFS_FD_MAX];
 	size_t length, line;
 	int result;
 
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", depot->manifest_fd);
+	procfs_fd_path(self, depot->manifest_fd);
 	result = textfile_read(self, DEPOT_MANIFEST_MAX, &text, &length);
 	if (result < 0)
 		return result;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/properties.h"
+#include "lib/base/procfs.h"
 #include "lib/tool/common/text.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <linux/limits.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -58,11 +58,11 @@ int properties_add(struct properties *properties, const char *name, const void *
 
 static int get_attributes(int fd, struct properties *properties)
 {
-	char path[32], names[XATTR_LIST_MAX], value[XATTR_SIZE_MAX];
+	char path[PROCFS_FD_MAX], names[XATTR_LIST_MAX], value[XATTR_SIZE_MAX];
 	ssize_t length;
 	int result = 0;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	procfs_fd_path(path, fd);
 	length = listxattr(path, names, sizeof(names));
 	if (length < 0)
 		return errno == EOPNOTSUPP ? 0 : -errno;
