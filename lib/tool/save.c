@@ -150,15 +150,25 @@ static int write_line(FILE *file, const struct manifest_entry *entry)
 	return line && fputs(line, file) >= 0 ? 0 : -ENOMEM;
 }
 
+/* Creates a directory of the target, whatever mode the one of the mount has: the manifest has that. */
+static int make_directory(const struct depot *depot, const char *name, uint32_t mode)
+{
+	const char *last;
+	_cleanup_close_ int dir_fd = place_open_directory(depot->dir_fd, name, &last);
+
+	if (dir_fd < 0)
+		return dir_fd;
+	return mkdirat(dir_fd, last, (mode & 0777) | 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int save_directory(struct saving *saving, const char *name)
 {
-	_cleanup_close_ int fd =
-		openat(saving->tool->mount_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = place_open_part(saving->tool->mount_fd, name, strlen(name));
 	struct manifest_entry entry = {.is_directory = true};
 	int result;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	entry.name = strdup(name);
 	result = entry.name ? properties_get(fd, &entry.properties) : -ENOMEM;
 	/* whoever lists it changes it */
@@ -167,13 +177,10 @@ static int save_directory(struct saving *saving, const char *name)
 		result = tar_add_directory(saving->tar, name, &entry.properties);
 	if (result == 0 && saving->tar)
 		result = write_line(saving->manifest, &entry);
-	if (result == 0 && saving->depot) {
-		if (mkdirat(saving->depot->dir_fd, name, (entry.properties.mode & 0777) | 0700) < 0 &&
-		    errno != EEXIST)
-			result = -errno;
-		else if (!is_known(saving, &entry))
-			result = depot_append(saving->depot, &entry);
-	}
+	if (result == 0 && saving->depot)
+		result = make_directory(saving->depot, name, entry.properties.mode);
+	if (result == 0 && saving->depot && !is_known(saving, &entry))
+		result = depot_append(saving->depot, &entry);
 	manifest_entry_free(&entry);
 	return result;
 }

@@ -241,6 +241,12 @@ exits "a file that was cut" 1 load --verify "$out"
 ln -sf /etc/passwd "$out/small"
 exits "a symbolic link" 1 load --to copy4 "$out" small
 says "... is told" "a symbolic link" load --to copy4 "$out" small
+mkdir -p "$mnt/above/below" "$ram/elsewhere"
+echo deep >"$mnt/above/below/deep"
+ln -s "$ram/elsewhere" "$out/above"
+exits "a symbolic link above" 1 save above "$out"
+is "... is not followed" "$(ls "$ram/elsewhere")" ""
+rm -r "$mnt/above" "$ram/elsewhere" "$out/above"
 sed -i 's/"mode":/"mode": /' "$out/.segctl-manifest"
 exits "a manifest that was changed" 1 load --verify "$out"
 says "... is told with the line" "line 2 of the manifest" load --verify "$out"

@@ -57,6 +57,7 @@ int landing_begin(const struct tool *tool, const char *name, const struct landin
 {
 	_cleanup_close_ int dir_fd = -1;
 	struct stat found;
+	const char *last;
 	bool exists;
 
 	*landing = (struct landing){.fd = -1};
@@ -64,7 +65,9 @@ int landing_begin(const struct tool *tool, const char *name, const struct landin
 	dir_fd = place_open_nearest(tool->mount_fd, name, &landing->above);
 	if (dir_fd < 0)
 		return dir_fd;
-	exists = fstatat(tool->mount_fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
+	last = name + landing->above + (landing->above > 0);
+	/* otherwise its directory does not exist */
+	exists = !strchr(last, '/') && fstatat(dir_fd, last, &found, AT_SYMLINK_NOFOLLOW) == 0;
 	if (exists && !S_ISREG(found.st_mode))
 		return S_ISDIR(found.st_mode) ? -EISDIR : -EINVAL;
 	if (has_source(dir_fd, "process") && !(exists && style->in_place))
@@ -78,7 +81,7 @@ int landing_begin(const struct tool *tool, const char *name, const struct landin
 	/* nothing can be renamed in sysv/ */
 	if (exists && !style->in_place)
 		return -EXDEV;
-	if (!exists && !is_key(name + landing->above + (landing->above > 0)))
+	if (!exists && !is_key(last))
 		return -ENOTSUP;
 	if (needs_memory)
 		landing->fd = make_memory();
@@ -91,7 +94,8 @@ static int make_directory(int dir_fd, const char *component, const struct manife
 			  unsigned int flags)
 {
 	const char *what;
-	int result, fd;
+	struct stat found;
+	int fd, result = 0;
 
 	if (mkdirat(dir_fd, component, entry ? 0700 : 0777) < 0)
 		return errno == EEXIST ? 0 : -errno;
@@ -100,7 +104,11 @@ static int make_directory(int dir_fd, const char *component, const struct manife
 	fd = openat(dir_fd, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	result = properties_set(fd, &entry->properties, flags, &what);
+	/* where others may rename, it could be one of theirs by now, which stays as it is */
+	if (fstat(fd, &found) < 0)
+		result = -errno;
+	else if (found.st_uid == geteuid())
+		result = properties_set(fd, &entry->properties, flags, &what);
 	close(fd);
 	return result;
 }
@@ -169,9 +177,7 @@ static int publish_hidden(const struct tool *tool, struct landing *landing,
 	_cleanup_close_ int present = -1;
 	_cleanup_close_ int from_fd = -1;
 	_cleanup_close_ int to_fd = -1;
-	char beside[PATH_MAX];
 	const char *last;
-	size_t length;
 	int result;
 
 	if (style->replace) {
@@ -179,8 +185,7 @@ static int publish_hidden(const struct tool *tool, struct landing *landing,
 		if (present == -EAGAIN)
 			return present;
 	}
-	snprintf(beside, sizeof(beside), "%.*s/x", (int)landing->above, landing->name);
-	from_fd = place_open_nearest(tool->mount_fd, landing->above ? beside : "x", &length);
+	from_fd = place_open_part(tool->mount_fd, landing->name, landing->above);
 	to_fd = place_open_directory(tool->mount_fd, landing->name, &last);
 	if (from_fd < 0 || to_fd < 0)
 		return from_fd < 0 ? from_fd : to_fd;
@@ -247,10 +252,15 @@ static int write_new(const struct tool *tool, const struct landing *landing,
 		     const char **what)
 {
 	struct properties properties = entry->properties;
-	_cleanup_close_ int fd = openat(tool->mount_fd, landing->name,
-					O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_close_ int dir_fd = -1;
+	_cleanup_close_ int fd = -1;
+	const char *last;
 	int result;
 
+	dir_fd = place_open_directory(tool->mount_fd, landing->name, &last);
+	if (dir_fd < 0)
+		return dir_fd;
+	fd = openat(dir_fd, last, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	result = ftruncate(fd, (off_t)entry->checksum.size) < 0 ? -errno : 0;
@@ -262,7 +272,7 @@ static int write_new(const struct tool *tool, const struct landing *landing,
 	if (result == 0)
 		result = properties_set(fd, &properties, PROPERTIES_ONLY_FILES, what);
 	if (result < 0)
-		unlinkat(tool->mount_fd, landing->name, 0);
+		unlinkat(dir_fd, last, 0);
 	else
 		*what = NULL;
 	return result;
@@ -283,12 +293,8 @@ int landing_publish(const struct tool *tool, struct landing *landing, const stru
 void landing_end(const struct tool *tool, struct landing *landing)
 {
 	if (landing->fd >= 0 && !landing->is_written) {
-		char beside[PATH_MAX];
-		size_t length;
-		int dir_fd;
+		const int dir_fd = place_open_part(tool->mount_fd, landing->name, landing->above);
 
-		snprintf(beside, sizeof(beside), "%.*s/x", (int)landing->above, landing->name);
-		dir_fd = place_open_nearest(tool->mount_fd, landing->above ? beside : "x", &length);
 		if (dir_fd >= 0) {
 			place_remove(dir_fd, landing->name);
 			close(dir_fd);

@@ -18,18 +18,22 @@
 
 /* --- directories --- */
 
-int place_open_nearest(int root_fd, const char *name, size_t *length)
+/*
+ * Opens the deepest directory that there is of the first `length` bytes of a name, which end a component.
+ * reached: receives how many of them that is.
+ */
+static int walk(int root_fd, const char *name, size_t length, size_t *reached)
 {
 	_cleanup_close_ int fd = openat(root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	size_t at = 0;
 
-	*length = 0;
+	*reached = 0;
 	if (fd < 0)
 		return -errno;
-	for (size_t n; name[at + (n = strcspn(name + at, "/"))] == '/'; at += n + 1) {
+	for (size_t at = 0, n; at < length; at += n + 1) {
 		char component[NAME_MAX + 1];
 		int next;
 
+		n = strcspn(name + at, "/");
 		if (n > NAME_MAX)
 			return -ENAMETOOLONG;
 		snprintf(component, sizeof(component), "%.*s", (int)n, name + at);
@@ -38,21 +42,38 @@ int place_open_nearest(int root_fd, const char *name, size_t *length)
 			return errno == ENOENT ? take_fd(&fd) : -errno;
 		close(fd);
 		fd = next;
-		*length = at + n;
+		*reached = at + n;
 	}
 	return take_fd(&fd);
+}
+
+/* How much of a name is that of its directory. */
+static size_t directory_of(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash ? (size_t)(slash - name) : 0;
+}
+
+int place_open_nearest(int root_fd, const char *name, size_t *length)
+{
+	return walk(root_fd, name, directory_of(name), length);
+}
+
+int place_open_part(int root_fd, const char *name, size_t length)
+{
+	size_t reached;
+	_cleanup_close_ int fd = walk(root_fd, name, length, &reached);
+
+	return fd < 0 || reached == length ? take_fd(&fd) : -ENOENT;
 }
 
 int place_open_directory(int root_fd, const char *name, const char **last)
 {
 	const char *slash = strrchr(name, '/');
-	size_t length;
-	_cleanup_close_ int fd = place_open_nearest(root_fd, name, &length);
 
-	if (fd < 0)
-		return fd;
 	*last = slash ? slash + 1 : name;
-	return length == (slash ? (size_t)(slash - name) : 0) ? take_fd(&fd) : -ENOENT;
+	return place_open_part(root_fd, name, directory_of(name));
 }
 
 int place_open_file(int root_fd, const char *name, int flags)

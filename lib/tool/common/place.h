@@ -25,7 +25,13 @@ int place_open_directory(int root_fd, const char *name, const char **last);
  */
 int place_open_nearest(int root_fd, const char *name, size_t *length);
 
-/* Opens a file for reading: -EINVAL if it is no regular one. Returns the descriptor or a negative errno. */
+/*
+ * Opens the directory that the first `length` bytes of a name are the name of, O_PATH; 0 = the root. Returns
+ * as place_open_directory().
+ */
+int place_open_part(int root_fd, const char *name, size_t length);
+
+/* Opens a file: -EINVAL if it is no regular one. Returns the descriptor or a negative errno. */
 int place_open_file(int root_fd, const char *name, int flags);
 
 /*
