@@ -209,6 +209,24 @@ killed write 20 "$segctl" save video "$ram/k.tar"
 is "an archive that is killed" "$(ls "$ram"/k.tar 2>/dev/null) $(hidden "$ram" 1)" " 1"
 ok "... is made anew" save small "$ram/k.tar"
 is "... and removed" "$(hidden "$ram" 1)" 0
+setfattr -n user.mine -v "one of mine" "$mnt/empty"
+chown 12345:54321 "$mnt/empty"
+reset
+save empty "$out"
+killed renameat2 1 "$segctl" load --to copy "$out"
+is "killed when a segment has its owner" "$(find "$mnt" -maxdepth 1 -name '.segctl-*' -printf '%U\n') $(ls "$mnt/copy" 2>/dev/null)" "12345 "
+ok "... the next one begins again" load --to copy "$out"
+is "... and removes what is left" "$(hidden "$mnt") $(stat -c %u "$mnt/copy/empty")" "0 12345"
+rm -r "$mnt/copy"
+killed renameat2 1 "$segctl" load --to copy "$out"
+ok "... or continues" load --resume --to copy "$out"
+is "... to the whole" "$(hidden "$mnt") $(stat -c %u "$mnt/copy/empty")" "0 12345"
+killed renameat2 1 "$segctl" save --replace empty "$out"
+ok "so do those of a directory" save --replace empty "$out"
+reset
+setfattr -x user.mine "$mnt/empty"
+chown 0:0 "$mnt/empty"
+save video "$out"
 (for _ in 1 2 3; do kill -9 "$(status worker_pid)" && until_true status worker_pid; done) &
 ok "workers that die meanwhile" save --replace video "$out"
 wait $!

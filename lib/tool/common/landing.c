@@ -38,18 +38,46 @@ static int make_memory(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int begin_hidden(int dir_fd, const struct landing_style *style, struct landing *landing)
+/*
+ * A run that began before the directory of a segment was created has its file further up. dir_fd: of the
+ * directory; replaced by the one that has the file, if that is to be continued. Otherwise it is removed.
+ */
+static void look_above(const struct tool *tool, const struct landing_style *style, struct landing *landing,
+		       int *dir_fd)
 {
-	int result;
+	size_t above = landing->above;
 
+	while (above > 0 && !(style->resume && place_has_left(*dir_fd, landing->name))) {
+		int fd;
+
+		while (above > 0 && landing->name[--above] != '/')
+			;
+		fd = place_open_part(tool->mount_fd, landing->name, above);
+		if (fd < 0)
+			return;
+		if (!style->resume)
+			place_discard(fd, landing->name);
+		else if (place_has_left(fd, landing->name)) {
+			close(*dir_fd);
+			*dir_fd = take_fd(&fd);
+			landing->above = above;
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static int begin_hidden(const struct tool *tool, int *dir_fd, const struct landing_style *style,
+			struct landing *landing)
+{
 	if (!style->resume)
-		place_sweep(dir_fd);
-	landing->fd = place_create(dir_fd, landing->name, style->resume, &landing->is_resumed);
+		place_sweep(*dir_fd);
+	look_above(tool, style, landing, dir_fd);
+	landing->fd = place_create(*dir_fd, landing->name, style->resume, &landing->is_resumed);
 	if (landing->fd < 0)
 		return landing->fd;
 	/* what it has got from the directory could fix its size, or commit memory */
-	result = properties_clear(landing->fd);
-	return result;
+	return properties_clear(landing->fd);
 }
 
 int landing_begin(const struct tool *tool, const char *name, const struct landing_style *style,
@@ -77,7 +105,7 @@ int landing_begin(const struct tool *tool, const char *name, const struct landin
 	landing->is_new = !exists;
 	landing->is_written = (exists && style->in_place) || has_source(dir_fd, "sysv");
 	if (!landing->is_written)
-		return begin_hidden(dir_fd, style, landing);
+		return begin_hidden(tool, &dir_fd, style, landing);
 	/* nothing can be renamed in sysv/ */
 	if (exists && !style->in_place)
 		return -EXDEV;

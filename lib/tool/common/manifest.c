@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/manifest.h"
 #include "lib/base/cleanup.h"
+#include "lib/tool/common/place.h"
 #include "lib/tool/common/text.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 
 #define VERSION   1
 #define SUM_WIDTH 16 /* digits of the checksum of a line */
-#define RESERVED  ".segctl-"
 
 static inline void json_release(json_t **value)
 {
@@ -473,7 +473,7 @@ bool manifest_is_name(const char *name)
 
 		if (length == 0 || length > NAME_MAX || (length == 1 && *name == '.') ||
 		    (length == 2 && strncmp(name, "..", 2) == 0) ||
-		    strncmp(name, RESERVED, strlen(RESERVED)) == 0)
+		    strncmp(name, PLACE_PREFIX, strlen(PLACE_PREFIX)) == 0)
 			return false;
 		if (name[length] == '\0')
 			return true;

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OURS   ".segctl-"
 #define SUFFIX ".part"
 #define TRIES  10 /* to create a file that sweeping runs remove */
 
@@ -101,7 +100,7 @@ int place_open_file(int root_fd, const char *name, int flags)
 
 static void hide(const char *name, char text[PLACE_TEMPORARY_MAX])
 {
-	snprintf(text, PLACE_TEMPORARY_MAX, OURS "%016llx" SUFFIX,
+	snprintf(text, PLACE_TEMPORARY_MAX, PLACE_PREFIX "%016llx" SUFFIX,
 		 (unsigned long long)checksum_text(name, strlen(name)));
 }
 
@@ -109,7 +108,7 @@ bool place_is_hidden(const char *name)
 {
 	const char *slash = strrchr(name, '/');
 
-	return strncmp(slash ? slash + 1 : name, OURS, strlen(OURS)) == 0;
+	return strncmp(slash ? slash + 1 : name, PLACE_PREFIX, strlen(PLACE_PREFIX)) == 0;
 }
 
 /* Whether a descriptor is that of a name still. */
@@ -121,22 +120,32 @@ static bool has_name(int dir_fd, const char *name, int fd)
 	       here.st_ino == there.st_ino && here.st_dev == there.st_dev;
 }
 
-/* Opens one that a run has left, and takes it over. */
-static int open_left(int dir_fd, const char *hidden)
+/*
+ * Opens one that a run has left, and takes it over. is_partial: whether it can be continued. A run that was
+ * killed just before it gave a file its name has given that the owner and mode of the segment already.
+ */
+static int open_left(int dir_fd, const char *hidden, bool *is_partial)
 {
-	_cleanup_close_ int fd =
-		openat(dir_fd, hidden, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	_cleanup_close_ int fd = openat(dir_fd, hidden, flags | O_RDWR);
+	const bool is_writable = fd >= 0;
 	struct stat found;
 
+	if (fd < 0 && errno == EACCES)
+		fd = openat(dir_fd, hidden, flags | O_RDONLY);
 	if (fd < 0 || fstat(fd, &found) < 0)
 		return -errno;
-	if (!S_ISREG(found.st_mode) || found.st_uid != geteuid())
-		return -EEXIST;
+	if (!S_ISREG(found.st_mode) || (found.st_uid != geteuid() && geteuid() != 0))
+		return -EPERM;
 	if (fcntl(fd, F_SETFL, 0) < 0)
 		return -errno;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	return has_name(dir_fd, hidden, fd) ? take_fd(&fd) : -ENOENT;
+	if (!has_name(dir_fd, hidden, fd))
+		return -ENOENT;
+	/* another user could change it while it is filled */
+	*is_partial = is_writable && found.st_uid == geteuid();
+	return take_fd(&fd);
 }
 
 static int create_new(int dir_fd, const char *hidden)
@@ -155,6 +164,7 @@ static int create_new(int dir_fd, const char *hidden)
 int place_create(int dir_fd, const char *name, bool resumes, bool *is_resumed)
 {
 	char hidden[PLACE_TEMPORARY_MAX];
+	bool is_partial;
 	int result = -EAGAIN;
 
 	hide(name, hidden);
@@ -163,8 +173,8 @@ int place_create(int dir_fd, const char *name, bool resumes, bool *is_resumed)
 		result = create_new(dir_fd, hidden);
 		if (result != -EEXIST)
 			continue;
-		result = open_left(dir_fd, hidden);
-		if (result >= 0 && resumes) {
+		result = open_left(dir_fd, hidden, &is_partial);
+		if (result >= 0 && resumes && is_partial) {
 			*is_resumed = true;
 		} else if (result >= 0) {
 			unlinkat(dir_fd, hidden, 0);
@@ -199,6 +209,35 @@ int place_publish(int dir_fd, const char *name, int to_fd, const char *last, boo
 	return 0;
 }
 
+/* Removes a file that a run has left; one on which another run works stays. */
+static void discard(int dir_fd, const char *hidden)
+{
+	bool is_partial;
+	const int left = open_left(dir_fd, hidden, &is_partial);
+
+	if (left < 0)
+		return;
+	unlinkat(dir_fd, hidden, 0);
+	close(left);
+}
+
+bool place_has_left(int dir_fd, const char *name)
+{
+	char hidden[PLACE_TEMPORARY_MAX];
+	struct stat found;
+
+	hide(name, hidden);
+	return fstatat(dir_fd, hidden, &found, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void place_discard(int dir_fd, const char *name)
+{
+	char hidden[PLACE_TEMPORARY_MAX];
+
+	hide(name, hidden);
+	discard(dir_fd, hidden);
+}
+
 void place_sweep(int dir_fd)
 {
 	const int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -209,15 +248,10 @@ void place_sweep(int dir_fd)
 		close(fd);
 	while (dir && (entry = readdir(dir))) {
 		const size_t length = strlen(entry->d_name);
-		int left;
 
-		if (strncmp(entry->d_name, OURS, strlen(OURS)) != 0 || length < strlen(SUFFIX) ||
-		    strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) != 0)
+		if (strncmp(entry->d_name, PLACE_PREFIX, strlen(PLACE_PREFIX)) != 0 ||
+		    length < strlen(SUFFIX) || strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) != 0)
 			continue;
-		left = open_left(dir_fd, entry->d_name);
-		if (left < 0)
-			continue;
-		unlinkat(dir_fd, entry->d_name, 0);
-		close(left);
+		discard(dir_fd, entry->d_name);
 	}
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define PLACE_PREFIX        ".segctl-" /* of all hidden names */
 #define PLACE_TEMPORARY_MAX 48
 
 /*
@@ -36,8 +37,9 @@ int place_open_file(int root_fd, const char *name, int flags);
 
 /*
  * Creates a file with a hidden name for what is to get this name; mode 0600, empty. resumes: one that a run
- * has left is kept, otherwise it is removed. is_resumed: whether there was one.
- * Returns a descriptor for reading and writing; -EBUSY, another run works on it; a negative errno.
+ * of the same user has left is kept, otherwise it is removed. is_resumed: whether there was one.
+ * Returns a descriptor for reading and writing; -EBUSY, another run works on it; -EPERM, it is another
+ * user's; a negative errno.
  */
 int place_create(int dir_fd, const char *name, bool resumes, bool *is_resumed);
 
@@ -50,7 +52,13 @@ void place_remove(int dir_fd, const char *name);
  */
 int place_publish(int dir_fd, const char *name, int to_fd, const char *last, bool replaces);
 
-/* Removes what runs that were killed have left in a directory. */
+/* Whether a run has left one for a name, or works on it. */
+bool place_has_left(int dir_fd, const char *name);
+
+/* Removes what a run that was killed has left of a name, as far as that is possible. */
+void place_discard(int dir_fd, const char *name);
+
+/* Removes what runs that were killed have left in a directory, as far as that is possible. */
 void place_sweep(int dir_fd);
 
 /* Whether the last component of a name is a hidden one of ours. */

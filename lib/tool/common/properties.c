@@ -125,13 +125,13 @@ const struct property *properties_find(const struct properties *properties, cons
 
 int properties_clear(int fd)
 {
-	char names[4096];
+	char names[XATTR_LIST_MAX];
 	const ssize_t length = flistxattr(fd, names, sizeof(names));
 
 	if (length < 0)
 		return errno == EOPNOTSUPP ? 0 : -errno;
 	for (const char *name = names; name < names + length; name += strlen(name) + 1)
-		if ((is_policy(name) || is_list(name)) && fremovexattr(fd, name) < 0 && errno != ENODATA)
+		if (is_kept(name) && fremovexattr(fd, name) < 0 && errno != ENODATA)
 			return -errno;
 	return 0;
 }

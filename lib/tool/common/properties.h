@@ -50,8 +50,8 @@ const struct property *properties_find(const struct properties *properties, cons
 	    */
 
 /*
- * Removes what a new file has got from its directory: policies and access control lists. Returns 0; a
- * negative errno.
+ * Removes the attributes of a file: a new one has policies and access control lists of its directory, and one
+ * that an interrupted run has left can have those that it was to get. Returns 0; a negative errno.
  */
 int properties_clear(int fd);
 
