@@ -340,13 +340,20 @@ static int save_one(struct saving *saving, const struct subject *subject)
 	struct source source;
 	int status, result = 0;
 
+	if (!manifest_is_name(subject->name)) {
+		progress_clear(&saving->progress);
+		return report(saving->tool, STATUS_NOT_AS_ASKED, subject->name,
+			      "its path is too long, or a part of it begins with " PLACE_PREFIX
+			      ", as only hidden names do; rename that, and save it again");
+	}
 	progress_name(&saving->progress, subject->name);
 	if (saving->depot)
 		result = look_at_target(saving, subject->name);
 	if (result > 0)
 		return STATUS_DONE;
 	if (result < 0)
-		return complain(saving, subject->name, result);
+		return result == -EEXIST ? complain(saving, subject->name, result)
+					 : complain_of_target(saving, subject->name, result);
 	result = open_source(saving, subject, &source);
 	if (result < 0) {
 		close_source(&source);
@@ -511,6 +518,8 @@ static int save_to_tar_file(struct saving *saving)
 	bool is_resumed;
 	int status, result;
 
+	if (slash && slash - saving->target >= PATH_MAX - 1)
+		return depot_report(saving->tool, saving->target, NULL, -ENAMETOOLONG);
 	if (slash)
 		snprintf(directory, sizeof(directory), "%.*s/", (int)(slash - saving->target),
 			 saving->target);

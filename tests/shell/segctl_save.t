@@ -333,6 +333,13 @@ is "... in an archive" "$(save names "$ram/n.tar" 2>&1; load --to copy2 "$ram/n.
 is "... in another locale" "$(export LC_ALL=C; save names "$ram/n2.tar" 2>&1; load --to copy3 "$ram/n2.tar" 2>&1; diff -r "$mnt/names" "$mnt/copy3/names")" ""
 rm -rf "$mnt/names" "$mnt"/copy?
 reset
+mkdir "$mnt/.segctl-mine"
+echo mine >"$mnt/.segctl-mine/mine"
+exits "a name that is reserved" 1 save '*' "$out"
+says "... is told" ".segctl-mine/mine: its path is too long, or a part of it begins with .segctl-" save --replace '*' "$out"
+ok "... and does no harm to the others" load --verify "$out"
+rm -r "$mnt/.segctl-mine"
+reset
 chmod 1777 "$mnt"
 install -d -o 65534 "$ram/theirs"
 chmod 711 "$TMPDIR"

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NEW_NAME ".segctl-manifest.part"
+#define NEW_NAME MANIFEST_NAME ".part"
 
 int depot_report(struct tool *tool, const char *path, const char *name, int error)
 {
@@ -82,9 +82,12 @@ static int read_manifest(struct tool *tool, struct depot *depot, bool writes)
 	if (complete == 0 && writes) {
 		_cleanup_free_ char *header = manifest_header();
 
-		result = !header || ftruncate(depot->manifest_fd, 0) < 0
-				 ? -ENOMEM
-				 : copying_write(depot->manifest_fd, header, strlen(header), 0);
+		if (!header)
+			result = -ENOMEM;
+		else if (ftruncate(depot->manifest_fd, 0) < 0)
+			result = -errno;
+		else
+			result = copying_write(depot->manifest_fd, header, strlen(header), 0);
 		return result < 0 ? depot_report(tool, depot->path, MANIFEST_NAME, result) : STATUS_DONE;
 	}
 	status = depot_parse(tool, depot->path, text, length, &depot->manifest);
@@ -148,12 +151,14 @@ int depot_append(struct depot *depot, const struct manifest_entry *entry)
 	struct stat before;
 	int result;
 
-	if (!line || fstat(depot->manifest_fd, &before) < 0)
+	if (!line)
 		return -ENOMEM;
+	if (fstat(depot->manifest_fd, &before) < 0)
+		return -errno;
 	result = copying_write(depot->manifest_fd, line, strlen(line), 0);
 	/* half a line would damage the next one */
 	if (result < 0 && ftruncate(depot->manifest_fd, before.st_size) < 0)
-		return result;
+		return -errno;
 	return result;
 }
 
@@ -192,11 +197,15 @@ int depot_compact(struct depot *depot, bool (*is_settled)(const char *name, cons
 	if (result < 0)
 		return result;
 	result = manifest_parse(&manifest, text, length, &line);
+	if (result < 0) {
+		manifest_free(&manifest);
+		return result;
+	}
 	unlinkat(depot->dir_fd, NEW_NAME, 0);
 	fd = openat(depot->dir_fd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	if (fd < 0)
 		result = -errno;
-	if (result == 0)
+	else
 		result = write_lines(fd, &manifest, is_settled, context);
 	if (result == 0 &&
 	    (fsync(fd) < 0 || renameat(depot->dir_fd, NEW_NAME, depot->dir_fd, MANIFEST_NAME) < 0))
