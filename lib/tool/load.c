@@ -107,6 +107,8 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 	progress_end(&loading.progress);
 	if (status == STATUS_DONE)
 		status = check_patterns(&loading);
+	if (loading.n_complete > 0 && !settings->style.quiet)
+		depot_note_complete(tool, loading.source, loading.n_complete);
 	if (status == STATUS_DONE && settings->verify && !settings->style.quiet)
 		printf("%zu %s as saved\n", loading.n, loading.n == 1 ? "segment is" : "segments are");
 	free(loading.is_matched);

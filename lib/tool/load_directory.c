@@ -37,27 +37,6 @@ static int verify_file(struct loading *loading, const struct manifest *manifest,
 	return *entry ? STATUS_DONE : loading_complain_of_damage(loading, name, first);
 }
 
-/* Whether the mount has the segment as it was saved. */
-static bool is_complete(struct loading *loading, const char *target, const struct manifest_entry *entry)
-{
-	_cleanup_close_ int fd = place_open_file(loading->tool->mount_fd, target, O_RDONLY);
-	struct checksum checksum;
-	struct copying copying = {
-		.from = fd, .to = -1, .checksum = &checksum, .progress = &loading->progress};
-	struct stat found;
-	uint64_t first;
-	bool is_target, is_equal;
-
-	if (fd < 0 || fstat(fd, &found) < 0 || (uint64_t)found.st_size != entry->checksum.size ||
-	    checksum_begin(&checksum) < 0)
-		return false;
-	copying.size = entry->checksum.size;
-	is_equal = copying_run(&copying, &is_target) == 0 &&
-		   checksum_equals(&checksum, &entry->checksum, &first);
-	checksum_free(&checksum);
-	return is_equal;
-}
-
 /* Copies a file to the hidden one, and finds its entry. last: the one that it has if nothing was interrupted.
  */
 static int copy_file(struct loading *loading, const struct manifest *manifest, int fd,
@@ -103,7 +82,7 @@ static int load_file(struct loading *loading, struct manifest *manifest, int fd,
 	char target[PATH_MAX];
 	int status, result = loading_target(loading, last->name, target);
 
-	if (result == 0 && loading->style.resume && is_complete(loading, target, last))
+	if (result == 0 && loading_is_complete(loading, target, last))
 		return STATUS_DONE;
 	if (result == 0)
 		result = landing_begin(loading->tool, target, &loading->style, false, &landing);
@@ -135,7 +114,17 @@ static int load_entry(struct loading *loading, struct depot *depot, const struct
 	return status;
 }
 
-/* Calls load_entry() for the last entry of each name that is wanted. */
+/* Whether an entry, by its index in the order, is the last one of a segment that is wanted. */
+static bool is_meant(struct loading *loading, const struct manifest *manifest, size_t index)
+{
+	const struct manifest_entry *entry = &manifest->entries[manifest->order[index]];
+
+	if (index + 1 < manifest->n &&
+	    strcmp(entry->name, manifest->entries[manifest->order[index + 1]].name) == 0)
+		return false;
+	return !entry->is_directory && loading_is_wanted(loading, entry->name);
+}
+
 static int load_entries(struct loading *loading, struct depot *depot)
 {
 	int status = STATUS_DONE;
@@ -144,11 +133,7 @@ static int load_entries(struct loading *loading, struct depot *depot)
 		const struct manifest_entry *entry = &depot->manifest.entries[depot->manifest.order[i]];
 		int one;
 
-		if (i + 1 < depot->manifest.n &&
-		    strcmp(entry->name, depot->manifest.entries[depot->manifest.order[i + 1]].name) == 0)
-			continue;
-		if (entry->is_directory || !loading_is_wanted(loading, entry->name) ||
-		    loading_is_left_out(loading, entry))
+		if (!is_meant(loading, &depot->manifest, i) || loading_is_left_out(loading, entry))
 			continue;
 		one = load_entry(loading, depot, entry);
 		if (status == STATUS_DONE)
@@ -164,7 +149,10 @@ int load_directory(struct loading *loading)
 
 	if (status == STATUS_DONE) {
 		for (size_t i = 0; i < depot.manifest.n; i++)
-			loading->progress.total += depot.manifest.entries[i].checksum.n * CHECKSUM_BLOCK;
+			if (is_meant(loading, &depot.manifest, i))
+				loading->progress.total +=
+					depot.manifest.entries[depot.manifest.order[i]].checksum.n *
+					CHECKSUM_BLOCK;
 		status = load_entries(loading, &depot);
 	}
 	depot_close(&depot);

@@ -127,21 +127,14 @@ static size_t skip_of(const struct loading *loading)
 	return loading->to ? strlen(loading->to) + 1 : 0;
 }
 
-/* A copy with these ends when this command does. */
-static void drop_lifetime(struct loading *loading, struct manifest_entry *entry)
+/* What cannot be told is loaded again, which reports errors. */
+bool loading_is_complete(struct loading *loading, const char *target, const struct manifest_entry *entry)
 {
-	const struct property *lifetime = properties_find(&entry->properties, PROPERTIES_POLICY "lifetime");
-	const size_t index = lifetime ? (size_t)(lifetime - entry->properties.attributes) : 0;
-	struct property *attributes = entry->properties.attributes;
-
-	if (!lifetime || (strncmp(lifetime->value, "last-close", lifetime->length) != 0 &&
-			  strncmp(lifetime->value, "owner", lifetime->length) != 0))
-		return;
-	note(loading, entry->name,
-	     "its lifetime is left out, since it would end with this command; set it when a process uses it");
-	free(attributes[index].name);
-	free(attributes[index].value);
-	attributes[index] = attributes[--entry->properties.n];
+	if (!loading->style.resume ||
+	    landing_is_complete(loading->tool, target, entry, &loading->style, &loading->progress) <= 0)
+		return false;
+	loading->n_complete++;
+	return true;
 }
 
 struct manifest_entry *loading_find_entry(const struct manifest *manifest, const char *name,
@@ -161,15 +154,18 @@ struct manifest_entry *loading_find_entry(const struct manifest *manifest, const
 	return NULL;
 }
 
-int loading_publish(struct loading *loading, const struct manifest *manifest, struct manifest_entry *entry,
-		    struct landing *landing, int content)
+int loading_publish(struct loading *loading, const struct manifest *manifest,
+		    const struct manifest_entry *entry, struct landing *landing, int content)
 {
 	const char *what = NULL;
 	int result = landing_make_directories(loading->tool, landing->name, skip_of(loading), manifest,
 					      &loading->style);
 
-	if (!loading->style.no_policy && !landing->is_written)
-		drop_lifetime(loading, entry);
+	if (!loading->style.no_policy && !landing->is_written &&
+	    properties_has_brief_life(&entry->properties))
+		note(loading, entry->name,
+		     "its lifetime is left out, since it would end with this command; set it when a process "
+		     "uses it");
 	if (result == 0)
 		result = landing_publish(loading->tool, landing, entry, content, &loading->style,
 					 &loading->progress, &what);

@@ -26,7 +26,8 @@ struct loading {
 	size_t n_patterns;
 	bool *is_matched; /* by the index of the pattern */
 	struct progress progress;
-	size_t n; /* segments that were loaded or verified */
+	size_t n;          /* segments that were loaded or verified */
+	size_t n_complete; /* ... that were there already */
 };
 
 /* Messages. Return the STATUS_*. what: that could not be set, or NULL. */
@@ -48,13 +49,19 @@ bool loading_is_left_out(struct loading *loading, const struct manifest_entry *e
 int loading_target(const struct loading *loading, const char *name, char target[PATH_MAX]);
 
 /*
+ * Whether the mount has a segment as it was saved, which --resume leaves out and counts. target: its name
+ * below the mount.
+ */
+bool loading_is_complete(struct loading *loading, const char *target, const struct manifest_entry *entry);
+
+/*
  * The entry of a file by its sum; NULL if there is none. first: where it differs from that of the last line.
  */
 struct manifest_entry *loading_find_entry(const struct manifest *manifest, const char *name,
 					  const struct checksum *checksum, uint64_t *first);
 
 /* Publishes a segment, with the directories above it. content: see landing_publish(). Returns a STATUS_*. */
-int loading_publish(struct loading *loading, const struct manifest *manifest, struct manifest_entry *entry,
-		    struct landing *landing, int content);
+int loading_publish(struct loading *loading, const struct manifest *manifest,
+		    const struct manifest_entry *entry, struct landing *landing, int content);
 
 #endif

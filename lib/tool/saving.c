@@ -2,6 +2,7 @@
 #include "lib/tool/saving.h"
 #include "lib/base/cleanup.h"
 #include "lib/tool/common/command.h"
+#include "lib/tool/common/depot.h"
 #include "lib/tool/common/filelock.h"
 #include "lib/tool/common/objects.h"
 #include "lib/tool/common/place.h"
@@ -146,8 +147,10 @@ static int save_one(struct saving *saving, const struct subject *subject)
 	}
 	progress_name(&saving->progress, subject->name);
 	result = saving->target->look(saving, subject->name);
-	if (result > 0)
+	if (result > 0) {
+		saving->n_complete++;
 		return STATUS_DONE;
+	}
 	if (result < 0)
 		return result == -EEXIST ? saving_complain(saving, subject->name, result)
 					 : saving->target->complain(saving, subject->name, result);
@@ -179,5 +182,8 @@ int saving_run(struct saving *saving, const struct saving_target *target)
 		if (status == STATUS_DONE)
 			status = one;
 	}
+	progress_clear(&saving->progress);
+	if (saving->n_complete > 0 && !saving->style.quiet)
+		depot_note_complete(saving->tool, saving->path, saving->n_complete);
 	return status;
 }

@@ -52,6 +52,7 @@ struct saving {
 	bool *is_saved;           /* by the index of the subject */
 	char directory[PATH_MAX]; /* the last one that was saved */
 	size_t n;                 /* segments that were saved */
+	size_t n_complete;        /* ... that were there already */
 };
 
 /* Prints a message of an error of a segment. Returns the STATUS_*. */

@@ -188,11 +188,18 @@ is "a save that is killed" "$(find "$out" -name ring) $(hidden "$out")" " 1"
 is "... continues" "$(moved pwrite64 "$segctl" save --resume video "$out")" 72
 ok "... to the whole" same_ring "$mnt/video/ring" "$out/video/ring"
 is "... once" "$(moved pwrite64 "$segctl" save --resume video "$out")" 0
+is "... which is told" "$(save --resume video "$out" 2>&1)" "segctl: save: $out: 1 segment is complete, and was left out"
+is "... without -q" "$(save -q --resume video "$out" 2>&1)" ""
 killed pwrite64 10 "$segctl" load --to copy "$out"
 is "a load that is killed" "$(find "$mnt/copy" -name ring 2>/dev/null) $(hidden "$mnt")" " 1"
 is "... continues" "$(moved pwrite64 "$segctl" load --resume --to copy "$out")" 64
 ok "... to the whole" same_ring "$mnt/video/ring" "$mnt/copy/video/ring"
 is "... once" "$(moved pwrite64 "$segctl" load --resume --to copy "$out")" 0
+is "... which is told" "$(load --resume --to copy "$out" 2>&1)" "segctl: load: $out: 1 segment is complete, and was left out"
+setfattr -n user.other -v 1 "$mnt/copy/video/ring"
+exits "one that was changed since" 1 load --resume --to copy "$out"
+ok "... is replaced" load --resume --replace --to copy "$out"
+is "... with its attributes" "$(getfattr --absolute-names "$mnt/copy/video/ring")" ""
 rm -r "$mnt/copy"
 killed pwrite64 10 "$segctl" load --to copy "$out"
 ok "or it begins again" load --to copy "$out"

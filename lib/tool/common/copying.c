@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/copying.h"
+#include "lib/base/cleanup.h"
 #include "lib/tool/common/extents.h"
 #include "lib/tool/common/progress.h"
 
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define COMPARED ((size_t)64 << 10) /* bytes that are compared at a time */
 
 int copying_read(int fd, void *data, size_t length, uint64_t offset)
 {
@@ -45,6 +48,48 @@ int copying_write(int fd, const void *data, size_t length, uint64_t offset)
 	return 0;
 }
 
+int copying_compare(int fd, const void *data, size_t length, uint64_t offset)
+{
+	const char *at = data;
+	char there[COMPARED];
+
+	while (length > 0) {
+		const size_t n = length < sizeof(there) ? length : sizeof(there);
+		const int result = copying_read(fd, there, n, offset);
+
+		if (result < 0)
+			return result == -ENODATA ? 0 : result;
+		if (memcmp(there, at, n) != 0)
+			return 0;
+		at += n;
+		offset += n;
+		length -= n;
+	}
+	return 1;
+}
+
+int copying_clear(int fd, uint64_t from, uint64_t end)
+{
+	struct extent extent;
+	int result;
+
+	while ((result = extent_next(fd, from, end, &extent)) > 0) {
+		const uint64_t length = extent.length < CHECKSUM_BLOCK ? extent.length : CHECKSUM_BLOCK;
+		_cleanup_free_ char *zeroes = NULL;
+
+		from = extent.offset + length;
+		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)extent.offset,
+			      (off_t)length) == 0)
+			continue;
+		/* committed memory has no holes, nor have some file systems */
+		zeroes = calloc(1, length);
+		result = zeroes ? copying_write(fd, zeroes, length, extent.offset) : -ENOMEM;
+		if (result < 0)
+			break;
+	}
+	return result;
+}
+
 struct run {
 	const struct copying *copying;
 	char *data, *old; /* a block each */
@@ -58,39 +103,22 @@ static int write_block(struct run *run, uint64_t offset, size_t length)
 
 	if (copying->to < 0)
 		return 0;
-	if (copying->may_have_data) {
-		result = copying_read(copying->to, run->old, length, offset);
-		if (result == 0 && memcmp(run->old, run->data, length) == 0)
-			return 0;
-	}
+	if (copying->may_have_data)
+		result = copying_compare(copying->to, run->data, length, offset);
 	if (result == 0)
 		result = copying_write(copying->to, run->data, length, offset);
 	run->is_target = result < 0;
-	return result;
+	return result < 0 ? result : 0;
 }
 
 /* Makes a hole of what is data in `to`. */
 static int clear(struct run *run, uint64_t from, uint64_t end)
 {
 	const struct copying *copying = run->copying;
-	struct extent extent;
-	int result;
+	int result = 0;
 
-	if (copying->to < 0 || !copying->may_have_data)
-		return 0;
-	memset(run->data, 0, CHECKSUM_BLOCK);
-	while ((result = extent_next(copying->to, from, end, &extent)) > 0) {
-		const uint64_t length = extent.length < CHECKSUM_BLOCK ? extent.length : CHECKSUM_BLOCK;
-
-		from = extent.offset + length;
-		if (fallocate(copying->to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)extent.offset,
-			      (off_t)length) < 0) {
-			/* committed memory has no holes, nor have some file systems */
-			result = copying_write(copying->to, run->data, (size_t)length, extent.offset);
-			if (result < 0)
-				break;
-		}
-	}
+	if (copying->to >= 0 && copying->may_have_data)
+		result = copying_clear(copying->to, from, end);
 	run->is_target = result < 0;
 	return result;
 }
@@ -178,8 +206,10 @@ static int copy_missing(struct run *run)
 			result = has_block(run, block, begin, end);
 		if (result == 0)
 			result = copy_range(run, begin, end);
-		else if (result > 0)
+		else if (result > 0) {
+			progress_add(copying->progress, end - begin);
 			result = checksum_add_block(copying->checksum, block);
+		}
 		from = end;
 	}
 	return result < 0 ? result : clear(run, from, copying->size);

@@ -23,9 +23,18 @@ struct copying {
  */
 int copying_run(const struct copying *copying, bool *is_target);
 
-/* pread(2) and pwrite(2) of all bytes; interrupted calls go on. Return 0; a negative errno; -ENODATA: the
- * end of the file. */
+/*
+ * pread(2) and pwrite(2) of all bytes; interrupted calls go on. Return 0; a negative errno; -ENODATA: the
+ * end of the file.
+ */
 int copying_read(int fd, void *data, size_t length, uint64_t offset);
 int copying_write(int fd, const void *data, size_t length, uint64_t offset);
+
+/* Whether a file has these bytes. Returns 1; 0, also if it is shorter; a negative errno. */
+int copying_compare(int fd, const void *data, size_t length, uint64_t offset);
+
+/* Makes a hole of a part of a file, or writes zeroes where that is not possible. Returns 0; a negative errno.
+ */
+int copying_clear(int fd, uint64_t from, uint64_t end);
 
 #endif

@@ -44,6 +44,14 @@ int depot_report(struct tool *tool, const char *path, const char *name, int erro
 		      whole, "%s", strerror(-error));
 }
 
+void depot_note_complete(struct tool *tool, const char *path, size_t n)
+{
+	report(tool, STATUS_DONE, path,
+	       n == 1 ? "%zu segment is complete, and was left out"
+		      : "%zu segments are complete, and were left out",
+	       n);
+}
+
 int depot_parse(struct tool *tool, const char *path, char *text, size_t length, struct manifest *manifest)
 {
 	size_t line;

@@ -41,6 +41,9 @@ int depot_compact(struct depot *depot, bool (*is_settled)(const char *name, cons
  */
 int depot_parse(struct tool *tool, const char *path, char *text, size_t length, struct manifest *manifest);
 
+/* Notes how many segments --resume has left out. path: of what was saved. */
+void depot_note_complete(struct tool *tool, const char *path, size_t n);
+
 /* Reports an error of a file that is not on the mount: path and name of it. Returns the STATUS_*. */
 int depot_report(struct tool *tool, const char *path, const char *name, int error);
 

@@ -116,6 +116,14 @@ int landing_begin(const struct tool *tool, const char *name, const struct landin
 	return needs_memory && landing->fd < 0 ? landing->fd : 0;
 }
 
+/* --- what is left out --- */
+
+/* Elsewhere policies are attributes without a meaning. */
+static unsigned int flags_of(const struct tool *tool, const struct landing_style *style)
+{
+	return style->no_policy || !tool->is_segfs ? PROPERTIES_NO_POLICY : 0;
+}
+
 /* --- directories --- */
 
 static int make_directory(int dir_fd, const char *component, const struct manifest_entry *entry,
@@ -155,7 +163,7 @@ static const struct manifest_entry *find_directory(const struct manifest *manife
 int landing_make_directories(const struct tool *tool, const char *name, size_t skip,
 			     const struct manifest *manifest, const struct landing_style *style)
 {
-	const unsigned int flags = style->no_policy || !tool->is_segfs ? PROPERTIES_NO_POLICY : 0;
+	const unsigned int flags = flags_of(tool, style);
 	int result = 0;
 
 	for (const char *slash = strchr(name, '/'); slash && result == 0; slash = strchr(slash + 1, '/')) {
@@ -201,7 +209,7 @@ static int publish_hidden(const struct tool *tool, struct landing *landing,
 			  const struct manifest_entry *entry, const struct landing_style *style,
 			  const char **what)
 {
-	const unsigned int flags = style->no_policy || !tool->is_segfs ? PROPERTIES_NO_POLICY : 0;
+	const unsigned int flags = flags_of(tool, style) | PROPERTIES_NO_BRIEF;
 	_cleanup_close_ int present = -1;
 	_cleanup_close_ int from_fd = -1;
 	_cleanup_close_ int to_fd = -1;
@@ -316,6 +324,64 @@ int landing_publish(const struct tool *tool, struct landing *landing, const stru
 	if (landing->is_new)
 		return write_new(tool, landing, entry, content, progress, what);
 	return write_present(tool, landing, entry, content, style, progress);
+}
+
+/* --- what is there already --- */
+
+int landing_has_properties(const struct tool *tool, int fd, const struct manifest_entry *entry,
+			   const struct landing_style *style)
+{
+	struct properties wanted = entry->properties;
+	struct properties found;
+	int result;
+
+	if (style->in_place)
+		return 1;
+	/* see write_new() */
+	if (has_source(fd, "sysv")) {
+		wanted.n = 0;
+		wanted.mode &= 0777;
+	}
+	result = properties_get(fd, &found);
+	if (result == 0)
+		result = properties_match(&found, &wanted, flags_of(tool, style) | PROPERTIES_NO_BRIEF);
+	properties_free(&found);
+	return result;
+}
+
+int landing_is_complete(const struct tool *tool, const char *name, const struct manifest_entry *entry,
+			const struct landing_style *style, struct progress *progress)
+{
+	_cleanup_close_ int fd = place_open_file(tool->mount_fd, name, O_RDONLY);
+	struct checksum checksum;
+	struct copying copying = {
+		.from = fd,
+		.to = -1,
+		.size = entry->checksum.size,
+		.checksum = &checksum,
+		.progress = progress,
+	};
+	struct stat found;
+	uint64_t first;
+	bool is_target;
+	int result;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (fstat(fd, &found) < 0)
+		return -errno;
+	if ((uint64_t)found.st_size != copying.size)
+		return 0;
+	result = landing_has_properties(tool, fd, entry, style);
+	if (result <= 0)
+		return result;
+	result = checksum_begin(&checksum);
+	if (result == 0)
+		result = copying_run(&copying, &is_target);
+	if (result == 0)
+		result = checksum_equals(&checksum, &entry->checksum, &first);
+	checksum_free(&checksum);
+	return result == -ENODATA ? 0 : result;
 }
 
 void landing_end(const struct tool *tool, struct landing *landing)

@@ -46,6 +46,17 @@ int landing_publish(const struct tool *tool, struct landing *landing, const stru
 		    int content, const struct landing_style *style, struct progress *progress,
 		    const char **what);
 
+/*
+ * Whether a segment has the mode, owner and attributes that landing_publish() gives it; in place, all that it
+ * has are right. fd: of the segment. Returns 1, 0 or a negative errno.
+ */
+int landing_has_properties(const struct tool *tool, int fd, const struct manifest_entry *entry,
+			   const struct landing_style *style);
+
+/* The same with its bytes, which are read. Returns also 0 if there is no such segment. */
+int landing_is_complete(const struct tool *tool, const char *name, const struct manifest_entry *entry,
+			const struct landing_style *style, struct progress *progress);
+
 /* Releases it; the hidden file is removed, unless it was published. */
 void landing_end(const struct tool *tool, struct landing *landing);
 

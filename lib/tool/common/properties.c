@@ -14,6 +14,7 @@
 
 #define ACCESS_LIST  "system.posix_acl_access"
 #define DEFAULT_LIST "system.posix_acl_default"
+#define LIFETIME     PROPERTIES_POLICY "lifetime"
 #define SET_ID       06000u
 
 /* --- getting --- */
@@ -113,12 +114,37 @@ void properties_free(struct properties *properties)
 	*properties = (struct properties){0};
 }
 
-const struct property *properties_find(const struct properties *properties, const char *name)
+static const struct property *find(const struct properties *properties, const char *name)
 {
 	for (size_t i = 0; i < properties->n; i++)
 		if (strcmp(properties->attributes[i].name, name) == 0)
 			return &properties->attributes[i];
 	return NULL;
+}
+
+static bool is_brief(const struct property *attribute)
+{
+	static const char *const values[] = {"last-close", "owner"};
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		if (attribute->length == strlen(values[i]) &&
+		    memcmp(attribute->value, values[i], attribute->length) == 0)
+			return true;
+	return false;
+}
+
+bool properties_has_brief_life(const struct properties *properties)
+{
+	const struct property *lifetime = find(properties, LIFETIME);
+
+	return lifetime && is_brief(lifetime);
+}
+
+static bool is_left_out(const struct property *attribute, unsigned int flags)
+{
+	if (flags & PROPERTIES_NO_POLICY && is_policy(attribute->name))
+		return true;
+	return flags & PROPERTIES_NO_BRIEF && strcmp(attribute->name, LIFETIME) == 0 && is_brief(attribute);
 }
 
 /* --- setting --- */
@@ -158,10 +184,17 @@ static gid_t find_group(const struct properties *properties)
 	return properties->gid;
 }
 
+/* Another owner must not get the rights of bits that were meant for the first one. */
+static uint32_t mode_for(const struct properties *properties, uid_t uid, gid_t gid)
+{
+	if (geteuid() != 0 && (uid != properties->uid || gid != properties->gid))
+		return properties->mode & ~SET_ID;
+	return properties->mode;
+}
+
 /* Sets the owner as root, and the mode that goes with it. */
 static int set_owner(int fd, const struct properties *properties, const char **what)
 {
-	uint32_t mode = properties->mode;
 	struct stat found;
 
 	*what = "its owner";
@@ -170,22 +203,20 @@ static int set_owner(int fd, const struct properties *properties, const char **w
 	*what = "its mode";
 	if (fstat(fd, &found) < 0)
 		return -errno;
-	/* another owner must not get the rights of bits that were meant for the first one */
-	if (geteuid() != 0 && (found.st_uid != properties->uid || found.st_gid != properties->gid))
-		mode &= ~SET_ID;
-	return fchmod(fd, mode) < 0 ? -errno : 0;
+	return fchmod(fd, mode_for(properties, found.st_uid, found.st_gid)) < 0 ? -errno : 0;
 }
 
-static int set_attributes(int fd, const struct properties *properties, bool policies, bool may_lack,
+static int set_attributes(int fd, const struct properties *properties, bool policies, unsigned int flags,
 			  const char **what)
 {
 	for (size_t i = 0; i < properties->n; i++) {
 		const struct property *attribute = &properties->attributes[i];
 
-		if (is_policy(attribute->name) != policies)
+		if (is_policy(attribute->name) != policies || is_left_out(attribute, flags))
 			continue;
 		*what = attribute->name;
-		if (fsetxattr(fd, attribute->name, attribute->value, attribute->length, 0) < 0 && !may_lack)
+		if (fsetxattr(fd, attribute->name, attribute->value, attribute->length, 0) < 0 &&
+		    !(flags & PROPERTIES_ONLY_FILES))
 			return -errno;
 	}
 	return 0;
@@ -194,18 +225,41 @@ static int set_attributes(int fd, const struct properties *properties, bool poli
 int properties_set(int fd, const struct properties *properties, unsigned int flags, const char **what)
 {
 	const struct timespec times[] = {properties->atime, properties->mtime};
-	const bool may_lack = flags & PROPERTIES_ONLY_FILES;
 	int result = set_owner(fd, properties, what);
 
 	/* an access control list is in the mode, too, so that it comes after */
 	if (result == 0)
-		result = set_attributes(fd, properties, false, may_lack, what);
-	if (result == 0 && !(flags & PROPERTIES_NO_POLICY))
-		result = set_attributes(fd, properties, true, may_lack, what);
+		result = set_attributes(fd, properties, false, flags, what);
+	if (result == 0)
+		result = set_attributes(fd, properties, true, flags, what);
 	if (result == 0) {
 		*what = "its times";
-		if (futimens(fd, times) < 0 && !may_lack)
+		if (futimens(fd, times) < 0 && !(flags & PROPERTIES_ONLY_FILES))
 			result = -errno;
 	}
 	return result;
+}
+
+/* Whether all attributes of the first are in the second. */
+static bool are_in(const struct properties *first, const struct properties *second, unsigned int flags)
+{
+	for (size_t i = 0; i < first->n; i++) {
+		const struct property *attribute = &first->attributes[i];
+		const struct property *other = find(second, attribute->name);
+
+		if (is_left_out(attribute, flags))
+			continue;
+		if (!other || other->length != attribute->length ||
+		    memcmp(other->value, attribute->value, attribute->length) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool properties_match(const struct properties *found, const struct properties *wanted, unsigned int flags)
+{
+	if (geteuid() == 0 && (found->uid != find_user(wanted) || found->gid != find_group(wanted)))
+		return false;
+	return found->mode == mode_for(wanted, found->uid, found->gid) && are_in(found, wanted, flags) &&
+	       are_in(wanted, found, flags);
 }

@@ -40,14 +40,15 @@ void properties_free(struct properties *properties);
 /* Adds an attribute. Returns 0; -ENOMEM; -EINVAL, it is none that is kept. */
 int properties_add(struct properties *properties, const char *name, const void *value, size_t length);
 
-/* The value of a policy; NULL = it is the default. */
-const struct property *properties_find(const struct properties *properties, const char *name);
+/* Whether their lifetime is that of the processes that use a segment, or of the one that creates it. */
+bool properties_has_brief_life(const struct properties *properties);
 
-/* What properties_set() leaves out: bits. */
+/* What properties_set() and properties_match() leave out: bits. */
 #define PROPERTIES_NO_POLICY 1u
-#define PROPERTIES_ONLY_FILES                                                                                \
-	2u /* of a file that keeps a segment: what a file system lacks is not missed                         \
-	    */
+/* of a file that keeps a segment: what a file system lacks is not missed */
+#define PROPERTIES_ONLY_FILES 2u
+/* a lifetime that would end with this process, see properties_has_brief_life() */
+#define PROPERTIES_NO_BRIEF 4u
 
 /*
  * Removes the attributes of a file: a new one has policies and access control lists of its directory, and one
@@ -61,5 +62,11 @@ int properties_clear(int fd);
  * Returns 0; a negative errno.
  */
 int properties_set(int fd, const struct properties *properties, unsigned int flags, const char **what);
+
+/*
+ * Whether a file that has `found` is as properties_set() of this user makes it from `wanted`, whatever its
+ * times.
+ */
+bool properties_match(const struct properties *found, const struct properties *wanted, unsigned int flags);
 
 #endif
