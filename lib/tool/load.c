@@ -50,9 +50,6 @@ static int load(struct loading *loading)
 	}
 	if (stat(loading->source, &found) == 0 && S_ISDIR(found.st_mode))
 		return load_directory(loading);
-	if (loading->style.resume)
-		return report(loading->tool, STATUS_USAGE, "--resume",
-			      "an archive cannot be continued; extract it by tar -x, and load the directory");
 	return load_file(loading);
 }
 

@@ -6,6 +6,7 @@
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/tar.h"
 #include "lib/tool/common/text.h"
+#include "lib/tool/load_member.h"
 #include "lib/tool/loading.h"
 
 #include <errno.h>
@@ -16,14 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A member that was read, and waits for the manifest. */
-struct member {
-	char *name;
-	struct checksum checksum;
-	struct landing *landing; /* NULL: it is only verified */
-	bool is_failed;          /* it cannot be loaded, which was told */
-};
-
+/* Those that were read wait for the manifest. */
 struct members {
 	struct member *items;
 	size_t n, max;
@@ -34,6 +28,7 @@ struct reading {
 	struct loading *loading;
 	struct tar *tar;
 	struct manifest manifest;
+	size_t n_manifests;
 	struct members members;
 	void *names; /* of the members, for tsearch(3) */
 	int failed;  /* the status of the first segment that cannot be loaded */
@@ -52,27 +47,14 @@ static struct member *add_member(struct members *members, const char *name)
 		members->items = larger;
 		members->max = max;
 	}
-	member = &members->items[members->n];
-	*member = (struct member){.name = strdup(name)};
-	if (!member->name || checksum_begin(&member->checksum) < 0) {
-		free(member->name);
-		return NULL;
-	}
-	members->n++;
-	return member;
+	member = &members->items[members->n++];
+	return member_init(member, name) < 0 ? NULL : member;
 }
 
 static void free_members(const struct loading *loading, struct members *members)
 {
-	for (size_t i = 0; i < members->n; i++) {
-		struct member *member = &members->items[i];
-
-		if (member->landing)
-			landing_end(loading->tool, member->landing);
-		free(member->landing);
-		free(member->name);
-		checksum_free(&member->checksum);
-	}
+	for (size_t i = 0; i < members->n; i++)
+		member_free(loading, &members->items[i]);
 	free(members->items);
 }
 
@@ -98,26 +80,6 @@ static int complain_of_archive(struct reading *reading, int error)
 	return report_error(loading->tool, loading->source, error);
 }
 
-/* Opens what receives the data of a member. A segment that cannot be loaded does not keep others from it. */
-static int begin_member(struct loading *loading, struct member *member, const struct tar_member *found)
-{
-	char target[PATH_MAX];
-	int result = loading_target(loading, member->name, target);
-
-	if (loading->verifies)
-		return STATUS_DONE;
-	member->landing = malloc(sizeof(*member->landing));
-	if (!member->landing)
-		result = -ENOMEM;
-	if (result == 0)
-		result = landing_begin(loading->tool, target, &loading->style, true, member->landing);
-	else if (member->landing)
-		member->landing->fd = -1;
-	if (result == 0 && ftruncate(member->landing->fd, (off_t)found->size) < 0)
-		result = -errno;
-	return result < 0 ? loading_complain(loading, target, result, NULL) : STATUS_DONE;
-}
-
 static int refuse(struct loading *loading, const char *name, const char *why)
 {
 	progress_clear(&loading->progress);
@@ -135,34 +97,33 @@ static void keep_name(void *name)
 	(void)name;
 }
 
+/* NULL as long as the manifest was not read. */
+static const struct manifest_entry *last_entry(const struct reading *reading, const char *name)
+{
+	size_t n;
+	const size_t *same = manifest_find(&reading->manifest, name, &n);
+	const struct manifest_entry *entry = same ? &reading->manifest.entries[same[n - 1]] : NULL;
+
+	return entry && !entry->is_directory ? entry : NULL;
+}
+
 static int read_segment(struct reading *reading, const char *name, const char *quoted,
 			const struct tar_member *found)
 {
 	struct loading *loading = reading->loading;
 	struct member *member = add_member(&reading->members, name);
 	char *const *known = member ? tsearch(member->name, &reading->names, compare_names) : NULL;
-	bool is_target;
-	int status, result;
+	int status, error;
 
 	if (!known)
 		return report_error(loading->tool, name, -ENOMEM);
 	if (*known != member->name)
 		return refuse(loading, quoted, "is there twice");
 	progress_name(&loading->progress, name);
-	status = begin_member(loading, member, found);
-	if (status == STATUS_DONE) {
-		result = tar_read(reading->tar, found, member->landing ? member->landing->fd : -1,
-				  &member->checksum, &loading->progress, &is_target);
-		if (result == 0)
-			return STATUS_DONE;
-		if (!is_target)
-			return complain_of_archive(reading, result);
-		status = loading_complain(loading, member->landing->name, result, NULL);
-	}
+	status = member_read(loading, member, reading->tar, found, last_entry(reading, name), &error);
+	if (error < 0)
+		return complain_of_archive(reading, error);
 	/* the rest may be possible */
-	member->is_failed = true;
-	if (member->landing)
-		landing_end(loading->tool, member->landing);
 	if (reading->failed == STATUS_DONE)
 		reading->failed = status;
 	return STATUS_DONE;
@@ -174,9 +135,12 @@ static int read_manifest(struct reading *reading, const struct tar_member *found
 	_cleanup_free_ char *text = NULL;
 	int result;
 
-	if (reading->manifest.has_header)
+	if (reading->n_manifests++ > 0)
 		return report(loading->tool, STATUS_NOT_AS_ASKED, loading->source,
 			      "it has two manifests; nothing was loaded");
+	/* it was read ahead */
+	if (reading->manifest.has_header)
+		return STATUS_DONE;
 	result = tar_read_text(reading->tar, found, DEPOT_MANIFEST_MAX, &text);
 	if (result < 0)
 		return complain_of_archive(reading, result);
@@ -198,6 +162,22 @@ static const char *type_of(mode_t type)
 	}
 }
 
+static int check_header(const struct reading *reading)
+{
+	if (reading->manifest.has_header)
+		return STATUS_DONE;
+	return report(reading->loading->tool, STATUS_NOT_AS_ASKED, reading->loading->source,
+		      "it has no " MANIFEST_NAME ", so it is cut off, or 'segctl save' has not made it; "
+		      "nothing was loaded, tar -x extracts it without checks");
+}
+
+static bool is_manifest(const struct tar_member *found)
+{
+	_cleanup_free_ char *copy = found->name ? strdup(found->name) : NULL;
+
+	return copy && found->type == S_IFREG && strcmp(strip(copy), MANIFEST_NAME) == 0;
+}
+
 static int take(struct reading *reading, const struct tar_member *found)
 {
 	struct loading *loading = reading->loading;
@@ -209,7 +189,7 @@ static int take(struct reading *reading, const struct tar_member *found)
 		return refuse(loading, "?", "has no name");
 	if (found->type == S_IFDIR && strcmp(name, ".") == 0)
 		return STATUS_DONE;
-	if (found->type == S_IFREG && strcmp(name, MANIFEST_NAME) == 0)
+	if (is_manifest(found))
 		return read_manifest(reading, found);
 	if (!manifest_is_name(name))
 		return refuse(loading, quoted,
@@ -223,6 +203,38 @@ static int take(struct reading *reading, const struct tar_member *found)
 	return read_segment(reading, name, quoted, found);
 }
 
+/*
+ * Reads the manifest of an archive that is a file before the members, so that those that the mount has
+ * already need not be read. The rest is checked when all is read.
+ */
+static int read_ahead(struct reading *reading, int fd)
+{
+	const off_t start = lseek(fd, 0, SEEK_CUR);
+	struct tar_member found;
+	struct stat attr;
+	int status, result;
+
+	if (start < 0 || fstat(fd, &attr) < 0 || !S_ISREG(attr.st_mode))
+		return STATUS_DONE;
+	result = tar_open(fd, &reading->tar);
+	if (result < 0)
+		return report_error(reading->loading->tool, reading->loading->source, result);
+	do
+		result = tar_next(reading->tar, &found);
+	while (result > 0 && !is_manifest(&found));
+	status = result < 0   ? complain_of_archive(reading, result)
+		 : result > 0 ? read_manifest(reading, &found)
+			      : STATUS_DONE;
+	if (status == STATUS_DONE)
+		status = check_header(reading);
+	reading->n_manifests = 0;
+	tar_free(reading->tar);
+	reading->tar = NULL;
+	if (status == STATUS_DONE && lseek(fd, start, SEEK_SET) < 0)
+		status = report_error(reading->loading->tool, reading->loading->source, -errno);
+	return status;
+}
+
 static int compare_members(const void *a, const void *b)
 {
 	return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
@@ -234,11 +246,6 @@ static int check_members(struct reading *reading)
 	struct loading *loading = reading->loading;
 	struct members *members = &reading->members;
 
-	if (!reading->manifest.has_header)
-		return report(loading->tool, STATUS_NOT_AS_ASKED, loading->source,
-			      "it has no " MANIFEST_NAME
-			      ", so it is cut off, or 'segctl save' has not made it; "
-			      "nothing was loaded, tar -x extracts it without checks");
 	if (members->n > 0)
 		qsort(members->items, members->n, sizeof(*members->items), compare_members);
 	for (size_t i = 0; i < members->n; i++) {
@@ -279,16 +286,17 @@ static int finish_member(struct reading *reading, struct member *member)
 {
 	struct loading *loading = reading->loading;
 	uint64_t first = 0;
-	struct manifest_entry *entry =
-		loading_find_entry(&reading->manifest, member->name, &member->checksum, &first);
+	const struct manifest_entry *entry;
 
+	if (member->is_complete)
+		return STATUS_DONE;
+	entry = loading_find_entry(&reading->manifest, member->name, &member->checksum, &first);
 	if (!entry)
 		return loading_complain_of_damage(loading, member->name, first);
 	if (loading_is_left_out(loading, entry))
 		return STATUS_DONE;
-	if (member->landing)
-		return loading_publish(loading, &reading->manifest, entry, member->landing,
-				       member->landing->fd);
+	if (!loading->verifies)
+		return member_publish(loading, &reading->manifest, member, entry);
 	loading->n++;
 	return STATUS_DONE;
 }
@@ -296,8 +304,10 @@ static int finish_member(struct reading *reading, struct member *member)
 static int finish_members(struct reading *reading)
 {
 	struct members *members = &reading->members;
-	int status = check_members(reading);
+	int status = check_header(reading);
 
+	if (status == STATUS_DONE)
+		status = check_members(reading);
 	if (status != STATUS_DONE)
 		return status;
 	status = check_manifest(reading);
@@ -322,20 +332,29 @@ static void allow_descriptors(void)
 	}
 }
 
+static int read_members(struct reading *reading, int fd)
+{
+	struct tar_member member;
+	int status = STATUS_DONE;
+	int result = tar_open(fd, &reading->tar);
+
+	if (result < 0)
+		return report_error(reading->loading->tool, reading->loading->source, result);
+	while (status == STATUS_DONE && (result = tar_next(reading->tar, &member)) > 0)
+		status = take(reading, &member);
+	return status == STATUS_DONE && result < 0 ? complain_of_archive(reading, result) : status;
+}
+
 int load_archive(struct loading *loading, int fd)
 {
 	struct reading reading = {.loading = loading};
-	struct tar_member member;
-	int result = tar_open(fd, &reading.tar);
 	int status = STATUS_DONE;
 
-	if (result < 0)
-		return report_error(loading->tool, loading->source, result);
 	allow_descriptors();
-	while (status == STATUS_DONE && (result = tar_next(reading.tar, &member)) > 0)
-		status = take(&reading, &member);
-	if (status == STATUS_DONE && result < 0)
-		status = complain_of_archive(&reading, result);
+	if (loading->style.resume && !loading->verifies)
+		status = read_ahead(&reading, fd);
+	if (status == STATUS_DONE)
+		status = read_members(&reading, fd);
 	if (status == STATUS_DONE)
 		status = finish_members(&reading);
 	tdestroy(reading.names, keep_name);

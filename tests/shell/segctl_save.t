@@ -240,6 +240,66 @@ wait $!
 is "... are not noticed" "$(load --verify "$out" video)" "1 segment is as saved"
 reset
 
+# --- interruptions of archives ---
+
+mkdir "$mnt/many"
+for name in a b c; do head -c 10M /dev/urandom >"$mnt/many/$name"; done
+truncate -s 8M "$mnt/many/sparse"
+head -c 1M /dev/urandom | dd of="$mnt/many/sparse" bs=1M seek=4 conv=notrunc status=none
+save many "$ram/m.tar"
+# shellcheck disable=SC2120 # it is called by the variable "way"
+from_file() { "$segctl" load --to copy "$@" "$ram/m.tar"; }
+# shellcheck disable=SC2120
+from_pipe() { cat "$ram/m.tar" | "$segctl" load --to copy "$@" -; }
+export -f from_file from_pipe
+export segctl ram
+all_same() { diff -r "$mnt/many" "$mnt/copy/many" && [ "$(hidden "$mnt")" = 0 ]; }
+for way in from_file from_pipe; do
+	killed pwrite64 16 "$segctl" load --to copy "$ram/m.tar"
+	is "a load of an archive that is killed, then $way" "$(ls "$mnt/copy" 2>/dev/null) $(hidden "$mnt")" " 2"
+	is "... continues" "$(moved pwrite64 bash -c "$way --resume")" 17
+	ok "... to the whole" all_same
+	is "... once" "$(moved pwrite64 bash -c "$way --resume")" 0
+	says "... which is told" "4 segments are complete, and were left out" "$way" --resume
+	rm -r "$mnt/copy"
+	killed renameat2 3 "$segctl" load --to copy "$ram/m.tar"
+	is "killed when half of the segments have their names" "$(find "$mnt/copy" -type f | wc -l) $(hidden "$mnt")" "2 2"
+	is "... nothing is written again" "$(moved pwrite64 bash -c "$way --resume")" 0
+	ok "... and all is there" all_same
+	rm -r "$mnt/copy"
+	killed pwrite64 40 "$segctl" load --to copy "$ram/m.tar"
+	printf X | dd of="$(find "$mnt" -name '.segctl-*.part' -size -20000 -printf '%s %p\n' | sort -n | head -n 1 | cut -d ' ' -f 2-)" bs=1M seek=1 conv=notrunc status=none
+	ok "what does not belong to a part of it" "$way" --resume
+	ok "... is removed" all_same
+	printf X | dd of="$mnt/copy/many/b" bs=1M seek=5 conv=notrunc status=none
+	exits "a segment that was changed since" 1 "$way" --resume
+	is "... is written, and no other one" "$(moved pwrite64 bash -c "$way --resume --replace")" 10
+	ok "... to what it was" all_same
+	printf X | dd of="$mnt/copy/many/sparse" bs=1M seek=1 conv=notrunc status=none
+	exits "... also in a hole" 1 "$way" --resume
+	ok "... is replaced" "$way" --resume --replace
+	ok "... by what it was" all_same
+	setfattr -n user.other -v 1 "$mnt/copy/many/a"
+	exits "other attributes" 1 "$way" --resume
+	ok "... are replaced" "$way" --resume --replace
+	is "... by what they were" "$(getfattr --absolute-names "$mnt/copy/many/a")" ""
+	printf X | dd of="$mnt/copy/many/c" bs=1M seek=5 conv=notrunc status=none
+	ok "in place" "$way" --resume --in-place
+	ok "... too" all_same
+	rm -r "$mnt/copy"
+done
+from_file
+# twice, a block of 1 MiB at the header of each of four members
+is "of a file with 31 MiB that are there, the headers are read" "$(moved read bash -c 'from_file --resume')" 8
+is "... also as standard input" "$(moved read bash -c '"$segctl" load --resume --to copy - <"$ram/m.tar"')" 8
+head -c 15M "$ram/m.tar" >"$ram/cut.tar"
+rm -r "$mnt/copy"
+exits "an archive that is cut off" 1 load --resume --to copy "$ram/cut.tar"
+is "... leaves nothing" "$(find "$mnt" -path "$mnt/copy*" -o -name '.segctl-*')" ""
+exits "... nor does a pipe" 1 bash -c '"$segctl" load --resume --to copy - <"$ram/cut.tar"'
+is "... anything" "$(find "$mnt" -path "$mnt/copy*" -o -name '.segctl-*')" ""
+rm -r "$mnt/many" "$ram/m.tar" "$ram/cut.tar"
+
 # --- space ---
 
 mount -t tmpfs -o size=1M none "$TMPDIR/small"
@@ -322,12 +382,14 @@ all_names() { find "$mnt" \( -path "$mnt/process" -o -path "$mnt/posix" -o -path
 names=$(all_names)
 for file in "$out"/*.tar; do
 	kind=$(basename "$file" .tar)
-	output=$(load "$file" 2>&1)
-	is "an archive that is bad: $kind" "$? $(grep -c '^segctl: load: ' <<<"$output") $(tr -d '[:print:]\n' <<<"$output" | wc -c)" "1 1 0"
-	case $kind in
-	flipped | short | less) rm -f "$mnt/first" "$mnt/second" ;; # the others are loaded
-	esac
-	is "... leaves nothing" "$(all_names)" "$names"
+	for option in -q --resume; do
+		output=$(load "$option" "$file" 2>&1)
+		is "an archive that is bad: $kind ($option)" "$? $(grep -c '^segctl: load: ' <<<"$output") $(tr -d '[:print:]\n' <<<"$output" | wc -c)" "1 1 0"
+		case $kind in
+		flipped | short | less) rm -f "$mnt/first" "$mnt/second" ;; # the others are loaded
+		esac
+		is "... leaves nothing" "$(all_names)" "$names"
+	done
 done
 reset
 

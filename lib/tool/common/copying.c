@@ -68,6 +68,26 @@ int copying_compare(int fd, const void *data, size_t length, uint64_t offset)
 	return 1;
 }
 
+int copying_is_zero(int fd, uint64_t from, uint64_t end)
+{
+	char there[COMPARED];
+	struct extent extent;
+	int result;
+
+	while ((result = extent_next(fd, from, end, &extent)) > 0) {
+		const size_t n = extent.length < sizeof(there) ? (size_t)extent.length : sizeof(there);
+
+		result = copying_read(fd, there, n, extent.offset);
+		if (result < 0)
+			return result == -ENODATA ? 0 : result;
+		/* the first byte is 0, and each is as the one before */
+		if (there[0] != 0 || memcmp(there, there + 1, n - 1) != 0)
+			return 0;
+		from = extent.offset + n;
+	}
+	return result < 0 ? result : 1;
+}
+
 int copying_clear(int fd, uint64_t from, uint64_t end)
 {
 	struct extent extent;

@@ -33,6 +33,9 @@ int copying_write(int fd, const void *data, size_t length, uint64_t offset);
 /* Whether a file has these bytes. Returns 1; 0, also if it is shorter; a negative errno. */
 int copying_compare(int fd, const void *data, size_t length, uint64_t offset);
 
+/* Whether a part of a file is zero, or a hole. Returns 1, 0 or a negative errno. */
+int copying_is_zero(int fd, uint64_t from, uint64_t end);
+
 /* Makes a hole of a part of a file, or writes zeroes where that is not possible. Returns 0; a negative errno.
  */
 int copying_clear(int fd, uint64_t from, uint64_t end);

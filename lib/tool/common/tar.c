@@ -388,27 +388,48 @@ int tar_next(struct tar *tar, struct tar_member *member)
 	return 1;
 }
 
-/* Takes data of a member. Returns 0; -EBADMSG, it is not in its place; a negative errno. */
-static int take(const struct tar_member *member, uint64_t offset, const void *data, size_t length, int to,
-		struct checksum *checksum, bool *is_target)
-{
-	int result;
+/* A member whose data is read. */
+struct reading {
+	const struct tar_member *member;
+	const struct tar_receiver *receiver;
+	struct checksum *checksum;
+	uint64_t at; /* the end of what was read */
+	bool is_target;
+};
 
-	if (offset > member->size || length > member->size - offset)
-		return -EBADMSG;
-	result = checksum_add(checksum, offset, data, length);
-	if (result == -EINVAL)
-		return -EBADMSG;
-	if (result == 0 && to >= 0) {
-		result = copying_write(to, data, length, offset);
-		*is_target = result < 0;
-	}
+static int take_hole(struct reading *reading, uint64_t end)
+{
+	int result = 0;
+
+	if (reading->receiver && end > reading->at)
+		result = reading->receiver->take_hole(reading->receiver->context, reading->at, end);
+	reading->is_target = result < 0;
 	return result;
 }
 
-int tar_read(struct tar *tar, const struct tar_member *member, int to, struct checksum *checksum,
-	     struct progress *progress, bool *is_target)
+/* Takes data of a member. Returns 0; -EBADMSG, it is not in its place; a negative errno. */
+static int take_data(struct reading *reading, uint64_t offset, const void *data, size_t length)
 {
+	int result;
+
+	if (offset > reading->member->size || length > reading->member->size - offset)
+		return -EBADMSG;
+	result = checksum_add(reading->checksum, offset, data, length);
+	if (result < 0)
+		return result == -EINVAL ? -EBADMSG : result;
+	result = take_hole(reading, offset);
+	if (result == 0 && reading->receiver) {
+		result = reading->receiver->take_data(reading->receiver->context, offset, data, length);
+		reading->is_target = result < 0;
+	}
+	reading->at = offset + length;
+	return result;
+}
+
+int tar_read(struct tar *tar, const struct tar_member *member, const struct tar_receiver *receiver,
+	     struct checksum *checksum, struct progress *progress, bool *is_target)
+{
+	struct reading reading = {.member = member, .receiver = receiver, .checksum = checksum};
 	const void *data;
 	la_int64_t offset;
 	size_t length;
@@ -419,15 +440,17 @@ int tar_read(struct tar *tar, const struct tar_member *member, int to, struct ch
 	       got == ARCHIVE_WARN) {
 		if (length == 0)
 			continue;
-		result = offset < 0 ? -EBADMSG
-				    : take(member, (uint64_t)offset, data, length, to, checksum, is_target);
+		result = offset < 0 ? -EBADMSG : take_data(&reading, (uint64_t)offset, data, length);
 		if (result < 0)
-			return result;
+			break;
 		progress_add(progress, length);
 	}
-	if (got != ARCHIVE_EOF)
-		return -EBADMSG;
-	return checksum_finish(checksum, member->size);
+	if (result == 0 && got != ARCHIVE_EOF)
+		result = -EBADMSG;
+	if (result == 0)
+		result = take_hole(&reading, member->size);
+	*is_target = reading.is_target;
+	return result < 0 ? result : checksum_finish(checksum, member->size);
 }
 
 int tar_read_text(struct tar *tar, const struct tar_member *member, size_t max, char **text)

@@ -50,12 +50,19 @@ int tar_open(int fd, struct tar **tar);
 /* Gets the next member. Returns 1; 0 at the end; -EBADMSG, the archive is damaged; a negative errno. */
 int tar_next(struct tar *tar, struct tar_member *member);
 
+/* What receives the data of a member, in order. Functions return 0, or a negative errno that ends it. */
+struct tar_receiver {
+	int (*take_data)(void *context, uint64_t offset, const void *data, size_t length);
+	int (*take_hole)(void *context, uint64_t from, uint64_t end);
+	void *context;
+};
+
 /*
- * Reads the data of the member. to: receives it; -1 = nothing is written. is_target: whether an error is one
- * of `to`. Returns 0; -EBADMSG; a negative errno.
+ * Reads the data of the member. receiver: NULL = it is only summed. is_target: whether an error is one of the
+ * receiver. Returns 0; -EBADMSG; a negative errno.
  */
-int tar_read(struct tar *tar, const struct tar_member *member, int to, struct checksum *checksum,
-	     struct progress *progress, bool *is_target);
+int tar_read(struct tar *tar, const struct tar_member *member, const struct tar_receiver *receiver,
+	     struct checksum *checksum, struct progress *progress, bool *is_target);
 
 /* Reads a member as text, malloc'd, with a 0 after it. Returns 0; -EFBIG, more than `max` bytes. */
 int tar_read_text(struct tar *tar, const struct tar_member *member, size_t max, char **text);
