@@ -1,37 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# segctl save and load: directories and archives, what is kept, what is refused, interruptions, locks.
+# segctl save and load: directories and archives, what is kept, what is refused, locks.
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$SEGFS_TOP/tests/lib/tap.sh"
 # shellcheck source=tests/lib/segctl.sh
 . "$SEGFS_TOP/tests/lib/segctl.sh"
+# shellcheck source=tests/lib/saved.sh
+. "$SEGFS_TOP/tests/lib/saved.sh"
 
-ram=$TMPDIR/ram
-out=$ram/out
-mkdir "$ram" "$TMPDIR/small"
-mount -t tmpfs none "$ram"
-mkdir "$out"
+mkdir "$TMPDIR/small"
 trap 'kill "${holder-}" 2>/dev/null; umount "$TMPDIR/small" "$ram" 2>/dev/null; ipcrm -M 0x5e9f5001 2>/dev/null; rm -f "/dev/shm/segfs-save-$$"; segctl_clean_up' EXIT
-
-save() { "$segctl" save "$@"; }
-load() { "$segctl" load "$@"; }
-# Bytes that a command writes and reads, standard streams and archives included: moved CALLS COMMAND...
-moved() {
-	local -x ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 # which needs ptrace(2) itself
-	strace -f --seccomp-bpf -qq -e trace="$1" -o "$TMPDIR/trace" "${@:2}" >/dev/null 2>&1
-	awk '/ = [0-9]+$/ { bytes += $NF } END { printf "%d\n", bytes / 1048576 }' "$TMPDIR/trace"
-}
-# Kills the command when it has made so many calls: killed CALL N COMMAND...
-killed() { { ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -qq -o /dev/null -e trace="$1" -e inject="$1:error=EIO:signal=KILL:when=$2" "${@:3}"; } >/dev/null 2>&1; }
-hidden() { find "$1" -maxdepth "${2-9}" -name '.segctl-*.part' 2>/dev/null | wc -l; }
-# Whether two copies of video/ring have the same data, and holes
-same_ring() { [ "$(ring "$1")" = "$(ring "$2")" ] && [ $(($(blocks "$1") - $(blocks "$2"))) -le 64 ]; }
-ring() { stat -c %s "$1" && for at in "2000 60" "4056 40"; do dd if="$1" bs=1M skip="${at% *}" count="${at#* }" status=none; done | md5sum; }
-facts() { stat -c '%a %u %g %s %.Y' "$1" && getfattr -h -d -m '^(user|system)\.' --absolute-names "$1" | grep -v '^#' | sort && getfacl -cnp "$1"; }
-same() { cmp "$1" "$2" && [ "$(facts "$1")" = "$(facts "$2")" ]; }
-blocks() { stat -c %b "$1"; }
 # Holds a lock of an open file description until it is killed: hold FILE F_RDLCK|F_WRLCK
 hold() {
 	/usr/bin/python3 -c '
@@ -64,9 +44,7 @@ printf '[directory tiny]\nmedium = memory\nsize = 1M\n' >"$TMPDIR/segfs.ini"
 start --config "$TMPDIR/segfs.ini" || tap_skip_all "a mount"
 mkdir -m 750 "$mnt/video"
 setfattr -n user.segfs.writers -v 3 "$mnt/video"
-truncate -s 4G "$mnt/video/ring"
-dd if=/dev/urandom of="$mnt/video/ring" bs=1M count=60 seek=2000 conv=notrunc status=none
-dd if=/dev/urandom of="$mnt/video/ring" bs=1M count=40 seek=4056 conv=notrunc status=none
+make_ring
 setfattr -x user.segfs.writers "$mnt/video/ring"
 echo 'a small one' >"$mnt/small"
 setfattr -n user.mine -v "one of mine" "$mnt/small"
@@ -79,7 +57,6 @@ chmod 4750 "$mnt/small"
 touch -d '2020-01-02 03:04:05.123456789' "$mnt/small"
 : >"$mnt/empty"
 truncate -s 8E "$mnt/hole" 2>/dev/null || truncate -s 1T "$mnt/hole"
-reset() { rm -rf "${out:?}"/* "$out"/.segctl-* "$mnt"/copy* "$mnt"/.segctl-*; }
 
 # --- directories ---
 
@@ -179,126 +156,12 @@ exits "... but not replaced" 1 load --replace --nonblock "$out" small
 exits "... nor changed" 1 load --in-place --timeout 50ms "$out" small
 let_go
 is "nothing hidden is left" "$(hidden "$mnt") $(hidden "$out")" "0 0"
-reset
-
-# --- interruptions ---
-
-killed pwrite64 10 "$segctl" save video "$out"
-is "a save that is killed" "$(find "$out" -name ring) $(hidden "$out")" " 1"
-is "... continues" "$(moved pwrite64 "$segctl" save --resume video "$out")" 72
-ok "... to the whole" same_ring "$mnt/video/ring" "$out/video/ring"
-is "... once" "$(moved pwrite64 "$segctl" save --resume video "$out")" 0
-is "... which is told" "$(save --resume video "$out" 2>&1)" "segctl: save: $out: 1 segment is complete, and was left out"
-is "... without -q" "$(save -q --resume video "$out" 2>&1)" ""
-killed pwrite64 10 "$segctl" load --to copy "$out"
-is "a load that is killed" "$(find "$mnt/copy" -name ring 2>/dev/null) $(hidden "$mnt")" " 1"
-is "... continues" "$(moved pwrite64 "$segctl" load --resume --to copy "$out")" 64
-ok "... to the whole" same_ring "$mnt/video/ring" "$mnt/copy/video/ring"
-is "... once" "$(moved pwrite64 "$segctl" load --resume --to copy "$out")" 0
-is "... which is told" "$(load --resume --to copy "$out" 2>&1)" "segctl: load: $out: 1 segment is complete, and was left out"
-setfattr -n user.other -v 1 "$mnt/copy/video/ring"
-exits "one that was changed since" 1 load --resume --to copy "$out"
-ok "... is replaced" load --resume --replace --to copy "$out"
-is "... with its attributes" "$(getfattr --absolute-names "$mnt/copy/video/ring")" ""
-rm -r "$mnt/copy"
-killed pwrite64 10 "$segctl" load --to copy "$out"
-ok "or it begins again" load --to copy "$out"
-is "... and removes what is left" "$(hidden "$mnt")" 0
-killed renameat 1 "$segctl" save --replace video "$out"
-is "killed before the last step" "$(load --verify "$out") $(hidden "$out")" "1 segment is as saved 1"
-ok "... the next one removes it" save small "$out"
-killed pwrite64 10 "$segctl" load --to copy3 "$out"
-printf 'half a li' >>"$out/.segctl-manifest"
-is "half a line of the manifest" "$(load --verify "$out")" "2 segments are as saved"
-ok "... is removed" save empty "$out"
-is "... by what is saved" "$(load --verify "$out")" "3 segments are as saved"
-killed write 20 "$segctl" save video "$ram/k.tar"
-is "an archive that is killed" "$(ls "$ram"/k.tar 2>/dev/null) $(hidden "$ram" 1)" " 1"
-ok "... is made anew" save small "$ram/k.tar"
-is "... and removed" "$(hidden "$ram" 1)" 0
-setfattr -n user.mine -v "one of mine" "$mnt/empty"
-chown 12345:54321 "$mnt/empty"
-reset
-save empty "$out"
-killed renameat2 1 "$segctl" load --to copy "$out"
-is "killed when a segment has its owner" "$(find "$mnt" -maxdepth 1 -name '.segctl-*' -printf '%U\n') $(ls "$mnt/copy" 2>/dev/null)" "12345 "
-ok "... the next one begins again" load --to copy "$out"
-is "... and removes what is left" "$(hidden "$mnt") $(stat -c %u "$mnt/copy/empty")" "0 12345"
-rm -r "$mnt/copy"
-killed renameat2 1 "$segctl" load --to copy "$out"
-ok "... or continues" load --resume --to copy "$out"
-is "... to the whole" "$(hidden "$mnt") $(stat -c %u "$mnt/copy/empty")" "0 12345"
-killed renameat2 1 "$segctl" save --replace empty "$out"
-ok "so do those of a directory" save --replace empty "$out"
-reset
-setfattr -x user.mine "$mnt/empty"
-chown 0:0 "$mnt/empty"
 save video "$out"
 (for _ in 1 2 3; do kill -9 "$(status worker_pid)" && until_true status worker_pid; done) &
 ok "workers that die meanwhile" save --replace video "$out"
 wait $!
 is "... are not noticed" "$(load --verify "$out" video)" "1 segment is as saved"
 reset
-
-# --- interruptions of archives ---
-
-mkdir "$mnt/many"
-for name in a b c; do head -c 10M /dev/urandom >"$mnt/many/$name"; done
-truncate -s 8M "$mnt/many/sparse"
-head -c 1M /dev/urandom | dd of="$mnt/many/sparse" bs=1M seek=4 conv=notrunc status=none
-save many "$ram/m.tar"
-# shellcheck disable=SC2120 # it is called by the variable "way"
-from_file() { "$segctl" load --to copy "$@" "$ram/m.tar"; }
-# shellcheck disable=SC2120
-from_pipe() { cat "$ram/m.tar" | "$segctl" load --to copy "$@" -; }
-export -f from_file from_pipe
-export segctl ram
-all_same() { diff -r "$mnt/many" "$mnt/copy/many" && [ "$(hidden "$mnt")" = 0 ]; }
-for way in from_file from_pipe; do
-	killed pwrite64 16 "$segctl" load --to copy "$ram/m.tar"
-	is "a load of an archive that is killed, then $way" "$(ls "$mnt/copy" 2>/dev/null) $(hidden "$mnt")" " 2"
-	is "... continues" "$(moved pwrite64 bash -c "$way --resume")" 17
-	ok "... to the whole" all_same
-	is "... once" "$(moved pwrite64 bash -c "$way --resume")" 0
-	says "... which is told" "4 segments are complete, and were left out" "$way" --resume
-	rm -r "$mnt/copy"
-	killed renameat2 3 "$segctl" load --to copy "$ram/m.tar"
-	is "killed when half of the segments have their names" "$(find "$mnt/copy" -type f | wc -l) $(hidden "$mnt")" "2 2"
-	is "... nothing is written again" "$(moved pwrite64 bash -c "$way --resume")" 0
-	ok "... and all is there" all_same
-	rm -r "$mnt/copy"
-	killed pwrite64 40 "$segctl" load --to copy "$ram/m.tar"
-	printf X | dd of="$(find "$mnt" -name '.segctl-*.part' -size -20000 -printf '%s %p\n' | sort -n | head -n 1 | cut -d ' ' -f 2-)" bs=1M seek=1 conv=notrunc status=none
-	ok "what does not belong to a part of it" "$way" --resume
-	ok "... is removed" all_same
-	printf X | dd of="$mnt/copy/many/b" bs=1M seek=5 conv=notrunc status=none
-	exits "a segment that was changed since" 1 "$way" --resume
-	is "... is written, and no other one" "$(moved pwrite64 bash -c "$way --resume --replace")" 10
-	ok "... to what it was" all_same
-	printf X | dd of="$mnt/copy/many/sparse" bs=1M seek=1 conv=notrunc status=none
-	exits "... also in a hole" 1 "$way" --resume
-	ok "... is replaced" "$way" --resume --replace
-	ok "... by what it was" all_same
-	setfattr -n user.other -v 1 "$mnt/copy/many/a"
-	exits "other attributes" 1 "$way" --resume
-	ok "... are replaced" "$way" --resume --replace
-	is "... by what they were" "$(getfattr --absolute-names "$mnt/copy/many/a")" ""
-	printf X | dd of="$mnt/copy/many/c" bs=1M seek=5 conv=notrunc status=none
-	ok "in place" "$way" --resume --in-place
-	ok "... too" all_same
-	rm -r "$mnt/copy"
-done
-from_file
-# twice, a block of 1 MiB at the header of each of four members
-is "of a file with 31 MiB that are there, the headers are read" "$(moved read bash -c 'from_file --resume')" 8
-is "... also as standard input" "$(moved read bash -c '"$segctl" load --resume --to copy - <"$ram/m.tar"')" 8
-head -c 15M "$ram/m.tar" >"$ram/cut.tar"
-rm -r "$mnt/copy"
-exits "an archive that is cut off" 1 load --resume --to copy "$ram/cut.tar"
-is "... leaves nothing" "$(find "$mnt" -path "$mnt/copy*" -o -name '.segctl-*')" ""
-exits "... nor does a pipe" 1 bash -c '"$segctl" load --resume --to copy - <"$ram/cut.tar"'
-is "... anything" "$(find "$mnt" -path "$mnt/copy*" -o -name '.segctl-*')" ""
-rm -r "$mnt/many" "$ram/m.tar" "$ram/cut.tar"
 
 # --- space ---
 
