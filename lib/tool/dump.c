@@ -2,25 +2,22 @@
 /* segctl dump: the bytes of a segment as text, once or as they change. */
 #include "lib/base/cleanup.h"
 #include "lib/tool/common/command.h"
-#include "lib/tool/common/extents.h"
 #include "lib/tool/common/place.h"
 #include "lib/tool/common/report.h"
-#include "lib/tool/common/rows.h"
-#include "lib/tool/common/screen.h"
 #include "lib/tool/common/text.h"
 #include "lib/tool/common/tool.h"
+#include "lib/tool/dump_follow.h"
+#include "lib/tool/dumping.h"
 #include "lib/tool/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER     ((size_t)256 << 10)
-#define FOLLOW_MAX ((uint64_t)16 << 20) /* bytes that are kept to compare with */
+#define SECOND 1000000000u
 
 struct settings {
 	struct option_number offset, length, interval;
@@ -28,141 +25,7 @@ struct settings {
 	bool follow, json;
 };
 
-struct dump {
-	struct tool *tool;
-	const struct settings *settings;
-	const char *name;
-	int fd;
-	struct rows_layout layout;
-	uint64_t begin, end;
-
-	bool is_first;                /* no row was printed yet */
-	uint8_t last[ROWS_BYTES_MAX]; /* the row before */
-	bool is_squeezed;
-};
-
-static int complain(const struct dump *dump, int error)
-{
-	if (error != -ENODATA)
-		return report_error(dump->tool, dump->name, error);
-	return report(dump->tool, STATUS_NOT_AS_ASKED, dump->name,
-		      "it became shorter while it was read; run the command again");
-}
-
-/* Reads all of these bytes. Returns 0; -ENODATA, they are not there any more; -EINTR; a negative errno. */
-static int read_bytes(const struct dump *dump, uint8_t *data, size_t length, uint64_t offset)
-{
-	while (length > 0) {
-		const ssize_t n = pread(dump->fd, data, length, (off_t)offset);
-
-		if (n < 0 && errno == EINTR && !screen_ends())
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENODATA;
-		data += n;
-		offset += (uint64_t)n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
-
-/* --- once --- */
-
-static void print_row(struct dump *dump, uint64_t offset, const uint8_t *data, size_t length)
-{
-	char text[ROWS_TEXT_MAX];
-
-	if (dump->settings->json) {
-		rows_json(&dump->layout, data, length, text);
-		printf(dump->layout.n ? "%s\n      {\"offset\": %llu, \"values\": [%s]}"
-				      : "%s\n      {\"offset\": %llu, \"hex\": %s}",
-		       dump->is_first ? "" : ",", (unsigned long long)offset, text);
-		dump->is_first = false;
-		return;
-	}
-	if (!dump->is_first && length == dump->layout.bytes && memcmp(dump->last, data, length) == 0) {
-		if (!dump->is_squeezed)
-			puts("*");
-		dump->is_squeezed = true;
-		return;
-	}
-	rows_text(&dump->layout, offset, data, length, NULL, text);
-	puts(text);
-	memcpy(dump->last, data, length);
-	dump->is_first = length < dump->layout.bytes;
-	dump->is_squeezed = false;
-}
-
-static void print_hole(struct dump *dump, uint64_t offset, uint64_t length)
-{
-	char size[TEXT_SIZE_MAX];
-
-	if (dump->settings->json) {
-		printf("%s\n      {\"offset\": %llu, \"hole\": %llu}", dump->is_first ? "" : ",",
-		       (unsigned long long)offset, (unsigned long long)length);
-		dump->is_first = false;
-		return;
-	}
-	text_size(length, size);
-	printf("%0*llx  -- hole: %s (%llu bytes) --\n", dump->layout.digits, (unsigned long long)offset, size,
-	       (unsigned long long)length);
-	dump->is_first = true;
-	dump->is_squeezed = false;
-}
-
-/* Prints rows from `offset`, which begins one, up to `end`. */
-static int print_data(struct dump *dump, uint64_t offset, uint64_t end, uint8_t *buffer)
-{
-	const size_t whole = BUFFER / dump->layout.bytes * dump->layout.bytes;
-
-	while (offset < end) {
-		const size_t length = end - offset < whole ? (size_t)(end - offset) : whole;
-		const int result = read_bytes(dump, buffer, length, offset);
-
-		if (result < 0)
-			return result;
-		for (size_t at = 0; at < length; at += dump->layout.bytes)
-			print_row(dump, offset + at, buffer + at,
-				  length - at < dump->layout.bytes ? length - at : dump->layout.bytes);
-		offset += length;
-	}
-	return 0;
-}
-
-/* The beginning of the row in which a byte lies. */
-static uint64_t row_of(const struct dump *dump, uint64_t offset)
-{
-	return offset - (offset - dump->begin) % dump->layout.bytes;
-}
-
-static int print_rows(struct dump *dump, uint8_t *buffer)
-{
-	uint64_t at = dump->begin;
-	struct extent extent;
-	int result;
-
-	while ((result = extent_next(dump->fd, at, dump->end, &extent)) > 0) {
-		/* rows of which a part is data are data */
-		const uint64_t first = row_of(dump, extent.offset);
-		uint64_t end = extent.offset + extent.length;
-
-		if ((end - dump->begin) % dump->layout.bytes)
-			end = row_of(dump, end) + dump->layout.bytes;
-		if (end > dump->end)
-			end = dump->end;
-		if (first > at)
-			print_hole(dump, at, first - at);
-		result = print_data(dump, first > at ? first : at, end, buffer);
-		if (result < 0)
-			return result;
-		at = end;
-	}
-	if (result == 0 && at < dump->end)
-		print_hole(dump, at, dump->end - at);
-	return result;
-}
-
-static int print_json(struct dump *dump, uint8_t *buffer)
+static int print_json(struct dump *dump)
 {
 	bool is_exact;
 	_cleanup_free_ char *name = text_json(dump->name, &is_exact);
@@ -175,124 +38,14 @@ static int print_json(struct dump *dump, uint8_t *buffer)
 	       is_exact ? "null" : "\"", is_exact ? "" : hex, is_exact ? "" : "\"");
 	printf("      \"offset\": %llu,\n      \"length\": %llu,\n      \"rows\": [",
 	       (unsigned long long)dump->begin, (unsigned long long)(dump->end - dump->begin));
-	result = print_rows(dump, buffer);
+	result = dump_rows(dump, dump->begin, dump->end);
 	printf("\n      ]\n   }\n}\n");
 	return result;
 }
 
-/* --- as it changes --- */
-
-/* What was read at last, and before. */
-struct follow {
-	uint8_t *now, *before;
-	size_t length; /* of both */
-};
-
-static int read_again(struct dump *dump, struct follow *follow)
-{
-	uint8_t *swap = follow->before;
-
-	follow->before = follow->now;
-	follow->now = swap;
-	return read_bytes(dump, follow->now, follow->length, dump->begin);
-}
-
-/* Prints a line for each row that has changed. */
-static void print_changes(const struct dump *dump, const struct follow *follow)
-{
-	char text[ROWS_TEXT_MAX];
-
-	for (size_t at = 0; at < follow->length; at += dump->layout.bytes) {
-		const size_t rest = follow->length - at;
-		const size_t length = rest < dump->layout.bytes ? rest : dump->layout.bytes;
-
-		if (memcmp(follow->now + at, follow->before + at, length) == 0)
-			continue;
-		rows_text(&dump->layout, dump->begin + at, follow->now + at, length, NULL, text);
-		puts(text);
-	}
-	fflush(stdout);
-}
-
-/* Draws as many rows as the terminal has; what has changed since the last time is highlighted. */
-static void draw(const struct dump *dump, const struct follow *follow, bool is_first)
-{
-	_cleanup_free_ char *name = text_quote(dump->name);
-	char text[ROWS_TEXT_MAX];
-	size_t rows, columns;
-
-	screen_size(&columns, &rows);
-	screen_begin();
-	for (size_t at = 0; at < follow->length && rows > 1; at += dump->layout.bytes, rows--) {
-		const size_t rest = follow->length - at;
-
-		rows_text(&dump->layout, dump->begin + at, follow->now + at,
-			  rest < dump->layout.bytes ? rest : dump->layout.bytes,
-			  is_first ? NULL : follow->before + at, text);
-		screen_coloured(text);
-	}
-	snprintf(text, sizeof(text), "%.200s, every %.1f s; q ends", name ? name : "",
-		 dump->settings->interval.is_given ? (double)dump->settings->interval.value / 1e9 : 1.0);
-	screen_line(NULL, text);
-	screen_show();
-}
-
-static int follow_changes(struct dump *dump, struct follow *follow)
-{
-	const uint64_t interval =
-		dump->settings->interval.is_given ? dump->settings->interval.value : 1000000000u;
-	int result = read_bytes(dump, follow->now, follow->length, dump->begin);
-	bool is_first = true;
-	int key = SCREEN_NONE;
-
-	while (result == 0 && !screen_ends() && key != 'q') {
-		if (dump->tool->is_terminal)
-			draw(dump, follow, is_first);
-		else if (!is_first)
-			print_changes(dump, follow);
-		else
-			fflush(stdout);
-		is_first = false;
-		if (ferror(stdout))
-			break;
-		key = screen_wait(interval);
-		if (!screen_ends() && key != 'q')
-			result = read_again(dump, follow);
-	}
-	return result == -EINTR ? 0 : result;
-}
-
-static int follow(struct dump *dump, uint8_t *buffer)
-{
-	struct follow follow = {.length = (size_t)(dump->end - dump->begin)};
-	int status, result;
-
-	if (dump->end - dump->begin > FOLLOW_MAX)
-		return report(dump->tool, STATUS_USAGE, dump->name,
-			      "--follow takes at most 16M; choose a part by --offset and --length");
-	follow.now = malloc(follow.length + 1);
-	follow.before = malloc(follow.length + 1);
-	result = follow.now && follow.before ? 0 : -ENOMEM;
-	if (result == 0 && !dump->tool->is_terminal)
-		result = print_rows(dump, buffer);
-	if (result == 0) {
-		result = screen_open(dump->tool->is_terminal);
-		if (result == 0)
-			result = follow_changes(dump, &follow);
-		screen_close();
-	}
-	status = result < 0 ? complain(dump, result) : STATUS_DONE;
-	free(follow.now);
-	free(follow.before);
-	return status;
-}
-
-/* --- the command --- */
-
 /* Chooses the part. Returns a STATUS_*, after a message. */
-static int choose(struct dump *dump)
+static int choose(struct dump *dump, const struct settings *settings)
 {
-	const struct settings *settings = dump->settings;
 	struct stat found;
 	uint64_t size;
 
@@ -312,34 +65,37 @@ static int choose(struct dump *dump)
 	return STATUS_DONE;
 }
 
-static int print(struct dump *dump)
+static int print(struct dump *dump, const struct settings *settings)
 {
-	uint8_t *buffer = malloc(BUFFER);
-	int status, result = 0;
+	const uint64_t length = settings->length.is_given ? settings->length.value : UINT64_MAX;
+	const uint64_t interval = settings->interval.is_given ? settings->interval.value : SECOND;
+	int status = choose(dump, settings);
+	int result;
 
-	if (!buffer)
-		return report_error(dump->tool, NULL, -ENOMEM);
-	status = choose(dump);
-	if (status == STATUS_DONE && dump->settings->follow)
-		status = follow(dump, buffer);
-	else if (status == STATUS_DONE)
-		result = dump->settings->json ? print_json(dump, buffer) : print_rows(dump, buffer);
-	free(buffer);
+	if (status != STATUS_DONE)
+		return status;
+	if (settings->follow)
+		return dump_follow(dump, length, interval);
+	result = dump->json ? print_json(dump) : dump_rows(dump, dump->begin, dump->end);
 	if (result < 0)
-		return complain(dump, result);
-	if (status == STATUS_DONE && !dump->settings->json && !dump->settings->follow)
+		return dump_complain(dump, result);
+	if (!dump->json)
 		printf("%0*llx\n", dump->layout.digits, (unsigned long long)dump->end);
-	return status;
+	return STATUS_DONE;
 }
 
 static int run(struct tool *tool, void *given, int argc, char **argv)
 {
 	const struct settings *settings = given;
-	struct dump dump = {.tool = tool, .settings = settings, .name = argv[0], .fd = -1, .is_first = true};
+	_cleanup_free_ uint8_t *buffer = malloc(DUMP_BUFFER);
+	struct dump dump = {
+		.tool = tool, .name = argv[0], .fd = -1, .json = settings->json, .buffer = buffer};
 	const char *relative, *wrong;
 	int status;
 
 	(void)argc;
+	if (!buffer)
+		return report_error(tool, NULL, -ENOMEM);
 	if (rows_parse(settings->as, &dump.layout, &wrong) < 0)
 		return report(
 			tool, STATUS_USAGE, wrong,
@@ -358,7 +114,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 	if (dump.fd < 0)
 		return report_error(tool, dump.name, dump.fd);
 	dump.layout.colour = tool->colour && !settings->json;
-	status = print(&dump);
+	status = print(&dump, settings);
 	close(dump.fd);
 	return status;
 }
@@ -369,7 +125,7 @@ static const struct command_option options[] = {
 	COMMAND_OPTION(OPTION_TEXT, settings, as, "as", 'a', "LIST",
 		       "numbers: u8 to u64, i8 to i64, f32, f64; be or le"),
 	COMMAND_OPTION(OPTION_FLAG, settings, follow, "follow", 'f', NULL,
-		       "again and again, what has changed"),
+		       "again and again, what has changed or grown"),
 	COMMAND_OPTION(OPTION_TIME, settings, interval, "interval", 'i', "TIME", "... so often (1s)"),
 	COMMAND_OPTION(OPTION_FLAG, settings, json, "json", 'J', NULL, "as JSON"),
 	{0},
