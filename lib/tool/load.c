@@ -4,6 +4,7 @@
 #include "lib/tool/common/command.h"
 #include "lib/tool/common/depot.h"
 #include "lib/tool/common/filelock.h"
+#include "lib/tool/common/place.h"
 #include "lib/tool/common/report.h"
 #include "lib/tool/common/tool.h"
 #include "lib/tool/internal.h"
@@ -89,6 +90,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		.patterns = (const char *const *)argv + 1,
 		.n_patterns = (size_t)argc - 1,
 	};
+	struct place_swept swept = {0};
 	int status = check_settings(tool, settings);
 
 	if (status == STATUS_DONE && !settings->verify)
@@ -99,6 +101,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 	loading.is_matched = calloc(loading.n_patterns + 1, sizeof(bool));
 	if (!loading.is_matched)
 		return report_error(tool, NULL, -ENOMEM);
+	loading.style.swept = &swept;
 	progress_begin(&loading.progress, settings->style.quiet, 0);
 	status = load(&loading);
 	progress_end(&loading.progress);
@@ -108,6 +111,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		depot_note_complete(tool, loading.source, loading.n_complete);
 	if (status == STATUS_DONE && settings->verify && !settings->style.quiet)
 		printf("%zu %s as saved\n", loading.n, loading.n == 1 ? "segment is" : "segments are");
+	place_swept_free(&swept);
 	free(loading.is_matched);
 	return status;
 }

@@ -154,6 +154,7 @@ static int save_to_file(struct saving *saving)
 	char directory[PATH_MAX] = ".";
 	_cleanup_close_ int dir_fd = -1;
 	_cleanup_close_ int fd = -1;
+	struct place_swept swept = {0};
 	struct stat found;
 	bool is_resumed;
 	int status, result;
@@ -167,7 +168,8 @@ static int save_to_file(struct saving *saving)
 		return depot_report(saving->tool, directory, NULL, -errno);
 	if (!replaces && fstatat(dir_fd, last, &found, AT_SYMLINK_NOFOLLOW) == 0)
 		return depot_report(saving->tool, saving->path, NULL, -EEXIST);
-	place_sweep(dir_fd);
+	place_sweep(dir_fd, &swept);
+	place_swept_free(&swept);
 	fd = place_create(dir_fd, last, false, &is_resumed);
 	if (fd < 0)
 		return depot_report(saving->tool, saving->path, NULL, fd);

@@ -15,9 +15,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct depot *depot_of(const struct saving *saving)
+/* A directory that is saved to. */
+struct directory {
+	struct depot depot;
+	struct place_swept swept;
+};
+
+static struct directory *directory_of(const struct saving *saving)
 {
 	return saving->target->context;
+}
+
+static struct depot *depot_of(const struct saving *saving)
+{
+	return &directory_of(saving)->depot;
 }
 
 static int complain(struct saving *saving, const char *name, int error)
@@ -159,7 +170,7 @@ static int add_file(struct saving *saving, struct saving_source *source)
 
 	if (dir_fd >= 0) {
 		if (!saving->style.resume)
-			place_sweep(dir_fd);
+			place_sweep(dir_fd, &directory_of(saving)->swept);
 		fd = place_create(dir_fd, name, saving->style.resume, &is_resumed);
 	}
 	if (dir_fd < 0 || fd < 0)
@@ -201,34 +212,36 @@ static void sweep(struct saving *saving)
 
 		if (dir_fd < 0)
 			continue;
-		place_sweep(dir_fd);
+		place_sweep(dir_fd, &directory_of(saving)->swept);
 		close(dir_fd);
 	}
 }
 
 int save_directory(struct saving *saving)
 {
-	struct depot depot;
+	struct directory directory = {0};
+	struct depot *depot = &directory.depot;
 	const struct saving_target target = {
 		.look = look,
 		.save_directory = add_directory,
 		.save = add_file,
 		.complain = complain,
-		.context = &depot,
+		.context = &directory,
 	};
-	int status = depot_open(saving->tool, saving->path, true, &depot);
+	int status = depot_open(saving->tool, saving->path, true, depot);
 	int result;
 
 	if (status == STATUS_DONE) {
 		status = saving_run(saving, &target);
 		if (saving->style.resume && status == STATUS_DONE)
 			sweep(saving);
-		result = depot_compact(&depot, was_saved, saving);
-		if (result == 0 && syncfs(depot.manifest_fd) < 0)
+		result = depot_compact(depot, was_saved, saving);
+		if (result == 0 && syncfs(depot->manifest_fd) < 0)
 			result = -errno;
 		if (result < 0 && status == STATUS_DONE)
 			status = complain(saving, MANIFEST_NAME, result);
 	}
-	depot_close(&depot);
+	place_swept_free(&directory.swept);
+	depot_close(depot);
 	return status;
 }

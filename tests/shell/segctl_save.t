@@ -91,6 +91,12 @@ is "... and written to load" "$(moved pwrite64 "$segctl" load --to copy "$out")"
 is "... written to an archive" "$(moved write "$segctl" save video "$ram/x.tar")" 100
 is "... and loaded from one" "$(moved pwrite64 "$segctl" load --to copy2 "$ram/x.tar")" 100
 rm -r "$mnt/copy2" "$ram/x.tar"
+mkdir "$mnt/many"
+for i in {1..200}; do echo "$i" >"$mnt/many/$i"; done
+save many "$ram/x.tar"
+moved flock "$segctl" load --to copy2 "$ram/x.tar" >/dev/null
+is "files of the same command are not looked at again" "$(($(wc -l <"$TMPDIR/trace") <= 400)) $(find "$mnt/copy2" -type f | wc -l)" "1 200"
+rm -r "$mnt/copy2" "$mnt/many" "$ram/x.tar"
 reset
 
 # --- archives ---

@@ -71,7 +71,7 @@ static int begin_hidden(const struct tool *tool, int *dir_fd, const struct landi
 			struct landing *landing)
 {
 	if (!style->resume)
-		place_sweep(*dir_fd);
+		place_sweep(*dir_fd, style->swept);
 	look_above(tool, style, landing, dir_fd);
 	landing->fd = place_create(*dir_fd, landing->name, style->resume, &landing->is_resumed);
 	if (landing->fd < 0)

@@ -13,11 +13,13 @@
 
 struct tool;
 struct progress;
+struct place_swept;
 
 /* How to treat what is there. Members of settings of commands that load. */
 struct landing_style {
 	bool replace, in_place, resume, no_policy, quiet;
-	uint64_t timeout; /* nanoseconds to wait for a lock, FILELOCK_FOREVER */
+	uint64_t timeout;          /* nanoseconds to wait for a lock, FILELOCK_FOREVER */
+	struct place_swept *swept; /* the caller's */
 };
 
 /* A segment that is to be. */

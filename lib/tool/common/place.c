@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <search.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -238,7 +240,48 @@ void place_discard(int dir_fd, const char *name)
 	discard(dir_fd, hidden);
 }
 
-void place_sweep(int dir_fd)
+struct directory {
+	dev_t dev;
+	ino_t ino;
+};
+
+static int compare_directories(const void *a, const void *b)
+{
+	const struct directory *one = a;
+	const struct directory *other = b;
+
+	if (one->dev != other->dev)
+		return one->dev < other->dev ? -1 : 1;
+	return one->ino < other->ino ? -1 : one->ino > other->ino;
+}
+
+/* Whether a directory was swept; it is from now on. */
+static bool was_swept(int dir_fd, struct place_swept *swept)
+{
+	struct directory *directory = malloc(sizeof(*directory));
+	struct directory *const *known;
+	struct stat found;
+
+	if (!directory || fstat(dir_fd, &found) < 0) {
+		free(directory);
+		return false;
+	}
+	*directory = (struct directory){.dev = found.st_dev, .ino = found.st_ino};
+	known = tsearch(directory, &swept->tree, compare_directories);
+	if (known && *known == directory)
+		return false;
+	free(directory);
+	return known;
+}
+
+void place_swept_free(struct place_swept *swept)
+{
+	tdestroy(swept->tree, free);
+	swept->tree = NULL;
+}
+
+/* Looks at all names of a directory. */
+static void sweep(int dir_fd)
 {
 	const int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -254,4 +297,10 @@ void place_sweep(int dir_fd)
 			continue;
 		discard(dir_fd, entry->d_name);
 	}
+}
+
+void place_sweep(int dir_fd, struct place_swept *swept)
+{
+	if (!was_swept(dir_fd, swept))
+		sweep(dir_fd);
 }

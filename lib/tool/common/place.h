@@ -2,7 +2,8 @@
 /*
  * Files that get their names when they are complete. Until then they have hidden ones, such as
  * ".segctl-HASH.part", and a lock of flock(2), by which a later run knows those that were left by one that
- * was killed. Names are relative to a directory, and symbolic links are not followed. Stateless.
+ * was killed. Names are relative to a directory, and symbolic links are not followed. Stateless, but for what
+ * the caller holds.
  */
 #ifndef SEGFS_TOOL_PLACE_H
 #define SEGFS_TOOL_PLACE_H
@@ -58,8 +59,17 @@ bool place_has_left(int dir_fd, const char *name);
 /* Removes what a run that was killed has left of a name, as far as that is possible. */
 void place_discard(int dir_fd, const char *name);
 
-/* Removes what runs that were killed have left in a directory, as far as that is possible. */
-void place_sweep(int dir_fd);
+/* Directories that a command has swept. */
+struct place_swept {
+	void *tree; /* of tsearch(3) */
+};
+
+/*
+ * Removes what runs that were killed have left in a directory, as far as that is possible; once for each
+ * directory, since it looks at all its files. swept: zero at first; released by place_swept_free().
+ */
+void place_sweep(int dir_fd, struct place_swept *swept);
+void place_swept_free(struct place_swept *swept);
 
 /* Whether the last component of a name is a hidden one of ours. */
 bool place_is_hidden(const char *name);
