@@ -29,6 +29,7 @@ struct reading {
 	struct tar *tar;
 	struct manifest manifest;
 	size_t n_manifests;
+	bool is_kept; /* hidden files stay for the next run */
 	struct members members;
 	void *names; /* of the members, for tsearch(3) */
 	int failed;  /* the status of the first segment that cannot be loaded */
@@ -51,10 +52,13 @@ static struct member *add_member(struct members *members, const char *name)
 	return member_init(member, name) < 0 ? NULL : member;
 }
 
-static void free_members(const struct loading *loading, struct members *members)
+static void free_members(const struct loading *loading, struct members *members, bool is_kept)
 {
-	for (size_t i = 0; i < members->n; i++)
+	for (size_t i = 0; i < members->n; i++) {
+		if (is_kept && members->items[i].landing)
+			landing_keep(members->items[i].landing);
 		member_free(loading, &members->items[i]);
+	}
 	free(members->items);
 }
 
@@ -68,15 +72,24 @@ static const char *strip(char *name)
 	return strncmp(name, "./", 2) == 0 ? name + 2 : name;
 }
 
+/* A connection may have broken, and the next run has another one. */
+static void keep_members(struct reading *reading)
+{
+	reading->is_kept = reading->loading->style.resume && reading->members.n > 0;
+}
+
 static int complain_of_archive(struct reading *reading, int error)
 {
 	struct loading *loading = reading->loading;
 
 	progress_clear(&loading->progress);
+	keep_members(reading);
 	if (error == -EBADMSG)
-		return report(loading->tool, STATUS_NOT_AS_ASKED, loading->source,
-			      "this is no archive of segctl save, or it is damaged (%s); nothing was loaded",
-			      tar_explain(reading->tar));
+		return report(
+			loading->tool, STATUS_NOT_AS_ASKED, loading->source,
+			"this is no archive of segctl save, or it is damaged (%s); nothing was loaded%s",
+			tar_explain(reading->tar),
+			reading->is_kept ? ", what was read is kept for --resume" : "");
 	return report_error(loading->tool, loading->source, error);
 }
 
@@ -162,10 +175,11 @@ static const char *type_of(mode_t type)
 	}
 }
 
-static int check_header(const struct reading *reading)
+static int check_header(struct reading *reading)
 {
 	if (reading->manifest.has_header)
 		return STATUS_DONE;
+	keep_members(reading);
 	return report(reading->loading->tool, STATUS_NOT_AS_ASKED, reading->loading->source,
 		      "it has no " MANIFEST_NAME ", so it is cut off, or 'segctl save' has not made it; "
 		      "nothing was loaded, tar -x extracts it without checks");
@@ -358,7 +372,7 @@ int load_archive(struct loading *loading, int fd)
 	if (status == STATUS_DONE)
 		status = finish_members(&reading);
 	tdestroy(reading.names, keep_name);
-	free_members(loading, &reading.members);
+	free_members(loading, &reading.members, reading.is_kept);
 	manifest_free(&reading.manifest);
 	tar_free(reading.tar);
 	return status == STATUS_DONE ? reading.failed : status;

@@ -124,7 +124,13 @@ head -c 15M "$ram/m.tar" >"$ram/cut.tar"
 rm -r "$mnt/copy"
 exits "an archive that is cut off" 1 load --resume --to copy "$ram/cut.tar"
 is "... leaves nothing" "$(find "$mnt" -path "$mnt/copy*" -o -name '.segctl-*')" ""
-exits "... nor does a pipe" 1 bash -c '"$segctl" load --resume --to copy - <"$ram/cut.tar"'
+exits "... nor does standard input" 1 bash -c '"$segctl" load --resume --to copy - <"$ram/cut.tar"'
 is "... anything" "$(find "$mnt" -path "$mnt/copy*" -o -name '.segctl-*')" ""
+exits "a pipe that breaks" 1 bash -c 'cat "$ram/cut.tar" | "$segctl" load --to copy -'
+is "... leaves nothing" "$(hidden "$mnt")" 0
+says "... but with --resume" "what was read is kept for --resume" bash -c 'cat "$ram/cut.tar" | "$segctl" load --resume --to copy -'
+is "... what was read" "$(ls "$mnt/copy" 2>/dev/null) $(hidden "$mnt")" " 2"
+is "... which is not written again" "$(moved pwrite64 bash -c 'from_pipe --resume')" 16
+ok "... and completed" all_same
 rm -r "$mnt/many" "$ram/m.tar" "$ram/cut.tar"
 tap_done

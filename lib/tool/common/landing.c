@@ -384,6 +384,13 @@ int landing_is_complete(const struct tool *tool, const char *name, const struct 
 	return result == -ENODATA ? 0 : result;
 }
 
+void landing_keep(struct landing *landing)
+{
+	if (landing->fd >= 0)
+		close(landing->fd);
+	landing->fd = -1;
+}
+
 void landing_end(const struct tool *tool, struct landing *landing)
 {
 	if (landing->fd >= 0 && !landing->is_written) {

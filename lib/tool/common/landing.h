@@ -59,6 +59,9 @@ int landing_has_properties(const struct tool *tool, int fd, const struct manifes
 int landing_is_complete(const struct tool *tool, const char *name, const struct manifest_entry *entry,
 			const struct landing_style *style, struct progress *progress);
 
+/* Lets the hidden file stay for a run that resumes. landing_end() must follow. */
+void landing_keep(struct landing *landing);
+
 /* Releases it; the hidden file is removed, unless it was published. */
 void landing_end(const struct tool *tool, struct landing *landing);
 
