@@ -411,10 +411,9 @@ int manifest_parse(struct manifest *manifest, char *text, size_t length, size_t 
 	for (*line = 1; at < text + length && result == 0; ++*line) {
 		char *end = memchr(at, '\n', (size_t)(text + length - at));
 
-		if (!end) {
-			manifest->is_torn = true;
+		/* whoever wrote the last line was killed */
+		if (!end)
 			break;
-		}
 		*end = '\0';
 		result = take_line(manifest, at, (size_t)(end - at));
 		at = end + 1;

@@ -28,7 +28,6 @@ struct manifest {
 	size_t n, max;
 	size_t *order; /* n indexes, by name; those of a name in the order of the lines */
 	bool has_header;
-	bool is_torn; /* the last line is not complete: whoever wrote it was killed */
 };
 
 /* The first line. malloc'd; NULL without memory. */
