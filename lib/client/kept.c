@@ -26,8 +26,9 @@ static void let_go(struct kept *kept)
 void kept_reset(struct kept *table)
 {
 	for (size_t i = 0; table && i < KEPT_MAX; i++) {
-		if (table[i].readers)
-			munmap(table[i].page, 2 * page_size());
+		if (!table[i].readers || atomic_load(&table[i].lock.holding->holder))
+			continue;
+		munmap(table[i].page, 2 * page_size());
 		table[i] = (struct kept){0};
 	}
 }
@@ -37,9 +38,8 @@ static void end(void *table)
 {
 	struct kept *kept = table;
 
-	/* in a child of fork(2) that has not asked since, they are its parent's */
-	if (thread_current.process != getpid())
-		kept_reset(kept);
+	/* in a child of fork(2) that has not asked since */
+	kept_reset(kept);
 	for (size_t i = 0; i < KEPT_MAX; i++)
 		if (kept[i].readers && kept[i].depth == 0)
 			let_go(&kept[i]);

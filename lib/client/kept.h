@@ -56,7 +56,10 @@ struct kept *kept_make(const struct thread *self, uint64_t readers, int fd, off_
 /* Keeps the word of a lock no more. If the calling thread reads by it, that ends as by its death. */
 void kept_forget(const struct thread *self, uint64_t readers);
 
-/* Unmaps what the parent of a process kept. table: of the thread that has called fork(2), or NULL. */
+/*
+ * Unmaps what the parent of a process kept: the private pages are empty. table: of the thread that has called
+ * fork(2), or NULL.
+ */
 void kept_reset(struct kept *table);
 
 /* Takes the word if it is free, and nothing else is to be said of it. */

@@ -63,10 +63,12 @@ const struct thread *thread_ask(struct holding *holding)
 		    (sizeof(void *) != 8 || thread_current.list->futex_offset != -DISTANCE))
 			thread_current.list = NULL;
 		thread_current.identity = identity_of(thread_current.id, thread_current.list);
-		thread_current.namespace = 0;
-		kept_reset(thread_current.kept);
 		thread_current.process = process;
 	}
+	/* a child of fork(2) in another PID namespace can have the id of its parent: these are asked for
+	 * always */
+	thread_current.namespace = 0;
+	kept_reset(thread_current.kept);
 	atomic_store(&holding->process, process);
 	errno = saved;
 	return &thread_current;

@@ -442,6 +442,59 @@ static void the_same_id_in_another_namespace(void **unused)
 	end(lock, "lock");
 }
 
+static void read_twice_or_exit(struct segfs_object *lock)
+{
+	for (int i = 0; i < 2; i++)
+		if (segfs_lock_shared(lock, NULL, 0) < 0 || segfs_unlock(lock) != 0)
+			_exit(1);
+}
+
+/*
+ * A process that is 1 in its namespace, and its child, which is 1 in another: their ids do not tell them
+ * apart. The death of the child is told while its parent lives.
+ */
+static void read_as_first(struct segfs_object *lock)
+{
+	int status;
+	pid_t child;
+
+	read_twice_or_exit(lock);
+	if (unshare(CLONE_NEWPID) < 0 || (child = fork()) < 0)
+		_exit(2);
+	if (child == 0) {
+		read_twice_or_exit(lock);
+		_exit(segfs_lock_shared(lock, NULL, 0) == 0 ? 0 : 3);
+	}
+	if (waitpid(child, &status, 0) != child || status != 0)
+		_exit(4);
+	_exit(segfs_lock(lock, NULL, SEGFS_TRY) == SEGFS_READER_DIED && segfs_unlock(lock) == 0 ? 0 : 5);
+}
+
+static void start_first(struct job *job, void *name)
+{
+	int status;
+	pid_t child;
+
+	job_must(job, unshare(CLONE_NEWPID) == 0);
+	child = fork();
+	job_must(job, child >= 0);
+	if (child == 0)
+		read_as_first(open_in_job(job, name));
+	job_must(job, waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void children_with_the_id_of_their_parent(void **unused)
+{
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
+
+	(void)unused;
+	assert_int_equal(job_run(start_first, (void *)(uintptr_t) "lock"), 0);
+	assert_int_equal(lock_for_a_while(lock, 20 * SECOND), SEGFS_READER_DIED);
+	assert_int_equal(segfs_clear_abandoned(lock), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+	end(lock, "lock");
+}
+
 int main(void)
 {
 #define CASE(function) cmocka_unit_test(function)
@@ -455,6 +508,7 @@ int main(void)
 		CASE(children_keep_nothing),
 		CASE(a_death_at_each_instruction),
 		CASE(the_same_id_in_another_namespace),
+		CASE(children_with_the_id_of_their_parent),
 		CASE(a_thread_that_ends_reading),
 	};
 
