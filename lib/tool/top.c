@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* segctl top: the segments that matter most, live. */
-#include "lib/tool/top.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/tool/common/command.h"
@@ -8,6 +7,7 @@
 #include "lib/tool/common/screen.h"
 #include "lib/tool/common/tool.h"
 #include "lib/tool/internal.h"
+#include "lib/tool/top_looks.h"
 
 #include <errno.h>
 #include <inttypes.h>

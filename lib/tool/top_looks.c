@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "lib/tool/top_looks.h"
 #include "lib/base/clock.h"
 #include "lib/tool/common/command.h"
-#include "lib/tool/top.h"
 
 #include <errno.h>
 #include <fnmatch.h>

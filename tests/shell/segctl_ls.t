@@ -152,7 +152,7 @@ failing() { # CALL ERROR WHEN ARGUMENT...
 	ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:error=$2:when=$3" \
 		"$segctl" "${@:4}"
 }
-ask=(ls -n -o NAME,IDLE --source store)
+ask=(ls -n -o "NAME,IDLE" --source store)
 all=$("$segctl" "${ask[@]}" | wc -l)
 for call in openat2 getdents64; do
 	exits "not all can be looked at: $call, EMFILE" 1 failing "$call" EMFILE 3 "${ask[@]}"

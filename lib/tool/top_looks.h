@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What segctl top has seen: looks at the mount, and the segments of the last one in order. One thread's. */
-#ifndef SEGFS_TOOL_TOP_H
-#define SEGFS_TOOL_TOP_H
+#ifndef SEGFS_TOOL_TOP_LOOKS_H
+#define SEGFS_TOOL_TOP_LOOKS_H
 
 #include "lib/tool/common/daemon.h"
 #include "lib/tool/common/locks.h"
