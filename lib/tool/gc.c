@@ -263,6 +263,8 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		report(tool, STATUS_DONE, NULL, "there is nothing to remove");
 	if (status == STATUS_DONE)
 		status = remove_all(tool, &survey, settings);
+	if (status == STATUS_DONE)
+		status = survey.failed;
 	survey_free(&survey);
 	return status < 0 ? STATUS_DONE : status;
 }

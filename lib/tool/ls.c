@@ -347,6 +347,8 @@ static int list_once(struct list *list)
 	if (survey.has_unknown && list->tool->is_terminal)
 		report(list->tool, STATUS_DONE, NULL,
 		       "a process did not answer: files of it may be missing, and counts too low");
+	if (status == STATUS_DONE)
+		status = survey.failed;
 	if (status == STATUS_DONE && survey.n == 0 && list->request->n_patterns > 0)
 		status = report(list->tool, STATUS_NOT_AS_ASKED, list->request->patterns[0],
 				"there is no such segment");
@@ -432,6 +434,7 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		return status;
 	if (settings->watch.is_given && settings->watch.value < 100000000)
 		return report(tool, STATUS_USAGE, "--watch", "it is at least 100ms");
+	request.quiet = settings->watch.is_given;
 	if (settings->tree && (order.column != NAME || order.reverse))
 		return report(tool, STATUS_USAGE, "--tree", "a tree is sorted by name");
 	for (size_t i = 0; i < n && !settings->null; i++)

@@ -137,6 +137,8 @@ static int run(struct tool *tool, void *given, int argc, char **argv)
 		return status;
 	saving.style.timeout = filelock_timeout(settings->nonblock, &settings->timeout);
 	missing = choose(tool, &survey, names, n);
+	if (missing == STATUS_DONE)
+		missing = survey.failed;
 	saving.is_saved = calloc(survey.n + 1, sizeof(bool));
 	progress_begin(&saving.progress, saving.style.quiet, count_bytes(&survey));
 	if (!saving.is_saved)

@@ -26,6 +26,8 @@ int top_take(struct top *top)
 	status = daemon_status(top->tool, &top->now.status);
 	if (status == STATUS_DONE)
 		status = locks_read(top->tool, &top->now.locks);
+	/* a message would take the screen away, at each look */
+	top->request.quiet = true;
 	if (status == STATUS_DONE)
 		status = survey_take(top->tool, &top->request, &top->now.survey);
 	return status;

@@ -160,6 +160,7 @@ for call in openat2 getdents64; do
 	exits "not all can be looked at: $call, ENOTCONN" 3 failing "$call" ENOTCONN 3 "${ask[@]}"
 done
 says "... is said" "Too many open files" failing openat2 EMFILE 3 "${ask[@]}"
+is "... and the others are listed" "$(failing openat2 EIO 3 "${ask[@]}" 2>/dev/null | wc -l)" $((all - 1))
 for error in ENOENT ESTALE EACCES; do
 	is "what is gone by then is left out: $error" "$(failing openat2 "$error" 3 "${ask[@]}" | wc -l)" $((all - 1))
 done
@@ -168,8 +169,20 @@ done
 
 kill -9 "$(status worker_pid)"
 is "a dead worker is not noticed" "$(list NAME video/ring)" video/ring
-mkdir "$TMPDIR/second"
+mkdir "$TMPDIR/second" "$TMPDIR/disk"
+printf '[directory disk]\nmedium = %s\n' "$TMPDIR/disk" >"$TMPDIR/segfs.ini"
+"$SEGFS" --config "$TMPDIR/segfs.ini" "$TMPDIR/second"
+touch "$TMPDIR/second/kept"
+umount "$TMPDIR/second"
 "$SEGFS" "$TMPDIR/second"
+exits "a directory whose medium is missing" 1 env SEGFS_MOUNT="$TMPDIR/second" "$segctl" ls
+says "... is named" "segctl: ls: disk: " env SEGFS_MOUNT="$TMPDIR/second" "$segctl" ls
+is "... and the rest is listed" "$(SEGFS_MOUNT=$TMPDIR/second list NAME --source store 2>/dev/null)" kept
+exits "... for gc, too" 1 env SEGFS_MOUNT="$TMPDIR/second" "$segctl" gc --dry-run
+exits "... and save" 1 env SEGFS_MOUNT="$TMPDIR/second" "$segctl" save -q '*' "$TMPDIR/saved.tar"
+ok "... which saves the rest" eval 'tar -tf "$TMPDIR/saved.tar" | grep -q kept'
+exits "... top goes on" 0 env SEGFS_MOUNT="$TMPDIR/second" "$segctl" top -c 2 -d 100ms
+rm "$TMPDIR/second/kept"
 exits "two mounts" 3 env -u SEGFS_MOUNT "$segctl" ls
 says "... are named" "$TMPDIR/second" env -u SEGFS_MOUNT "$segctl" ls
 touch "$TMPDIR/second/other"

@@ -258,25 +258,20 @@ struct work {
 	struct survey *survey;
 	unsigned int facts;
 	_Atomic size_t next;
-	_Atomic int error; /* a negative errno, after which nothing more is asked; 0 = none */
 };
 
-static void look_at(struct work *work, struct subject *subject)
+static void look_at(const struct work *work, struct subject *subject)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat attr;
-	int error;
 
 	if (!must_ask(work->tool, work->facts, work->known, subject)) {
 		facts_find(work->tool, -1, work->facts, work->known, subject);
 		return;
 	}
 	fd = tool_open(work->tool, subject->name);
-	error = fd < 0 ? facts_judge(fd, subject->source, &work->survey->has_unknown) : 0;
-	if (error < 0) {
-		atomic_store(&work->error, error);
-		return;
-	}
+	if (fd < 0)
+		subject->error = facts_judge(fd, subject->source, &work->survey->has_unknown);
 	/* another file may have got the name: all that is said is of one */
 	if (fd < 0 || fstat(fd, &attr) < 0 || !S_ISREG(attr.st_mode)) {
 		subject->is_gone = true;
@@ -297,8 +292,8 @@ static void *do_work(void *argument)
 	return NULL;
 }
 
-int facts_find_all(const struct tool *tool, unsigned int facts, const struct facts_known *known,
-		   struct survey *survey)
+void facts_find_all(const struct tool *tool, unsigned int facts, const struct facts_known *known,
+		    struct survey *survey)
 {
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct work work = {.tool = tool, .known = known, .survey = survey, .facts = facts};
@@ -306,12 +301,11 @@ int facts_find_all(const struct tool *tool, unsigned int facts, const struct fac
 	int n = 0;
 
 	if (facts == 0)
-		return 0;
+		return;
 	while (n < THREADS_MAX - 1 && n < cpus - 1 && survey->n > (size_t)(n + 1) * SHARE &&
 	       pthread_create(&threads[n], NULL, do_work, &work) == 0)
 		n++;
 	do_work(&work);
 	while (n > 0)
 		pthread_join(threads[--n], NULL);
-	return atomic_load(&work.error);
 }

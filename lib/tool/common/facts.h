@@ -23,11 +23,11 @@ void facts_find(const struct tool *tool, int fd, unsigned int facts, const struc
 
 /*
  * The same for all subjects of a survey, with a thread for each CPU; files that need not be asked are not
- * opened. Those that are gone, or that the user may not reach any more, are marked. Returns 0; the negative
- * errno of opening a file that should be there.
+ * opened. Those that are gone, or that the user may not reach any more, are marked, as are those that cannot
+ * be looked at.
  */
-int facts_find_all(const struct tool *tool, unsigned int facts, const struct facts_known *known,
-		   struct survey *survey);
+void facts_find_all(const struct tool *tool, unsigned int facts, const struct facts_known *known,
+		    struct survey *survey);
 
 /*
  * What an error means that a file or directory, which a directory has shown, cannot be looked at: 0 if it is

@@ -156,6 +156,34 @@ static enum subject_source source_below(int fd, enum subject_source parent)
 	return parent & (SOURCE_POSIX | SOURCE_SYSV | SOURCE_PROCESS) ? parent : survey_source_of(fd);
 }
 
+/* --- what cannot be looked at --- */
+
+/* Whether it is better to end: nothing more can be looked at. */
+static bool is_of_all(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOTCONN;
+}
+
+/* Tells why something is left out. Returns 0; the error, if nothing more can be looked at. */
+static int leave_out(struct tool *tool, const struct survey_request *request, struct survey *survey,
+		     const char *name, int error)
+{
+	if (error == 0 || is_of_all(error) || request->quiet)
+		return is_of_all(error) ? error : 0;
+	report_error(tool, *name ? name : tool->mount, error);
+	survey->failed = STATUS_NOT_AS_ASKED;
+	return 0;
+}
+
+/* The same in a walk. error: negative, of looking at a name. */
+static int pass_by(struct walk *walk, const char *name, enum subject_source source, int error)
+{
+	return leave_out(walk->tool, walk->request, walk->survey, name,
+			 facts_judge(error, source, &walk->survey->has_unknown));
+}
+
+/* --- directories --- */
+
 static int walk_directory(struct walk *walk, int fd, const char *name, enum subject_source parent,
 			  unsigned int depth);
 
@@ -170,7 +198,9 @@ static int take(struct walk *walk, int dir_fd, const char *prefix, const char *e
 	if (snprintf(name, sizeof(name), "%s%s", prefix, entry) >= (int)sizeof(name))
 		return 0;
 	if (fstatat(dir_fd, entry, &attr, AT_SYMLINK_NOFOLLOW) < 0)
-		return facts_judge(-errno, source, &walk->survey->has_unknown);
+		return is_wanted(walk->request, name) || may_contain(walk->request, name)
+			       ? pass_by(walk, name, source, -errno)
+			       : 0;
 	if (S_ISREG(attr.st_mode))
 		return is_wanted(walk->request, name) ? add(walk, name, source, &attr) : 0;
 	if (!S_ISDIR(attr.st_mode) || depth >= DEPTH_MAX || !may_contain(walk->request, name))
@@ -178,7 +208,7 @@ static int take(struct walk *walk, int dir_fd, const char *prefix, const char *e
 	fd = openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		walk->survey->unreadable += errno == EACCES;
-		return facts_judge(-errno, source, &walk->survey->has_unknown);
+		return pass_by(walk, name, source, -errno);
 	}
 	return walk_directory(walk, fd, name, source, depth + 1);
 }
@@ -199,7 +229,7 @@ static int walk_directory(struct walk *walk, int fd, const char *name, enum subj
 	}
 	dir = fdopendir(fd);
 	if (!dir) {
-		result = facts_judge(-errno, source, &walk->survey->has_unknown);
+		result = pass_by(walk, name, source, -errno);
 		close(fd);
 		return result;
 	}
@@ -210,7 +240,7 @@ static int walk_directory(struct walk *walk, int fd, const char *name, enum subj
 		    !(depth == 0 && strcmp(entry->d_name, ".segfs") == 0))
 			result = take(walk, dirfd(dir), prefix, entry->d_name, source, depth);
 	/* that of a process may be gone by now */
-	return result == 0 && errno ? facts_judge(-errno, source, &walk->survey->has_unknown) : result;
+	return result == 0 && errno ? pass_by(walk, name, source, -errno) : result;
 }
 
 /* --- a survey --- */
@@ -225,7 +255,8 @@ static void drop_unwanted(struct survey *survey, unsigned int wanted)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < survey->n; i++) {
-		if (survey->subjects[i].is_gone || (wanted && !(survey->subjects[i].source & wanted)))
+		if (survey->subjects[i].is_gone || survey->subjects[i].error ||
+		    (wanted && !(survey->subjects[i].source & wanted)))
 			subject_free(&survey->subjects[i]);
 		else
 			survey->subjects[kept++] = survey->subjects[i];
@@ -274,7 +305,10 @@ int survey_take(struct tool *tool, const struct survey_request *request, struct 
 	if (status == STATUS_DONE) {
 		if (users.has_unknown)
 			survey->has_unknown = true;
-		result = facts_find_all(tool, request->facts, &known, survey);
+		facts_find_all(tool, request->facts, &known, survey);
+		for (size_t i = 0; i < survey->n && result >= 0; i++)
+			result = leave_out(tool, request, survey, survey->subjects[i].name,
+					   survey->subjects[i].error);
 		if (result < 0)
 			status = report_error(tool, tool->mount, result);
 	}

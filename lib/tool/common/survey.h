@@ -50,6 +50,7 @@ struct subject {
 	const char *kind; /* "segment", "semaphore", ...; a constant text */
 	struct stat attr;
 	bool is_gone; /* it vanished meanwhile */
+	int error;    /* why it could not be looked at, a negative errno; 0 */
 
 	int64_t attached; /* how many use it; -1 = unknown */
 	int64_t resident; /* bytes in memory; -1 = unknown */
@@ -67,17 +68,20 @@ struct survey_request {
 	unsigned int sources;        /* enum subject_source; 0 = all */
 	const char *const *patterns; /* n_patterns, see survey_matches(); none = everything */
 	size_t n_patterns;
+	bool quiet; /* what cannot be looked at is left out without a message */
 };
 
 struct survey {
 	struct subject *subjects; /* sorted by name */
 	size_t n;
-	size_t unreadable;        /* directories that the user may not read */
+	int failed;        /* the STATUS_* of what was left out after a message; STATUS_DONE = nothing */
+	size_t unreadable; /* directories that the user may not read */
 	_Atomic bool has_unknown; /* a process did not answer: some counts may be too low, or files missing */
 };
 
 /*
- * Takes stock. survey: released by survey_free(). Returns a STATUS_*, after a message.
+ * Takes stock. What cannot be looked at, such as a directory whose medium is missing, is left out. survey:
+ * released by survey_free(). Returns a STATUS_*, after a message.
  */
 int survey_take(struct tool *tool, const struct survey_request *request, struct survey *survey);
 void survey_free(struct survey *survey);
