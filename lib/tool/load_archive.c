@@ -90,6 +90,11 @@ static int complain_of_archive(struct reading *reading, int error)
 			"this is no archive of segctl save, or it is damaged (%s); nothing was loaded%s",
 			tar_explain(reading->tar),
 			reading->is_kept ? ", what was read is kept for --resume" : "");
+	if (error == -EMFILE)
+		return report(
+			loading->tool, STATUS_NOT_AS_ASKED, loading->source,
+			"it has more segments than files can be open; raise the limit by 'ulimit -n', or "
+			"save to a directory; nothing was loaded");
 	return report_error(loading->tool, loading->source, error);
 }
 

@@ -220,7 +220,8 @@ int member_read(struct loading *loading, struct member *member, struct tar *tar,
 	if (result == 0 && !is_read)
 		result = tar_read(tar, found, loading->verifies ? NULL : &receiver, &member->checksum,
 				  &loading->progress, &is_target);
-	if (result < 0 && is_target)
+	/* what is missing is missing for all that follow */
+	if (result < 0 && is_target && result != -EMFILE && result != -ENFILE)
 		return fail(loading, member, result);
 	*error = result;
 	return STATUS_DONE;

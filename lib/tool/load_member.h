@@ -27,8 +27,8 @@ void member_free(const struct loading *loading, struct member *member);
 
 /*
  * Reads a member of an archive, or leaves it unread if that is not needed. entry: the last one of its name,
- * NULL = not known yet. error: receives an error of the archive, for which there is no message, or 0. Returns
- * a STATUS_*, after a message.
+ * NULL = not known yet. error: receives an error of the archive, or -EMFILE and -ENFILE, for which there is
+ * no message; or 0. Returns a STATUS_*, after a message.
  */
 int member_read(struct loading *loading, struct member *member, struct tar *tar,
 		const struct tar_member *found, const struct manifest_entry *entry, int *error);

@@ -132,5 +132,16 @@ says "... but with --resume" "what was read is kept for --resume" bash -c 'cat "
 is "... what was read" "$(ls "$mnt/copy" 2>/dev/null) $(hidden "$mnt")" " 2"
 is "... which is not written again" "$(moved pwrite64 bash -c 'from_pipe --resume')" 16
 ok "... and completed" all_same
-rm -r "$mnt/many" "$ram/m.tar" "$ram/cut.tar"
+rm -r "$mnt/copy" "$mnt/many" "$ram/m.tar" "$ram/cut.tar"
+
+# --- more than can be open ---
+
+mkdir "$mnt/few"
+for i in $(seq 40); do echo "$i" >"$mnt/few/$i"; done
+"$segctl" save -q few "$ram/few.tar"
+few() { (ulimit -n 32 && "$segctl" load -q --to copy "$ram/few.tar") 2>"$TMPDIR/few"; }
+exits "more segments than files can be open" 1 few
+is "... are said once" "$(wc -l <"$TMPDIR/few") $(grep -c "raise the limit" "$TMPDIR/few")" "1 1"
+is "... and leave nothing" "$(find "$mnt" -path "$mnt/copy*" -o -name '.segctl-*')" ""
+rm -r "$mnt/few" "$ram/few.tar"
 tap_done
