@@ -74,4 +74,14 @@ static inline void need_pages_of_kernel(void)
 		skip_missing("a kernel with pages of this size");
 }
 
+/* Skips the case if the kernel does not tell of the list by which it releases the locks of a dead thread. */
+static inline void need_robust_list(void)
+{
+	void *list = NULL;
+	size_t size;
+
+	if (syscall(SYS_get_robust_list, 0, &list, &size) < 0 || !list)
+		skip_missing("get_robust_list(2)");
+}
+
 #endif

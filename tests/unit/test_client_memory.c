@@ -16,6 +16,7 @@
 #include "lib/client/kept.h"
 #include "lib/client/object.h"
 #include "tests/unit/allocator.h"
+#include "tests/unit/features.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -54,6 +55,7 @@ static struct segfs_object *make_lock(enum segfs_kind kind)
 	const struct segfs_object_creation creation = {.mode = 0600};
 	struct segfs_object *lock = NULL;
 
+	need_robust_list();
 	unlink(at("lock"));
 	assert_int_equal(segfs_object_create(at("lock"), kind, &creation, &lock), 0);
 	return lock;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Deadlines of delegates on a slow machine: here each delegate takes a millisecond. */
 #include "lib/base/delegate.h"
+#include "tests/unit/features.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +31,7 @@ int open64(const char *path, int flags, ...)
 static void deadlines_are_longer(void **unused)
 {
 	(void)unused;
+	need_shared_memory();
 	assert_int_equal(delegate_time(20), 20);
 	delegate_calibrate();
 	assert_in_range(delegate_time(20), 20 * SLOW_US / USUAL_US, 20 * 10);
