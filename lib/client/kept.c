@@ -16,9 +16,13 @@ static struct {
 	bool exists;
 } at_end;
 
+/* A reading by the word ends as by the death of the calling thread. */
 static void let_go(struct kept *kept)
 {
-	list_remove(kept->lock.holding);
+	if (kept->depth == 0)
+		list_remove(kept->lock.holding);
+	else
+		robust_release(&kept->lock, &thread_current, ROBUST_OWNER_DIED, INT_MAX);
 	munmap(kept->page, 2 * page_size());
 	*kept = (struct kept){0};
 }
@@ -33,16 +37,25 @@ void kept_reset(struct kept *table)
 	}
 }
 
-/* The calling thread ends. A reading stays in its list, where the kernel finds it. */
+/*
+ * The calling thread ends. What it reads, another destructor may unlock that comes later: this one asks to be
+ * called once more, as often as the C library does that.
+ */
 static void end(void *table)
 {
+	const bool is_last = ++thread_current.ends >= PTHREAD_DESTRUCTOR_ITERATIONS;
 	struct kept *kept = table;
+	bool reads = false;
 
 	/* in a child of fork(2) that has not asked since */
 	kept_reset(kept);
-	for (size_t i = 0; i < KEPT_MAX; i++)
-		if (kept[i].readers && kept[i].depth == 0)
+	for (size_t i = 0; i < KEPT_MAX; i++) {
+		if (kept[i].readers && (kept[i].depth == 0 || is_last))
 			let_go(&kept[i]);
+		reads = reads || kept[i].readers;
+	}
+	if (reads && pthread_setspecific(at_end.key, kept) == 0)
+		return;
 	if (thread_current.kept == kept)
 		thread_current.kept = NULL;
 	free(kept);
@@ -106,7 +119,7 @@ struct kept *kept_make(const struct thread *self, uint64_t readers, int fd, off_
 	if (!kept || kept->readers || !kept->page)
 		return NULL;
 	atomic_store_explicit(&kept->lock.holding->holder, self->identity, memory_order_relaxed);
-	list_add(self->list, kept->lock.holding);
+	list_add_last(self->list, kept->lock.holding);
 	kept->readers = readers;
 	return kept;
 }
@@ -115,15 +128,8 @@ void kept_forget(const struct thread *self, uint64_t readers)
 {
 	struct kept *kept = kept_find(self, readers);
 
-	if (!kept)
-		return;
-	if (kept->depth == 0) {
+	if (kept)
 		let_go(kept);
-		return;
-	}
-	robust_release(&kept->lock, self, ROBUST_OWNER_DIED, INT_MAX);
-	munmap(kept->page, 2 * page_size());
-	*kept = (struct kept){0};
 }
 
 int kept_try(struct kept *kept, const struct thread *self, uint32_t *seen)

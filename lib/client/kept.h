@@ -13,6 +13,10 @@
  *
  * A thread keeps few words; the oldest at a place gives way. They are let go when the thread ends, and when
  * it closes the object. If another thread closes that, the page stays mapped until then.
+ *
+ * The kernel leaves off where it cannot read the word of an entry. A peer that truncates the file of a lock
+ * which nobody reads must not keep it from words of other files, therefore the entries of kept words are the
+ * last in the list. It still keeps the kernel from words by which the thread reads, if they were kept later.
  */
 #ifndef SEGFS_CLIENT_KEPT_H
 #define SEGFS_CLIENT_KEPT_H

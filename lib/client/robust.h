@@ -57,6 +57,7 @@ struct thread {
 	uint64_t identity;             /* tells it from a later thread with the same id */
 	uint64_t namespace;            /* see kept_is_allowed(); 0 = not asked for yet */
 	struct kept *kept;             /* what it keeps, see kept.h; NULL = nothing yet */
+	uint32_t ends;                 /* how often kept.c was told that it ends */
 };
 
 /* What a process knows of a word, in the private page behind it. */
@@ -145,6 +146,21 @@ static inline void list_add(struct robust_list_head *list, struct holding *holdi
 	entry_of(list->list.next)[-1] = &holding->next;
 	in_order();
 	list->list.next = (struct robust_list *)(void *)&holding->next;
+}
+
+/*
+ * Behind all others: the kernel leaves off at the first entry whose word it cannot read, of a file that a
+ * peer has truncated.
+ */
+static inline void list_add_last(struct robust_list_head *list, struct holding *holding)
+{
+	void **head = (void **)(void *)&list->list;
+
+	holding->next = head;
+	holding->previous = head[-1];
+	in_order();
+	*entry_of(head[-1]) = &holding->next;
+	head[-1] = &holding->next;
 }
 
 static inline void list_remove(struct holding *holding)

@@ -209,8 +209,8 @@ struct taken {
 };
 
 /*
- * Takes the word that the thread keeps, or will keep from now on. Returns as take_page(); -EAGAIN without
- * `wait`: it keeps none.
+ * Takes the word that the thread keeps, and does not read by, or will keep from now on. Returns 0, -EAGAIN as
+ * take_page(); -EAGAIN without `wait`: it keeps none.
  */
 static int take_kept(struct segfs_object *object, const struct thread *self, struct taken *taken,
 		     struct futex_wait *wait)
@@ -220,8 +220,6 @@ static int take_kept(struct segfs_object *object, const struct thread *self, str
 	uint32_t seen;
 	int result;
 
-	if (kept && kept->depth > 0)
-		return read_again(&kept->depth);
 	if (!kept)
 		kept = kept_make(self, object->number, object->others->fd, (off_t)((i + 1) * page_size()));
 	if (!kept)
@@ -272,9 +270,14 @@ static int take_page(struct segfs_object *object, const struct thread *self, siz
 static int take_any(struct segfs_object *object, const struct thread *self, struct taken *taken,
 		    struct futex_wait *wait)
 {
-	const bool keeps = kept_is_allowed(self, &object->words->namespace);
+	struct kept *own = find_kept(object, self);
 	int result = -EAGAIN;
+	bool keeps;
 
+	/* also where it may keep none any more */
+	if (own)
+		return read_again(&own->depth);
+	keeps = kept_is_allowed(self, &object->words->namespace);
 	if (keeps && object->number && !find_own(object, self))
 		result = take_kept(object, self, taken, wait);
 	return result == -EAGAIN ? take_page(object, self, keeps ? 0 : 1, taken, wait) : result;

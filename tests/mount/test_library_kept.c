@@ -21,19 +21,19 @@
 
 #define LOCKS 20 /* more than a thread keeps words of */
 
-/* How many mappings this process has of an object. */
-static unsigned int mappings_of(const char *name)
+/*
+ * How many mappings this process shares with others, those of objects among them: maps has no names of files
+ * that were made without one.
+ */
+static unsigned int mappings(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	char line[PATH_MAX + 128];
 	unsigned int n = 0;
 
 	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps)) {
-		line[strcspn(line, "\n")] = '\0';
-		n += strlen(line) > strlen(name) && line[strlen(line) - strlen(name) - 1] == '/' &&
-		     strcmp(line + strlen(line) - strlen(name), name) == 0;
-	}
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, " rw-s ") != NULL;
 	fclose(maps);
 	return n;
 }
@@ -89,6 +89,7 @@ static void readings_count(void **unused)
 /* Words give way to those of other locks, and not while the thread reads by them. */
 static void more_locks_than_words(void **unused)
 {
+	const unsigned int before = mappings();
 	struct segfs_object *locks[LOCKS];
 
 	(void)unused;
@@ -108,8 +109,7 @@ static void more_locks_than_words(void **unused)
 	}
 	for (int i = 0; i < LOCKS; i++)
 		end(locks[i], path_of("lock%d", i));
-	for (int i = 0; i < LOCKS; i++)
-		assert_int_equal(mappings_of(path_of("lock%d", i)), 0);
+	assert_int_equal(mappings(), before);
 }
 
 /* Another peer has the word that this thread keeps. */
@@ -146,19 +146,20 @@ static void a_word_that_is_taken(void **unused)
 
 static void words_end_with_their_threads(void **unused)
 {
+	const unsigned int at_first = mappings();
 	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
 	unsigned int before;
 
 	(void)unused;
 	in_thread(read_in_thread, lock);
-	before = mappings_of("lock");
+	before = mappings();
 	for (int i = 0; i < 100; i++)
 		in_thread(read_in_thread, lock);
-	assert_int_equal(mappings_of("lock"), before);
+	assert_int_equal(mappings(), before);
 	assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), 0);
 	assert_int_equal(segfs_unlock(lock), 0);
 	end(lock, "lock");
-	assert_int_equal(mappings_of("lock"), 0);
+	assert_int_equal(mappings(), at_first);
 }
 
 struct meeting {
@@ -188,6 +189,7 @@ static void *outlive(void *context)
 /* What another thread has kept of a closed object is never taken for a word of the next one. */
 static void closed_by_another_thread(void **unused)
 {
+	const unsigned int at_first = mappings();
 	struct meeting meeting = {.lock = make("lock", SEGFS_RWLOCK, 0, 0)};
 	struct segfs_object *other = make("other", SEGFS_RWLOCK, 0, 0);
 	pthread_t thread;
@@ -207,7 +209,7 @@ static void closed_by_another_thread(void **unused)
 	assert_int_equal(segfs_unlock(meeting.lock), 0);
 	end(meeting.lock, "lock");
 	end(other, "other");
-	assert_int_equal(mappings_of("lock"), 0);
+	assert_int_equal(mappings(), at_first);
 }
 
 static void closed_while_it_reads(void **unused)
@@ -232,21 +234,58 @@ static void *read_and_end(void *lock)
 	return read_in_thread(lock) || segfs_lock_shared(lock, NULL, 0) != 0 ? lock : NULL;
 }
 
-static void a_thread_that_ends_reading(void **unused)
+static void threads_that_end_reading(void **unused)
 {
-	struct segfs_object *lock;
+	const unsigned int at_first = mappings();
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
+	unsigned int before;
 
 	(void)unused;
-	/* what stays mapped would keep the mount busy */
-	if (is_on_segfs())
-		return;
-	lock = make("lock", SEGFS_RWLOCK, 0, 0);
 	in_thread(read_and_end, lock);
+	before = mappings();
+	for (int i = 0; i < 10; i++)
+		in_thread(read_and_end, lock);
+	assert_int_equal(mappings(), before);
 	assert_int_equal(lock_for_a_while(lock, 20 * SECOND), SEGFS_READER_DIED);
 	assert_int_equal(segfs_clear_abandoned(lock), 0);
 	assert_int_equal(segfs_unlock(lock), 0);
-	unlink(at("lock"));
-	segfs_object_close(lock);
+	end(lock, "lock");
+	assert_int_equal(mappings(), at_first);
+}
+
+static pthread_key_t at_end;
+static int of_writer, of_reader; /* results at the end of a thread */
+
+static void unlock_at_end(void *lock)
+{
+	of_writer = segfs_lock(lock, NULL, SEGFS_TRY);
+	of_reader = segfs_unlock(lock);
+}
+
+static void *read_until_the_end(void *lock)
+{
+	return read_in_thread(lock) || segfs_lock_shared(lock, NULL, 0) != 0 ||
+			       pthread_setspecific(at_end, lock) != 0
+		       ? lock
+		       : NULL;
+}
+
+/* The key is younger than that of the library, whose destructor comes first. */
+static void unlocked_by_a_destructor(void **unused)
+{
+	const unsigned int at_first = mappings();
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
+
+	(void)unused;
+	assert_int_equal(pthread_key_create(&at_end, unlock_at_end), 0);
+	in_thread(read_until_the_end, lock);
+	assert_int_equal(of_writer, -EDEADLK);
+	assert_int_equal(of_reader, 0);
+	pthread_key_delete(at_end);
+	assert_int_equal(segfs_lock(lock, NULL, SEGFS_TRY), 0);
+	assert_int_equal(segfs_unlock(lock), 0);
+	end(lock, "lock");
+	assert_int_equal(mappings(), at_first);
 }
 
 /* --- processes --- */
@@ -342,6 +381,41 @@ static void a_death_at_each_instruction(void **unused)
 	print_message("%u deaths, %u while it read\n", deaths, held);
 	assert_true(deaths > 20 && held > 0 && held < deaths);
 	munmap(progress, 4096);
+}
+
+static void hold_one_keep_the_other(struct job *job, void *unused)
+{
+	struct segfs_object *mutex = open_in_job(job, "mutex"), *lock = open_in_job(job, "lock");
+
+	(void)unused;
+	job_must(job, segfs_lock(mutex, NULL, 0) == 0);
+	job_must(job, segfs_lock_shared(lock, NULL, 0) == 0);
+	job_must(job, segfs_unlock(lock) == 0);
+	atomic_fetch_add(&job->steps, 1);
+	for (;;)
+		pause();
+}
+
+/* What a peer does to the file of a lock that nobody reads does not matter to other locks. */
+static void a_truncated_file(void **unused)
+{
+	struct segfs_object *mutex, *lock;
+	struct job *job;
+
+	(void)unused;
+	if (is_on_segfs()) /* where it keeps its size */
+		return;
+	mutex = make("mutex", SEGFS_MUTEX, 0, 0);
+	lock = make("lock", SEGFS_RWLOCK, 0, 0);
+	assert_non_null(job = job_start(hold_one_keep_the_other, NULL));
+	assert_true(wait_for(atomic_load(&job->steps) > 0));
+	assert_int_equal(truncate(at("lock"), 0), 0);
+	assert_int_equal(job_kill(&job), 0);
+	assert_int_equal(lock_for_a_while(mutex, 20 * SECOND), SEGFS_ABANDONED);
+	assert_int_equal(segfs_unlock(mutex), 0);
+	end(mutex, "mutex");
+	segfs_object_close(lock);
+	unlink(at("lock"));
 }
 
 /* --- namespaces --- */
@@ -495,6 +569,53 @@ static void children_with_the_id_of_their_parent(void **unused)
 	end(lock, "lock");
 }
 
+static void *write_once(void *lock)
+{
+	return lock_for_a_while(lock, 20 * SECOND) != 0 || segfs_unlock(lock) != 0 ? lock : NULL;
+}
+
+/* Whether a thread writes or waits for readers. fd: of the file of the lock. */
+static bool has_writer(int fd)
+{
+	uint32_t word = 0;
+
+	return pread(fd, &word, sizeof(word), sysconf(_SC_PAGESIZE) - 8) == sizeof(word) && word << 2;
+}
+
+static void read_without_proc(struct job *job, void *directory)
+{
+	struct segfs_object *lock = open_in_job(job, "lock"), *other = open_in_job(job, "other");
+	const int fd = open(at("lock"), O_RDONLY | O_CLOEXEC);
+	pthread_t writer;
+	void *result;
+
+	job_must(job, segfs_lock_shared(lock, NULL, 0) == 0);
+	job_must(job, chroot(directory) == 0);
+	/* a lock that is new to the process: the namespace is asked for once more */
+	read_once(other);
+	job_must(job, pthread_create(&writer, NULL, write_once, lock) == 0);
+	job_must(job, wait_for(has_writer(fd)));
+	job_must(job, read_for_a_while(lock, 10 * SECOND) == 0);
+	job_must(job, segfs_unlock(lock) == 0);
+	job_must(job, segfs_unlock(lock) == 0);
+	job_must(job, pthread_join(writer, &result) == 0 && !result);
+}
+
+/* A thread that reads already may do so once more, also when it can keep nothing any more. */
+static void reading_on_without_proc(void **unused)
+{
+	struct segfs_object *lock = make("lock", SEGFS_RWLOCK, 0, 0);
+	struct segfs_object *other = make("other", SEGFS_RWLOCK, 0, 0);
+	char directory[PATH_MAX];
+
+	(void)unused;
+	snprintf(directory, sizeof(directory), "%s/empty", test_directory());
+	assert_true(mkdir(directory, 0700) == 0 || errno == EEXIST);
+	assert_int_equal(job_run(read_without_proc, directory), 0);
+	end(lock, "lock");
+	end(other, "other");
+}
+
 int main(void)
 {
 #define CASE(function) cmocka_unit_test(function)
@@ -505,11 +626,14 @@ int main(void)
 		CASE(words_end_with_their_threads),
 		CASE(closed_by_another_thread),
 		CASE(closed_while_it_reads),
+		CASE(threads_that_end_reading),
+		CASE(unlocked_by_a_destructor),
 		CASE(children_keep_nothing),
 		CASE(a_death_at_each_instruction),
 		CASE(the_same_id_in_another_namespace),
 		CASE(children_with_the_id_of_their_parent),
-		CASE(a_thread_that_ends_reading),
+		CASE(reading_on_without_proc),
+		CASE(a_truncated_file),
 	};
 
 	return library_run(cases, sizeof(cases) / sizeof(cases[0]));
