@@ -111,7 +111,7 @@ struct kept *kept_make(const struct thread *self, uint64_t readers, int fd, off_
 	if (!thread_current.kept)
 		thread_current.kept = make_table();
 	kept = self->kept ? &self->kept[readers % KEPT_MAX] : NULL;
-	if (kept && kept->readers && kept->depth == 0)
+	if (kept && kept->readers && kept->depth == 0 && ++kept->misses >= KEPT_MISSES)
 		let_go(kept);
 	if (kept && !kept->readers)
 		kept->page = robust_map(fd, offset, &kept->lock);

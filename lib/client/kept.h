@@ -11,8 +11,10 @@
  * that of the first one that did; each keeps only the word that its id selects; and those of other namespaces
  * never take the word that their id selects.
  *
- * A thread keeps few words; the oldest at a place gives way. They are let go when the thread ends, and when
- * it closes the object. If another thread closes that, the page stays mapped until then.
+ * A thread keeps few words, each at a place that the number of the object selects. To begin to keep one costs
+ * as much as some hundred readings, therefore one gives way only when others that want its place have been
+ * read often. They are let go when the thread ends, and when it closes the object. If another thread closes
+ * that, the page stays mapped until then.
  *
  * The kernel leaves off where it cannot read the word of an entry. A peer that truncates the file of a lock
  * which nobody reads must not keep it from words of other files, therefore the entries of kept words are the
@@ -27,11 +29,13 @@
 #include <errno.h>
 #include <limits.h>
 
-#define KEPT_MAX 8u /* of a thread */
+#define KEPT_MAX    8u    /* of a thread */
+#define KEPT_MISSES 1000u /* readings of locks that would take a place, until its word gives way */
 
 struct kept {
 	uint64_t readers; /* which lock, see struct segfs_object; 0 = none */
 	uint32_t depth;   /* how often the thread has locked it for reading by this word */
+	uint32_t misses;  /* of KEPT_MISSES */
 	void *page;
 	struct robust lock;
 };
@@ -52,8 +56,7 @@ bool kept_is_allowed(const struct thread *self, _Atomic uint64_t *namespace);
 
 /*
  * Keeps a word from now on, which is not taken by that. self: with a list. offset: of the page in the file,
- * bytes. Returns it; NULL if it cannot be kept: no memory, or the thread reads another lock by the word that
- * would give way.
+ * bytes. Returns it; NULL if it cannot be kept: no memory, or the word of another lock does not give way yet.
  */
 struct kept *kept_make(const struct thread *self, uint64_t readers, int fd, off_t offset);
 

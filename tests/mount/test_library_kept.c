@@ -16,10 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOCKS 20 /* more than a thread keeps words of */
+#define LOCKS  20   /* more than a thread keeps words of */
+#define ROUNDS 2000 /* until words have given way to those of other locks */
 
 /*
  * How many mappings this process shares with others, those of objects among them: maps has no names of files
@@ -86,11 +88,20 @@ static void readings_count(void **unused)
 	end(lock, "lock");
 }
 
-/* Words give way to those of other locks, and not while the thread reads by them. */
+static long faults(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* Words give way to those of other locks, not while the thread reads by them, and not at each reading. */
 static void more_locks_than_words(void **unused)
 {
 	const unsigned int before = mappings();
 	struct segfs_object *locks[LOCKS];
+	long faults_before;
 
 	(void)unused;
 	for (int i = 0; i < LOCKS; i++)
@@ -102,8 +113,10 @@ static void more_locks_than_words(void **unused)
 			assert_int_equal(segfs_object_value(locks[i]), 1);
 		for (int i = 0; i < LOCKS; i++)
 			assert_int_equal(segfs_unlock(locks[i]), 0);
-		for (int i = 0; i < LOCKS; i++)
-			read_once(locks[i]);
+		faults_before = faults();
+		for (int i = 0; i < LOCKS * ROUNDS; i++)
+			read_once(locks[i % LOCKS]);
+		assert_true(faults() - faults_before < LOCKS * ROUNDS / 10);
 		for (int i = 0; i < LOCKS; i++)
 			assert_int_equal(segfs_object_value(locks[i]), 0);
 	}
