@@ -32,7 +32,8 @@ void kept_reset(struct kept *table)
 	for (size_t i = 0; table && i < KEPT_MAX; i++) {
 		if (!table[i].readers || atomic_load(&table[i].lock.holding->holder))
 			continue;
-		munmap(table[i].page, 2 * page_size());
+		/* that of the file it has not, and something else may be there */
+		munmap((char *)table[i].page + page_size(), page_size());
 		table[i] = (struct kept){0};
 	}
 }
@@ -115,6 +116,11 @@ struct kept *kept_make(const struct thread *self, uint64_t readers, int fd, off_
 		let_go(kept);
 	if (kept && !kept->readers)
 		kept->page = robust_map(fd, offset, &kept->lock);
+	/* a child of fork(2) knows nothing of what other threads keep, and would have it mapped for ever */
+	if (kept && !kept->readers && kept->page && madvise(kept->page, page_size(), MADV_DONTFORK) < 0) {
+		munmap(kept->page, 2 * page_size());
+		kept->page = NULL;
+	}
 	errno = saved;
 	if (!kept || kept->readers || !kept->page)
 		return NULL;

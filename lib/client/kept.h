@@ -64,8 +64,8 @@ struct kept *kept_make(const struct thread *self, uint64_t readers, int fd, off_
 void kept_forget(const struct thread *self, uint64_t readers);
 
 /*
- * Unmaps what the parent of a process kept: the private pages are empty. table: of the thread that has called
- * fork(2), or NULL.
+ * Unmaps what the parent of a process kept: only private pages are there, and they are empty. table: of the
+ * thread that has called fork(2), or NULL.
  */
 void kept_reset(struct kept *table);
 

@@ -349,6 +349,43 @@ static void children_keep_nothing(void **unused)
 	end(lock, "lock");
 }
 
+static void *keep_meanwhile(void *context)
+{
+	struct meeting *meeting = context;
+	void *result = read_in_thread(meeting->lock);
+
+	pthread_barrier_wait(&meeting->barrier);
+	pthread_barrier_wait(&meeting->barrier);
+	return result;
+}
+
+/* Of threads that a child does not have. */
+static void children_map_nothing(void **unused)
+{
+	struct meeting meeting = {.lock = make("lock", SEGFS_RWLOCK, 0, 0)};
+	const unsigned int before = mappings();
+	pthread_t thread;
+	void *result;
+	int status;
+	pid_t child;
+
+	(void)unused;
+	pthread_barrier_init(&meeting.barrier, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, keep_meanwhile, &meeting), 0);
+	pthread_barrier_wait(&meeting.barrier);
+	assert_int_equal(mappings(), before + 1);
+	child = (pid_t)check(fork());
+	if (child == 0)
+		_exit(mappings() == before ? 0 : 1);
+	assert_int_equal(check(waitpid(child, &status, 0)), child);
+	assert_int_equal(status, 0);
+	pthread_barrier_wait(&meeting.barrier);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_null(result);
+	pthread_barrier_destroy(&meeting.barrier);
+	end(meeting.lock, "lock");
+}
+
 /* --- deaths --- */
 
 static struct segfs_object *victim;
@@ -642,6 +679,7 @@ int main(void)
 		CASE(threads_that_end_reading),
 		CASE(unlocked_by_a_destructor),
 		CASE(children_keep_nothing),
+		CASE(children_map_nothing),
 		CASE(a_death_at_each_instruction),
 		CASE(the_same_id_in_another_namespace),
 		CASE(children_with_the_id_of_their_parent),
