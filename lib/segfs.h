@@ -422,9 +422,9 @@ SEGFS_API int segfs_lock(struct segfs_object *object, const struct timespec *dea
 /*
  * Locks a reader-writer lock for reading: waits until nobody writes or waits for that, except that a thread
  * which reads already may do so once more. If SEGFS_READERS_MAX threads read, it waits for one of them; one
- * less in a PID namespace other than that of the first reader.
- * A thread keeps pages of locks that it reads mapped, 8 of them at most, until it ends or closes
- * the object. After a close by another thread, they are busy on their mount until then.
+ * less in a PID namespace other than that of the first reader, and without /proc.
+ * A thread keeps pages of locks that it reads mapped, 8 of them at most, until it ends or closes the object.
+ * After a close by another thread, they keep their mount busy until then.
  * Returns and errors: as segfs_lock(); EDEADLK, the calling thread writes.
  */
 SEGFS_API int segfs_lock_shared(struct segfs_object *object, const struct timespec *deadline,

@@ -10,7 +10,7 @@
 
 #define NO_NAMESPACE UINT64_MAX
 
-/* By which the table of a thread is freed at its end. All threads only read it. */
+/* By which the table of a thread is freed at its end. Set before and after there are threads. */
 static struct {
 	pthread_key_t key;
 	bool exists;
@@ -72,6 +72,8 @@ static __attribute__((destructor)) void delete_key(void)
 {
 	if (at_end.exists)
 		pthread_key_delete(at_end.key);
+	/* somebody else may be given it */
+	at_end.exists = false;
 }
 
 static struct kept *make_table(void)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reader-writer locks (rwlock.c): a reader and two writers or, with TWO_READERS, two readers, each with a word
- * of its own, and a writer. Any process may die, at any step. That a reader's entry stays in its list while it does not
- * read (kept.h) is left out: the kernel leaves a word with another id, or none, alone. Nobody reads or writes beside a writer; who finds what a dead writer has left is told, and
- * nobody else is; nobody sleeps for ever.
+ * of its own, and a writer. Any process may die, at any step. Nobody reads or writes beside a writer; who finds
+ * what a dead writer has left is told, and nobody else is; nobody sleeps for ever.
+ * That a reader's entry stays in its list while it does not read (kept.h) is left out: the kernel leaves a word
+ * with another id, or none, alone.
  */
 #define PROCESSES 4 /* 0 and 1 read, 2 and 3 write */
 #include "futex.pml"
