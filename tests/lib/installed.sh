@@ -9,6 +9,9 @@
 #   SEGFS_MOUNT                an empty directory
 #   on_a_mount FUNCTION        calls a function with a mount of segfs as SEGFS_MOUNT, then ends the test
 
+# other programs cannot load it
+! nm -D "$SEGFS_OUT/libsegfs.so.0" | grep -q '__[at]san_' || tap_skip_all "a library without a sanitizer"
+
 root=$TMPDIR/root
 examples=$SEGFS_TOP/lib/examples
 trap 'rm -rf "$root"' EXIT
