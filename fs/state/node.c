@@ -225,7 +225,7 @@ int node_reference_locked(struct state *state, const struct node_key *key, mode_
 		atomic_fetch_add(&slot->lookups, 1);
 		/* the file has a name again, as linkat(2) can give to an unlinked one */
 		if (atomic_load(&slot->flags) & NODE_UNLINKED && !(flags & NODE_UNLINKED)) {
-			atomic_fetch_and(&slot->flags, ~(uint32_t)NODE_UNLINKED);
+			atomic_fetch_and(&slot->flags, ~(uint32_t)(NODE_UNLINKED | NODE_SLOW_END));
 			backing_id_unhold(state, index);
 		}
 	} else if (*fd >= state->max_fd) {

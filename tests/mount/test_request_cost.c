@@ -84,6 +84,13 @@ static void removed(void)
 	check(unlink(at("a")));
 }
 
+/* It had no name at first. */
+static void named_later(void)
+{
+	kept = (int)check(open(at("."), O_RDWR | O_TMPFILE | O_CLOEXEC, 0644));
+	check(linkat(AT_FDCWD, path_of("/proc/self/fd/%d", kept), AT_FDCWD, at("a"), AT_SYMLINK_FOLLOW));
+}
+
 static void linked(void)
 {
 	make_hot("a");
@@ -298,6 +305,8 @@ static const struct measured using[] = {
 	{"OPEN of a hot file", FUSE_OPEN, hot, open_again},
 	{"OPEN of a cold file", FUSE_OPEN, cold, open_again},
 	{"RELEASE", FUSE_RELEASE, opened, close_again},
+	{"GETATTR of a file that got its name later", FUSE_GETATTR, named_later, get_attributes},
+	{"RELEASE of a file that got its name later", FUSE_RELEASE, named_later, close_again},
 };
 
 /* The ends of files; these may take more locks. */
