@@ -17,17 +17,22 @@
 /* --- opening --- */
 
 /* A fifo or a device is opened without waiting, found out, and closed again. */
-static int open_path(const char *path, bool writable, struct stat *found)
+static int open_path(const char *path, bool writable, uint64_t *size)
 {
 	_cleanup_close_ int fd =
 		open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct statx found;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, found) < 0)
+	/* what a file is never changes: no file system need be asked for that again */
+	if (statx(fd, "", AT_EMPTY_PATH | (size ? 0 : AT_STATX_DONT_SYNC),
+		  STATX_TYPE | (size ? STATX_SIZE : 0), &found) < 0)
 		return -errno;
-	if (!S_ISREG(found->st_mode))
-		return S_ISDIR(found->st_mode) ? -EISDIR : -ENXIO;
+	if (!S_ISREG(found.stx_mode))
+		return S_ISDIR(found.stx_mode) ? -EISDIR : -ENXIO;
+	if (size)
+		*size = found.stx_size;
 	/* otherwise reads and writes would not wait for mandatory locks */
 	if (fcntl(fd, F_SETFL, 0) < 0)
 		return -errno;
@@ -37,8 +42,9 @@ static int open_path(const char *path, bool writable, struct stat *found)
 int segfs_open(const char *name, unsigned int flags, uint64_t size, struct segfs_segment **segment)
 {
 	_cleanup_close_ int fd = -1;
+	const bool asks_size = flags & (SEGFS_SIZE_EXACT | SEGFS_SIZE_AT_LEAST);
 	struct segfs_segment *made;
-	struct stat found;
+	uint64_t found = 0;
 	char path[PATH_MAX];
 	int result;
 
@@ -48,11 +54,10 @@ int segfs_open(const char *name, unsigned int flags, uint64_t size, struct segfs
 	result = name_resolve(name, false, path);
 	if (result < 0)
 		return result;
-	fd = open_path(path, flags & SEGFS_WRITE, &found);
+	fd = open_path(path, flags & SEGFS_WRITE, asks_size ? &found : NULL);
 	if (fd < 0)
 		return fd;
-	if ((flags & SEGFS_SIZE_EXACT && (uint64_t)found.st_size != size) ||
-	    (flags & SEGFS_SIZE_AT_LEAST && (uint64_t)found.st_size < size))
+	if ((flags & SEGFS_SIZE_EXACT && found != size) || (flags & SEGFS_SIZE_AT_LEAST && found < size))
 		return -ERANGE;
 	made = malloc(sizeof(*made));
 	if (!made)
@@ -234,10 +239,9 @@ static bool is_dangling(const char *path)
 static int obtain(const char *path, struct making *making, bool *existed)
 {
 	const bool may_exist = making->creation->flags & SEGFS_OPEN_EXISTING;
-	struct stat found;
 
 	for (int tries = 0; tries < TRIES; tries++) {
-		int fd = may_exist ? open_path(path, true, &found) : -ENOENT;
+		int fd = may_exist ? open_path(path, true, NULL) : -ENOENT;
 
 		*existed = fd != -ENOENT;
 		if (fd == -ENOENT)
