@@ -65,7 +65,8 @@ struct holding {
 	char unused[16];
 	void *previous; /* the next two are an entry of the list, as in pthread_mutex_t */
 	void *next;
-	_Atomic uint64_t holder; /* identity of the thread of this process that holds the word, or keeps it (kept.h); 0 = none */
+	_Atomic uint64_t holder; /* identity of the thread of this process that holds the word, or keeps it
+				    (kept.h); 0 = none */
 	uint32_t depth;          /* how often the holder has locked it, used by the holder alone */
 	_Atomic pid_t process;   /* 0 in a child of fork(2) until it uses it */
 };
