@@ -4,9 +4,7 @@
 #include "lib/tool/common/text.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <linux/limits.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -164,24 +162,20 @@ int properties_clear(int fd)
 
 static uid_t find_user(const struct properties *properties)
 {
-	struct passwd entry, *found = NULL;
-	char buffer[4096];
+	uid_t user = properties->uid;
 
-	if (properties->user && getpwnam_r(properties->user, &entry, buffer, sizeof(buffer), &found) == 0 &&
-	    found)
-		return found->pw_uid;
-	return properties->uid;
+	if (properties->user)
+		text_find_user(properties->user, &user);
+	return user;
 }
 
 static gid_t find_group(const struct properties *properties)
 {
-	struct group entry, *found = NULL;
-	char buffer[4096];
+	gid_t group = properties->gid;
 
-	if (properties->group && getgrnam_r(properties->group, &entry, buffer, sizeof(buffer), &found) == 0 &&
-	    found)
-		return found->gr_gid;
-	return properties->gid;
+	if (properties->group)
+		text_find_group(properties->group, &group);
+	return group;
 }
 
 /* Another owner must not get the rights of bits that were meant for the first one. */

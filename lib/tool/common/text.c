@@ -281,6 +281,32 @@ char *text_group(gid_t group)
 	return number(group);
 }
 
+int text_find_user(const char *name, uid_t *user)
+{
+	struct passwd entry, *found = NULL;
+	_cleanup_free_ char *buffer = malloc(TEXT_ENTRY_MAX);
+
+	if (!buffer)
+		return -ENOMEM;
+	if (getpwnam_r(name, &entry, buffer, TEXT_ENTRY_MAX, &found) != 0 || !found)
+		return -ENOENT;
+	*user = found->pw_uid;
+	return 0;
+}
+
+int text_find_group(const char *name, gid_t *group)
+{
+	struct group entry, *found = NULL;
+	_cleanup_free_ char *buffer = malloc(TEXT_ENTRY_MAX);
+
+	if (!buffer)
+		return -ENOMEM;
+	if (getgrnam_r(name, &entry, buffer, TEXT_ENTRY_MAX, &found) != 0 || !found)
+		return -ENOENT;
+	*group = found->gr_gid;
+	return 0;
+}
+
 static const char *know(struct text_known *known, uint32_t id, char *(*find)(uint32_t id))
 {
 	if (!known->name || known->id != id) {

@@ -70,6 +70,10 @@ int text_parse_time(const char *text, time_t *time);
 char *text_user(uid_t user);
 char *text_group(gid_t group);
 
+/* The number of a user or group of this name. Return 0; -ENOENT; -ENOMEM. */
+int text_find_user(const char *name, uid_t *user);
+int text_find_group(const char *name, gid_t *group);
+
 /* The name that was looked up at last, which most lines of a list have in common: a look-up reads files. {0}
  * = none yet. */
 struct text_known {

@@ -5,8 +5,6 @@
 #include "lib/tool/common/text.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,55 +21,51 @@ static bool parse_number(const char *text, uint32_t *id)
 	return true;
 }
 
-static int find_user(const struct tool *tool, const char *name, char *buffer, uid_t *uid)
+static int find_user(const struct tool *tool, const char *name, uid_t *uid)
 {
-	struct passwd entry, *found = NULL;
+	const int result = text_find_user(name, uid);
 
-	if (getpwnam_r(name, &entry, buffer, TEXT_ENTRY_MAX, &found) == 0 && found)
-		*uid = found->pw_uid;
-	else if (!parse_number(name, uid))
+	if (result == -ENOMEM)
+		return report_error(tool, NULL, result);
+	if (result < 0 && !parse_number(name, uid))
 		return report(tool, STATUS_USAGE, name, "there is no such user; give a name or a number");
 	return STATUS_DONE;
 }
 
-static int find_group(const struct tool *tool, const char *name, char *buffer, gid_t *gid)
+static int find_group(const struct tool *tool, const char *name, gid_t *gid)
 {
-	struct group entry, *found = NULL;
+	const int result = text_find_group(name, gid);
 
-	if (getgrnam_r(name, &entry, buffer, TEXT_ENTRY_MAX, &found) == 0 && found)
-		*gid = found->gr_gid;
-	else if (!parse_number(name, gid))
+	if (result == -ENOMEM)
+		return report_error(tool, NULL, result);
+	if (result < 0 && !parse_number(name, gid))
 		return report(tool, STATUS_USAGE, name, "there is no such group; give a name or a number");
 	return STATUS_DONE;
 }
 
-/* user: of a text USER:GROUP, cut at the colon. group: NULL = none. buffer: TEXT_ENTRY_MAX bytes. */
-static int find_both(const struct tool *tool, const char *user, const char *group, char *buffer, uid_t *uid,
-		     gid_t *gid)
+/* user: of a text USER:GROUP, cut at the colon. group: NULL = none. */
+static int find_both(const struct tool *tool, const char *user, const char *group, uid_t *uid, gid_t *gid)
 {
 	int status = STATUS_DONE;
 
 	if (!*user && (!group || !*group))
 		return report(tool, STATUS_USAGE, user, "this is no USER, USER:GROUP or :GROUP");
 	if (*user)
-		status = find_user(tool, user, buffer, uid);
+		status = find_user(tool, user, uid);
 	if (status == STATUS_DONE && group && *group)
-		status = find_group(tool, group, buffer, gid);
+		status = find_group(tool, group, gid);
 	return status;
 }
 
 int users_parse(const struct tool *tool, const char *text, uid_t *uid, gid_t *gid)
 {
 	char *user = strdup(text);
-	char *buffer = malloc(TEXT_ENTRY_MAX);
 	char *group = user ? strchr(user, ':') : NULL;
 	int status;
 
 	if (group)
 		*group++ = '\0';
-	status = user && buffer ? find_both(tool, user, group, buffer, uid, gid)
-				: report_error(tool, NULL, -ENOMEM);
+	status = user ? find_both(tool, user, group, uid, gid) : report_error(tool, NULL, -ENOMEM);
 	free(user);
-	free(buffer);
 	return status;
 }
