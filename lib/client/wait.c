@@ -89,9 +89,9 @@ int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct t
 			waits[i].word = &objects[i]->words->word;
 			if (!try(objects[i], how, &waits[i].value))
 				continue;
-			for (size_t j = 0; has_slept && j < n; j++)
-				if (j != i)
-					pass_on(objects[j]);
+			/* those before have nothing since the sleep: who sets one now wakes others */
+			for (size_t j = i + 1; has_slept && j < n; j++)
+				pass_on(objects[j]);
 			return (int)i;
 		}
 		result = flags & SEGFS_TRY ? -EAGAIN

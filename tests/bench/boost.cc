@@ -18,7 +18,7 @@ namespace ipc = boost::interprocess;
 
 namespace
 {
-std::unique_ptr<ipc::named_mutex> mutexes[LIBRARY_MUTEXES];
+std::unique_ptr<ipc::named_mutex> the_mutex;
 std::unique_ptr<ipc::named_semaphore> semaphores[LIBRARY_SEMAPHORES];
 std::unique_ptr<ipc::named_sharable_mutex> sharable;
 
@@ -31,9 +31,7 @@ std::string name_of(const char *kind, unsigned int i)
 
 void set_up(const char *)
 {
-	for (unsigned int i = 0; i < LIBRARY_MUTEXES; i++)
-		mutexes[i] =
-			std::make_unique<ipc::named_mutex>(ipc::create_only, name_of("mutex", i).c_str());
+	the_mutex = std::make_unique<ipc::named_mutex>(ipc::create_only, name_of("mutex", 0).c_str());
 	for (unsigned int i = 0; i < LIBRARY_SEMAPHORES; i++)
 		semaphores[i] = std::make_unique<ipc::named_semaphore>(ipc::create_only,
 								       name_of("semaphore", i).c_str(), 0);
@@ -43,8 +41,7 @@ void set_up(const char *)
 
 void tear_down()
 {
-	for (unsigned int i = 0; i < LIBRARY_MUTEXES; i++)
-		ipc::named_mutex::remove(name_of("mutex", i).c_str());
+	ipc::named_mutex::remove(name_of("mutex", 0).c_str());
 	for (unsigned int i = 0; i < LIBRARY_SEMAPHORES; i++)
 		ipc::named_semaphore::remove(name_of("semaphore", i).c_str());
 	ipc::named_sharable_mutex::remove(name_of("sharable", 0).c_str());
@@ -54,8 +51,8 @@ void tear_down()
 void mutex(unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		mutexes[0]->lock();
-		mutexes[0]->unlock();
+		the_mutex->lock();
+		the_mutex->unlock();
 	}
 }
 
@@ -75,14 +72,14 @@ void reader(unsigned int n)
 	}
 }
 
-void lock(unsigned int i)
+void lock()
 {
-	mutexes[i]->lock();
+	the_mutex->lock();
 }
 
-void unlock(unsigned int i)
+void unlock()
 {
-	mutexes[i]->unlock();
+	the_mutex->unlock();
 }
 
 void post(unsigned int i)

@@ -36,7 +36,7 @@ static void require(int result, const char *what)
 
 /* --- libsegfs --- */
 
-static struct segfs_object *mutexes[LIBRARY_MUTEXES];
+static struct segfs_object *mutex;
 static struct segfs_object *semaphores[LIBRARY_SEMAPHORES];
 static struct segfs_object *rwlock;
 
@@ -54,8 +54,7 @@ static struct segfs_object *create(const char *name, unsigned int i, enum segfs_
 static void segfs_set_up(const char *directory)
 {
 	must(setenv("SEGFS_MOUNT", directory, 1));
-	for (unsigned int i = 0; i < LIBRARY_MUTEXES; i++)
-		mutexes[i] = create("mutex", i, SEGFS_MUTEX);
+	mutex = create("mutex", 0, SEGFS_MUTEX);
 	for (unsigned int i = 0; i < LIBRARY_SEMAPHORES; i++)
 		semaphores[i] = create("semaphore", i, SEGFS_SEMAPHORE);
 	rwlock = create("rwlock", 0, SEGFS_RWLOCK);
@@ -63,8 +62,7 @@ static void segfs_set_up(const char *directory)
 
 static void segfs_tear_down(void)
 {
-	for (unsigned int i = 0; i < LIBRARY_MUTEXES; i++)
-		segfs_object_close(mutexes[i]);
+	segfs_object_close(mutex);
 	for (unsigned int i = 0; i < LIBRARY_SEMAPHORES; i++)
 		segfs_object_close(semaphores[i]);
 	segfs_object_close(rwlock);
@@ -73,8 +71,8 @@ static void segfs_tear_down(void)
 static void segfs_mutex(unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		REQUIRE(segfs_lock(mutexes[0], NULL, 0));
-		REQUIRE(segfs_unlock(mutexes[0]));
+		REQUIRE(segfs_lock(mutex, NULL, 0));
+		REQUIRE(segfs_unlock(mutex));
 	}
 }
 
@@ -94,14 +92,14 @@ static void segfs_reader(unsigned int n)
 	}
 }
 
-static void segfs_lock_one(unsigned int i)
+static void segfs_lock_mutex(void)
 {
-	REQUIRE(segfs_lock(mutexes[i], NULL, 0));
+	REQUIRE(segfs_lock(mutex, NULL, 0));
 }
 
-static void segfs_unlock_one(unsigned int i)
+static void segfs_unlock_mutex(void)
 {
-	REQUIRE(segfs_unlock(mutexes[i]));
+	REQUIRE(segfs_unlock(mutex));
 }
 
 static void segfs_post_one(unsigned int i)
@@ -130,16 +128,16 @@ static void segfs_open_segment(unsigned int n)
 	}
 }
 
-static const struct library libsegfs = {"libsegfs",         segfs_set_up,      segfs_tear_down,
-					segfs_mutex,        segfs_semaphore,   segfs_reader,
-					segfs_lock_one,     segfs_unlock_one,  segfs_post_one,
+static const struct library libsegfs = {"libsegfs",         segfs_set_up,       segfs_tear_down,
+					segfs_mutex,        segfs_semaphore,    segfs_reader,
+					segfs_lock_mutex,   segfs_unlock_mutex, segfs_post_one,
 					segfs_wait_for_one, segfs_open_segment};
 
 /* --- the C library: process-shared objects, robust mutexes; segments by the same calls as libsegfs makes ---
  */
 
 static struct {
-	pthread_mutex_t mutexes[LIBRARY_MUTEXES];
+	pthread_mutex_t mutex;
 	sem_t semaphores[LIBRARY_SEMAPHORES];
 	pthread_rwlock_t rwlock;
 } * theirs;
@@ -158,8 +156,7 @@ static void c_set_up(const char *directory)
 	REQUIRE(pthread_mutexattr_init(&robust));
 	REQUIRE(pthread_mutexattr_setpshared(&robust, PTHREAD_PROCESS_SHARED));
 	REQUIRE(pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST));
-	for (int i = 0; i < LIBRARY_MUTEXES; i++)
-		REQUIRE(pthread_mutex_init(&theirs->mutexes[i], &robust));
+	REQUIRE(pthread_mutex_init(&theirs->mutex, &robust));
 	for (int i = 0; i < LIBRARY_SEMAPHORES; i++)
 		must(sem_init(&theirs->semaphores[i], 1, 0));
 	REQUIRE(pthread_rwlockattr_init(&shared));
@@ -175,8 +172,8 @@ static void c_tear_down(void)
 static void c_mutex(unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		REQUIRE(pthread_mutex_lock(&theirs->mutexes[0]));
-		REQUIRE(pthread_mutex_unlock(&theirs->mutexes[0]));
+		REQUIRE(pthread_mutex_lock(&theirs->mutex));
+		REQUIRE(pthread_mutex_unlock(&theirs->mutex));
 	}
 }
 
@@ -196,14 +193,14 @@ static void c_reader(unsigned int n)
 	}
 }
 
-static void c_lock(unsigned int i)
+static void c_lock(void)
 {
-	REQUIRE(pthread_mutex_lock(&theirs->mutexes[i]));
+	REQUIRE(pthread_mutex_lock(&theirs->mutex));
 }
 
-static void c_unlock(unsigned int i)
+static void c_unlock(void)
 {
-	REQUIRE(pthread_mutex_unlock(&theirs->mutexes[i]));
+	REQUIRE(pthread_mutex_unlock(&theirs->mutex));
 }
 
 static void c_post(unsigned int i)
@@ -296,36 +293,96 @@ static double segments(const struct library *library)
 	return time_of(library->open, 1000);
 }
 
-#define TURNS 4000
+/* --- who waits, and is woken --- */
 
-/* With one mutex more than processes, each goes on only after the other has unlocked one. */
-static void take_turns(const struct library *library, unsigned int n)
+#define TURNS  4000
+#define WAKES  500
+#define ASLEEP 150000 /* ns after which a process that is about to wait sleeps, also for 64 events */
+
+/* Between the one that wakes and the one that is woken; lies in memory of both. */
+static struct exchange {
+	_Atomic uint64_t begin;         /* when the last one was woken */
+	_Atomic uint64_t waited[WAKES]; /* ns until each ran */
+	_Atomic unsigned int turns;     /* so many are over */
+} * exchange;
+
+static void pass(uint64_t ns)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		library->lock((i + 1) % LIBRARY_MUTEXES);
-		library->unlock(i % LIBRARY_MUTEXES);
+	const uint64_t end = nanoseconds() + ns;
+
+	while (nanoseconds() < end)
+		;
+}
+
+/* What the one that wakes does just before it, once the other sleeps. */
+static void about_to_wake(void)
+{
+	pass(ASLEEP);
+	atomic_store(&exchange->begin, nanoseconds());
+}
+
+/* What the woken one does first. */
+static void woken(void)
+{
+	const uint64_t waited = nanoseconds() - atomic_load(&exchange->begin);
+
+	atomic_store(&exchange->waited[atomic_load(&exchange->turns)], waited);
+	atomic_fetch_add(&exchange->turns, 1);
+}
+
+/* Waits without sleeping until n turns are over. */
+static void await_turns(unsigned int n)
+{
+	while (atomic_load(&exchange->turns) < n)
+		;
+}
+
+/* Of each turn but `step` - 1 from `first` on. The median: now and then others keep the one that wakes from
+ * its CPU. */
+static double time_until_woken(unsigned int first, unsigned int step)
+{
+	double waited[WAKES];
+	unsigned int n = 0;
+
+	for (unsigned int i = first; i < WAKES; i += step)
+		waited[n++] = (double)atomic_load(&exchange->waited[i]);
+	return median(waited, n);
+}
+
+/* Hands the mutex over to a process that sleeps for it, then sleeps for it: alternately, so that none is
+ * taken twice. */
+static void hand_over(const struct library *library, unsigned int i, unsigned int end)
+{
+	for (; i < end; i += 2) {
+		about_to_wake();
+		library->unlock();
+		await_turns(i + 1);
+		library->lock();
+		woken();
 	}
 }
 
-static void take_turns_from_the_first(const struct library *library, unsigned int n)
+static void hand_back(const struct library *library, unsigned int n)
 {
-	library->lock(0);
-	take_turns(library, n);
-	library->unlock(n % LIBRARY_MUTEXES);
+	library->lock();
+	woken();
+	hand_over(library, 1, n - 1);
+	about_to_wake();
+	library->unlock();
 }
 
-static double mutex_turns(const struct library *library)
+/* Time from the unlock until the one that slept has it. */
+static double hand_overs(const struct library *library)
 {
-	uint64_t begin;
 	pid_t child;
 
-	library->lock(0);
-	child = start(take_turns_from_the_first, library, TURNS);
-	begin = nanoseconds();
-	take_turns(library, TURNS);
-	library->unlock(TURNS % LIBRARY_MUTEXES);
+	atomic_store(&exchange->turns, 0);
+	library->lock();
+	child = start(hand_back, library, WAKES);
+	hand_over(library, 0, WAKES);
+	library->unlock();
 	finish(child);
-	return (double)(nanoseconds() - begin) / TURNS;
+	return time_until_woken(0, 1);
 }
 
 static void answer(const struct library *library, unsigned int n)
@@ -356,8 +413,8 @@ static double semaphore_turns(const struct library *library)
 static void lock_often(const struct library *library, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		library->lock(0);
-		library->unlock(0);
+		library->lock();
+		library->unlock();
 	}
 }
 
@@ -401,7 +458,7 @@ static const struct row {
 	{"semaphore, post+wait", uncontended_semaphore, 1.2},
 	{"rwlock, read lock+unlock", uncontended_reader, 1.2},
 	{"rwlock, 2 readers", readers_on_two_cpus, 0},
-	{"mutex, handed over", mutex_turns, 1.1},
+	{"mutex, handed over", hand_overs, 1.1},
 	{"semaphore, ping-pong", semaphore_turns, 1.1},
 	{"mutex, 8 processes", storm, 1.0},
 	{"segment, open+map+unmap+close", segments, 1.1},
@@ -413,11 +470,16 @@ static const struct library *libraries[LIBRARIES]; /* libsegfs, C library, Boost
 
 static const char *judge(double goal, double ratio, double spread)
 {
-	if (goal == 0)
-		return "";
 	if (ratio > goal ? ratio - spread <= goal : ratio + spread > goal)
 		return "noise";
 	return ratio > goal ? "MISS" : "ok";
+}
+
+static void print_goal(double goal, double ratio, double spread)
+{
+	if (goal > 0)
+		printf("  at most %.1f: %s", goal, judge(goal, ratio, spread));
+	putchar('\n');
 }
 
 static void print_cost(double cost)
@@ -453,65 +515,112 @@ static void measure_row(const struct row *row)
 	for (int i = 0; i < LIBRARIES; i++)
 		print_cost(median(costs[i], ROUNDS));
 	printf("   %5.2f +-%.2f", ratio, spread);
-	if (row->goal > 0)
-		printf("  at most %.1f: %s", row->goal, judge(row->goal, ratio, spread));
-	putchar('\n');
+	print_goal(row->goal, ratio, spread);
 }
 
 /* --- waiting for any of many --- */
 
 static struct segfs_object *events[EVENTS];
 static struct segfs_object *back;
-static _Atomic unsigned int *n_watched;
 
-static void set_events(const struct library *unused, unsigned int n)
+/* --- of two processes: one waits for the last of several events, which the other sets --- */
+
+static void set_last_of(unsigned int n)
+{
+	REQUIRE(segfs_set_event(events[n - 1]));
+}
+
+static void wait_for_last_of(unsigned int n)
+{
+	if (segfs_wait_any(events, n, NULL, 0) != (int)n - 1)
+		die("segfs_wait_any");
+}
+
+/* Time of an event and its answer; beginning to wait is part of it. */
+static void set_and_await_answers(const struct library *unused, unsigned int n)
 {
 	(void)unused;
-	for (unsigned int i = 0; i < n; i++) {
-		REQUIRE(segfs_set_event(events[atomic_load(n_watched) - 1]));
+	for (unsigned int i = 0; i < TURNS; i++) {
+		set_last_of(n);
 		REQUIRE(segfs_wait(back, NULL, 0));
 	}
 }
 
-/* Waits for events of which the other process sets the last one. */
-static double wait_for(unsigned int n)
+static double answers(unsigned int n)
 {
-	uint64_t begin;
-	pid_t child;
+	const pid_t child = start(set_and_await_answers, NULL, n);
+	const uint64_t begin = nanoseconds();
 
-	atomic_store(n_watched, n);
-	child = start(set_events, NULL, TURNS);
-	begin = nanoseconds();
 	for (unsigned int i = 0; i < TURNS; i++) {
-		if (segfs_wait_any(events, n, NULL, 0) != (int)n - 1)
-			die("segfs_wait_any");
+		wait_for_last_of(n);
 		REQUIRE(segfs_set_event(back));
 	}
 	finish(child);
 	return (double)(nanoseconds() - begin) / TURNS;
 }
 
-static void measure_events(void)
+static void measure_answers(double *one, double *many)
+{
+	*one = answers(1);
+	*many = answers(EVENTS);
+}
+
+/* Time from the setting of an event until the one that slept runs: alternately for one, and for any of all.
+ */
+static unsigned int watched_in(unsigned int turn)
+{
+	return turn % 2 ? EVENTS : 1;
+}
+
+static void wake_sleepers(const struct library *unused, unsigned int n)
+{
+	(void)unused;
+	for (unsigned int i = 0; i < n; i++) {
+		about_to_wake();
+		set_last_of(watched_in(i));
+		await_turns(i + 1);
+	}
+}
+
+static void measure_wakes(double *one, double *many)
+{
+	pid_t child;
+
+	atomic_store(&exchange->turns, 0);
+	child = start(wake_sleepers, NULL, WAKES);
+	for (unsigned int i = 0; i < WAKES; i++) {
+		wait_for_last_of(watched_in(i));
+		woken();
+	}
+	finish(child);
+	*one = time_until_woken(0, 2);
+	*many = time_until_woken(1, 2);
+}
+
+/* goal: for the time of waiting for any of EVENTS relative to that of waiting for one; 0 = none */
+static void measure_wait(const char *name, void (*run)(double *one, double *many), double goal)
 {
 	double one[ROUNDS], many[ROUNDS], ratios[ROUNDS], ratio, spread;
 
-	for (unsigned int i = 0; i < EVENTS; i++)
-		events[i] = create("event", i, SEGFS_AUTO_EVENT);
-	back = create("back", 0, SEGFS_AUTO_EVENT);
-	n_watched = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (n_watched == MAP_FAILED)
-		die("mmap");
 	for (int round = 0; round < ROUNDS; round++) {
-		one[round] = wait_for(1);
-		many[round] = wait_for(EVENTS);
+		run(&one[round], &many[round]);
 		ratios[round] = many[round] / one[round];
 	}
 	ratio = median(ratios, ROUNDS);
 	spread = half_spread(ratios, ROUNDS);
-	printf("an event and its answer: waiting for one %.1f ns, for any of %d %.1f ns, %.2f +-%.2f  at "
-	       "most 1.5: "
-	       "%s\n",
-	       median(one, ROUNDS), EVENTS, median(many, ROUNDS), ratio, spread, judge(1.5, ratio, spread));
+	printf("%-30s %12.1f %12.1f %12s   %5.2f +-%.2f", name, median(many, ROUNDS), median(one, ROUNDS), "",
+	       ratio, spread);
+	print_goal(goal, ratio, spread);
+}
+
+static void measure_events(void)
+{
+	for (unsigned int i = 0; i < EVENTS; i++)
+		events[i] = create("event", i, SEGFS_AUTO_EVENT);
+	back = create("back", 0, SEGFS_AUTO_EVENT);
+	printf("\n%-30s %12s %12s %12s   any : one\n", "waiting for events", "any of 64", "one", "");
+	measure_wait("woken from sleep", measure_wakes, 1.5);
+	measure_wait("an event and its answer", measure_answers, 0);
 	for (unsigned int i = 0; i < EVENTS; i++)
 		segfs_object_close(events[i]);
 	segfs_object_close(back);
@@ -548,6 +657,9 @@ void bench_library(const char *base)
 
 	snprintf(directory, sizeof(directory), "%s/segfs/library", base);
 	must(mkdir(directory, 0700));
+	exchange = mmap(NULL, sizeof(*exchange), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (exchange == MAP_FAILED)
+		die("mmap");
 	libraries[0] = &libsegfs;
 	libraries[1] = &c_library;
 	libraries[2] = load_boost();

@@ -11,7 +11,6 @@
 extern "C" {
 #endif
 
-#define LIBRARY_MUTEXES    3 /* as many as two processes need to hand one over */
 #define LIBRARY_SEMAPHORES 2
 
 struct library {
@@ -23,8 +22,8 @@ struct library {
 	void (*mutex)(unsigned int n);
 	void (*semaphore)(unsigned int n);
 	void (*reader)(unsigned int n);
-	void (*lock)(unsigned int i);
-	void (*unlock)(unsigned int i);
+	void (*lock)(void);
+	void (*unlock)(void);
 	void (*post)(unsigned int i);
 	void (*wait)(unsigned int i);
 	/* n times: a segment of 64 KiB is opened or created, mapped, unmapped and closed. */

@@ -2,8 +2,8 @@
 /*
  * segfs_wait_any(): a process waits for either of two semaphores, another for the first alone; a post comes
  * to each. Nobody dies, since a death lets all look again. A waiter that was woken for one semaphore and takes of
- * the other wakes the next one of the first. Nobody sleeps for ever beside a count that he waits for; that
- * some sleep in the end is right.
+ * the other wakes the next one of the first, unless it has looked at that in vain since it slept. Nobody sleeps
+ * for ever beside a count that he waits for; that some sleep in the end is right.
  */
 #define PROCESSES 3 /* 0 waits for either, 1 for the first; 2 posts */
 #include "futex.pml"
@@ -61,7 +61,8 @@ proctype waiter(byte me; byte first; byte last)
 		od;
 #ifndef WRONG /* does not pass on what it was woken for */
 		if
-		:: slept && words[1 - from] / 2 > 0 -> atomic { wake_one(2 - from) }
+		/* the one before had nothing after the sleep */
+		:: slept && from == first && words[1 - from] / 2 > 0 -> atomic { wake_one(2 - from) }
 		:: else -> skip
 		fi
 #endif
