@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -136,13 +135,6 @@ static bool handle_init(const struct request *request)
 	else if (loop.initialized)
 		return false;
 	return true;
-}
-
-static bool has_request(const struct fs *fs)
-{
-	struct pollfd device = {.fd = fs->fuse_fd, .events = POLLIN};
-
-	return poll(&device, 1, 0) != 0;
 }
 
 static void end_replays(struct thread *thread)
@@ -272,7 +264,7 @@ static void read_one(struct thread *thread)
 	ssize_t length;
 
 	fs->operations->between(thread);
-	if (!loop.tidied && loop.initialized && !has_request(fs))
+	if (!loop.tidied && loop.initialized && !reply_is_due(fs))
 		tidy(fs);
 	reader_waits(true);
 	length = reply_read(fs->fuse_fd, thread->message, MESSAGE_MAX);

@@ -5,6 +5,7 @@
 #include "lib/base/sanitizer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -17,6 +18,13 @@
  * an upgrade.
  */
 static char order_of_kernel;
+
+bool reply_is_due(const struct fs *fs)
+{
+	struct pollfd device = {.fd = fs->fuse_fd, .events = POLLIN};
+
+	return poll(&device, 1, 0) != 0;
+}
 
 ssize_t reply_read(int fd, void *message, size_t size)
 {

@@ -19,8 +19,13 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define LARGE_IO (64u * 1024u) /* bytes from which a read or write is worth handing over the reader role */
-#define COPY_MAX (64u * 1024u * 1024u) /* bytes of one copy, so that it can be interrupted */
+/*
+ * Bytes from which a read or write delays other requests. To wake another reader costs as much as to copy
+ * 64 KiB (fact K16): below VERY_LARGE only one that is there already is worth it.
+ */
+#define LARGE_IO      (64u * 1024u)
+#define VERY_LARGE_IO (256u * 1024u)
+#define COPY_MAX      (64u * 1024u * 1024u) /* bytes of one copy, so that it can be interrupted */
 
 /* The backing file of an open: the handle's descriptor, or a temporary one. */
 struct opened {
@@ -372,16 +377,17 @@ int op_copy_file_range(struct request *request)
 	return 0;
 }
 
+static bool is_large(const struct request *request, uint32_t size)
+{
+	return size >= VERY_LARGE_IO || (size >= LARGE_IO && reply_is_due(request->fs));
+}
+
 bool read_is_large(const struct request *request)
 {
-	const struct fuse_read_in *in = request->body;
-
-	return in->size >= LARGE_IO;
+	return is_large(request, ((const struct fuse_read_in *)request->body)->size);
 }
 
 bool write_is_large(const struct request *request)
 {
-	const struct fuse_write_in *in = request->body;
-
-	return in->size >= LARGE_IO;
+	return is_large(request, ((const struct fuse_write_in *)request->body)->size);
 }
