@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the daemon's own code spends on requests for names, attributes and opens: at most one lock each, and
- * no allocation. tests/preload/cost.c counts both. Nothing is closed under a lock: that of a large file frees
- * its memory, which takes long.
+ * What the daemon's own code spends on requests for names, attributes, opens and relayed bytes: at most one
+ * lock each, and no allocation. tests/preload/cost.c counts both. Nothing is closed under a lock: that of a
+ * large file frees its memory, which takes long.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/preload.h"
@@ -16,9 +16,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#define FUSECTL "/sys/fs/fuse/connections"
 
 static struct mount mount;
 static struct request_cost *cost;
@@ -309,6 +312,30 @@ static const struct measured using[] = {
 	{"RELEASE of a file that got its name later", FUSE_RELEASE, named_later, close_again},
 };
 
+static char piece[128 * 1024];
+
+static void opened_with_bytes(void)
+{
+	opened();
+	assert_int_equal(write(kept, piece, sizeof(piece)), sizeof(piece));
+}
+
+static void read_much(void)
+{
+	assert_int_equal(pread(kept, piece, sizeof(piece), 0), sizeof(piece));
+}
+
+static void write_much(void)
+{
+	assert_int_equal(pwrite(kept, piece, sizeof(piece), 0), sizeof(piece));
+}
+
+/* Relayed. They would take more locks if another thread were woken to read requests meanwhile. */
+static const struct measured relaying[] = {
+	{"READ of 128 KiB", FUSE_READ, opened_with_bytes, read_much},
+	{"WRITE of 128 KiB", FUSE_WRITE, opened_with_bytes, write_much},
+};
+
 /* The ends of files; these may take more locks. */
 static const struct measured ending[] = {
 	{"RELEASE of a removed file", FUSE_RELEASE, removed_while_open, close_again},
@@ -443,6 +470,30 @@ static void using_directories(void **unused)
 	measure_each(measured, N(measured));
 }
 
+static void reading_and_writing(void **unused)
+{
+	(void)unused;
+	measure_each(relaying, N(relaying));
+}
+
+/* Otherwise the kernel writes pages back while a program still stores into them. */
+static void few_pages_are_written_back_at_once(void **unused)
+{
+	struct stat root;
+	unsigned int threshold = 0;
+	FILE *said;
+
+	(void)unused;
+	check(stat(mount.path, &root));
+	said = popen(path_of("unshare -m sh -c 'mount -t fusectl none %s && cat %s/%u/congestion_threshold'",
+			     FUSECTL, FUSECTL, minor(root.st_dev)),
+		     "re");
+	assert_non_null(said);
+	assert_int_equal(fscanf(said, "%u", &threshold), 1);
+	assert_int_equal(pclose(said), 0);
+	assert_int_equal(threshold, 9);
+}
+
 static int start(const char *options)
 {
 	const struct mount_spec spec = {.preload = preload_path("cost"), .options = options};
@@ -462,6 +513,12 @@ static int start_cached(void **unused)
 {
 	(void)unused;
 	return start("entry_timeout=600,attr_timeout=600,negative_timeout=0");
+}
+
+static int start_relayed(void **unused)
+{
+	(void)unused;
+	return start("io_mode=relayed");
 }
 
 static int stop(void **unused)
@@ -486,6 +543,10 @@ int main(void)
 		cmocka_unit_test(changing_names), cmocka_unit_test(using_directories),
 		cmocka_unit_test(ending_files),
 	};
+	static const struct CMUnitTest relayed[] = {
+		cmocka_unit_test(reading_and_writing),
+		cmocka_unit_test(few_pages_are_written_back_at_once),
+	};
 	int failed;
 
 	if (SANITIZED)
@@ -496,5 +557,6 @@ int main(void)
 	if (!cost)
 		return 1;
 	failed = cmocka_run_group_tests_name("uncached", uncached, start_uncached, stop);
-	return failed + cmocka_run_group_tests_name("cached", cached, start_cached, stop);
+	failed += cmocka_run_group_tests_name("cached", cached, start_cached, stop);
+	return failed + cmocka_run_group_tests_name("relayed", relayed, start_relayed, stop);
 }
