@@ -25,6 +25,11 @@ void init_complete(const struct fs *fs, struct fuse_init_out *out, size_t size)
 
 void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_info *connection)
 {
+	/*
+	 * FUSE_CAP_WRITEBACK_CACHE is not among them: the kernel would keep written bytes, sizes and times to
+	 * itself for up to 30 s, while others use the backing file, and check no limit before the write
+	 * returns
+	 */
 	static const uint64_t wanted[] = {
 		FUSE_CAP_DONT_MASK, /* the backing file system applies umask and default ACL together */
 		FUSE_CAP_POSIX_ACL,
