@@ -38,21 +38,23 @@ ok "a closed pipe ends it" timeout "$(wait_seconds 10)" bash -c "'$segctl' top -
 exec 5<>"$mnt/beta"
 is "who is attached" "$("$segctl" top -c 1 --sort attached --source store | names | head -n 1)" beta
 exec 5>&-
-"$segctl" top -c 2 -d 1s --sort growth --source store >"$TMPDIR/growth" &
+"$segctl" top -d 500ms --sort growth --source store >"$TMPDIR/growth" &
 growing=$!
 until_true grep -q NAME "$TMPDIR/growth"
 head -c 2M /dev/zero >"$mnt/beta"
-wait $growing
-is "what grows" "$(tac "$TMPDIR/growth" | awk '$3 ~ /^[+]/ { print $NF }')" beta
+until_true grep -q '[+]' "$TMPDIR/growth"
+kill $growing
+is "what grows" "$(awk '$3 ~ /^[+]/ { print $NF }' "$TMPDIR/growth" | sort -u)" beta
 id=$(ipcmk -M 4M | awk '{ print $NF }')
 key=$(ipcs -m | awk -v id="$id" '$2 == id { print $1 }')
 is "memory of System V counts as it is used" "$("$segctl" top -c 1 "sysv/$key" | awk 'END { print p } NF { p = $1 " " $2 }')" "4M 0"
-"$segctl" top -c 2 -d 1s --sort growth "sysv/$key" >"$TMPDIR/growth" &
+"$segctl" top -d 500ms --sort growth "sysv/$key" >"$TMPDIR/growth" &
 growing=$!
 until_true grep -q NAME "$TMPDIR/growth"
 head -c 2M /dev/zero | dd of="$mnt/sysv/$key" conv=notrunc status=none
-wait $growing
-is "... and grows" "$(tac "$TMPDIR/growth" | awk '$3 ~ /^[+]/ { print $2, $NF }')" "2M sysv/$key"
+until_true grep -q ' 2M *[+]' "$TMPDIR/growth"
+kill $growing
+is "... and grows" "$(awk '$3 ~ /^[+]/ { last = $2 " " $NF } END { print last }' "$TMPDIR/growth")" "2M sysv/$key"
 ipcrm -m "$id"
 hostile_names "$mnt"
 is "no odd byte gets to a terminal" "$("$segctl" top -c 1 --source store | LC_ALL=C grep -v 'ml' | LC_ALL=C grep -c '[^[:print:]]')" 0
