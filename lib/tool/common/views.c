@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lib/tool/common/views.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/delegate.h"
 #include "lib/base/procfs.h"
 #include "lib/base/procfs_users.h"
 #include "lib/client/internal.h"
@@ -189,6 +190,8 @@ int views_find(int fd, enum subject_source source, const char *name, struct view
 		return -errno;
 	identities.files[0] = (struct procfs_file){.device = found.st_dev, .inode = found.st_ino};
 	add_native(fd, source, name, &identities);
+	/* otherwise no process would answer in time on a slow machine */
+	delegate_calibrate();
 	n = procfs_find_users(identities.files, identities.n, &users);
 	for (ssize_t i = 0; i < n && result == 0; i++) {
 		if (users[i].is_unknown)
