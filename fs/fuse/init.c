@@ -7,7 +7,7 @@
 
 _Static_assert(MESSAGE_MAX >= REQUEST_BUFFER_SIZE + 4096, "a buffer has room for a WRITE and its header");
 
-#define CONGESTED     9 /* requests in the background; the kernel's default */
+#define CONGESTED     9                                    /* the kernel's default */
 #define ALLOW_IDMAP_2 ((uint32_t)(FUSE_ALLOW_IDMAP >> 32)) /* in flags2 */
 
 static bool kernel_offers_idmap(const struct fuse_init_in *in)
@@ -79,6 +79,10 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	 * its process has closed
 	 */
 	connection->max_background = UINT16_MAX;
+	/*
+	 * with more requests in the background than these, the kernel writes back no further pages unless
+	 * asked to: libfuse would take so many that pages go back while a program still stores into them
+	 */
 	connection->congestion_threshold = CONGESTED;
 	fs->passthrough = fs->privileged && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH);
 	/* a user can't idmap its own mount; and libfuse checks the user of each request for allow_root */

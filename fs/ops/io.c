@@ -20,8 +20,8 @@
 #include <sys/uio.h>
 
 /*
- * Bytes from which a read or write delays other requests. To wake another reader costs as much as to copy
- * 64 KiB (fact K16): below VERY_LARGE only one that is there already is worth it.
+ * Bytes of a read or write that other requests should not wait for. To hand the reader role over costs as
+ * much as to copy 64 KiB (fact K16): below VERY_LARGE_IO that is done only if a request waits.
  */
 #define LARGE_IO      (64u * 1024u)
 #define VERY_LARGE_IO (256u * 1024u)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the daemon's own code spends on requests for names, attributes and opens: at most one
- * lock each, and no allocation; on relayed reads and writes one lock. tests/preload/cost.c counts both.
- * Nothing is closed under a lock: that of a large file frees its memory, which takes long.
+ * What the daemon's own code spends on requests: at most one lock each, and no allocation for names,
+ * attributes and opens. tests/preload/cost.c counts both. Nothing is closed under a lock: that of a large
+ * file frees its memory, which takes long.
  */
 #include "lib/base/cleanup.h"
 #include "tests/lib/preload.h"
