@@ -19,14 +19,11 @@ store=/run/segfs/$name/store
 mkdir -p "$mnt"
 
 until_true() {
-	local tries
-	for ((tries = 0; tries < 50 * ${TEST_WAIT:-10}; tries++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
+	local end=$((SECONDS + ${TEST_WAIT:-10} + 1))
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
 		sleep 0.02
 	done
-	return 1
 }
 
 is_mounted() { findmnt --noheadings --types fuse.segfs --mountpoint "${1:-$mnt}" >/dev/null 2>&1; }
