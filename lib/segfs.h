@@ -34,7 +34,9 @@
  * fork(2). A child has the segments and views of its parent, and releases them separately. execve(2) closes
  * the descriptors.
  *
- * Death. A process that dies leaves nothing but the segments that it has created, each complete.
+ * Death. A process that dies leaves nothing but the segments that it has created, each complete. Two
+ * exceptions: where there is no O_TMPFILE, a hidden file .segfs-* of one that it was creating; in sysv/,
+ * where segments appear at once, one of a size of 0 or without its attributes.
  *
  * Restart. Nothing of this is noticed when segfs is upgraded, or its worker dies. If its supervisor dies,
  * views and synchronization objects that are open go on; other calls fail with ENOTCONN, and what the next
@@ -280,8 +282,9 @@ SEGFS_API void segfs_unmap(struct segfs_view *view);
  * an operation: then it is done or not, and those who wait go on, at worst a second later.
  *
  * Peers that may write an object can spoil its meaning, but not the memory of others, as long as they cannot
- * truncate it: on segfs its size is fixed; elsewhere give modes to those who are trusted. What a peer has
- * spoilt makes an operation fail with EBADMSG, if it is noticed.
+ * truncate it: on segfs its size is fixed. Elsewhere give modes to those who are trusted: the next access to
+ * an object that has been truncated raises SIGBUS, as in any view, unless the kernel finds that first
+ * (EFAULT). What a peer has spoilt makes an operation fail with EBADMSG, if it is noticed.
  */
 struct segfs_object;
 
@@ -366,7 +369,7 @@ SEGFS_API int segfs_ring(struct segfs_object *object);
  *   EINTR       a signal handler ran (SEGFS_INTERRUPTIBLE)
  *   EPROTOTYPE  it is an object of another kind
  *   EINVAL      unknown flags; no time
- *   EFAULT      the file was truncated
+ *   EFAULT      the file was truncated; mostly that raises SIGBUS, see above
  */
 SEGFS_API int segfs_wait(struct segfs_object *object, const struct timespec *deadline, unsigned int flags);
 
@@ -395,8 +398,11 @@ SEGFS_API struct timespec *segfs_deadline(struct timespec *deadline, uint64_t na
 
 /*
  * They are held by threads. One that is held by a thread that dies, by its end, that of its process, or
- * execve(2), is released by the kernel. Then all who lock it are told, until one clears that: what it
- * protects may be half changed. In a child of fork(2) nothing is held. They are of the same kind as robust
+ * execve(2), is released by the kernel; not by execve(2) of a thread that is not the first of its process, to
+ * which the kernel gives another id before it looks. Then all who lock it are told, until one clears that:
+ * what it protects may be half changed. In a child of fork(2) nothing is held. If a thread is killed within
+ * the few instructions in which it tries to lock, and one of another PID namespace with the same id locks
+ * just then, that one loses the lock: its segfs_unlock() returns EBADMSG. They are of the same kind as robust
  * mutexes of pthread_mutexattr_setrobust(3), with which they can be mixed, and like them not for signal
  * handlers.
  */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,32 @@ static void grown_and_shrunk(void **unused)
 		assert_int_equal(segfs_object_open("object", 0, &second), -EBADMSG);
 		assert_int_equal(segfs_remove("object"), 0);
 	}
+}
+
+/* The kernel lets nobody see that in time: on segfs the size is fixed, elsewhere it is as in any view. */
+static void truncated_under_a_waiter(void **unused)
+{
+	struct segfs_object *object;
+	pid_t child;
+	int status;
+
+	(void)unused;
+	if (is_on_segfs())
+		return;
+	if (SANITIZED)
+		skip_missing("a SIGBUS without a report");
+	object = make("object", SEGFS_SEMAPHORE, 0, 0);
+	child = (pid_t)check(fork());
+	if (child == 0) {
+		signal(SIGBUS, SIG_DFL); /* which cmocka handles */
+		_exit(segfs_wait(object, NULL, 0) == -EFAULT ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
+	check(truncate(at("object"), 0));
+	check(waitpid(child, &status, 0));
+	assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGBUS
+					: WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
+	segfs_object_close(object);
+	assert_int_equal(segfs_remove("object"), 0);
 }
 
 /* --- each kind --- */
@@ -585,6 +612,7 @@ int main(void)
 		CASE(refused),
 		CASE(what_is_no_object),
 		CASE(grown_and_shrunk),
+		CASE(truncated_under_a_waiter),
 		CASE(semaphores_count),
 		CASE(events_are_set),
 		CASE(doorbells_ring),
