@@ -79,9 +79,10 @@ static int check(struct segfs_object *const *objects, size_t n, const struct tim
 int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct timespec *deadline,
 		   unsigned int flags)
 {
-	const unsigned int how = TAKES | (flags & SEGFS_TRY ? 0 : SLEEPS);
 	struct futex_wait waits[SEGFS_OBJECTS_MAX];
 	int result = check(objects, n, deadline, flags);
+	/* the first look tells nobody of a waiter: something may be there */
+	unsigned int how = TAKES;
 	bool has_slept = false;
 
 	while (result == 0) {
@@ -94,9 +95,13 @@ int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct t
 				pass_on(objects[j]);
 			return (int)i;
 		}
-		result = flags & SEGFS_TRY ? -EAGAIN
-					   : futex_sleep(waits, n, deadline, flags & SEGFS_INTERRUPTIBLE);
-		has_slept = true;
+		if (flags & SEGFS_TRY)
+			return -EAGAIN;
+		if (how & SLEEPS) {
+			result = futex_sleep(waits, n, deadline, flags & SEGFS_INTERRUPTIBLE);
+			has_slept = true;
+		}
+		how |= SLEEPS;
 	}
 	return result;
 }
