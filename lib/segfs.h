@@ -65,9 +65,9 @@ extern "C" {
 /* --- errors --- */
 
 /*
- * Makes a sentence of an error, for a message to the user. For ENOTUNIQ it lists the mounts.
- * name: to which the error belongs, or NULL. error: the negative errno. text: receives at most `size` bytes,
- * the final 0 included. Returns text.
+ * Makes a sentence of an error, for a message to the user. For ENOTUNIQ it lists the mounts; for EPROTOTYPE
+ * it says what has that name, if the caller may see it. name: to which the error belongs, or NULL. error: the
+ * negative errno. text: receives at most `size` bytes, the final 0 included. Returns text.
  */
 SEGFS_API char *segfs_explain(const char *name, int error, char *text, size_t size);
 

@@ -3,10 +3,12 @@
 #include "lib/client/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define TYPE    "fuse.segfs"
 #define DEVICES 64 /* file systems told apart; further ones may be visited more than once */
@@ -164,8 +166,40 @@ static const struct {
 	{EOPNOTSUPP, "not possible on this file system or mount"},
 };
 
+/* What it is instead, if that can be seen. */
+static enum segfs_kind kind_of(const char *name)
+{
+	enum segfs_kind kind = SEGFS_SEGMENT;
+	char path[PATH_MAX];
+	struct stat found;
+	int fd;
+
+	if (name_resolve(name, false, path) < 0)
+		return kind;
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return kind;
+	if (fstat(fd, &found) == 0 && S_ISREG(found.st_mode))
+		kind = segment_kind_of(fd, attribute_is_known(fd), (uint64_t)found.st_size);
+	close(fd);
+	return kind;
+}
+
 char *segfs_explain(const char *name, int error, char *text, size_t size)
 {
+	static const char kinds[][24] = {
+		[SEGFS_SEGMENT] = "",
+		[SEGFS_SEMAPHORE] = ": a semaphore",
+		[SEGFS_EVENT] = ": an event",
+		[SEGFS_AUTO_EVENT] = ": an automatic event",
+		[SEGFS_DOORBELL] = ": a doorbell",
+		[SEGFS_MUTEX] = ": a mutex",
+		[SEGFS_RECURSIVE_MUTEX] = ": a recursive mutex",
+		[SEGFS_RWLOCK] = ": a reader-writer lock",
+		[SEGFS_CONDITION] = ": a condition",
+		[SEGFS_BARRIER] = ": a barrier",
+	};
+	const int saved = errno;
 	char mounts[1024] = "";
 	struct list list = {.text = mounts, .size = sizeof(mounts)};
 	const int number = error < 0 ? -error : error;
@@ -179,7 +213,9 @@ char *segfs_explain(const char *name, int error, char *text, size_t size)
 			sentence = sentences[i].text;
 	if (number == ENOTUNIQ)
 		name_each_mount(add_mount, &list);
-	snprintf(text, size, "%s: %s%s", name ? name : "segment",
-		 sentence ? sentence : strerror_r(number, buffer, sizeof(buffer)), mounts);
+	snprintf(text, size, "%s: %s%s%s", name ? name : "segment",
+		 sentence ? sentence : strerror_r(number, buffer, sizeof(buffer)), mounts,
+		 number == EPROTOTYPE ? kinds[kind_of(name)] : "");
+	errno = saved;
 	return text;
 }

@@ -123,7 +123,8 @@ int segfs_remap(struct segfs_view *view, const struct segfs_segment *segment, si
 		return result;
 	pages = mremap(view->pages, view->skipped + view->length, view->skipped + length, MREMAP_MAYMOVE);
 	if (pages == MAP_FAILED)
-		return -errno;
+		/* a length that mmap(2) calls too much memory */
+		return errno == EINVAL ? -ENOMEM : -errno;
 	view->pages = pages;
 	view->length = length;
 	advise(pages, view->skipped + length, view->flags);

@@ -284,6 +284,7 @@ static void follows_a_growing_segment(void **unused)
 	assert_int_equal(*(char *)segfs_view_data(view), 'b');
 	assert_int_equal(segfs_resize(segment, page), 0);
 	assert_int_equal(segfs_remap(view, segment, 0), -EINVAL);
+	assert_int_equal(segfs_remap(view, segment, (size_t)1 << 60), -ENOMEM);
 	assert_int_equal(segfs_view_length(view), page);
 	segfs_unmap(view);
 }
