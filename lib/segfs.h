@@ -161,6 +161,7 @@ SEGFS_API int segfs_resize(struct segfs_segment *segment, uint64_t size);
  * value: receives at most `size` bytes with a final 0. Returns the length of the value without the 0. Errors:
  *   ENODATA     there is no such attribute
  *   ERANGE      the value is longer
+ *   EINVAL      it cannot be the name of an attribute
  *   EOPNOTSUPP  outside of segfs
  */
 SEGFS_API ssize_t segfs_get(const struct segfs_segment *segment, const char *attribute, char *value,
@@ -168,7 +169,7 @@ SEGFS_API ssize_t segfs_get(const struct segfs_segment *segment, const char *att
 
 /*
  * Sets an attribute. Returns 0. Errors:
- *   EINVAL      not a value of this attribute
+ *   EINVAL      not a value of this attribute, or not the name of one
  *   EPERM       it is a fact, or the caller is neither the owner nor root
  *   EBUSY       it is not possible while others have the segment open, see segfs(7)
  *   EOPNOTSUPP  outside of segfs; lock=mandatory on a mount without -o mand
