@@ -56,7 +56,7 @@ fi
 
 # --- what is in it ---
 
-exported=$(nm -D --defined-only "$root/usr/lib/libsegfs.so.0" | awk '$2 == "T" {sub("@.*", "", $3); print $3}' | sort)
+exported=$(nm -D --defined-only "$root/usr/lib/libsegfs.so.0" | awk '$2 != "A" {sub("@.*", "", $3); print $3}' | sort)
 listed=$(sed -n 's/^\t\(segfs_[a-z_]*\);$/\1/p' "$SEGFS_TOP/lib/libsegfs.map" | sort)
 declared=$(sed -n 's/^SEGFS_API .*\<\(segfs_[a-z_]*\)(.*/\1/p' "$root/usr/include/segfs.h" | sort)
 is "it exports the functions that are listed" "$exported" "$listed"
