@@ -189,14 +189,16 @@ static size_t set_up(const struct walk *walk)
 	return n;
 }
 
-/* On segfs the instructions are the same: fewer of them. */
+/* On segfs the instructions are the same, and sanitizers add many: fewer of them. */
 static void a_death_at_each_instruction(void **unused)
 {
 	(void)unused;
 	for (size_t i = 0; i < N(walks); i++) {
 		bool killed = true;
 
-		for (unsigned int at = 1; killed; at += is_on_segfs() || SANITIZED ? 1 + at / 8 : 1) {
+		for (unsigned int at = 1; killed; at += SANITIZED       ? 1 + at / 2
+							: is_on_segfs() ? 1 + at / 8
+									: 1) {
 			const size_t n = set_up(&walks[i]);
 
 			killed = dies_after(walks[i].run, at);
