@@ -261,8 +261,11 @@ void object_changed(struct segfs_object *object, uint32_t value, unsigned int n)
 {
 	if (!(value & OBJECT_WAITERS))
 		return;
-	if (futex_wake(&object->words->word, n) == 0)
-		atomic_compare_exchange_strong(&object->words->word, &value, value & ~OBJECT_WAITERS);
+	if (futex_wake(&object->words->word, n) > 0)
+		return;
+	/* who has fallen asleep in between would miss the next change */
+	if (atomic_compare_exchange_strong(&object->words->word, &value, value & ~OBJECT_WAITERS))
+		futex_wake(&object->words->word, INT_MAX);
 }
 
 int segfs_post(struct segfs_object *object, uint32_t n)

@@ -13,12 +13,13 @@
  *
  *   wait      takes what is there; else it sets bit 0 and sleeps while the word has that value
  *   change    changes the rest and leaves bit 0; if it is set, wakes, and if nobody slept clears it, provided
- *             that the word has not changed meanwhile
+ *             that the word has not changed meanwhile, and wakes all
  *
  * A waiter that had not slept yet when bit 0 was cleared finds another value than it wants to sleep on, and
- * begins again. A death between the change and the wake leaves sleepers who could go on; they look again
- * after a second at most (futex.h). A dead waiter leaves bit 0, which costs one system call. (A count of
- * waiters, as in sem_t, errs for good after a death.)
+ * begins again. One that fell asleep after the first wake, on the value that it has then, is woken by the
+ * second, and sets bit 0 again. A death between the change and the wake leaves sleepers who could go on; they
+ * look again after a second at most (futex.h). A dead waiter leaves bit 0, which costs one system call. (A
+ * count of waiters, as in sem_t, errs for good after a death.)
  *
  * What a thread owns - mutexes and reader-writer locks - are words that the kernel releases when the thread
  * dies: robust.h. rwlock.c has one for each reader. lib/client/models has models of the operations in

@@ -322,15 +322,18 @@ def until(condition):
 
 
 def interrupt_soon():
-    """Sends SIGINT to the main thread as soon as that sleeps."""
+    """Sends SIGINT to the main thread as soon as that sleeps after this call."""
     def sleeps():
         # for the interpreter's lock it sleeps shorter
         return sleeps_in_futex(os.getpid()) and not time.sleep(0.02) and sleeps_in_futex(os.getpid())
 
+    started = []
+
     def send():
-        until(sleeps)
+        until(lambda: started and sleeps())
         os.kill(os.getpid(), signal.SIGINT)
     threading.Thread(target=send).start()
+    started.append(True)
 
 
 def interrupts():

@@ -415,44 +415,6 @@ static void no_token_is_lost(void **unused)
 	end(other, "other");
 }
 
-static void ping_and_pong(struct job *job, void *unused)
-{
-	struct segfs_object *ping, *pong;
-
-	(void)unused;
-	job_must(job, segfs_object_open("ping", 0, &ping) == 0);
-	job_must(job, segfs_object_open("pong", 0, &pong) == 0);
-	for (int i = 0; i < ROUNDS; i++) {
-		job_must(job, wait_for_a_while(ping, 60 * SECOND) == 0);
-		job_must(job, segfs_set_event(pong) == 0);
-	}
-}
-
-/* A wake-up that is lost would cost a second each. */
-static void no_wakeup_is_lost(void **unused)
-{
-	struct segfs_object *ping = make("ping", SEGFS_AUTO_EVENT, 0, 0);
-	struct segfs_object *pong = make("pong", SEGFS_AUTO_EVENT, 0, 0);
-	struct job *job = job_start(ping_and_pong, NULL);
-	long long longest = 0;
-
-	(void)unused;
-	assert_non_null(job);
-	for (int i = 0; i < ROUNDS; i++) {
-		long long begin = milliseconds();
-
-		assert_int_equal(segfs_set_event(ping), 0);
-		assert_int_equal(wait_for_a_while(pong, 60 * SECOND), 0);
-		longest = milliseconds() - begin > longest ? milliseconds() - begin : longest;
-	}
-	assert_int_equal(job_end(&job), 0);
-	/* the longest sleep is one of a second */
-	if (!getenv("TEST_WAIT"))
-		assert_true(longest < 900);
-	end(ping, "ping");
-	end(pong, "pong");
-}
-
 /* --- deaths --- */
 
 static struct segfs_object *victim;
@@ -625,7 +587,6 @@ int main(void)
 		CASE(woken_by_one_of_several),
 		CASE(interrupted_as_wanted),
 		CASE(no_token_is_lost),
-		CASE(no_wakeup_is_lost),
 		CASE(a_death_at_each_instruction),
 		CASE(dead_waiters_take_nothing),
 		CASE(nonsense_harms_nobody),
