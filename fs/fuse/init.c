@@ -72,6 +72,7 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	 * READ for the end of the file
 	 */
 	connection->max_write = REQUEST_BUFFER_SIZE;
+	/* max_readahead stays what the kernel offers, 128 KiB: a reply can only lessen it */
 	/* libfuse expects the value that it put into the mount options */
 	connection->max_read = fs->options.max_read;
 	/*

@@ -7,9 +7,10 @@ static const struct feature_info infos[FEATURES] = {
 	[FEATURE_CLOSE_UNLOCKED] = {"close-unlocked",
 				    "close(2) of a file does not wait for a write or truncate of it",
 				    "these fail with EAGAIN where a mandatory lock would make them wait"},
-	[FEATURE_MMAP_DIRECT_IO] = {"mmap-direct-io",
-				    "mmap(2) of files whose I/O the daemon checks, without passthrough",
-				    "mmap(2) with MAP_SHARED fails with ENODEV for them"},
+	[FEATURE_MMAP_DIRECT_IO] =
+		{"mmap-direct-io",
+		 "mmap(2) in posix/, sysv/, process/ and of mandatory files, without passthrough",
+		 "mmap(2) with MAP_SHARED fails with ENODEV for them"},
 	[FEATURE_EXPIRE_ONLY] = {"expire-only", "the kernel remembers that a name does not exist",
 				 "each use of such a name asks the daemon"},
 	[FEATURE_IDMAPPED] = {"idmapped", "mounts of the file system can be idmapped",

@@ -6,7 +6,8 @@
  * Each thread that reads has a buffer. A message whose request must wait is stored first, in a chain of
  * blocks, and the buffer is free for the next one. A buffer is empty if its first word is 0, and a message
  * begins with its length, which is copied last; a stored message exists if its first block says so. Thus a
- * kill leaves a message whole, or none, or it is found twice: in a buffer and stored.
+ * kill leaves a message whole, or none, or it is found twice: in a buffer and stored. FUSE_NOTIFY_RESEND,
+ * which Linux has from 6.9 on, is not used: it would bring nothing that is not here.
  *
  * Knows nothing of FUSE, except that the kernel writes the length first. Buffers are for the reader thread;
  * the other functions are thread-safe, and their lock is a leaf.
