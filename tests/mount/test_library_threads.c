@@ -288,7 +288,9 @@ static void threads_share_each_kind(void **unused)
 {
 	(void)unused;
 	for (size_t i = 0; i < sizeof(storms) / sizeof(storms[0]); i++)
-		storm_of(&storms[i]);
+		/* it takes the word that a reader keeps, mapped twice (lib/client/kept.h), for two */
+		if (!THREAD_SANITIZED || storms[i].thread != by_rwlock)
+			storm_of(&storms[i]);
 }
 
 int main(void)
