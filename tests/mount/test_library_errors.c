@@ -142,7 +142,7 @@ static int lock_more(void *unused)
 {
 	const struct rlimit limit = {4 * PAGE, 4 * PAGE};
 	struct segfs_segment *segment;
-	struct segfs_view *view;
+	struct segfs_view *view = NULL;
 	int result = segfs_open("segment", SEGFS_WRITE, 0, &segment);
 
 	(void)unused;
