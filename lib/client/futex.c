@@ -95,6 +95,7 @@ static void relax(void)
 
 bool futex_spin(const _Atomic uint32_t *word, uint32_t value, _Atomic uint32_t *spins)
 {
+	/* relaxed, here and below: a guess, and callers look at the word again */
 	const uint32_t learnt = atomic_load_explicit(spins, memory_order_relaxed);
 	const uint32_t limit =
 		2 * learnt + SPIN_AT_LEAST < SPIN_AT_MOST ? 2 * learnt + SPIN_AT_LEAST : SPIN_AT_MOST;

@@ -89,6 +89,7 @@ static struct kept *make_table(void)
 
 bool kept_is_allowed(const struct thread *self, _Atomic uint64_t *namespace)
 {
+	/* relaxed: a number is compared, by which nothing else is read */
 	uint64_t of_file = atomic_load_explicit(namespace, memory_order_relaxed);
 
 	if (thread_current.namespace == 0) {
@@ -126,6 +127,7 @@ struct kept *kept_make(const struct thread *self, uint64_t readers, int fd, off_
 	errno = saved;
 	if (!kept || kept->readers || !kept->page)
 		return NULL;
+	/* relaxed: in a page of this thread alone */
 	atomic_store_explicit(&kept->lock.holding->holder, self->identity, memory_order_relaxed);
 	list_add_last(self->list, kept->lock.holding);
 	kept->readers = readers;
@@ -142,6 +144,7 @@ void kept_forget(const struct thread *self, uint64_t readers)
 
 int kept_try(struct kept *kept, const struct thread *self, uint32_t *seen)
 {
+	/* relaxed: the exchange orders, and compares */
 	uint32_t old = atomic_load_explicit(kept->lock.word, memory_order_relaxed);
 
 	for (int tries = 0; tries < ROBUST_TRIES && !(old & ROBUST_THREAD); tries++)
@@ -155,6 +158,7 @@ int kept_try(struct kept *kept, const struct thread *self, uint32_t *seen)
 
 int kept_release_and_wake(struct kept *kept, const struct thread *self)
 {
+	/* relaxed: the exchange orders, and compares */
 	uint32_t old = atomic_load_explicit(kept->lock.word, memory_order_relaxed);
 	int result = -EBADMSG;
 

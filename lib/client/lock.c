@@ -36,7 +36,9 @@ static int mutex_unlock(struct segfs_object *object, const struct thread *self)
 		return -EPERM;
 	if (--object->lock.holding->depth > 0)
 		return 0;
-	/* "abandoned" stays in the word, so that an unlock which is not finished by a death keeps it as well
+	/*
+	 * "abandoned" stays in the word, so that an unlock which is not finished by a death keeps it as well;
+	 * relaxed: none but the holder changes it
 	 */
 	return robust_release(
 		&object->lock, self,

@@ -86,6 +86,7 @@ const struct thread *thread_ask(struct holding *holding);
 /* The calling thread, if it has asked who it is since its process began; else NULL. Never a call. */
 static inline const struct thread *thread_known(const struct holding *holding)
 {
+	/* relaxed: a number is compared, by which nothing else is read */
 	return __builtin_expect(thread_current.process &&
 					thread_current.process ==
 						atomic_load_explicit(&holding->process, memory_order_relaxed),
@@ -181,6 +182,7 @@ bool holding_adopt(struct holding *holding, const struct thread *self);
 /* The caller has taken the word, and its holding becomes the caller's. Returns false if it is another's. */
 static inline bool holding_take(struct holding *holding, const struct thread *self)
 {
+	/* relaxed: the word, which the caller has taken, orders those who write it */
 	uint64_t before = atomic_load_explicit(&holding->holder, memory_order_relaxed);
 
 	if (__builtin_expect(__libc_single_threaded && before == 0, 1))
@@ -202,6 +204,7 @@ static inline bool holding_take(struct holding *holding, const struct thread *se
 static inline int robust_try(const struct robust *lock, const struct thread *self, uint32_t waiters,
 			     uint32_t *seen)
 {
+	/* relaxed: the exchange orders, and compares */
 	uint32_t old = atomic_load_explicit(lock->word, memory_order_relaxed);
 	int result = -EAGAIN;
 
@@ -226,6 +229,7 @@ static inline int robust_try(const struct robust *lock, const struct thread *sel
 /* Whether the calling thread holds it. */
 static inline bool robust_is_held(const struct robust *lock, const struct thread *self)
 {
+	/* relaxed: only the caller stores its own identity */
 	return atomic_load_explicit(&lock->holding->holder, memory_order_relaxed) == self->identity &&
 	       ((void *)self->list->list.next == &lock->holding->next || list_has(self->list, lock->holding));
 }
@@ -238,6 +242,7 @@ static inline bool robust_is_held(const struct robust *lock, const struct thread
 static inline int robust_release(const struct robust *lock, const struct thread *self, uint32_t keep,
 				 unsigned int n)
 {
+	/* relaxed: the exchange orders, and compares */
 	uint32_t old = atomic_load_explicit(lock->word, memory_order_relaxed);
 	int result = -EBADMSG;
 

@@ -106,7 +106,9 @@ static struct reader *reader_get(struct readers *readers, size_t i)
 
 static bool is_used(const struct segfs_object *object, size_t i)
 {
-	return atomic_load_explicit(&object->words->readers, memory_order_relaxed) & BIT(i);
+	/* in the order of all: a writer that does not see the bit has begun before, and is seen by the reader
+	 */
+	return atomic_load(&object->words->readers) & BIT(i);
 }
 
 /* Before a word is taken: no writer overlooks it. */

@@ -120,6 +120,7 @@ __attribute__((noinline)) static int wait_for_one(struct segfs_object *object,
 int segfs_wait(struct segfs_object *object, const struct timespec *deadline, unsigned int flags)
 {
 	_Atomic uint32_t *word = &object->words->word;
+	/* relaxed: the exchange orders, and compares */
 	uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
 
 	/* what is there is taken at once */

@@ -27,6 +27,7 @@ while read -ra model; do
 done <<'END'
 semaphore
 event
+doorbell
 mutex
 rwlock
 rwlock -DTWO_READERS
