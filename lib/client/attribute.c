@@ -74,12 +74,14 @@ int attribute_set(int fd, const char *name, const char *value)
 {
 	char full[XATTR_NAME_MAX + 1];
 	int result = full_name(name, full);
+	ssize_t length;
 
 	if (result < 0 || !value)
 		return -EINVAL;
 	/* any other file system would store it, and do nothing */
-	if (!attribute_is_known(fd))
-		return -EOPNOTSUPP;
+	length = get(fd, PREFIX "source", NULL, 0);
+	if (length <= 0)
+		return length == 0 || length == -ENODATA ? -EOPNOTSUPP : (int)length;
 	return set(fd, full, value);
 }
 

@@ -38,7 +38,7 @@ int name_each_mount(void (*visit)(const char *path, void *context), void *contex
  * attribute_get() gets one, with a 0 after it. Returns its length; -ENODATA or -EOPNOTSUPP without it;
  * -ERANGE if it has no room in `size` bytes; -EINVAL for a name that cannot be one; the errno of getxattr(2).
  *
- * attribute_set() sets one. Returns 0; -EOPNOTSUPP outside of segfs; the errno of setxattr(2).
+ * attribute_set() sets one. Returns 0; -EOPNOTSUPP outside of segfs; the errno of getxattr(2), setxattr(2).
  */
 bool attribute_is_known(int fd);
 ssize_t attribute_get(int fd, const char *name, char *value, size_t size);
