@@ -308,14 +308,17 @@ struct segfs_object_creation {
  * kind: SEGFS_SEMAPHORE to SEGFS_BARRIER. object: receives it; released by segfs_object_close().
  * Returns 0: created; 1: one of this kind exists, and was opened (SEGFS_OPEN_EXISTING). Errors: those of
  * segfs_create() and segfs_object_open();
- *   EINVAL  not a kind of object; initial is more than maximum, or not a state; no or too many threads of a
- *           barrier; reserved is not 0
+ *   EINVAL      not a kind of object; initial is more than maximum, or not a state; no or too many threads of
+ *               a barrier; reserved is not 0
+ *   EOPNOTSUPP  in posix/ and sysv/, where no size can be fixed; an object that was created in /dev/shm can
+ *               be opened in posix/
  */
 SEGFS_API int segfs_object_create(const char *name, enum segfs_kind kind,
 				  const struct segfs_object_creation *creation, struct segfs_object **object);
 
 /*
- * Opens an object.
+ * Opens an object. In relayed mode (segfs(7)) it is shared by the users of the mount, but not with those who
+ * open its file in /dev/shm or on another medium.
  * kind: SEGFS_SEMAPHORE to SEGFS_BARRIER; 0 = any. object: receives it; released by segfs_object_close().
  * Returns 0. Errors: those of segfs_open();
  *   EBADMSG          the file is no object, or one of a machine with pages of another size
