@@ -289,6 +289,34 @@ static void follows_a_growing_segment(void **unused)
 	segfs_unmap(view);
 }
 
+static int grow_and_write(void *unused)
+{
+	struct segfs_segment *own;
+	int result = segfs_open("segment", SEGFS_WRITE, 0, &own);
+
+	(void)unused;
+	if (result == 0)
+		result = segfs_resize(own, 50 * page);
+	if (result == 0 && pwrite(segfs_fd(own), "end", 3, (off_t)(50 * page - 3)) != 3)
+		result = -EIO;
+	return result;
+}
+
+static void follows_another_process(void **unused)
+{
+	struct segfs_view *view;
+
+	(void)unused;
+	assert_int_equal(segfs_map(segment, 0, 0, SEGFS_MAP_WRITE, NULL, &view), 0);
+	assert_int_equal(as_user(0, 0, grow_and_write, NULL), 0);
+	assert_int_equal(segfs_remap(view, segment, 0), 0);
+	assert_int_equal(segfs_view_length(view), 50 * page);
+	assert_memory_equal((char *)segfs_view_data(view) + 50 * page - 3, "end", 3);
+	((char *)segfs_view_data(view))[50 * page - 1] = 't';
+	assert_int_equal(byte_at(50 * page - 1), 't');
+	segfs_unmap(view);
+}
+
 /* The generation, 0 outside of segfs. */
 static unsigned long long generation(void)
 {
@@ -411,6 +439,7 @@ int main(void)
 		CASE(locked_within_the_limit),
 		CASE(outlives_all),
 		CASE(follows_a_growing_segment),
+		CASE(follows_another_process),
 		CASE(each_change_of_size_is_seen),
 		CASE(beyond_the_end),
 		CASE(flushed),
