@@ -183,6 +183,12 @@ static void errors()
 	}
 	segfs::event event("event");
 	CHECK_ERROR(EPROTOTYPE, segfs::mutex("event"));
+	try {
+		const segfs::mutex wrong("event");
+		fail(__LINE__, "nothing was thrown");
+	} catch (const segfs::error &error) {
+		CHECK(std::strcmp(error.what(), "event: an object of another kind: an event") == 0);
+	}
 	segfs::remove("event");
 }
 
