@@ -290,8 +290,8 @@ static int see_only(const char *first, const char *second)
 		return -errno;
 	while ((entry = getmntent(mounts)))
 		if (strcmp(entry->mnt_type, "fuse.segfs") == 0 &&
-		    strcmp(entry->mnt_dir, first ? first : "") &&
-		    strcmp(entry->mnt_dir, second ? second : ""))
+		    strcmp(entry->mnt_dir, first ? first : "") != 0 &&
+		    strcmp(entry->mnt_dir, second ? second : "") != 0)
 			umount2(entry->mnt_dir, MNT_DETACH);
 	endmntent(mounts);
 	return 0;
@@ -363,7 +363,7 @@ static void the_daemon_is_gone(void **unused)
 	assert_int_equal(create(name, PAGE, NULL), 0);
 	segment = opened(name);
 	assert_int_equal(segfs_map(segment, 0, 0, SEGFS_MAP_WRITE, NULL, &view), 0);
-	strcpy(segfs_view_data(view), "text");
+	memcpy(segfs_view_data(view), "text", sizeof("text"));
 	assert_int_equal(segfs_object_create(object_name, SEGFS_SEMAPHORE,
 					     &(struct segfs_object_creation){.mode = 0600}, &object),
 			 0);
