@@ -40,6 +40,11 @@ const char *object_kind_text(uint32_t kind)
 	return object_pages(kind) ? kinds[kind].name : NULL;
 }
 
+const char *object_kind_article(uint32_t kind)
+{
+	return object_pages(kind) && strchr("aeiou", *kinds[kind].name) ? "an" : "a";
+}
+
 uint32_t object_kind_find(const char *name)
 {
 	uint32_t kind = KINDS - 1;

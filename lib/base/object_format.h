@@ -46,6 +46,9 @@ const char *object_kind_name(const struct object_header *header, uint64_t size);
 /* The name of a kind; NULL for what is no kind of object. */
 const char *object_kind_text(uint32_t kind);
 
+/* The article before that name, "a" or "an". */
+const char *object_kind_article(uint32_t kind);
+
 /* The kind of that name; 0 if there is none. */
 uint32_t object_kind_find(const char *name);
 

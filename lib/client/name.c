@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "lib/base/cleanup.h"
 #include "lib/base/mounts.h"
+#include "lib/base/object_format.h"
 #include "lib/client/internal.h"
 
 #include <errno.h>
@@ -8,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define TYPE    "fuse.segfs"
 #define DEVICES 64 /* file systems told apart; further ones may be visited more than once */
@@ -166,45 +167,32 @@ static const struct {
 	{EOPNOTSUPP, "not possible on this file system or mount"},
 };
 
-/* What it is instead, if that can be seen. */
-static enum segfs_kind kind_of(const char *name)
+/* Says what kind of object has the name, if the caller may see it; else leaves the text as it is. */
+static void add_kind(const char *name, char *text, size_t size)
 {
-	enum segfs_kind kind = SEGFS_SEGMENT;
+	_cleanup_close_ int fd = -1;
 	char path[PATH_MAX];
 	struct stat found;
-	int fd;
+	uint32_t kind;
 
 	if (name_resolve(name, false, path) < 0)
-		return kind;
+		return;
 	fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return kind;
-	if (fstat(fd, &found) == 0 && S_ISREG(found.st_mode))
-		kind = segment_kind_of(fd, attribute_is_known(fd), (uint64_t)found.st_size);
-	close(fd);
-	return kind;
+	if (fd < 0 || fstat(fd, &found) < 0 || !S_ISREG(found.st_mode))
+		return;
+	kind = segment_kind_of(fd, attribute_is_known(fd), (uint64_t)found.st_size);
+	if (object_kind_text(kind))
+		snprintf(text, size, ": %s %s", object_kind_article(kind), object_kind_text(kind));
 }
 
 char *segfs_explain(const char *name, int error, char *text, size_t size)
 {
-	static const char kinds[][24] = {
-		[SEGFS_SEGMENT] = "",
-		[SEGFS_SEMAPHORE] = ": a semaphore",
-		[SEGFS_EVENT] = ": an event",
-		[SEGFS_AUTO_EVENT] = ": an automatic event",
-		[SEGFS_DOORBELL] = ": a doorbell",
-		[SEGFS_MUTEX] = ": a mutex",
-		[SEGFS_RECURSIVE_MUTEX] = ": a recursive mutex",
-		[SEGFS_RWLOCK] = ": a reader-writer lock",
-		[SEGFS_CONDITION] = ": a condition",
-		[SEGFS_BARRIER] = ": a barrier",
-	};
 	const int saved = errno;
 	char mounts[1024] = "";
 	struct list list = {.text = mounts, .size = sizeof(mounts)};
 	const int number = error < 0 ? -error : error;
 	const char *sentence = NULL;
-	char buffer[128];
+	char buffer[128], found[32] = "";
 
 	if (size == 0)
 		return text;
@@ -213,9 +201,10 @@ char *segfs_explain(const char *name, int error, char *text, size_t size)
 			sentence = sentences[i].text;
 	if (number == ENOTUNIQ)
 		name_each_mount(add_mount, &list);
+	if (number == EPROTOTYPE)
+		add_kind(name, found, sizeof(found));
 	snprintf(text, size, "%s: %s%s%s", name ? name : "segment",
-		 sentence ? sentence : strerror_r(number, buffer, sizeof(buffer)), mounts,
-		 number == EPROTOTYPE ? kinds[kind_of(name)] : "");
+		 sentence ? sentence : strerror_r(number, buffer, sizeof(buffer)), mounts, found);
 	errno = saved;
 	return text;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* segctl lock: runs a command while a segment, a mutex or a reader-writer lock is locked. */
 #include "lib/base/cleanup.h"
+#include "lib/base/object_format.h"
 #include "lib/base/sizes.h"
 #include "lib/tool/common/child.h"
 #include "lib/tool/common/command.h"
@@ -151,7 +152,7 @@ static int open_object(struct tool *tool, const struct settings *settings, enum 
 		return objects_refuse(tool, argv[0], kind);
 	if (settings->range || settings->flock)
 		return report(tool, STATUS_USAGE, argv[0], "this is %s %s, and %s is for segments",
-			      objects_article(kind), objects_kind(kind),
+			      object_kind_article(kind), objects_kind(kind),
 			      settings->range ? "--range" : "--flock");
 	status = objects_open(tool, argv[0], &object);
 	if (status != STATUS_DONE)

@@ -160,7 +160,7 @@ static int accept(const struct tool *tool, const char *name, const char *path,
 	kind = objects_kind_of(fd, (uint64_t)attr.st_size);
 	if (kind != creation->kind)
 		return report(tool, STATUS_NOT_AS_ASKED, name, "%s %s has this name; choose another one",
-			      objects_article(kind), objects_kind(kind));
+			      object_kind_article(kind), objects_kind(kind));
 	if (settings->quiet)
 		return STATUS_DONE;
 	snprintf(size, sizeof(size), "%lld", (long long)attr.st_size);

@@ -35,11 +35,6 @@ const char *objects_kind(enum segfs_kind kind)
 	return text ? text : "segment";
 }
 
-const char *objects_article(enum segfs_kind kind)
-{
-	return strchr("aeiou", *objects_kind(kind)) ? "an" : "a";
-}
-
 int objects_open(struct tool *tool, const char *name, struct segfs_object **object)
 {
 	static const struct remedy remedies[] = {
@@ -85,7 +80,7 @@ int objects_refuse(const struct tool *tool, const char *name, enum segfs_kind ki
 		remedy = "only programs use it; 'segctl value' shows its state";
 		break;
 	}
-	return report(tool, STATUS_NOT_AS_ASKED, name, "this is %s %s; %s", objects_article(kind),
+	return report(tool, STATUS_NOT_AS_ASKED, name, "this is %s %s; %s", object_kind_article(kind),
 		      objects_kind(kind), remedy);
 }
 

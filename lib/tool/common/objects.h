@@ -32,7 +32,4 @@ bool objects_is_kind(const char *kind);
 /* The name of a kind, such as "mutex", for messages. */
 const char *objects_kind(enum segfs_kind kind);
 
-/* "a" or "an", as the name of the kind needs it. */
-const char *objects_article(enum segfs_kind kind);
-
 #endif
