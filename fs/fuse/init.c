@@ -72,17 +72,18 @@ void init_agree(struct fs *fs, const struct fuse_init_in *in, struct fuse_conn_i
 	 * READ for the end of the file
 	 */
 	connection->max_write = REQUEST_BUFFER_SIZE;
-	/* max_readahead stays what the kernel offers, 128 KiB: a reply can only lessen it */
 	/* libfuse expects the value that it put into the mount options */
 	connection->max_read = fs->options.max_read;
+	/* max_readahead stays as the kernel offers it: a reply can only lessen it */
 	/*
 	 * a RELEASE held back by the kernel would keep locks that their owner has dropped, and an open that
 	 * its process has closed
 	 */
 	connection->max_background = UINT16_MAX;
 	/*
-	 * with more requests in the background than these, the kernel writes back no further pages unless
-	 * asked to: libfuse would take so many that pages go back while a program still stores into them
+	 * with so many requests in the background, the kernel writes no more pages back until fsync(2) or the
+	 * like. libfuse would allow three quarters of max_background, and pages would go back while a program
+	 * still stores into them
 	 */
 	connection->congestion_threshold = CONGESTED;
 	fs->passthrough = fs->privileged && fuse_set_feature_flag(connection, FUSE_CAP_PASSTHROUGH);

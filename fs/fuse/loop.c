@@ -264,7 +264,7 @@ static void read_one(struct thread *thread)
 	ssize_t length;
 
 	fs->operations->between(thread);
-	if (!loop.tidied && loop.initialized && !reply_is_due(fs))
+	if (!loop.tidied && loop.initialized && !reply_may_read(fs))
 		tidy(fs);
 	reader_waits(true);
 	length = reply_read(fs->fuse_fd, thread->message, MESSAGE_MAX);

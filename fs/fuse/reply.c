@@ -19,7 +19,7 @@
  */
 static char order_of_kernel;
 
-bool reply_is_due(const struct fs *fs)
+bool reply_may_read(const struct fs *fs)
 {
 	struct pollfd device = {.fd = fs->fuse_fd, .events = POLLIN};
 

@@ -73,8 +73,8 @@ bool reply_saved(void *context, const void *reply, size_t size);
  */
 bool reply_is_awaited(const struct fs *fs, uint64_t unique);
 
-/* Whether a request waits to be read. A system call. */
-bool reply_is_due(const struct fs *fs);
+/* Whether reply_read() would return at once: a request waits. A system call. */
+bool reply_may_read(const struct fs *fs);
 
 /* read(2) of a message from the device. Returns its length, or -1 with errno. */
 ssize_t reply_read(int fd, void *message, size_t size);

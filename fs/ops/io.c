@@ -379,7 +379,7 @@ int op_copy_file_range(struct request *request)
 
 static bool is_large(const struct request *request, uint32_t size)
 {
-	return size >= VERY_LARGE_IO || (size >= LARGE_IO && reply_is_due(request->fs));
+	return size >= VERY_LARGE_IO || (size >= LARGE_IO && reply_may_read(request->fs));
 }
 
 bool read_is_large(const struct request *request)

@@ -46,9 +46,17 @@ static int set(int fd, const char *full, const char *value)
 	return result < 0 ? -errno : 0;
 }
 
+/* Returns the length of an attribute that each file of segfs has; 0 outside of segfs; a negative errno. */
+static ssize_t probe(int fd)
+{
+	const ssize_t length = get(fd, PREFIX "source", NULL, 0);
+
+	return length == -ENODATA || length == -EOPNOTSUPP ? 0 : length;
+}
+
 bool attribute_is_known(int fd)
 {
-	return get(fd, PREFIX "source", NULL, 0) > 0;
+	return probe(fd) > 0;
 }
 
 ssize_t attribute_get(int fd, const char *name, char *value, size_t size)
@@ -79,9 +87,9 @@ int attribute_set(int fd, const char *name, const char *value)
 	if (result < 0 || !value)
 		return -EINVAL;
 	/* any other file system would store it, and do nothing */
-	length = get(fd, PREFIX "source", NULL, 0);
+	length = probe(fd);
 	if (length <= 0)
-		return length == 0 || length == -ENODATA ? -EOPNOTSUPP : (int)length;
+		return length == 0 ? -EOPNOTSUPP : (int)length;
 	return set(fd, full, value);
 }
 

@@ -106,8 +106,7 @@ static struct reader *reader_get(struct readers *readers, size_t i)
 
 static bool is_used(const struct segfs_object *object, size_t i)
 {
-	/* in the order of all: a writer that does not see the bit has begun before, and is seen by the reader
-	 */
+	/* sequentially consistent: if a writer misses the bit, this reader sees the writer's word */
 	return atomic_load(&object->words->readers) & BIT(i);
 }
 

@@ -81,7 +81,7 @@ int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct t
 {
 	struct futex_wait waits[SEGFS_OBJECTS_MAX];
 	int result = check(objects, n, deadline, flags);
-	/* the first look tells nobody of a waiter: something may be there */
+	/* the first look does not set OBJECT_WAITERS: something may be there */
 	unsigned int how = TAKES;
 	bool has_slept = false;
 
@@ -90,7 +90,8 @@ int segfs_wait_any(struct segfs_object *const *objects, size_t n, const struct t
 			waits[i].word = &objects[i]->words->word;
 			if (!try(objects[i], how, &waits[i].value))
 				continue;
-			/* those before have nothing since the sleep: who sets one now wakes others */
+			/* a wake-up that ended the sleep may have been for one that was not looked at since
+			 */
 			for (size_t j = i + 1; has_slept && j < n; j++)
 				pass_on(objects[j]);
 			return (int)i;

@@ -337,8 +337,9 @@ static void await_turns(unsigned int n)
 		;
 }
 
-/* Of each turn but `step` - 1 from `first` on. The median: now and then others keep the one that wakes from
- * its CPU. */
+/*
+ * Of every `step`th turn from `first` on. The median, since a process may get no CPU for a while.
+ */
 static double time_until_woken(unsigned int first, unsigned int step)
 {
 	double waited[WAKES];
@@ -518,12 +519,10 @@ static void measure_row(const struct row *row)
 	print_goal(row->goal, ratio, spread);
 }
 
-/* --- waiting for any of many --- */
+/* --- of two processes: one waits for the last of several events, which the other sets --- */
 
 static struct segfs_object *events[EVENTS];
 static struct segfs_object *back;
-
-/* --- of two processes: one waits for the last of several events, which the other sets --- */
 
 static void set_last_of(unsigned int n)
 {

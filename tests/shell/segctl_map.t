@@ -135,7 +135,7 @@ let_go
 rm "/dev/shm/segfs-map-$$"
 # each look at a process takes longer than the tool waits on a usual machine; among few processes
 if strace -o /dev/null -e inject=openat:delay_enter=1 true 2>/dev/null; then
-	is "a view, on a slow machine" "$(unshare --pid --fork --mount-proc bash -c "$(declare -f hold until_true wait_seconds)
+	is "a view, on a slow machine" "$(unshare --pid --fork --mount-proc bash -c "$(declare -f hold until_true)
 		hold \"\$1\" 0 \$((1 << 20))
 		strace -f -o /dev/null -e inject=openat:delay_enter=30000 \"\$2\" map --json ring
 		kill \$holder" - "$mnt/ring" "$segctl" | jq -c '.map.views | map(.command)')" '["python3"]'
