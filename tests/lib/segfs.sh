@@ -7,7 +7,6 @@
 #   $mnt, $name, $store        mount point, instance and default store of the test's segfs
 #   start ARGUMENT...          segfs ARGUMENT... $mnt, in the background; its errors are in $TMPDIR/start.err
 #   stop                       unmounts and waits until the daemon has ended
-#   until_true COMMAND...      waits until the command succeeds; fails after some seconds
 #   $usual_mode                the mode of most opens by root, see tests/lib/modes.h
 #   status KEY                 the number or text that .segfs/status has for a key
 #   gone PID                   whether a process has ended
@@ -17,14 +16,6 @@ mnt=$TMPDIR/mnt
 name=$(sed 's|^/||; s|/|-|g' <<<"$mnt")
 store=/run/segfs/$name/store
 mkdir -p "$mnt"
-
-until_true() {
-	local end=$((SECONDS + ${TEST_WAIT:-10} + 1))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.02
-	done
-}
 
 is_mounted() { findmnt --noheadings --types fuse.segfs --mountpoint "${1:-$mnt}" >/dev/null 2>&1; }
 gone() { [ ! -e "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status"; }

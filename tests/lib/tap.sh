@@ -8,6 +8,7 @@
 #   is NAME GOT WANTED       passes if both strings are equal
 #   needs FEATURE is|ok|not_ok NAME...   the case, skipped where `segfs --features` lacks the feature
 #   kernel_has FEATURE       whether it has
+#   until_true COMMAND...    waits until the command succeeds; fails after 10 seconds, or TEST_WAIT
 #   wait_seconds USUAL       TEST_WAIT of the environment, which a slow machine sets, or what is usual
 #   tap_skip NAME FEATURE    skips one case for a missing feature
 #   tap_skip_all FEATURE     ends the test, skipped as a whole
@@ -64,6 +65,14 @@ kernel_has() { "$SEGFS" --features | grep -q "^$1 *yes"; }
 
 needs() {
 	if kernel_has "$1"; then "${@:2}"; else tap_skip "$3" "$1"; fi
+}
+
+until_true() {
+	local end=$((SECONDS + ${TEST_WAIT:-10} + 1))
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.02
+	done
 }
 
 wait_seconds() { echo "${TEST_WAIT:-$1}"; }

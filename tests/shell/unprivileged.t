@@ -42,16 +42,6 @@ as() { # UID COMMAND...
 	shift
 	setpriv --reuid "$uid" --regid "$uid" --clear-groups env -u XDG_RUNTIME_DIR ${runtime:+XDG_RUNTIME_DIR="$runtime"} "$@"
 }
-until_true() {
-	local tries
-	for ((tries = 0; tries < 500; tries++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
-		sleep 0.02
-	done
-	return 1
-}
 gone() { [ ! -e "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status"; }
 status() { as $user sed -n "s/^.*\"$1\": \"\{0,1\}\([^,\"]*\).*$/\1/p" "$mnt/.segfs/status" | head -n 1; }
 is_mounted() { findmnt --noheadings --types fuse.segfs --mountpoint "$mnt" >/dev/null 2>&1; }
